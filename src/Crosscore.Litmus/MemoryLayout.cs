@@ -1,0 +1,72 @@
+using Crosscore.Litmus.Syntax;
+
+namespace Crosscore.Litmus;
+
+/// <summary>
+/// Where each variable of a test lies, relative to the start of its memory: in the model and on the machine alike, so that an address that a
+/// test stores or loads means the same on both sides. Each variable has cache lines of its own.
+/// </summary>
+public sealed class MemoryLayout
+{
+    /// <summary>Bytes of a cache line of every x86-64 processor, and the alignment of each variable.</summary>
+    public const int Line = 64;
+
+    /// <summary>
+    /// The address of offset 0 in the model and in printed outcomes: not canonical-kernel, not null, and never an address that the
+    /// machine hands out, so that a forgotten translation shows.
+    /// </summary>
+    public const ulong ModelBase = 0x0000_5CC0_0000_0000;
+
+    private readonly List<(Variable Variable, int Offset)> _places = [];
+    private readonly Dictionary<string, int> _offsets = [];
+
+    /// <summary>Lays the variables of a test out.</summary>
+    /// <param name="variables">The variables.</param>
+    public MemoryLayout(IEnumerable<Variable> variables)
+    {
+        foreach (Variable variable in variables)
+        {
+            _places.Add((variable, Size));
+            _offsets.Add(variable.Name, Size);
+            Size += (variable.Size + Line - 1) / Line * Line;
+        }
+    }
+
+    /// <summary>Bytes of the whole; a multiple of <see cref="Line"/>.</summary>
+    public int Size { get; private set; }
+
+    /// <summary>The offset of a variable.</summary>
+    /// <param name="variable">Its name.</param>
+    public int OffsetOf(string variable) => _offsets[variable];
+
+    /// <summary>The bits of an initial value, for memory that starts at an address.</summary>
+    /// <param name="value">The value.</param>
+    /// <param name="start">The address of offset 0.</param>
+    public ulong Resolve(InitialValue value, ulong start) => value.AddressOf is null
+        ? value.Number
+        : start + (ulong)(OffsetOf(value.AddressOf) + (value.Element * Find(value.AddressOf).Type.Width));
+
+    /// <summary>A model address in words: <c>x</c>, <c>t[1]</c>, <c>x+2</c>; <see langword="null"/> where it is none.</summary>
+    /// <param name="address">A value.</param>
+    public string? Describe(ulong address)
+    {
+        if (address < ModelBase || address - ModelBase >= (ulong)Size)
+        {
+            return null;
+        }
+
+        int offset = (int)(address - ModelBase);
+        (Variable variable, int start) = _places.Last(place => place.Offset <= offset);
+        int within = offset - start;
+        if (within == 0)
+        {
+            return variable.Name;
+        }
+
+        return variable.IsArray && within < variable.Size && within % variable.Type.Width == 0
+            ? $"{variable.Name}[{within / variable.Type.Width}]"
+            : $"{variable.Name}+{within}";
+    }
+
+    private Variable Find(string name) => _places.First(place => place.Variable.Name == name).Variable;
+}

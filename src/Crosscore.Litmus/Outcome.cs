@@ -1,0 +1,92 @@
+using Crosscore.Litmus.Syntax;
+
+namespace Crosscore.Litmus;
+
+/// <summary>
+/// A final state as far as the test looks at it: one value for each of <see cref="LitmusTest.Observables"/>, in their order, cut to their types.
+/// An address of the test's memory is a model address (<see cref="MemoryLayout.ModelBase"/>), wherever the outcome comes from.
+/// </summary>
+public sealed class Outcome : IEquatable<Outcome>, IComparable<Outcome>
+{
+    private readonly ulong[] _values;
+
+    /// <summary>Makes an outcome.</summary>
+    /// <param name="values">The values, already cut to their types; copied.</param>
+    public Outcome(ReadOnlySpan<ulong> values) => _values = values.ToArray();
+
+    /// <summary>The values.</summary>
+    public ReadOnlySpan<ulong> Values => _values;
+
+    /// <inheritdoc/>
+    public bool Equals(Outcome? other) => other is not null && Values.SequenceEqual(other.Values);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as Outcome);
+
+    /// <inheritdoc/>
+    public override int GetHashCode()
+    {
+        var hash = new HashCode();
+        foreach (ulong value in _values)
+        {
+            hash.Add(value);
+        }
+
+        return hash.ToHashCode();
+    }
+
+    /// <summary>Value by value; signed, so that -1 stands before 0 for small values of every type.</summary>
+    /// <param name="other">Another outcome of the same test.</param>
+    public int CompareTo(Outcome? other)
+    {
+        if (other is null)
+        {
+            return 1;
+        }
+
+        for (int index = 0; index < _values.Length; index++)
+        {
+            int order = ((long)_values[index]).CompareTo((long)other._values[index]);
+            if (order != 0)
+            {
+                return order;
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>As herd writes it: <c>0:rax=0; [x]=1;</c>.</summary>
+    /// <param name="test">The test it belongs to.</param>
+    /// <param name="layout">The test's memory.</param>
+    public string Describe(LitmusTest test, MemoryLayout layout)
+    {
+        var parts = new List<string>();
+        for (int index = 0; index < _values.Length; index++)
+        {
+            Observable observable = test.Observables[index];
+            string value = layout.Describe(_values[index]) ?? observable.Type.Format(_values[index]);
+            parts.Add($"{observable}={value};");
+        }
+
+        return string.Join(' ', parts);
+    }
+
+    /// <inheritdoc/>
+    public static bool operator ==(Outcome? left, Outcome? right) => Equals(left, right);
+
+    /// <inheritdoc/>
+    public static bool operator !=(Outcome? left, Outcome? right) => !Equals(left, right);
+
+    /// <inheritdoc/>
+    public static bool operator <(Outcome left, Outcome right) => left.CompareTo(right) < 0;
+
+    /// <inheritdoc/>
+    public static bool operator <=(Outcome left, Outcome right) => left.CompareTo(right) <= 0;
+
+    /// <inheritdoc/>
+    public static bool operator >(Outcome left, Outcome right) => left.CompareTo(right) > 0;
+
+    /// <inheritdoc/>
+    public static bool operator >=(Outcome left, Outcome right) => left.CompareTo(right) >= 0;
+}

@@ -1,0 +1,306 @@
+namespace Crosscore.Litmus.Syntax;
+
+/// <summary>
+/// Collects what a test says of its memory and registers, in the initial state and by merely naming them, and decides their types in the end:
+/// a declared type counts; an undeclared location is an <c>int</c> or, when its initial value is an address or an instruction names it directly
+/// with more bytes, as wide as that.
+/// </summary>
+internal sealed class InitialState(LitmusScanner scanner)
+{
+    private readonly Dictionary<string, Location> _locations = [];
+    private readonly List<Location> _order = [];
+    private readonly Dictionary<(int Thread, X86Register Register), RegisterEntry> _registers = [];
+    private readonly List<(string Name, int Element, SourcePosition Position)> _addresses = [];
+
+    private sealed class Location(string name, SourcePosition position)
+    {
+        public string Name { get; } = name;
+
+        public SourcePosition Position { get; } = position;
+
+        public ValueType? Type { get; set; }
+
+        public bool IsArray { get; set; }
+
+        public bool Set { get; set; }
+
+        public InitialValue[] Values { get; set; } = [default];
+
+        public int WidestAccess { get; set; } = ValueType.Int.Width;
+    }
+
+    private sealed record RegisterEntry(ValueType? Type, InitialValue Value, bool Set, SourcePosition Position);
+
+    /// <summary>Reads the braces and what is between them.</summary>
+    public void Parse()
+    {
+        scanner.Expect("{", "before the initial state");
+        while (!scanner.Accept("}"))
+        {
+            if (scanner.Accept(";"))
+            {
+                continue;
+            }
+
+            ParseEntry();
+            if (!scanner.Peek().Is("}"))
+            {
+                Token separator = scanner.Next();
+                if (!separator.Is(";"))
+                {
+                    throw scanner.Unexpected(separator, "';' or '}' after an entry of the initial state");
+                }
+            }
+        }
+    }
+
+    /// <summary>Notes that an instruction or the condition names a location.</summary>
+    /// <param name="name">The location.</param>
+    /// <param name="position">Where.</param>
+    /// <param name="width">Bytes accessed there; 0 when only named.</param>
+    public void Mention(string name, SourcePosition position, int width = 0)
+    {
+        Location location = Find(name, position);
+        location.WidestAccess = Math.Max(location.WidestAccess, width);
+    }
+
+    /// <summary>Notes that the address of a location is used.</summary>
+    public InitialValue AddressOf(string name, int element, SourcePosition position)
+    {
+        Find(name, position);
+        _addresses.Add((name, element, position));
+        return new InitialValue(0, name, element);
+    }
+
+    /// <summary>Whether a name is known as a location already.</summary>
+    public bool Knows(string name) => _locations.ContainsKey(name);
+
+    /// <summary>The variables, their types decided; call it when everything has been read.</summary>
+    public List<Variable> Variables()
+    {
+        foreach ((string name, int element, SourcePosition position) in _addresses)
+        {
+            if (element < 0 || element >= _locations[name].Values.Length)
+            {
+                throw scanner.Error(position, $"found {name}[{element}], but {name} has {_locations[name].Values.Length} element(s)");
+            }
+        }
+
+        return _order.ConvertAll(location =>
+        {
+            ValueType type = location.Type ?? Undeclared(location.Values[0], location.WidestAccess);
+            return new Variable
+            {
+                Name = location.Name,
+                Position = location.Position,
+                Type = type,
+                IsArray = location.IsArray,
+                InitialValues = Array.ConvertAll(location.Values, value => value with { Number = type.Truncate(value.Number) }),
+            };
+        });
+    }
+
+    /// <summary>The initial registers of a thread; the others are zero.</summary>
+    public Dictionary<X86Register, InitialValue> Registers(int thread) => _registers
+        .Where(entry => entry.Key.Thread == thread && entry.Value.Set)
+        .ToDictionary(entry => entry.Key.Register, entry => entry.Value.Value);
+
+    /// <summary>The declared type of a register, if any.</summary>
+    public ValueType? RegisterType(int thread, X86Register register) =>
+        _registers.TryGetValue((thread, register), out RegisterEntry? entry)
+            ? entry.Type ?? (entry.Value.AddressOf is null ? null : ValueType.Pointer)
+            : null;
+
+    /// <summary>The highest thread that the initial state names, with the place, to check it against the columns.</summary>
+    public (int Thread, SourcePosition Position) HighestThread() => _registers.Count == 0
+        ? (-1, default)
+        : _registers.Select(entry => (entry.Key.Thread, entry.Value.Position)).MaxBy(entry => entry.Thread);
+
+    private static ValueType Undeclared(InitialValue value, int widestAccess)
+    {
+        if (value.AddressOf is not null)
+        {
+            return ValueType.Pointer;
+        }
+
+        bool wide = widestAccess > ValueType.Int.Width || value.Number != (ulong)(int)value.Number;
+        return wide ? ValueType.SignedOf(8) : ValueType.Int;
+    }
+
+    private Location Find(string name, SourcePosition position)
+    {
+        if (!_locations.TryGetValue(name, out Location? location))
+        {
+            location = new Location(name, position);
+            _locations.Add(name, location);
+            _order.Add(location);
+        }
+
+        return location;
+    }
+
+    private void ParseEntry()
+    {
+        ValueType? type = ParseType();
+        if (LooksLikeRegister())
+        {
+            ParseRegister(type);
+        }
+        else
+        {
+            ParseLocation(type);
+        }
+    }
+
+    private ValueType? ParseType()
+    {
+        Token first = scanner.Peek();
+        ValueType? type = null;
+        if (first.Kind == TokenKind.Name && first.Text is "volatile" or "_Atomic" or "unsigned")
+        {
+            throw scanner.Unexpected(first, $"one of the types {string.Join(", ", ValueType.Names)}, a location or a register");
+        }
+
+        if (first.Kind == TokenKind.Name && ValueType.TryParse(first.Text, out ValueType named))
+        {
+            scanner.Next();
+            type = named;
+        }
+
+        if (scanner.Accept("*"))
+        {
+            type = ValueType.Pointer;
+        }
+
+        return type;
+    }
+
+    // "0:rax" and "P0:rax"; no location's name starts with a digit.
+    private bool LooksLikeRegister() => scanner.Peek().Kind == TokenKind.Number || LitmusParser.ThreadNumber(scanner.Peek()) is not null;
+
+    private void ParseRegister(ValueType? type)
+    {
+        SourcePosition position = scanner.Peek().Position;
+        (int thread, X86Register register, _) = LitmusParser.ParseRegisterLocation(scanner);
+        InitialValue value = default;
+        bool set = scanner.Accept("=");
+        if (set)
+        {
+            value = ParseValue();
+        }
+
+        if (_registers.TryGetValue((thread, register), out RegisterEntry? earlier) && earlier.Set && set)
+        {
+            throw scanner.Error(position, $"found a second initial value of {thread}:{register.Name()}");
+        }
+
+        value = type is null ? value : value with { Number = type.Truncate(value.Number) };
+        _registers[(thread, register)] = new RegisterEntry(
+            type ?? earlier?.Type, set ? value : earlier?.Value ?? default, set || earlier?.Set == true, position);
+    }
+
+    private void ParseLocation(ValueType? type)
+    {
+        bool bracketed = scanner.Accept("[");
+        Token name = scanner.Next();
+        if (name.Kind != TokenKind.Name)
+        {
+            throw scanner.Unexpected(name, type is null
+                ? "a type, a location or a register such as 0:rax"
+                : "a location or a register such as 0:rax");
+        }
+
+        if (bracketed)
+        {
+            scanner.Expect("]", "after the location");
+        }
+
+        Location location = Find(name.Text, name.Position);
+        if (location.Set)
+        {
+            throw scanner.Error(name.Position, $"found a second declaration of {name.Text}");
+        }
+
+        location.Set = true;
+        location.Type = type;
+        if (scanner.Accept("["))
+        {
+            Token count = scanner.Next();
+            if (count.Kind != TokenKind.Number || count.Value is 0 or > 4096)
+            {
+                throw scanner.Unexpected(count, "the number of elements, 1 to 4096");
+            }
+
+            scanner.Expect("]", "after the number of elements");
+            location.Type ??= ValueType.Int;
+            location.IsArray = true;
+            location.Values = new InitialValue[count.Value];
+        }
+
+        if (!scanner.Accept("="))
+        {
+            return;
+        }
+
+        if (!scanner.Peek().Is("{"))
+        {
+            if (location.IsArray)
+            {
+                throw scanner.Unexpected(scanner.Peek(), "the elements in braces");
+            }
+
+            location.Values = [ParseValue()];
+            return;
+        }
+
+        ParseElements(location);
+    }
+
+    private void ParseElements(Location location)
+    {
+        Token opening = scanner.Next();
+        var values = new List<InitialValue>();
+        do
+        {
+            values.Add(ParseValue());
+        }
+        while (scanner.Accept(","));
+        scanner.Expect("}", "after the last element");
+        if (!location.IsArray || values.Count != location.Values.Length)
+        {
+            throw scanner.Error(opening.Position, $"found {values.Count} element(s), expected {(location.IsArray ? location.Values.Length : 0)} as declared");
+        }
+
+        location.Values = [.. values];
+    }
+
+    private InitialValue ParseValue()
+    {
+        scanner.Accept("&");
+        Token token = scanner.Next();
+        if (token.Kind == TokenKind.Number)
+        {
+            return new InitialValue(token.Value);
+        }
+
+        if (token.Kind != TokenKind.Name)
+        {
+            throw scanner.Unexpected(token, "a number or the name of a location");
+        }
+
+        int element = 0;
+        if (scanner.Accept("["))
+        {
+            Token index = scanner.Next();
+            if (index.Kind != TokenKind.Number || index.Value > 4096)
+            {
+                throw scanner.Unexpected(index, "the index of an element");
+            }
+
+            element = (int)index.Value;
+            scanner.Expect("]", "after the index");
+        }
+
+        return AddressOf(token.Text, element, token.Position);
+    }
+}

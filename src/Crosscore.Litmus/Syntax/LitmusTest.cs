@@ -1,0 +1,115 @@
+namespace Crosscore.Litmus.Syntax;
+
+/// <summary>A litmus test as written: its program, its initial state and the question it asks of the final states.</summary>
+public sealed class LitmusTest
+{
+    /// <summary>The file it was read from, as the user named it.</summary>
+    public required string File { get; init; }
+
+    /// <summary>The name in its first line.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The quoted text under the first line; empty when there is none.</summary>
+    public required string Description { get; init; }
+
+    /// <summary>The <c>Key=value</c> lines of the header.</summary>
+    public required IReadOnlyDictionary<string, string> Properties { get; init; }
+
+    /// <summary>The shared memory, in the order of first mention.</summary>
+    public required IReadOnlyList<Variable> Variables { get; init; }
+
+    /// <summary>The columns.</summary>
+    public required IReadOnlyList<LitmusThread> Threads { get; init; }
+
+    /// <summary>What a final state is made of, in the order in which it is printed: registers, then memory.</summary>
+    public required IReadOnlyList<Observable> Observables { get; init; }
+
+    /// <summary>Final states for which this is false do not count; <see langword="null"/> when all do.</summary>
+    public required Proposition? Filter { get; init; }
+
+    /// <summary>How the condition is asked.</summary>
+    public required Quantifier Quantifier { get; init; }
+
+    /// <summary>The condition.</summary>
+    public required Proposition Condition { get; init; }
+}
+
+/// <summary>How a condition is asked of the final states.</summary>
+public enum Quantifier
+{
+    /// <summary><c>exists</c>: is there one for which it is true?</summary>
+    Exists,
+
+    /// <summary><c>~exists</c>: is there none for which it is true?</summary>
+    NotExists,
+
+    /// <summary><c>forall</c>: is it true for all?</summary>
+    ForAll,
+}
+
+/// <summary>A location, or an array of them, in shared memory.</summary>
+public sealed class Variable
+{
+    /// <summary>Its name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The place of its declaration or first mention.</summary>
+    public required SourcePosition Position { get; init; }
+
+    /// <summary>The type of an element.</summary>
+    public required ValueType Type { get; init; }
+
+    /// <summary>Whether it was declared as an array.</summary>
+    public required bool IsArray { get; init; }
+
+    /// <summary>One value for each element; a scalar has one.</summary>
+    public required IReadOnlyList<InitialValue> InitialValues { get; init; }
+
+    /// <summary>Bytes of the whole.</summary>
+    public int Size => Type.Width * InitialValues.Count;
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}
+
+/// <summary>An initial value: a number, or the address of an element of a variable.</summary>
+/// <param name="Number">The number, or 0 where it is an address.</param>
+/// <param name="AddressOf">The variable whose address it is, or <see langword="null"/>.</param>
+/// <param name="Element">Which element's address.</param>
+public readonly record struct InitialValue(ulong Number, string? AddressOf = null, int Element = 0);
+
+/// <summary>One column: a thread of the process.</summary>
+public sealed class LitmusThread
+{
+    /// <summary>Its number, 0 for P0.</summary>
+    public required int Id { get; init; }
+
+    /// <summary>Registers with an initial value; all others start as zero.</summary>
+    public required IReadOnlyDictionary<X86Register, InitialValue> InitialRegisters { get; init; }
+
+    /// <summary>The instructions, in order.</summary>
+    public required IReadOnlyList<X86Instruction> Code { get; init; }
+
+    /// <summary>Labels: the index into <see cref="Code"/> that each stands before; <c>Code.Count</c> is the end.</summary>
+    public required IReadOnlyDictionary<string, int> Labels { get; init; }
+}
+
+/// <summary>One value of a final state: a register of a thread, or an element of a variable.</summary>
+/// <param name="Thread">The thread, or -1 for memory.</param>
+/// <param name="Register">The register, when <paramref name="Thread"/> is not -1.</param>
+/// <param name="Variable">The variable, or <see langword="null"/> for a register.</param>
+/// <param name="Element">Which element of the variable.</param>
+/// <param name="Type">How its bits are read.</param>
+public sealed record Observable(int Thread, X86Register Register, Variable? Variable, int Element, ValueType Type)
+{
+    /// <summary>Whether it is memory.</summary>
+    public bool IsMemory => Variable is not null;
+
+    /// <summary>As herd writes it: <c>0:rax</c>, <c>[x]</c>, <c>t[1]</c>.</summary>
+    public override string ToString() => Variable switch
+    {
+        null => $"{Thread}:{Register.Name()}",
+        { IsArray: true } => $"{Variable.Name}[{Element}]",
+        _ => $"[{Variable.Name}]",
+    };
+}

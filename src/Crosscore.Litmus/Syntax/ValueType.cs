@@ -1,0 +1,68 @@
+using System.Globalization;
+
+namespace Crosscore.Litmus.Syntax;
+
+/// <summary>
+/// The type of a memory cell or of an observed register: how many bytes it has and how its bits are read as a number.
+/// </summary>
+/// <param name="Name">The C name, as the test wrote it.</param>
+/// <param name="Width">Bytes: 1, 2, 4 or 8.</param>
+/// <param name="Signed">Whether the topmost bit is a sign.</param>
+public sealed record ValueType(string Name, int Width, bool Signed)
+{
+    /// <summary>What an undeclared location is, as in herd.</summary>
+    public static ValueType Int { get; } = new("int", 4, true);
+
+    /// <summary>A pointer to a location of the test.</summary>
+    public static ValueType Pointer { get; } = new("void*", 8, false);
+
+    private static readonly Dictionary<string, ValueType> Known = new ValueType[]
+    {
+        Int,
+        new("char", 1, true), new("short", 2, true), new("long", 8, true),
+        new("int8_t", 1, true), new("int16_t", 2, true), new("int32_t", 4, true), new("int64_t", 8, true),
+        new("uint8_t", 1, false), new("uint16_t", 2, false), new("uint32_t", 4, false), new("uint64_t", 8, false),
+        new("intptr_t", 8, true), new("uintptr_t", 8, false),
+    }.ToDictionary(type => type.Name);
+
+    /// <summary>The names that <see cref="TryParse"/> knows.</summary>
+    public static IEnumerable<string> Names => Known.Keys;
+
+    /// <summary>Looks a C type name up.</summary>
+    /// <param name="name">For example <c>uint64_t</c>.</param>
+    /// <param name="type">The type, when it is known.</param>
+    /// <returns>Whether it is known.</returns>
+    public static bool TryParse(string name, out ValueType type)
+    {
+        bool known = Known.TryGetValue(name, out ValueType? found);
+        type = found ?? Int;
+        return known;
+    }
+
+    /// <summary>The signed type of a width.</summary>
+    /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
+    public static ValueType SignedOf(int width) => Known[$"int{(width * 8).ToString(CultureInfo.InvariantCulture)}_t"];
+
+    /// <summary>The bits of a value that the type keeps; the others are zero.</summary>
+    /// <param name="value">Any value.</param>
+    public ulong Truncate(ulong value) => Truncate(value, Width);
+
+    /// <summary>The lowest bytes of a value; the others are zero.</summary>
+    /// <param name="value">Any value.</param>
+    /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
+    public static ulong Truncate(ulong value, int width) => width == 8 ? value : value & ((1UL << (8 * width)) - 1);
+
+    /// <summary>The value as a decimal number of this type.</summary>
+    /// <param name="value">The bits.</param>
+    public string Format(ulong value)
+    {
+        ulong bits = Truncate(value);
+        if (!Signed)
+        {
+            return bits.ToString(CultureInfo.InvariantCulture);
+        }
+
+        int unused = 64 - (8 * Width);
+        return ((long)(bits << unused) >> unused).ToString(CultureInfo.InvariantCulture);
+    }
+}

@@ -1,0 +1,60 @@
+namespace Crosscore.Litmus.Syntax;
+
+/// <summary>The general-purpose registers, in the order of their encoding (Intel SDM vol. 2, table 3-1).</summary>
+public enum X86Register
+{
+#pragma warning disable CS1591 // the names are the architecture's
+    Rax, Rcx, Rdx, Rbx, Rsp, Rbp, Rsi, Rdi, R8, R9, R10, R11, R12, R13, R14, R15,
+#pragma warning restore CS1591
+}
+
+/// <summary>Names of registers.</summary>
+public static class X86RegisterNames
+{
+    private static readonly string[] Names64 =
+        ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+
+    private static readonly Dictionary<string, (X86Register, int)> Known = BuildNames();
+
+    /// <summary>The 64-bit name, in lower case.</summary>
+    /// <param name="register">The register.</param>
+    public static string Name(this X86Register register) => Names64[(int)register];
+
+    /// <summary>Looks a name of any width up.</summary>
+    /// <param name="name">For example <c>eax</c>, in any case, without the percent sign.</param>
+    /// <param name="register">The register.</param>
+    /// <param name="width">The width in bytes that the name stands for.</param>
+    /// <returns>Whether it is a general-purpose register.</returns>
+    public static bool TryParse(string name, out X86Register register, out int width)
+    {
+        bool known = Known.TryGetValue(name.ToLowerInvariant(), out (X86Register Register, int Width) found);
+        (register, width) = found;
+        return known;
+    }
+
+    private static Dictionary<string, (X86Register, int)> BuildNames()
+    {
+        var names = new Dictionary<string, (X86Register, int)>();
+        for (int code = 0; code < 16; code++)
+        {
+            var register = (X86Register)code;
+            string name = Names64[code];
+            names[name] = (register, 8);
+            if (code >= 8)
+            {
+                names[name + "d"] = (register, 4);
+                names[name + "w"] = (register, 2);
+                names[name + "b"] = (register, 1);
+                continue;
+            }
+
+            string stem = name[1..];
+            names["e" + stem] = (register, 4);
+            names[stem] = (register, 2);
+            // al cl dl bl, but spl bpl sil dil. The high bytes (ah ...) have no place here: no test of the field uses them.
+            names[code < 4 ? stem[0] + "l" : stem + "l"] = (register, 1);
+        }
+
+        return names;
+    }
+}
