@@ -39,6 +39,10 @@ public sealed class MemoryLayout
     /// <param name="variable">Its name.</param>
     public int OffsetOf(string variable) => _offsets[variable];
 
+    /// <summary>The address of a variable in the model.</summary>
+    /// <param name="variable">Its name.</param>
+    public ulong ModelAddressOf(string variable) => ModelBase + (ulong)OffsetOf(variable);
+
     /// <summary>The bits of an initial value, for memory that starts at an address.</summary>
     /// <param name="value">The value.</param>
     /// <param name="start">The address of offset 0.</param>

@@ -6,7 +6,7 @@ namespace Crosscore.Litmus;
 /// A final state as far as the test looks at it: one value for each of <see cref="LitmusTest.Observables"/>, in their order, cut to their types.
 /// An address of the test's memory is a model address (<see cref="MemoryLayout.ModelBase"/>), wherever the outcome comes from.
 /// </summary>
-public sealed class Outcome : IEquatable<Outcome>, IComparable<Outcome>
+public sealed class Outcome : IEquatable<Outcome>
 {
     private readonly ulong[] _values;
 
@@ -35,26 +35,21 @@ public sealed class Outcome : IEquatable<Outcome>, IComparable<Outcome>
         return hash.ToHashCode();
     }
 
-    /// <summary>Value by value; signed, so that -1 stands before 0 for small values of every type.</summary>
-    /// <param name="other">Another outcome of the same test.</param>
-    public int CompareTo(Outcome? other)
+    /// <summary>Orders outcomes of a test value by value, each as a number of its type.</summary>
+    /// <param name="test">The test.</param>
+    public static IComparer<Outcome> Order(LitmusTest test) => Comparer<Outcome>.Create((left, right) =>
     {
-        if (other is null)
+        int order = 0;
+        for (int index = 0; order == 0 && index < left._values.Length; index++)
         {
-            return 1;
+            DataType type = test.Observables[index].Type;
+            order = type.Signed
+                ? type.Extend(left._values[index]).CompareTo(type.Extend(right._values[index]))
+                : left._values[index].CompareTo(right._values[index]);
         }
 
-        for (int index = 0; index < _values.Length; index++)
-        {
-            int order = ((long)_values[index]).CompareTo((long)other._values[index]);
-            if (order != 0)
-            {
-                return order;
-            }
-        }
-
-        return 0;
-    }
+        return order;
+    });
 
     /// <summary>As herd writes it: <c>0:rax=0; [x]=1;</c>.</summary>
     /// <param name="test">The test it belongs to.</param>
@@ -77,16 +72,4 @@ public sealed class Outcome : IEquatable<Outcome>, IComparable<Outcome>
 
     /// <inheritdoc/>
     public static bool operator !=(Outcome? left, Outcome? right) => !Equals(left, right);
-
-    /// <inheritdoc/>
-    public static bool operator <(Outcome left, Outcome right) => left.CompareTo(right) < 0;
-
-    /// <inheritdoc/>
-    public static bool operator <=(Outcome left, Outcome right) => left.CompareTo(right) <= 0;
-
-    /// <inheritdoc/>
-    public static bool operator >(Outcome left, Outcome right) => left.CompareTo(right) > 0;
-
-    /// <inheritdoc/>
-    public static bool operator >=(Outcome left, Outcome right) => left.CompareTo(right) >= 0;
 }

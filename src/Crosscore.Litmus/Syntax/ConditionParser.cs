@@ -80,7 +80,7 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             ParsePlace();
             // A type may follow, as in "0:rax uint64_t;": only the initial state declares types, so it must be repeated there.
             Token type = scanner.Peek();
-            if (type.Kind == TokenKind.Name && ValueType.TryParse(type.Text, out _))
+            if (type.Kind == TokenKind.Name && DataType.TryParse(type.Text, out _))
             {
                 throw scanner.Unexpected(type, "';' or ']' (types are declared in the initial state)");
             }
@@ -352,7 +352,7 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
 
         private EqualsValue Equal(int left, InitialValue value, SourcePosition position)
         {
-            ValueType type = Observables[left].Type;
+            DataType type = Observables[left].Type;
             if (value.AddressOf is null)
             {
                 // Both readings of the top bit are common: -1 and 255 are the same byte.
@@ -383,7 +383,7 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         {
             if (place.Variable is null)
             {
-                ValueType type = state.RegisterType(place.Thread, place.Register) ?? UndeclaredRegister(place.Thread, place.Register);
+                DataType type = state.RegisterType(place.Thread, place.Register) ?? UndeclaredRegister(place.Thread, place.Register);
                 return [new Observable(place.Thread, place.Register, null, 0, type)];
             }
 
@@ -400,7 +400,7 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         }
 
         // As wide as the widest name that the column uses for it, and at least an int; 8 bytes where it is only an initial value.
-        private ValueType UndeclaredRegister(int thread, X86Register register)
+        private DataType UndeclaredRegister(int thread, X86Register register)
         {
             int width = 0;
             foreach (X86Instruction instruction in threads[thread].Code)
@@ -414,7 +414,7 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
                 width = instruction.Opcode == X86Opcode.Cmpxchg && register == X86Register.Rax ? Math.Max(width, instruction.Width) : width;
             }
 
-            return width is 0 or 8 ? ValueType.SignedOf(8) : ValueType.Int;
+            return width is 0 or 8 ? DataType.SignedOf(8) : DataType.Int;
         }
     }
 }

@@ -18,7 +18,7 @@ internal sealed class InitialState(LitmusScanner scanner)
 
         public SourcePosition Position { get; } = position;
 
-        public ValueType? Type { get; set; }
+        public DataType? Type { get; set; }
 
         public bool IsArray { get; set; }
 
@@ -26,10 +26,10 @@ internal sealed class InitialState(LitmusScanner scanner)
 
         public InitialValue[] Values { get; set; } = [default];
 
-        public int WidestAccess { get; set; } = ValueType.Int.Width;
+        public int WidestAccess { get; set; } = DataType.Int.Width;
     }
 
-    private sealed record RegisterEntry(ValueType? Type, InitialValue Value, bool Set, SourcePosition Position);
+    private sealed record RegisterEntry(DataType? Type, InitialValue Value, bool Set, SourcePosition Position);
 
     /// <summary>Reads the braces and what is between them.</summary>
     public void Parse()
@@ -88,7 +88,7 @@ internal sealed class InitialState(LitmusScanner scanner)
 
         return _order.ConvertAll(location =>
         {
-            ValueType type = location.Type ?? Undeclared(location.Values[0], location.WidestAccess);
+            DataType type = location.Type ?? Undeclared(location.Values[0], location.WidestAccess);
             return new Variable
             {
                 Name = location.Name,
@@ -106,9 +106,9 @@ internal sealed class InitialState(LitmusScanner scanner)
         .ToDictionary(entry => entry.Key.Register, entry => entry.Value.Value);
 
     /// <summary>The declared type of a register, if any.</summary>
-    public ValueType? RegisterType(int thread, X86Register register) =>
+    public DataType? RegisterType(int thread, X86Register register) =>
         _registers.TryGetValue((thread, register), out RegisterEntry? entry)
-            ? entry.Type ?? (entry.Value.AddressOf is null ? null : ValueType.Pointer)
+            ? entry.Type ?? (entry.Value.AddressOf is null ? null : DataType.Pointer)
             : null;
 
     /// <summary>The highest thread that the initial state names, with the place, to check it against the columns.</summary>
@@ -116,15 +116,15 @@ internal sealed class InitialState(LitmusScanner scanner)
         ? (-1, default)
         : _registers.Select(entry => (entry.Key.Thread, entry.Value.Position)).MaxBy(entry => entry.Thread);
 
-    private static ValueType Undeclared(InitialValue value, int widestAccess)
+    private static DataType Undeclared(InitialValue value, int widestAccess)
     {
         if (value.AddressOf is not null)
         {
-            return ValueType.Pointer;
+            return DataType.Pointer;
         }
 
-        bool wide = widestAccess > ValueType.Int.Width || value.Number != (ulong)(int)value.Number;
-        return wide ? ValueType.SignedOf(8) : ValueType.Int;
+        bool wide = widestAccess > DataType.Int.Width || value.Number != (ulong)(int)value.Number;
+        return wide ? DataType.SignedOf(8) : DataType.Int;
     }
 
     private Location Find(string name, SourcePosition position)
@@ -141,7 +141,7 @@ internal sealed class InitialState(LitmusScanner scanner)
 
     private void ParseEntry()
     {
-        ValueType? type = ParseType();
+        DataType? type = ParseType();
         if (LooksLikeRegister())
         {
             ParseRegister(type);
@@ -152,16 +152,16 @@ internal sealed class InitialState(LitmusScanner scanner)
         }
     }
 
-    private ValueType? ParseType()
+    private DataType? ParseType()
     {
         Token first = scanner.Peek();
-        ValueType? type = null;
+        DataType? type = null;
         if (first.Kind == TokenKind.Name && first.Text is "volatile" or "_Atomic" or "unsigned")
         {
-            throw scanner.Unexpected(first, $"one of the types {string.Join(", ", ValueType.Names)}, a location or a register");
+            throw scanner.Unexpected(first, $"one of the types {string.Join(", ", DataType.Names)}, a location or a register");
         }
 
-        if (first.Kind == TokenKind.Name && ValueType.TryParse(first.Text, out ValueType named))
+        if (first.Kind == TokenKind.Name && DataType.TryParse(first.Text, out DataType named))
         {
             scanner.Next();
             type = named;
@@ -169,7 +169,7 @@ internal sealed class InitialState(LitmusScanner scanner)
 
         if (scanner.Accept("*"))
         {
-            type = ValueType.Pointer;
+            type = DataType.Pointer;
         }
 
         return type;
@@ -178,7 +178,7 @@ internal sealed class InitialState(LitmusScanner scanner)
     // "0:rax" and "P0:rax"; no location's name starts with a digit.
     private bool LooksLikeRegister() => scanner.Peek().Kind == TokenKind.Number || LitmusParser.ThreadNumber(scanner.Peek()) is not null;
 
-    private void ParseRegister(ValueType? type)
+    private void ParseRegister(DataType? type)
     {
         SourcePosition position = scanner.Peek().Position;
         (int thread, X86Register register, _) = LitmusParser.ParseRegisterLocation(scanner);
@@ -199,7 +199,7 @@ internal sealed class InitialState(LitmusScanner scanner)
             type ?? earlier?.Type, set ? value : earlier?.Value ?? default, set || earlier?.Set == true, position);
     }
 
-    private void ParseLocation(ValueType? type)
+    private void ParseLocation(DataType? type)
     {
         bool bracketed = scanner.Accept("[");
         Token name = scanner.Next();
@@ -232,7 +232,7 @@ internal sealed class InitialState(LitmusScanner scanner)
             }
 
             scanner.Expect("]", "after the number of elements");
-            location.Type ??= ValueType.Int;
+            location.Type ??= DataType.Int;
             location.IsArray = true;
             location.Values = new InitialValue[count.Value];
         }

@@ -57,7 +57,7 @@ public sealed class Variable
     public required SourcePosition Position { get; init; }
 
     /// <summary>The type of an element.</summary>
-    public required ValueType Type { get; init; }
+    public required DataType Type { get; init; }
 
     /// <summary>Whether it was declared as an array.</summary>
     public required bool IsArray { get; init; }
@@ -100,7 +100,7 @@ public sealed class LitmusThread
 /// <param name="Variable">The variable, or <see langword="null"/> for a register.</param>
 /// <param name="Element">Which element of the variable.</param>
 /// <param name="Type">How its bits are read.</param>
-public sealed record Observable(int Thread, X86Register Register, Variable? Variable, int Element, ValueType Type)
+public sealed record Observable(int Thread, X86Register Register, Variable? Variable, int Element, DataType Type)
 {
     /// <summary>Whether it is memory.</summary>
     public bool IsMemory => Variable is not null;

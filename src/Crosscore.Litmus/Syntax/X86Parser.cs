@@ -243,9 +243,14 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             throw scanner.Error(positions[0], "expected memory and a register of 2, 4 or 8 bytes as the operands of lea");
         }
 
-        if (opcode is X86Opcode.Xadd or X86Opcode.Cmpxchg && operands[0] is not RegisterOperand)
+        if (opcode is X86Opcode.Xadd or X86Opcode.Cmpxchg or X86Opcode.Xchg && operands[0] is not RegisterOperand)
         {
             throw scanner.Error(positions[0], $"expected a register as the source of {mnemonic.Text}");
+        }
+
+        if (opcode is X86Opcode.Cmpxchg && operands[1] is not MemoryOperand)
+        {
+            throw scanner.Error(positions[1], $"expected memory as an operand of {mnemonic.Text}");
         }
     }
 

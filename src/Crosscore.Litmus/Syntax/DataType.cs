@@ -8,15 +8,15 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="Name">The C name, as the test wrote it.</param>
 /// <param name="Width">Bytes: 1, 2, 4 or 8.</param>
 /// <param name="Signed">Whether the topmost bit is a sign.</param>
-public sealed record ValueType(string Name, int Width, bool Signed)
+public sealed record DataType(string Name, int Width, bool Signed)
 {
     /// <summary>What an undeclared location is, as in herd.</summary>
-    public static ValueType Int { get; } = new("int", 4, true);
+    public static DataType Int { get; } = new("int", 4, true);
 
     /// <summary>A pointer to a location of the test.</summary>
-    public static ValueType Pointer { get; } = new("void*", 8, false);
+    public static DataType Pointer { get; } = new("void*", 8, false);
 
-    private static readonly Dictionary<string, ValueType> Known = new ValueType[]
+    private static readonly Dictionary<string, DataType> Known = new DataType[]
     {
         Int,
         new("char", 1, true), new("short", 2, true), new("long", 8, true),
@@ -32,16 +32,16 @@ public sealed record ValueType(string Name, int Width, bool Signed)
     /// <param name="name">For example <c>uint64_t</c>.</param>
     /// <param name="type">The type, when it is known.</param>
     /// <returns>Whether it is known.</returns>
-    public static bool TryParse(string name, out ValueType type)
+    public static bool TryParse(string name, out DataType type)
     {
-        bool known = Known.TryGetValue(name, out ValueType? found);
+        bool known = Known.TryGetValue(name, out DataType? found);
         type = found ?? Int;
         return known;
     }
 
     /// <summary>The signed type of a width.</summary>
     /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
-    public static ValueType SignedOf(int width) => Known[$"int{(width * 8).ToString(CultureInfo.InvariantCulture)}_t"];
+    public static DataType SignedOf(int width) => Known[$"int{(width * 8).ToString(CultureInfo.InvariantCulture)}_t"];
 
     /// <summary>The bits of a value that the type keeps; the others are zero.</summary>
     /// <param name="value">Any value.</param>
@@ -52,17 +52,17 @@ public sealed record ValueType(string Name, int Width, bool Signed)
     /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
     public static ulong Truncate(ulong value, int width) => width == 8 ? value : value & ((1UL << (8 * width)) - 1);
 
+    /// <summary>The value as a 64-bit number: by its top bit when the type is signed, by zeros otherwise.</summary>
+    /// <param name="value">The bits.</param>
+    public long Extend(ulong value)
+    {
+        int unused = 64 - (8 * Width);
+        return Signed ? (long)(value << unused) >> unused : (long)Truncate(value);
+    }
+
     /// <summary>The value as a decimal number of this type.</summary>
     /// <param name="value">The bits.</param>
-    public string Format(ulong value)
-    {
-        ulong bits = Truncate(value);
-        if (!Signed)
-        {
-            return bits.ToString(CultureInfo.InvariantCulture);
-        }
-
-        int unused = 64 - (8 * Width);
-        return ((long)(bits << unused) >> unused).ToString(CultureInfo.InvariantCulture);
-    }
+    public string Format(ulong value) => Signed
+        ? Extend(value).ToString(CultureInfo.InvariantCulture)
+        : Truncate(value).ToString(CultureInfo.InvariantCulture);
 }

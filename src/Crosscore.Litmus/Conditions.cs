@@ -1,0 +1,54 @@
+using Crosscore.Litmus.Syntax;
+
+namespace Crosscore.Litmus;
+
+/// <summary>Evaluates and prints the propositions of a test.</summary>
+public static class Conditions
+{
+    /// <summary>Whether a proposition is true of an outcome.</summary>
+    /// <param name="proposition">A proposition of the test.</param>
+    /// <param name="outcome">An outcome of the test.</param>
+    /// <param name="test">The test.</param>
+    /// <param name="layout">The test's memory.</param>
+    public static bool Holds(this Proposition proposition, Outcome outcome, LitmusTest test, MemoryLayout layout) => proposition switch
+    {
+        Conjunction all => all.Parts.All(part => part.Holds(outcome, test, layout)),
+        Disjunction any => any.Parts.Any(part => part.Holds(outcome, test, layout)),
+        Negation not => !not.Part.Holds(outcome, test, layout),
+        Implication implies => !implies.Left.Holds(outcome, test, layout) || implies.Right.Holds(outcome, test, layout),
+        EqualsValue equal => outcome.Values[equal.Left] == layout.Resolve(equal.Value, MemoryLayout.ModelBase),
+        EqualsObservable same => test.Observables[same.Left].Type.Extend(outcome.Values[same.Left]) == test.Observables[same.Right].Type.Extend(outcome.Values[same.Right]),
+        _ => throw new InvalidOperationException($"Crosscore bug: unknown proposition {proposition}"),
+    };
+
+    /// <summary>A proposition as herd prints it.</summary>
+    /// <param name="proposition">A proposition of the test.</param>
+    /// <param name="test">The test.</param>
+    public static string Format(this Proposition proposition, LitmusTest test) => Format(proposition, test, Loosest);
+
+    // How tightly an operator binds; a part in a tighter place than its own operator needs parentheses.
+    private const int Loosest = 0;
+    private const int InDisjunction = 1;
+    private const int InConjunction = 2;
+
+    private static string Format(Proposition proposition, LitmusTest test, int place)
+    {
+        (string text, int binds) = proposition switch
+        {
+            Conjunction { Parts.Count: 0 } => ("true", InConjunction),
+            Disjunction { Parts.Count: 0 } => ("false", InConjunction),
+            Conjunction all => (string.Join(" /\\ ", all.Parts.Select(part => Format(part, test, InConjunction))), InConjunction),
+            Disjunction any => (string.Join(" \\/ ", any.Parts.Select(part => Format(part, test, InDisjunction))), InDisjunction),
+            Implication implies => ($"{Format(implies.Left, test, InDisjunction)} => {Format(implies.Right, test, Loosest)}", Loosest),
+            Negation not => ($"not ({Format(not.Part, test, Loosest)})", InConjunction),
+            EqualsValue equal => ($"{test.Observables[equal.Left]}={Format(equal.Value, test.Observables[equal.Left].Type)}", InConjunction),
+            EqualsObservable same => ($"{test.Observables[same.Left]}={test.Observables[same.Right]}", InConjunction),
+            _ => throw new InvalidOperationException($"Crosscore bug: unknown proposition {proposition}"),
+        };
+        return binds < place ? $"({text})" : text;
+    }
+
+    private static string Format(InitialValue value, DataType type) => value.AddressOf is null
+        ? type.Format(value.Number)
+        : value.Element == 0 ? value.AddressOf : $"{value.AddressOf}[{value.Element}]";
+}

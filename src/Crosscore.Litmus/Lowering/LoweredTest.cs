@@ -1,0 +1,68 @@
+using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Programs;
+
+namespace Crosscore.Litmus.Lowering;
+
+/// <summary>A litmus test as a program of the model.</summary>
+/// <param name="Program">The program; its observations are the test's observables, in their order.</param>
+/// <param name="Layout">Where the variables lie.</param>
+public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
+{
+    /// <summary>Lowers a test.</summary>
+    /// <param name="test">The test.</param>
+    /// <exception cref="LitmusException">An instruction has no meaning in the model.</exception>
+    public static LoweredTest Of(LitmusTest test)
+    {
+        ArgumentNullException.ThrowIfNull(test);
+        var layout = new MemoryLayout(test.Variables);
+        HashSet<string> taken = AddressesTaken(test);
+        X86Lowering[] threads = [.. test.Threads.Select(thread => new X86Lowering(test, thread, layout))];
+        var program = new ModelProgram
+        {
+            Memory = [.. test.Variables.Select(variable => new MemoryRegion
+            {
+                Name = variable.Name,
+                Address = layout.ModelAddressOf(variable.Name),
+                ElementWidth = variable.Type.Width,
+                InitialValues = [.. variable.InitialValues.Select(value => layout.Resolve(value, MemoryLayout.ModelBase))],
+                AddressTaken = taken.Contains(variable.Name),
+            })],
+            Observations = [.. test.Observables.Select(observable => observable.Variable is Variable variable
+                ? Observation.OfMemory(layout.ModelAddressOf(variable.Name) + (ulong)(observable.Element * variable.Type.Width), variable.Type.Width)
+                : Observation.OfRegister(observable.Thread, threads[observable.Thread].ModelRegister(observable.Register)))],
+            Threads = [.. threads.Select(thread => thread.Build())],
+        };
+        return new LoweredTest(program, layout);
+    }
+
+    /// <summary>The outcome that a final state of the program is.</summary>
+    /// <param name="test">The test that was lowered.</param>
+    /// <param name="values">The values of the final state.</param>
+    public static Outcome OutcomeOf(LitmusTest test, IReadOnlyList<ulong> values)
+    {
+        ulong[] cut = new ulong[values.Count];
+        for (int index = 0; index < cut.Length; index++)
+        {
+            cut[index] = test.Observables[index].Type.Truncate(values[index]);
+        }
+
+        return new Outcome(cut);
+    }
+
+    private static HashSet<string> AddressesTaken(LitmusTest test)
+    {
+        IEnumerable<InitialValue> initial = test.Variables.SelectMany(variable => variable.InitialValues)
+            .Concat(test.Threads.SelectMany(thread => thread.InitialRegisters.Values));
+        HashSet<string> taken = [.. initial.Where(value => value.AddressOf is not null).Select(value => value.AddressOf!)];
+        foreach (X86Instruction instruction in test.Threads.SelectMany(thread => thread.Code))
+        {
+            taken.UnionWith(instruction.Operands.OfType<AddressOperand>().Select(operand => operand.Variable));
+            if (instruction.Opcode == X86Opcode.Lea && instruction.Memory?.Variable is string variable)
+            {
+                taken.Add(variable);
+            }
+        }
+
+        return taken;
+    }
+}

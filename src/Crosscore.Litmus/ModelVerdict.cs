@@ -1,0 +1,123 @@
+using Crosscore.Litmus.Lowering;
+using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Exploration;
+
+namespace Crosscore.Litmus;
+
+/// <summary>How often the condition's proposition is true among final states, in the words of the field.</summary>
+public enum Frequency
+{
+    /// <summary>In none.</summary>
+    Never,
+
+    /// <summary>In some, not all.</summary>
+    Sometimes,
+
+    /// <summary>In all, and there is one.</summary>
+    Always,
+}
+
+/// <summary>What the model says of a test: which outcomes a kind of core allows.</summary>
+public sealed class ModelVerdict
+{
+    private readonly Dictionary<Outcome, FinalState> _finals;
+
+    private ModelVerdict(LitmusTest test, LoweredTest lowered, CoreKind core, Exploration exploration)
+    {
+        Test = test;
+        Layout = lowered.Layout;
+        Core = core;
+        Exploration = exploration;
+        _finals = [];
+        foreach (FinalState final in exploration.FinalStates)
+        {
+            // Different values may be equal once cut to the observed types; the first one found has the shortest way.
+            Outcome outcome = LoweredTest.OutcomeOf(test, final.Values);
+            if (test.Filter?.Holds(outcome, test, Layout) ?? true)
+            {
+                _finals.TryAdd(outcome, final);
+            }
+        }
+
+        Allowed = [.. _finals.Keys.Order(Outcome.Order(test))];
+        Witnesses = Allowed.Count(IsWitness);
+    }
+
+    /// <summary>The test.</summary>
+    public LitmusTest Test { get; }
+
+    /// <summary>The test's memory.</summary>
+    public MemoryLayout Layout { get; }
+
+    /// <summary>The kind of core.</summary>
+    public CoreKind Core { get; }
+
+    /// <summary>The exploration behind the verdict.</summary>
+    public Exploration Exploration { get; }
+
+    /// <summary>The outcomes that the core allows and the filter lets through, sorted. Complete only when <see cref="IsComplete"/>.</summary>
+    public IReadOnlyList<Outcome> Allowed { get; }
+
+    /// <summary>Whether nothing was cut off, so that what is not in <see cref="Allowed"/> is impossible.</summary>
+    public bool IsComplete => Exploration.Bounds == Bounds.None;
+
+    /// <summary>For how many allowed outcomes the condition's proposition is true.</summary>
+    public int Witnesses { get; }
+
+    /// <summary>The same in a word.</summary>
+    public Frequency Frequency => Witnesses == 0 ? Frequency.Never : Witnesses == Allowed.Count ? Frequency.Always : Frequency.Sometimes;
+
+    /// <summary>Whether the answer to the condition, as it is asked, is yes.</summary>
+    public bool Holds => Test.Quantifier switch
+    {
+        Quantifier.Exists => Witnesses > 0,
+        Quantifier.NotExists => Witnesses == 0,
+        _ => Witnesses == Allowed.Count,
+    };
+
+    /// <summary>
+    /// Whether the rest of an incomplete exploration cannot change <see cref="Holds"/>: a witness is a witness, however much was cut off.
+    /// </summary>
+    public bool IsFinal => IsComplete || Test.Quantifier switch
+    {
+        Quantifier.ForAll => !Holds,
+        _ => Witnesses > 0,
+    };
+
+    /// <summary>Explores a test.</summary>
+    /// <param name="test">The test.</param>
+    /// <param name="core">The kind of core.</param>
+    /// <param name="options">How to explore.</param>
+    /// <param name="progress">Is told how far it is.</param>
+    /// <param name="cancellation">Ends it early.</param>
+    /// <exception cref="LitmusException">The model cannot explore this test.</exception>
+    public static ModelVerdict Of(
+        LitmusTest test,
+        CoreKind core,
+        ExplorationOptions? options = null,
+        IProgress<ExplorationProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        LoweredTest lowered = LoweredTest.Of(test);
+        try
+        {
+            return new ModelVerdict(test, lowered, core, Explorer.Explore(lowered.Program, core, options, progress, cancellation));
+        }
+        catch (Model.ModelException exception)
+        {
+            throw new LitmusException(test.File, new SourcePosition(1, 1), exception.Message);
+        }
+    }
+
+    /// <summary>Whether the condition's proposition is true of an outcome.</summary>
+    /// <param name="outcome">An outcome of the test, allowed or not.</param>
+    public bool IsWitness(Outcome outcome) => Test.Condition.Holds(outcome, Test, Layout);
+
+    /// <summary>Whether the core allows an outcome, as far as was explored.</summary>
+    /// <param name="outcome">An outcome of the test.</param>
+    public bool Allows(Outcome outcome) => _finals.ContainsKey(outcome);
+
+    /// <summary>A shortest way to an allowed outcome.</summary>
+    /// <param name="outcome">An allowed outcome.</param>
+    public IReadOnlyList<TraceEvent> ShortestWayTo(Outcome outcome) => Exploration.ShortestWayTo(_finals[outcome]);
+}

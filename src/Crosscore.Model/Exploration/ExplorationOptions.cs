@@ -1,0 +1,85 @@
+namespace Crosscore.Model.Exploration;
+
+/// <summary>The kinds of cores.</summary>
+public enum CoreKind
+{
+    /// <summary>x86-64 processors, for ordinary write-back memory: x86-TSO.</summary>
+    X86Tso,
+
+    /// <summary>Sequential consistency: no processor, but the yardstick.</summary>
+    Sc,
+}
+
+/// <summary>
+/// Ways to visit fewer states without losing a final state or a shortest way to one. Each can be switched off, to check that it changes nothing else.
+/// </summary>
+[Flags]
+public enum Reductions
+{
+    /// <summary>Every operation of every thread is a step, in every order.</summary>
+    None = 0,
+
+    /// <summary>
+    /// What a thread does for itself alone (registers, jumps, a store into its own buffer, a load of what nobody else writes, a fence that need not wait)
+    /// happens together with the step before it.
+    /// </summary>
+    LocalFusion = 1,
+
+    /// <summary>
+    /// A step that nothing the others may ever do can depend on is taken at once, alone: a persistent set of one (Godefroid 1996; Valmari's stubborn sets).
+    /// It keeps every final state and the length of the way to it; it needs no proviso for cycles because only final states are asked for.
+    /// </summary>
+    Independence = 2,
+
+    /// <summary>A register whose value can no longer matter is zero.</summary>
+    DeadRegisters = 4,
+
+    /// <summary>All of them.</summary>
+    All = LocalFusion | Independence | DeadRegisters,
+}
+
+/// <summary>How to explore.</summary>
+public sealed record ExplorationOptions
+{
+    /// <summary>The reductions to use.</summary>
+    public Reductions Reductions { get; init; } = Reductions.All;
+
+    /// <summary>
+    /// How many stores of a core may wait at once where the program itself sets no limit (a loop that stores and never passes a fence). Reaching it is reported.
+    /// Where the program sets a limit, however large up to 64, that one is used and nothing is cut off.
+    /// </summary>
+    public int BufferBound { get; init; } = 8;
+
+    /// <summary>The largest number of states to store; reaching it ends the exploration and is reported.</summary>
+    public int MaxStates { get; init; } = int.MaxValue - 1;
+
+    /// <summary>The largest number of bytes for states; reaching it ends the exploration and is reported.</summary>
+    public long MaxBytes { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 * 3;
+}
+
+/// <summary>What an exploration did not look at, if anything. Anything turns "impossible" into "not found".</summary>
+[Flags]
+public enum Bounds
+{
+    /// <summary>Everything was explored.</summary>
+    None = 0,
+
+    /// <summary><see cref="ExplorationOptions.BufferBound"/> made a store wait.</summary>
+    Buffer = 1,
+
+    /// <summary><see cref="ExplorationOptions.MaxStates"/> was reached.</summary>
+    States = 2,
+
+    /// <summary><see cref="ExplorationOptions.MaxBytes"/> was reached.</summary>
+    Memory = 4,
+
+    /// <summary>It was cancelled.</summary>
+    Cancelled = 8,
+}
+
+/// <summary>How far an exploration is.</summary>
+/// <param name="States">States stored.</param>
+/// <param name="Frontier">States stored and not yet expanded.</param>
+/// <param name="Depth">Steps from the start to the states that are expanded now.</param>
+/// <param name="Elapsed">Time since the start.</param>
+public readonly record struct ExplorationProgress(long States, long Frontier, int Depth, TimeSpan Elapsed);

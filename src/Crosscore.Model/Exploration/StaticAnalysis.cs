@@ -1,0 +1,172 @@
+using Crosscore.Model.Memory;
+using Crosscore.Model.Programs;
+
+namespace Crosscore.Model.Exploration;
+
+/// <summary>
+/// What a thread may still do from each of its operations on, whatever path it takes: computed once, over-approximating, and the ground on which the
+/// reductions stand. Index <c>Ops.Count</c> is the halted thread.
+/// </summary>
+internal sealed class StaticAnalysis
+{
+    private readonly IReadOnlyList<MicroOp> _ops;
+    private readonly CellMap _map;
+
+    public StaticAnalysis(ThreadCode thread, CellMap map, IEnumerable<int> observedRegisters)
+    {
+        _ops = thread.Ops;
+        _map = map;
+        if (thread.InitialRegisters.Count > 64)
+        {
+            throw new ModelException($"A thread uses {thread.InitialRegisters.Count} registers; the model has room for 64.");
+        }
+
+        FutureReads = new ulong[_ops.Count + 1];
+        FutureWrites = new ulong[_ops.Count + 1];
+        MayRequestFences = new bool[_ops.Count + 1];
+        LiveRegisters = new ulong[_ops.Count + 1];
+        foreach (int register in observedRegisters)
+        {
+            LiveRegisters[_ops.Count] |= 1UL << register;
+        }
+
+        SolveBackwards();
+    }
+
+    /// <summary>Cells (<see cref="CellSpan.Mask"/>) that the thread may read from here on.</summary>
+    public ulong[] FutureReads { get; }
+
+    /// <summary>Cells that the thread may write from here on; stores that wait already are not counted.</summary>
+    public ulong[] FutureWrites { get; }
+
+    /// <summary>Whether the thread may demand a fence of others, or await one, from here on.</summary>
+    public bool[] MayRequestFences { get; }
+
+    /// <summary>Registers whose value can still matter, to the code or to the final state.</summary>
+    public ulong[] LiveRegisters { get; }
+
+    /// <summary>The cells that one operation names.</summary>
+    public ulong CellsOf(MicroOp op) => op.A.IsConstant ? _map.Find(op.A.Constant, op.Width).Mask : _map.AddressTakenMask;
+
+    /// <summary>What an indivisible step that begins at an operation reads and writes.</summary>
+    public (ulong Reads, ulong Writes) CellsOfAtomic(int begin)
+    {
+        ulong reads = 0;
+        ulong writes = 0;
+        for (int index = begin + 1; _ops[index].Kind != MicroOpKind.AtomicEnd; index++)
+        {
+            reads |= _ops[index].Kind == MicroOpKind.Load ? CellsOf(_ops[index]) : 0;
+            writes |= _ops[index].Kind == MicroOpKind.Store ? CellsOf(_ops[index]) : 0;
+        }
+
+        return (reads, writes);
+    }
+
+    /// <summary>
+    /// The largest number of stores that can wait at once, if nothing reaches memory by itself: <see langword="null"/> when a loop stores without ever
+    /// passing a fence, so that there is no largest number, or when it exceeds the limit.
+    /// </summary>
+    public int? MostWaitingStores(int limit)
+    {
+        int[] before = new int[_ops.Count + 1];
+        Array.Fill(before, -1);
+        before[0] = 0;
+        int most = 0;
+        bool changed = true;
+        while (changed)
+        {
+            changed = false;
+            bool atomic = false;
+            for (int index = 0; index < _ops.Count; index++)
+            {
+                MicroOpKind kind = _ops[index].Kind;
+                atomic = kind == MicroOpKind.AtomicBegin || (atomic && kind != MicroOpKind.AtomicEnd);
+                if (before[index] < 0)
+                {
+                    continue;
+                }
+
+                int after = before[index];
+                after = kind is MicroOpKind.Fence or MicroOpKind.AtomicBegin ? 0 : after;
+                after += kind == MicroOpKind.Store && !atomic ? 1 : 0;
+                if (after > limit)
+                {
+                    return null;
+                }
+
+                most = Math.Max(most, after);
+                foreach (int successor in Successors(index))
+                {
+                    if (before[successor] < after)
+                    {
+                        before[successor] = after;
+                        changed = true;
+                    }
+                }
+            }
+        }
+
+        return most;
+    }
+
+    private IEnumerable<int> Successors(int index)
+    {
+        MicroOp op = _ops[index];
+        if (op.Kind is MicroOpKind.Branch or MicroOpKind.Jump)
+        {
+            yield return op.Target;
+        }
+
+        if (op.Kind == MicroOpKind.Halt)
+        {
+            yield return _ops.Count;
+        }
+        else if (op.Kind != MicroOpKind.Jump)
+        {
+            yield return index + 1;
+        }
+    }
+
+    // All four are unions over the paths that leave an operation, so one fixed point serves.
+    private void SolveBackwards()
+    {
+        bool changed = true;
+        while (changed)
+        {
+            changed = false;
+            for (int index = _ops.Count - 1; index >= 0; index--)
+            {
+                changed |= Solve(index);
+            }
+        }
+    }
+
+    private bool Solve(int index)
+    {
+        MicroOp op = _ops[index];
+        ulong reads = op.Kind == MicroOpKind.Load ? CellsOf(op) : 0;
+        ulong writes = op.Kind == MicroOpKind.Store ? CellsOf(op) : 0;
+        bool requests = op.Kind is MicroOpKind.RequestFences or MicroOpKind.AwaitFences;
+        ulong live = 0;
+        foreach (int successor in Successors(index))
+        {
+            reads |= FutureReads[successor];
+            writes |= FutureWrites[successor];
+            requests |= MayRequestFences[successor];
+            live |= LiveRegisters[successor];
+        }
+
+        live &= op.Destination < 0 ? ulong.MaxValue : ~(1UL << op.Destination);
+        live |= Uses(op.A) | Uses(op.B);
+        bool changed = reads != FutureReads[index] || writes != FutureWrites[index]
+            || requests != MayRequestFences[index] || live != LiveRegisters[index];
+        FutureReads[index] = reads;
+        FutureWrites[index] = writes;
+        MayRequestFences[index] = requests;
+        LiveRegisters[index] = live;
+        return changed;
+    }
+
+    // An operand that an operation does not use is the constant 0.
+    private static ulong Uses(Operand operand) => operand.IsConstant ? 0 : 1UL << operand.Register;
+}
