@@ -1,0 +1,202 @@
+using Crosscore.Linux;
+using static Crosscore.Linux.MembarrierCall;
+
+namespace Crosscore;
+
+/// <summary>
+/// One address space's dealings with membarrier(2): what is offered, what has been registered, and what each answer means. It remembers only what a successful
+/// call has proved, because the kernel's own report says more than is true (see <see cref="Registered"/>).
+/// </summary>
+internal sealed class MembarrierSession
+{
+    private static readonly int[] CommandsThatNeedRegistration =
+        [MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ];
+
+    private readonly IMembarrierKernel _kernel;
+    private readonly Lazy<MembarrierCommands> _supported;
+    private readonly Lock _registering = new();
+    private int _established; // MembarrierRegistrations, each bit set by a call that succeeded. Bits are only ever added: there is no way back in the kernel.
+
+    public MembarrierSession(IMembarrierKernel kernel)
+    {
+        _kernel = kernel;
+        _supported = new(FindSupported);
+    }
+
+    public MembarrierFailure Obstacle => _kernel.Obstacle;
+
+    public MembarrierCommands Supported => _supported.Value;
+
+    /// <summary>
+    /// GET_REGISTRATIONS reports a private registration as soon as any of its two bits is set, and registering SYNC_CORE or RSEQ sets the "wanted" bit of
+    /// PRIVATE_EXPEDITED too; it also reports what another thread is still waiting for (kernel/sched/membarrier.c, membarrier_get_registrations). So its
+    /// answer serves to skip what is certainly missing; only the command itself proves the rest.
+    /// </summary>
+    public MembarrierRegistrations Registered
+    {
+        get
+        {
+            if (_kernel.Obstacle != MembarrierFailure.None)
+            {
+                return MembarrierRegistrations.None;
+            }
+
+            int reported = _kernel.Call(MEMBARRIER_CMD_GET_REGISTRATIONS, 0, 0);
+            foreach (int command in CommandsThatNeedRegistration)
+            {
+                MembarrierRegistrations registration = MembarrierDiagnosis.RegistrationFor(command);
+                bool worthAsking = reported < 0 || (reported & (int)registration) != 0;
+                if (worthAsking && !Established(registration) && Supported.HasFlag((MembarrierCommands)command) && _kernel.Call(command, 0, 0) == 0)
+                {
+                    Establish(registration);
+                }
+            }
+
+            return (MembarrierRegistrations)Volatile.Read(ref _established);
+        }
+    }
+
+    public int Query(string member) => Demand(member, MEMBARRIER_CMD_QUERY);
+
+    public int GetRegistrations(string member) => Demand(member, MEMBARRIER_CMD_GET_REGISTRATIONS);
+
+    public void Run(string member, int command)
+    {
+        _ = Demand(member, command);
+        Establish(MembarrierDiagnosis.RegistrationFor(command));
+    }
+
+    /// <summary>
+    /// The kernel accepts every CPU number: a negative one means all CPUs, one that is offline or does not exist means none, and both answer 0
+    /// (kernel/sched/membarrier.c tests only the sign). So the check is made here, before the call.
+    /// </summary>
+    public void RunOn(string member, int cpu)
+    {
+        DemandNoObstacle(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
+        string? possible = _kernel.PossibleCpus;
+        string? online = _kernel.OnlineCpus;
+        if (possible is null || online is null)
+        {
+            throw MembarrierDiagnosis.Explain(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MembarrierFailure.CpusUnknown, 0);
+        }
+
+        if (!CpuList.Contains(possible, cpu))
+        {
+            throw new ArgumentOutOfRangeException(nameof(cpu), cpu, $"The possible CPUs of this machine are {possible}.");
+        }
+
+        if (!CpuList.Contains(online, cpu))
+        {
+            throw new ArgumentException($"CPU {cpu} is not online (online: {online}), so no sequence can be running on it.", nameof(cpu));
+        }
+
+        _ = Demand(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_FLAG_CPU, cpu);
+        Establish(MembarrierRegistrations.RestartSequences);
+    }
+
+    /// <summary>Registers what is not yet known to be; stops at the first refusal, what succeeded before it stays.</summary>
+    /// <returns>The refusal, or null.</returns>
+    public MembarrierException? Register(string member, MembarrierRegistrations registrations)
+    {
+        const MembarrierRegistrations Known = MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited
+            | MembarrierRegistrations.SyncCore | MembarrierRegistrations.RestartSequences;
+        if ((registrations & ~Known) != 0)
+        {
+            throw new ArgumentOutOfRangeException(nameof(registrations), registrations, "There is no such registration.");
+        }
+
+        if (Established(registrations))
+        {
+            return null;
+        }
+
+        // One thread registers and the others wait for it; each of them would otherwise wait for a grace period of its own.
+        lock (_registering)
+        {
+            foreach (MembarrierRegistrations registration in (ReadOnlySpan<MembarrierRegistrations>)[
+                MembarrierRegistrations.GlobalExpedited,
+                MembarrierRegistrations.PrivateExpedited,
+                MembarrierRegistrations.SyncCore,
+                MembarrierRegistrations.RestartSequences])
+            {
+                if (!registrations.HasFlag(registration) || Established(registration))
+                {
+                    continue;
+                }
+
+                if (Ask(member, (int)registration, 0, 0, out _) is { } refusal)
+                {
+                    return refusal;
+                }
+
+                Establish(registration);
+            }
+        }
+
+        return null;
+    }
+
+    private int Demand(string member, int command, uint flags = 0, int cpu = 0) =>
+        Ask(member, command, flags, cpu, out int answer) is { } refusal ? throw refusal : answer;
+
+    private void DemandNoObstacle(string member, int command)
+    {
+        if (_kernel.Obstacle != MembarrierFailure.None)
+        {
+            throw MembarrierDiagnosis.Explain(member, command, _kernel.Obstacle, 0);
+        }
+    }
+
+    private MembarrierException? Ask(string member, int command, uint flags, int cpu, out int answer)
+    {
+        answer = 0;
+        if (_kernel.Obstacle != MembarrierFailure.None)
+        {
+            return MembarrierDiagnosis.Explain(member, command, _kernel.Obstacle, 0);
+        }
+
+        answer = _kernel.Call(command, flags, cpu);
+        if (answer >= 0)
+        {
+            return null;
+        }
+
+        MembarrierRegistrations needed = MembarrierDiagnosis.RegistrationFor(command);
+        bool registered = needed != MembarrierRegistrations.None && Established(needed);
+        bool queryAnswers = command != MEMBARRIER_CMD_QUERY && _kernel.Call(MEMBARRIER_CMD_QUERY, 0, 0) >= 0;
+        MembarrierFailure failure = MembarrierDiagnosis.Classify(command, -answer, registered, queryAnswers);
+        return MembarrierDiagnosis.Explain(member, command, failure, -answer);
+    }
+
+    private MembarrierCommands FindSupported()
+    {
+        int answer = _kernel.Obstacle == MembarrierFailure.None ? _kernel.Call(MEMBARRIER_CMD_QUERY, 0, 0) : 0;
+        if (answer <= 0)
+        {
+            return MembarrierCommands.None;
+        }
+
+        var commands = (MembarrierCommands)answer;
+
+        // From 5.10 to 5.16, QUERY forgot RSEQ although it worked (fixed by 809232619f5b). The command itself tells: a kernel without it answers EINVAL
+        // before it looks at the registration, one with it answers EPERM, or does it. Unlike a trial registration this leaves nothing behind.
+        if (commands.HasFlag(MembarrierCommands.PrivateExpedited)
+            && !commands.HasFlag(MembarrierCommands.PrivateExpeditedRseq)
+            && _kernel.Call(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0) is 0 or -Errno.EPERM)
+        {
+            commands |= MembarrierCommands.PrivateExpeditedRseq | MembarrierCommands.RegisterPrivateExpeditedRseq;
+        }
+
+        return commands;
+    }
+
+    private bool Established(MembarrierRegistrations registrations) => (Volatile.Read(ref _established) & (int)registrations) == (int)registrations;
+
+    private void Establish(MembarrierRegistrations registrations)
+    {
+        if (!Established(registrations))
+        {
+            _ = Interlocked.Or(ref _established, (int)registrations);
+        }
+    }
+}

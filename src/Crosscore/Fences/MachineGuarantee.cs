@@ -1,0 +1,98 @@
+namespace Crosscore;
+
+/// <summary>The promises that <see cref="MachineGuarantees"/> decides, one line of its table each.</summary>
+public enum MachinePromise
+{
+    /// <summary>PRIVATE_EXPEDITED is a full memory barrier on every running sibling.</summary>
+    SiblingsMemoryBarrier,
+
+    /// <summary>PRIVATE_EXPEDITED orders the caller's own accesses, as its siblings see them.</summary>
+    CallerMemoryBarrier,
+
+    /// <summary>PRIVATE_EXPEDITED orders the caller's own accesses as other processes see them that share memory with it.</summary>
+    CallerMemoryBarrierForOtherProcesses,
+
+    /// <summary>SYNC_CORE has every running sibling execute a core-serialising instruction.</summary>
+    SiblingsCoreSerialization,
+
+    /// <summary>SYNC_CORE serialises the core of the caller too.</summary>
+    CallerCoreSerialization,
+
+    /// <summary>New instruction bytes reach every instruction cache without a cache flush.</summary>
+    InstructionCacheCoherence,
+
+    /// <summary>RSEQ restarts the sequences that siblings are in, on all CPUs or on one.</summary>
+    SiblingsSequenceRestart,
+
+    /// <summary>RSEQ is a memory barrier as well.</summary>
+    SequenceRestartMemoryBarrier,
+
+    /// <summary>GLOBAL orders all threads of the system.</summary>
+    GlobalMemoryBarrier,
+
+    /// <summary>GLOBAL_EXPEDITED is a memory barrier on the running threads of every process registered for it.</summary>
+    RegisteredReceiversMemoryBarrier,
+
+    /// <summary>PRIVATE_EXPEDITED may be used in this process without a further registration.</summary>
+    PrivateExpeditedIsRegistered,
+
+    /// <summary>The expedited commands reach isolated and nohz_full CPUs, interrupting them.</summary>
+    IsolatedCpusAreReached,
+
+    /// <summary>No other process can delay an expedited command.</summary>
+    IndependenceFromOtherProcesses,
+}
+
+/// <summary>For whom a promise is made, relative to the thread that makes the call.</summary>
+public enum GuaranteeSubject
+{
+    /// <summary>The thread that makes the call.</summary>
+    Caller,
+
+    /// <summary>The other threads of its process.</summary>
+    Siblings,
+
+    /// <summary>Threads of other processes.</summary>
+    AllProcesses,
+}
+
+/// <summary>Whether a promise is kept here.</summary>
+public enum GuaranteeAnswer
+{
+    /// <summary>Yes.</summary>
+    Yes,
+
+    /// <summary>No.</summary>
+    No,
+
+    /// <summary>It cannot be told: act as if it were not.</summary>
+    Unknown,
+}
+
+/// <summary>How an answer is known, from the strongest.</summary>
+public enum GuaranteeBasis
+{
+    /// <summary>A document promises or denies it: the manual page, the kernel's documentation or the processor's.</summary>
+    Documented,
+
+    /// <summary>The system was asked and its answer settles it.</summary>
+    Probed,
+
+    /// <summary>Nobody promises it, but the code of the kernel release that this system claims to run is known to do so.</summary>
+    ByKernelVersion,
+}
+
+/// <summary>One promise on one machine.</summary>
+/// <param name="Promise">Which promise.</param>
+/// <param name="Subject">For whom.</param>
+/// <param name="Holds">Whether it is kept here.</param>
+/// <param name="Basis">How that is known.</param>
+/// <param name="What">The promise in words.</param>
+/// <param name="Source">Where that is written (manual section, commit, kernel version), or what was answered.</param>
+public sealed record MachineGuarantee(
+    MachinePromise Promise,
+    GuaranteeSubject Subject,
+    GuaranteeAnswer Holds,
+    GuaranteeBasis Basis,
+    string What,
+    string Source);

@@ -1,0 +1,29 @@
+using System.Runtime.InteropServices;
+
+namespace Crosscore.Linux;
+
+/// <summary>
+/// The functions of the C library through which system calls are made. <c>syscall</c> and <c>fcntl</c> are variadic in C; on x86-64 and arm64 Linux
+/// integer arguments of a variadic function travel in the same registers as those of an ordinary one, so a plain declaration is right there
+/// (System V AMD64 ABI 3.5.7: only AL differs, and it matters to floating-point arguments alone; AAPCS64 6.4: the same rules).
+/// </summary>
+internal static unsafe partial class Libc
+{
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    public static partial nint Syscall(nint number, nint first, nint second, nint third);
+
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int Fcntl(int descriptor, int command, nint argument);
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true)]
+    public static partial int MemfdCreate(byte* name, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    public static partial nint Mmap(nint address, nuint length, int protection, int flags, int descriptor, long offset);
+
+    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
+    public static partial int Munmap(nint address, nuint length);
+
+    /// <summary>What the C library says with -1 and errno, said as the kernel does: the negative error number.</summary>
+    public static nint OrNegativeErrno(nint answer) => answer == -1 ? -Marshal.GetLastPInvokeError() : answer;
+}

@@ -1,0 +1,98 @@
+using System.Reflection;
+
+namespace Crosscore.Tests.Sandbox;
+
+/// <summary>
+/// What this program does as the child of a test: it uses the library from a fresh process, often under a sandbox that was closed before the runtime started,
+/// and prints one line for each thing it tried.
+/// </summary>
+internal static class Child
+{
+    public const string Marker = "child-of-a-test";
+    public const string UseEveryMember = nameof(UseEveryMember);
+    public const string UseAbsurdCpus = nameof(UseAbsurdCpus);
+    public const string RunSealedCode = nameof(RunSealedCode);
+
+    /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
+    public static IReadOnlyList<int> AbsurdCpus { get; } = [-1, int.MinValue, 9999, int.MaxValue];
+
+    public static int Run(string task)
+    {
+        switch (task)
+        {
+            case UseEveryMember:
+                foreach ((string member, Func<object?> use) in MembersOfMembarrier())
+                {
+                    Console.WriteLine($"{member}\t{Outcome(use)}");
+                }
+
+                foreach (MachineGuarantee guarantee in MachineGuarantees.Detect())
+                {
+                    Console.WriteLine($"{guarantee.Promise}\t{guarantee.Holds}\t{guarantee.Basis}\t{guarantee.Source}");
+                }
+
+                return 0;
+            case UseAbsurdCpus:
+                MethodInfo restart = typeof(Membarrier).GetMethod(nameof(Membarrier.RestartSequences), [typeof(int)])!;
+                foreach (int cpu in AbsurdCpus)
+                {
+                    Console.WriteLine(Outcome(() => restart.Invoke(null, [cpu])).Split('\t')[0]);
+                }
+
+                return 0;
+            case RunSealedCode:
+                Console.WriteLine($"{MachineCode.Call(MachineCode.Return42)} under {File.ReadAllText("/proc/sys/vm/memfd_noexec").Trim()}");
+                return 0;
+            default:
+                Console.Error.WriteLine($"no such task: {task}");
+                return 2;
+        }
+    }
+
+    /// <summary>Found by reflection, so that a member that is added is tested under every sandbox as well. Registrations come last.</summary>
+    public static IEnumerable<(string Name, Func<object?> Use)> MembersOfMembarrier()
+    {
+        const BindingFlags PublicStatic = BindingFlags.Public | BindingFlags.Static;
+        foreach (PropertyInfo property in typeof(Membarrier).GetProperties(PublicStatic))
+        {
+            yield return (property.Name, () => property.GetValue(null));
+        }
+
+        foreach (MethodInfo method in typeof(Membarrier).GetMethods(PublicStatic)
+            .Where(method => !method.IsSpecialName)
+            .OrderBy(method => method.Name.Contains(nameof(Membarrier.Register), StringComparison.Ordinal)))
+        {
+            ParameterInfo[] parameters = method.GetParameters();
+            object?[] arguments = [.. parameters.Select(Example)];
+            yield return (
+                $"{method.Name}({string.Join(", ", parameters.Select(parameter => parameter.Name))})",
+                () =>
+                {
+                    object? answer = method.Invoke(null, arguments);
+                    return string.Join(", ", arguments.Where((_, i) => parameters[i].IsOut).Prepend(answer));
+                }
+            );
+        }
+    }
+
+    private static object? Example(ParameterInfo parameter) =>
+        parameter.ParameterType == typeof(int) ? 0
+        : parameter.ParameterType == typeof(MembarrierRegistrations) ? MembarrierRegistrations.SyncCore
+        : null;
+
+    private static string Outcome(Func<object?> use)
+    {
+        try
+        {
+            return $"answered\t{use()}";
+        }
+        catch (TargetInvocationException wrapped) when (wrapped.InnerException is MembarrierException refusal)
+        {
+            return $"{nameof(MembarrierException)}\t{refusal.Failure}\t{refusal.Message}";
+        }
+        catch (TargetInvocationException wrapped)
+        {
+            return $"{wrapped.InnerException!.GetType().Name}\t{wrapped.InnerException.Message}";
+        }
+    }
+}
