@@ -33,6 +33,41 @@ public static class HerdLog
         return text.ToString();
     }
 
+    /// <summary>Formats what was seen on a machine, as litmus7 does.</summary>
+    /// <param name="verdict">A verdict on the test, for the meaning of its condition; what it allows does not matter.</param>
+    /// <param name="histogram">How often each outcome was seen.</param>
+    /// <param name="elapsed">How long that took.</param>
+    public static string Format(ModelVerdict verdict, IReadOnlyDictionary<Outcome, long> histogram, TimeSpan elapsed)
+    {
+        LitmusTest test = verdict.Test;
+        bool negated = test.Quantifier == Quantifier.NotExists;
+        long witnesses = histogram.Where(entry => verdict.IsWitness(entry.Key)).Sum(entry => entry.Value);
+        long others = histogram.Values.Sum() - witnesses;
+        bool validated = test.Quantifier switch
+        {
+            Quantifier.Exists => witnesses > 0,
+            Quantifier.NotExists => witnesses == 0,
+            _ => others == 0,
+        };
+        string frequency = witnesses == 0 ? "Never" : others == 0 ? "Always" : "Sometimes";
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"Test {test.Name} {Kind(test.Quantifier)}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Histogram ({histogram.Count} states)");
+        foreach ((Outcome outcome, long count) in histogram)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"{count,-8}{(verdict.IsWitness(outcome) ? '*' : ':')}>{outcome.Describe(test, verdict.Layout)}");
+        }
+
+        text.AppendLine(validated ? "Ok" : "No");
+        text.AppendLine();
+        text.AppendLine("Witnesses");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Positive: {(negated ? others : witnesses)}, Negative: {(negated ? witnesses : others)}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Condition {FormatCondition(test)} is {(validated ? "" : "NOT ")}validated");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Observation {test.Name} {frequency} {witnesses} {others}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Time {test.Name} {elapsed.TotalSeconds:0.00}");
+        return text.ToString();
+    }
+
     /// <summary>The condition with its quantifier.</summary>
     /// <param name="test">The test.</param>
     public static string FormatCondition(LitmusTest test)

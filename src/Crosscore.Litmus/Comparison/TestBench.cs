@@ -1,0 +1,78 @@
+using Crosscore.Litmus.Answers;
+using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Exploration;
+
+namespace Crosscore.Litmus.Comparison;
+
+/// <summary>What to find out about tests.</summary>
+public sealed record BenchOptions
+{
+    /// <summary>Whether to ask the model, and of which kind of core.</summary>
+    public CoreKind? Core { get; init; }
+
+    /// <summary>How to explore.</summary>
+    public ExplorationOptions Exploration { get; init; } = new();
+
+    /// <summary>Whether to run on this machine, and how.</summary>
+    public MachineRunOptions? Machine { get; init; }
+
+    /// <summary>How long a control (<see cref="Expectation.MustBeSeen"/>) may run until its outcome is seen.</summary>
+    public TimeSpan ControlLimit { get; init; } = TimeSpan.FromSeconds(10);
+}
+
+/// <summary>Examines tests: reads, explores, runs and compares them.</summary>
+/// <param name="options">What to find out.</param>
+public sealed class TestBench(BenchOptions options)
+{
+    private readonly KnownAnswers _known = new();
+
+    /// <summary>Examines the test in a file.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="progress">Is told how far a long exploration is.</param>
+    /// <param name="cancellation">Ends the examination early.</param>
+    /// <exception cref="LitmusException">The file holds no test that can be understood.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="InvalidDataException">A table of known answers beside it cannot be read.</exception>
+    public TestReport Examine(string file, IProgress<ExplorationProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        LitmusTest test = LitmusParser.Parse(File.ReadAllText(file), file);
+
+        // A mistake in what the test says of itself shows before anything is run.
+        bool control = Expectation.MustBeSeen(test);
+        ModelVerdict? model = options.Core is CoreKind core ? ModelVerdict.Of(test, core, options.Exploration, progress, cancellation) : null;
+        ModelVerdict sequential = model is { Core: CoreKind.Sc } ? model : ModelVerdict.Of(test, CoreKind.Sc, options.Exploration, progress, cancellation);
+        (MachineRun? run, string? problem) = options.Machine is MachineRunOptions machine ? Run(test, machine, control, sequential, cancellation) : default;
+        return new TestReport
+        {
+            Test = test,
+            Model = model,
+            Sequential = sequential,
+            Known = model is null ? null : _known.Compare(model),
+            Run = run,
+            NotRunBecause = problem,
+        };
+    }
+
+    private (MachineRun? Run, string? Problem) Run(
+        LitmusTest test, MachineRunOptions machine, bool control, ModelVerdict verdict, CancellationToken cancellation)
+    {
+        try
+        {
+            MachineRun run = MachineRunner.Run(test, machine, cancellation);
+            bool seen = run.Histogram.Keys.Any(verdict.IsWitness);
+            if (control && !seen)
+            {
+                // As long as it takes, within the limit: what is asked is whether it can be seen here at all.
+                run = MachineRunner.Run(
+                    test, machine with { Iterations = long.MaxValue, TimeLimit = options.ControlLimit, StopWhen = verdict.IsWitness }, cancellation);
+            }
+
+            return (run, null);
+        }
+        catch (MachineRunException exception)
+        {
+            return (null, exception.Message);
+        }
+    }
+}

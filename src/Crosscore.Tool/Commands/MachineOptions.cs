@@ -1,0 +1,67 @@
+using System.CommandLine;
+using Crosscore.Litmus.Machine;
+
+namespace Crosscore.Tool.Commands;
+
+/// <summary>The options about running on this machine.</summary>
+internal sealed class MachineOptions
+{
+    private static readonly Dictionary<string, MachineMode> ModeNames = new()
+    {
+        ["auto"] = MachineMode.Auto,
+        ["rendezvous"] = MachineMode.Rendezvous,
+        ["perpetual"] = MachineMode.Perpetual,
+    };
+
+    private readonly Option<long> _iterations = new("--iterations")
+    {
+        Description = "How often each test runs (in perpetual mode: its slow side)",
+        DefaultValueFactory = _ => 200_000,
+        HelpName = "N",
+    };
+
+    private readonly Option<string> _mode = new Option<string>("--mode")
+    {
+        Description = "How threads are brought together; auto takes perpetual for a barrier on one side",
+        DefaultValueFactory = _ => "auto",
+    }.AcceptOnlyFromAmong([.. ModeNames.Keys]);
+
+    private readonly Option<double> _limit = new("--time-limit")
+    {
+        Description = "The longest time for each test, in seconds",
+        DefaultValueFactory = _ => 10,
+        HelpName = "SECONDS",
+    };
+
+    public MachineOptions()
+    {
+        _iterations.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<long>() < 1)
+            {
+                result.AddError("--iterations takes a whole number from 1");
+            }
+        });
+        _limit.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (> 0 and <= 86_400))
+            {
+                result.AddError("--time-limit takes a number of seconds above 0, at most 86400");
+            }
+        });
+    }
+
+    public void AddTo(Command command)
+    {
+        command.Add(_iterations);
+        command.Add(_mode);
+        command.Add(_limit);
+    }
+
+    public MachineRunOptions Read(ParseResult result) => new()
+    {
+        Iterations = result.GetValue(_iterations),
+        Mode = ModeNames[result.GetValue(_mode)!],
+        TimeLimit = TimeSpan.FromSeconds(result.GetValue(_limit)),
+    };
+}

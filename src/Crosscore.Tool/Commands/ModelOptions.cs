@@ -1,0 +1,94 @@
+using System.CommandLine;
+using Crosscore.Litmus.Answers;
+using Crosscore.Model.Exploration;
+
+namespace Crosscore.Tool.Commands;
+
+/// <summary>The options about exploring.</summary>
+internal sealed class ModelOptions
+{
+    private static readonly Dictionary<string, Reductions> ReductionNames = new()
+    {
+        ["fusion"] = Reductions.LocalFusion,
+        ["independence"] = Reductions.Independence,
+        ["dead-registers"] = Reductions.DeadRegisters,
+        ["all"] = Reductions.All,
+    };
+
+    private readonly Option<string> _core = new Option<string>("--core")
+    {
+        Description = "The kind of cores",
+        DefaultValueFactory = _ => "x86-tso",
+    }.AcceptOnlyFromAmong([.. Expectation.CoreNames.Keys]);
+
+    private readonly Option<int> _states = Positive(new Option<int>("--max-states")
+    {
+        Description = "Stop after this many states",
+        DefaultValueFactory = _ => new ExplorationOptions().MaxStates,
+        HelpName = "N",
+    });
+
+    private readonly Option<int> _memory = Positive(new Option<int>("--max-memory")
+    {
+        Description = "Stop when the states take this many MiB",
+        DefaultValueFactory = _ => (int)(new ExplorationOptions().MaxBytes >> 20),
+        HelpName = "MIB",
+    });
+
+    private readonly Option<int> _buffer = Positive(new Option<int>("--buffer")
+    {
+        Description = "How many stores of a core may wait where a loop without a fence sets no limit",
+        DefaultValueFactory = _ => new ExplorationOptions().BufferBound,
+        HelpName = "N",
+    });
+
+    private readonly Option<string[]> _without = new Option<string[]>("--without")
+    {
+        Description = "Explore without a reduction; verdicts must not change",
+        AllowMultipleArgumentsPerToken = true,
+    }.AcceptOnlyFromAmong([.. ReductionNames.Keys]);
+
+    public void AddTo(Command command, bool withCore)
+    {
+        if (withCore)
+        {
+            command.Add(_core);
+        }
+
+        command.Add(_states);
+        command.Add(_memory);
+        command.Add(_buffer);
+        command.Add(_without);
+    }
+
+    public CoreKind Core(ParseResult result) => Expectation.CoreNames[result.GetValue(_core)!];
+
+    public ExplorationOptions Read(ParseResult result)
+    {
+        Reductions reductions = Reductions.All;
+        foreach (string name in result.GetValue(_without) ?? [])
+        {
+            reductions &= ~ReductionNames[name];
+        }
+
+        return new ExplorationOptions
+        {
+            MaxStates = result.GetValue(_states),
+            MaxBytes = (long)result.GetValue(_memory) << 20,
+            BufferBound = result.GetValue(_buffer),
+            Reductions = reductions,
+        };
+    }
+
+    private static Option<int> Positive(Option<int> option)
+    {
+        option.Validators.Add(result =>
+        {
+            if (result.Errors.Any() || result.GetValueOrDefault<int>() < 1)
+            {
+                result.AddError($"{option.Name} takes a whole number from 1");
+            }
+        });
+        return option;
+    }
+}

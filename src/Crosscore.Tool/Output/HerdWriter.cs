@@ -1,0 +1,55 @@
+using System.Globalization;
+using Crosscore.Litmus.Answers;
+using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Machine;
+
+namespace Crosscore.Tool.Output;
+
+/// <summary>What herd7 prints of the model's verdict, and what litmus7 prints of a run, separated by empty lines.</summary>
+internal sealed class HerdWriter(TextWriter output) : IReportWriter
+{
+    private bool _first = true;
+
+    public void Write(TestReport report)
+    {
+        if (report.Model is not null)
+        {
+            Separate();
+            output.Write(HerdLog.Format(report.Model));
+            if (!report.Model.IsComplete)
+            {
+                Console.Error.WriteLine($"crosscore: {report.Test.Name}: {Wording.Bounds(report.Model)}; what is not among its states was not found within the bound");
+            }
+        }
+
+        if (report.Run is MachineRun run)
+        {
+            Separate();
+            output.Write(HerdLog.Format(report.Sequential, run.Histogram, run.Elapsed));
+        }
+
+        if (report.NotRunBecause is string reason)
+        {
+            Console.Error.WriteLine($"crosscore: {reason}");
+        }
+
+        if (report.IsFailure)
+        {
+            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"crosscore: {report.Test.Name}: {Wording.Verdict(report)}"));
+        }
+    }
+
+    public void Finish(int unreadable) => output.Flush();
+
+    public void Dispose() => output.Flush();
+
+    private void Separate()
+    {
+        if (!_first)
+        {
+            output.WriteLine();
+        }
+
+        _first = false;
+    }
+}

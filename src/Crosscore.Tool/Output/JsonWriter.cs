@@ -1,0 +1,135 @@
+using System.Text.Json;
+using Crosscore.Litmus;
+using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Machine;
+
+namespace Crosscore.Tool.Output;
+
+/// <summary>One JSON document: an array of tests, then a summary. docs/output.md describes its members.</summary>
+internal sealed class JsonWriter : IReportWriter
+{
+    private readonly Utf8JsonWriter _json;
+    private readonly Dictionary<TestVerdict, int> _verdicts = [];
+
+    public JsonWriter(Stream output)
+    {
+        _json = new Utf8JsonWriter(output, new JsonWriterOptions { Indented = true });
+        _json.WriteStartObject();
+        _json.WriteStartArray("tests");
+    }
+
+    public void Write(TestReport report)
+    {
+        _verdicts[report.Verdict] = _verdicts.GetValueOrDefault(report.Verdict) + 1;
+        _json.WriteStartObject();
+        _json.WriteString("name", report.Test.Name);
+        _json.WriteString("file", report.Test.File);
+        _json.WriteString("condition", Wording.Question(report.Test));
+        _json.WriteString("verdict", JsonNamingPolicy.CamelCase.ConvertName(report.Verdict.ToString()));
+        _json.WriteString("explanation", Wording.Verdict(report));
+        if (report.Model is ModelVerdict model)
+        {
+            WriteModel(model, report);
+        }
+
+        if (report.Run is MachineRun run)
+        {
+            WriteRun(run, report);
+        }
+
+        WriteOutcomes(report);
+        _json.WriteEndObject();
+        _json.Flush();
+    }
+
+    public void Finish(int unreadable)
+    {
+        _json.WriteEndArray();
+        _json.WriteStartObject("summary");
+        foreach (TestVerdict verdict in Enum.GetValues<TestVerdict>())
+        {
+            _json.WriteNumber(JsonNamingPolicy.CamelCase.ConvertName(verdict.ToString()), _verdicts.GetValueOrDefault(verdict));
+        }
+
+        _json.WriteNumber("unreadable", unreadable);
+        _json.WriteEndObject();
+        _json.WriteEndObject();
+        _json.Flush();
+    }
+
+    public void Dispose() => _json.Dispose();
+
+    private void WriteModel(ModelVerdict model, TestReport report)
+    {
+        _json.WriteStartObject("model");
+        _json.WriteString("core", Litmus.Answers.Expectation.CoreNames.First(entry => entry.Value == model.Core).Key);
+        _json.WriteString("frequency", model.Frequency.ToString());
+        _json.WriteBoolean("holds", model.Holds);
+        _json.WriteBoolean("complete", model.IsComplete);
+        if (!model.IsComplete)
+        {
+            _json.WriteString("bounds", Wording.Bounds(model));
+        }
+
+        _json.WriteNumber("states", model.Exploration.States);
+        _json.WriteNumber("transitions", model.Exploration.Transitions);
+        _json.WriteNumber("depth", model.Exploration.Depth);
+        _json.WriteNumber("seconds", model.Exploration.Elapsed.TotalSeconds);
+        _json.WriteNumber("knownAnswers", report.Known?.Known ?? 0);
+        _json.WriteEndObject();
+    }
+
+    private void WriteRun(MachineRun run, TestReport report)
+    {
+        _json.WriteStartObject("run");
+        _json.WriteString("mode", run.Mode.ToString().ToLowerInvariant());
+        _json.WriteString("modeReason", run.ModeReason);
+        _json.WriteString("end", JsonNamingPolicy.CamelCase.ConvertName(run.End.ToString()));
+        _json.WriteNumber("iterations", run.Iterations);
+        _json.WriteNumber("fastIterations", run.FastIterations);
+        _json.WriteNumber("relevantTrials", run.RelevantTrials);
+        _json.WriteNumber("witnesses", report.WitnessesSeen);
+        _json.WriteNumber("seconds", run.Elapsed.TotalSeconds);
+        _json.WriteBoolean("oversubscribed", run.Oversubscribed);
+        _json.WriteStartArray("processors");
+        foreach (int processor in run.Processors)
+        {
+            _json.WriteNumberValue(processor);
+        }
+
+        _json.WriteEndArray();
+        _json.WriteStartArray("remarks");
+        foreach (string remark in run.Remarks)
+        {
+            _json.WriteStringValue(remark);
+        }
+
+        _json.WriteEndArray();
+        _json.WriteEndObject();
+    }
+
+    private void WriteOutcomes(TestReport report)
+    {
+        _json.WriteStartArray("outcomes");
+        foreach (GradedOutcome graded in report.Outcomes)
+        {
+            _json.WriteStartObject();
+            _json.WriteString("state", Wording.Describe(report, graded.Outcome));
+            if (graded.IsAllowed is bool allowed)
+            {
+                _json.WriteBoolean("allowed", allowed);
+            }
+
+            _json.WriteBoolean("weak", graded.IsWeak);
+            _json.WriteBoolean("witness", graded.IsWitness);
+            if (graded.Seen is long seen)
+            {
+                _json.WriteNumber("seen", seen);
+            }
+
+            _json.WriteEndObject();
+        }
+
+        _json.WriteEndArray();
+    }
+}

@@ -1,0 +1,260 @@
+using System.Globalization;
+using Crosscore.Litmus;
+using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Syntax;
+using Spectre.Console;
+
+namespace Crosscore.Tool.Output;
+
+/// <summary>For people: with few tests every outcome of each, with many a line for each and a table of folders in the end.</summary>
+internal sealed class TableWriter(bool details, bool traces) : IReportWriter
+{
+    /// <summary>Up to this many tests, each is shown with its outcomes: a few screens.</summary>
+    public const int MostTestsWithDetails = 40;
+
+    private readonly IAnsiConsole _console = Terminal.Console;
+    private readonly SortedDictionary<string, Dictionary<TestVerdict, int>> _folders = new(StringComparer.Ordinal);
+    private readonly List<string> _failures = [];
+    private long _states;
+    private long _iterations;
+    private int _known;
+
+    public void Write(TestReport report)
+    {
+        Count(report);
+        if (details)
+        {
+            WriteDetails(report);
+        }
+        else
+        {
+            _console.MarkupLine(Row(report));
+        }
+    }
+
+    public void Finish(int unreadable)
+    {
+        if (_folders.Count == 0)
+        {
+            return;
+        }
+
+        _console.WriteLine();
+        int tests = _folders.Values.Sum(folder => folder.Values.Sum());
+        if (tests > 1)
+        {
+            WriteFolders();
+        }
+
+        foreach (string failure in _failures)
+        {
+            _console.MarkupLine(failure);
+        }
+
+        var facts = new List<string> { $"{Wording.Number(tests)} test(s)" };
+        if (_known > 0)
+        {
+            facts.Add($"{Wording.Number(_known)} known answers compared");
+        }
+
+        if (_states > 0)
+        {
+            facts.Add($"{Wording.Number(_states)} states");
+        }
+
+        if (_iterations > 0)
+        {
+            facts.Add($"{Wording.Number(_iterations)} iterations on this machine");
+        }
+
+        if (unreadable > 0)
+        {
+            facts.Add($"[red]{unreadable} file(s) not understood[/]");
+        }
+
+        _console.MarkupLine(string.Join(", ", facts));
+    }
+
+    public void Dispose()
+    {
+    }
+
+    private static string Colour(TestVerdict verdict) => verdict switch
+    {
+        TestVerdict.Agrees => "green",
+        TestVerdict.Undecided or TestVerdict.NotRun => "yellow",
+        TestVerdict.ForbiddenSeen => "white on red",
+        _ => "red",
+    };
+
+    private static string Heading(TestVerdict verdict) => verdict switch
+    {
+        TestVerdict.Agrees => "agree",
+        TestVerdict.Undecided => "undecided",
+        TestVerdict.NotRun => "not run",
+        TestVerdict.ControlNotSeen => "control failed",
+        TestVerdict.Disagrees => "disagree",
+        _ => "FORBIDDEN SEEN",
+    };
+
+    private void Count(TestReport report)
+    {
+        string folder = Path.GetDirectoryName(report.Test.File) is { Length: > 0 } name ? name : ".";
+        if (!_folders.TryGetValue(folder, out Dictionary<TestVerdict, int>? verdicts))
+        {
+            _folders.Add(folder, verdicts = []);
+        }
+
+        verdicts[report.Verdict] = verdicts.GetValueOrDefault(report.Verdict) + 1;
+        _states += report.Model?.Exploration.States ?? 0;
+        _iterations += report.Run?.Iterations ?? 0;
+        _known += report.Known?.Known ?? 0;
+        if (report.IsFailure)
+        {
+            _failures.Add($"[{Colour(report.Verdict)}]{Markup.Escape($"{report.Test.Name}: {Wording.Verdict(report)}")}[/]");
+        }
+    }
+
+    private static string Row(TestReport report)
+    {
+        string name = report.Test.Name.PadRight(34);
+        string model = report.Model is null ? "" : $"{Wording.Frequency(report.Model),-10} {report.Model.Allowed.Count,3} allowed  ";
+        string run = report.Run is null ? ""
+            : $"{report.Outcomes.Count(outcome => outcome.Seen > 0),3} seen in {Wording.Number(report.Run.RelevantTrials),9} trials  {Wording.Number(report.WitnessesSeen),9} as asked  ";
+        return $"{Markup.Escape(name)} {Markup.Escape(model)}{Markup.Escape(run)}[{Colour(report.Verdict)}]{Markup.Escape(Wording.Verdict(report))}[/]";
+    }
+
+    private void WriteDetails(TestReport report)
+    {
+        _console.WriteLine();
+        _console.MarkupLine($"[bold]{Markup.Escape(report.Test.Name)}[/]  [dim]{Markup.Escape(report.Test.File)}[/]");
+        if (report.Test.Description.Length > 0)
+        {
+            _console.Write(new Padder(new Text(report.Test.Description, new Style(decoration: Decoration.Dim)), new Padding(2, 0, 0, 0)));
+        }
+
+        _console.MarkupLine($"  {Markup.Escape(Wording.Question(report.Test))}");
+        if (report.Model is ModelVerdict model)
+        {
+            string time = model.Exploration.Elapsed.TotalMilliseconds.ToString("0.0", CultureInfo.InvariantCulture);
+            _console.MarkupLine($"  model    [bold]{Wording.Frequency(model)}[/], {Wording.Number(model.Exploration.States)} states in {time} ms");
+        }
+
+        if (report.Run is MachineRun run)
+        {
+            _console.MarkupLine($"  machine  {Markup.Escape(Wording.Run(run))}");
+            if (run.Mode == MachineMode.Rendezvous && report.Test.Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier)))
+            {
+                _console.MarkupLine($"           [yellow]{Markup.Escape(run.ModeReason)}[/]");
+            }
+
+            foreach (string remark in run.Remarks)
+            {
+                _console.MarkupLine($"           [yellow]{Markup.Escape(remark)}[/]");
+            }
+        }
+
+        WriteOutcomes(report);
+        _console.MarkupLine($"  [{Colour(report.Verdict)}]{Markup.Escape(Wording.Verdict(report))}[/]{KnownAnswers(report)}");
+        if (traces && report.Model is not null)
+        {
+            WriteTimeline(report, report.Model);
+        }
+    }
+
+    private static string KnownAnswers(TestReport report) => report.Known is { Known: > 0, Agrees: true } known
+        ? $" [dim]with {known.Known} known answer(s)[/]"
+        : "";
+
+    private void WriteOutcomes(TestReport report)
+    {
+        Table table = new Table().Border(TableBorder.Simple).AddColumn("outcome");
+        if (report.Model is not null)
+        {
+            table.AddColumn("model");
+        }
+
+        if (report.Run is not null)
+        {
+            table.AddColumn(new TableColumn("seen").RightAligned());
+        }
+
+        table.AddColumn("");
+        foreach (GradedOutcome graded in report.Outcomes)
+        {
+            var cells = new List<string> { Markup.Escape(Wording.Describe(report, graded.Outcome)) };
+            if (report.Model is ModelVerdict model)
+            {
+                cells.Add(graded.IsAllowed == true ? "allowed" : model.IsComplete ? "[white on red]FORBIDDEN[/]" : "not found");
+            }
+
+            if (report.Run is MachineRun run)
+            {
+                cells.Add(graded.Seen > 0 ? Wording.Number(graded.Seen.Value) : $"[dim]none of {Wording.Number(run.RelevantTrials)}[/]");
+            }
+
+            cells.Add(Marks(graded));
+            table.AddRow([.. cells]);
+        }
+
+        if (report.Outcomes.Count > 0)
+        {
+            _console.Write(new Padder(table, new Padding(1, 0, 0, 0)));
+        }
+    }
+
+    private static string Marks(GradedOutcome graded)
+    {
+        string weak = graded.IsWeak ? "[magenta]weak[/]" : "";
+        string asked = graded.IsWitness ? "[cyan]as asked[/]" : "";
+        return weak.Length > 0 && asked.Length > 0 ? $"{weak}, {asked}" : weak + asked;
+    }
+
+    private void WriteTimeline(TestReport report, ModelVerdict model)
+    {
+        if (model.Allowed.FirstOrDefault(model.IsWitness) is not Outcome witness)
+        {
+            return;
+        }
+
+        _console.MarkupLine($"  a shortest way to [cyan]{Markup.Escape(Wording.Describe(report, witness))}[/]");
+        Table table = new Table().Border(TableBorder.Simple).AddColumn(new TableColumn("step").RightAligned());
+        for (int thread = 0; thread < report.Test.Threads.Count; thread++)
+        {
+            table.AddColumn($"P{thread}");
+        }
+
+        foreach (TimelineRow row in Timeline.Of(model, witness))
+        {
+            string[] cells = [.. Enumerable.Repeat("", report.Test.Threads.Count + 1)];
+            cells[0] = row.Step.ToString(CultureInfo.InvariantCulture);
+            cells[row.Thread + 1] = row.Instruction.Length == 0
+                ? $"[yellow]{Markup.Escape(row.Effect)}[/]"
+                : $"[bold]{Markup.Escape(row.Instruction)}[/]  [dim]{Markup.Escape(row.Effect)}[/]";
+            table.AddRow(cells);
+        }
+
+        _console.Write(new Padder(table, new Padding(1, 0, 0, 0)));
+    }
+
+    private void WriteFolders()
+    {
+        TestVerdict[] used = [.. Enum.GetValues<TestVerdict>().Where(verdict => verdict == TestVerdict.Agrees || _folders.Values.Any(folder => folder.ContainsKey(verdict)))];
+        Table table = new Table().Border(TableBorder.Rounded).AddColumn("folder").AddColumn(new TableColumn("tests").RightAligned());
+        foreach (TestVerdict verdict in used)
+        {
+            table.AddColumn(new TableColumn($"[{Colour(verdict)}]{Heading(verdict)}[/]").RightAligned());
+        }
+
+        foreach ((string folder, Dictionary<TestVerdict, int> verdicts) in _folders)
+        {
+            table.AddRow([
+                Markup.Escape(folder),
+                Wording.Number(verdicts.Values.Sum()),
+                .. used.Select(verdict => verdicts.TryGetValue(verdict, out int count) ? $"[{Colour(verdict)}]{Wording.Number(count)}[/]" : "[dim]-[/]")]);
+        }
+
+        _console.Write(table);
+    }
+}

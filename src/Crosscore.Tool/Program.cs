@@ -1,0 +1,42 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Crosscore.Tool;
+using Crosscore.Tool.Commands;
+
+// The field's tools, and the tests of this one, read UTF-8 whatever the locale says.
+Console.OutputEncoding = new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+
+var root = new RootCommand("Litmus tests of memory, decided by an exhaustive model and run on this machine")
+{
+    TestCommand.Check(),
+    TestCommand.Explore(),
+    TestCommand.Run(),
+    MachineCommand.Create(),
+};
+
+ParseResult parsed = root.Parse(args);
+if (parsed.Errors.Count > 0)
+{
+    foreach (ParseError error in parsed.Errors)
+    {
+        Console.Error.WriteLine($"crosscore: {error.Message}");
+    }
+
+    Console.Error.WriteLine("crosscore: see --help");
+    return ExitCode.BadInput;
+}
+
+try
+{
+    return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (UsageException problem)
+{
+    Console.Error.WriteLine($"crosscore: {problem.Message}");
+    return ExitCode.BadInput;
+}
+catch (Exception bug) when (bug is not OperationCanceledException)
+{
+    Console.Error.WriteLine($"crosscore: this is a mistake of Crosscore, please report it with the test that shows it.\n{bug}");
+    return ExitCode.InternalError;
+}

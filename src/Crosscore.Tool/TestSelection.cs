@@ -1,0 +1,75 @@
+namespace Crosscore.Tool;
+
+/// <summary>Something that the user asked for and that cannot be done; the message names it and the way out.</summary>
+internal sealed class UsageException(string message) : Exception(message);
+
+/// <summary>Turns the TESTS of the command line into files.</summary>
+internal static class TestSelection
+{
+    /// <summary>The files of the arguments, in their order; those of a folder sorted by name.</summary>
+    /// <param name="arguments">Files, folders, and <c>@list</c> files with one of them a line.</param>
+    public static IReadOnlyList<string> Resolve(IReadOnlyList<string> arguments)
+    {
+        var files = new List<string>();
+        foreach (string argument in arguments.Count == 0 ? [OwnTests()] : arguments)
+        {
+            Add(argument, files, fromList: null);
+        }
+
+        return files.Count > 0
+            ? files
+            : throw new UsageException($"found no .litmus file in {string.Join(", ", arguments)}");
+    }
+
+    private static void Add(string argument, List<string> files, string? fromList)
+    {
+        string origin = fromList is null ? "" : $" (named in {fromList})";
+        if (argument.StartsWith('@') && fromList is null)
+        {
+            string list = argument[1..];
+            if (!File.Exists(list))
+            {
+                throw new UsageException($"found no list file '{list}'");
+            }
+
+            // Names in a list are relative to the list, so that it can be used from anywhere.
+            string folder = Path.GetDirectoryName(list) ?? "";
+            foreach (string line in File.ReadLines(list).Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#'))
+            {
+                Add(Path.Combine(folder, line), files, list);
+            }
+        }
+        else if (Directory.Exists(argument))
+        {
+            string[] found = Directory.GetFiles(argument, "*.litmus", SearchOption.AllDirectories);
+            Array.Sort(found, StringComparer.Ordinal);
+            files.AddRange(found);
+        }
+        else if (File.Exists(argument))
+        {
+            files.Add(argument);
+        }
+        else if (argument.StartsWith('-'))
+        {
+            throw new UsageException($"found the option '{argument}', which this command does not have; see --help");
+        }
+        else
+        {
+            throw new UsageException($"found no file or folder '{argument}'{origin}");
+        }
+    }
+
+    // In a clone the folder itself, so that an edited test is the one that runs; elsewhere the copy beside the program.
+    private static string OwnTests()
+    {
+        for (string? folder = Environment.CurrentDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
+        {
+            if (File.Exists(Path.Combine(folder, "Crosscore.slnx")))
+            {
+                return Path.GetRelativePath(Environment.CurrentDirectory, Path.Combine(folder, "litmus"));
+            }
+        }
+
+        return Path.Combine(AppContext.BaseDirectory, "litmus");
+    }
+}
