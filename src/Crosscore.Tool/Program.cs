@@ -14,7 +14,8 @@ var root = new RootCommand("Litmus tests of memory, decided by an exhaustive mod
     MachineCommand.Create(),
 };
 
-ParseResult parsed = root.Parse(args);
+// "@list" is ours: a file of tests, not of arguments.
+ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
 if (parsed.Errors.Count > 0)
 {
     foreach (ParseError error in parsed.Errors)

@@ -64,8 +64,8 @@ public sealed class TestReport
     /// <summary>How often an outcome was seen for which the condition's proposition is true.</summary>
     public long WitnessesSeen => Outcomes.Sum(outcome => outcome.IsWitness ? outcome.Seen ?? 0 : 0);
 
-    /// <summary>Whether the examination failed.</summary>
-    public bool IsFailure => Verdict >= TestVerdict.ControlNotSeen;
+    /// <summary>Whether the examination failed; an expectation that could not be decided is not met.</summary>
+    public bool IsFailure => Verdict >= TestVerdict.ControlNotSeen || (Verdict == TestVerdict.Undecided && Known is { Known: > 0 });
 
     private TestVerdict Judge()
     {

@@ -4,7 +4,7 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Comparison;
 
 /// <summary>One line of a timeline.</summary>
-/// <param name="Step">The step of the exploration, from 1.</param>
+/// <param name="Step">The step of the exploration, from 1; 0 for what threads do for themselves before the first.</param>
 /// <param name="Thread">The thread in whose lane it stands.</param>
 /// <param name="Instruction">The instruction as the test has it; empty for what memory does by itself.</param>
 /// <param name="Effect">What happened.</param>

@@ -83,7 +83,7 @@ public enum TraceEventKind
 }
 
 /// <summary>One event on the way to a state.</summary>
-/// <param name="Step">The step it belongs to, from 1.</param>
+/// <param name="Step">The step it belongs to, from 1; 0 for what threads do for themselves before the first.</param>
 /// <param name="Thread">The thread.</param>
 /// <param name="Kind">What happened.</param>
 /// <param name="Source">The front end's number of the instruction; -1 for <see cref="TraceEventKind.ReachMemory"/>.</param>

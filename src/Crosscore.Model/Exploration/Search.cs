@@ -287,15 +287,15 @@ internal sealed class Search<TMachine>
     private List<TraceEvent> Replay(Stack<int> moves)
     {
         var trace = new List<TraceEvent>();
-        int step = 1;
+        int step = 0;
         _machine.Recorder = (thread, kind, source, span, value) => trace.Add(span.Count == 0
             ? new TraceEvent(step, thread, kind, source, 0, 0, 0)
             : new TraceEvent(step, thread, kind, source, _setup.Map.AddressOf(span.First), _setup.Map.WidthOf(span), _setup.Values[value]));
         ulong[] state = InitialState();
         foreach (int mover in moves)
         {
-            Apply(state, mover);
             step++;
+            Apply(state, mover);
         }
 
         _machine.Recorder = null;

@@ -13,12 +13,12 @@ internal sealed class MachineOptions
         ["perpetual"] = MachineMode.Perpetual,
     };
 
-    private readonly Option<long> _iterations = new("--iterations")
+    private readonly Option<long> _iterations = new Option<long>("--iterations")
     {
         Description = "How often each test runs (in perpetual mode: its slow side)",
         DefaultValueFactory = _ => 200_000,
         HelpName = "N",
-    };
+    }.Taking("a whole number from 1", value => value >= 1);
 
     private readonly Option<string> _mode = new Option<string>("--mode")
     {
@@ -26,30 +26,12 @@ internal sealed class MachineOptions
         DefaultValueFactory = _ => "auto",
     }.AcceptOnlyFromAmong([.. ModeNames.Keys]);
 
-    private readonly Option<double> _limit = new("--time-limit")
+    private readonly Option<double> _limit = new Option<double>("--time-limit")
     {
         Description = "The longest time for each test, in seconds",
         DefaultValueFactory = _ => 10,
         HelpName = "SECONDS",
-    };
-
-    public MachineOptions()
-    {
-        _iterations.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<long>() < 1)
-            {
-                result.AddError("--iterations takes a whole number from 1");
-            }
-        });
-        _limit.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<double>() is not (> 0 and <= 86_400))
-            {
-                result.AddError("--time-limit takes a number of seconds above 0, at most 86400");
-            }
-        });
-    }
+    }.Taking("a number of seconds above 0, at most 86400", value => value is > 0 and <= 86_400);
 
     public void AddTo(Command command)
     {

@@ -15,32 +15,34 @@ internal sealed class ModelOptions
         ["all"] = Reductions.All,
     };
 
+    private const string WholeNumber = "a whole number from 1";
+
     private readonly Option<string> _core = new Option<string>("--core")
     {
         Description = "The kind of cores",
         DefaultValueFactory = _ => "x86-tso",
     }.AcceptOnlyFromAmong([.. Expectation.CoreNames.Keys]);
 
-    private readonly Option<int> _states = Positive(new Option<int>("--max-states")
+    private readonly Option<int> _states = new Option<int>("--max-states")
     {
         Description = "Stop after this many states",
         DefaultValueFactory = _ => new ExplorationOptions().MaxStates,
         HelpName = "N",
-    });
+    }.Taking(WholeNumber, value => value >= 1);
 
-    private readonly Option<int> _memory = Positive(new Option<int>("--max-memory")
+    private readonly Option<int> _memory = new Option<int>("--max-memory")
     {
         Description = "Stop when the states take this many MiB",
         DefaultValueFactory = _ => (int)(new ExplorationOptions().MaxBytes >> 20),
         HelpName = "MIB",
-    });
+    }.Taking(WholeNumber, value => value >= 1);
 
-    private readonly Option<int> _buffer = Positive(new Option<int>("--buffer")
+    private readonly Option<int> _buffer = new Option<int>("--buffer")
     {
         Description = "How many stores of a core may wait where a loop without a fence sets no limit",
         DefaultValueFactory = _ => new ExplorationOptions().BufferBound,
         HelpName = "N",
-    });
+    }.Taking(WholeNumber, value => value >= 1);
 
     private readonly Option<string[]> _without = new Option<string[]>("--without")
     {
@@ -78,17 +80,5 @@ internal sealed class ModelOptions
             BufferBound = result.GetValue(_buffer),
             Reductions = reductions,
         };
-    }
-
-    private static Option<int> Positive(Option<int> option)
-    {
-        option.Validators.Add(result =>
-        {
-            if (result.Errors.Any() || result.GetValueOrDefault<int>() < 1)
-            {
-                result.AddError($"{option.Name} takes a whole number from 1");
-            }
-        });
-        return option;
     }
 }
