@@ -21,6 +21,12 @@ public static class Conditions
         _ => throw new InvalidOperationException($"Crosscore bug: unknown proposition {proposition}"),
     };
 
+    /// <summary>Whether a test's filter lets an outcome count.</summary>
+    /// <param name="test">The test.</param>
+    /// <param name="outcome">An outcome of it.</param>
+    public static bool PassesFilter(this LitmusTest test, Outcome outcome) =>
+        test.Filter?.Holds(outcome, test, new MemoryLayout(test.Variables)) ?? true;
+
     /// <summary>A proposition as herd prints it.</summary>
     /// <param name="proposition">A proposition of the test.</param>
     /// <param name="test">The test.</param>

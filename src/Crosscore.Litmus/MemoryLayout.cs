@@ -72,5 +72,14 @@ public sealed class MemoryLayout
             : $"{variable.Name}+{within}";
     }
 
+    /// <summary>The type of what lies at a model address; of another width than the variable's, the signed one.</summary>
+    /// <param name="address">The address.</param>
+    /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
+    public DataType TypeAt(ulong address, int width)
+    {
+        Variable? variable = address >= ModelBase ? _places.LastOrDefault(place => (ulong)place.Offset <= address - ModelBase).Variable : null;
+        return variable?.Type.Width == width ? variable.Type : DataType.SignedOf(width);
+    }
+
     private Variable Find(string name) => _places.First(place => place.Variable.Name == name).Variable;
 }

@@ -33,7 +33,7 @@ public sealed class ModelVerdict
         {
             // Different values may be equal once cut to the observed types; the first one found has the shortest way.
             Outcome outcome = LoweredTest.OutcomeOf(test, final.Values);
-            if (test.Filter?.Holds(outcome, test, Layout) ?? true)
+            if (test.PassesFilter(outcome))
             {
                 _finals.TryAdd(outcome, final);
             }

@@ -60,12 +60,13 @@ public sealed class TestBench(BenchOptions options)
         try
         {
             MachineRun run = MachineRunner.Run(test, machine, cancellation);
-            bool seen = run.Histogram.Keys.Any(verdict.IsWitness);
+            bool IsControl(Outcome outcome) => test.PassesFilter(outcome) && verdict.IsWitness(outcome);
+            bool seen = run.Histogram.Keys.Any(IsControl);
             if (control && !seen)
             {
                 // As long as it takes, within the limit: what is asked is whether it can be seen here at all.
                 run = MachineRunner.Run(
-                    test, machine with { Iterations = long.MaxValue, TimeLimit = options.ControlLimit, StopWhen = verdict.IsWitness }, cancellation);
+                    test, machine with { Iterations = long.MaxValue, TimeLimit = options.ControlLimit, StopWhen = IsControl }, cancellation);
             }
 
             return (run, null);

@@ -13,6 +13,9 @@ public enum TestVerdict
     /// <summary>A bound was hit, and what was not explored could change the answer.</summary>
     Undecided,
 
+    /// <summary>No execution comes to an end, so there is no final state of which the condition could be true or false.</summary>
+    NeverEnds,
+
     /// <summary>The test could not be run here; <see cref="TestReport.NotRunBecause"/> says why.</summary>
     NotRun,
 
@@ -61,11 +64,23 @@ public sealed class TestReport
     /// <summary>How it came out.</summary>
     public TestVerdict Verdict => Judge();
 
+    /// <summary>What was seen and the test's filter lets through.</summary>
+    public IReadOnlyDictionary<Outcome, long> Seen => field ??= new SortedDictionary<Outcome, long>(
+        (Run?.Histogram ?? new Dictionary<Outcome, long>()).Where(entry => Test.PassesFilter(entry.Key)).ToDictionary(), Outcome.Order(Test));
+
     /// <summary>How often an outcome was seen for which the condition's proposition is true.</summary>
     public long WitnessesSeen => Outcomes.Sum(outcome => outcome.IsWitness ? outcome.Seen ?? 0 : 0);
 
-    /// <summary>Whether the examination failed; an expectation that could not be decided is not met.</summary>
-    public bool IsFailure => Verdict >= TestVerdict.ControlNotSeen || (Verdict == TestVerdict.Undecided && Known is { Known: > 0 });
+    /// <summary>
+    /// Whether the examination failed. An expectation that could not be decided is not met; nor is a wish to run a test, and nothing else, that could not be run.
+    /// </summary>
+    public bool IsFailure => Verdict switch
+    {
+        TestVerdict.Agrees => false,
+        TestVerdict.Undecided => Known is { Known: > 0 },
+        TestVerdict.NotRun => Model is null,
+        _ => true,
+    };
 
     private TestVerdict Judge()
     {
@@ -85,21 +100,20 @@ public sealed class TestReport
             return TestVerdict.ControlNotSeen;
         }
 
-        return NotRunBecause is not null ? TestVerdict.NotRun
+        return Model is { IsComplete: true, Exploration.FinalStates.Count: 0 } ? TestVerdict.NeverEnds
+            : NotRunBecause is not null ? TestVerdict.NotRun
             : Model is { IsFinal: false } ? TestVerdict.Undecided
             : TestVerdict.Agrees;
     }
 
     private List<GradedOutcome> Grade()
     {
-        IEnumerable<Outcome> all = (Model?.Allowed ?? []).Concat((Run?.Histogram.Keys ?? []).Where(PassesFilter)).Distinct();
+        IEnumerable<Outcome> all = (Model?.Allowed ?? []).Concat(Seen.Keys).Distinct();
         return [.. all.Order(Outcome.Order(Test)).Select(outcome => new GradedOutcome(
             outcome,
             Model?.Allows(outcome),
-            !Sequential.Allows(outcome),
+            Sequential.IsComplete && !Sequential.Allows(outcome),
             Sequential.IsWitness(outcome),
-            Run is null ? null : Run.Histogram.GetValueOrDefault(outcome)))];
+            Run is null ? null : Seen.GetValueOrDefault(outcome)))];
     }
-
-    private bool PassesFilter(Outcome outcome) => Test.Filter?.Holds(outcome, Test, Sequential.Layout) ?? true;
 }

@@ -1,4 +1,3 @@
-using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Comparison;
@@ -42,7 +41,7 @@ public static class Timeline
     private static string Effect(ModelVerdict verdict, TraceEvent happening)
     {
         string place = happening.Width == 0 ? "" : verdict.Layout.Describe(happening.Address) ?? $"0x{happening.Address:x}";
-        string value = happening.Width == 0 ? "" : verdict.Layout.Describe(happening.Value) ?? DataType.SignedOf(happening.Width).Format(happening.Value);
+        string value = happening.Width == 0 ? "" : verdict.Layout.Describe(happening.Value) ?? verdict.Layout.TypeAt(happening.Address, happening.Width).Format(happening.Value);
         bool buffered = verdict.Core == CoreKind.X86Tso;
         return happening.Kind switch
         {

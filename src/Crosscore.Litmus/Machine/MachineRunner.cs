@@ -166,7 +166,8 @@ public static class MachineRunner
         }
         else if (end == MachineRunEnd.TimeLimit)
         {
-            remarks.Add($"The time limit of {limit} ended the run after {iterations} of {options.Iterations} iterations.");
+            string asked = options.Iterations == long.MaxValue ? "" : $" of {options.Iterations}";
+            remarks.Add($"The time limit of {limit} ended the run after {iterations}{asked} iterations.");
         }
 
         if (asymmetric && 2 * relevant < iterations)

@@ -22,7 +22,7 @@ internal static class MachineCommand
     private static void Print(IAnsiConsole console)
     {
         var facts = new Grid().AddColumns(2);
-        facts.AddRow("system", Markup.Escape(RuntimeInformation.OSDescription));
+        facts.AddRow("system", Markup.Escape($"{Environment.OSVersion.VersionString}, {RuntimeInformation.OSDescription}"));
         facts.AddRow("processor", Markup.Escape($"{ProcessorName()}, {RuntimeInformation.ProcessArchitecture}"));
         facts.AddRow("processors", $"{Environment.ProcessorCount} for this process");
         facts.AddRow("runtime", Markup.Escape(RuntimeInformation.FrameworkDescription));

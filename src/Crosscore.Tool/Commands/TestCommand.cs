@@ -76,8 +76,6 @@ internal static class TestCommand
         {
             if (cancellation.IsCancellationRequested)
             {
-                Console.Error.WriteLine("crosscore: interrupted; the tests after this one were not examined");
-                failures++;
                 break;
             }
 
@@ -99,6 +97,12 @@ internal static class TestCommand
                 Console.Error.WriteLine($"crosscore: {problem.Message}");
                 unreadable++;
             }
+        }
+
+        if (cancellation.IsCancellationRequested)
+        {
+            Console.Error.WriteLine("crosscore: interrupted; what had begun was cut short, and the tests after it were not examined");
+            failures++;
         }
 
         writer.Finish(unreadable);

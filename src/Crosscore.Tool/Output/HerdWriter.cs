@@ -25,7 +25,7 @@ internal sealed class HerdWriter(TextWriter output) : IReportWriter
         if (report.Run is MachineRun run)
         {
             Separate();
-            output.Write(HerdLog.Format(report.Sequential, run.Histogram, run.Elapsed));
+            output.Write(HerdLog.Format(report.Sequential, report.Seen, run.Elapsed));
         }
 
         if (report.NotRunBecause is string reason)

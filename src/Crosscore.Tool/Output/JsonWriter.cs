@@ -8,11 +8,13 @@ namespace Crosscore.Tool.Output;
 /// <summary>One JSON document: an array of tests, then a summary. docs/output.md describes its members.</summary>
 internal sealed class JsonWriter : IReportWriter
 {
+    private readonly Stream _output;
     private readonly Utf8JsonWriter _json;
     private readonly Dictionary<TestVerdict, int> _verdicts = [];
 
     public JsonWriter(Stream output)
     {
+        _output = output;
         _json = new Utf8JsonWriter(output, new JsonWriterOptions { Indented = true });
         _json.WriteStartObject();
         _json.WriteStartArray("tests");
@@ -55,6 +57,7 @@ internal sealed class JsonWriter : IReportWriter
         _json.WriteEndObject();
         _json.WriteEndObject();
         _json.Flush();
+        _output.WriteByte((byte)'\n');
     }
 
     public void Dispose() => _json.Dispose();

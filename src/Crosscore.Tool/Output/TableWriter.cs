@@ -92,6 +92,7 @@ internal sealed class TableWriter(bool details, bool traces) : IReportWriter
     {
         TestVerdict.Agrees => "agree",
         TestVerdict.Undecided => "undecided",
+        TestVerdict.NeverEnds => "never end",
         TestVerdict.NotRun => "not run",
         TestVerdict.ControlNotSeen => "control failed",
         TestVerdict.Disagrees => "disagree",

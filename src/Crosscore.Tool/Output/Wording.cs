@@ -15,6 +15,7 @@ internal static class Wording
     {
         TestVerdict.Agrees => "agrees",
         TestVerdict.Undecided => $"undecided: {Bounds(report.Model!)}",
+        TestVerdict.NeverEnds => "no execution comes to an end, so there is nothing to ask the condition of",
         TestVerdict.NotRun => $"not run: {report.NotRunBecause}",
         TestVerdict.ControlNotSeen =>
             $"control failed: its outcome was not seen in {Number(report.Run!.RelevantTrials)} trials, so its neighbours' \"never seen\" proves nothing here",

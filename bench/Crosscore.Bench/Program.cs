@@ -1,0 +1,43 @@
+using Crosscore.Bench;
+using Crosscore.Bench.Barriers;
+using Crosscore.Bench.Corpus;
+using Crosscore.Bench.Exploration;
+using Crosscore.Bench.Machine;
+
+var sections = new Dictionary<string, Action<string?>>
+{
+    ["exploration"] = _ => ExplorationBench.Run(),
+    ["corpus"] = CorpusBench.Run,
+    ["machine"] = _ => MachineBench.Run(),
+    ["barriers"] = _ => BarrierBench.Run(),
+};
+
+string? corpus = null;
+var asked = new List<string>();
+for (int index = 0; index < args.Length; index++)
+{
+    if (args[index] == "--corpus" && index + 1 < args.Length)
+    {
+        corpus = args[++index];
+    }
+    else if (sections.ContainsKey(args[index]))
+    {
+        asked.Add(args[index]);
+    }
+    else
+    {
+        Console.Error.WriteLine($"bench: found '{args[index]}', expected --corpus FOLDER or some of {string.Join(", ", sections.Keys)}; without any, all run");
+        return 2;
+    }
+}
+
+Host.Print();
+foreach ((string name, Action<string?> run) in sections)
+{
+    if (asked.Count == 0 || asked.Contains(name))
+    {
+        run(corpus);
+    }
+}
+
+return 0;
