@@ -17,6 +17,9 @@ public static class Expectation
         ["sc"] = CoreKind.Sc,
     };
 
+    // Enum.TryParse would also take numbers and lists.
+    internal static bool TryParse(string word, out Frequency frequency) => Enum.TryParse(word, out frequency) && frequency.ToString() == word;
+
     /// <summary>The verdict that a test expects of the model.</summary>
     /// <param name="test">The test.</param>
     /// <param name="core">The kind of core.</param>
@@ -33,8 +36,7 @@ public static class Expectation
         foreach (string entry in line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             string[] parts = entry.Split(':');
-            if (parts.Length != 2 || !CoreNames.TryGetValue(parts[0], out CoreKind named)
-                || !Enum.TryParse(parts[1], out Frequency frequency) || !Enum.IsDefined(frequency))
+            if (parts.Length != 2 || !CoreNames.TryGetValue(parts[0], out CoreKind named) || !TryParse(parts[1], out Frequency frequency))
             {
                 throw new LitmusException(
                     test.File, new SourcePosition(1, 1), $"found 'Expect={line}', expected entries such as x86-tso:Sometimes or sc:Never (or Always)");

@@ -83,6 +83,7 @@ public static class HerdLog
 
     /// <summary>The sets of final states in a log, by test; each state as its parts, <c>0:rax</c> to <c>1</c>.</summary>
     /// <param name="log">The text of a log.</param>
+    /// <exception cref="InvalidDataException">The log breaks off, or a line of it is no final state.</exception>
     public static Dictionary<string, IReadOnlyList<IReadOnlyDictionary<string, string>>> ReadStates(string log)
     {
         var states = new Dictionary<string, IReadOnlyList<IReadOnlyDictionary<string, string>>>();
@@ -93,17 +94,32 @@ public static class HerdLog
             string[] count = lines[index + 1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
             if (head is ["Test", _, ..] && count is ["States", string number] && int.TryParse(number, CultureInfo.InvariantCulture, out int rows))
             {
-                states[head[1]] = [.. lines.Skip(index + 2).Take(rows).Select(ReadState)];
+                states[head[1]] = [.. Enumerable.Range(index + 2, rows).Select(row => ReadState(lines, row))];
             }
         }
 
         return states;
     }
 
-    private static Dictionary<string, string> ReadState(string line) => line
-        .Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-        .Select(part => part.Split('=', 2))
-        .ToDictionary(part => part[0], part => part.Length == 2 ? part[1] : "");
+    private static Dictionary<string, string> ReadState(string[] lines, int row)
+    {
+        var state = new Dictionary<string, string>();
+        if (row >= lines.Length)
+        {
+            throw new InvalidDataException($"line {lines.Length}: found the end of the log, expected more final states");
+        }
+
+        foreach (string part in lines[row].Split(';', StringSplitOptions.TrimEntries))
+        {
+            string[] sides = part.Split('=', 2);
+            if (part.Length != 0 && (sides.Length != 2 || !state.TryAdd(sides[0], sides[1])))
+            {
+                throw new InvalidDataException($"line {row + 1}: found '{lines[row].Trim()}', expected a final state such as 0:rax=1; [x]=2;");
+            }
+        }
+
+        return state;
+    }
 
     private static string Kind(Quantifier quantifier) => quantifier switch
     {

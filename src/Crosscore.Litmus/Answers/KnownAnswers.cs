@@ -103,7 +103,7 @@ public sealed class KnownAnswers
     });
 
     private static Dictionary<string, Func<ModelVerdict, string?>> ReadVerdicts(string path) => ReadRows(path, word =>
-        Enum.TryParse(word, out Frequency frequency) && Enum.IsDefined(frequency)
+        Expectation.TryParse(word, out Frequency frequency)
             ? verdict => verdict.Frequency == frequency ? null : $"{Path.GetFileName(path)} says {frequency}, the model {verdict.Frequency}"
             : null);
 
@@ -128,10 +128,19 @@ public sealed class KnownAnswers
         return table;
     }
 
-    private static Dictionary<string, Func<ModelVerdict, string?>> ReadLog(string path) =>
-        HerdLog.ReadStates(File.ReadAllText(path)).ToDictionary(
-            entry => entry.Key,
-            entry => (Func<ModelVerdict, string?>)(verdict => CompareStates(Path.GetFileName(path), verdict, entry.Value)));
+    private static Dictionary<string, Func<ModelVerdict, string?>> ReadLog(string path)
+    {
+        try
+        {
+            return HerdLog.ReadStates(File.ReadAllText(path)).ToDictionary(
+                entry => entry.Key,
+                entry => (Func<ModelVerdict, string?>)(verdict => CompareStates(Path.GetFileName(path), verdict, entry.Value)));
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new InvalidDataException($"{path}: {exception.Message}", exception);
+        }
+    }
 
     // The log may look at more locations than the test: logs are looked up by name, and corpora hold tests of one name that ask more or less of the same
     // program. It is compared on what the test looks at.

@@ -6,7 +6,11 @@ namespace Crosscore.Litmus.Syntax;
 /// </summary>
 internal sealed class ConditionParser(LitmusScanner scanner, InitialState state, int threadCount)
 {
+    // A condition is read, asked and printed by recursion: a file must not be able to exhaust the stack.
+    private const int DeepestNesting = 500;
+
     private readonly List<Place> _places = [];
+    private int _depth;
     private Raw? _filter;
     private Raw _condition = new RawAll([]);
     private Quantifier _quantifier = Quantifier.ForAll;
@@ -127,8 +131,19 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
     // Precedence as in herd, loosest first: implication (to the right), or, and, not.
     private Raw ParseImplication()
     {
+        Deepen();
         Raw left = ParseDisjunction();
-        return scanner.Accept("=>") ? new RawImplies(left, ParseImplication()) : left;
+        Raw whole = scanner.Accept("=>") ? new RawImplies(left, ParseImplication()) : left;
+        _depth--;
+        return whole;
+    }
+
+    private void Deepen()
+    {
+        if (++_depth > DeepestNesting)
+        {
+            throw scanner.Error(scanner.Peek().Position, $"found parts of the condition nested more than {DeepestNesting} deep, expected fewer");
+        }
     }
 
     private Raw ParseDisjunction()
@@ -159,7 +174,10 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         if (token.Is("~") || token.IsName("not"))
         {
             scanner.Next();
-            return new RawNot(ParseFactor());
+            Deepen();
+            var negation = new RawNot(ParseFactor());
+            _depth--;
+            return negation;
         }
 
         if (token.IsName("true") || token.IsName("false"))

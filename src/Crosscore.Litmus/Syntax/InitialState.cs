@@ -89,6 +89,11 @@ internal sealed class InitialState(LitmusScanner scanner)
         return _order.ConvertAll(location =>
         {
             DataType type = location.Type ?? Undeclared(location.Values[0], location.WidestAccess);
+            if (type.Width != 8 && Array.Exists(location.Values, value => value.AddressOf is not null))
+            {
+                throw scanner.Error(location.Position, $"found an address as a value of {location.Name}, which has type {type.Name}; expected a type of 8 bytes");
+            }
+
             return new Variable
             {
                 Name = location.Name,
@@ -164,12 +169,7 @@ internal sealed class InitialState(LitmusScanner scanner)
         if (first.Kind == TokenKind.Name && DataType.TryParse(first.Text, out DataType named))
         {
             scanner.Next();
-            type = named;
-        }
-
-        if (scanner.Accept("*"))
-        {
-            type = DataType.Pointer;
+            type = scanner.Accept("*") ? DataType.Pointer : named;
         }
 
         return type;
@@ -192,6 +192,11 @@ internal sealed class InitialState(LitmusScanner scanner)
         if (_registers.TryGetValue((thread, register), out RegisterEntry? earlier) && earlier.Set && set)
         {
             throw scanner.Error(position, $"found a second initial value of {thread}:{register.Name()}");
+        }
+
+        if (value.AddressOf is not null && type is { Width: not 8 })
+        {
+            throw scanner.Error(position, $"found an address as the value of {thread}:{register.Name()}, which has type {type.Name}; expected a type of 8 bytes");
         }
 
         value = type is null ? value : value with { Number = type.Truncate(value.Number) };

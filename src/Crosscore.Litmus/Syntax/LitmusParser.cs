@@ -179,7 +179,13 @@ public sealed class LitmusParser
     private bool AtEndOfProgram()
     {
         Token token = _scanner.Peek();
-        return token.Kind == TokenKind.End || token.Is("~") || token.Is("(") || Array.Exists(Sections, token.IsName);
+        if (token.Kind != TokenKind.Name)
+        {
+            return token.Kind == TokenKind.End || token.Is("~") || token.Is("(");
+        }
+
+        // "not exists" is a question, "not %eax" an instruction; a word with a colon is a label, whatever the word.
+        return Array.Exists(Sections, token.IsName) && (token.IsName("not") ? _scanner.PeekSecond().IsName("exists") : !_scanner.PeekSecond().Is(":"));
     }
 
     private void ParseRow(List<ColumnBuilder> columns, X86Parser instructions)

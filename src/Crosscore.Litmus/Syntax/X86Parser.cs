@@ -303,7 +303,7 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             : Make(mnemonic, X86Opcode.Cmov, width, [source, destination], locked, condition);
     }
 
-    // movzbl, movzwq, movslq ...; movzb and movzx are taken by the width of their destination register.
+    // movzbl, movzwq, movslq ...; movzb takes the width of its destination register.
     private X86Instruction ParseExtension(Token mnemonic, string name, bool locked)
     {
         X86Opcode opcode = name[3] == 'z' ? X86Opcode.Movzx : X86Opcode.Movsx;
@@ -360,8 +360,13 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
     private int DefaultWidth(Token mnemonic, X86Opcode opcode, List<X86Operand> operands)
     {
         bool shift = opcode is X86Opcode.Shl or X86Opcode.Shr or X86Opcode.Sar;
-        RegisterOperand? register = operands.Skip(shift ? 1 : 0).OfType<RegisterOperand>().LastOrDefault();
-        return register?.Width ?? throw scanner.Error(
+        RegisterOperand[] registers = [.. operands.Skip(shift ? 1 : 0).OfType<RegisterOperand>()];
+        if (registers is [var one, var other] && one.Width != other.Width)
+        {
+            throw scanner.Error(mnemonic.Position, $"found {mnemonic} with registers of {one.Width} and {other.Width} bytes, expected one width or a suffix");
+        }
+
+        return registers.LastOrDefault()?.Width ?? throw scanner.Error(
             mnemonic.Position, $"found {mnemonic} with no register operand, expected a suffix (b, w, l or q) that says how many bytes it moves");
     }
 

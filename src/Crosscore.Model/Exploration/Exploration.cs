@@ -33,7 +33,8 @@ public sealed class Exploration
 
     /// <summary>
     /// A shortest way from the start to a final state: no other has fewer steps of memory (a load of shared memory, a store reaching it, an indivisible
-    /// operation). What threads do for themselves in between is told but not counted.
+    /// operation). What threads do for themselves in between is told but not counted. Two things are counted all the same: without
+    /// <see cref="Reductions.LocalFusion"/> every operation, and where fences may be demanded of a core its stores into its own buffer.
     /// </summary>
     /// <param name="final">One of <see cref="FinalStates"/>.</param>
     public IReadOnlyList<TraceEvent> ShortestWayTo(FinalState final) => _wayTo(final.State);

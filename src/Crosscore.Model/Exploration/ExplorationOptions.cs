@@ -51,10 +51,13 @@ public sealed record ExplorationOptions
     public int BufferBound { get; init; } = 8;
 
     /// <summary>The largest number of states to store; reaching it ends the exploration and is reported.</summary>
-    public int MaxStates { get; init; } = int.MaxValue - 1;
+    public int MaxStates { get; init; } = StateTable.MostStates;
 
-    /// <summary>The largest number of bytes for states; reaching it ends the exploration and is reported.</summary>
-    public long MaxBytes { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 * 3;
+    /// <summary>
+    /// The largest number of bytes for states and final states; reaching it ends the exploration and is reported. By default half of what this process may use:
+    /// growing needs the old and the new at once for a moment.
+    /// </summary>
+    public long MaxBytes { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
 }
 
 /// <summary>What an exploration did not look at, if anything. Anything turns "impossible" into "not found".</summary>

@@ -1,8 +1,8 @@
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Fences that threads have demanded of other cores and that these have not passed yet. A core with no waiting store has passed at once: passing earlier
-/// only lets the demanding thread go on earlier, which it need not do, so no outcome is lost.
+/// Fences that threads have demanded of other cores and that these have not passed yet. A core that stands between two instructions with no waiting store has
+/// passed at once: passing earlier only lets the demanding thread go on earlier, which it need not do, so no outcome is lost.
 /// </summary>
 internal sealed class FenceRequests
 {
@@ -22,7 +22,7 @@ internal sealed class FenceRequests
 
     public bool AllPassed(ReadOnlySpan<ulong> state, int thread) => _pending[thread].Get(state) == 0;
 
-    /// <summary>Notes that a core has no waiting store now.</summary>
+    /// <summary>Notes that a core can pass a fence now.</summary>
     public void Pass(Span<ulong> state, int core)
     {
         for (int thread = 0; thread < _pending.Length; thread++)

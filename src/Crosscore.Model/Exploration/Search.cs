@@ -35,6 +35,10 @@ internal sealed class Search<TMachine>
     private readonly List<int> _layers = [0];
     private readonly List<FinalState> _finals = [];
     private readonly HashSet<OutcomeKey> _seen = [];
+    // What a final state costs beside its values, here and in what is made of it: objects, entries of sets, a sorted copy. Measured on 64 bits.
+    private const int BytesOfFinal = 400;
+
+    private long _finalBytes;
     private long _transitions;
     private Bounds _bounds;
 
@@ -58,7 +62,8 @@ internal sealed class Search<TMachine>
     public Exploration Run()
     {
         _states.TryAdd(InitialState());
-        for (int next = 0; next < _states.Count; next++)
+        int next = 0;
+        for (; next < _states.Count; next++)
         {
             if (next == _layers[^1])
             {
@@ -75,6 +80,11 @@ internal sealed class Search<TMachine>
             {
                 break;
             }
+        }
+
+        if ((_bounds & (Bounds.States | Bounds.Memory)) != 0)
+        {
+            AddFinalsFrom(next);
         }
 
         _bounds |= _machine.BufferBoundReached ? Bounds.Buffer : Bounds.None;
@@ -120,24 +130,51 @@ internal sealed class Search<TMachine>
         _transitions += count;
         for (int row = 0; row < count; row++)
         {
-            if (_states.Count >= _setup.Options.MaxStates)
+            Bounds bound = BoundOnNext();
+            if (bound == Bounds.None)
             {
-                _bounds |= Bounds.States;
+                _states.TryAdd(Row(row));
+            }
+            else if (!_states.Contains(Row(row)))
+            {
+                _bounds |= bound;
                 return false;
             }
-
-            if (_states.Bytes + _states.BytesOfNext > _setup.Options.MaxBytes)
-            {
-                _bounds |= Bounds.Memory;
-                return false;
-            }
-
-            _states.TryAdd(Row(row));
         }
 
         if (count == 0 && AllHalted(_states[number]))
         {
             AddFinal(number);
+        }
+
+        return true;
+    }
+
+    private Bounds BoundOnNext() =>
+        _states.Count >= Math.Min(_setup.Options.MaxStates, StateTable.MostStates) ? Bounds.States
+        : _states.Bytes + _states.BytesOfNext + _finalBytes > _setup.Options.MaxBytes ? Bounds.Memory
+        : Bounds.None;
+
+    // Final states lie farthest from the start: among the states that a bound leaves unexpanded are most of those that were found.
+    private void AddFinalsFrom(int first)
+    {
+        for (int number = first; number < _states.Count; number++)
+        {
+            if (AllHalted(_states[number]) && NothingWaits(_states[number]))
+            {
+                AddFinal(number);
+            }
+        }
+    }
+
+    private bool NothingWaits(ReadOnlySpan<ulong> state)
+    {
+        for (int core = 0; core < _machine.ThreadCount; core++)
+        {
+            if (_machine.CanDrain(state, core))
+            {
+                return false;
+            }
         }
 
         return true;
@@ -239,6 +276,7 @@ internal sealed class Search<TMachine>
         if (_seen.Add(new OutcomeKey(values)))
         {
             _finals.Add(new FinalState(number, values));
+            _finalBytes += BytesOfFinal + (values.Length * sizeof(ulong));
         }
     }
 

@@ -13,6 +13,9 @@ namespace Crosscore.Model.Exploration;
 /// </remarks>
 internal sealed class StateTable(int words)
 {
+    /// <summary>How many states the largest index has room for: 2^30 slots, the largest power of two that an array can have.</summary>
+    public const int MostStates = (1 << 30) / 4 * 3;
+
     private const int ChunkBits = 10;
     private const int ChunkStates = 1 << ChunkBits;
 
@@ -71,6 +74,22 @@ internal sealed class StateTable(int words)
         state.CopyTo(_chunks[number >> ChunkBits].AsSpan((number & (ChunkStates - 1)) * words, words));
         _index[slot] = ((ulong)hash << 32) | ((uint)number + 1);
         return true;
+    }
+
+    /// <summary>Whether a state is known.</summary>
+    public bool Contains(ReadOnlySpan<ulong> state)
+    {
+        uint hash = Hash(state);
+        int mask = _index.Length - 1;
+        for (int slot = (int)hash & mask; _index[slot] != 0; slot = (slot + 1) & mask)
+        {
+            if ((uint)(_index[slot] >> 32) == hash && this[(int)(uint)_index[slot] - 1].SequenceEqual(state))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void Grow()

@@ -25,6 +25,7 @@ internal sealed class StaticAnalysis
         FutureWrites = new ulong[_ops.Count + 1];
         MayRequestFences = new bool[_ops.Count + 1];
         LiveRegisters = new ulong[_ops.Count + 1];
+        InsideInstruction = FindInside();
         foreach (int register in observedRegisters)
         {
             LiveRegisters[_ops.Count] |= 1UL << register;
@@ -41,6 +42,12 @@ internal sealed class StaticAnalysis
 
     /// <summary>Whether the thread may demand a fence of others, or await one, from here on.</summary>
     public bool[] MayRequestFences { get; }
+
+    /// <summary>
+    /// Whether the thread has done the load, and not yet the store, of one instruction that does both without being indivisible. The fences that others
+    /// demand fall between instructions, so not here: an interrupt comes before such an instruction or after it.
+    /// </summary>
+    public bool[] InsideInstruction { get; }
 
     /// <summary>Registers whose value can still matter, to the code or to the final state.</summary>
     public ulong[] LiveRegisters { get; }
@@ -107,6 +114,28 @@ internal sealed class StaticAnalysis
         }
 
         return most;
+    }
+
+    private bool[] FindInside()
+    {
+        bool[] inside = new bool[_ops.Count + 1];
+        int load = -1;
+        for (int index = 0; index < _ops.Count; index++)
+        {
+            MicroOp op = _ops[index];
+            load = op.Kind switch
+            {
+                MicroOpKind.Load => index,
+                MicroOpKind.AtomicBegin or MicroOpKind.AtomicEnd => -1,
+                _ => load,
+            };
+            if (op.Kind == MicroOpKind.Store && load >= 0 && op.Source >= 0 && _ops[load].Source == op.Source)
+            {
+                Array.Fill(inside, true, load + 1, index - load);
+            }
+        }
+
+        return inside;
     }
 
     private IEnumerable<int> Successors(int index)

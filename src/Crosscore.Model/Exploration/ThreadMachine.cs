@@ -45,7 +45,7 @@ internal sealed class ThreadMachine<TMachine>(CompiledThread[] threads, TMachine
         }
 
         memory.Drain(state, core);
-        if (requests.Any && !memory.HasWaitingStores(state, core))
+        if (requests.Any && CanPassFence(state, core))
         {
             requests.Pass(state, core);
         }
@@ -64,7 +64,7 @@ internal sealed class ThreadMachine<TMachine>(CompiledThread[] threads, TMachine
         switch (op.Kind)
         {
             case MicroOpKind.Load:
-                return IsPrivate(id, op) ? StepKind.Local : StepKind.Visible;
+                return IsPrivate(id, op) && !DelaysFences(state, thread, pc) ? StepKind.Local : StepKind.Visible;
             case MicroOpKind.Store:
                 if (!memory.CanStore(state, id))
                 {
@@ -149,6 +149,11 @@ internal sealed class ThreadMachine<TMachine>(CompiledThread[] threads, TMachine
         }
 
         thread.Pc.Set(state, pc);
+        // Where stores do not wait, the store that ends a divisible instruction is what a demanded fence waited for.
+        if (op.Kind == MicroOpKind.Store && requests.Any && CanPassFence(state, id))
+        {
+            requests.Pass(state, id);
+        }
     }
 
     /// <summary>Zeroes the registers of a thread that no longer matter.</summary>
@@ -227,11 +232,19 @@ internal sealed class ThreadMachine<TMachine>(CompiledThread[] threads, TMachine
         int waiting = 0;
         for (int core = 0; core < threads.Length; core++)
         {
-            waiting |= core != id && memory.HasWaitingStores(state, core) ? 1 << core : 0;
+            waiting |= core != id && !CanPassFence(state, core) ? 1 << core : 0;
         }
 
         requests.Request(state, id, waiting);
     }
+
+    // A fence stands between two instructions and has nothing to wait for.
+    private bool CanPassFence(ReadOnlySpan<ulong> state, int core) =>
+        !memory.HasWaitingStores(state, core) && !threads[core].Analysis.InsideInstruction[threads[core].Pc.Get(state)];
+
+    // The load of a divisible instruction begins a stretch in which its core passes no fence: it matters whether a demand comes before or after it.
+    private bool DelaysFences(ReadOnlySpan<ulong> state, CompiledThread thread, int pc) =>
+        thread.Analysis.InsideInstruction[pc + 1] && OthersMayRequestFences(state, thread.Id);
 
     private CellSpan SpanOf(ReadOnlySpan<ulong> state, CompiledOp op) =>
         op.A.IsConstant ? op.Span : map.FindComputed(values[op.A.Get(state)], op.Width);
@@ -282,6 +295,7 @@ internal sealed class ThreadMachine<TMachine>(CompiledThread[] threads, TMachine
                     MicroOpKind.RequestFences => false,
                     // What makes it visible is not the cells but whether it waits; see NextStep.
                     MicroOpKind.Store when memory.StoresAreLocal => false,
+                    MicroOpKind.Load when DelaysFences(state, thread, thread.Pc.Get(state)) => false,
                     _ => (((op.Reads | op.Writes) & othersWrite) | (op.Writes & othersRead)) == 0,
                 };
             default:

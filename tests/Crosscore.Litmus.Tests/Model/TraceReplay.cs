@@ -1,0 +1,68 @@
+using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Tests.Model.Oracle;
+using Crosscore.Model.Exploration;
+
+namespace Crosscore.Litmus.Tests.Model;
+
+/// <summary>Takes the steps of a trace on the oracle: each must be possible there, touch the same memory and see the same value.</summary>
+internal static class TraceReplay
+{
+    // Instructions without an event between two that have one; a trace that needs more is no execution.
+    private const int MostSilentSteps = 10_000;
+
+    public static void AssertLegal(ModelVerdict verdict, Outcome outcome)
+    {
+        var events = new Queue<OracleEvent>();
+        var oracle = new OracleMachine(verdict.Test, verdict.Core) { Recorder = events.Enqueue };
+        OracleState state = oracle.InitialState();
+        foreach (TraceEvent expected in verdict.ShortestWayTo(outcome))
+        {
+            if (expected.Kind == TraceEventKind.Fence && verdict.Test.Threads[expected.Thread].Code[expected.Source].Opcode == X86Opcode.Membarrier)
+            {
+                // The caller's own fence: the oracle makes it and the demand one step, at the moment of the demand.
+                Assert.Empty(state.Threads[expected.Thread].Buffer);
+                continue;
+            }
+
+            for (int silent = 0; events.Count == 0; silent++)
+            {
+                Assert.True(silent < MostSilentSteps, $"The oracle never comes to {expected}.");
+                bool moved = expected.Kind == TraceEventKind.ReachMemory ? oracle.Drain(state, expected.Thread) : oracle.Step(state, expected.Thread);
+                Assert.True(moved, $"The oracle cannot do {expected}.");
+                PassFences(oracle, state);
+            }
+
+            OracleEvent happened = events.Dequeue();
+            Assert.Equal(new OracleEvent(expected.Thread, expected.Kind, expected.Address, expected.Width, expected.Value), happened);
+        }
+
+        Finish(oracle, state);
+        Assert.Empty(events);
+        Assert.Equal(outcome.Describe(verdict.Test, verdict.Layout), oracle.OutcomeOf(state).Describe(verdict.Test, verdict.Layout));
+    }
+
+    // A fence that is demanded is passed as soon as it can be: waiting longer never makes an execution possible that was not.
+    private static void PassFences(OracleMachine oracle, OracleState state)
+    {
+        for (int demanding = 0; demanding < state.Threads.Length; demanding++)
+        {
+            foreach (int owing in state.Threads[demanding].Owed?.ToArray() ?? [])
+            {
+                oracle.PassFence(state, demanding, owing);
+            }
+        }
+    }
+
+    private static void Finish(OracleMachine oracle, OracleState state)
+    {
+        for (int thread = 0; thread < state.Threads.Length; thread++)
+        {
+            for (int silent = 0; !oracle.IsHalted(state, thread); silent++)
+            {
+                Assert.True(silent < MostSilentSteps && oracle.Step(state, thread), $"The trace ends before thread {thread} does.");
+            }
+
+            Assert.Empty(state.Threads[thread].Buffer);
+        }
+    }
+}
