@@ -1,5 +1,5 @@
-using Crosscore.Litmus.Machine.Engine;
 using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Machine.Engine;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Machine;

@@ -29,7 +29,7 @@ internal static class TraceReplay
                 Assert.True(silent < MostSilentSteps, $"The oracle never comes to {expected}.");
                 bool moved = expected.Kind == TraceEventKind.ReachMemory ? oracle.Drain(state, expected.Thread) : oracle.Step(state, expected.Thread);
                 Assert.True(moved, $"The oracle cannot do {expected}.");
-                PassFences(oracle, state);
+                PassFences(state);
             }
 
             OracleEvent happened = events.Dequeue();
@@ -42,13 +42,13 @@ internal static class TraceReplay
     }
 
     // A fence that is demanded is passed as soon as it can be: waiting longer never makes an execution possible that was not.
-    private static void PassFences(OracleMachine oracle, OracleState state)
+    private static void PassFences(OracleState state)
     {
         for (int demanding = 0; demanding < state.Threads.Length; demanding++)
         {
             foreach (int owing in state.Threads[demanding].Owed?.ToArray() ?? [])
             {
-                oracle.PassFence(state, demanding, owing);
+                OracleMachine.PassFence(state, demanding, owing);
             }
         }
     }

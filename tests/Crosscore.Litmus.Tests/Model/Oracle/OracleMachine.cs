@@ -89,7 +89,7 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
     }
 
     /// <summary>A thread passes the full fence that another one's membarrier demands: between two of its instructions, with nothing waiting.</summary>
-    public bool PassFence(OracleState state, int demanding, int owing)
+    public static bool PassFence(OracleState state, int demanding, int owing)
     {
         OracleThread thread = state.Threads[owing];
         return thread.Buffer.Count == 0 && thread.Read is null && state.Threads[demanding].Owed!.Remove(owing);
