@@ -15,6 +15,7 @@ internal readonly record struct BitField(int Word, int Shift, ulong Mask)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Set(Span<ulong> state, int value)
     {
+        System.Diagnostics.Debug.Assert((ulong)value <= Mask, "A field cannot hold the value.");
         ref ulong word = ref state[Word];
         word = (word & ~(Mask << Shift)) | ((ulong)value << Shift);
     }

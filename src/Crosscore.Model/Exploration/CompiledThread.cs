@@ -8,21 +8,23 @@ namespace Crosscore.Model.Exploration;
 /// </summary>
 internal sealed class CompiledThread
 {
-    public CompiledThread(int id, ThreadCode code, StaticAnalysis analysis, CellMap map, StateLayout layout, ValueTable values)
+    public CompiledThread(int id, ThreadCode code, StaticAnalysis analysis, CellMap map, StateLayout layout, ValueTable values, bool preemptible = false, bool isKernelThread = false,
+        bool isCpuCode = false, params IReadOnlyList<int> entries)
     {
         Id = id;
         Analysis = analysis;
         End = code.Ops.Count;
         Pc = layout.Add(End);
-        Registers = new BitField[code.InitialRegisters.Count];
-        for (int register = 0; register < Registers.Length; register++)
-        {
-            Registers[register] = layout.Add(values.LargestNumber);
-        }
+        int[] allocation = RegisterAllocation.Fields(code, analysis, entries);
+        BitField[] fields = [.. Enumerable.Range(0, allocation.DefaultIfEmpty(-1).Max() + 1).Select(_ => layout.Add(values.LargestNumber))];
+        Registers = Array.ConvertAll(allocation, field => fields[field]);
 
-        InitialRegisters = [.. code.InitialRegisters.Select(values.Number)];
+        // Registers that share a field are not alive together, so at most one of them has an initial value that matters.
+        InitialRegisters = [.. code.InitialRegisters.Select((value, register) => (analysis.LiveRegisters[0] >> register & 1) != 0 || isCpuCode
+            ? values.Number(value) : 0)];
         Ops = [.. code.Ops.Select((op, index) => Compile(op, index, map, values))];
         KeepLive = BuildKeepMasks();
+        ShutsWindow = FindShuts(code.Ops, preemptible, isKernelThread);
     }
 
     public int Id { get; }
@@ -40,6 +42,9 @@ internal sealed class CompiledThread
 
     public StaticAnalysis Analysis { get; }
 
+    /// <summary>For each operation, whether an interrupt or a switch that may come before it may not come after it.</summary>
+    public bool[] ShutsWindow { get; }
+
     /// <summary>For each operation, the words that hold registers and which of their bits still matter there.</summary>
     public (int Word, ulong Mask)[][] KeepLive { get; }
 
@@ -53,7 +58,7 @@ internal sealed class CompiledThread
         }
         else if (op.Width != 0)
         {
-            reads = op.Kind == MicroOpKind.Load ? Analysis.CellsOf(op) : 0;
+            reads = op.Kind is MicroOpKind.Load or MicroOpKind.Fetch ? Analysis.CellsOf(op) : 0;
             writes = op.Kind == MicroOpKind.Store ? Analysis.CellsOf(op) : 0;
         }
 
@@ -67,10 +72,28 @@ internal sealed class CompiledThread
             Width = op.Width,
             Target = op.Target,
             Source = op.Source,
+            KernelLine = op.KernelLine,
+            Context = op.Context,
+            ThroughAlias = op.ThroughAlias,
             Span = op.Width != 0 && op.A.IsConstant ? map.Find(op.A.Constant, op.Width) : default,
             Reads = reads,
             Writes = writes,
         };
+    }
+
+    private bool[] FindShuts(IReadOnlyList<MicroOp> ops, bool preemptible, bool isKernelThread)
+    {
+        OpContext end = isKernelThread ? OpContext.Kernel | OpContext.ReschedulePoint : OpContext.User;
+        OpContext At(int index) => index < ops.Count ? ops[index].Context : end;
+        bool Takes(OpContext context) => !context.HasFlag(OpContext.InterruptsOff);
+        bool Switches(OpContext context) => Takes(context) && !context.HasFlag(OpContext.PreemptionOff)
+            && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint) || preemptible);
+        return [.. Enumerable.Range(0, ops.Count).Select(index => Analysis.SuccessorsOf(index).Any(next =>
+            (Takes(At(index)) && !Takes(At(next))) || (Switches(At(index)) && !Switches(At(next)))
+
+            // A task that is switched out where the kernel asks itself comes back without returning from an interrupt; elsewhere it comes back by one, which
+            // may serialise. So the two are different windows. Test: litmus/kernel/ScenarioC.FromSystemCall.NoBarriers.litmus.
+            || (At(index).HasFlag(OpContext.ReschedulePoint) && !At(next).HasFlag(OpContext.ReschedulePoint))))];
     }
 
     private CompiledOperand Compile(Operand operand, ValueTable values) => operand.IsConstant
@@ -82,17 +105,19 @@ internal sealed class CompiledThread
         var masks = new (int, ulong)[End + 1][];
         for (int index = 0; index <= End; index++)
         {
-            var clear = new Dictionary<int, ulong>();
+            // A field is dead when all of its registers are.
+            var dead = new Dictionary<int, ulong>();
+            var keep = new Dictionary<int, ulong>();
             for (int register = 0; register < Registers.Length; register++)
             {
                 BitField field = Registers[register];
-                if ((Analysis.LiveRegisters[index] >> register & 1) == 0)
-                {
-                    clear[field.Word] = clear.GetValueOrDefault(field.Word) | (field.Mask << field.Shift);
-                }
+                ulong bits = field.Mask << field.Shift;
+                bool live = (Analysis.LiveRegisters[index] >> register & 1) != 0;
+                dead[field.Word] = dead.GetValueOrDefault(field.Word) | bits;
+                keep[field.Word] = keep.GetValueOrDefault(field.Word) | (live ? bits : 0);
             }
 
-            masks[index] = [.. clear.Select(entry => (entry.Key, ~entry.Value))];
+            masks[index] = [.. dead.Where(entry => (entry.Value & ~keep[entry.Key]) != 0).Select(entry => (entry.Key, ~(entry.Value & ~keep[entry.Key])))];
         }
 
         return masks;
@@ -125,6 +150,12 @@ internal sealed class CompiledOp
     public required int Target { get; init; }
 
     public required int Source { get; init; }
+
+    public required int KernelLine { get; init; }
+
+    public required OpContext Context { get; init; }
+
+    public required bool ThroughAlias { get; init; }
 
     /// <summary>The cells of a constant address.</summary>
     public required CellSpan Span { get; init; }

@@ -22,6 +22,9 @@ public sealed class Exploration
     /// <summary>Steps from the start to the farthest state.</summary>
     public required int Depth { get; init; }
 
+    /// <summary>States from which nothing can happen although not everything has come to its end: the program is stuck there.</summary>
+    public required long StuckStates { get; init; }
+
     /// <summary>Bits of a packed state.</summary>
     public required int StateBits { get; init; }
 
@@ -43,11 +46,15 @@ public sealed class Exploration
 /// <summary>A final state as far as the program observes it: all threads halted, nothing waits.</summary>
 public sealed class FinalState
 {
-    internal FinalState(int state, ulong[] values)
+    internal FinalState(int state, ulong[] values, bool isUndefined)
     {
         State = state;
         Values = values;
+        IsUndefined = isUndefined;
     }
+
+    /// <summary>Whether something was executed of which the processor promises nothing; then <see cref="Values"/> mean nothing.</summary>
+    public bool IsUndefined { get; }
 
     /// <summary>One value for each observation of the program.</summary>
     public IReadOnlyList<ulong> Values { get; }
@@ -81,14 +88,77 @@ public enum TraceEventKind
 
     /// <summary>All demanded fences have been passed.</summary>
     AwaitFences,
+
+    /// <summary>The core was serialised.</summary>
+    Serialize,
+
+    /// <summary>Code was fetched as memory has it.</summary>
+    Fetch,
+
+    /// <summary>Code was fetched as memory had it once.</summary>
+    FetchStale,
+
+    /// <summary>Code was executed of which nothing is promised.</summary>
+    FetchUnpredictable,
+
+    /// <summary>Interrupts were sent to the CPUs in the bit mask of the value.</summary>
+    SendIpi,
+
+    /// <summary>A CPU took the interrupt of the CPU that stands in the place of the task.</summary>
+    TakeInterrupt,
+
+    /// <summary>A handler ended; the task is the CPU that is answered.</summary>
+    EndInterrupt,
+
+    /// <summary>The answer of a CPU arrived at the CPU that stands in the place of the task.</summary>
+    AnswerArrives,
+
+    /// <summary>A CPU begins to return from an interrupt.</summary>
+    BeginReturn,
+
+    /// <summary>A task goes on after an interrupt.</summary>
+    Return,
+
+    /// <summary>The same, and the return serialised the core.</summary>
+    ReturnSerializing,
+
+    /// <summary>A CPU begins to switch to the task, because the one it runs asked for it.</summary>
+    BeginSwitch,
+
+    /// <summary>A CPU begins to switch to the task, by an interrupt that the one it runs did not ask for.</summary>
+    Preempt,
+
+    /// <summary>The task is the current one from here on.</summary>
+    SwitchTo,
+
+    /// <summary>The per-CPU section of the current task, if it is in one, was marked for a restart.</summary>
+    MarkRestart,
+
+    /// <summary>All CPUs that were interrupted have answered.</summary>
+    AwaitIpi,
+
+    /// <summary>A system call is on its way back to user mode; a task that is switched out before is switched out inside of the call.</summary>
+    LeaveSyscall,
+
+    /// <summary>The task sleeps.</summary>
+    Sleep,
+
+    /// <summary>The task woke.</summary>
+    Wake,
 }
 
 /// <summary>One event on the way to a state.</summary>
-/// <param name="Step">The step it belongs to, from 1; 0 for what threads do for themselves before the first.</param>
-/// <param name="Thread">The thread.</param>
+/// <param name="Step">The step it belongs to, from 1; 0 for what CPUs do for themselves before the first.</param>
+/// <param name="Cpu">The CPU; -1 for none.</param>
+/// <param name="Task">The task, or what the kind says stands in its place; -1 for the code of the CPU.</param>
 /// <param name="Kind">What happened.</param>
-/// <param name="Source">The front end's number of the instruction; -1 for <see cref="TraceEventKind.ReachMemory"/>.</param>
+/// <param name="Source">The front end's number of the instruction; -1 for none.</param>
+/// <param name="KernelLine">The line of the kernel design; 0 for none.</param>
 /// <param name="Address">The memory it concerns.</param>
 /// <param name="Width">Bytes; 0 where it concerns no memory.</param>
-/// <param name="Value">The value loaded or stored.</param>
-public readonly record struct TraceEvent(int Step, int Thread, TraceEventKind Kind, int Source, ulong Address, int Width, ulong Value);
+/// <param name="Value">The value loaded or stored, or what the kind says.</param>
+public readonly record struct TraceEvent(int Step, int Cpu, int Task, TraceEventKind Kind, int Source, int KernelLine, ulong Address, int Width, ulong Value)
+{
+    /// <summary>What each CPU holds once the operation is done that the event is part of.</summary>
+    public IReadOnlyList<CoreView> Cores { get; init; } = [];
+}

@@ -1,3 +1,5 @@
+using Crosscore.Model.Memory;
+
 namespace Crosscore.Model.Exploration;
 
 /// <summary>The kinds of cores.</summary>
@@ -50,6 +52,9 @@ public sealed record ExplorationOptions
     /// </summary>
     public int BufferBound { get; init; } = 8;
 
+    /// <summary>What cores promise of instruction fetch.</summary>
+    public FetchProfile Fetch { get; init; } = FetchProfile.Sdm;
+
     /// <summary>The largest number of states to store; reaching it ends the exploration and is reported.</summary>
     public int MaxStates { get; init; } = StateTable.MostStates;
 
@@ -58,6 +63,17 @@ public sealed record ExplorationOptions
     /// growing needs the old and the new at once for a moment.
     /// </summary>
     public long MaxBytes { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
+
+    /// <summary>
+    /// How many threads explore together; the result is the same for any number. Explorations that stay small use one in any case.
+    /// </summary>
+    public int Workers { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>
+    /// The fewest states that are shared among threads. Below the default they take less time than waking the threads; tests lower it, to see threads at work
+    /// on everything.
+    /// </summary>
+    internal int LeastShared { get; init; } = 1 << 10;
 }
 
 /// <summary>What an exploration did not look at, if anything. Anything turns "impossible" into "not found".</summary>

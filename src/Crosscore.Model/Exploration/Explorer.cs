@@ -29,6 +29,12 @@ public static class Explorer
         options ??= new ExplorationOptions();
         ArgumentOutOfRangeException.ThrowIfLessThan(options.BufferBound, 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxStates, 1, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Workers, 1, nameof(options));
+        if ((program.System?.Cpus ?? 1) > 30)
+        {
+            throw new ModelException($"The program has {program.System!.Cpus} CPUs; the model takes 1 to 30.");
+        }
+
         if (program.Threads.Count is 0 or > 30)
         {
             throw new ModelException($"The program has {program.Threads.Count} threads; the model takes 1 to 30.");
@@ -40,7 +46,7 @@ public static class Explorer
             thread, map, program.Observations.Where(observed => observed.Thread == id).Select(observed => observed.Register)))];
 
         // A program that computes may meet values that it does not name; when there is no room for one more, everything starts again with wider fields.
-        bool computes = program.Threads.Any(thread => thread.Ops.Any(op => op.Kind == MicroOpKind.Compute)) || map.HasByteCells;
+        bool computes = AllCode(program).Any(op => op.Kind == MicroOpKind.Compute) || map.HasByteCells;
         for (int spareBits = computes ? 1 : 0; ; spareBits += 2)
         {
             try
@@ -60,12 +66,17 @@ public static class Explorer
         }
     }
 
+    private static IEnumerable<MicroOp> AllCode(ModelProgram program) =>
+        program.Threads.Concat(program.System?.CpuCode ?? []).SelectMany(thread => thread.Ops);
+
     private static Exploration Search<TMachine>(
         Setup setup, (TMachine Memory, bool[] Bounded) machine, long start, IProgress<ExplorationProgress>? progress, CancellationToken cancellation)
         where TMachine : struct, IMemoryMachine
     {
-        var threads = new ThreadMachine<TMachine>(setup.Threads, machine.Memory, setup.Requests, setup.Map, setup.Values, machine.Bounded);
-        return new Search<TMachine>(setup, threads, start, progress, cancellation).Run();
+        // A machine notes what it meets, so each thread has one of its own; what is shared of the setup does not change.
+        CpuMachine<TMachine> NewMachine() => new(setup, machine.Memory, machine.Bounded);
+        using var search = new Search<TMachine>(setup, NewMachine, start, progress, cancellation);
+        return search.Run();
     }
 
     // Past 2^22 values a loop counts rather than synchronises, and the states would be as many.
@@ -74,8 +85,8 @@ public static class Explorer
     /// <summary>Everything about one attempt that does not depend on the kind of core, laid out for packed states.</summary>
     internal sealed class Setup
     {
-        private readonly MainMemory _memory;
         private readonly StaticAnalysis[] _analyses;
+        private readonly StaticAnalysis? _cpuAnalysis;
 
         public Setup(ModelProgram program, CellMap map, StaticAnalysis[] analyses, ExplorationOptions options, int spareBits)
         {
@@ -91,9 +102,21 @@ public static class Explorer
             }
 
             Values.LargestNumber = Values.Count == 1 && spareBits == 0 ? 0 : (1 << bits) - 1;
-            Requests = new FenceRequests(analyses, Layout);
-            Threads = [.. program.Threads.Select((code, id) => new CompiledThread(id, code, analyses[id], map, Layout, Values))];
-            _memory = new MainMemory(map, Layout, Values);
+            Scheduler = new Scheduler(program, Layout);
+            Interrupts = new Interrupts(program, Scheduler.Cpus, Layout);
+            Requests = new FenceRequests(analyses, Scheduler.Cpus, Layout);
+            Threads = [.. program.Threads.Select((code, id) => new CompiledThread(
+                id, code, analyses[id], map, Layout, Values, program.System?.Preemptible ?? false, program.System?.Tasks[id].IsKernelThread ?? false))];
+            if (program.System is CpuSystem system)
+            {
+                // A register that keeps its value from one invocation to the next is live at the end; all of them have to be taken for that.
+                _cpuAnalysis = new StaticAnalysis(system.CpuCode[0], map, Enumerable.Range(0, system.CpuCode[0].InitialRegisters.Count).Where(system.PersistentRegisters.Contains));
+                CpuCode = [.. system.CpuCode.Select((code, cpu) => new CompiledThread(
+                    cpu, code, _cpuAnalysis, map, Layout, Values, isCpuCode: true, entries: [.. system.HandlerEntries, system.SwitchEntry, system.ReturnEntry]))];
+            }
+
+            Memory = new MainMemory(map, Layout, Values);
+            Fetch = new InstructionFetch(program, map, Scheduler.Cpus, options.Fetch, Layout, Values);
         }
 
         public ModelProgram Program { get; }
@@ -110,23 +133,44 @@ public static class Explorer
 
         public CompiledThread[] Threads { get; }
 
-        public int ReadMemory(ReadOnlySpan<ulong> state, CellSpan span) => _memory.Read(state, span);
+        /// <summary>The code of each CPU; none without a system.</summary>
+        public CompiledThread[] CpuCode { get; } = [];
+
+        public Scheduler Scheduler { get; }
+
+        public Interrupts Interrupts { get; }
+
+        public InstructionFetch Fetch { get; }
+
+        public MainMemory Memory { get; }
 
         public ulong[] InitialState()
         {
             ulong[] state = new ulong[Layout.Words];
-            foreach (CompiledThread thread in Threads)
+            foreach (CompiledThread thread in Threads.Concat(CpuCode))
             {
                 for (int register = 0; register < thread.Registers.Length; register++)
                 {
-                    thread.Registers[register].Set(state, thread.InitialRegisters[register]);
+                    // Zero is there already, and to write it would wipe a register out that shares the field.
+                    if (thread.InitialRegisters[register] != 0)
+                    {
+                        thread.Registers[register].Set(state, thread.InitialRegisters[register]);
+                    }
                 }
             }
 
             for (int cell = 0; cell < Map.Count; cell++)
             {
-                _memory.Write(state, new CellSpan(cell, 1), Values.Number(Map.InitialValue(cell)));
+                Memory.Initialize(state, cell, Values.Number(Map.InitialValue(cell)));
             }
+
+            foreach (CompiledThread code in CpuCode)
+            {
+                code.Pc.Set(state, code.End);
+            }
+
+            Scheduler.Initialize(state);
+            Fetch.Initialize(state, Memory);
 
             return state;
         }
@@ -134,17 +178,27 @@ public static class Explorer
         public (TotalStoreOrder Memory, bool[] Bounded) TotalStoreOrder()
         {
             int?[] most = [.. _analyses.Select(analysis => analysis.MostWaitingStores(LongestBuffer))];
-            int[] depths = [.. most.Select(depth => depth ?? Options.BufferBound)];
-            return (new TotalStoreOrder(_memory, Map, Layout, depths), [.. most.Select(depth => depth is null)]);
+            int?[] depths = Program.System is not CpuSystem system ? most
+                : Enumerable.Repeat(MostOfCpu(system, most), system.Cpus).ToArray();
+            bool[] bounded = [.. depths.Select(depth => depth is null || Program.System is not null)];
+            return (new TotalStoreOrder(Memory, Map, Layout, [.. depths.Select(depth => depth ?? Options.BufferBound)]), bounded);
+        }
+
+        // What a task stored may wait while its CPU's own code stores, and sends a message or two. More would take a kernel that switches without any barrier,
+        // and is reported.
+        private int? MostOfCpu(CpuSystem system, int?[] tasks)
+        {
+            int? own = _cpuAnalysis!.MostWaitingStores(LongestBuffer, [.. system.HandlerEntries, system.SwitchEntry, system.ReturnEntry]);
+            return own is null || tasks.Contains(null) ? null : tasks.Max() + own + 2;
         }
 
         public (SequentialConsistency Memory, bool[] Bounded) SequentialConsistency() =>
-            (new SequentialConsistency(_memory), new bool[Threads.Length]);
+            (new SequentialConsistency(Memory), new bool[Scheduler.Cpus]);
 
         private static ValueTable KnownValues(ModelProgram program, CellMap map)
         {
             var values = new ValueTable();
-            foreach (ThreadCode thread in program.Threads)
+            foreach (ThreadCode thread in program.Threads.Concat(program.System?.CpuCode ?? []))
             {
                 foreach (ulong value in thread.InitialRegisters)
                 {
@@ -165,6 +219,12 @@ public static class Explorer
             for (int cell = 0; cell < map.Count; cell++)
             {
                 values.Number(map.InitialValue(cell));
+            }
+
+            // Numbers of CPUs and tasks, which code can ask for.
+            for (ulong number = 0; program.System is CpuSystem system && number <= (ulong)Math.Max(system.Cpus, program.Threads.Count); number++)
+            {
+                values.Number(number);
             }
 
             return values;

@@ -9,9 +9,9 @@ internal sealed class FenceRequests
     // For each demanding thread one bit for each core; a field without bits for a thread that never demands.
     private readonly BitField[] _pending;
 
-    public FenceRequests(IReadOnlyList<StaticAnalysis> threads, StateLayout layout)
+    public FenceRequests(IReadOnlyList<StaticAnalysis> threads, int cores, StateLayout layout)
     {
-        _pending = [.. threads.Select(thread => layout.Add(thread.MayRequestFences[0] ? (1 << threads.Count) - 1 : 0))];
+        _pending = [.. threads.Select(thread => layout.Add(thread.MayRequestFences[0] ? (1 << cores) - 1 : 0))];
         Any = threads.Any(thread => thread.MayRequestFences[0]);
     }
 

@@ -1,130 +1,106 @@
-using System.Numerics;
-using System.Runtime.CompilerServices;
-
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// The states found so far, each stored once, in the order in which they were found, and compared exactly: no hash stands for a state.
-/// A state's number is its position, so the search needs no queue, and states of one distance from the start are neighbours.
+/// The states found so far, each stored once and compared exactly: no hash stands for a state. Each belongs to one of <see cref="Parts"/> parts and keeps its
+/// position there, so the search needs no queue, and in each part states of one distance from the start are neighbours.
 /// </summary>
 /// <remarks>
-/// Cost: 8 bytes a word of the state, and 8 bytes a slot of an index that is at most 3/4 full. A slot holds the hash beside the number, so that a probe
-/// that meets another state nearly never has to look at it, which would be one more miss of every cache.
+/// Cost of a state: its record (<see cref="StateCodec"/>), 8 bytes for each 64 bits of state and 24 at most; 5 to 7.5 bytes of index; and what its words cost
+/// that no other state has, which is nothing up to 192 bits. Parts grow one after the other, so that growth never holds twice the index, and threads can add
+/// to different parts at once (<see cref="StateBlock"/>). Which part a state belongs to is decided by the state alone, not by the numbers that its words have, so
+/// that the order of states does not depend on which thread was first. A state's number:
+/// <code>
+/// | position in its part : 26 | part : 5 |
+/// </code>
 /// </remarks>
-internal sealed class StateTable(int words)
+internal sealed class StateTable
 {
-    /// <summary>How many states the largest index has room for: 2^30 slots, the largest power of two that an array can have.</summary>
-    public const int MostStates = (1 << 30) / 4 * 3;
+    /// <summary>The most states there can be: half of what positions allow, for parts are not of exactly one size.</summary>
+    public const int MostStates = 1 << 30;
 
-    private const int ChunkBits = 10;
-    private const int ChunkStates = 1 << ChunkBits;
+    /// <summary>How many parts there are.</summary>
+    public const int Parts = 1 << PartBits;
 
-    private readonly List<ulong[]> _chunks = [];
+    private const int PartBits = 5;
 
-    // Open addressing with linear probing. A slot:  | hash : 32 | number of the state plus one : 32 |, and 0 is empty.
-    private ulong[] _index = new ulong[64];
+    private readonly StatePart[] _parts = new StatePart[Parts];
+    private readonly NumberSpare _spare = new();
 
-    /// <summary>How many states there are.</summary>
-    public int Count { get; private set; }
-
-    /// <summary>Bytes held.</summary>
-    public long Bytes => ((long)_chunks.Count * ChunkStates * words * sizeof(ulong)) + ((long)_index.Length * sizeof(ulong));
-
-    /// <summary>Bytes that the next state would add to <see cref="Bytes"/>.</summary>
-    public long BytesOfNext =>
-        (Count == _chunks.Count << ChunkBits ? (long)ChunkStates * words * sizeof(ulong) : 0) +
-        (IndexIsFull ? 2L * _index.Length * sizeof(ulong) : 0);
-
-    private bool IndexIsFull => Count >= _index.Length / 4 * 3;
-
-    public ReadOnlySpan<ulong> this[int number]
+    public StateTable(int words)
     {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => _chunks[number >> ChunkBits].AsSpan((number & (ChunkStates - 1)) * words, words);
+        Codec = new StateCodec(words);
+        for (int part = 0; part < Parts; part++)
+        {
+            _parts[part] = new StatePart(Codec.RecordWords);
+        }
     }
 
-    /// <summary>Adds a state unless it is known.</summary>
+    /// <summary>How states become records.</summary>
+    public StateCodec Codec { get; }
+
+    /// <summary>How many states there are.</summary>
+    public int Count
+    {
+        get
+        {
+            int count = 0;
+            foreach (StatePart part in _parts)
+            {
+                count += part.Count;
+            }
+
+            return count;
+        }
+    }
+
+    /// <summary>Bytes held.</summary>
+    public long Bytes => _parts.Sum(part => part.Bytes) + Codec.Bytes;
+
+    /// <summary>One of the parts.</summary>
+    public StatePart this[int part] => _parts[part];
+
+    /// <summary>The part that a state with this hash belongs to.</summary>
+    public static int PartOf(ulong hash) => (int)(hash >> (64 - PartBits));
+
+    /// <summary>The number of a state.</summary>
+    public static int Number(int part, int position) => (position << PartBits) | part;
+
+    /// <summary>Where the state with a number is.</summary>
+    public static (int Part, int Position) Place(int number) => (number & (Parts - 1), number >> PartBits);
+
+    /// <summary>How many states each part has.</summary>
+    public int[] Counts()
+    {
+        int[] counts = new int[Parts];
+        for (int part = 0; part < Parts; part++)
+        {
+            counts[part] = _parts[part].Count;
+        }
+
+        return counts;
+    }
+
+    /// <summary>Reads a state and its foldings (<see cref="StateCodec"/>).</summary>
+    public void Read(int number, Span<ulong> tree)
+    {
+        (int part, int position) = Place(number);
+        Codec.Unfold(_parts[part][position], tree);
+    }
+
+    /// <summary>Adds one state unless it is known.</summary>
     /// <returns>Whether it was new.</returns>
     public bool TryAdd(ReadOnlySpan<ulong> state)
     {
-        if (IndexIsFull)
+        Span<ulong> tree = stackalloc ulong[Codec.TreeWords];
+        state.CopyTo(tree);
+        while (!Codec.TryFold(tree, default, _spare))
         {
-            Grow();
+            Codec.Grow();
         }
 
-        uint hash = Hash(state);
-        int mask = _index.Length - 1;
-        int slot = (int)hash & mask;
-        while (_index[slot] != 0)
-        {
-            if ((uint)(_index[slot] >> 32) == hash && this[(int)(uint)_index[slot] - 1].SequenceEqual(state))
-            {
-                return false;
-            }
-
-            slot = (slot + 1) & mask;
-        }
-
-        if (Count == _chunks.Count << ChunkBits)
-        {
-            _chunks.Add(GC.AllocateUninitializedArray<ulong>(ChunkStates * words));
-        }
-
-        int number = Count++;
-        state.CopyTo(_chunks[number >> ChunkBits].AsSpan((number & (ChunkStates - 1)) * words, words));
-        _index[slot] = ((ulong)hash << 32) | ((uint)number + 1);
-        return true;
-    }
-
-    /// <summary>Whether a state is known.</summary>
-    public bool Contains(ReadOnlySpan<ulong> state)
-    {
-        uint hash = Hash(state);
-        int mask = _index.Length - 1;
-        for (int slot = (int)hash & mask; _index[slot] != 0; slot = (slot + 1) & mask)
-        {
-            if ((uint)(_index[slot] >> 32) == hash && this[(int)(uint)_index[slot] - 1].SequenceEqual(state))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    private void Grow()
-    {
-        ulong[] old = _index;
-        _index = new ulong[old.Length * 2];
-        int mask = _index.Length - 1;
-        foreach (ulong entry in old)
-        {
-            if (entry == 0)
-            {
-                continue;
-            }
-
-            int slot = (int)(entry >> 32) & mask;
-            while (_index[slot] != 0)
-            {
-                slot = (slot + 1) & mask;
-            }
-
-            _index[slot] = entry;
-        }
-    }
-
-    // Multiply and fold: packed states differ in a few bits, which the product spreads over the word and the rotation carries on.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static uint Hash(ReadOnlySpan<ulong> state)
-    {
-        ulong hash = 0x9E37_79B9_7F4A_7C15;
-        foreach (ulong word in state)
-        {
-            ulong high = Math.BigMul(hash ^ word, 0xD6E8_FEB8_6659_FD93, out ulong low);
-            hash = BitOperations.RotateLeft(high ^ low, 23);
-        }
-
-        return (uint)(hash ^ (hash >> 32));
+        StatePart part = _parts[PartOf(StateHash.Of(state))];
+        part.MakeRoom(1);
+        ReadOnlySpan<ulong> record = tree[^Codec.RecordWords..];
+        return part.TryAdd(StateHash.Of(record), record);
     }
 }

@@ -53,7 +53,8 @@ internal sealed class StaticAnalysis
     public ulong[] LiveRegisters { get; }
 
     /// <summary>The cells that one operation names.</summary>
-    public ulong CellsOf(MicroOp op) => op.A.IsConstant ? _map.Find(op.A.Constant, op.Width).Mask : _map.AddressTakenMask;
+    public ulong CellsOf(MicroOp op) => op.A.IsConstant ? _map.Find(op.A.Constant, op.Width).Mask
+        : op.Region is null ? _map.AddressTakenMask : _map.MaskOf(op.Region);
 
     /// <summary>What an indivisible step that begins at an operation reads and writes.</summary>
     public (ulong Reads, ulong Writes) CellsOfAtomic(int begin)
@@ -73,11 +74,16 @@ internal sealed class StaticAnalysis
     /// The largest number of stores that can wait at once, if nothing reaches memory by itself: <see langword="null"/> when a loop stores without ever
     /// passing a fence, so that there is no largest number, or when it exceeds the limit.
     /// </summary>
-    public int? MostWaitingStores(int limit)
+    public int? MostWaitingStores(int limit, params ReadOnlySpan<int> entries)
     {
         int[] before = new int[_ops.Count + 1];
         Array.Fill(before, -1);
         before[0] = 0;
+        foreach (int entry in entries)
+        {
+            before[entry] = 0;
+        }
+
         int most = 0;
         bool changed = true;
         while (changed)
@@ -94,7 +100,7 @@ internal sealed class StaticAnalysis
                 }
 
                 int after = before[index];
-                after = kind is MicroOpKind.Fence or MicroOpKind.AtomicBegin ? 0 : after;
+                after = kind is MicroOpKind.Fence or MicroOpKind.AtomicBegin or MicroOpKind.Serialize ? 0 : after;
                 after += kind == MicroOpKind.Store && !atomic ? 1 : 0;
                 if (after > limit)
                 {
@@ -102,7 +108,7 @@ internal sealed class StaticAnalysis
                 }
 
                 most = Math.Max(most, after);
-                foreach (int successor in Successors(index))
+                foreach (int successor in SuccessorsOf(index))
                 {
                     if (before[successor] < after)
                     {
@@ -129,7 +135,7 @@ internal sealed class StaticAnalysis
                 MicroOpKind.AtomicBegin or MicroOpKind.AtomicEnd => -1,
                 _ => load,
             };
-            if (op.Kind == MicroOpKind.Store && load >= 0 && op.Source >= 0 && _ops[load].Source == op.Source)
+            if (op.Kind == MicroOpKind.Store && load >= 0 && op.Source >= 0 && _ops[load].Source == op.Source && op.Context == OpContext.User)
             {
                 Array.Fill(inside, true, load + 1, index - load);
             }
@@ -138,7 +144,8 @@ internal sealed class StaticAnalysis
         return inside;
     }
 
-    private IEnumerable<int> Successors(int index)
+    /// <summary>The operations that may come right after one; <c>Ops.Count</c> is the end.</summary>
+    public IEnumerable<int> SuccessorsOf(int index)
     {
         MicroOp op = _ops[index];
         if (op.Kind is MicroOpKind.Branch or MicroOpKind.Jump)
@@ -146,7 +153,7 @@ internal sealed class StaticAnalysis
             yield return op.Target;
         }
 
-        if (op.Kind == MicroOpKind.Halt)
+        if (op.Kind is MicroOpKind.Halt or MicroOpKind.EndInterrupt or MicroOpKind.EndSwitch or MicroOpKind.ReturnFromInterrupt)
         {
             yield return _ops.Count;
         }
@@ -173,11 +180,11 @@ internal sealed class StaticAnalysis
     private bool Solve(int index)
     {
         MicroOp op = _ops[index];
-        ulong reads = op.Kind == MicroOpKind.Load ? CellsOf(op) : 0;
+        ulong reads = op.Kind is MicroOpKind.Load or MicroOpKind.Fetch ? CellsOf(op) : 0;
         ulong writes = op.Kind == MicroOpKind.Store ? CellsOf(op) : 0;
         bool requests = op.Kind is MicroOpKind.RequestFences or MicroOpKind.AwaitFences;
         ulong live = 0;
-        foreach (int successor in Successors(index))
+        foreach (int successor in SuccessorsOf(index))
         {
             reads |= FutureReads[successor];
             writes |= FutureWrites[successor];

@@ -40,27 +40,53 @@ internal sealed class CellMap
     private readonly List<ulong> _addresses = [];
     private readonly List<int> _widths = [];
     private readonly List<bool> _addressTaken = [];
+    private readonly List<bool> _written = [];
+    private readonly Dictionary<string, ulong> _masks = [];
     private readonly List<ulong> _initialValues = [];
     private readonly IReadOnlyList<MemoryRegion> _regions;
 
     public CellMap(ModelProgram program)
     {
+        // One message to each CPU that an interrupt was handled, one for each task that it has left its CPU.
+        Signals = program.System is null ? 0 : program.System.Cpus + program.Threads.Count;
         _regions = program.Memory;
-        MicroOp[] accesses = [.. program.Threads.SelectMany(thread => thread.Ops).Where(op => op.Width != 0)];
+        MicroOp[] accesses = [.. program.Threads.Concat(program.System?.CpuCode ?? []).SelectMany(thread => thread.Ops).Where(op => op.Width != 0)];
         foreach (MemoryRegion region in program.Memory)
         {
             bool whole = accesses.All(op => FitsElements(region, op)) && program.Observations.All(observed =>
                 observed.Thread >= 0 || !Contains(region, observed.Address) || IsElement(region, observed.Address, observed.Width));
             Add(region, whole ? region.ElementWidth : 1);
-            if (region.AddressTaken)
+            ulong mask = new CellSpan(_widths.Count - CellsOf(region), CellsOf(region)).Mask;
+            _masks.Add(region.Name, mask);
+            AddressTakenMask |= region.AddressTaken ? mask : 0;
+            int first = _widths.Count - CellsOf(region);
+            bool anywhere = accesses.Any(op => op.Kind == MicroOpKind.Store && !op.A.IsConstant && (op.Region is null ? region.AddressTaken : op.Region == region.Name));
+            _written.AddRange(Enumerable.Repeat(anywhere, CellsOf(region)));
+            for (int cell = first; cell < _widths.Count && !anywhere; cell++)
             {
-                AddressTakenMask |= new CellSpan(_widths.Count - CellsOf(region), CellsOf(region)).Mask;
+                ulong begin = _addresses[cell];
+                ulong end = begin + (ulong)_widths[cell];
+                _written[cell] = accesses.Any(op => op.Kind == MicroOpKind.Store && op.A.IsConstant && op.A.Constant < end && op.A.Constant + (ulong)op.Width > begin);
             }
         }
     }
 
-    /// <summary>How many cells there are.</summary>
+    /// <summary>How many cells of memory there are.</summary>
     public int Count => _widths.Count;
+
+    /// <summary>
+    /// Cells that hold nothing: a store to one of them is a message, which arrives when the store would reach memory. They follow the cells of memory.
+    /// </summary>
+    public int Signals { get; }
+
+    /// <summary>Cells of memory and signals.</summary>
+    public int All => Count + Signals;
+
+    /// <summary>Whether some operation of the program may write a cell; what is never written needs no place in the state.</summary>
+    public bool IsWritten(int cell) => _written[cell];
+
+    /// <summary>The cells of a region, as a mask.</summary>
+    public ulong MaskOf(string region) => _masks[region];
 
     /// <summary>The cells that a computed address may name.</summary>
     public ulong AddressTakenMask { get; }
@@ -137,7 +163,8 @@ internal sealed class CellMap
     {
         if (!op.A.IsConstant)
         {
-            return !region.AddressTaken || op.Width == region.ElementWidth;
+            bool mayTouch = op.Region is null ? region.AddressTaken : op.Region == region.Name;
+            return !mayTouch || op.Width == region.ElementWidth;
         }
 
         bool touches = op.A.Constant < region.Address + (ulong)region.Size && op.A.Constant + (ulong)op.Width > region.Address;

@@ -6,33 +6,48 @@ namespace Crosscore.Model.Memory;
 internal sealed class MainMemory
 {
     private readonly BitField[] _cells;
+
+    // The value of a cell that nothing ever writes; -1 for the others, which are in the state.
+    private readonly int[] _constants;
     private readonly ValueTable _values;
 
     public MainMemory(CellMap map, StateLayout layout, ValueTable values)
     {
         _values = values;
-        _cells = new BitField[map.Count];
+        _cells = new BitField[map.All];
+        _constants = new int[map.All];
         for (int cell = 0; cell < _cells.Length; cell++)
         {
-            _cells[cell] = layout.Add(values.LargestNumber);
+            bool written = cell < map.Count && map.IsWritten(cell);
+            _cells[cell] = layout.Add(written ? values.LargestNumber : 0);
+            _constants[cell] = cell < map.Count && !written ? values.Number(map.InitialValue(cell)) : -1;
         }
     }
 
     public ValueTable Values => _values;
 
-    public int ReadCell(ReadOnlySpan<ulong> state, int cell) => _cells[cell].Get(state);
+    public int ReadCell(ReadOnlySpan<ulong> state, int cell) => _constants[cell] >= 0 ? _constants[cell] : _cells[cell].Get(state);
+
+    /// <summary>Gives a cell its first value.</summary>
+    public void Initialize(Span<ulong> state, int cell, int value)
+    {
+        if (_constants[cell] < 0)
+        {
+            _cells[cell].Set(state, value);
+        }
+    }
 
     public int Read(ReadOnlySpan<ulong> state, CellSpan span)
     {
         if (span.Count == 1)
         {
-            return _cells[span.First].Get(state);
+            return ReadCell(state, span.First);
         }
 
         ulong value = 0;
         for (int index = 0; index < span.Count; index++)
         {
-            value |= _values[_cells[span.First + index].Get(state)] << (8 * index);
+            value |= _values[ReadCell(state, span.First + index)] << (8 * index);
         }
 
         return _values.Number(value);

@@ -34,7 +34,7 @@ internal readonly struct TotalStoreOrder : IMemoryMachine
             _buffers[core] = new Buffer(layout.Add(depth), new BitField[depth], new BitField[depth], new BitField[depth]);
             for (int slot = 0; slot < depth; slot++)
             {
-                _buffers[core].First[slot] = layout.Add(Math.Max(0, map.Count - 1));
+                _buffers[core].First[slot] = layout.Add(Math.Max(0, map.All - 1));
                 _buffers[core].SizeLog[slot] = layout.Add(largestSize);
                 _buffers[core].Value[slot] = layout.Add(largestValue);
             }

@@ -38,6 +38,65 @@ public enum MicroOpKind
 
     /// <summary>The thread ends.</summary>
     Halt,
+
+    /// <summary>Destination := the number of the CPU that executes this.</summary>
+    ReadCpu,
+
+    /// <summary>Destination := the number of the task that this CPU runs, plus one.</summary>
+    ReadCurrent,
+
+    /// <summary>Serialises the core: waits until every earlier store has reached memory, then forgets every instruction fetched before.</summary>
+    Serialize,
+
+    /// <summary>Interrupts the CPUs in the bit mask A, this one left out, with the handler Target.</summary>
+    SendIpi,
+
+    /// <summary>Waits until every CPU that this one interrupted has ended its handler.</summary>
+    AwaitIpi,
+
+    /// <summary>Makes the task with the number A, less one, the current task of this CPU; only in the code of a context switch.</summary>
+    SwitchTo,
+
+    /// <summary>The task sleeps inside its system call until something wakes it; its CPU runs another one.</summary>
+    Sleep,
+
+    /// <summary>Ends an interrupt handler: tells the interrupting CPU, and leaves the interrupted task to return from the interrupt. Only in the code of a CPU.</summary>
+    EndInterrupt,
+
+    /// <summary>Goes back to what was interrupted; only in the code of a CPU.</summary>
+    ReturnFromInterrupt,
+
+    /// <summary>Ends the code of a context switch; only in the code of a CPU.</summary>
+    EndSwitch,
+
+    /// <summary>
+    /// Destination := what the instruction fetch of this core returns for the code at address A: any value that it may still hold. Data, not
+    /// instructions: a value stands for what the code does.
+    /// </summary>
+    Fetch,
+
+    /// <summary>Marks the current task, so that the per-CPU section it is in, if any, restarts before its next instruction in user mode.</summary>
+    MarkRestart,
+}
+
+/// <summary>Where an operation stands, which decides what may come between it and its neighbours. The default is user mode.</summary>
+[Flags]
+public enum OpContext
+{
+    /// <summary>User mode: interrupts come at any moment, and the way out of one may go on with another task.</summary>
+    User = 0,
+
+    /// <summary>Inside the kernel.</summary>
+    Kernel = 1,
+
+    /// <summary>No interrupt comes here.</summary>
+    InterruptsOff = 2,
+
+    /// <summary>No other task is switched in here.</summary>
+    PreemptionOff = 4,
+
+    /// <summary>Another task may be switched in here even where the kernel is not preemptible: the kernel asks itself whether to.</summary>
+    ReschedulePoint = 8,
 }
 
 /// <summary>A pure function of two values; equal arguments give equal results.</summary>
@@ -71,11 +130,39 @@ public sealed record MicroOp
     /// <summary>Bytes accessed: 1, 2, 4 or 8.</summary>
     public int Width { get; private init; }
 
+    /// <summary>The region in which the computed address of a load or store lies, when the front end knows it; otherwise it may be any whose address was taken.</summary>
+    public string? Region { get; init; }
+
     /// <summary>The operation that a branch or jump goes to.</summary>
     public int Target { get; init; } = -1;
 
     /// <summary>The front end's number of the instruction this belongs to; comes back in traces.</summary>
     public int Source { get; init; } = -1;
+
+    /// <summary>Where it stands.</summary>
+    public OpContext Context { get; init; }
+
+    /// <summary>The line of the kernel design that it comes from; 0 for none.</summary>
+    public int KernelLine { get; init; }
+
+    /// <summary>Makes a <see cref="MicroOpKind.ReadCpu"/> or <see cref="MicroOpKind.ReadCurrent"/>.</summary>
+    public static MicroOp Read(MicroOpKind kind, int destination) => kind is MicroOpKind.ReadCpu or MicroOpKind.ReadCurrent
+        ? new(kind) { Destination = destination }
+        : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation reads no state of its CPU.");
+
+    /// <summary>Whether a store to code goes through another linear address than the one it is executed by.</summary>
+    public bool ThroughAlias { get; init; }
+
+    /// <summary>Makes a <see cref="MicroOpKind.Fetch"/>.</summary>
+    public static MicroOp Fetch(int destination, Operand address, int width) => new(MicroOpKind.Fetch) { Destination = destination, A = address, Width = width };
+
+    /// <summary>Makes a <see cref="MicroOpKind.SwitchTo"/>.</summary>
+    public static MicroOp SwitchTo(Operand next) => new(MicroOpKind.SwitchTo) { A = next };
+
+    /// <summary>Makes a <see cref="MicroOpKind.SendIpi"/>.</summary>
+    /// <param name="cpus">A bit mask of CPUs.</param>
+    /// <param name="handler">The number of the handler.</param>
+    public static MicroOp SendIpi(Operand cpus, int handler) => new(MicroOpKind.SendIpi) { A = cpus, Target = handler };
 
     /// <summary>Makes a <see cref="MicroOpKind.Compute"/>.</summary>
     public static MicroOp Compute(int destination, ValueFunction function, Operand a, Operand b) =>
@@ -100,8 +187,10 @@ public sealed record MicroOp
 
     /// <summary>Makes an operation without operands.</summary>
     /// <param name="kind">One of <see cref="MicroOpKind.AtomicBegin"/>, <see cref="MicroOpKind.AtomicEnd"/>, <see cref="MicroOpKind.Fence"/>,
-    /// <see cref="MicroOpKind.RequestFences"/>, <see cref="MicroOpKind.AwaitFences"/>, <see cref="MicroOpKind.Halt"/>.</param>
-    public static MicroOp Plain(MicroOpKind kind) => kind >= MicroOpKind.AtomicBegin
+    /// <see cref="MicroOpKind.RequestFences"/>, <see cref="MicroOpKind.AwaitFences"/>, <see cref="MicroOpKind.Halt"/>, <see cref="MicroOpKind.Serialize"/>,
+    /// <see cref="MicroOpKind.AwaitIpi"/>, <see cref="MicroOpKind.Sleep"/>, <see cref="MicroOpKind.EndInterrupt"/>,
+    /// <see cref="MicroOpKind.ReturnFromInterrupt"/>, <see cref="MicroOpKind.EndSwitch"/>, <see cref="MicroOpKind.MarkRestart"/>.</param>
+    public static MicroOp Plain(MicroOpKind kind) => kind >= MicroOpKind.AtomicBegin && kind is not (MicroOpKind.ReadCpu or MicroOpKind.ReadCurrent or MicroOpKind.SendIpi or MicroOpKind.Fetch or MicroOpKind.SwitchTo)
         ? new(kind)
         : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation has operands.");
 }

@@ -1,6 +1,8 @@
 namespace Crosscore.Model.Programs;
 
-/// <summary>What the model explores: memory, threads, and what of their final state matters. Each thread runs on a core of its own.</summary>
+/// <summary>
+/// What the model explores: memory, threads, and what of their final state matters. Without a <see cref="System"/> each thread runs on a core of its own.
+/// </summary>
 public sealed class ModelProgram
 {
     /// <summary>The shared memory; addresses must not overlap.</summary>
@@ -11,6 +13,9 @@ public sealed class ModelProgram
 
     /// <summary>What a final state consists of, in this order.</summary>
     public required IReadOnlyList<Observation> Observations { get; init; }
+
+    /// <summary>The CPUs and the kernel on which the threads are tasks; <see langword="null"/> for cores and nothing else.</summary>
+    public CpuSystem? System { get; init; }
 }
 
 /// <summary>A piece of shared memory: one element, or an array of equal ones.</summary>
@@ -27,6 +32,12 @@ public sealed class MemoryRegion
 
     /// <summary>One value an element.</summary>
     public required IReadOnlyList<ulong> InitialValues { get; init; }
+
+    /// <summary>Whether it is code, which cores fetch by rules of their own.</summary>
+    public bool IsCode { get; init; }
+
+    /// <summary>Whether nothing can have been fetched from it at the start, because nothing was mapped there.</summary>
+    public bool IsUnmapped { get; init; }
 
     /// <summary>Whether a computed address may lie in it. Accesses by constant addresses are seen without this.</summary>
     public required bool AddressTaken { get; init; }

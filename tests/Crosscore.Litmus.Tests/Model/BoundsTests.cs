@@ -124,7 +124,7 @@ public class BoundsTests
             source.Cancel();
         });
         var options = new ExplorationOptions { Reductions = Reductions.None };
-        ModelVerdict verdict = ModelVerdict.Of(Outcomes.Parse(Large), CoreKind.X86Tso, options, progress, source.Token);
+        ModelVerdict verdict = ModelVerdict.Of(Outcomes.Parse(Large), CoreKind.X86Tso, options, null, progress, source.Token);
         Assert.Equal(Bounds.Cancelled, verdict.Exploration.Bounds);
         ExplorationProgress first = Assert.Single(reports);
         Assert.True(first.States >= first.Frontier && first.Frontier > 0 && first.Depth > 0);

@@ -17,23 +17,23 @@ internal static class TraceReplay
         OracleState state = oracle.InitialState();
         foreach (TraceEvent expected in verdict.ShortestWayTo(outcome))
         {
-            if (expected.Kind == TraceEventKind.Fence && verdict.Test.Threads[expected.Thread].Code[expected.Source].Opcode == X86Opcode.Membarrier)
+            if (expected.Kind == TraceEventKind.Fence && verdict.Test.Threads[expected.Task].Code[expected.Source].Opcode == X86Opcode.Membarrier)
             {
                 // The caller's own fence: the oracle makes it and the demand one step, at the moment of the demand.
-                Assert.Empty(state.Threads[expected.Thread].Buffer);
+                Assert.Empty(state.Threads[expected.Task].Buffer);
                 continue;
             }
 
             for (int silent = 0; events.Count == 0; silent++)
             {
                 Assert.True(silent < MostSilentSteps, $"The oracle never comes to {expected}.");
-                bool moved = expected.Kind == TraceEventKind.ReachMemory ? oracle.Drain(state, expected.Thread) : oracle.Step(state, expected.Thread);
+                bool moved = expected.Kind == TraceEventKind.ReachMemory ? oracle.Drain(state, expected.Task) : oracle.Step(state, expected.Task);
                 Assert.True(moved, $"The oracle cannot do {expected}.");
                 PassFences(state);
             }
 
             OracleEvent happened = events.Dequeue();
-            Assert.Equal(new OracleEvent(expected.Thread, expected.Kind, expected.Address, expected.Width, expected.Value), happened);
+            Assert.Equal(new OracleEvent(expected.Task, expected.Kind, expected.Address, expected.Width, expected.Value), happened);
         }
 
         Finish(oracle, state);

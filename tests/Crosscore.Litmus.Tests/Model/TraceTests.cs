@@ -25,9 +25,9 @@ public class TraceTests
         Assert.Equal([1, 2, 3, 4], ofMemory.Select(happened => happened.Step));
         for (int thread = 0; thread < 2; thread++)
         {
-            TraceEvent load = ofMemory.Single(happened => happened.Kind == TraceEventKind.Load && happened.Thread == thread);
-            TraceEvent reach = ofMemory.Single(happened => happened.Kind == TraceEventKind.ReachMemory && happened.Thread == 1 - thread);
-            TraceEvent store = way.Single(happened => happened.Kind == TraceEventKind.Store && happened.Thread == thread);
+            TraceEvent load = ofMemory.Single(happened => happened.Kind == TraceEventKind.Load && happened.Task == thread);
+            TraceEvent reach = ofMemory.Single(happened => happened.Kind == TraceEventKind.ReachMemory && happened.Task == 1 - thread);
+            TraceEvent store = way.Single(happened => happened.Kind == TraceEventKind.Store && happened.Task == thread);
             Assert.Equal((1, 0UL, -1, 1UL, 0), (load.Source, load.Value, reach.Source, reach.Value, store.Source));
             Assert.Equal((load.Address, load.Width), (reach.Address, reach.Width));
             Assert.True(load.Step < reach.Step);
@@ -48,12 +48,12 @@ public class TraceTests
             """);
         ulong x = verdict.Layout.ModelAddressOf("x");
         IReadOnlyList<TraceEvent> way = verdict.ShortestWayTo(verdict.Allowed[0]);
-        Assert.Equal(Enum.GetValues<TraceEventKind>(), way.Select(happened => happened.Kind).Distinct().Order());
-        Assert.Contains(way, happened => happened is { Kind: TraceEventKind.Store, Thread: 0, Source: 0, Width: 2, Value: 7 } && happened.Address == x + 2);
-        Assert.Contains(way, happened => happened is { Kind: TraceEventKind.ReachMemory, Thread: 0, Source: -1, Width: 2, Value: 7 } && happened.Address == x + 2);
-        Assert.Contains(way, happened => happened is { Kind: TraceEventKind.Load, Thread: 0, Source: 1, Width: 8 } && happened.Address == x);
-        Assert.Contains(way, happened => happened is { Kind: TraceEventKind.AtomicLoad, Thread: 1, Source: 1, Width: 1, Value: 7 } && happened.Address == x + 1);
-        Assert.Contains(way, happened => happened is { Kind: TraceEventKind.AtomicStore, Thread: 1, Source: 1, Width: 1, Value: 8 } && happened.Address == x + 1);
+        Assert.Equal(Enum.GetValues<TraceEventKind>().Where(kind => kind <= TraceEventKind.AwaitFences), way.Select(happened => happened.Kind).Distinct().Order());
+        Assert.Contains(way, happened => happened is { Kind: TraceEventKind.Store, Task: 0, Source: 0, Width: 2, Value: 7 } && happened.Address == x + 2);
+        Assert.Contains(way, happened => happened is { Kind: TraceEventKind.ReachMemory, Task: 0, Source: -1, Width: 2, Value: 7 } && happened.Address == x + 2);
+        Assert.Contains(way, happened => happened is { Kind: TraceEventKind.Load, Task: 0, Source: 1, Width: 8 } && happened.Address == x);
+        Assert.Contains(way, happened => happened is { Kind: TraceEventKind.AtomicLoad, Task: 1, Source: 1, Width: 1, Value: 7 } && happened.Address == x + 1);
+        Assert.Contains(way, happened => happened is { Kind: TraceEventKind.AtomicStore, Task: 1, Source: 1, Width: 1, Value: 8 } && happened.Address == x + 1);
         Assert.Equal(way.Single(happened => happened.Kind == TraceEventKind.AtomicLoad).Step, way.Single(happened => happened.Kind == TraceEventKind.AtomicStore).Step);
     }
 

@@ -1,0 +1,298 @@
+using Crosscore.Model.Memory;
+using Crosscore.Model.Programs;
+
+namespace Crosscore.Model.Exploration;
+
+/// <summary>What each operation does.</summary>
+internal sealed partial class CpuMachine<TMachine>
+{
+    private void Drain(Span<ulong> state, int cpu)
+    {
+        CellSpan span = _memory.NextWaitingStore(state, cpu, out int value);
+        _memory.Drain(state, cpu);
+        if (span.First >= _firstSignal)
+        {
+            Arrive(state, cpu, span.First - _firstSignal);
+        }
+        else
+        {
+            Recorder?.Access(cpu, _scheduler.Current(state, cpu), TraceEventKind.ReachMemory, null, span, value);
+            _fetch.Reached(state, span.First, value);
+        }
+
+        if (_requests.Any && CanPassFence(state, cpu))
+        {
+            _requests.Pass(state, cpu);
+        }
+    }
+
+    // Messages that took their turn in the store buffer: that an interrupt was handled, that a task has left its CPU.
+    private void Arrive(Span<ulong> state, int cpu, int signal)
+    {
+        if (signal < Cpus)
+        {
+            _interrupts.Answer(state, signal, cpu);
+            Recorder?.Note(cpu, signal, TraceEventKind.AnswerArrives);
+        }
+        else
+        {
+            _scheduler.Release(state, signal - Cpus);
+        }
+    }
+
+    private void Step(Span<ulong> state, int cpu)
+    {
+        CompiledThread code = Running(state, cpu);
+        int pc = code.Pc.Get(state);
+        CompiledOp op = code.Ops[pc];
+        if (op.Kind == MicroOpKind.AtomicBegin)
+        {
+            for (pc++; code.Ops[pc].Kind != MicroOpKind.AtomicEnd;)
+            {
+                pc = Execute(state, cpu, code, code.Ops[pc], pc, atomic: true);
+            }
+
+            pc++;
+        }
+        else
+        {
+            pc = Execute(state, cpu, code, op, pc, atomic: false);
+        }
+
+        code.Pc.Set(state, pc);
+
+        // Where stores do not wait, the store that ends a divisible instruction is what a demanded fence waited for.
+        if (op.Kind == MicroOpKind.Store && _requests.Any && CanPassFence(state, cpu))
+        {
+            _requests.Pass(state, cpu);
+        }
+    }
+
+    private int Execute(Span<ulong> state, int cpu, CompiledThread code, CompiledOp op, int pc, bool atomic)
+    {
+        switch (op.Kind)
+        {
+            case MicroOpKind.Compute:
+                op.Destination.Set(state, _values.Number(op.Function!(_values[op.A.Get(state)], _values[op.B.Get(state)])));
+                break;
+            case MicroOpKind.Branch:
+                return op.A.Get(state) != 0 ? op.Target : pc + 1;
+            case MicroOpKind.Jump:
+                if (op.Context.HasFlag(OpContext.ReschedulePoint) && op.KernelLine == 0)
+                {
+                    Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.LeaveSyscall, op);
+                }
+
+                return op.Target;
+            case MicroOpKind.Load:
+                CellSpan source = SpanOf(state, op);
+                int loaded = atomic ? _memory.ReadMemory(state, source) : _memory.Load(state, cpu, source);
+                op.Destination.Set(state, loaded);
+                Recorder?.Access(cpu, TaskOf(state, cpu), atomic ? TraceEventKind.AtomicLoad : TraceEventKind.Load, op, source, loaded);
+                break;
+            case MicroOpKind.Store:
+                Store(state, cpu, op, atomic);
+                break;
+            case MicroOpKind.Fence:
+                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Fence, op);
+                break;
+            case MicroOpKind.Serialize:
+                _fetch.Serialize(state, cpu, _setup.Memory);
+                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Serialize, op);
+                break;
+            case MicroOpKind.RequestFences:
+                RequestFences(state, cpu, code.Id);
+                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.RequestFences, op);
+                break;
+            case MicroOpKind.AwaitFences:
+                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.AwaitFences, op);
+                break;
+            case MicroOpKind.ReadCpu:
+                op.Destination.Set(state, _values.Number((ulong)cpu));
+                break;
+            case MicroOpKind.ReadCurrent:
+                op.Destination.Set(state, _values.Number((ulong)_scheduler.Current(state, cpu) + 1));
+                break;
+            case MicroOpKind.SendIpi:
+                int targets = (int)_values[op.A.Get(state)] & ~(1 << cpu) & ((1 << Cpus) - 1);
+                _interrupts.Send(state, cpu, targets, op.Target);
+                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.SendIpi, op, targets);
+                break;
+            case MicroOpKind.AwaitIpi:
+                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.AwaitIpi, op);
+                break;
+            case MicroOpKind.Sleep:
+                _scheduler.SetAsleep(state, code.Id, true);
+                Recorder?.Note(cpu, code.Id, TraceEventKind.Sleep, op);
+                break;
+            case MicroOpKind.SwitchTo:
+                SwitchTo(state, cpu, op);
+                break;
+            case MicroOpKind.EndSwitch:
+                return code.End;
+            case MicroOpKind.EndInterrupt:
+                EndInterrupt(state, cpu, op);
+                return code.End;
+            case MicroOpKind.ReturnFromInterrupt:
+                ReturnFromInterrupt(state, cpu, op);
+                return code.End;
+            case MicroOpKind.Halt:
+                return code.End;
+            case MicroOpKind.MarkRestart:
+                // There are no per-CPU sections in user code yet, so none can be in progress and there is nothing to restart.
+                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.MarkRestart, op);
+                break;
+            default:
+                throw new InvalidOperationException($"Crosscore bug: {op.Kind} outside of its place.");
+        }
+
+        return pc + 1;
+    }
+
+    private void Store(Span<ulong> state, int cpu, CompiledOp op, bool atomic)
+    {
+        CellSpan target = SpanOf(state, op);
+        int value = op.B.Get(state);
+        if (atomic)
+        {
+            _memory.WriteMemory(state, target, value);
+        }
+        else
+        {
+            _memory.Store(state, cpu, target, value);
+        }
+
+        Recorder?.Access(cpu, TaskOf(state, cpu), atomic ? TraceEventKind.AtomicStore : TraceEventKind.Store, op, target, value);
+        if (!_fetch.IsCode(target.First))
+        {
+            return;
+        }
+
+        if (atomic || !_memory.StoresAreLocal)
+        {
+            _fetch.Reached(state, target.First, value);
+        }
+
+        if (!op.ThroughAlias)
+        {
+            _fetch.StoredHere(state, cpu, target.First, value);
+        }
+    }
+
+    private void Fetch(Span<ulong> state, int cpu, int value)
+    {
+        CompiledThread code = Running(state, cpu);
+        int pc = code.Pc.Get(state);
+        CompiledOp op = code.Ops[pc];
+        op.Destination.Set(state, value);
+        code.Pc.Set(state, pc + 1);
+        bool stale = value != _memory.Load(state, cpu, op.Span);
+        Recorder?.Access(cpu, TaskOf(state, cpu), stale ? TraceEventKind.FetchStale : TraceEventKind.Fetch, op, op.Span, value);
+    }
+
+    private void TakeInterrupt(Span<ulong> state, int cpu, int sender)
+    {
+        int handler = _interrupts.Take(state, cpu, sender);
+        if (_system!.InterruptEntrySerializes)
+        {
+            _fetch.Serialize(state, cpu, _setup.Memory);
+        }
+
+        _cpuCode[cpu].Pc.Set(state, _system.HandlerEntries[handler]);
+        Recorder?.Note(cpu, sender, TraceEventKind.TakeInterrupt);
+    }
+
+    private void EndInterrupt(Span<ulong> state, int cpu, CompiledOp op)
+    {
+        int sender = _interrupts.Finish(state, cpu);
+        if (_system!.IpiOrder == IpiOrder.ReleaseAcquire)
+        {
+            _memory.Store(state, cpu, new CellSpan(_firstSignal + sender, 1), 0);
+            if (!_memory.StoresAreLocal)
+            {
+                _interrupts.Answer(state, sender, cpu);
+            }
+        }
+        else
+        {
+            _interrupts.Answer(state, sender, cpu);
+        }
+
+        _scheduler.SetInterrupted(state, _scheduler.Current(state, cpu), true);
+        Recorder?.Note(cpu, sender, TraceEventKind.EndInterrupt, op);
+    }
+
+    private void ReturnFromInterrupt(Span<ulong> state, int cpu, CompiledOp op)
+    {
+        if (_system!.InterruptReturnSerializes)
+        {
+            _fetch.Serialize(state, cpu, _setup.Memory);
+        }
+
+        int task = _scheduler.Current(state, cpu);
+        _scheduler.SetInterrupted(state, task, false);
+        Recorder?.Note(cpu, task, _system.InterruptReturnSerializes ? TraceEventKind.ReturnSerializing : TraceEventKind.Return, op);
+    }
+
+    private void BeginSwitch(Span<ulong> state, int cpu, int next)
+    {
+        int previous = _scheduler.Current(state, cpu);
+        CompiledThread task = _tasks[previous];
+        int pc = task.Pc.Get(state);
+        OpContext context = pc == task.End ? ContextOfFinished(previous) : task.Ops[pc].Context;
+        bool asked = _scheduler.IsAsleep(state, previous) || context.HasFlag(OpContext.ReschedulePoint);
+        if (!asked)
+        {
+            // Only an interrupt gets the kernel to switch a task that does not ask for it; the task goes on by returning from that interrupt.
+            _scheduler.SetInterrupted(state, previous, true);
+        }
+
+        _scheduler.Claim(state, next);
+        CompiledThread code = _cpuCode[cpu];
+        code.Registers[_system!.PreviousRegister].Set(state, _values.Number((ulong)previous + 1));
+        code.Registers[_system.NextRegister].Set(state, _values.Number((ulong)next + 1));
+        code.Pc.Set(state, _system.SwitchEntry);
+        Recorder?.Note(cpu, next, asked ? TraceEventKind.BeginSwitch : TraceEventKind.Preempt);
+    }
+
+    private void SwitchTo(Span<ulong> state, int cpu, CompiledOp op)
+    {
+        int previous = _scheduler.Current(state, cpu);
+        int next = (int)_values[op.A.Get(state)] - 1;
+        _scheduler.SetCurrent(state, cpu, next);
+        if (_memory.StoresAreLocal)
+        {
+            // The kernel lets others take the task by a release store, which waits its turn behind what the task stored.
+            _memory.Store(state, cpu, new CellSpan(_firstSignal + Cpus + previous, 1), 0);
+        }
+        else
+        {
+            _scheduler.Release(state, previous);
+        }
+
+        Recorder?.Note(cpu, next, TraceEventKind.SwitchTo, op);
+    }
+
+    private void RequestFences(Span<ulong> state, int cpu, int task)
+    {
+        int waiting = 0;
+        for (int core = 0; core < Cpus; core++)
+        {
+            waiting |= core != cpu && !CanPassFence(state, core) ? 1 << core : 0;
+        }
+
+        _requests.Request(state, task, waiting);
+    }
+
+    // A fence stands between two instructions and has nothing to wait for.
+    private bool CanPassFence(ReadOnlySpan<ulong> state, int cpu)
+    {
+        CompiledThread code = Running(state, cpu);
+        return !_memory.HasWaitingStores(state, cpu) && !code.Analysis.InsideInstruction[code.Pc.Get(state)];
+    }
+
+    private int TaskOf(ReadOnlySpan<ulong> state, int cpu) => IsInCpuCode(state, cpu) ? -1 : _scheduler.Current(state, cpu);
+
+    private CellSpan SpanOf(ReadOnlySpan<ulong> state, CompiledOp op) =>
+        op.A.IsConstant ? op.Span : _setup.Map.FindComputed(_values[op.A.Get(state)], op.Width);
+}

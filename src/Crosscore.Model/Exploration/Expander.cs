@@ -1,0 +1,207 @@
+using Crosscore.Model.Memory;
+using Crosscore.Model.Programs;
+
+namespace Crosscore.Model.Exploration;
+
+/// <summary>
+/// Computes what states lead to, for one thread: the moves that are to be taken, each followed by everything that its CPU then does for itself. All that it
+/// shares with the expanders of other threads is the setup, which does not change, and the tables of values and words, which are made for it.
+/// </summary>
+internal sealed class Expander<TMachine>
+    where TMachine : struct, IMemoryMachine
+{
+    // An endless computation that touches no shared memory would never end a step: past this many operations the state in between is stored, and the
+    // loop is found when it comes back to it.
+    private const int MostFusedOps = 1000;
+
+    // Reading so many states at once lets the misses of the caches overlap.
+    private const int StatesTogether = 16;
+
+    private readonly Explorer.Setup _setup;
+    private readonly CpuMachine<TMachine> _machine;
+    private readonly StateCodec _codec;
+    private readonly bool _fuse;
+    private readonly bool _independence;
+    private readonly bool _clear;
+    private readonly NumberSpare _spare = new();
+    private readonly OutcomeSet _known;
+    private readonly List<Move> _moves = [];
+    private readonly ulong[] _origins;
+    private readonly ulong[] _successor;
+    private readonly ulong[] _outcome;
+
+    public Expander(Explorer.Setup setup, CpuMachine<TMachine> machine, StateCodec codec, OutcomeSet known)
+    {
+        _setup = setup;
+        _machine = machine;
+        _codec = codec;
+        _known = known;
+        _fuse = setup.Options.Reductions.HasFlag(Reductions.LocalFusion);
+        _independence = setup.Options.Reductions.HasFlag(Reductions.Independence);
+        _clear = setup.Options.Reductions.HasFlag(Reductions.DeadRegisters);
+        _origins = new ulong[StatesTogether * codec.TreeWords];
+        _successor = new ulong[codec.TreeWords];
+        _outcome = new ulong[setup.Program.Observations.Count];
+    }
+
+    /// <summary>The thread's own machine.</summary>
+    public CpuMachine<TMachine> Machine => _machine;
+
+    /// <summary>The moves of the state that was expanded last.</summary>
+    public IReadOnlyList<Move> Moves => _moves;
+
+    public ulong[] InitialState()
+    {
+        ulong[] state = _setup.InitialState();
+        for (int cpu = 0; cpu < _machine.Cpus; cpu++)
+        {
+            Settle(state, cpu);
+        }
+
+        return state;
+    }
+
+    /// <summary>Expands the origins of a run from the first on that has not been. It ends early where there is no room for a new word, or something went wrong.</summary>
+    public void Expand(StateTable table, Successors run)
+    {
+        run.Failure = null;
+        try
+        {
+            int treeWords = _codec.TreeWords;
+            while (run.Expanded < run.Length)
+            {
+                int together = Math.Min(StatesTogether, run.Length - run.Expanded);
+                int first = run.Expanded;
+                for (int index = 0; index < together; index++)
+                {
+                    table.Read(StateTable.Number(run.Part, run.First + first + index), _origins.AsSpan(index * treeWords, treeWords));
+                }
+
+                for (int index = 0; index < together; index++)
+                {
+                    if (!TryExpand(_origins.AsSpan(index * treeWords, treeWords), first + index, run))
+                    {
+                        run.TakeBack();
+                        return;
+                    }
+
+                    run.EndOrigin();
+                }
+            }
+        }
+        catch (Exception failure)
+        {
+            run.TakeBack();
+            run.Failure = failure;
+        }
+    }
+
+    /// <summary>Finds the moves of a state (<see cref="Moves"/>).</summary>
+    /// <returns>Whether the state is final.</returns>
+    public bool FindMoves(ReadOnlySpan<ulong> state)
+    {
+        _moves.Clear();
+        if (_machine.IsFinal(state))
+        {
+            return true;
+        }
+
+        if (_independence && _machine.TryFindIndependent(state, out Move alone))
+        {
+            _moves.Add(alone);
+        }
+        else
+        {
+            _machine.FindMoves(state, _moves);
+        }
+
+        return false;
+    }
+
+    /// <summary>Takes a move, and all that follows by itself.</summary>
+    public void Apply(Span<ulong> state, Move move)
+    {
+        _machine.Apply(state, move);
+        Settle(state, move.Cpu);
+    }
+
+    /// <summary>Finds out what the program observes in a final state.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="outcome">The values; <see langword="null"/> when they mean nothing.</param>
+    /// <returns>Whether the outcome is not among the known ones.</returns>
+    public bool IsNewOutcome(ReadOnlySpan<ulong> state, out ulong[]? outcome)
+    {
+        outcome = null;
+        if (_machine.IsUndefined(state))
+        {
+            return !_known.HasUndefined;
+        }
+
+        for (int index = 0; index < _outcome.Length; index++)
+        {
+            Observation observed = _setup.Program.Observations[index];
+            _outcome[index] = observed.Thread >= 0
+                ? _setup.Values[_setup.Threads[observed.Thread].Registers[observed.Register].Get(state)]
+                : _setup.Values[_setup.Memory.Read(state, _setup.Map.Find(observed.Address, observed.Width))];
+        }
+
+        if (_known.Contains(_outcome))
+        {
+            return false;
+        }
+
+        outcome = [.. _outcome];
+        return true;
+    }
+
+    private bool TryExpand(ReadOnlySpan<ulong> origin, int place, Successors run)
+    {
+        ReadOnlySpan<ulong> state = origin[.._codec.Words];
+        if (FindMoves(state))
+        {
+            if (IsNewOutcome(state, out ulong[]? outcome))
+            {
+                run.Finals.Add((place, outcome));
+            }
+
+            return true;
+        }
+
+        if (_moves.Count == 0)
+        {
+            run.Stuck.Add(place);
+        }
+
+        Span<ulong> successor = _successor;
+        foreach (Move move in _moves)
+        {
+            state.CopyTo(successor);
+            Apply(successor[.._codec.Words], move);
+            if (!_codec.TryFold(successor, origin, _spare))
+            {
+                return false;
+            }
+
+            run.Add(successor);
+        }
+
+        return true;
+    }
+
+    // After a move of a CPU, or of its buffer, the CPU goes on by itself as far as nobody else is concerned.
+    private void Settle(Span<ulong> state, int cpu)
+    {
+        if (_fuse)
+        {
+            for (int fused = 0; fused < MostFusedOps && _machine.NextStep(state, cpu) == StepKind.Local; fused++)
+            {
+                _machine.Apply(state, new Move(MoveKind.Step, cpu));
+            }
+        }
+
+        if (_clear)
+        {
+            _machine.ClearDeadRegisters(state, cpu);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+using Crosscore.Model.Memory;
+
+namespace Crosscore.Model.Exploration;
+
+/// <summary>
+/// Tells a shortest way to a state. Ways are not stored: the moves are found again by expanding the layers of the search backwards, then taken once more with
+/// a recorder watching.
+/// </summary>
+internal sealed class WayFinder<TMachine>(Explorer.Setup setup, Expander<TMachine> expander, StateTable states, IReadOnlyList<int[]> layers)
+    where TMachine : struct, IMemoryMachine
+{
+    private readonly ulong[] _candidate = new ulong[states.Codec.TreeWords];
+    private readonly ulong[] _target = new ulong[states.Codec.TreeWords];
+    private readonly ulong[] _successor = new ulong[states.Codec.Words];
+
+    /// <summary>Finds the moves that lead to a state, last one first, then takes them again.</summary>
+    public List<TraceEvent> WayTo(int target)
+    {
+        var moves = new Stack<Move>();
+        (int part, int position) = StateTable.Place(target);
+        int layer = layers.Count - 1;
+        while (layers[layer][part] > position)
+        {
+            layer--;
+        }
+
+        for (int current = target; layer > 0; layer--)
+        {
+            (current, Move move) = Predecessor(current, layer - 1);
+            moves.Push(move);
+        }
+
+        return Replay(moves);
+    }
+
+    // Some state of the layer before leads to it; the first that does is taken, so that the way is the same each time.
+    private (int State, Move Move) Predecessor(int target, int layer)
+    {
+        states.Read(target, _target);
+        for (int part = 0; part < StateTable.Parts; part++)
+        {
+            for (int position = layers[layer][part]; position < layers[layer + 1][part]; position++)
+            {
+                int candidate = StateTable.Number(part, position);
+                if (TryFindMove(candidate, out Move move))
+                {
+                    return (candidate, move);
+                }
+            }
+        }
+
+        throw new InvalidOperationException("Crosscore bug: a state was found that nothing leads to.");
+    }
+
+    private bool TryFindMove(int candidate, out Move found)
+    {
+        states.Read(candidate, _candidate);
+        ReadOnlySpan<ulong> state = _candidate.AsSpan(0, _successor.Length);
+        expander.FindMoves(state);
+        foreach (Move move in expander.Moves)
+        {
+            state.CopyTo(_successor);
+            expander.Apply(_successor, move);
+            if (_successor.AsSpan().SequenceEqual(_target.AsSpan(0, _successor.Length)))
+            {
+                found = move;
+                return true;
+            }
+        }
+
+        found = default;
+        return false;
+    }
+
+    private List<TraceEvent> Replay(Stack<Move> moves)
+    {
+        var recorder = new Recorder(setup);
+        expander.Machine.Recorder = recorder;
+        ulong[] state = expander.InitialState();
+        foreach (Move move in moves)
+        {
+            recorder.Step++;
+            expander.Apply(state, move);
+        }
+
+        expander.Machine.Recorder = null;
+        return recorder.Events;
+    }
+
+    private sealed class Recorder(Explorer.Setup setup) : ITraceRecorder
+    {
+        // Events whose operation is done, and which know what it left behind.
+        private int _told;
+
+        public List<TraceEvent> Events { get; } = [];
+
+        public int Step { get; set; }
+
+        public void Note(int cpu, int task, TraceEventKind kind, CompiledOp? op, int argument) =>
+            Events.Add(new TraceEvent(Step, cpu, task, kind, op?.Source ?? -1, op?.KernelLine ?? 0, 0, 0, (ulong)argument));
+
+        public void Access(int cpu, int task, TraceEventKind kind, CompiledOp? op, CellSpan span, int value) =>
+            Events.Add(new TraceEvent(
+                Step, cpu, task, kind, op?.Source ?? -1, op?.KernelLine ?? 0, setup.Map.AddressOf(span.First), setup.Map.WidthOf(span), setup.Values[value]));
+
+        public void Took(IReadOnlyList<CoreView> cores)
+        {
+            for (; _told < Events.Count; _told++)
+            {
+                Events[_told] = Events[_told] with { Cores = cores };
+            }
+        }
+    }
+}

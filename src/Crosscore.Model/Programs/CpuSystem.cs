@@ -1,0 +1,81 @@
+namespace Crosscore.Model.Programs;
+
+/// <summary>How an inter-processor interrupt orders memory.</summary>
+public enum IpiOrder
+{
+    /// <summary>Not at all: request and answer overtake waiting stores.</summary>
+    None,
+
+    /// <summary>The request follows the sender's earlier stores, and the answer those of the interrupted CPU (release, acquire).</summary>
+    ReleaseAcquire,
+
+    /// <summary>As release and acquire, and both are full fences.</summary>
+    Full,
+}
+
+/// <summary>Where a task is at the start.</summary>
+public enum TaskStart
+{
+    /// <summary>It runs on its CPU.</summary>
+    Running,
+
+    /// <summary>It was interrupted in user mode, or has not begun, and may be switched in.</summary>
+    Runnable,
+
+    /// <summary>It sleeps inside of a system call and may wake at any moment.</summary>
+    Asleep,
+}
+
+/// <summary>A task at the start.</summary>
+/// <param name="Cpu">Its CPU.</param>
+/// <param name="Start">Where it is.</param>
+/// <param name="Pinned">Whether it stays on that CPU.</param>
+/// <param name="IsKernelThread">Whether it always runs inside of the kernel.</param>
+/// <param name="IsIdle">Whether it is there only to be switched to: it has nothing to do and need not come to an end.</param>
+public sealed record TaskPlacement(int Cpu, TaskStart Start, bool Pinned, bool IsKernelThread, bool IsIdle);
+
+/// <summary>CPUs, tasks, and the code that a kernel runs on a CPU outside of its tasks. A kernel's system calls are part of the tasks' code.</summary>
+public sealed class CpuSystem
+{
+    /// <summary>How many CPUs there are.</summary>
+    public required int Cpus { get; init; }
+
+    /// <summary>One for each thread of the program.</summary>
+    public required IReadOnlyList<TaskPlacement> Tasks { get; init; }
+
+    /// <summary>For each CPU its interrupt handlers, context switch and return from interrupts. All have the same operations; initial registers differ.</summary>
+    public required IReadOnlyList<ThreadCode> CpuCode { get; init; }
+
+    /// <summary>The operation that each interrupt handler begins with.</summary>
+    public required IReadOnlyList<int> HandlerEntries { get; init; }
+
+    /// <summary>The operation that a context switch begins with.</summary>
+    public required int SwitchEntry { get; init; }
+
+    /// <summary>The operation that the return from an interrupt begins with.</summary>
+    public required int ReturnEntry { get; init; }
+
+    /// <summary>The register of the CPU's code that holds the number, plus one, of the task that is switched out.</summary>
+    public required int PreviousRegister { get; init; }
+
+    /// <summary>The register of the CPU's code that holds the number, plus one, of the task that is switched in.</summary>
+    public required int NextRegister { get; init; }
+
+    /// <summary>Registers of the CPU's code that keep their values from one use of it to the next.</summary>
+    public required IReadOnlySet<int> PersistentRegisters { get; init; }
+
+    /// <summary>Whether tasks are switched at all. Without it, each CPU runs its task for ever.</summary>
+    public required bool Schedules { get; init; }
+
+    /// <summary>Whether a task may be switched out at any moment inside of the kernel.</summary>
+    public required bool Preemptible { get; init; }
+
+    /// <summary>Whether taking an interrupt serialises the core.</summary>
+    public required bool InterruptEntrySerializes { get; init; }
+
+    /// <summary>Whether returning from an interrupt does.</summary>
+    public required bool InterruptReturnSerializes { get; init; }
+
+    /// <summary>How an inter-processor interrupt orders memory.</summary>
+    public required IpiOrder IpiOrder { get; init; }
+}
