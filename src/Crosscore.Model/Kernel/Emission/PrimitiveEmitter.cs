@@ -1,0 +1,138 @@
+using Crosscore.Model.Kernel.Checking;
+using Crosscore.Model.Kernel.Syntax;
+using Crosscore.Model.Programs;
+
+namespace Crosscore.Model.Kernel.Emission;
+
+/// <summary>
+/// Writes primitives. On the memory machines of today READ_ONCE and the acquire form are the same load, WRITE_ONCE and the release form the same store: a design says
+/// which it means, so that a weaker machine can tell them apart.
+/// </summary>
+internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routine, ExpressionEmitter expressions)
+{
+    private CodeWriter Writer => routine.Writer;
+
+    public Value Emit(CallExpression call, Primitive primitive)
+    {
+        switch (primitive)
+        {
+            case Primitive.ReadOnce or Primitive.LoadAcquire:
+                return expressions.Value(call.Arguments[0]);
+            case Primitive.WriteOnce or Primitive.StoreRelease:
+                Operand address = default;
+                VariableDeclaration place = expressions.TryAddress(call.Arguments[0], ref address)!;
+                expressions.Store(place, address, expressions.Value(call.Arguments[1]).Operand);
+                break;
+            case Primitive.Lock:
+                EmitLock(call);
+                break;
+            case Primitive.Unlock:
+                Operand held = default;
+                VariableDeclaration taken = expressions.TryAddress(call.Arguments[0], ref held)!;
+                expressions.Store(taken, held, Operand.Number(0));
+                break;
+            case Primitive.AtomicIncrement:
+                EmitAtomic(call, static (old, _) => old + 1);
+                break;
+            case Primitive.AtomicDecrement:
+                EmitAtomic(call, static (old, _) => old - 1);
+                break;
+            case Primitive.AtomicOr:
+                EmitAtomic(call, static (old, mask) => old | mask);
+                break;
+            case Primitive.AtomicAndNot:
+                EmitAtomic(call, static (old, mask) => old & ~mask);
+                break;
+            case Primitive.CompareExchange:
+                return EmitCompareExchange(call);
+            case Primitive.IpiAndWait:
+                EmitSend(call);
+                Writer.Emit(MicroOpKind.AwaitIpi);
+                break;
+            case Primitive.IpiSend:
+                EmitSend(call);
+                break;
+            case Primitive.Schedule:
+                // The place is all: the operation itself does nothing.
+                Writer.Emit(MicroOp.Jump(Writer.Sink.Position + 1), OpContext.ReschedulePoint);
+                break;
+            case Primitive.DemandFences:
+                Writer.Emit(MicroOpKind.RequestFences);
+                Writer.Emit(MicroOpKind.AwaitFences);
+                break;
+            case Primitive.SwitchTo:
+                Writer.Emit(MicroOp.SwitchTo(expressions.Value(call.Arguments[0]).Operand));
+                break;
+            case Primitive.IrqDisable or Primitive.IrqEnable:
+                Writer.Context = Writer.Context with { InterruptsOff = primitive == Primitive.IrqDisable };
+                break;
+            case Primitive.PreemptDisable or Primitive.PreemptEnable:
+                Writer.Context = Writer.Context with { PreemptionOff = Writer.Context.PreemptionOff + (primitive == Primitive.PreemptDisable ? 1 : -1) };
+                break;
+            default:
+                Writer.Emit(Plain(primitive));
+                break;
+        }
+
+        return default;
+    }
+
+    private static MicroOpKind Plain(Primitive primitive) => primitive switch
+    {
+        Primitive.Barrier => MicroOpKind.Fence,
+        Primitive.SyncCore => MicroOpKind.Serialize,
+        Primitive.IpiWait => MicroOpKind.AwaitIpi,
+        Primitive.Sleep => MicroOpKind.Sleep,
+        Primitive.RestartSequence => MicroOpKind.MarkRestart,
+        _ => throw new InvalidOperationException($"{primitive} is not one operation."),
+    };
+
+    private void EmitSend(CallExpression call)
+    {
+        Operand cpus = expressions.Value(call.Arguments[0]).Operand;
+        string handler = ((NameExpression)call.Arguments[1]).Name;
+        int number = input.Design.Handlers.TakeWhile(other => other.Name != handler).Count();
+        Writer.Emit(MicroOp.SendIpi(cpus, number));
+    }
+
+    // An exchange, again and again, until it brings a 0.
+    private void EmitLock(CallExpression call)
+    {
+        Operand address = default;
+        VariableDeclaration place = expressions.TryAddress(call.Arguments[0], ref address)!;
+        int start = Writer.Sink.Position;
+        Writer.Emit(MicroOpKind.AtomicBegin);
+        Operand old = expressions.Load(place, address);
+        expressions.Store(place, address, Operand.Number(1));
+        Writer.Emit(MicroOpKind.AtomicEnd);
+        Writer.Emit(MicroOp.Branch(old, start));
+    }
+
+    private void EmitAtomic(CallExpression call, ValueFunction function)
+    {
+        Operand address = default;
+        VariableDeclaration place = expressions.TryAddress(call.Arguments[0], ref address)!;
+        Operand argument = call.Arguments.Count > 1 ? expressions.Value(call.Arguments[1]).Operand : Operand.Number(0);
+        Writer.Emit(MicroOpKind.AtomicBegin);
+        Operand old = expressions.Load(place, address);
+        expressions.Store(place, address, Writer.Compute(function, old, argument));
+        Writer.Emit(MicroOpKind.AtomicEnd);
+    }
+
+    // Without a branch inside the indivisible step: it stores the old value plus the difference to the new one, or plus nothing.
+    private Value EmitCompareExchange(CallExpression call)
+    {
+        Operand address = default;
+        VariableDeclaration place = expressions.TryAddress(call.Arguments[0], ref address)!;
+        Operand expected = expressions.Value(call.Arguments[1]).Operand;
+        Operand replacement = expressions.Value(call.Arguments[2]).Operand;
+        Operand difference = Writer.Compute(static (to, from) => to - from, replacement, expected);
+        Writer.Emit(MicroOpKind.AtomicBegin);
+        Operand old = expressions.Load(place, address);
+        Operand equal = Writer.Compute(static (a, b) => a == b ? 1UL : 0, old, expected);
+        Operand step = Writer.Compute(static (yes, by) => yes * by, equal, difference);
+        expressions.Store(place, address, Writer.Compute(static (a, b) => a + b, old, step));
+        Writer.Emit(MicroOpKind.AtomicEnd);
+        return new Value(old, place.Type);
+    }
+}
