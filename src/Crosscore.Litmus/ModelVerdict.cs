@@ -1,6 +1,8 @@
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
+using Crosscore.Model.Kernel;
+using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus;
 
@@ -22,18 +24,20 @@ public sealed class ModelVerdict
 {
     private readonly Dictionary<Outcome, FinalState> _finals;
 
-    private ModelVerdict(LitmusTest test, LoweredTest lowered, CoreKind core, Exploration exploration)
+    private ModelVerdict(LitmusTest test, LoweredTest lowered, CoreKind core, KernelDesign? kernel, Exploration exploration)
     {
         Test = test;
+        Kernel = kernel;
         Layout = lowered.Layout;
+        Memory = lowered.Program.Memory;
         Core = core;
         Exploration = exploration;
         _finals = [];
         foreach (FinalState final in exploration.FinalStates)
         {
             // Different values may be equal once cut to the observed types; the first one found has the shortest way.
-            Outcome outcome = LoweredTest.OutcomeOf(test, final.Values);
-            if (test.PassesFilter(outcome))
+            Outcome outcome = final.IsUndefined ? Outcome.Unpredictable : LoweredTest.OutcomeOf(test, final.Values);
+            if (outcome.IsUnpredictable || test.PassesFilter(outcome))
             {
                 _finals.TryAdd(outcome, final);
             }
@@ -49,8 +53,14 @@ public sealed class ModelVerdict
     /// <summary>The test's memory.</summary>
     public MemoryLayout Layout { get; }
 
+    /// <summary>All memory of the program that was explored: the test's and the kernel design's.</summary>
+    public IReadOnlyList<MemoryRegion> Memory { get; }
+
     /// <summary>The kind of core.</summary>
     public CoreKind Core { get; }
+
+    /// <summary>The kernel design, if the test ran on one.</summary>
+    public KernelDesign? Kernel { get; }
 
     /// <summary>The exploration behind the verdict.</summary>
     public Exploration Exploration { get; }
@@ -88,6 +98,7 @@ public sealed class ModelVerdict
     /// <param name="test">The test.</param>
     /// <param name="core">The kind of core.</param>
     /// <param name="options">How to explore.</param>
+    /// <param name="kernel">The kernel design that it runs on, if any.</param>
     /// <param name="progress">Is told how far it is.</param>
     /// <param name="cancellation">Ends it early.</param>
     /// <exception cref="LitmusException">The model cannot explore this test.</exception>
@@ -95,13 +106,14 @@ public sealed class ModelVerdict
         LitmusTest test,
         CoreKind core,
         ExplorationOptions? options = null,
+        KernelDesign? kernel = null,
         IProgress<ExplorationProgress>? progress = null,
         CancellationToken cancellation = default)
     {
-        LoweredTest lowered = LoweredTest.Of(test);
+        LoweredTest lowered = LoweredTest.Of(test, kernel);
         try
         {
-            return new ModelVerdict(test, lowered, core, Explorer.Explore(lowered.Program, core, options, progress, cancellation));
+            return new ModelVerdict(test, lowered, core, kernel, Explorer.Explore(lowered.Program, core, options, progress, cancellation));
         }
         catch (Model.ModelException exception)
         {
@@ -109,9 +121,11 @@ public sealed class ModelVerdict
         }
     }
 
-    /// <summary>Whether the condition's proposition is true of an outcome.</summary>
+    /// <summary>
+    /// Whether the condition's proposition is true of an outcome. Where nothing is promised, what is asked for may happen, and what is required may not.
+    /// </summary>
     /// <param name="outcome">An outcome of the test, allowed or not.</param>
-    public bool IsWitness(Outcome outcome) => Test.Condition.Holds(outcome, Test, Layout);
+    public bool IsWitness(Outcome outcome) => outcome.IsUnpredictable ? Test.Quantifier != Quantifier.ForAll : Test.Condition.Holds(outcome, Test, Layout);
 
     /// <summary>Whether the core allows an outcome, as far as was explored.</summary>
     /// <param name="outcome">An outcome of the test.</param>

@@ -10,15 +10,23 @@ public sealed class Outcome : IEquatable<Outcome>
 {
     private readonly ulong[] _values;
 
+    /// <summary>
+    /// Code was executed of which the processor promises nothing: anything may follow. Allowed outcomes contain it, machines do not show it.
+    /// </summary>
+    public static Outcome Unpredictable { get; } = new([]) { IsUnpredictable = true };
+
     /// <summary>Makes an outcome.</summary>
     /// <param name="values">The values, already cut to their types; copied.</param>
     public Outcome(ReadOnlySpan<ulong> values) => _values = values.ToArray();
 
-    /// <summary>The values.</summary>
+    /// <summary>The values; none of <see cref="Unpredictable"/>.</summary>
     public ReadOnlySpan<ulong> Values => _values;
 
+    /// <summary>Whether it is <see cref="Unpredictable"/>.</summary>
+    public bool IsUnpredictable { get; private init; }
+
     /// <inheritdoc/>
-    public bool Equals(Outcome? other) => other is not null && Values.SequenceEqual(other.Values);
+    public bool Equals(Outcome? other) => other is not null && IsUnpredictable == other.IsUnpredictable && Values.SequenceEqual(other.Values);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as Outcome);
@@ -39,8 +47,8 @@ public sealed class Outcome : IEquatable<Outcome>
     /// <param name="test">The test.</param>
     public static IComparer<Outcome> Order(LitmusTest test) => Comparer<Outcome>.Create((left, right) =>
     {
-        int order = 0;
-        for (int index = 0; order == 0 && index < left._values.Length; index++)
+        int order = left.IsUnpredictable.CompareTo(right.IsUnpredictable);
+        for (int index = 0; order == 0 && !left.IsUnpredictable && index < left._values.Length; index++)
         {
             DataType type = test.Observables[index].Type;
             order = type.Signed
@@ -56,6 +64,11 @@ public sealed class Outcome : IEquatable<Outcome>
     /// <param name="layout">The test's memory.</param>
     public string Describe(LitmusTest test, MemoryLayout layout)
     {
+        if (IsUnpredictable)
+        {
+            return "unpredictable";
+        }
+
         var parts = new List<string>();
         for (int index = 0; index < _values.Length; index++)
         {

@@ -10,6 +10,8 @@ namespace Crosscore.Litmus.Answers;
 /// </summary>
 public static class Expectation
 {
+    private const string DesignKey = "Expect[";
+
     /// <summary>The names of the kinds of cores, as the command line has them.</summary>
     public static IReadOnlyDictionary<string, CoreKind> CoreNames { get; } = new Dictionary<string, CoreKind>
     {
@@ -46,6 +48,45 @@ public static class Expectation
         }
 
         return expected;
+    }
+
+    /// <summary>Whether a test says what it expects of kernel designs.</summary>
+    /// <param name="test">The test.</param>
+    public static bool IsAboutKernels(LitmusTest test) => test.Properties.Keys.Any(key => key.StartsWith(DesignKey, StringComparison.Ordinal));
+
+    /// <summary>
+    /// The verdict that a test expects on a kernel design, from lines such as <c>Expect[linux-5.4 linux-4.16]=Sometimes the reason in one line</c>. A name may
+    /// carry a fetch profile, <c>linux-5.4/coherent</c>; <c>*</c> is every design. A line with the profile counts before one without, then one with the name.
+    /// </summary>
+    /// <param name="test">The test.</param>
+    /// <param name="design">The name of the design.</param>
+    /// <param name="profile">The name of the fetch profile.</param>
+    /// <returns>The verdict and the reason, or <see langword="null"/> when the test names none for this design.</returns>
+    /// <exception cref="LitmusException">A line cannot be read.</exception>
+    public static (Frequency Frequency, string Reason)? OnKernel(LitmusTest test, string design, string profile)
+    {
+        string[] wanted = [$"{design}/{profile}", $"*/{profile}", design, "*"];
+        (int Rank, Frequency Frequency, string Reason)? best = null;
+        foreach ((string key, string value) in test.Properties.Where(entry => entry.Key.StartsWith(DesignKey, StringComparison.Ordinal)))
+        {
+            string[] words = value.Split(' ', 2, StringSplitOptions.RemoveEmptyEntries);
+            if (!key.EndsWith(']') || words.Length == 0 || !Enum.TryParse(words[0], out Frequency frequency) || !Enum.IsDefined(frequency))
+            {
+                throw new LitmusException(
+                    test.File, test.PropertyPositions[key], $"found '{key}={value}', expected Expect[DESIGN ...]=Never, Sometimes or Always, and the reason");
+            }
+
+            foreach (string name in key[DesignKey.Length..^1].Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            {
+                int rank = Array.IndexOf(wanted, name);
+                if (rank >= 0 && (best is null || rank < best.Value.Rank))
+                {
+                    best = (rank, frequency, words.Length > 1 ? words[1] : "");
+                }
+            }
+        }
+
+        return best is { } found ? (found.Frequency, found.Reason) : null;
     }
 
     /// <summary>Whether the condition's outcome must be seen on the machine.</summary>

@@ -12,11 +12,13 @@ public static class HerdLog
 {
     /// <summary>Formats a verdict.</summary>
     /// <param name="verdict">The verdict.</param>
-    public static string Format(ModelVerdict verdict)
+    /// <param name="name">A name instead of the test's, to tell the verdicts on several kernel designs apart.</param>
+    public static string Format(ModelVerdict verdict, string? name = null)
     {
         LitmusTest test = verdict.Test;
+        name ??= test.Name;
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"Test {test.Name} {Kind(test.Quantifier)}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Test {name} {Kind(test.Quantifier)}");
         text.AppendLine(CultureInfo.InvariantCulture, $"States {verdict.Allowed.Count}");
         foreach (Outcome outcome in verdict.Allowed)
         {
@@ -29,7 +31,7 @@ public static class HerdLog
         text.AppendLine("Witnesses");
         text.AppendLine(CultureInfo.InvariantCulture, $"Positive: {(negated ? others : verdict.Witnesses)} Negative: {(negated ? verdict.Witnesses : others)}");
         text.AppendLine(CultureInfo.InvariantCulture, $"Condition {FormatCondition(test)}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"Observation {test.Name} {verdict.Frequency} {verdict.Witnesses} {others}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Observation {name} {verdict.Frequency} {verdict.Witnesses} {others}");
         return text.ToString();
     }
 

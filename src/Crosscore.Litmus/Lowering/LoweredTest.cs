@@ -1,4 +1,5 @@
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Kernel;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Lowering;
@@ -10,13 +11,15 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
 {
     /// <summary>Lowers a test.</summary>
     /// <param name="test">The test.</param>
+    /// <param name="design">The kernel that it runs on; without one, each thread has a core of its own and nothing else happens.</param>
     /// <exception cref="LitmusException">An instruction has no meaning in the model.</exception>
-    public static LoweredTest Of(LitmusTest test)
+    public static LoweredTest Of(LitmusTest test, KernelDesign? design = null)
     {
         ArgumentNullException.ThrowIfNull(test);
         var layout = new MemoryLayout(test.Variables);
         HashSet<string> taken = AddressesTaken(test);
-        X86Lowering[] threads = [.. test.Threads.Select(thread => new X86Lowering(test, thread, layout))];
+        KernelLowering? kernel = design is null ? null : new KernelLowering(test, design);
+        X86Lowering[] threads = [.. test.Threads.Select(thread => new X86Lowering(test, thread, layout, kernel))];
         var program = new ModelProgram
         {
             Memory = [.. test.Variables.Select(variable => new MemoryRegion
@@ -26,11 +29,14 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
                 ElementWidth = variable.Type.Width,
                 InitialValues = [.. variable.InitialValues.Select(value => layout.Resolve(value, MemoryLayout.ModelBase))],
                 AddressTaken = taken.Contains(variable.Name),
-            })],
+                IsCode = variable.IsCode,
+                IsUnmapped = variable.IsUnmapped,
+            }).Concat(kernel?.Memory ?? [])],
             Observations = [.. test.Observables.Select(observable => observable.Variable is Variable variable
                 ? Observation.OfMemory(layout.ModelAddressOf(variable.Name) + (ulong)(observable.Element * variable.Type.Width), variable.Type.Width)
                 : Observation.OfRegister(observable.Thread, threads[observable.Thread].ModelRegister(observable.Register)))],
-            Threads = [.. threads.Select(thread => thread.Build())],
+            Threads = [.. threads.Select(thread => thread.Build()).Concat(kernel?.OtherTasks ?? [])],
+            System = kernel?.Build(),
         };
         return new LoweredTest(program, layout);
     }
@@ -56,6 +62,11 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
         HashSet<string> taken = [.. initial.Where(value => value.AddressOf is not null).Select(value => value.AddressOf!)];
         foreach (X86Instruction instruction in test.Threads.SelectMany(thread => thread.Code))
         {
+            if (instruction.Opcode == X86Opcode.Call)
+            {
+                continue;
+            }
+
             taken.UnionWith(instruction.Operands.OfType<AddressOperand>().Select(operand => operand.Variable));
             if (instruction.Opcode == X86Opcode.Lea && instruction.Memory?.Variable is string variable)
             {

@@ -1,4 +1,5 @@
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Kernel;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Lowering;
@@ -7,11 +8,14 @@ namespace Crosscore.Litmus.Lowering;
 /// Lowers one column to micro-operations. An instruction that reads and writes memory without a lock prefix is a load, a computation and a store that
 /// others may come between; with the prefix, or as an exchange, it is one indivisible step (Intel SDM vol. 3, 9.1.2).
 /// </summary>
-internal sealed class X86Lowering
+internal sealed class X86Lowering : ICodeSink
 {
     private readonly LitmusTest _test;
     private readonly LitmusThread _thread;
     private readonly MemoryLayout _layout;
+    private readonly KernelLowering? _kernel;
+    private readonly OpContext _context;
+    private readonly Stack<int> _freeRegisters = [];
     private readonly List<MicroOp> _ops = [];
     private readonly Dictionary<X86Register, int> _registers = [];
     private readonly List<ulong> _initialValues = [];
@@ -20,12 +24,18 @@ internal sealed class X86Lowering
     private int _usedTemporaries;
     private int _source;
 
-    public X86Lowering(LitmusTest test, LitmusThread thread, MemoryLayout layout)
+    public X86Lowering(LitmusTest test, LitmusThread thread, MemoryLayout layout, KernelLowering? kernel)
     {
         _test = test;
         _thread = thread;
         _layout = layout;
+        _kernel = kernel;
+
+        // A kernel thread is always inside of the kernel.
+        _context = kernel is not null && test.System.Threads[thread.Id].AddressSpace is null ? OpContext.Kernel : OpContext.User;
         FlagChecker.Check(test, thread);
+        _source = -1;
+        kernel?.EmitStart(thread.Id, this);
         int[] starts = new int[thread.Code.Count + 1];
         for (_source = 0; _source < thread.Code.Count; _source++)
         {
@@ -53,6 +63,21 @@ internal sealed class X86Lowering
 
     /// <summary>The column as code of the model; call it after the last <see cref="ModelRegister"/>.</summary>
     public ThreadCode Build() => new() { Ops = _ops, InitialRegisters = _initialValues };
+
+    int ICodeSink.Task => _thread.Id;
+
+    int ICodeSink.Position => _ops.Count;
+
+    int ICodeSink.NewRegister() => _freeRegisters.TryPop(out int register) ? register : NewRegister(0);
+
+    void ICodeSink.ReleaseRegister(int register) => _freeRegisters.Push(register);
+
+    int ICodeSink.CpuRegister(string name, IReadOnlyList<ulong> initialValues) =>
+        throw new InvalidOperationException("Crosscore bug: a register of the CPU in the code of a task.");
+
+    void ICodeSink.Emit(MicroOp op) => _ops.Add(op with { Source = _source });
+
+    void ICodeSink.Patch(int index, MicroOp op) => _ops[index] = op with { Source = _source };
 
     private int NewRegister(ulong initial)
     {
@@ -82,7 +107,7 @@ internal sealed class X86Lowering
         }
     }
 
-    private void Emit(MicroOp op) => _ops.Add(op with { Source = _source });
+    private void Emit(MicroOp op) => _ops.Add(op with { Source = _source, Context = _context });
 
     private Operand Compute(ValueFunction function, Operand a, Operand b)
     {
@@ -163,7 +188,16 @@ internal sealed class X86Lowering
                 Emit(MicroOp.Plain(MicroOpKind.Fence));
                 break;
             case X86Opcode.Membarrier:
-                LowerMembarrier(instruction.Command);
+                LowerMembarrier(instruction);
+                break;
+            case X86Opcode.Syscall:
+                LowerSyscall(instruction, instruction.Syscall);
+                break;
+            case X86Opcode.Call:
+                LowerCall(instruction);
+                break;
+            case X86Opcode.Serialize:
+                Emit(MicroOp.Plain(MicroOpKind.Serialize));
                 break;
             case X86Opcode.Sfence or X86Opcode.Lfence or X86Opcode.Nop or X86Opcode.Pause:
                 // Without non-temporal stores and write-combining memory, which tests do not have, SFENCE and LFENCE order nothing that TSO does not
@@ -174,25 +208,47 @@ internal sealed class X86Lowering
         }
     }
 
-    // The manual page: all running threads of the process pass a full fence between entry and return, the caller included; threads that do not run count as
-    // having passed one. Of the restart of per-CPU sections (RSEQ) it promises no order of memory at all.
-    private void LowerMembarrier(MembarrierCommand command)
+    // Without a kernel, the manual page: all running threads of the process pass a full fence between entry and return, the caller included; threads that do
+    // not run count as having passed one. Of the restart of per-CPU sections (RSEQ) it promises no order of memory at all.
+    private void LowerMembarrier(X86Instruction instruction)
     {
-        if (command == MembarrierCommand.PrivateExpeditedRseq)
+        if (_kernel is not null)
         {
+            LowerSyscall(instruction, [KernelLowering.MembarrierCall(instruction.Command)]);
             return;
         }
 
-        Emit(MicroOp.Plain(MicroOpKind.Fence));
-        Emit(MicroOp.Plain(MicroOpKind.RequestFences));
-        Emit(MicroOp.Plain(MicroOpKind.AwaitFences));
+        if (instruction.Command != MembarrierCommand.PrivateExpeditedRseq)
+        {
+            Emit(MicroOp.Plain(MicroOpKind.Fence));
+            Emit(MicroOp.Plain(MicroOpKind.RequestFences));
+            Emit(MicroOp.Plain(MicroOpKind.AwaitFences));
+        }
+    }
+
+    private void LowerSyscall(X86Instruction instruction, IReadOnlyList<string> words)
+    {
+        if (_kernel is null)
+        {
+            throw new LitmusException(_test.File, instruction.Position, $"found {instruction}, a system call; name the kernel design that has it: --kernel NAME");
+        }
+
+        _kernel.EmitSyscall(instruction, words, this);
+    }
+
+    // What the code returns is what its fetch returns; the upper half is zeroed as by mov to a 32-bit register.
+    private void LowerCall(X86Instruction instruction)
+    {
+        var code = (AddressOperand)instruction.Operands[0];
+        int width = _test.Variables.First(variable => variable.Name == code.Variable).Type.Width;
+        Emit(MicroOp.Fetch(ModelRegister(X86Register.Rax), Operand.Number(_layout.ModelAddressOf(code.Variable)), width));
     }
 
     private void LowerMove(X86Instruction instruction, Operand value)
     {
         if (instruction.Operands[^1] is MemoryOperand memory)
         {
-            Emit(MicroOp.Store(Address(memory, instruction), value, instruction.Width));
+            Emit(MicroOp.Store(Address(memory, instruction), value, instruction.Width) with { ThroughAlias = memory.ThroughAlias });
         }
         else
         {

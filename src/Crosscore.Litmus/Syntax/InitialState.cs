@@ -10,6 +10,7 @@ internal sealed class InitialState(LitmusScanner scanner)
     private readonly Dictionary<string, Location> _locations = [];
     private readonly List<Location> _order = [];
     private readonly Dictionary<(int Thread, X86Register Register), RegisterEntry> _registers = [];
+    private readonly Dictionary<string, string> _aliases = [];
     private readonly List<(string Name, int Element, SourcePosition Position)> _addresses = [];
 
     private sealed class Location(string name, SourcePosition position)
@@ -21,6 +22,10 @@ internal sealed class InitialState(LitmusScanner scanner)
         public DataType? Type { get; set; }
 
         public bool IsArray { get; set; }
+
+        public bool IsCode { get; set; }
+
+        public bool IsUnmapped { get; set; }
 
         public bool Set { get; set; }
 
@@ -72,6 +77,15 @@ internal sealed class InitialState(LitmusScanner scanner)
         return new InitialValue(0, name, element);
     }
 
+    /// <summary>Other names of locations.</summary>
+    public IReadOnlyDictionary<string, string> Aliases => _aliases;
+
+    /// <summary>The location that a name stands for.</summary>
+    public string Resolve(string name) => _aliases.GetValueOrDefault(name, name);
+
+    /// <summary>Whether a location was declared as code.</summary>
+    public bool IsCode(string name) => _locations.TryGetValue(Resolve(name), out Location? location) && location.IsCode;
+
     /// <summary>Whether a name is known as a location already.</summary>
     public bool Knows(string name) => _locations.ContainsKey(name);
 
@@ -100,6 +114,8 @@ internal sealed class InitialState(LitmusScanner scanner)
                 Position = location.Position,
                 Type = type,
                 IsArray = location.IsArray,
+                IsCode = location.IsCode,
+                IsUnmapped = location.IsUnmapped,
                 InitialValues = Array.ConvertAll(location.Values, value => value with { Number = type.Truncate(value.Number) }),
             };
         });
@@ -134,6 +150,7 @@ internal sealed class InitialState(LitmusScanner scanner)
 
     private Location Find(string name, SourcePosition position)
     {
+        name = Resolve(name);
         if (!_locations.TryGetValue(name, out Location? location))
         {
             location = new Location(name, position);
@@ -146,6 +163,18 @@ internal sealed class InitialState(LitmusScanner scanner)
 
     private void ParseEntry()
     {
+        if (scanner.Peek().IsName("alias"))
+        {
+            ParseAlias();
+            return;
+        }
+
+        bool code = scanner.Peek().IsName("code") && scanner.PeekSecond().Kind == TokenKind.Name;
+        if (code)
+        {
+            scanner.Next();
+        }
+
         DataType? type = ParseType();
         if (LooksLikeRegister())
         {
@@ -153,7 +182,30 @@ internal sealed class InitialState(LitmusScanner scanner)
         }
         else
         {
-            ParseLocation(type);
+            ParseLocation(type, code);
+        }
+    }
+
+    // "alias w = f": another linear address of the memory of f.
+    private void ParseAlias()
+    {
+        scanner.Next();
+        Token name = scanner.Next();
+        if (name.Kind != TokenKind.Name)
+        {
+            throw scanner.Unexpected(name, "the other name of a location");
+        }
+
+        scanner.Expect("=", "and the location that it is another name of");
+        Token original = scanner.Next();
+        if (original.Kind != TokenKind.Name || !Knows(original.Text))
+        {
+            throw scanner.Unexpected(original, "a location declared before");
+        }
+
+        if (Knows(name.Text) || !_aliases.TryAdd(name.Text, original.Text))
+        {
+            throw scanner.Error(name.Position, $"found a second declaration of {name.Text}");
         }
     }
 
@@ -204,7 +256,7 @@ internal sealed class InitialState(LitmusScanner scanner)
             type ?? earlier?.Type, set ? value : earlier?.Value ?? default, set || earlier?.Set == true, position);
     }
 
-    private void ParseLocation(DataType? type)
+    private void ParseLocation(DataType? type, bool code)
     {
         bool bracketed = scanner.Accept("[");
         Token name = scanner.Next();
@@ -228,6 +280,7 @@ internal sealed class InitialState(LitmusScanner scanner)
 
         location.Set = true;
         location.Type = type;
+        location.IsCode = code;
         if (scanner.Accept("["))
         {
             Token count = scanner.Next();
@@ -244,6 +297,13 @@ internal sealed class InitialState(LitmusScanner scanner)
 
         if (!scanner.Accept("="))
         {
+            return;
+        }
+
+        if (code && scanner.Peek().IsName("unmapped"))
+        {
+            scanner.Next();
+            location.IsUnmapped = true;
             return;
         }
 

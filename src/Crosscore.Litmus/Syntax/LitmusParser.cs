@@ -54,6 +54,7 @@ public sealed class LitmusParser
         string name = ParseFirstLine();
         string description = "";
         var properties = new Dictionary<string, string>();
+        var positions = new Dictionary<string, SourcePosition>();
         while (true)
         {
             if (_scanner.QuotedText() is string quoted)
@@ -73,7 +74,9 @@ public sealed class LitmusParser
                 throw _scanner.Error(position, $"found '{line}', expected a quoted description, a line of the form Key=value, or the initial state in braces");
             }
 
+            // "Expect[linux-5.4 linux-5.10]=..." has its own brackets; a key ends at the first sign of equality.
             properties[line[..equals].Trim()] = line[(equals + 1)..].Trim();
+            positions[line[..equals].Trim()] = position;
         }
 
         _state.Parse();
@@ -96,6 +99,9 @@ public sealed class LitmusParser
             Name = name,
             Description = description,
             Properties = properties,
+            PropertyPositions = positions,
+            Aliases = _state.Aliases,
+            System = TestSystem.Parse(_scanner, properties, positions, threads.Count),
             Variables = variables,
             Threads = threads,
             Observables = question.Observables,

@@ -15,6 +15,15 @@ public sealed class LitmusTest
     /// <summary>The <c>Key=value</c> lines of the header.</summary>
     public required IReadOnlyDictionary<string, string> Properties { get; init; }
 
+    /// <summary>Where each of <see cref="Properties"/> stands.</summary>
+    public required IReadOnlyDictionary<string, SourcePosition> PropertyPositions { get; init; }
+
+    /// <summary>Other names of variables, as other linear addresses of the same memory.</summary>
+    public required IReadOnlyDictionary<string, string> Aliases { get; init; }
+
+    /// <summary>Where its threads run.</summary>
+    public required TestSystem System { get; init; }
+
     /// <summary>The shared memory, in the order of first mention.</summary>
     public required IReadOnlyList<Variable> Variables { get; init; }
 
@@ -32,6 +41,16 @@ public sealed class LitmusTest
 
     /// <summary>The condition.</summary>
     public required Proposition Condition { get; init; }
+
+    /// <summary>
+    /// Why it cannot run on a machine, which has a kernel of its own and does not let tasks be placed; <see langword="null"/> when it can.
+    /// </summary>
+    public string? ModelOnlyBecause =>
+        Variables.Any(variable => variable.IsCode) ? "it changes code"
+        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Syscall)) ? "it makes system calls of a kernel design"
+        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Serialize)) ? "it serialises cores, which only changed code can notice"
+        : System.IsPlain ? null
+        : "it places its threads on CPUs";
 }
 
 /// <summary>How a condition is asked of the final states.</summary>
@@ -58,6 +77,12 @@ public sealed class Variable
 
     /// <summary>The type of an element.</summary>
     public required DataType Type { get; init; }
+
+    /// <summary>Whether it is code: a value stands for what the code returns.</summary>
+    public bool IsCode { get; init; }
+
+    /// <summary>Whether nothing is mapped there at the start: the first store to it maps the page and writes it.</summary>
+    public bool IsUnmapped { get; init; }
 
     /// <summary>Whether it was declared as an array.</summary>
     public required bool IsArray { get; init; }

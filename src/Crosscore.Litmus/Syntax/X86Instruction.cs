@@ -13,6 +13,15 @@ public enum X86Opcode
 
     /// <summary>Ours: the membarrier(2) system call, by the process of the test.</summary>
     Membarrier,
+
+    /// <summary>Ours: another system call of the kernel design, by name.</summary>
+    Syscall,
+
+    /// <summary>Runs code of the test: %eax becomes what it returns now.</summary>
+    Call,
+
+    /// <summary>An instruction that serialises the core (Intel SDM vol. 3, 9.3): CPUID, SERIALIZE, IRETQ to the next instruction.</summary>
+    Serialize,
 }
 
 /// <summary>Condition codes, in the order of their encoding (Intel SDM vol. 1, appendix B), without the parity ones.</summary>
@@ -64,7 +73,11 @@ public sealed record AddressOperand(string Variable) : X86Operand;
 /// <param name="Base">The base register.</param>
 /// <param name="Index">The index register.</param>
 /// <param name="Scale">1, 2, 4 or 8.</param>
-public sealed record MemoryOperand(string? Variable, int Displacement, X86Register? Base, X86Register? Index, int Scale) : X86Operand;
+public sealed record MemoryOperand(string? Variable, int Displacement, X86Register? Base, X86Register? Index, int Scale) : X86Operand
+{
+    /// <summary>Whether the variable was named by an alias, another linear address of the same memory.</summary>
+    public bool ThroughAlias { get; init; }
+}
 
 /// <summary>One instruction.</summary>
 public sealed class X86Instruction
@@ -89,6 +102,9 @@ public sealed class X86Instruction
 
     /// <summary>The label that a jump goes to.</summary>
     public required string? Target { get; init; }
+
+    /// <summary>The name and the arguments of <see cref="X86Opcode.Syscall"/>.</summary>
+    public IReadOnlyList<string> Syscall { get; init; } = [];
 
     /// <summary>The command of <see cref="X86Opcode.Membarrier"/>.</summary>
     public required MembarrierCommand Command { get; init; }

@@ -36,6 +36,9 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         ["mfence"] = X86Opcode.Mfence,
         ["sfence"] = X86Opcode.Sfence,
         ["lfence"] = X86Opcode.Lfence,
+        ["cpuid"] = X86Opcode.Serialize,
+        ["serialize"] = X86Opcode.Serialize,
+        ["iretq"] = X86Opcode.Serialize,
         ["pause"] = X86Opcode.Pause,
         ["endbr64"] = X86Opcode.Nop,
         ["ret"] = X86Opcode.Ret,
@@ -107,7 +110,13 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         }
 
         string name = mnemonic.Text.ToLowerInvariant();
-        X86Instruction instruction = name == "membarrier" ? ParseMembarrier(mnemonic) : ParseKnown(mnemonic, name, locked);
+        X86Instruction instruction = name switch
+        {
+            "membarrier" => ParseMembarrier(mnemonic),
+            "syscall" => ParseSyscall(mnemonic),
+            "call" or "callq" => ParseCall(mnemonic),
+            _ => ParseKnown(mnemonic, name, locked),
+        };
         if (locked)
         {
             CheckLock(instruction, mnemonic);
@@ -347,6 +356,28 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             : throw scanner.Unexpected(command, $"one of the commands {string.Join(", ", Commands.Keys)}");
     }
 
+    // "syscall NAME ARGUMENT ...": what the arguments mean, the kernel design says.
+    private X86Instruction ParseSyscall(Token mnemonic)
+    {
+        var words = new List<string>();
+        while (scanner.Peek().Kind is TokenKind.Name or TokenKind.Number)
+        {
+            words.Add(scanner.Next().Text);
+        }
+
+        return words.Count > 0
+            ? Make(mnemonic, X86Opcode.Syscall, 0, [], false, syscall: words)
+            : throw scanner.Unexpected(scanner.Peek(), "the name of a system call of the kernel design");
+    }
+
+    private X86Instruction ParseCall(Token mnemonic)
+    {
+        Token name = scanner.Next();
+        return name.Kind == TokenKind.Name && state.IsCode(name.Text)
+            ? Make(mnemonic, X86Opcode.Call, 4, [new AddressOperand(state.Resolve(name.Text)), new RegisterOperand(X86Register.Rax, 4)], false)
+            : throw scanner.Unexpected(name, "a location that the initial state declares as code");
+    }
+
     private void CheckLock(X86Instruction instruction, Token mnemonic)
     {
         bool memoryDestination = instruction.Operands.Count > 0 && instruction.Operands[^1] is MemoryOperand;
@@ -439,7 +470,7 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
 
                 scanner.Expect(")", "after %rip");
                 state.Mention(token.Text, token.Position, width);
-                return new MemoryOperand(token.Text, 0, null, null, 1);
+                return Named(token.Text, 0);
             }
         }
 
@@ -470,7 +501,7 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             scanner.Next();
             scanner.Expect(closing, "after the location");
             state.Mention(first.Text, first.Position, displacement == 0 ? width : 0);
-            return new MemoryOperand(first.Text, displacement, null, null, 1);
+            return Named(first.Text, displacement);
         }
 
         X86Register? @base = first.Is(",") ? null : ParseAddressRegister();
@@ -494,6 +525,9 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         scanner.Expect(closing, "after the address");
         return new MemoryOperand(null, displacement, @base, index, scale);
     }
+
+    private MemoryOperand Named(string name, int displacement) =>
+        new(state.Resolve(name), displacement, null, null, 1) { ThroughAlias = state.Resolve(name) != name };
 
     private X86Register ParseAddressRegister()
     {
@@ -527,7 +561,8 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         X86Condition condition = default,
         string? target = null,
         MembarrierCommand command = default,
-        int sourceWidth = 0) => new()
+        int sourceWidth = 0,
+        IReadOnlyList<string>? syscall = null) => new()
         {
             Opcode = opcode,
             Width = width,
@@ -537,6 +572,7 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             Lock = locked,
             Target = target,
             Command = command,
+            Syscall = syscall ?? [],
             Position = mnemonic.Position,
             Text = (locked ? "lock; " : "") + scanner.TextFrom(mnemonic),
         };

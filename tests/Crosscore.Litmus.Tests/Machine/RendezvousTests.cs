@@ -136,6 +136,9 @@ public class RendezvousTests
             File = test.File,
             Name = test.Name,
             Description = test.Description,
+            PropertyPositions = test.PropertyPositions,
+            Aliases = test.Aliases,
+            System = test.System,
             Properties = test.Properties,
             Variables = test.Variables,
             Threads =

@@ -1,0 +1,134 @@
+using Crosscore.Model.Programs;
+
+namespace Crosscore.Litmus.Syntax;
+
+/// <summary>Where a thread of a test is at the start.</summary>
+/// <param name="Cpu">Its CPU.</param>
+/// <param name="Start">Whether it runs there, waits for it, or sleeps inside of a system call.</param>
+/// <param name="AddressSpace">The name of its address space; <see langword="null"/> for a kernel thread.</param>
+/// <param name="Pinned">Whether it stays on its CPU.</param>
+public sealed record ThreadPlacement(int Cpu, TaskStart Start, string? AddressSpace, bool Pinned);
+
+/// <summary>The CPUs of a test and the threads on them, as header lines say it; see docs/litmus.md.</summary>
+/// <param name="Cpus">How many CPUs there are.</param>
+/// <param name="Threads">One placement for each thread.</param>
+/// <param name="HasIdle">Whether each CPU has an idle task to switch to.</param>
+/// <param name="Schedules">Whether tasks are switched.</param>
+/// <param name="IsPlain">Whether nothing of this was written: each thread has a CPU of its own, and the same address space.</param>
+public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads, bool HasIdle, bool Schedules, bool IsPlain)
+{
+    private const string DefaultAddressSpace = "a";
+
+    /// <summary>The names of the address spaces, in the order of first mention.</summary>
+    public IReadOnlyList<string> AddressSpaces => [.. Threads.Select(thread => thread.AddressSpace).OfType<string>().Distinct()];
+
+    internal static TestSystem Parse(
+        LitmusScanner scanner, IReadOnlyDictionary<string, string> properties, IReadOnlyDictionary<string, SourcePosition> positions, int threads)
+    {
+        bool plain = !properties.Keys.Any(key => key is "Cpus" or "Idle" or "Schedule" || IsThread(key));
+        var placements = new List<ThreadPlacement>();
+        for (int thread = 0; thread < threads; thread++)
+        {
+            placements.Add(properties.TryGetValue($"P{thread}", out string? line)
+                ? ParseThread(scanner, line, positions[$"P{thread}"], thread)
+                : new ThreadPlacement(thread, TaskStart.Running, DefaultAddressSpace, false));
+        }
+
+        foreach (string key in properties.Keys.Where(key => IsThread(key) && int.Parse(key[1..]) >= threads))
+        {
+            throw scanner.Error(positions[key], $"found a place for {key}, but the last column is P{threads - 1}");
+        }
+
+        int needed = placements.Max(placement => placement.Cpu) + 1;
+        int cpus = Number(scanner, properties, positions, "Cpus", needed);
+        if (cpus < needed || cpus > 8)
+        {
+            throw scanner.Error(positions["Cpus"], $"found {cpus} CPUs, expected {needed} to 8");
+        }
+
+        for (int cpu = 0; cpu < cpus; cpu++)
+        {
+            int[] running = [.. Enumerable.Range(0, threads).Where(thread => placements[thread].Cpu == cpu && placements[thread].Start == TaskStart.Running)];
+            if (running.Length > 1)
+            {
+                SourcePosition position = positions.GetValueOrDefault($"P{running[1]}", new SourcePosition(1, 1));
+                throw scanner.Error(position, $"found P{running[0]} and P{running[1]} both running on CPU {cpu}, expected one of them runnable or asleep");
+            }
+        }
+
+        return new TestSystem(
+            cpus, placements, YesNo(scanner, properties, positions, "Idle", false), YesNo(scanner, properties, positions, "Schedule", !plain), plain);
+    }
+
+    private static bool IsThread(string key) => key.Length > 1 && key[0] == 'P' && key.Skip(1).All(char.IsAsciiDigit);
+
+    private static ThreadPlacement ParseThread(LitmusScanner scanner, string line, SourcePosition position, int thread)
+    {
+        int cpu = thread;
+        TaskStart start = TaskStart.Running;
+        string? space = DefaultAddressSpace;
+        bool pinned = false;
+        string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        for (int index = 0; index < words.Length; index++)
+        {
+            string? next = index + 1 < words.Length ? words[index + 1] : null;
+            switch (words[index])
+            {
+                case "cpu" when int.TryParse(next, out int number) && number is >= 0 and < 8:
+                    cpu = number;
+                    index++;
+                    break;
+                case "mm" when next is not null:
+                    space = next;
+                    index++;
+                    break;
+                case "running":
+                    start = TaskStart.Running;
+                    break;
+                case "runnable":
+                    start = TaskStart.Runnable;
+                    break;
+                case "asleep":
+                    start = TaskStart.Asleep;
+                    break;
+                case "pinned":
+                    pinned = true;
+                    break;
+                case "kthread":
+                    space = null;
+                    break;
+                default:
+                    throw scanner.Error(position, $"found '{words[index]}' in the place of P{thread}, expected cpu N, mm NAME, running, runnable, asleep, pinned or kthread");
+            }
+        }
+
+        return new ThreadPlacement(cpu, start, space, pinned);
+    }
+
+    private static int Number(
+        LitmusScanner scanner, IReadOnlyDictionary<string, string> properties, IReadOnlyDictionary<string, SourcePosition> positions, string key, int otherwise)
+    {
+        if (!properties.TryGetValue(key, out string? text))
+        {
+            return otherwise;
+        }
+
+        return int.TryParse(text, out int number) ? number : throw scanner.Error(positions[key], $"found '{key}={text}', expected a number");
+    }
+
+    private static bool YesNo(
+        LitmusScanner scanner, IReadOnlyDictionary<string, string> properties, IReadOnlyDictionary<string, SourcePosition> positions, string key, bool otherwise)
+    {
+        if (!properties.TryGetValue(key, out string? text))
+        {
+            return otherwise;
+        }
+
+        return text switch
+        {
+            "yes" => true,
+            "no" => false,
+            _ => throw scanner.Error(positions[key], $"found '{key}={text}', expected yes or no"),
+        };
+    }
+}
