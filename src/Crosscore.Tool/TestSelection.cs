@@ -11,7 +11,7 @@ internal static class TestSelection
     public static IReadOnlyList<string> Resolve(IReadOnlyList<string> arguments)
     {
         var files = new List<string>();
-        foreach (string argument in arguments.Count == 0 ? [OwnTests()] : arguments)
+        foreach (string argument in arguments.Count == 0 ? [ProjectFolder.Find("litmus")] : arguments)
         {
             Add(argument, files, fromList: null);
         }
@@ -57,19 +57,5 @@ internal static class TestSelection
         {
             throw new UsageException($"found no file or folder '{argument}'{origin}");
         }
-    }
-
-    // In a clone the folder itself, so that an edited test is the one that runs; elsewhere the copy beside the program.
-    private static string OwnTests()
-    {
-        for (string? folder = Environment.CurrentDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
-        {
-            if (File.Exists(Path.Combine(folder, "Crosscore.slnx")))
-            {
-                return Path.GetRelativePath(Environment.CurrentDirectory, Path.Combine(folder, "litmus"));
-            }
-        }
-
-        return Path.Combine(AppContext.BaseDirectory, "litmus");
     }
 }

@@ -2,6 +2,7 @@ using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
+using Crosscore.Model.Kernel;
 
 namespace Crosscore.Litmus.Comparison;
 
@@ -10,6 +11,12 @@ public sealed record BenchOptions
 {
     /// <summary>Whether to ask the model, and of which kind of core.</summary>
     public CoreKind? Core { get; init; }
+
+    /// <summary>Kernel designs to explore every test on; none for each test's own choice.</summary>
+    public IReadOnlyList<KernelDesign> Kernels { get; init; } = [];
+
+    /// <summary>All designs that are known, for tests that are about kernels.</summary>
+    public Func<IReadOnlyList<KernelDesign>> KnownKernels { get; init; } = () => [];
 
     /// <summary>How to explore.</summary>
     public ExplorationOptions Exploration { get; init; } = new();
@@ -40,8 +47,13 @@ public sealed class TestBench(BenchOptions options)
 
         // A mistake in what the test says of itself shows before anything is run.
         bool control = Expectation.MustBeSeen(test);
-        ModelVerdict? model = options.Core is CoreKind core ? ModelVerdict.Of(test, core, options.Exploration, progress, cancellation) : null;
-        ModelVerdict sequential = model is { Core: CoreKind.Sc } ? model : ModelVerdict.Of(test, CoreKind.Sc, options.Exploration, progress, cancellation);
+        if (options.Core is CoreKind cores && (options.Kernels.Count > 0 || Expectation.IsAboutKernels(test)))
+        {
+            return new TestReport { Test = test, Designs = OnKernels(test, cores, progress, cancellation) };
+        }
+
+        ModelVerdict? model = options.Core is CoreKind core ? ModelVerdict.Of(test, core, options.Exploration, null, progress, cancellation) : null;
+        ModelVerdict sequential = model is { Core: CoreKind.Sc } ? model : ModelVerdict.Of(test, CoreKind.Sc, options.Exploration, null, progress, cancellation);
         (MachineRun? run, string? problem) = options.Machine is MachineRunOptions machine ? Run(test, machine, control, sequential, cancellation) : default;
         return new TestReport
         {
@@ -54,9 +66,24 @@ public sealed class TestBench(BenchOptions options)
         };
     }
 
+    // A test about kernels names those that it expects something of; the others would only take time.
+    private List<DesignReport> OnKernels(LitmusTest test, CoreKind core, IProgress<ExplorationProgress>? progress, CancellationToken cancellation)
+    {
+        string profile = DesignReport.ProfileName(options.Exploration.Fetch);
+        IEnumerable<KernelDesign> designs = options.Kernels.Count > 0
+            ? options.Kernels
+            : options.KnownKernels().Where(design => Expectation.OnKernel(test, design.Name, profile) is not null);
+        return [.. designs.Select(design => DesignReport.Of(test, design, core, options.Exploration, progress, cancellation))];
+    }
+
     private (MachineRun? Run, string? Problem) Run(
         LitmusTest test, MachineRunOptions machine, bool control, ModelVerdict verdict, CancellationToken cancellation)
     {
+        if (test.ModelOnlyBecause is string reason)
+        {
+            return (null, $"{test.Name}: {reason}, which only the model can do.");
+        }
+
         try
         {
             MachineRun run = MachineRunner.Run(test, machine, cancellation);

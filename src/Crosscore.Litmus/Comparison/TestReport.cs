@@ -46,8 +46,14 @@ public sealed class TestReport
     /// <summary>The model's verdict, when it was asked for.</summary>
     public ModelVerdict? Model { get; init; }
 
-    /// <summary>The verdict under sequential consistency, the measure of what is weak.</summary>
-    public required ModelVerdict Sequential { get; init; }
+    /// <summary>The verdict under sequential consistency, the measure of what is weak; none of a test that is about kernel designs.</summary>
+    public ModelVerdict? Sequential { get; init; }
+
+    /// <summary>The verdicts on kernel designs, when the test is about them or that was asked for.</summary>
+    public IReadOnlyList<DesignReport> Designs { get; init; } = [];
+
+    /// <summary>The test's memory.</summary>
+    public MemoryLayout Layout => field ??= new MemoryLayout(Test.Variables);
 
     /// <summary>What was known before, compared with <see cref="Model"/>.</summary>
     public KnownAnswers.Comparison? Known { get; init; }
@@ -77,8 +83,8 @@ public sealed class TestReport
     public bool IsFailure => Verdict switch
     {
         TestVerdict.Agrees => false,
-        TestVerdict.Undecided => Known is { Known: > 0 },
-        TestVerdict.NotRun => Model is null,
+        TestVerdict.Undecided => Known is { Known: > 0 } || Designs.Any(design => design.Expected is not null),
+        TestVerdict.NotRun => Model is null && Designs.Count == 0,
         _ => true,
     };
 
@@ -88,6 +94,11 @@ public sealed class TestReport
         if (Model is { IsComplete: true } && Outcomes.Any(outcome => outcome is { IsAllowed: false, Seen: > 0 }))
         {
             return TestVerdict.ForbiddenSeen;
+        }
+
+        if (Designs.Any(design => design.Disagrees))
+        {
+            return TestVerdict.Disagrees;
         }
 
         if (Known is { Agrees: false })
@@ -102,7 +113,7 @@ public sealed class TestReport
 
         return Model is { IsComplete: true, Exploration.FinalStates.Count: 0 } ? TestVerdict.NeverEnds
             : NotRunBecause is not null ? TestVerdict.NotRun
-            : Model is { IsFinal: false } ? TestVerdict.Undecided
+            : Model is { IsFinal: false } || Designs.Any(design => design.Verdict is { IsFinal: false }) ? TestVerdict.Undecided
             : TestVerdict.Agrees;
     }
 
@@ -112,8 +123,8 @@ public sealed class TestReport
         return [.. all.Order(Outcome.Order(Test)).Select(outcome => new GradedOutcome(
             outcome,
             Model?.Allows(outcome),
-            Sequential.IsComplete && !Sequential.Allows(outcome),
-            Sequential.IsWitness(outcome),
+            Sequential is { IsComplete: true } && !Sequential.Allows(outcome),
+            (Model ?? Sequential)!.IsWitness(outcome),
             Run is null ? null : Seen.GetValueOrDefault(outcome)))];
     }
 }

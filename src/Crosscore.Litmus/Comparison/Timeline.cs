@@ -1,58 +1,85 @@
+using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
+using Crosscore.Model.Kernel;
 
 namespace Crosscore.Litmus.Comparison;
 
-/// <summary>One line of a timeline.</summary>
-/// <param name="Step">The step of the exploration, from 1; 0 for what threads do for themselves before the first.</param>
-/// <param name="Thread">The thread in whose lane it stands.</param>
-/// <param name="Instruction">The instruction as the test has it; empty for what memory does by itself.</param>
-/// <param name="Effect">What happened.</param>
-public sealed record TimelineRow(int Step, int Thread, string Instruction, string Effect);
-
-/// <summary>The way to an outcome in the words of the test.</summary>
-public static class Timeline
+/// <summary>
+/// The way to an outcome, as a reader can follow it: a lane for each CPU (without a kernel, for each thread), what happens in which order, what each lane
+/// holds afterwards, and what goes from lane to lane. It says nothing that the exploration did not do.
+/// </summary>
+public sealed class Timeline
 {
+    private Timeline(ModelVerdict verdict, Outcome outcome)
+    {
+        Verdict = verdict;
+        Outcome = outcome;
+        Names = new TimelineNames(verdict);
+        Events = verdict.ShortestWayTo(outcome);
+        var builder = new TimelineBuilder(verdict, Names, Events);
+        Rows = builder.Rows;
+        Arrows = TimelineArrows.Of(Events, builder.RowOfEvent);
+        Lanes = [.. Enumerable.Range(0, verdict.Kernel is null ? verdict.Test.Threads.Count : verdict.Test.System.Cpus)
+            .Select(lane => verdict.Kernel is null ? $"P{lane}" : $"CPU {lane}")];
+        Summary = TimelineSummary.Of(verdict, Names, Events);
+    }
+
+    /// <summary>The verdict that allows the outcome.</summary>
+    public ModelVerdict Verdict { get; }
+
+    /// <summary>The outcome.</summary>
+    public Outcome Outcome { get; }
+
+    /// <summary>The names of the lanes.</summary>
+    public IReadOnlyList<string> Lanes { get; }
+
+    /// <summary>The rows, in order.</summary>
+    public IReadOnlyList<TimelineRow> Rows { get; }
+
+    /// <summary>What goes from lane to lane.</summary>
+    public IReadOnlyList<TimelineArrow> Arrows { get; }
+
+    /// <summary>Why the outcome comes about, in a sentence or two; empty when the events alone do not tell.</summary>
+    public string Summary { get; }
+
+    /// <summary>How many tasks have names.</summary>
+    public int Tasks => Names.Tasks;
+
+    internal TimelineNames Names { get; }
+
+    internal IReadOnlyList<TraceEvent> Events { get; }
+
+    /// <summary>The name of a task: that of its thread, or <c>idle</c>.</summary>
+    /// <param name="task">The task.</param>
+    public string NameOf(int task) => Names.Task(task);
+
+    /// <summary>The task that a lane runs at the start.</summary>
+    /// <param name="lane">The lane.</param>
+    public int FirstTaskOf(int lane) => Names.FirstTask(lane);
+
     /// <summary>Tells a shortest way to an allowed outcome.</summary>
     /// <param name="verdict">The verdict that allows it.</param>
     /// <param name="outcome">The outcome.</param>
-    public static IReadOnlyList<TimelineRow> Of(ModelVerdict verdict, Outcome outcome)
+    public static Timeline Of(ModelVerdict verdict, Outcome outcome)
     {
-        var rows = new List<TimelineRow>();
-        foreach (TraceEvent happening in verdict.ShortestWayTo(outcome))
-        {
-            string instruction = happening.Source < 0 ? "" : verdict.Test.Threads[happening.Thread].Code[happening.Source].ToString();
-            var row = new TimelineRow(happening.Step, happening.Thread, instruction, Effect(verdict, happening));
-
-            // The load and the store of one indivisible step stand on one line.
-            bool joins = happening.Kind == TraceEventKind.AtomicStore && rows.Count > 0 && rows[^1].Step == row.Step && rows[^1].Instruction == instruction;
-            if (joins)
-            {
-                rows[^1] = rows[^1] with { Effect = $"{rows[^1].Effect} and {row.Effect}" };
-            }
-            else
-            {
-                rows.Add(row);
-            }
-        }
-
-        return rows;
+        ArgumentNullException.ThrowIfNull(verdict);
+        ArgumentNullException.ThrowIfNull(outcome);
+        return new Timeline(verdict, outcome);
     }
 
-    private static string Effect(ModelVerdict verdict, TraceEvent happening)
+    /// <summary>Tells a shortest way to an outcome for which the condition's proposition is true; <see langword="null"/> when none is allowed.</summary>
+    /// <param name="verdict">The verdict.</param>
+    public static Timeline? OfWitness(ModelVerdict verdict)
     {
-        string place = happening.Width == 0 ? "" : verdict.Layout.Describe(happening.Address) ?? $"0x{happening.Address:x}";
-        string value = happening.Width == 0 ? "" : verdict.Layout.Describe(happening.Value) ?? verdict.Layout.TypeAt(happening.Address, happening.Width).Format(happening.Value);
-        bool buffered = verdict.Core == CoreKind.X86Tso;
-        return happening.Kind switch
-        {
-            TraceEventKind.Load or TraceEventKind.AtomicLoad => $"reads {place} = {value}",
-            TraceEventKind.Store => buffered ? $"{place} := {value} waits in the store buffer" : $"{place} := {value}",
-            TraceEventKind.ReachMemory => $"{place} = {value} reaches memory",
-            TraceEventKind.AtomicStore => $"writes {place} := {value} at once",
-            TraceEventKind.Fence => "nothing waits in the store buffer",
-            TraceEventKind.RequestFences => "demands a fence of every other thread",
-            TraceEventKind.AwaitFences => "all of them have passed one",
-            _ => throw new InvalidOperationException($"Crosscore bug: unknown event {happening.Kind}"),
-        };
+        ArgumentNullException.ThrowIfNull(verdict);
+        return verdict.Allowed.FirstOrDefault(verdict.IsWitness) is Outcome witness ? Of(verdict, witness) : null;
     }
+
+    /// <summary>The lines of the design that were executed, by their index in <see cref="KernelDesign.SourceLines"/>.</summary>
+    public IReadOnlySet<int> ExecutedKernelLines => Events.Select(happened => happened.KernelLine).Where(line => line > 0).ToHashSet();
+
+    /// <summary>The instructions of a thread that did something, by their index.</summary>
+    /// <param name="thread">The thread.</param>
+    public IReadOnlySet<int> ExecutedInstructions(LitmusThread thread) =>
+        Events.Where(happened => happened.Source >= 0 && happened.Task == thread.Id).Select(happened => happened.Source).ToHashSet();
 }

@@ -3,6 +3,7 @@ using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
+using Crosscore.Model.Kernel;
 using Crosscore.Tool.Output;
 
 namespace Crosscore.Tool.Commands;
@@ -30,8 +31,14 @@ internal static class TestCommand
         }.AcceptOnlyFromAmong("table", "herd", "json");
         var outcomes = new Option<bool>("--outcomes") { Description = "Show the outcomes of each test, however many tests there are" };
         var trace = new Option<bool>("--trace") { Description = "Show a shortest way to the condition's outcome" };
+        var page = new Option<string?>("--html")
+        {
+            Description = "Write a shortest way to the condition's outcome as a page, of one test on one kernel design",
+            HelpName = "FILE",
+        };
         var model = new ModelOptions();
         var machine = new MachineOptions();
+        var kernel = new KernelOptions();
 
         var command = new Command(name, description) { tests, format, outcomes };
         if (explore)
@@ -41,6 +48,12 @@ internal static class TestCommand
 
         // The machine is x86-64: only that model can be held against it.
         model.AddTo(command, withCore: explore && !run);
+        if (explore && !run)
+        {
+            command.Add(page);
+            kernel.AddTo(command);
+        }
+
         if (run)
         {
             machine.AddTo(command);
@@ -49,19 +62,31 @@ internal static class TestCommand
         command.SetAction((result, cancellation) =>
         {
             IReadOnlyList<string> files = TestSelection.Resolve(result.GetValue(tests) ?? []);
+            var known = new Lazy<IReadOnlyList<KernelDesign>>(KernelFolder.All);
             var options = new BenchOptions
             {
                 Core = explore ? (run ? CoreKind.X86Tso : model.Core(result)) : null,
-                Exploration = model.Read(result),
+                Exploration = explore && !run ? model.Read(result) with { Fetch = kernel.Profile(result) } : model.Read(result),
+                Kernels = explore && !run ? kernel.Read(result) : [],
+                KnownKernels = () => known.Value,
                 Machine = run ? machine.Read(result) : null,
             };
+            string? pageFile = explore && !run ? result.GetValue(page) : null;
+            if (pageFile is not null && files.Count != 1)
+            {
+                throw new UsageException($"--html shows one test, found {files.Count}");
+            }
+
             bool details = files.Count <= TableWriter.MostTestsWithDetails || result.GetValue(outcomes);
-            using IReportWriter writer = result.GetValue(format) switch
+            using IReportWriter table = result.GetValue(format) switch
             {
                 "herd" => new HerdWriter(Console.Out),
                 "json" => new JsonWriter(Console.OpenStandardOutput()),
-                _ => new TableWriter(details, explore && (files.Count == 1 || result.GetValue(trace))),
+                _ => new TableWriter(details, !explore ? Traces.None : result.GetValue(trace) ? Traces.All : files.Count == 1 ? Traces.OfOne : Traces.None),
             };
+            using IReportWriter writer = pageFile is null
+                ? table
+                : new PageWriter(table, pageFile, CommandLine.Of(result), DesignReport.ProfileName(options.Exploration.Fetch));
             return Task.FromResult(Examine(files, new TestBench(options), writer, cancellation));
         });
         return command;

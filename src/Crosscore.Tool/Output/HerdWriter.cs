@@ -22,10 +22,16 @@ internal sealed class HerdWriter(TextWriter output) : IReportWriter
             }
         }
 
+        foreach (DesignReport design in report.Designs.Where(design => design.Verdict is not null))
+        {
+            Separate();
+            output.Write(HerdLog.Format(design.Verdict!, report.Designs.Count == 1 ? null : $"{report.Test.Name}@{design.Design.Name}"));
+        }
+
         if (report.Run is MachineRun run)
         {
             Separate();
-            output.Write(HerdLog.Format(report.Sequential, report.Seen, run.Elapsed));
+            output.Write(HerdLog.Format(report.Sequential!, report.Seen, run.Elapsed));
         }
 
         if (report.NotRunBecause is string reason)

@@ -39,6 +39,11 @@ internal sealed class JsonWriter : IReportWriter
             WriteRun(run, report);
         }
 
+        if (report.Designs.Count > 0)
+        {
+            WriteDesigns(report);
+        }
+
         WriteOutcomes(report);
         _json.WriteEndObject();
         _json.Flush();
@@ -80,6 +85,44 @@ internal sealed class JsonWriter : IReportWriter
         _json.WriteNumber("seconds", model.Exploration.Elapsed.TotalSeconds);
         _json.WriteNumber("knownAnswers", report.Known?.Known ?? 0);
         _json.WriteEndObject();
+    }
+
+    private void WriteDesigns(TestReport report)
+    {
+        _json.WriteStartArray("designs");
+        foreach (DesignReport design in report.Designs)
+        {
+            _json.WriteStartObject();
+            _json.WriteString("name", design.Design.Name);
+            if (design.Verdict is ModelVerdict verdict)
+            {
+                _json.WriteString("frequency", verdict.Frequency.ToString());
+                _json.WriteBoolean("complete", verdict.IsComplete);
+                _json.WriteNumber("states", verdict.Exploration.States);
+                _json.WriteNumber("seconds", verdict.Exploration.Elapsed.TotalSeconds);
+                _json.WriteStartArray("allowed");
+                foreach (Outcome outcome in verdict.Allowed)
+                {
+                    _json.WriteStringValue(Wording.Describe(report, outcome));
+                }
+
+                _json.WriteEndArray();
+            }
+            else
+            {
+                _json.WriteString("lacks", string.Join(", ", design.MissingCalls));
+            }
+
+            if (design.Expected is { } expected)
+            {
+                _json.WriteString("expected", expected.Frequency.ToString());
+                _json.WriteString("reason", expected.Reason);
+            }
+
+            _json.WriteEndObject();
+        }
+
+        _json.WriteEndArray();
     }
 
     private void WriteRun(MachineRun run, TestReport report)

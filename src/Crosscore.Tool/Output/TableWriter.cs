@@ -7,8 +7,21 @@ using Spectre.Console;
 
 namespace Crosscore.Tool.Output;
 
+/// <summary>Of what a table shows a shortest way.</summary>
+internal enum Traces
+{
+    /// <summary>Of nothing.</summary>
+    None,
+
+    /// <summary>Of one test, on one kernel design.</summary>
+    OfOne,
+
+    /// <summary>Of each test, on each design.</summary>
+    All,
+}
+
 /// <summary>For people: with few tests every outcome of each, with many a line for each and a table of folders in the end.</summary>
-internal sealed class TableWriter(bool details, bool traces) : IReportWriter
+internal sealed class TableWriter(bool details, Traces traces) : IReportWriter
 {
     /// <summary>Up to this many tests, each is shown with its outcomes: a few screens.</summary>
     public const int MostTestsWithDetails = 40;
@@ -16,6 +29,7 @@ internal sealed class TableWriter(bool details, bool traces) : IReportWriter
     private readonly IAnsiConsole _console = Terminal.Console;
     private readonly SortedDictionary<string, Dictionary<TestVerdict, int>> _folders = new(StringComparer.Ordinal);
     private readonly List<string> _failures = [];
+    private readonly List<TestReport> _onKernels = [];
     private long _states;
     private long _iterations;
     private int _known;
@@ -42,6 +56,12 @@ internal sealed class TableWriter(bool details, bool traces) : IReportWriter
 
         _console.WriteLine();
         int tests = _folders.Values.Sum(folder => folder.Values.Sum());
+        if (_onKernels.Count > 1)
+        {
+            DesignTables.WriteMatrix(_console, _onKernels);
+            _console.WriteLine();
+        }
+
         if (tests > 1)
         {
             WriteFolders();
@@ -109,6 +129,13 @@ internal sealed class TableWriter(bool details, bool traces) : IReportWriter
 
         verdicts[report.Verdict] = verdicts.GetValueOrDefault(report.Verdict) + 1;
         _states += report.Model?.Exploration.States ?? 0;
+        _states += report.Designs.Sum(design => design.Verdict?.Exploration.States ?? 0);
+        _known += report.Designs.Count(design => design is { Expected: not null, Verdict: not null });
+        if (report.Designs.Count > 1)
+        {
+            _onKernels.Add(report);
+        }
+
         _iterations += report.Run?.Iterations ?? 0;
         _known += report.Known?.Known ?? 0;
         if (report.IsFailure)
@@ -121,6 +148,8 @@ internal sealed class TableWriter(bool details, bool traces) : IReportWriter
     {
         string name = report.Test.Name.PadRight(34);
         string model = report.Model is null ? "" : $"{Wording.Frequency(report.Model),-10} {report.Model.Allowed.Count,3} allowed  ";
+        model = report.Designs.Count == 0 ? model
+            : string.Join("  ", report.Designs.GroupBy(design => design.Verdict is null ? "lacking" : Wording.Frequency(design.Verdict)).Select(group => $"{group.Key} on {group.Count()}")) + "  ";
         string run = report.Run is null ? ""
             : $"{report.Outcomes.Count(outcome => outcome.Seen > 0),3} seen in {Wording.Number(report.Run.RelevantTrials),9} trials  {Wording.Number(report.WitnessesSeen),9} as asked  ";
         return $"{Markup.Escape(name)} {Markup.Escape(model)}{Markup.Escape(run)}[{Colour(report.Verdict)}]{Markup.Escape(Wording.Verdict(report))}[/]";
@@ -156,12 +185,14 @@ internal sealed class TableWriter(bool details, bool traces) : IReportWriter
             }
         }
 
+        if (report.Designs.Count > 0)
+        {
+            _console.Write(new Padder(DesignTables.Of(report), new Padding(1, 0, 0, 0)));
+        }
+
         WriteOutcomes(report);
         _console.MarkupLine($"  [{Colour(report.Verdict)}]{Markup.Escape(Wording.Verdict(report))}[/]{KnownAnswers(report)}");
-        if (traces && report.Model is not null)
-        {
-            WriteTimeline(report, report.Model);
-        }
+        WriteTimelines(report);
     }
 
     private static string KnownAnswers(TestReport report) => report.Known is { Known: > 0, Agrees: true } known
@@ -212,31 +243,31 @@ internal sealed class TableWriter(bool details, bool traces) : IReportWriter
         return weak.Length > 0 && asked.Length > 0 ? $"{weak}, {asked}" : weak + asked;
     }
 
-    private void WriteTimeline(TestReport report, ModelVerdict model)
+    // One way is what a reader looks for who asks about one test on one design; more have to be asked for.
+    private void WriteTimelines(TestReport report)
     {
-        if (model.Allowed.FirstOrDefault(model.IsWitness) is not Outcome witness)
+        if (traces != Traces.None && report.Model is not null)
         {
-            return;
+            WriteTimeline(report.Model);
         }
 
-        _console.MarkupLine($"  a shortest way to [cyan]{Markup.Escape(Wording.Describe(report, witness))}[/]");
-        Table table = new Table().Border(TableBorder.Simple).AddColumn(new TableColumn("step").RightAligned());
-        for (int thread = 0; thread < report.Test.Threads.Count; thread++)
+        foreach (DesignReport design in report.Designs.Where(design => design.Verdict is { Witnesses: > 0 }))
         {
-            table.AddColumn($"P{thread}");
+            if (traces == Traces.All || (traces == Traces.OfOne && report.Designs.Count == 1))
+            {
+                _console.WriteLine();
+                _console.MarkupLine($"  on [bold]{Markup.Escape(design.Design.Name)}[/]");
+                WriteTimeline(design.Verdict!);
+            }
         }
+    }
 
-        foreach (TimelineRow row in Timeline.Of(model, witness))
+    private void WriteTimeline(ModelVerdict verdict)
+    {
+        if (Timeline.OfWitness(verdict) is Timeline timeline)
         {
-            string[] cells = [.. Enumerable.Repeat("", report.Test.Threads.Count + 1)];
-            cells[0] = row.Step.ToString(CultureInfo.InvariantCulture);
-            cells[row.Thread + 1] = row.Instruction.Length == 0
-                ? $"[yellow]{Markup.Escape(row.Effect)}[/]"
-                : $"[bold]{Markup.Escape(row.Instruction)}[/]  [dim]{Markup.Escape(row.Effect)}[/]";
-            table.AddRow(cells);
+            TimelineTable.Write(_console, timeline, timeline.Outcome.Describe(verdict.Test, verdict.Layout));
         }
-
-        _console.Write(new Padder(table, new Padding(1, 0, 0, 0)));
     }
 
     private void WriteFolders()

@@ -14,11 +14,13 @@ internal static class Wording
     public static string Verdict(TestReport report) => report.Verdict switch
     {
         TestVerdict.Agrees => "agrees",
-        TestVerdict.Undecided => $"undecided: {Bounds(report.Model!)}",
+        TestVerdict.Undecided => $"undecided: {Bounds(report.Model ?? report.Designs.First(design => design.Verdict is { IsFinal: false }).Verdict!)}",
         TestVerdict.NeverEnds => "no execution comes to an end, so there is nothing to ask the condition of",
         TestVerdict.NotRun => $"not run: {report.NotRunBecause}",
         TestVerdict.ControlNotSeen =>
             $"control failed: its outcome was not seen in {Number(report.Run!.RelevantTrials)} trials, so its neighbours' \"never seen\" proves nothing here",
+        TestVerdict.Disagrees when report.Designs.Count > 0 => string.Join("; ", report.Designs.Where(design => design.Disagrees)
+            .Select(design => $"on {design.Design.Name} the test expects {design.Expected!.Value.Frequency}, the model says {design.Verdict!.Frequency}")),
         TestVerdict.Disagrees => string.Join("; ", report.Known!.Disagreements),
         TestVerdict.ForbiddenSeen => "FORBIDDEN OUTCOME SEEN: " + string.Join(", ", report.Outcomes
             .Where(outcome => outcome is { IsAllowed: false, Seen: > 0 })
@@ -71,7 +73,7 @@ internal static class Wording
         return string.Create(CultureInfo.InvariantCulture, $"{Number(run.Iterations)} iterations{pace}, {run.Mode.ToString().ToLowerInvariant()}{speed}, processors {string.Join(' ', run.Processors)}");
     }
 
-    public static string Describe(TestReport report, Outcome outcome) => outcome.Describe(report.Test, report.Sequential.Layout);
+    public static string Describe(TestReport report, Outcome outcome) => outcome.Describe(report.Test, report.Layout);
 
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 

@@ -1,0 +1,83 @@
+using Crosscore.Litmus.Answers;
+using Crosscore.Litmus.Lowering;
+using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Exploration;
+using Crosscore.Model.Kernel;
+using Crosscore.Model.Memory;
+
+namespace Crosscore.Litmus.Comparison;
+
+/// <summary>One test on one kernel design.</summary>
+/// <param name="Design">The design, with the options and removals that the test asks for.</param>
+/// <param name="Verdict">The verdict; <see langword="null"/> when the design does not have a system call that the test makes.</param>
+/// <param name="MissingCalls">Those calls.</param>
+/// <param name="Expected">What the test expects, and why, if it says so.</param>
+public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IReadOnlyList<string> MissingCalls, (Frequency Frequency, string Reason)? Expected)
+{
+    /// <summary>Whether the verdict is not the expected one.</summary>
+    public bool Disagrees => Verdict is { IsFinal: true } && Expected is { } expected && Verdict.Frequency != expected.Frequency;
+
+    /// <summary>
+    /// The outcomes that the design allows and the specification forbids: on this test the design is wrong when there is one.
+    /// <see langword="null"/> when either of them has no verdict.
+    /// </summary>
+    /// <param name="specification">The report of the same test on the specification.</param>
+    public IReadOnlyList<Outcome>? Excess(DesignReport specification) => Verdict is null || specification.Verdict is null
+        ? null
+        : [.. Verdict.Allowed.Where(outcome => !specification.Verdict.Allows(outcome))];
+
+    /// <summary>Examines a test on a design.</summary>
+    /// <param name="test">The test.</param>
+    /// <param name="design">The design.</param>
+    /// <param name="core">The kind of core.</param>
+    /// <param name="options">How to explore.</param>
+    /// <param name="progress">Is told how far it is.</param>
+    /// <param name="cancellation">Ends it early.</param>
+    /// <exception cref="LitmusException">The model cannot explore this test.</exception>
+    public static DesignReport Of(
+        LitmusTest test,
+        KernelDesign design,
+        CoreKind core,
+        ExplorationOptions options,
+        IProgress<ExplorationProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        KernelDesign configured = Configure(test, design);
+        // What tests say of designs, they say of x86-TSO.
+        (Frequency, string)? expected = core == CoreKind.X86Tso ? Expectation.OnKernel(test, design.Name, ProfileName(options.Fetch)) : null;
+        IReadOnlyList<string> missing = KernelLowering.MissingCalls(test, configured);
+        return new DesignReport(
+            configured, missing.Count > 0 ? null : ModelVerdict.Of(test, core, options, configured, progress, cancellation), missing, expected);
+    }
+
+    /// <summary>The name of a fetch profile, as the command line and tests have it.</summary>
+    /// <param name="profile">The profile.</param>
+    public static string ProfileName(FetchProfile profile) => profile switch
+    {
+        FetchProfile.Amd => "amd",
+        FetchProfile.Coherent => "coherent",
+        _ => "sdm",
+    };
+
+    // "Options=NAME=VALUE ..." and "Remove=LABEL ..." of the header. A label that a design does not have is nothing to remove from it.
+    private static KernelDesign Configure(LitmusTest test, KernelDesign design)
+    {
+        var options = new Dictionary<string, string>();
+        foreach (string entry in Words(test, "Options"))
+        {
+            string[] parts = entry.Split('=');
+            if (parts.Length != 2)
+            {
+                throw new LitmusException(test.File, test.PropertyPositions["Options"], $"found '{entry}', expected NAME=VALUE");
+            }
+
+            options[parts[0]] = parts[1];
+        }
+
+        string[] removed = [.. Words(test, "Remove").SelectMany(label => design.Labels.Select(known => known.Name).Where(name => name == label || name.EndsWith("." + label, StringComparison.Ordinal)))];
+        return options.Count + removed.Length == 0 ? design : design.With(options, removed);
+    }
+
+    private static string[] Words(LitmusTest test, string key) =>
+        test.Properties.TryGetValue(key, out string? line) ? line.Split(' ', StringSplitOptions.RemoveEmptyEntries) : [];
+}

@@ -1,0 +1,79 @@
+using System.CommandLine;
+using Crosscore.Model.Kernel;
+using Crosscore.Model.Memory;
+
+namespace Crosscore.Tool.Commands;
+
+/// <summary>The options about kernel designs and what cores promise of instruction fetch.</summary>
+internal sealed class KernelOptions
+{
+    private static readonly Dictionary<string, FetchProfile> ProfileNames = new()
+    {
+        ["sdm"] = FetchProfile.Sdm,
+        ["amd"] = FetchProfile.Amd,
+        ["coherent"] = FetchProfile.Coherent,
+    };
+
+    private readonly Option<string?> _kernel = new("--kernel")
+    {
+        Description = "The kernel design the tests run on: a name (see crosscore kernels), a file, or all",
+        HelpName = "NAME",
+    };
+
+    private readonly Option<string> _profile = new Option<string>("--profile")
+    {
+        Description = "What cores promise of instruction fetch",
+        DefaultValueFactory = _ => "sdm",
+    }.AcceptOnlyFromAmong([.. ProfileNames.Keys]);
+
+    private readonly Option<string[]> _option = new("--option")
+    {
+        Description = "Give an option of the design another value",
+        HelpName = "NAME=VALUE",
+    };
+
+    private readonly Option<string[]> _remove = new("--remove")
+    {
+        Description = "Leave a labelled barrier, serialisation or restart of the design out",
+        HelpName = "LABEL",
+    };
+
+    public void AddTo(Command command)
+    {
+        command.Add(_kernel);
+        command.Add(_profile);
+        command.Add(_option);
+        command.Add(_remove);
+    }
+
+    public FetchProfile Profile(ParseResult result) => ProfileNames[result.GetValue(_profile)!];
+
+    /// <summary>The designs that were asked for; none when none was.</summary>
+    public IReadOnlyList<KernelDesign> Read(ParseResult result)
+    {
+        string? name = result.GetValue(_kernel);
+        string[] removed = result.GetValue(_remove) ?? [];
+        string[] settings = result.GetValue(_option) ?? [];
+        if (name is null)
+        {
+            return removed.Length + settings.Length == 0 ? [] : throw new UsageException("--option and --remove change a design: name it with --kernel");
+        }
+
+        IReadOnlyList<KernelDesign> designs = name == "all" ? KernelFolder.All() : [KernelFolder.Load(name)];
+        var values = new Dictionary<string, string>();
+        foreach (string setting in settings)
+        {
+            string[] parts = setting.Split('=');
+            values[parts[0]] = parts.Length == 2 ? parts[1] : throw new UsageException($"found '{setting}' after --option, expected NAME=VALUE");
+        }
+
+        try
+        {
+            return [.. designs.Select(design => design.With(values, removed))];
+        }
+        catch (ArgumentException problem)
+        {
+            throw new UsageException(problem.Message);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using System.Globalization;
+using Crosscore.Litmus;
+using Crosscore.Litmus.Comparison;
+using Spectre.Console;
+
+namespace Crosscore.Tool.Output;
+
+/// <summary>Tests on kernel designs: one test against its designs, and all tests against all designs.</summary>
+internal static class DesignTables
+{
+    // The design that says what the manual promises; others are measured by it.
+    private const string Specification = "specification";
+
+    /// <summary>One test: a line for each design.</summary>
+    public static Table Of(TestReport report)
+    {
+        Table table = new Table().Border(TableBorder.Simple).AddColumns("design", "verdict", "against the manual", "expected");
+        foreach (DesignReport design in report.Designs)
+        {
+            string verdict = design.Verdict is ModelVerdict model ? Markup.Escape(Wording.Frequency(model)) : $"[dim]has no {Markup.Escape(string.Join(", ", design.MissingCalls))}[/]";
+            string expected = design.Expected is not { } wanted ? "" : design.Disagrees
+                ? $"[red]{wanted.Frequency}[/] {Markup.Escape(wanted.Reason)}"
+                : $"[green]yes[/]  [dim]{Markup.Escape(wanted.Reason)}[/]";
+            table.AddRow(Markup.Escape(design.Design.Name), verdict, Grade(report, design), expected);
+        }
+
+        return table;
+    }
+
+    /// <summary>All tests against all designs.</summary>
+    public static void WriteMatrix(IAnsiConsole console, IReadOnlyList<TestReport> reports)
+    {
+        // The test that says something of most designs has them in the order of all.
+        string[] names = [.. reports.OrderByDescending(report => report.Designs.Count).SelectMany(report => report.Designs).Select(design => design.Design.Name).Distinct()];
+        Table table = new Table().Border(TableBorder.Rounded).AddColumn("test");
+        for (int index = 0; index < names.Length; index++)
+        {
+            table.AddColumn(new TableColumn((index + 1).ToString(CultureInfo.InvariantCulture)).Centered());
+        }
+
+        foreach (TestReport report in reports)
+        {
+            table.AddRow([
+                Markup.Escape(report.Test.Name),
+                .. names.Select(name => report.Designs.FirstOrDefault(design => design.Design.Name == name) is DesignReport design ? Cell(report, design) : "")]);
+        }
+
+        console.Write(table);
+        console.WriteLine(string.Join("  ", names.Select((name, index) => $"{index + 1} {name}")));
+        console.MarkupLine("N never, S sometimes, A always; [red]red[/]: allows what the manual forbids; -: the design lacks a system call; !: not as the test expects");
+    }
+
+    private static string Cell(TestReport report, DesignReport design)
+    {
+        if (design.Verdict is not ModelVerdict verdict)
+        {
+            return "[dim]-[/]";
+        }
+
+        string letter = verdict.IsFinal ? $"{verdict.Frequency}"[..1] : "?";
+        string mark = design.Disagrees ? "!" : "";
+        return IsWrong(report, design) == true ? $"[red]{letter}{mark}[/]" : $"[green]{letter}{mark}[/]";
+    }
+
+    private static string Grade(TestReport report, DesignReport design) => IsWrong(report, design) switch
+    {
+        true => "[red]allows what it forbids[/]",
+        false => "[green]right[/]",
+        null => "",
+    };
+
+    private static bool? IsWrong(TestReport report, DesignReport design) =>
+        report.Designs.FirstOrDefault(candidate => candidate.Design.Name == Specification) is DesignReport specification
+            ? design.Excess(specification) is { } excess ? excess.Count > 0 : null
+            : null;
+}
