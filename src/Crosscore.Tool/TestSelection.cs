@@ -41,7 +41,16 @@ internal static class TestSelection
         }
         else if (Directory.Exists(argument))
         {
-            string[] found = Directory.GetFiles(argument, "*.litmus", SearchOption.AllDirectories);
+            string[] found;
+            try
+            {
+                found = Directory.GetFiles(argument, "*.litmus", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = false, AttributesToSkip = FileAttributes.ReparsePoint });
+            }
+            catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+            {
+                throw new UsageException(problem.Message);
+            }
+
             Array.Sort(found, StringComparer.Ordinal);
             files.AddRange(found);
         }

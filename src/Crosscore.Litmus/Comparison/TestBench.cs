@@ -84,6 +84,13 @@ public sealed class TestBench(BenchOptions options)
             return (null, $"{test.Name}: {reason}, which only the model can do.");
         }
 
+        // A bad address would end this process, so it is ruled out beforehand, for the processor as it is.
+        if (test.Threads.Any(thread => thread.Code.Any(instruction => instruction.Memory is { Base: not null } or { Index: not null }))
+            && !ModelVerdict.Of(test, CoreKind.X86Tso, options.Exploration, cancellation: cancellation).IsComplete)
+        {
+            return (null, $"{test.Name}: its computed addresses could not all be checked within the bound, and a bad one would end this process.");
+        }
+
         try
         {
             MachineRun run = MachineRunner.Run(test, machine, cancellation);

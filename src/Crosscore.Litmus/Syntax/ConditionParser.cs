@@ -373,10 +373,8 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             DataType type = Observables[left].Type;
             if (value.AddressOf is null)
             {
-                // Both readings of the top bit are common: -1 and 255 are the same byte.
                 long signed = (long)value.Number;
-                bool fits = type.Truncate(value.Number) == value.Number || (signed < 0 && signed >= -(1L << ((type.Width * 8) - 1)));
-                if (!fits)
+                if (!type.CanHold(value.Number))
                 {
                     throw scanner.Error(position, $"found {signed}, which {Observables[left]} of type {type.Name} can never hold");
                 }

@@ -103,6 +103,11 @@ internal sealed class InitialState(LitmusScanner scanner)
         return _order.ConvertAll(location =>
         {
             DataType type = location.Type ?? Undeclared(location.Values[0], location.WidestAccess);
+            foreach (InitialValue value in location.Values.Where(value => value.AddressOf is null && !type.CanHold(value.Number)))
+            {
+                throw scanner.Error(location.Position, $"found the initial value {(long)value.Number} of {location.Name}, which its type {type.Name} cannot hold");
+            }
+
             if (type.Width != 8 && Array.Exists(location.Values, value => value.AddressOf is not null))
             {
                 throw scanner.Error(location.Position, $"found an address as a value of {location.Name}, which has type {type.Name}; expected a type of 8 bytes");

@@ -61,7 +61,10 @@ internal sealed class Expander<TMachine>
         return state;
     }
 
-    /// <summary>Expands the origins of a run from the first on that has not been. It ends early where there is no room for a new word, or something went wrong.</summary>
+    /// <summary>
+    /// Expands the origins of a run, from the first on that has not been expanded, and sorts what they lead to by parts. It ends early where there is no room
+    /// for a new word, or something went wrong.
+    /// </summary>
     public void Expand(StateTable table, Successors run)
     {
         run.Failure = null;
@@ -88,6 +91,8 @@ internal sealed class Expander<TMachine>
                     run.EndOrigin();
                 }
             }
+
+            run.SortByPart();
         }
         catch (Exception failure)
         {

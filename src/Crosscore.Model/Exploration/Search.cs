@@ -136,7 +136,6 @@ internal sealed class Search<TMachine> : IDisposable
             return (run, origin);
         }
 
-        Share(large, _block.Runs, (run, _) => _block[run].SortByPart());
         Share(large, StateTable.Parts, (part, _) => _block.AddPart(part));
         return (_block.Runs, 0);
     }

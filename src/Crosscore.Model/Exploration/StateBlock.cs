@@ -9,8 +9,8 @@ namespace Crosscore.Model.Exploration;
 /// </remarks>
 internal sealed class StateBlock(StateTable table)
 {
-    // 2^15 states at most: enough that barriers cost nothing, few enough that their successors stay in a cache.
-    private const int MostRuns = 64;
+    // 2^16 states at most: enough that barriers cost next to nothing, few enough that their successors stay in a cache.
+    private const int MostRuns = 128;
 
     private readonly List<Successors> _runs = [];
     private readonly int[] _perPart = new int[StateTable.Parts];
@@ -84,7 +84,7 @@ internal sealed class StateBlock(StateTable table)
         }
     }
 
-    /// <summary>Adds the successors that belong to one part. All runs are sorted (<see cref="Successors.SortByPart"/>).</summary>
+    /// <summary>Adds the successors that belong to one part. All runs are sorted.</summary>
     public void AddPart(int part)
     {
         if (_perPart[part] == 0)

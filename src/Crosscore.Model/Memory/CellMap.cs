@@ -55,6 +55,8 @@ internal sealed class CellMap
         {
             bool whole = accesses.All(op => FitsElements(region, op)) && program.Observations.All(observed =>
                 observed.Thread >= 0 || !Contains(region, observed.Address) || IsElement(region, observed.Address, observed.Width));
+            // Bytes that are accessed together are several cells of one access, whatever the width of the element.
+            HasByteCells |= !whole;
             Add(region, whole ? region.ElementWidth : 1);
             ulong mask = new CellSpan(_widths.Count - CellsOf(region), CellsOf(region)).Mask;
             _masks.Add(region.Name, mask);
@@ -141,7 +143,6 @@ internal sealed class CellMap
 
     private void Add(MemoryRegion region, int width)
     {
-        HasByteCells |= width == 1 && region.ElementWidth > 1;
         for (int offset = 0; offset < region.Size; offset += width)
         {
             ulong element = region.InitialValues[offset / region.ElementWidth];

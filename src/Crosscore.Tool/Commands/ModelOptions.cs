@@ -47,7 +47,6 @@ internal sealed class ModelOptions
     private readonly Option<string[]> _without = new Option<string[]>("--without")
     {
         Description = "Explore without a reduction; verdicts must not change",
-        AllowMultipleArgumentsPerToken = true,
     }.AcceptOnlyFromAmong([.. ReductionNames.Keys]);
 
     public void AddTo(Command command, bool withCore)

@@ -59,7 +59,7 @@ internal static class TestCommand
             machine.AddTo(command);
         }
 
-        command.SetAction((result, cancellation) =>
+        command.SetAction(async (result, cancellation) =>
         {
             IReadOnlyList<string> files = TestSelection.Resolve(result.GetValue(tests) ?? []);
             var known = new Lazy<IReadOnlyList<KernelDesign>>(KernelFolder.All);
@@ -82,12 +82,13 @@ internal static class TestCommand
             {
                 "herd" => new HerdWriter(Console.Out),
                 "json" => new JsonWriter(Console.OpenStandardOutput()),
-                _ => new TableWriter(details, !explore ? Traces.None : result.GetValue(trace) ? Traces.All : files.Count == 1 ? Traces.OfOne : Traces.None),
+                _ => new TableWriter(details, result.GetValue(outcomes), !explore ? Traces.None : result.GetValue(trace) ? Traces.All : files.Count == 1 ? Traces.OfOne : Traces.None),
             };
-            using IReportWriter writer = pageFile is null
+            IReportWriter writer = pageFile is null
                 ? table
                 : new PageWriter(table, pageFile, CommandLine.Of(result), DesignReport.ProfileName(options.Exploration.Fetch));
-            return Task.FromResult(Examine(files, new TestBench(options), writer, cancellation));
+            // Not on this thread: it waits for an interrupt of the user.
+            return await Task.Run(() => Examine(files, new TestBench(options), writer, cancellation), CancellationToken.None);
         });
         return command;
     }

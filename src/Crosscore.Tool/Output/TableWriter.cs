@@ -21,10 +21,13 @@ internal enum Traces
 }
 
 /// <summary>For people: with few tests every outcome of each, with many a line for each and a table of folders in the end.</summary>
-internal sealed class TableWriter(bool details, Traces traces) : IReportWriter
+internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces) : IReportWriter
 {
     /// <summary>Up to this many tests, each is shown with its outcomes: a few screens.</summary>
     public const int MostTestsWithDetails = 40;
+
+    // A screen of outcomes of one test.
+    private const int MostOutcomes = 40;
 
     private readonly IAnsiConsole _console = Terminal.Console;
     private readonly SortedDictionary<string, Dictionary<TestVerdict, int>> _folders = new(StringComparer.Ordinal);
@@ -213,7 +216,11 @@ internal sealed class TableWriter(bool details, Traces traces) : IReportWriter
         }
 
         table.AddColumn("");
-        foreach (GradedOutcome graded in report.Outcomes)
+        // What is forbidden, asked for or weak comes first where not all can be shown.
+        GradedOutcome[] shown = report.Outcomes.Count <= MostOutcomes || everyOutcome
+            ? [.. report.Outcomes]
+            : [.. report.Outcomes.OrderByDescending(graded => graded is { IsAllowed: false, Seen: > 0 }).ThenByDescending(graded => graded.IsWitness).ThenByDescending(graded => graded.IsWeak).Take(MostOutcomes)];
+        foreach (GradedOutcome graded in shown)
         {
             var cells = new List<string> { Markup.Escape(Wording.Describe(report, graded.Outcome)) };
             if (report.Model is ModelVerdict model)
@@ -233,6 +240,11 @@ internal sealed class TableWriter(bool details, Traces traces) : IReportWriter
         if (report.Outcomes.Count > 0)
         {
             _console.Write(new Padder(table, new Padding(1, 0, 0, 0)));
+        }
+
+        if (shown.Length < report.Outcomes.Count)
+        {
+            _console.MarkupLine($"  [dim]and {Wording.Number(report.Outcomes.Count - shown.Length)} more; --outcomes shows them[/]");
         }
     }
 

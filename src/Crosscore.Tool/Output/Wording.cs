@@ -59,7 +59,8 @@ internal static class Wording
     /// <summary>The model's verdict: a word, and whether it stands.</summary>
     public static string Frequency(ModelVerdict verdict) => verdict switch
     {
-        { Allowed.Count: 0, IsComplete: true } => "never ends",
+        { Exploration.FinalStates.Count: 0, IsComplete: true } => "never ends",
+        { Allowed.Count: 0, IsComplete: true } => "no final state passes the filter",
         { IsFinal: false, Witnesses: 0 } => "not found within the bound",
         { IsComplete: false, Frequency: Crosscore.Litmus.Frequency.Always } => "always within the bound",
         _ => verdict.Frequency.ToString(),

@@ -11,7 +11,7 @@ public sealed class GuaranteeTableTests
 
     [Theory]
     // Mainline and its distributions from 5.10 on.
-    [InlineData("6.18.44-fc-v657", Architecture.X64, FakeKernel.Linux63, Yes, ByKernelVersion)]
+    [InlineData("6.18.44-custom", Architecture.X64, FakeKernel.Linux63, Yes, ByKernelVersion)]
     [InlineData("5.10.0-28-amd64", Architecture.X64, FakeKernel.Linux510, Yes, ByKernelVersion)]
     [InlineData("5.10.0-28-amd64", Architecture.X64, FakeKernel.Linux416, Yes, ByKernelVersion)] // Without CONFIG_RSEQ.
     [InlineData("5.15.153.1-microsoft-standard-WSL2", Architecture.X64, FakeKernel.Linux510, Yes, ByKernelVersion)]
@@ -42,7 +42,7 @@ public sealed class GuaranteeTableTests
     }
 
     [Theory]
-    [InlineData("6.18.44-fc-v657", Architecture.X64, FakeKernel.Linux63, Yes, Documented)]
+    [InlineData("6.18.44-custom", Architecture.X64, FakeKernel.Linux63, Yes, Documented)]
     [InlineData("5.10.0-28-amd64", Architecture.X64, FakeKernel.Linux510, Yes, Documented)]
     [InlineData("5.10.0-rc6", Architecture.X64, FakeKernel.Linux510, Unknown, ByKernelVersion)]
     [InlineData("5.4.286", Architecture.X64, FakeKernel.Linux416, Unknown, ByKernelVersion)]
@@ -58,7 +58,7 @@ public sealed class GuaranteeTableTests
     }
 
     [Theory]
-    [InlineData("6.18.44-fc-v657", FakeKernel.Linux63, Yes, ByKernelVersion)]
+    [InlineData("6.18.44-custom", FakeKernel.Linux63, Yes, ByKernelVersion)]
     [InlineData("5.10.0-28-amd64", FakeKernel.Linux510, Yes, ByKernelVersion)]
     [InlineData("5.10.0-rc6", FakeKernel.Linux510, Unknown, ByKernelVersion)]
     [InlineData("4.18.0-553.el8.x86_64", FakeKernel.Linux510, Unknown, ByKernelVersion)]
