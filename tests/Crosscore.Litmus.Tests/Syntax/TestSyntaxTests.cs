@@ -49,7 +49,7 @@ public class TestSyntaxTests
     [InlineData("[x]=1", "int", 4, 1)]
     [InlineData("int x=1", "int", 4, 1)]
     [InlineData("int x = -1", "int", 4, 0xFFFF_FFFF)]
-    [InlineData("char x=0x1ff", "char", 1, 0xFF)]
+    [InlineData("char x=0xff", "char", 1, 0xFF)]
     [InlineData("short x=-2", "short", 2, 0xFFFE)]
     [InlineData("long x=-1", "long", 8, ulong.MaxValue)]
     [InlineData("int8_t x=1", "int8_t", 1, 1)]
