@@ -123,6 +123,11 @@ public class PerpetualTests
             new MachineRunOptions { Iterations = iterations, TimeLimit = TimeSpan.FromMinutes(1) });
         Assert.Equal(MachineRunEnd.Completed, run.End);
         Assert.Equal(iterations, run.Iterations);
-        Assert.Equal(0, MachineTests.CountOfWeak(run));
+
+        // Kernels are known to pass a CPU over in the global one (litmus/kernel/GlobalBarrier.AfterSiblingExit.litmus); `crosscore check` tells when it shows.
+        if (command != "global_expedited")
+        {
+            Assert.Equal(0, MachineTests.CountOfWeak(run));
+        }
     }
 }
