@@ -52,6 +52,12 @@ public sealed record ExplorationOptions
     /// </summary>
     public int BufferBound { get; init; } = 8;
 
+    /// <summary>
+    /// How many times, all CPUs together, a task may be switched out by an interrupt that it did not ask for; <see langword="null"/>, the default, for any number.
+    /// Reaching it is reported.
+    /// </summary>
+    public int? PreemptionBound { get; init; }
+
     /// <summary>What cores promise of instruction fetch.</summary>
     public FetchProfile Fetch { get; init; } = FetchProfile.Sdm;
 
@@ -94,6 +100,9 @@ public enum Bounds
 
     /// <summary>It was cancelled.</summary>
     Cancelled = 8,
+
+    /// <summary><see cref="ExplorationOptions.PreemptionBound"/> kept a CPU from going on with another task.</summary>
+    Preemptions = 16,
 }
 
 /// <summary>How far an exploration is.</summary>

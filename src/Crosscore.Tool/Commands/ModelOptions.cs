@@ -44,6 +44,13 @@ internal sealed class ModelOptions
         HelpName = "N",
     }.Taking(WholeNumber, value => value >= 1);
 
+    private readonly Option<int?> _preemptions = new Option<int?>("--preemptions")
+    {
+        Description = "On a kernel: switch tasks out at most this often that did not ask for it; without it, any number of times",
+        HelpName = "N",
+        CustomParser = static result => int.TryParse(result.Tokens[0].Value, out int value) && value >= 0 ? value : Wrong(result),
+    };
+
     private readonly Option<string[]> _without = new Option<string[]>("--without")
     {
         Description = "Explore without a reduction; verdicts must not change",
@@ -59,6 +66,11 @@ internal sealed class ModelOptions
         command.Add(_states);
         command.Add(_memory);
         command.Add(_buffer);
+        if (withCore)
+        {
+            command.Add(_preemptions);
+        }
+
         command.Add(_without);
     }
 
@@ -77,7 +89,14 @@ internal sealed class ModelOptions
             MaxStates = result.GetValue(_states),
             MaxBytes = (long)result.GetValue(_memory) << 20,
             BufferBound = result.GetValue(_buffer),
+            PreemptionBound = result.GetValue(_preemptions),
             Reductions = reductions,
         };
+    }
+
+    private static int? Wrong(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        result.AddError($"found '{result.Tokens[0].Value}' after --preemptions, expected a whole number from 0");
+        return null;
     }
 }

@@ -24,7 +24,8 @@ internal static class Wording
         TestVerdict.Disagrees => string.Join("; ", report.Known!.Disagreements),
         TestVerdict.ForbiddenSeen => "FORBIDDEN OUTCOME SEEN: " + string.Join(", ", report.Outcomes
             .Where(outcome => outcome is { IsAllowed: false, Seen: > 0 })
-            .Select(outcome => $"{Describe(report, outcome.Outcome)} {Number(outcome.Seen!.Value)} times")),
+            .Select(outcome => $"{Describe(report, outcome.Outcome)} {Number(outcome.Seen!.Value)} times"))
+            + (report.Test.Properties.TryGetValue("Flaw", out string? flaw) ? $"; known: {flaw}" : ""),
         _ => throw new InvalidOperationException($"Crosscore bug: unknown verdict {report.Verdict}"),
     };
 
@@ -36,6 +37,11 @@ internal static class Wording
         if (bounds.HasFlag(Model.Exploration.Bounds.Buffer))
         {
             parts.Add("a loop stores without a fence and filled the store buffer of --buffer entries");
+        }
+
+        if (bounds.HasFlag(Model.Exploration.Bounds.Preemptions))
+        {
+            parts.Add("a task would have been switched out more often than --preemptions allows");
         }
 
         if (bounds.HasFlag(Model.Exploration.Bounds.States))
