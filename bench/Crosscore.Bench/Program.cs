@@ -10,6 +10,7 @@ var sections = new Dictionary<string, Action<string?>>
     ["corpus"] = CorpusBench.Run,
     ["machine"] = _ => MachineBench.Run(),
     ["barriers"] = _ => BarrierBench.Run(),
+    ["exits"] = _ => ExitedSibling.Run(),
 };
 
 string? corpus = null;

@@ -123,9 +123,14 @@ public sealed class ModelVerdict
         {
             return new ModelVerdict(test, lowered, core, kernel, Explorer.Explore(lowered.Program, core, options, progress, cancellation));
         }
-        catch (Model.ModelException exception)
+        catch (Model.ModelException problem) when (problem.Thread >= 0 && problem.Instruction >= 0)
         {
-            throw new LitmusException(test.File, new SourcePosition(1, 1), exception.Message);
+            X86Instruction instruction = test.Threads[problem.Thread].Code[problem.Instruction];
+            throw new LitmusException(test.File, instruction.Position, $"found {instruction} in P{problem.Thread}: {problem.Message}");
+        }
+        catch (Model.ModelException problem)
+        {
+            throw new LitmusException(test.File, new SourcePosition(1, 1), problem.Message);
         }
     }
 

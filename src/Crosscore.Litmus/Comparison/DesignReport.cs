@@ -31,6 +31,7 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
     /// <param name="design">The design.</param>
     /// <param name="core">The kind of core.</param>
     /// <param name="options">How to explore.</param>
+    /// <param name="machine">What the machine beneath has in addition to what the test says.</param>
     /// <param name="progress">Is told how far it is.</param>
     /// <param name="cancellation">Ends it early.</param>
     /// <exception cref="LitmusException">The model cannot explore this test.</exception>
@@ -39,9 +40,11 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
         KernelDesign design,
         CoreKind core,
         ExplorationOptions options,
+        TestMachine machine = default,
         IProgress<ExplorationProgress>? progress = null,
         CancellationToken cancellation = default)
     {
+        test = machine == default ? test : test with { System = test.System.On(machine, test.File) };
         KernelDesign configured = Configure(test, design);
         // What tests say of designs, they say of x86-TSO.
         (Frequency, string)? expected = core == CoreKind.X86Tso ? Expectation.OnKernel(test, design.Name, ProfileName(options.Fetch)) : null;

@@ -22,6 +22,9 @@ public sealed record BenchOptions
     /// <summary>Kernel designs to explore every test on; none for each test's own choice.</summary>
     public IReadOnlyList<KernelDesign> Kernels { get; init; } = [];
 
+    /// <summary>What the machine beneath kernel designs has in addition to what tests say.</summary>
+    public TestMachine KernelMachine { get; init; }
+
     /// <summary>All designs that are known, for tests that are about kernels.</summary>
     public Func<IReadOnlyList<KernelDesign>> KnownKernels { get; init; } = () => [];
 
@@ -85,7 +88,7 @@ public sealed class TestBench(BenchOptions options)
         IEnumerable<KernelDesign> designs = options.Kernels.Count > 0
             ? options.Kernels
             : options.KnownKernels().Where(design => Expectation.OnKernel(test, design.Name, profile) is not null);
-        return [.. designs.Select(design => DesignReport.Of(test, design, core, options.Exploration, progress, cancellation))];
+        return [.. designs.Select(design => DesignReport.Of(test, design, core, options.Exploration, options.KernelMachine, progress, cancellation))];
     }
 
     private (MachineRun? Run, string? Problem) Run(

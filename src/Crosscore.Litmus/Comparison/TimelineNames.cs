@@ -19,9 +19,7 @@ internal sealed class TimelineNames
         if (verdict.Kernel is not null)
         {
             // Idle tasks follow the threads, in the order of their CPUs; see KernelLowering.
-            IEnumerable<int> idle = Enumerable.Range(0, test.System.Cpus)
-                .Where(cpu => test.System.HasIdle || !test.System.Threads.Any(thread => thread.Cpu == cpu && thread.Start == TaskStart.Running));
-            _tasks.AddRange(idle.Select(cpu => $"idle/{cpu}"));
+            _tasks.AddRange(test.System.IdleCpus.Select(cpu => $"idle/{cpu}"));
         }
 
         _kernelVariables = verdict.Kernel?.Variables.ToDictionary(variable => variable.Name) ?? [];

@@ -14,12 +14,13 @@ internal sealed class KernelLowering
     private readonly KernelDesign _design;
     private readonly KernelCompiler _compiler;
     private readonly List<TaskPlacement> _tasks = [];
+    private readonly TestSystem _system;
 
     public KernelLowering(LitmusTest test, KernelDesign design)
     {
         _test = test;
         _design = design;
-        TestSystem system = test.System;
+        TestSystem system = _system = test.System;
         IReadOnlyList<string> spaces = system.AddressSpaces;
         var tasks = new List<KernelTask>();
         foreach (ThreadPlacement thread in system.Threads)
@@ -29,17 +30,15 @@ internal sealed class KernelLowering
             _tasks.Add(new TaskPlacement(thread.Cpu, thread.Start, thread.Pinned, thread.AddressSpace is null, IsIdle: false));
         }
 
-        for (int cpu = 0; cpu < system.Cpus; cpu++)
+        foreach (int cpu in system.IdleCpus)
         {
+            // On a CPU that is offline nothing else ever runs, and the kernel does not know of it.
             bool busy = system.Threads.Any(thread => thread.Cpu == cpu && thread.Start == TaskStart.Running);
-            if (system.HasIdle || !busy)
-            {
-                tasks.Add(new KernelTask(-1, busy ? -1 : cpu));
-                _tasks.Add(new TaskPlacement(cpu, busy ? TaskStart.Runnable : TaskStart.Running, Pinned: true, IsKernelThread: true, IsIdle: true));
-            }
+            tasks.Add(new KernelTask(-1, busy || !system.IsOnline(cpu) ? -1 : cpu));
+            _tasks.Add(new TaskPlacement(cpu, busy ? TaskStart.Runnable : TaskStart.Running, Pinned: true, IsKernelThread: true, IsIdle: true));
         }
 
-        _compiler = new KernelCompiler(design, new KernelConfiguration(system.Cpus, (1UL << system.Cpus) - 1, tasks));
+        _compiler = new KernelCompiler(design, new KernelConfiguration(system.Cpus, ((1UL << system.Cpus) - 1) & ~(ulong)system.Offline, tasks));
     }
 
     // A kernel thread that will borrow an address space counts among its users from the start; nothing else keeps it there.
@@ -75,7 +74,7 @@ internal sealed class KernelLowering
     /// <summary>What a thread does before its column: one that sleeps in a system call has yet to return from it.</summary>
     public void EmitStart(int thread, ICodeSink sink)
     {
-        if (_test.System.Threads[thread].Start == TaskStart.Asleep)
+        if (_system.Threads[thread].Start == TaskStart.Asleep)
         {
             EmitReturn(sink);
         }
@@ -113,7 +112,8 @@ internal sealed class KernelLowering
     /// <summary>The CPUs with the design's code on them.</summary>
     public CpuSystem Build()
     {
-        var sink = new CpuCodeSink(_test.System.Cpus);
+        TestSystem system = _system;
+        var sink = new CpuCodeSink(system.Cpus);
         int previous = sink.NewRegister();
         int next = sink.NewRegister();
         var handlers = new List<int>();
@@ -125,7 +125,7 @@ internal sealed class KernelLowering
         }
 
         int switchEntry = sink.Position;
-        if (_test.System.Schedules)
+        if (_system.Schedules)
         {
             _compiler.EmitSwitch(sink, previous, next);
         }
@@ -136,19 +136,22 @@ internal sealed class KernelLowering
         sink.Emit(MicroOp.Plain(MicroOpKind.ReturnFromInterrupt));
         return new CpuSystem
         {
-            Cpus = _test.System.Cpus,
+            Cpus = _system.Cpus,
             Tasks = _tasks,
-            CpuCode = [.. Enumerable.Range(0, _test.System.Cpus).Select(sink.CodeOf)],
+            CpuCode = [.. Enumerable.Range(0, _system.Cpus).Select(sink.CodeOf)],
             HandlerEntries = handlers,
             SwitchEntry = switchEntry,
             ReturnEntry = returnEntry,
+            ReturnToKernelEntry = sink.Position - 1,
             PreviousRegister = previous,
             NextRegister = next,
             PersistentRegisters = sink.Persistent,
-            Schedules = _test.System.Schedules,
+            Schedules = _system.Schedules,
             Preemptible = _design.Flag("preemptible"),
             InterruptEntrySerializes = _design.Flag("interrupt_entry_serializes"),
-            InterruptReturnSerializes = _design.Flag("interrupt_return_serializes") || _design.Flag("pti"),
+            InterruptReturnSerializes = _design.Flag("interrupt_return_serializes"),
+            UserReturnSerializes = _design.Flag("pti"),
+            Offline = system.Offline,
             IpiOrder = _design.Options["ipi_order"].Value switch
             {
                 "none" => IpiOrder.None,
@@ -178,13 +181,13 @@ internal sealed class KernelLowering
     {
         int number = type switch
         {
-            KernelType.Mm => _test.System.AddressSpaces.ToList().IndexOf(word) is int space and >= 0 ? space + 1 : -1,
+            KernelType.Mm => _system.AddressSpaces.ToList().IndexOf(word) is int space and >= 0 ? space + 1 : -1,
             KernelType.Task => word.StartsWith('P') && int.TryParse(word[1..], out int task) && task < _test.Threads.Count ? task + 1 : -1,
             _ => int.TryParse(word, out int value) ? value : -1,
         };
         return number >= 0
             ? (ulong)number
-            : throw Error(instruction, $"found the argument '{word}', expected {(type == KernelType.Mm ? $"an address space ({string.Join(", ", _test.System.AddressSpaces)})" : type == KernelType.Task ? "a thread such as P0" : "a number")}");
+            : throw Error(instruction, $"found the argument '{word}', expected {(type == KernelType.Mm ? $"an address space ({string.Join(", ", _system.AddressSpaces)})" : type == KernelType.Task ? "a thread such as P0" : "a number")}");
     }
 
     /// <summary>Collects the code that every CPU has.</summary>

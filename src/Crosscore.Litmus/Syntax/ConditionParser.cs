@@ -333,7 +333,12 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
                 element = ParseElement();
             }
 
-            state.Mention(name.Text, name.Position);
+            // A new location would be zero for ever; the condition that it was meant for would be about nothing.
+            if (!state.Knows(name.Text))
+            {
+                throw scanner.Error(name.Position, $"found '{name.Text}', which neither the initial state nor an instruction names");
+            }
+
             place = new Place(-1, default, name.Text, element, name.Position);
         }
 

@@ -4,7 +4,7 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>A litmus test as written: its program, its initial state and the question it asks of the final states.</summary>
-public sealed class LitmusTest
+public sealed record LitmusTest
 {
     /// <summary>The file it was read from, as the user named it.</summary>
     public required string File { get; init; }

@@ -9,15 +9,46 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="Pinned">Whether it stays on its CPU.</param>
 public sealed record ThreadPlacement(int Cpu, TaskStart Start, string? AddressSpace, bool Pinned);
 
+/// <summary>What whoever asks about tests wants of the machine beneath them, beyond what they say themselves.</summary>
+/// <param name="Cpus">The fewest CPUs that it has.</param>
+/// <param name="Offline">CPUs, as a bit mask, that are offline, of those that it has.</param>
+public readonly record struct TestMachine(int Cpus, int Offline);
+
 /// <summary>The CPUs of a test and the threads on them, as header lines say it; see docs/litmus.md.</summary>
 /// <param name="Cpus">How many CPUs there are.</param>
 /// <param name="Threads">One placement for each thread.</param>
+/// <param name="Offline">The CPUs, as a bit mask, that are offline.</param>
 /// <param name="HasIdle">Whether each CPU has an idle task to switch to.</param>
 /// <param name="Schedules">Whether tasks are switched.</param>
 /// <param name="IsPlain">Whether nothing of this was written: each thread has a CPU of its own, and the same address space.</param>
-public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads, bool HasIdle, bool Schedules, bool IsPlain)
+public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads, int Offline, bool HasIdle, bool Schedules, bool IsPlain)
 {
+    /// <summary>The most CPUs that a test can have.</summary>
+    public const int MostCpus = 8;
+
     private const string DefaultAddressSpace = "a";
+
+    /// <summary>Whether a CPU is online.</summary>
+    /// <param name="cpu">Its number.</param>
+    public bool IsOnline(int cpu) => (Offline >> cpu & 1) == 0;
+
+    /// <summary>The CPUs that have an idle task, in their order. One that is offline has nothing else.</summary>
+    public IReadOnlyList<int> IdleCpus =>
+        [.. Enumerable.Range(0, Cpus).Where(cpu => (HasIdle && IsOnline(cpu)) || !Threads.Any(thread => thread.Cpu == cpu && thread.Start == TaskStart.Running))];
+
+    /// <summary>The same on another machine.</summary>
+    /// <param name="machine">The machine.</param>
+    /// <param name="file">The test's file, for an error.</param>
+    /// <exception cref="LitmusException">A thread would be on a CPU that is offline.</exception>
+    public TestSystem On(TestMachine machine, string file)
+    {
+        int cpus = Math.Max(Cpus, machine.Cpus);
+        int offline = (Offline | machine.Offline) & ((1 << cpus) - 1);
+        int displaced = Threads.ToList().FindIndex(thread => (offline >> thread.Cpu & 1) != 0);
+        return displaced < 0
+            ? this with { Cpus = cpus, Offline = offline }
+            : throw new LitmusException(file, new SourcePosition(1, 1), $"found CPU {Threads[displaced].Cpu} offline, expected it online: P{displaced} is there at the start");
+    }
 
     /// <summary>The names of the address spaces, in the order of first mention.</summary>
     public IReadOnlyList<string> AddressSpaces => [.. Threads.Select(thread => thread.AddressSpace).OfType<string>().Distinct()];
@@ -25,7 +56,7 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
     internal static TestSystem Parse(
         LitmusScanner scanner, IReadOnlyDictionary<string, string> properties, IReadOnlyDictionary<string, SourcePosition> positions, int threads)
     {
-        bool plain = !properties.Keys.Any(key => key is "Cpus" or "Idle" or "Schedule" || IsThread(key));
+        bool plain = !properties.Keys.Any(key => key is "Cpus" or "Offline" or "Idle" or "Schedule" || IsThread(key));
         var placements = new List<ThreadPlacement>();
         for (int thread = 0; thread < threads; thread++)
         {
@@ -41,10 +72,12 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
 
         int needed = placements.Max(placement => placement.Cpu) + 1;
         int cpus = Number(scanner, properties, positions, "Cpus", needed);
-        if (cpus < needed || cpus > 8)
+        if (cpus < needed || cpus > MostCpus)
         {
-            throw scanner.Error(positions["Cpus"], $"found {cpus} CPUs, expected {needed} to 8");
+            throw scanner.Error(positions["Cpus"], $"found {cpus} CPUs, expected {needed} to {MostCpus}");
         }
+
+        int offline = ParseOffline(scanner, properties, positions, cpus, placements);
 
         for (int cpu = 0; cpu < cpus; cpu++)
         {
@@ -57,7 +90,7 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
         }
 
         return new TestSystem(
-            cpus, placements, YesNo(scanner, properties, positions, "Idle", false), YesNo(scanner, properties, positions, "Schedule", !plain), plain);
+            cpus, placements, offline, YesNo(scanner, properties, positions, "Idle", false), YesNo(scanner, properties, positions, "Schedule", !plain), plain);
     }
 
     private static bool IsThread(string key) => key.Length > 1 && key[0] == 'P' && key.Skip(1).All(char.IsAsciiDigit);
@@ -74,7 +107,7 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
             string? next = index + 1 < words.Length ? words[index + 1] : null;
             switch (words[index])
             {
-                case "cpu" when int.TryParse(next, out int number) && number is >= 0 and < 8:
+                case "cpu" when int.TryParse(next, out int number) && number is >= 0 and < MostCpus:
                     cpu = number;
                     index++;
                     break;
@@ -103,6 +136,25 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
         }
 
         return new ThreadPlacement(cpu, start, space, pinned);
+    }
+
+    private static int ParseOffline(
+        LitmusScanner scanner, IReadOnlyDictionary<string, string> properties, IReadOnlyDictionary<string, SourcePosition> positions, int cpus, List<ThreadPlacement> placements)
+    {
+        int offline = 0;
+        foreach (string word in (properties.GetValueOrDefault("Offline") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (!int.TryParse(word, out int cpu) || cpu < 0 || cpu >= cpus)
+            {
+                throw scanner.Error(positions["Offline"], $"found '{word}' among the CPUs that are offline, expected numbers from 0 to {cpus - 1}");
+            }
+
+            int displaced = placements.FindIndex(placement => placement.Cpu == cpu);
+            offline |= displaced < 0 ? 1 << cpu
+                : throw scanner.Error(positions["Offline"], $"found CPU {cpu} offline, expected it online: P{displaced} is there at the start");
+        }
+
+        return offline;
     }
 
     private static int Number(

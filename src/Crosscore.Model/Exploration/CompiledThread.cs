@@ -9,10 +9,13 @@ namespace Crosscore.Model.Exploration;
 /// </summary>
 internal sealed class CompiledThread
 {
+    private readonly bool _isCpuCode;
+
     public CompiledThread(int id, ThreadCode code, StaticAnalysis analysis, CellMap map, StateLayout layout, ValueTable values, bool preemptible = false, bool isKernelThread = false,
         ViewSizes views = default, bool isCpuCode = false, params IReadOnlyList<int> entries)
     {
         Id = id;
+        _isCpuCode = isCpuCode;
         Analysis = analysis;
         End = code.Ops.Count;
         Pc = layout.Add(End);
@@ -81,6 +84,7 @@ internal sealed class CompiledThread
         return new CompiledOp
         {
             Kind = op.Kind,
+            Thread = _isCpuCode ? -1 : Id,
             Destination = op.Destination < 0 ? default : Registers[op.Destination],
             A = Compile(op.A, values),
             B = Compile(op.B, values),
@@ -164,6 +168,9 @@ internal readonly record struct CompiledOperand(int Constant, BitField Register)
 internal sealed class CompiledOp
 {
     public required MicroOpKind Kind { get; init; }
+
+    /// <summary>The thread that it belongs to; -1 for the code of a CPU.</summary>
+    public required int Thread { get; init; }
 
     public required BitField Destination { get; init; }
 

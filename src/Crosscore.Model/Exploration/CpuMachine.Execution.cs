@@ -254,7 +254,8 @@ internal sealed partial class CpuMachine<TMachine>
 
     private void ReturnFromInterrupt(Span<ulong> state, int cpu, CompiledOp op)
     {
-        if (_system!.InterruptReturnSerializes)
+        bool serializes = ReturnSerializes(state, cpu);
+        if (serializes)
         {
             if (_memory.HasViews)
             {
@@ -268,18 +269,17 @@ internal sealed partial class CpuMachine<TMachine>
 
         int task = _scheduler.Current(state, cpu);
         _scheduler.SetInterrupted(state, task, false);
-        Recorder?.Note(cpu, task, _system.InterruptReturnSerializes ? TraceEventKind.ReturnSerializing : TraceEventKind.Return, op);
+        Recorder?.Note(cpu, task, serializes ? TraceEventKind.ReturnSerializing : TraceEventKind.Return, op);
     }
 
     private void BeginSwitch(Span<ulong> state, int cpu, int next)
     {
         int previous = _scheduler.Current(state, cpu);
-        CompiledThread task = _tasks[previous];
-        int pc = task.Pc.Get(state);
-        OpContext context = pc == task.End ? ContextOfFinished(previous) : task.Ops[pc].Context;
-        bool asked = _scheduler.IsAsleep(state, previous) || context.HasFlag(OpContext.ReschedulePoint);
+        bool asked = IsSwitchAskedFor(state, previous);
         if (!asked)
         {
+            _scheduler.CountPreemption(state);
+
             // Only an interrupt gets the kernel to switch a task that does not ask for it; the task goes on by returning from that interrupt.
             _scheduler.SetInterrupted(state, previous, true);
         }
@@ -346,6 +346,20 @@ internal sealed partial class CpuMachine<TMachine>
 
     private int TaskOf(ReadOnlySpan<ulong> state, int cpu) => IsInCpuCode(state, cpu) ? -1 : _scheduler.Current(state, cpu);
 
-    private CellSpan SpanOf(ReadOnlySpan<ulong> state, CompiledOp op) =>
-        op.A.IsConstant ? op.Span : _setup.Map.FindComputed(_values[op.A.Get(state)], op.Width);
+    private CellSpan SpanOf(ReadOnlySpan<ulong> state, CompiledOp op)
+    {
+        if (op.A.IsConstant)
+        {
+            return op.Span;
+        }
+
+        try
+        {
+            return _setup.Map.FindComputed(_values[op.A.Get(state)], op.Width);
+        }
+        catch (ModelException problem)
+        {
+            throw problem.At(op.Thread, op.Source);
+        }
+    }
 }

@@ -72,7 +72,7 @@ internal sealed partial class CpuMachine<TMachine>
                 // The answer only lets the sender go on, which it need not do at once; in a buffer nobody sees it at all.
                 return AnswerWaits(state, cpu) ? StepKind.Blocked : OthersMayRequestFences(state, cpu) ? StepKind.Visible : StepKind.Local;
             case MicroOpKind.ReturnFromInterrupt:
-                return _system!.InterruptReturnSerializes && _memory.HasWaitingStores(state, cpu) ? StepKind.Blocked
+                return ReturnSerializes(state, cpu) && _memory.HasWaitingStores(state, cpu) ? StepKind.Blocked
                     : _fetch.Any ? StepKind.Visible : StepKind.Local;
             case MicroOpKind.SwitchTo:
                 return _memory.CanStore(state, cpu) ? StepKind.Local : StepKind.Blocked;
@@ -138,8 +138,11 @@ internal sealed partial class CpuMachine<TMachine>
                 return true;
             }
 
-            // Where nothing is switched, the way back from an interrupt has no other end, and nobody else sees where on it the CPU is.
-            if (!_scheduler.Switches && !_fetch.Any && !IsInCpuCode(state, cpu) && _scheduler.IsInterrupted(state, current))
+            // Where nothing is switched, the way back from an interrupt has no other end. What may still come before it is another interrupt: that one must not
+            // be able to tell whether it came before or after.
+            // Test: Designs/ReductionTests.A_second_interrupt_may_come_before_the_return_from_the_first.
+            if (!_scheduler.Switches && !_fetch.Any && !IsInCpuCode(state, cpu) && _scheduler.IsInterrupted(state, current)
+                && _returnOnlyReturns && (_handlersOnlyFence || !_memory.HasWaitingStores(state, cpu)))
             {
                 move = new Move(MoveKind.Return, cpu);
                 return true;

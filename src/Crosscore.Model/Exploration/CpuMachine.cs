@@ -45,6 +45,11 @@ internal sealed partial class CpuMachine<TMachine>
     private readonly ulong _readByCpus;
     private readonly ulong _writtenByCpus;
 
+    // The return to user mode does nothing but return; and every handler answers behind the stores of the CPU that it interrupts, and touches no memory itself. Then
+    // it is all the same to whoever interrupts a CPU whether that has returned from the interrupt before.
+    private readonly bool _returnOnlyReturns;
+    private readonly bool _handlersOnlyFence;
+
     public CpuMachine(Explorer.Setup setup, TMachine memory, bool[] bounded)
     {
         _setup = setup;
@@ -67,6 +72,14 @@ internal sealed partial class CpuMachine<TMachine>
             _writtenByCpus |= op.Writes;
         }
 
+        if (_system is not null)
+        {
+            CompiledOp[] cpuOps = _cpuCode[0].Ops;
+            _returnOnlyReturns = cpuOps[_system.ReturnEntry].Kind == MicroOpKind.ReturnFromInterrupt;
+            _handlersOnlyFence = _system.IpiOrder != IpiOrder.None && _interrupts.Handlers.All(
+                handler => cpuOps.Skip(_system.HandlerEntries[handler]).TakeWhile(op => op.Kind != MicroOpKind.EndInterrupt).All(op => op.Width == 0));
+        }
+
         _everReadByOthers = [.. _tasks.Select(task => Others(task, other => other.Analysis.FutureReads[0]) | _readByCpus)];
         _everWrittenByOthers = [.. _tasks.Select(task => Others(task, other => other.Analysis.FutureWrites[0]) | _writtenByCpus)];
     }
@@ -76,6 +89,9 @@ internal sealed partial class CpuMachine<TMachine>
 
     /// <summary>Whether a store had to wait because the bound on waiting stores, and not the program, said so.</summary>
     public bool BufferBoundReached { get; private set; }
+
+    /// <summary>Whether a task was not switched out because the bound on preemptions said so.</summary>
+    public bool PreemptionBoundReached { get; private set; }
 
     public int Cpus => _scheduler.Cpus;
 
@@ -134,7 +150,7 @@ internal sealed partial class CpuMachine<TMachine>
                 AddSteps(state, cpu, moves);
             }
 
-            if (_scheduler.CanBeInterrupted && !IsInCpuCode(state, cpu))
+            if (_scheduler.CanBeInterrupted && _scheduler.IsOnline(cpu) && !IsInCpuCode(state, cpu))
             {
                 AddInterruptions(state, cpu, moves);
             }
@@ -192,7 +208,7 @@ internal sealed partial class CpuMachine<TMachine>
         int id = _scheduler.Current(state, cpu);
         CompiledThread task = _tasks[id];
         int pc = task.Pc.Get(state);
-        OpContext context = pc == task.End ? ContextOfFinished(id) : task.Ops[pc].Context;
+        OpContext context = ContextOf(state, id);
         bool interrupted = _scheduler.IsInterrupted(state, id);
         if (interrupted)
         {
@@ -225,6 +241,7 @@ internal sealed partial class CpuMachine<TMachine>
 
     private void AddSwitches(ReadOnlySpan<ulong> state, int cpu, int previous, bool finished, List<Move> moves)
     {
+        bool allowed = _scheduler.CanPreempt(state) || IsSwitchAskedFor(state, previous);
         for (int next = 0; next < _tasks.Length; next++)
         {
             // Nobody is interested in a task that has ended; an idle one has a use only before or between tasks that have not.
@@ -232,7 +249,12 @@ internal sealed partial class CpuMachine<TMachine>
             bool useful = idle ? !finished : !IsFinished(state, _tasks[next]);
             if (next != previous && useful && _scheduler.CanSwitchTo(state, cpu, next))
             {
-                moves.Add(new Move(MoveKind.Switch, cpu, next));
+                if (allowed)
+                {
+                    moves.Add(new Move(MoveKind.Switch, cpu, next));
+                }
+
+                PreemptionBoundReached |= !allowed;
             }
         }
     }
@@ -241,9 +263,21 @@ internal sealed partial class CpuMachine<TMachine>
     private bool CanBeSwitchedOut(OpContext context) => !context.HasFlag(OpContext.PreemptionOff)
         && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint) || _system!.Preemptible);
 
+    // The task sleeps, or the kernel asks by itself whether another one should run: no interrupt is needed, and none is returned from later.
+    private bool IsSwitchAskedFor(ReadOnlySpan<ulong> state, int task) =>
+        _scheduler.IsAsleep(state, task) || ContextOf(state, task).HasFlag(OpContext.ReschedulePoint);
+
     // A finished user task spins in user mode; a finished kernel thread asks all the time whether there is something better to do.
-    private OpContext ContextOfFinished(int task) =>
-        _system!.Tasks[task].IsKernelThread ? OpContext.Kernel | OpContext.ReschedulePoint : OpContext.User;
+    private OpContext ContextOf(ReadOnlySpan<ulong> state, int task)
+    {
+        int pc = _tasks[task].Pc.Get(state);
+        return pc != _tasks[task].End ? _tasks[task].Ops[pc].Context
+            : _system!.Tasks[task].IsKernelThread ? OpContext.Kernel | OpContext.ReschedulePoint
+            : OpContext.User;
+    }
+
+    private bool ReturnSerializes(ReadOnlySpan<ulong> state, int cpu) => _system!.InterruptReturnSerializes
+        || (_system.UserReturnSerializes && !ContextOf(state, _scheduler.Current(state, cpu)).HasFlag(OpContext.Kernel));
 
     /// <summary>Takes a move.</summary>
     public void Apply(Span<ulong> state, Move move)
@@ -269,8 +303,9 @@ internal sealed partial class CpuMachine<TMachine>
                 TakeInterrupt(state, move.Cpu, move.Argument);
                 break;
             case MoveKind.Return:
-                Recorder?.Note(move.Cpu, _scheduler.Current(state, move.Cpu), TraceEventKind.BeginReturn);
-                _cpuCode[move.Cpu].Pc.Set(state, _system!.ReturnEntry);
+                int interrupted = _scheduler.Current(state, move.Cpu);
+                Recorder?.Note(move.Cpu, interrupted, TraceEventKind.BeginReturn);
+                _cpuCode[move.Cpu].Pc.Set(state, ContextOf(state, interrupted).HasFlag(OpContext.Kernel) ? _system!.ReturnToKernelEntry : _system!.ReturnEntry);
                 break;
             case MoveKind.Switch:
                 BeginSwitch(state, move.Cpu, move.Argument);

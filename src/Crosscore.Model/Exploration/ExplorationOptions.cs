@@ -71,6 +71,12 @@ public sealed record ExplorationOptions
     /// <summary>What software need not do on an AArch64 core after it changed code; <see langword="null"/> for what the test says, or nothing.</summary>
     public CacheType? Caches { get; init; }
 
+    /// <summary>
+    /// How many times, all CPUs together, a task may be switched out by an interrupt that it did not ask for; <see langword="null"/>, the default, for any number.
+    /// Reaching it is reported.
+    /// </summary>
+    public int? PreemptionBound { get; init; }
+
     /// <summary>What cores promise of instruction fetch.</summary>
     public FetchProfile Fetch { get; init; } = FetchProfile.Sdm;
 
@@ -119,6 +125,9 @@ public enum Bounds
 
     /// <summary><see cref="ExplorationOptions.Promises"/> was off, and stores of different cells stayed in order.</summary>
     Promises = 32,
+
+    /// <summary><see cref="ExplorationOptions.PreemptionBound"/> kept a CPU from going on with another task.</summary>
+    Preemptions = 64,
 }
 
 /// <summary>How far an exploration is.</summary>

@@ -31,6 +31,7 @@ public static class Explorer
         ArgumentOutOfRangeException.ThrowIfLessThan(options.BufferBound, 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxStates, 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Workers, 1, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfNegative(options.PreemptionBound ?? 0, nameof(options));
         if ((program.System?.Cpus ?? 1) > 30)
         {
             throw new ModelException($"The program has {program.System!.Cpus} CPUs; the model takes 1 to 30.");
@@ -49,7 +50,7 @@ public static class Explorer
         long start = Stopwatch.GetTimestamp();
         var map = new CellMap(program, mayCut: core != CoreKind.AArch64);
         StaticAnalysis[] analyses = [.. program.Threads.Select((thread, id) => new StaticAnalysis(
-            thread, map, program.Observations.Where(observed => observed.Thread == id).Select(observed => observed.Register)))];
+            thread, map, program.Observations.Where(observed => observed.Thread == id).Select(observed => observed.Register), id))];
 
         // A program that computes may meet values that it does not name; when there is no room for one more, everything starts again with wider fields.
         bool computes = AllCode(program).Any(op => op.Kind == MicroOpKind.Compute) || map.HasByteCells;
@@ -109,7 +110,7 @@ public static class Explorer
             }
 
             Values.LargestNumber = Values.Count == 1 && spareBits == 0 ? 0 : (1 << bits) - 1;
-            Scheduler = new Scheduler(program, Layout);
+            Scheduler = new Scheduler(program, options.PreemptionBound, Layout);
             Interrupts = new Interrupts(program, Scheduler.Cpus, Layout);
             Requests = new FenceRequests(analyses, Scheduler.Cpus, Layout);
             ViewSizes views = core == CoreKind.AArch64 ? SizeOfViews(program, analyses, options) : default;
@@ -120,7 +121,7 @@ public static class Explorer
                 // A register that keeps its value from one invocation to the next is live at the end; all of them have to be taken for that.
                 _cpuAnalysis = new StaticAnalysis(system.CpuCode[0], map, Enumerable.Range(0, system.CpuCode[0].InitialRegisters.Count).Where(system.PersistentRegisters.Contains));
                 CpuCode = [.. system.CpuCode.Select((code, cpu) => new CompiledThread(
-                    cpu, code, _cpuAnalysis, map, Layout, Values, views: views, isCpuCode: true, entries: [.. system.HandlerEntries, system.SwitchEntry, system.ReturnEntry]))];
+                    cpu, code, _cpuAnalysis, map, Layout, Values, views: views, isCpuCode: true, entries: system.Entries))];
             }
 
             Memory = new MainMemory(map, Layout, Values);
@@ -217,7 +218,7 @@ public static class Explorer
         // and is reported.
         private int? MostOfCpu(CpuSystem system, int?[] tasks)
         {
-            int? own = _cpuAnalysis!.MostWaitingStores(LongestBuffer, [.. system.HandlerEntries, system.SwitchEntry, system.ReturnEntry]);
+            int? own = _cpuAnalysis!.MostWaitingStores(LongestBuffer, system.Entries);
             return own is null || tasks.Contains(null) ? null : tasks.Max() + own + 2;
         }
 

@@ -14,6 +14,7 @@ internal sealed class Interrupts
     {
         MicroOp[] sends = [.. program.Threads.SelectMany(thread => thread.Ops).Where(op => op.Kind == MicroOpKind.SendIpi)];
         Any = sends.Length > 0;
+        Handlers = [.. sends.Select(op => op.Target).Distinct()];
         int everybody = Any ? (1 << cpus) - 1 : 0;
         int handlers = Any ? sends.Max(op => op.Target) : 0;
         _pending = Fields(layout, cpus, everybody);
@@ -24,6 +25,9 @@ internal sealed class Interrupts
 
     /// <summary>Whether the program sends any.</summary>
     public bool Any { get; }
+
+    /// <summary>The handlers that are ever called for.</summary>
+    public IReadOnlyList<int> Handlers { get; }
 
     public void Send(Span<ulong> state, int sender, int targets, int handler)
     {

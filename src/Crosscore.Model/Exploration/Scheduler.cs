@@ -14,9 +14,12 @@ internal sealed class Scheduler
     private readonly BitField[] _asleep = [];
     private readonly BitField[] _onCpu = [];
     private readonly BitField[] _interrupted = [];
+    private readonly int? _mostPreemptions;
+    private readonly BitField _preemptions;
 
-    public Scheduler(ModelProgram program, StateLayout layout)
+    public Scheduler(ModelProgram program, int? mostPreemptions, StateLayout layout)
     {
+        _mostPreemptions = mostPreemptions;
         _system = program.System;
         Tasks = program.Threads.Count;
         Cpus = _system?.Cpus ?? Tasks;
@@ -39,6 +42,7 @@ internal sealed class Scheduler
         _asleep = Fields(layout, Tasks, Switches ? 1 : 0);
         _onCpu = Fields(layout, Tasks, Switches ? 1 : 0);
         _interrupted = Fields(layout, Tasks, CanBeInterrupted ? 1 : 0);
+        _preemptions = layout.Add(Switches ? mostPreemptions ?? 0 : 0);
     }
 
     public int Cpus { get; }
@@ -94,6 +98,20 @@ internal sealed class Scheduler
     /// <summary>Whether a CPU can switch to a task: it is awake, no CPU has it, and it may run there.</summary>
     public bool CanSwitchTo(ReadOnlySpan<ulong> state, int cpu, int task) =>
         _asleep[task].Get(state) == 0 && _onCpu[task].Get(state) == 0 && (!_system!.Tasks[task].Pinned || _system.Tasks[task].Cpu == cpu);
+
+    /// <summary>Whether a task may be switched out once more by an interrupt that it did not ask for.</summary>
+    public bool CanPreempt(ReadOnlySpan<ulong> state) => _mostPreemptions is not int most || _preemptions.Get(state) < most;
+
+    public void CountPreemption(Span<ulong> state)
+    {
+        if (_mostPreemptions is not null)
+        {
+            _preemptions.Set(state, _preemptions.Get(state) + 1);
+        }
+    }
+
+    /// <summary>Whether a CPU is there at all.</summary>
+    public bool IsOnline(int cpu) => _system is null || (_system.Offline >> cpu & 1) == 0;
 
     /// <summary>A CPU takes a task, which no other can then take.</summary>
     public void Claim(Span<ulong> state, int task) => _onCpu[task].Set(state, 1);

@@ -11,14 +11,16 @@ internal sealed class StaticAnalysis
 {
     private readonly IReadOnlyList<MicroOp> _ops;
     private readonly CellMap _map;
+    private readonly int _thread;
 
-    public StaticAnalysis(ThreadCode thread, CellMap map, IEnumerable<int> observedRegisters)
+    public StaticAnalysis(ThreadCode code, CellMap map, IEnumerable<int> observedRegisters, int thread = -1)
     {
-        _ops = thread.Ops;
+        _ops = code.Ops;
         _map = map;
-        if (thread.InitialRegisters.Count > 64)
+        _thread = thread;
+        if (code.InitialRegisters.Count > 64)
         {
-            throw new ModelException($"A thread uses {thread.InitialRegisters.Count} registers; the model has room for 64.");
+            throw new ModelException($"A thread uses {code.InitialRegisters.Count} registers; the model has room for 64.") { Thread = thread };
         }
 
         FutureReads = new ulong[_ops.Count + 1];
@@ -53,8 +55,22 @@ internal sealed class StaticAnalysis
     public ulong[] LiveRegisters { get; }
 
     /// <summary>The cells that one operation names.</summary>
-    public ulong CellsOf(MicroOp op) => op.A.IsConstant ? _map.Find(op.A.Constant, op.Width).Mask
-        : op.Region is null ? _map.AddressTakenMask : _map.MaskOf(op.Region);
+    public ulong CellsOf(MicroOp op)
+    {
+        if (!op.A.IsConstant)
+        {
+            return op.Region is null ? _map.AddressTakenMask : _map.MaskOf(op.Region);
+        }
+
+        try
+        {
+            return _map.Find(op.A.Constant, op.Width).Mask;
+        }
+        catch (ModelException problem)
+        {
+            throw problem.At(_thread, op.Source);
+        }
+    }
 
     /// <summary>What an indivisible step that begins at an operation reads and writes.</summary>
     public (ulong Reads, ulong Writes) CellsOfAtomic(int begin)

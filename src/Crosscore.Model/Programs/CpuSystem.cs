@@ -52,8 +52,14 @@ public sealed class CpuSystem
     /// <summary>The operation that a context switch begins with.</summary>
     public required int SwitchEntry { get; init; }
 
-    /// <summary>The operation that the return from an interrupt begins with.</summary>
+    /// <summary>The operation that the return from an interrupt to user mode begins with.</summary>
     public required int ReturnEntry { get; init; }
+
+    /// <summary>The operation that the return from an interrupt to the kernel begins with; no hook of a design is on that way.</summary>
+    public required int ReturnToKernelEntry { get; init; }
+
+    /// <summary>All operations that the code of a CPU begins with.</summary>
+    internal int[] Entries => [.. HandlerEntries, SwitchEntry, ReturnEntry, ReturnToKernelEntry];
 
     /// <summary>The register of the CPU's code that holds the number, plus one, of the task that is switched out.</summary>
     public required int PreviousRegister { get; init; }
@@ -73,8 +79,14 @@ public sealed class CpuSystem
     /// <summary>Whether taking an interrupt serialises the core.</summary>
     public required bool InterruptEntrySerializes { get; init; }
 
-    /// <summary>Whether returning from an interrupt does.</summary>
+    /// <summary>Whether returning from an interrupt does, to wherever.</summary>
     public required bool InterruptReturnSerializes { get; init; }
+
+    /// <summary>Whether every return to user mode does.</summary>
+    public required bool UserReturnSerializes { get; init; }
+
+    /// <summary>The CPUs, as a bit mask, that run nothing and take no interrupt.</summary>
+    public int Offline { get; init; }
 
     /// <summary>How an inter-processor interrupt orders memory.</summary>
     public required IpiOrder IpiOrder { get; init; }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Memory;
 
@@ -38,15 +39,43 @@ internal sealed class KernelOptions
         HelpName = "LABEL",
     };
 
+    private readonly Option<int> _cpus = new Option<int>("--cpus")
+    {
+        Description = "The machine beneath the kernel has at least this many CPUs",
+        HelpName = "N",
+    }.Taking($"a whole number from 1 to {TestSystem.MostCpus}", value => value is >= 1 and <= TestSystem.MostCpus);
+
+    private readonly Option<string?> _offline = new("--offline")
+    {
+        Description = "CPUs that are offline, as in 1,2; no thread of a test may start there",
+        HelpName = "CPUS",
+    };
+
     public void AddTo(Command command)
     {
         command.Add(_kernel);
         command.Add(_profile);
         command.Add(_option);
         command.Add(_remove);
+        command.Add(_cpus);
+        command.Add(_offline);
     }
 
     public FetchProfile Profile(ParseResult result) => ProfileNames[result.GetValue(_profile)!];
+
+    /// <summary>The machine beneath the kernel, beyond what tests say.</summary>
+    public TestMachine Machine(ParseResult result)
+    {
+        int offline = 0;
+        foreach (string word in (result.GetValue(_offline) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            offline |= int.TryParse(word, out int cpu) && cpu is >= 0 and < TestSystem.MostCpus
+                ? 1 << cpu
+                : throw new UsageException($"found '{word}' after --offline, expected numbers of CPUs from 0 to {TestSystem.MostCpus - 1}, with commas between");
+        }
+
+        return new TestMachine(result.GetValue(_cpus), offline);
+    }
 
     /// <summary>The designs that were asked for; none when none was.</summary>
     public IReadOnlyList<KernelDesign> Read(ParseResult result)

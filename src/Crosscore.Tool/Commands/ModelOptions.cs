@@ -62,6 +62,13 @@ internal sealed class ModelOptions
         AllowMultipleArgumentsPerToken = true,
     }.AcceptOnlyFromAmong("idc", "dic", "none");
 
+    private readonly Option<int?> _preemptions = new Option<int?>("--preemptions")
+    {
+        Description = "On a kernel: switch tasks out at most this often that did not ask for it; without it, any number of times",
+        HelpName = "N",
+        CustomParser = static result => int.TryParse(result.Tokens[0].Value, out int value) && value >= 0 ? value : Wrong(result),
+    };
+
     private readonly Option<string[]> _without = new Option<string[]>("--without")
     {
         Description = "Explore without a reduction; verdicts must not change",
@@ -80,6 +87,11 @@ internal sealed class ModelOptions
         command.Add(_writes);
         command.Add(_noPromises);
         command.Add(_caches);
+        if (withCore)
+        {
+            command.Add(_preemptions);
+        }
+
         command.Add(_without);
     }
 
@@ -104,7 +116,14 @@ internal sealed class ModelOptions
             Caches = result.GetValue(_caches) is { Length: > 0 } caches
                 ? caches.Aggregate(CacheType.None, (all, name) => all | name switch { "idc" => CacheType.Idc, "dic" => CacheType.Dic, _ => CacheType.None })
                 : null,
+            PreemptionBound = result.GetValue(_preemptions),
             Reductions = reductions,
         };
+    }
+
+    private static int? Wrong(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        result.AddError($"found '{result.Tokens[0].Value}' after --preemptions, expected a whole number from 0");
+        return null;
     }
 }

@@ -69,6 +69,7 @@ internal static class TestCommand
                 IsCoreChosen = explore && !run && model.Core(result) is not null,
                 Exploration = explore && !run ? model.Read(result) with { Fetch = kernel.Profile(result) } : model.Read(result),
                 Kernels = explore && !run ? kernel.Read(result) : [],
+                KernelMachine = explore && !run ? kernel.Machine(result) : default,
                 KnownKernels = () => known.Value,
                 Machine = run ? machine.Read(result) : null,
             };
@@ -98,6 +99,7 @@ internal static class TestCommand
     {
         int failures = 0;
         int unreadable = 0;
+        int bugs = 0;
         using var progress = new ProgressLine();
         foreach (string file in files)
         {
@@ -124,6 +126,13 @@ internal static class TestCommand
                 Console.Error.WriteLine($"crosscore: {problem.Message}");
                 unreadable++;
             }
+            catch (Exception bug) when (bug is not UsageException)
+            {
+                // The other tests can still be examined.
+                progress.Clear();
+                Console.Error.WriteLine($"crosscore: {file}: this is a mistake of Crosscore, please report it with this test.\n{bug}");
+                bugs++;
+            }
         }
 
         if (cancellation.IsCancellationRequested)
@@ -132,7 +141,7 @@ internal static class TestCommand
             failures++;
         }
 
-        writer.Finish(unreadable);
-        return unreadable > 0 ? ExitCode.BadInput : failures > 0 ? ExitCode.Failure : ExitCode.Success;
+        writer.Finish(unreadable + bugs);
+        return bugs > 0 ? ExitCode.InternalError : unreadable > 0 ? ExitCode.BadInput : failures > 0 ? ExitCode.Failure : ExitCode.Success;
     }
 }

@@ -11,6 +11,9 @@ internal static class DesignTables
     // The design that says what the manual promises; others are measured by it.
     private const string Specification = "specification";
 
+    // So many that a line of the legend is no wider than the table above it.
+    private const int NamesInLine = 5;
+
     /// <summary>One test: a line for each design.</summary>
     public static Table Of(TestReport report)
     {
@@ -46,7 +49,11 @@ internal static class DesignTables
         }
 
         console.Write(table);
-        console.WriteLine(string.Join("  ", names.Select((name, index) => $"{index + 1} {name}")));
+        foreach (IEnumerable<string> line in names.Select((name, index) => $"{index + 1} {name}").Chunk(NamesInLine))
+        {
+            console.WriteLine(string.Join("  ", line));
+        }
+
         console.MarkupLine("N never, S sometimes, A always; [red]red[/]: allows what the manual forbids; -: the design lacks a system call; !: not as the test expects");
     }
 

@@ -164,7 +164,7 @@ internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces
         _console.MarkupLine($"[bold]{Markup.Escape(report.Test.Name)}[/]  [dim]{Markup.Escape(report.Test.File)}[/]");
         if (report.Test.Description.Length > 0)
         {
-            _console.Write(new Padder(new Text(report.Test.Description, new Style(decoration: Decoration.Dim)), new Padding(2, 0, 0, 0)));
+            _console.Write(Terminal.Prose(report.Test.Description, new Style(decoration: Decoration.Dim)));
         }
 
         _console.MarkupLine($"  {Markup.Escape(Wording.Question(report.Test))}");

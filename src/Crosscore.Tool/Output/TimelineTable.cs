@@ -18,7 +18,7 @@ internal static class TimelineTable
         console.MarkupLine($"  a shortest way to [cyan]{Markup.Escape(outcome)}[/]");
         if (timeline.Summary.Length > 0 && timeline.Verdict.Kernel is not null)
         {
-            console.Write(new Padder(new Text(timeline.Summary), new Padding(2, 0, 2, 0)));
+            console.Write(Terminal.Prose(timeline.Summary));
         }
 
         bool plain = timeline.Verdict.Kernel is null;

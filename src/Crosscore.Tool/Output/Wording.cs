@@ -24,7 +24,8 @@ internal static class Wording
         TestVerdict.Disagrees => string.Join("; ", report.Known!.Disagreements),
         TestVerdict.ForbiddenSeen => "FORBIDDEN OUTCOME SEEN: " + string.Join(", ", report.Outcomes
             .Where(outcome => outcome is { IsAllowed: false, Seen: > 0 })
-            .Select(outcome => $"{Describe(report, outcome.Outcome)} {Number(outcome.Seen!.Value)} times")),
+            .Select(outcome => $"{Describe(report, outcome.Outcome)} {Number(outcome.Seen!.Value)} times"))
+            + (report.Test.Properties.TryGetValue("Flaw", out string? flaw) ? $"; known: {flaw}" : ""),
         _ => throw new InvalidOperationException($"Crosscore bug: unknown verdict {report.Verdict}"),
     };
 
@@ -46,6 +47,11 @@ internal static class Wording
         if (bounds.HasFlag(Model.Exploration.Bounds.Promises))
         {
             parts.Add("--no-promises: load buffering and stores out of order (LB, MP, S, 2+2W and what contains them) are out of reach");
+        }
+
+        if (bounds.HasFlag(Model.Exploration.Bounds.Preemptions))
+        {
+            parts.Add("a task would have been switched out more often than --preemptions allows");
         }
 
         if (bounds.HasFlag(Model.Exploration.Bounds.States))

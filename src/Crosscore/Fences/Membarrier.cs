@@ -133,6 +133,8 @@ public static class Membarrier
     /// <summary>
     /// MEMBARRIER_CMD_GLOBAL_EXPEDITED (Linux 4.16): a memory barrier on all running threads of all processes that registered to receive it with
     /// <see cref="MembarrierRegistrations.GlobalExpedited"/>. The caller needs no registration.
+    /// From Linux 5.11 to 6.18 at least a CPU is passed over after a thread of a registered process has exited on it, until it runs another process
+    /// (docs/guarantees.md): there use <see cref="PrivateExpedited"/> within a process and <see cref="Global"/> between processes.
     /// </summary>
     /// <exception cref="MembarrierException">Not offered here, or absent, refused, not made here.</exception>
     public static void GlobalExpedited() => Session.Run("Membarrier.GlobalExpedited()", MEMBARRIER_CMD_GLOBAL_EXPEDITED);

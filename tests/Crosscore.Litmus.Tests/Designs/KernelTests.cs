@@ -27,7 +27,7 @@ internal static class KernelTests
 
     /// <summary>Examines a test on a design.</summary>
     public static DesignReport Examine(LitmusTest test, KernelDesign design, ExplorationOptions? options = null) =>
-        DesignReport.Of(test, design, CoreKind.X86Tso, options ?? new ExplorationOptions(), null, TestContext.Current.CancellationToken);
+        DesignReport.Of(test, design, CoreKind.X86Tso, options ?? new ExplorationOptions(), default, null, TestContext.Current.CancellationToken);
 
     /// <summary>The outcomes that a design allows, in words.</summary>
     public static IReadOnlyList<string> Outcomes(DesignReport report) =>

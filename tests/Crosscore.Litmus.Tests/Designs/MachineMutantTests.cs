@@ -86,6 +86,7 @@ public class MachineMutantTests
                 HandlerEntries = system.HandlerEntries,
                 SwitchEntry = system.SwitchEntry,
                 ReturnEntry = system.ReturnEntry,
+                ReturnToKernelEntry = system.ReturnToKernelEntry,
                 PreviousRegister = system.PreviousRegister,
                 NextRegister = system.NextRegister,
                 PersistentRegisters = system.PersistentRegisters,
@@ -93,6 +94,8 @@ public class MachineMutantTests
                 Preemptible = system.Preemptible,
                 InterruptEntrySerializes = system.InterruptEntrySerializes,
                 InterruptReturnSerializes = system.InterruptReturnSerializes,
+                UserReturnSerializes = system.UserReturnSerializes,
+                Offline = system.Offline,
                 IpiOrder = system.IpiOrder,
             },
         };

@@ -42,4 +42,27 @@ public class ReductionTests
 
         Assert.True(compared > 0, $"{name} is too large for every exploration without a reduction.");
     }
+
+    [Fact]
+    public void A_second_interrupt_may_come_before_the_return_from_the_first()
+    {
+        // Neither the handler nor the request or the answer orders anything, only the return from the interrupt does. P1 answers twice before it returns.
+        LitmusTest test = LitmusParser.Parse(
+            """
+            X86_64 TwoInterrupts
+            Schedule=no
+            Options=ipi_order=none
+            { x=0; z=0; flag=0; }
+             P0                                | P1            | P2                                ;
+             movl $1,(z)                       | movl $1,(x)   | movl (flag),%ebx                  ;
+             membarrier private_expedited_rseq | movl (z),%eax | membarrier private_expedited_rseq ;
+             movl $1,(flag)                    |               | movl (x),%eax                     ;
+            exists (1:rax=0 /\ 2:rbx=1 /\ 2:rax=0)
+            """,
+            "TwoInterrupts.litmus");
+        KernelDesign design = KernelTests.Design("linux-5.10-rc");
+
+        Assert.Equal(Frequency.Sometimes, KernelTests.Examine(test, design, new ExplorationOptions { Reductions = Reductions.None }).Verdict!.Frequency);
+        Assert.Equal(Frequency.Sometimes, KernelTests.Examine(test, design).Verdict!.Frequency);
+    }
 }

@@ -114,6 +114,7 @@ public class BadInputTests
         { 1, 10, "found ')', expected '=' or '!='", "exists (x)" },
         { 1, 11, "found ')', expected a number, a location or a register", "exists (x=)" },
         { 1, 12, "found the end of the file, expected ')'", "exists (x=1" },
+        { 1, 9, "found 'typo', which neither the initial state nor an instruction names", "exists (typo=1)" },
         { 1, 13, "found 'y', expected ')' after a part of the condition", "exists (x=1 y=2)" },
         { 1, 13, "found 'junk', expected the end of the file", "exists (x=1)junk" },
         { 1, 9, "found a register of thread 3, but the last column is P0", "exists (3:rax=1)" },

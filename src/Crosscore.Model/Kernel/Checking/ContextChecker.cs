@@ -5,12 +5,14 @@ namespace Crosscore.Model.Kernel.Checking;
 /// <summary>Whether interrupts and preemption are off at a place.</summary>
 /// <param name="InterruptsOff">No interrupt comes here.</param>
 /// <param name="PreemptionOff">How many times preemption was disabled.</param>
-internal readonly record struct CodeContext(bool InterruptsOff, int PreemptionOff)
+/// <param name="Awaited">Whether interrupts were sent that nobody has waited for yet.</param>
+internal readonly record struct CodeContext(bool InterruptsOff, int PreemptionOff, bool Awaited = false)
 {
     /// <summary>What a routine begins with: system calls are interruptible and preemptible, everything else the machine calls with both off.</summary>
     public static CodeContext AtEntry(RoutineKind kind) => kind is RoutineKind.Syscall or RoutineKind.Exit or RoutineKind.Function ? new(false, 0) : new(true, 1);
 
-    public override string ToString() => (InterruptsOff ? "interrupts off" : "interrupts on") + (PreemptionOff > 0 ? " and preemption off" : " and preemption on");
+    public override string ToString() => (InterruptsOff ? "interrupts off" : "interrupts on") + (PreemptionOff > 0 ? " and preemption off" : " and preemption on")
+        + (Awaited ? " and interrupts sent that are not waited for" : "");
 }
 
 /// <summary>
@@ -238,11 +240,14 @@ internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration ent
                 return now with { PreemptionOff = now.PreemptionOff + 1 };
             case Primitive.PreemptEnable:
                 Require(call, now.PreemptionOff > CodeContext.AtEntry(entry.Kind).PreemptionOff, "'preempt_disable' before it");
+                Require(call, !now.Awaited, "'ipi_wait' before it: the CPU that interrupted the others must be the one that waits");
                 return now with { PreemptionOff = now.PreemptionOff - 1 };
             case Primitive.IpiAndWait or Primitive.IpiSend or Primitive.IpiWait:
                 Require(call, !now.InterruptsOff, "interrupts on: two CPUs that wait for each other with interrupts off wait for ever");
                 Require(call, now.PreemptionOff > 0, "preemption off: the CPU that is left out must be the one that waits");
-                return now;
+                bool waits = primitive == Primitive.IpiWait;
+                Require(call, now.Awaited == waits, waits ? "'ipi_send' before it" : "'ipi_wait' before it: a CPU waits for all that it interrupted at once");
+                return now with { Awaited = primitive == Primitive.IpiSend };
             case Primitive.Schedule or Primitive.Sleep:
                 Require(call, !now.InterruptsOff && now.PreemptionOff == 0, "interrupts on and preemption on");
                 return now;

@@ -53,8 +53,7 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
                 EmitSend(call);
                 break;
             case Primitive.Schedule:
-                // The place is all: the operation itself does nothing.
-                Writer.Emit(MicroOp.Jump(Writer.Sink.Position + 1), OpContext.ReschedulePoint);
+                EmitReschedulePoint();
                 break;
             case Primitive.DemandFences:
                 Writer.Emit(MicroOpKind.RequestFences);
@@ -68,6 +67,12 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
                 break;
             case Primitive.PreemptDisable or Primitive.PreemptEnable:
                 Writer.Context = Writer.Context with { PreemptionOff = Writer.Context.PreemptionOff + (primitive == Primitive.PreemptDisable ? 1 : -1) };
+                if (primitive == Primitive.PreemptEnable && Writer.Context is { PreemptionOff: 0, InterruptsOff: false } && input.Design.Options["preemptible"].Value == "true")
+                {
+                    // Such a kernel looks here whether another task should run; who is switched out here comes back without returning from an interrupt.
+                    EmitReschedulePoint();
+                }
+
                 break;
             default:
                 Writer.Emit(Plain(primitive));
@@ -86,6 +91,9 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
         Primitive.RestartSequence => MicroOpKind.MarkRestart,
         _ => throw new InvalidOperationException($"{primitive} is not one operation."),
     };
+
+    // The place is all: the operation itself does nothing.
+    private void EmitReschedulePoint() => Writer.Emit(MicroOp.Jump(Writer.Sink.Position + 1), OpContext.ReschedulePoint);
 
     private void EmitSend(CallExpression call)
     {
