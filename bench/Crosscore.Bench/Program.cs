@@ -7,6 +7,8 @@ using Crosscore.Bench.Machine;
 var sections = new Dictionary<string, Action<string?>>
 {
     ["exploration"] = _ => ExplorationBench.Run(),
+    ["kernel"] = _ => KernelBench.Run(),
+    ["large"] = _ => KernelBench.RunLarge(),
     ["corpus"] = CorpusBench.Run,
     ["machine"] = _ => MachineBench.Run(),
     ["barriers"] = _ => BarrierBench.Run(),
