@@ -31,7 +31,8 @@ public sealed class CodeReclaimer
     /// </summary>
     /// <remarks>
     /// The code must be short and must not block: a collection waits for it. It must not call back into managed code. Callers by any other way (ordinary unmanaged calls, P/Invoke, native threads) are not
-    /// waited for. .NET on CoreCLR or NativeAOT, not Mono, which may stop a thread within native code.
+    /// waited for. Keep the call in a method of its own that is not inlined: where an ordinary unmanaged call of the same signature stands in another branch of the same method, the compiler of .NET 10 may make one
+    /// call of both, and it may be the ordinary one. .NET on CoreCLR or NativeAOT, not Mono, which may stop a thread within native code.
     /// </remarks>
     /// <exception cref="CodeException">The runtime is Mono.</exception>
     public static CodeReclaimer AfterSuspension => Type.GetType("Mono.RuntimeStructs") is null

@@ -12,6 +12,9 @@ internal static class Child
     public const string UseEveryMember = nameof(UseEveryMember);
     public const string UseAbsurdCpus = nameof(UseAbsurdCpus);
     public const string RunSealedCode = nameof(RunSealedCode);
+    public const string ReclaimAfterSuspension = nameof(ReclaimAfterSuspension);
+    public const string ReclaimAfterSuspensionOrdinaryCalls = nameof(ReclaimAfterSuspensionOrdinaryCalls);
+    public const string ReclaimAtOnce = nameof(ReclaimAtOnce);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
     public static IReadOnlyList<int> AbsurdCpus { get; } = [-1, int.MinValue, 9999, int.MaxValue];
@@ -43,6 +46,12 @@ internal static class Child
             case RunSealedCode:
                 Console.WriteLine($"{MachineCode.Call(MachineCode.Return42)} under {File.ReadAllText("/proc/sys/vm/memfd_noexec").Trim()}");
                 return 0;
+            case ReclaimAfterSuspension:
+                return ReclaimTorture.Run(waits: true, suppressesTransition: true);
+            case ReclaimAfterSuspensionOrdinaryCalls:
+                return ReclaimTorture.Run(waits: true, suppressesTransition: false);
+            case ReclaimAtOnce:
+                return ReclaimTorture.Run(waits: false, suppressesTransition: true);
             default:
                 Console.Error.WriteLine($"no such task: {task}");
                 return 2;
