@@ -13,7 +13,7 @@ public sealed class CodeReclaimerTests
     {
         (long hits, long reclaimed, long calls) = Torture(Child.ReclaimAfterSuspension);
         Assert.Equal(0, hits);
-        Assert.True(reclaimed > 100 && calls > 100_000, $"Only {reclaimed} segments were reclaimed during {calls} calls: that shows nothing.");
+        Assert.True(reclaimed >= ReclaimTorture.EnoughReclaimed && calls > 100_000, $"Only {reclaimed} segments were reclaimed during {calls} calls: that shows nothing.");
     }
 
     [Fact]

@@ -13,6 +13,11 @@ internal static class ReclaimTorture
 {
     private static readonly TimeSpan LongestWaitForAHit = TimeSpan.FromSeconds(10);
 
+    /// <summary>On a busy machine a suspension waits for a caller that is off its processor, so a short run may reclaim next to nothing.</summary>
+    public const int EnoughReclaimed = 1000;
+
+    private static readonly TimeSpan LongestRun = TimeSpan.FromSeconds(60);
+
     private static volatile bool s_isOver;
     private static long s_calls;
     private static long s_wrong;
@@ -38,7 +43,9 @@ internal static class ReclaimTorture
         collector.Start();
         long reclaimed = 0;
         long began = Stopwatch.GetTimestamp();
-        while (mustHit ? faults.Hits == 0 && Stopwatch.GetElapsedTime(began) < LongestWaitForAHit : Stopwatch.GetElapsedTime(began) < Duration)
+        while (mustHit
+            ? faults.Hits == 0 && Stopwatch.GetElapsedTime(began) < LongestWaitForAHit
+            : Stopwatch.GetElapsedTime(began) is var elapsed && (elapsed < Duration || (reclaimed < EnoughReclaimed && elapsed < LongestRun + Duration)))
         {
             for (int swap = 0; swap < 8; swap++)
             {
@@ -105,6 +112,7 @@ internal static class ReclaimTorture
 
             GC.Collect(number % 3, GCCollectionMode.Forced, blocking: number % 2 == 0);
             number++;
+            Thread.Sleep(1); // leaves time between collections for the reclaimer to make progress in
         }
 
         GC.KeepAlive(kept);
