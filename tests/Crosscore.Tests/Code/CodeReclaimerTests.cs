@@ -1,5 +1,6 @@
 using System.Globalization;
 using Crosscore.Code;
+using Crosscore.Reclamation;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;
 
@@ -14,6 +15,41 @@ public sealed class CodeReclaimerTests
         (long hits, long reclaimed, long calls) = Torture(Child.ReclaimAfterSuspension);
         Assert.Equal(0, hits);
         Assert.True(reclaimed >= ReclaimTorture.EnoughReclaimed && calls > 100_000, $"Only {reclaimed} segments were reclaimed during {calls} calls: that shows nothing.");
+    }
+
+    [Fact]
+    public void Nobody_executes_code_that_was_freed_after_the_read_sections_it_is_called_in()
+    {
+        (long hits, long reclaimed, long calls) = Torture(Child.ReclaimAfterReadSections);
+        Assert.Equal(0, hits);
+        Assert.True(reclaimed >= ReclaimTorture.EnoughReclaimed && calls > 100_000, $"Only {reclaimed} segments were reclaimed during {calls} calls: that shows nothing.");
+    }
+
+    [Fact]
+    public void Outside_of_read_sections_somebody_does()
+    {
+        (long hits, _, _) = Torture(Child.ReclaimAfterReadSectionsOrdinaryCalls);
+        Assert.True(hits > 0, "Callers outside of sections seem to be waited for; then the sections may prove nothing.");
+    }
+
+    [Fact]
+    public void Inside_of_a_read_section_retiring_never_waits()
+    {
+        CodeReclaimer reclaimer = CodeReclaimer.AfterReadSections(RcuDomain.Default);
+        using SealedCode code = SealedCode.Seal(MachineCode.Return42);
+        using (RcuReadSection section = RcuDomain.Default.EnterReadSection())
+        {
+            for (int count = 0; count < CodeReclaimer.MostSegments + 10; count++)
+            {
+                reclaimer.Retire(code.Install());
+            }
+
+            Assert.Equal(CodeReclaimer.MostSegments + 10, reclaimer.Waiting);
+            _ = Assert.Throws<InvalidOperationException>(() => reclaimer.WaitAndReclaim());
+        }
+
+        _ = reclaimer.WaitAndReclaim();
+        Assert.Equal(0, reclaimer.Waiting);
     }
 
     [Fact]
@@ -122,6 +158,8 @@ public sealed class CodeReclaimerTests
     private sealed class StoppedPeriod : IGracePeriod
     {
         private long _now;
+
+        public bool CanWait => true;
 
         public long Now() => _now;
 

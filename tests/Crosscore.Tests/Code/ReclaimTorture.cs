@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Crosscore.Code;
+using Crosscore.Reclamation;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -25,19 +26,19 @@ internal static class ReclaimTorture
     /// <summary>How long a run that must find nothing looks for it: seconds, CROSSCORE_TORTURE_SECONDS for more.</summary>
     private static TimeSpan Duration => TimeSpan.FromSeconds(int.TryParse(Environment.GetEnvironmentVariable("CROSSCORE_TORTURE_SECONDS"), out int seconds) ? seconds : 3);
 
-    public static int Run(bool waits, bool suppressesTransition)
+    public static int Run(CodeReclaimer? waiting, CallKind kind)
     {
         const int Value = 7;
         CodeRange range = CodeRange.OfThisProcess;
         var faults = new FaultCounter(range.Start, range.Length);
-        CodeReclaimer reclaimer = waits ? CodeReclaimer.AfterSuspension : new CodeReclaimer(new NoGracePeriod());
-        bool mustHit = !(waits && suppressesTransition);
+        CodeReclaimer reclaimer = waiting ?? new CodeReclaimer(new NoGracePeriod());
+        bool mustHit = waiting is null || kind == CallKind.Ordinary;
         using SealedCode code = SealedCode.Seal(Slow(Value));
         InstalledCode current = code.Install();
         var slot = new CodeSlot(current.Address);
 
         // A thread more than processors, so that one is preempted in the middle of the code at times.
-        Thread[] callers = [.. Enumerable.Range(0, Environment.ProcessorCount + 1).Select(_ => new Thread(() => CallThrough(slot, Value, suppressesTransition)))];
+        Thread[] callers = [.. Enumerable.Range(0, Environment.ProcessorCount + 1).Select(_ => new Thread(() => CallThrough(slot, Value, kind)))];
         var collector = new Thread(Collect);
         Array.ForEach(callers, caller => caller.Start());
         collector.Start();
@@ -82,20 +83,31 @@ internal static class ReclaimTorture
         return code.ToArray();
     }
 
-    private static void CallThrough(CodeSlot slot, int value, bool suppressesTransition)
+    private static void CallThrough(CodeSlot slot, int value, CallKind kind)
     {
         long calls = 0;
         long wrong = 0;
         nint address = slot.Address;
         while (!s_isOver)
         {
-            int answer = suppressesTransition ? MachineCode.CallWithoutTransition(address) : MachineCode.Call(address);
+            int answer = kind switch
+            {
+                CallKind.WithoutTransition => MachineCode.CallWithoutTransition(address),
+                CallKind.InReadSection => CallInReadSection(address),
+                _ => MachineCode.Call(address),
+            };
             wrong += answer != value && answer != FaultCounter.Poison ? 1 : 0;
             calls++;
         }
 
         _ = Interlocked.Add(ref s_calls, calls);
         _ = Interlocked.Add(ref s_wrong, wrong);
+    }
+
+    private static int CallInReadSection(nint address)
+    {
+        using RcuReadSection section = RcuDomain.Default.EnterReadSection();
+        return MachineCode.Call(address);
     }
 
     /// <summary>Collections of every kind that the program orders itself, background ones among them, beside those of the reclaimer.</summary>
@@ -118,9 +130,19 @@ internal static class ReclaimTorture
         GC.KeepAlive(kept);
     }
 
+    /// <summary>How the callers call.</summary>
+    public enum CallKind
+    {
+        Ordinary,
+        WithoutTransition,
+        InReadSection,
+    }
+
     /// <summary>The control: everybody is taken to have left at once.</summary>
     private sealed class NoGracePeriod : IGracePeriod
     {
+        public bool CanWait => true;
+
         public long Now() => 0;
 
         public bool HasPassed(long moment) => true;

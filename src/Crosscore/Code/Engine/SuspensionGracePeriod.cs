@@ -15,6 +15,8 @@ namespace Crosscore.Code;
 /// </remarks>
 internal sealed class SuspensionGracePeriod : IGracePeriod
 {
+    public bool CanWait => true; // in code that keeps the runtime from suspending its thread there is no managed code to ask
+
     public long Now() => GC.CollectionCount(0); // counts collections of every generation
 
     /// <summary>Compared for difference, because the count wraps around.</summary>
