@@ -1,5 +1,6 @@
 using Crosscore.Bench;
 using Crosscore.Bench.Barriers;
+using Crosscore.Bench.Code;
 using Crosscore.Bench.Corpus;
 using Crosscore.Bench.Exploration;
 using Crosscore.Bench.Machine;
@@ -13,6 +14,7 @@ var sections = new Dictionary<string, Action<string?>>
     ["machine"] = _ => MachineBench.Run(),
     ["barriers"] = _ => BarrierBench.Run(),
     ["exits"] = _ => ExitedSibling.Run(),
+    ["code"] = _ => InstallBench.Run(),
 };
 
 string? corpus = null;

@@ -1,4 +1,7 @@
 using System.Reflection;
+using Crosscore.Code;
+using Crosscore.Reclamation;
+using Crosscore.Tests.Fences;
 
 namespace Crosscore.Tests.Sandbox;
 
@@ -12,6 +15,13 @@ internal static class Child
     public const string UseEveryMember = nameof(UseEveryMember);
     public const string UseAbsurdCpus = nameof(UseAbsurdCpus);
     public const string RunSealedCode = nameof(RunSealedCode);
+    public const string ReclaimAfterSuspension = nameof(ReclaimAfterSuspension);
+    public const string ReclaimAfterSuspensionOrdinaryCalls = nameof(ReclaimAfterSuspensionOrdinaryCalls);
+    public const string ReclaimAfterReadSections = nameof(ReclaimAfterReadSections);
+    public const string ReclaimAfterReadSectionsOrdinaryCalls = nameof(ReclaimAfterReadSectionsOrdinaryCalls);
+    public const string ReclaimAtOnce = nameof(ReclaimAtOnce);
+    public const string CompileLightFences = nameof(CompileLightFences);
+    public const string TryFences = nameof(TryFences);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
     public static IReadOnlyList<int> AbsurdCpus { get; } = [-1, int.MinValue, 9999, int.MaxValue];
@@ -42,6 +52,21 @@ internal static class Child
                 return 0;
             case RunSealedCode:
                 Console.WriteLine($"{MachineCode.Call(MachineCode.Return42)} under {File.ReadAllText("/proc/sys/vm/memfd_noexec").Trim()}");
+                return 0;
+            case ReclaimAfterSuspension:
+                return ReclaimTorture.Run(CodeReclaimer.AfterSuspension, ReclaimTorture.CallKind.WithoutTransition);
+            case ReclaimAfterReadSections:
+                return ReclaimTorture.Run(CodeReclaimer.AfterReadSections(RcuDomain.Default), ReclaimTorture.CallKind.InReadSection);
+            case ReclaimAfterReadSectionsOrdinaryCalls:
+                return ReclaimTorture.Run(CodeReclaimer.AfterReadSections(RcuDomain.Default), ReclaimTorture.CallKind.Ordinary);
+            case ReclaimAfterSuspensionOrdinaryCalls:
+                return ReclaimTorture.Run(CodeReclaimer.AfterSuspension, ReclaimTorture.CallKind.Ordinary);
+            case ReclaimAtOnce:
+                return ReclaimTorture.Run(null, ReclaimTorture.CallKind.WithoutTransition);
+            case CompileLightFences:
+                return FencedCode.CompileInEveryTier();
+            case TryFences:
+                FenceTrial.RunAndPrint();
                 return 0;
             default:
                 Console.Error.WriteLine($"no such task: {task}");
