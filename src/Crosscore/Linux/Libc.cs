@@ -24,6 +24,15 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
     public static partial int Munmap(nint address, nuint length);
 
+    [LibraryImport("libc", EntryPoint = "sched_getaffinity", SetLastError = true)]
+    public static partial int SchedGetaffinity(int thread, nuint length, byte* mask);
+
+    [LibraryImport("libc", EntryPoint = "sched_setaffinity", SetLastError = true)]
+    public static partial int SchedSetaffinity(int thread, nuint length, byte* mask);
+
+    [LibraryImport("libc", EntryPoint = "sched_getcpu", SetLastError = true)]
+    public static partial int SchedGetcpu();
+
     /// <summary>What the C library says with -1 and errno, said as the kernel does: the negative error number.</summary>
     public static nint OrNegativeErrno(nint answer) => answer == -1 ? -Marshal.GetLastPInvokeError() : answer;
 }
