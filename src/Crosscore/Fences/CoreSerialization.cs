@@ -1,4 +1,5 @@
 using Crosscore.Code;
+using Crosscore.Linux;
 
 namespace Crosscore;
 
@@ -100,9 +101,26 @@ public static unsafe class CoreSerialization
         Facts.Value.Access == MembarrierFailure.None ? MembarrierFailure.NotKept : Facts.Value.Access,
         errno: 0);
 
+    /// <summary>
+    /// Not in the range that is reserved for code: whoever uses addresses of that range again needs this first.
+    /// </summary>
     private static nint Install()
     {
-        using SealedCode code = SealedCode.Seal(SerializingInstruction.ForThisMachine());
-        return code.Install().Address; // Never unmapped: any thread may be in it at any time.
+        byte[] instruction = SerializingInstruction.ForThisMachine();
+        using SealedCode code = SealedCode.Seal(instruction);
+        bool held = false;
+        try
+        {
+            code.File.DangerousAddRef(ref held);
+            nint address = Mapping.Map((nuint)CodeFile.WholePages(instruction.Length), Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED, (int)code.File.DangerousGetHandle());
+            return Mapping.IsError(address) ? throw CodeRefusal.ExecutableMapping((int)-address) : address; // Never unmapped: any thread may be in it at any time.
+        }
+        finally
+        {
+            if (held)
+            {
+                code.File.DangerousRelease();
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ namespace Crosscore.Linux;
 internal static class Errno
 {
     public const int EPERM = 1;
+    public const int EINTR = 4;
     public const int EBADF = 9;
     public const int EAGAIN = 11;
     public const int ENOMEM = 12;
@@ -22,6 +23,7 @@ internal static class Errno
     public static string Name(int errno) => errno switch
     {
         EPERM => nameof(EPERM),
+        EINTR => nameof(EINTR),
         EBADF => nameof(EBADF),
         EAGAIN => nameof(EAGAIN),
         ENOMEM => nameof(ENOMEM),

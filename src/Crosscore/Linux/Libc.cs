@@ -33,6 +33,18 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "sched_getcpu", SetLastError = true)]
     public static partial int SchedGetcpu();
 
+    [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
+    public static partial int Madvise(nint address, nuint length, int advice);
+
+    [LibraryImport("libc", EntryPoint = "sigaction", SetLastError = true)]
+    public static partial int Sigaction(int signal, void* action, void* previous);
+
+    [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
+    public static partial nint SendMessage(int socket, void* message, int flags);
+
+    [LibraryImport("libc", EntryPoint = "recvmsg", SetLastError = true)]
+    public static partial nint ReceiveMessage(int socket, void* message, int flags);
+
     /// <summary>What the C library says with -1 and errno, said as the kernel does: the negative error number.</summary>
     public static nint OrNegativeErrno(nint answer) => answer == -1 ? -Marshal.GetLastPInvokeError() : answer;
 }
