@@ -28,4 +28,9 @@ internal static class Mapping
 
     /// <summary>Whether an answer of mmap is an error number: the kernel's addresses of user space are positive.</summary>
     public static bool IsError(nint answer) => answer is < 0 and > -4096;
+
+    /// <summary>madvise(2): a child made by fork does not get the mapping.</summary>
+    public const int MADV_DONTFORK = 10;
+
+    public static int Advise(nint address, nuint length, int advice) => (int)Libc.OrNegativeErrno(Libc.Madvise(address, length, advice));
 }
