@@ -1,5 +1,6 @@
 using Crosscore.Bench;
 using Crosscore.Bench.Barriers;
+using Crosscore.Bench.Code;
 using Crosscore.Bench.Corpus;
 using Crosscore.Bench.Exploration;
 using Crosscore.Bench.Machine;
@@ -10,6 +11,7 @@ var sections = new Dictionary<string, Action<string?>>
     ["corpus"] = CorpusBench.Run,
     ["machine"] = _ => MachineBench.Run(),
     ["barriers"] = _ => BarrierBench.Run(),
+    ["patches"] = _ => LivePatchBench.Run(),
 };
 
 string? corpus = null;

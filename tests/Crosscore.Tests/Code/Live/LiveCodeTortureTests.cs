@@ -52,8 +52,9 @@ public sealed class LiveCodeTortureTests
     {
         Machine.NeedsRawPrograms();
         NeedsProcessors();
-        using var code = new TortureCode((offset, kind) => (offset is < 0 or > 60) && kind != SiteKind.Call);
-        using var torture = new Torture(code);
+        using var code = new TortureCode((offset, kind) => offset == 62 && kind == SiteKind.Move);
+        using var torture = new Torture(code, managed: false);
+        CodePatch[] patches = [.. Enumerable.Range(0, 256).Select(number => code.PatchTo(number, CodeMode.Strict))];
         var watch = Stopwatch.StartNew();
         long version = 0;
         while (torture.Torn == 0 && watch.Elapsed < ControlTime)
@@ -63,7 +64,7 @@ public sealed class LiveCodeTortureTests
             {
                 lock (LiveCode.Patching)
                 {
-                    code.PatchTo((int)version, CodeMode.Strict).Prepare().Write(() => { });
+                    patches[version & 0xFF].Prepare().Write(() => { });
                 }
             });
         }

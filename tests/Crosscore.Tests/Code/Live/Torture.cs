@@ -31,7 +31,9 @@ internal sealed unsafe class Torture : IDisposable
     private readonly Thread _native;
     private readonly Thread _managed;
 
-    public Torture(TortureCode code)
+    /// <param name="code">What is executed.</param>
+    /// <param name="managed">Whether C# calls it, too. A control tears sooner when one thread has a processor for itself.</param>
+    public Torture(TortureCode code, bool managed = true)
     {
         _targets = [.. code.Sites.Select(site => code.Code.Address + site.Offset)];
         _pinned = GCHandle.Alloc(_targets, GCHandleType.Pinned);
@@ -50,7 +52,10 @@ internal sealed unsafe class Torture : IDisposable
         });
         _managed = new Thread(ManagedLoop);
         _native.Start();
-        _managed.Start();
+        if (managed)
+        {
+            _managed.Start();
+        }
     }
 
     public long Torn => Volatile.Read(ref _shared[NativeTorn]) + Volatile.Read(ref _shared[ManagedTorn]);
@@ -74,7 +79,11 @@ internal sealed unsafe class Torture : IDisposable
     {
         Volatile.Write(ref _shared[Stop], 1);
         _native.Join();
-        _managed.Join();
+        if (_managed.ThreadState != System.Threading.ThreadState.Unstarted)
+        {
+            _managed.Join();
+        }
+
         _loop.Dispose();
         _pinned.Free();
         NativeMemory.AlignedFree(_shared);
