@@ -27,12 +27,13 @@ internal static unsafe class BreakpointControl
     public static long Late => Volatile.Read(ref Block[LateOffset / 8]);
 
     /// <summary>
-    /// Makes a table the one that is looked into; null for none. Version first, table second, and only then may an INT3 of it be stored: pairs with the handler's loads (<see cref="HandlerCode"/>).
+    /// Makes a table the one that is looked into; null for none. The table first, the version second, and only then may an INT3 of it be stored: pairs with the handler, which loads the version first and the
+    /// table second (<see cref="HandlerCode"/>). In the other order a thread could read the new version, still no table, and then an INT3 (litmus/code/Handler.LateTrap.VersionFirst.litmus).
     /// </summary>
     public static void Publish(BreakpointTable? table)
     {
-        Volatile.Write(ref Block[VersionOffset / 8], Block[VersionOffset / 8] + 1);
         Volatile.Write(ref Block[TableOffset / 8], table?.Address ?? 0);
+        Volatile.Write(ref Block[VersionOffset / 8], Block[VersionOffset / 8] + 1);
     }
 
     /// <summary>

@@ -35,7 +35,7 @@ namespace Crosscore.Code;
 ///     jmp the handler before us
 /// </code>
 /// <para>A late trap: the thread met INT3, and before it came here the patch ended and its table went. Where it stood an instruction begins for ever (<see cref="InstructionMap"/>), so it executes there what stands there now.</para>
-/// <para>Version before Table, pairs with <see cref="Publish"/>, which stores them in the same order before the first INT3 is stored: who saw an INT3 and still sees the version it read before has read a table that knows it
+/// <para>Version before Table, pairs with <see cref="Publish"/>, which stores them in the opposite order, and then INT3: who saw an INT3 and still sees the version it read before has read a table that knows it
 /// (litmus/code/Handler.LateTrap.litmus). Inflight before Table, pairs with <see cref="IsQuiet"/>: if we are first it sees us, if it is first we see no table (litmus/code/Handler.TableReuse.litmus).</para>
 /// </remarks>
 internal static class HandlerCode
