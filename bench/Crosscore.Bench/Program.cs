@@ -11,6 +11,7 @@ var sections = new Dictionary<string, Action<string?>>
     ["corpus"] = CorpusBench.Run,
     ["machine"] = _ => MachineBench.Run(),
     ["barriers"] = _ => BarrierBench.Run(),
+    ["code"] = _ => InstallBench.Run(),
     ["patches"] = _ => LivePatchBench.Run(),
 };
 

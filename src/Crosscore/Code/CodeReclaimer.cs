@@ -1,3 +1,5 @@
+using Crosscore.Reclamation;
+
 namespace Crosscore.Code;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace Crosscore.Code;
 /// </summary>
 /// <remarks>
 /// <para>What is retired is unmapped by a later <see cref="Retire"/>, <see cref="Reclaim"/> or <see cref="WaitAndReclaim"/>, or after the next garbage collection, by the finalizer thread, whichever comes first. Not more than
-/// <see cref="MostSegments"/> segments or <see cref="MostBytes"/> bytes wait: then <see cref="Retire"/> waits for a grace period itself.</para>
+/// <see cref="MostSegments"/> segments or <see cref="MostBytes"/> bytes wait: then <see cref="Retire"/> waits for a grace period itself (unless it is called inside of a read section, where that would never end).</para>
 /// <para>Any thread may call any member at any time, except from within the code.</para>
 /// </remarks>
 public sealed class CodeReclaimer
@@ -31,12 +33,25 @@ public sealed class CodeReclaimer
     /// </summary>
     /// <remarks>
     /// The code must be short and must not block: a collection waits for it. It must not call back into managed code. Callers by any other way (ordinary unmanaged calls, P/Invoke, native threads) are not
-    /// waited for. .NET on CoreCLR or NativeAOT, not Mono, which may stop a thread within native code.
+    /// waited for. Keep the call in a method of its own that is not inlined: where an ordinary unmanaged call of the same signature stands in another branch of the same method, the compiler of .NET 10 may make one
+    /// call of both, and it may be the ordinary one. .NET on CoreCLR or NativeAOT, not Mono, which may stop a thread within native code.
     /// </remarks>
     /// <exception cref="CodeException">The runtime is Mono.</exception>
     public static CodeReclaimer AfterSuspension => Type.GetType("Mono.RuntimeStructs") is null
         ? SuspensionReclaimer.Instance
         : throw new CodeException(CodeFailure.WrongPlatform, "Mono suspends threads within native code, so a garbage collection proves nothing about code. Use read sections.");
+
+    /// <summary>
+    /// For code that is called inside of read sections of a domain only: by any kind of call, from any thread that can enter one, through a slot or through an address that was read inside of the section. A
+    /// section costs its thread two stores; the code may be long and may block as far as the domain's sections may.
+    /// </summary>
+    /// <remarks>Each call makes a reclaimer with a queue of its own: keep it. <see cref="WaitAndReclaim"/> throws <see cref="InvalidOperationException"/> inside of a section, where it would wait for itself.</remarks>
+    /// <param name="domain">The domain; it must live as long as something waits.</param>
+    public static CodeReclaimer AfterReadSections(RcuDomain domain)
+    {
+        ArgumentNullException.ThrowIfNull(domain);
+        return new CodeReclaimer(new ReadSectionGracePeriod(domain));
+    }
 
     /// <summary>How many segments are retired and not unmapped yet.</summary>
     public int Waiting
@@ -71,7 +86,7 @@ public sealed class CodeReclaimer
             }
         }
 
-        _ = tooMuch ? WaitAndReclaim() : Reclaim();
+        _ = tooMuch && _period.CanWait ? WaitAndReclaim() : Reclaim();
     }
 
     /// <summary>Unmaps what no thread can be in any more. Does not wait.</summary>

@@ -16,9 +16,10 @@ public sealed class CodeWriter
     /// <summary>The alignment of functions unless another is asked for: a cache line of every processor this library runs on.</summary>
     public const int DefaultAlignment = 64;
 
-    private readonly List<CodeFunction> _functions = [];
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
     private byte[] _buffer = [];
+    private CodeFunction[] _functions = [];
+    private int _count;
     private int _nameCharacters;
 
     /// <summary>Begins a segment.</summary>
@@ -44,7 +45,7 @@ public sealed class CodeWriter
     internal ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, Length);
 
     /// <summary>The functions and entry points so far, in the order in which they were added.</summary>
-    public IReadOnlyList<CodeFunction> Functions => _functions;
+    public IReadOnlyList<CodeFunction> Functions => new ArraySegment<CodeFunction>(_functions, 0, _count);
 
     /// <summary>Adds a function; its first byte is where it is entered. The bytes are copied.</summary>
     /// <param name="code">Complete position-independent instructions for this processor.</param>
@@ -59,31 +60,36 @@ public sealed class CodeWriter
             throw new ArgumentException("A function has at least one byte.", nameof(code));
         }
 
-        if (!System.Numerics.BitOperations.IsPow2(alignment) || alignment > Environment.SystemPageSize)
+        if (!System.Numerics.BitOperations.IsPow2(alignment) || alignment > CodeFile.Page)
         {
             throw new ArgumentException("An alignment is a power of two up to the size of a page.", nameof(alignment));
         }
 
-        long offset = ((long)Length + alignment - 1) & -alignment;
-        if (offset + code.Length > MaximumLength)
+        int start = (Length + alignment - 1) & -alignment; // Far from overflowing: Length stays below MaximumLength.
+        if (code.Length > MaximumLength - start)
         {
-            throw new CodeException(CodeFailure.OutOfAddresses, $"A segment of {offset + code.Length} bytes is asked for; {MaximumLength} is the most. Install several segments.");
+            throw new CodeException(CodeFailure.OutOfAddresses, $"A segment of {(long)start + code.Length} bytes is asked for; {MaximumLength} is the most. Install several segments.");
         }
 
-        AddName(name);
-        int start = (int)offset;
+        if (name is not null)
+        {
+            AddName(name);
+        }
+
         int end = start + code.Length;
         if (end > _buffer.Length)
         {
             Grow(end);
         }
 
-        _buffer.AsSpan(Length, start - Length).Fill(CodeFile.Trap);
+        if (start != Length)
+        {
+            _buffer.AsSpan(Length, start - Length).Fill(CodeFile.Trap);
+        }
+
         code.CopyTo(_buffer.AsSpan(start));
         Length = end;
-        var function = new CodeFunction(name, start, code.Length);
-        _functions.Add(function);
-        return function;
+        return Add(new CodeFunction(name, start, code.Length));
     }
 
     /// <summary>Adds a further entry point, inside of a function that is there already.</summary>
@@ -94,7 +100,12 @@ public sealed class CodeWriter
     public CodeFunction AddEntryPoint(string name, int offset)
     {
         ArgumentNullException.ThrowIfNull(name);
-        int around = _functions.FindLastIndex(function => function.Offset <= offset && offset - function.Offset < function.Length);
+        int around = _count - 1;
+        while (around >= 0 && !(_functions[around].Offset <= offset && offset - _functions[around].Offset < _functions[around].Length))
+        {
+            around--;
+        }
+
         if (around < 0)
         {
             throw new CodeException(
@@ -102,9 +113,7 @@ public sealed class CodeWriter
         }
 
         AddName(name);
-        var entry = new CodeFunction(name, offset, _functions[around].Offset + _functions[around].Length - offset);
-        _functions.Add(entry);
-        return entry;
+        return Add(new CodeFunction(name, offset, _functions[around].Offset + _functions[around].Length - offset));
     }
 
     /// <summary>
@@ -115,18 +124,18 @@ public sealed class CodeWriter
     /// <exception cref="CodeException">The verifier, the kernel or a sandbox refused; <see cref="CodeException.Failure"/> says which. Nothing remains of it.</exception>
     public SealedCode Seal(ICodeVerifier? verifier = null)
     {
-        if (_functions.Count == 0)
+        if (_count == 0)
         {
             throw new InvalidOperationException("There is no code to seal.");
         }
 
-        int bound = CodeFile.Bound(Length, _functions.Count, _nameCharacters, Name);
+        int bound = CodeFile.Bound(Length, _count, _nameCharacters, Name);
         if (bound > _buffer.Length)
         {
             Grow(bound);
         }
 
-        CodeFunction[] functions = [.. _functions];
+        CodeFunction[] functions = _functions.AsSpan(0, _count).ToArray();
         int size = CodeFile.Complete(_buffer, Length, functions, Name);
         return SealedCode.Create(_buffer.AsSpan(0, size), Length, functions, Name, verifier);
     }
@@ -134,19 +143,26 @@ public sealed class CodeWriter
     /// <summary>Forgets everything that was added, and keeps the memory for the next segment of the same name.</summary>
     public void Clear()
     {
-        _functions.Clear();
+        _functions.AsSpan(0, _count).Clear(); // gives the names back to the collector
+        _count = 0;
         _names.Clear();
         _nameCharacters = 0;
         Length = 0;
     }
 
-    private void AddName(string? name)
+    private CodeFunction Add(CodeFunction function)
     {
-        if (name is null)
+        if (_count == _functions.Length)
         {
-            return;
+            Array.Resize(ref _functions, Math.Max(16, 2 * _count));
         }
 
+        _functions[_count++] = function;
+        return function;
+    }
+
+    private void AddName(string name)
+    {
         if (!CodeFile.IsName(name))
         {
             throw new ArgumentException($"A function's name has 1 to {CodeFile.MaximumNameBytes} bytes of UTF-8 and no control characters.", nameof(name));

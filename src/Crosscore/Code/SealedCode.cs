@@ -132,7 +132,7 @@ public sealed class SealedCode : IDisposable
         int mapped = CodeFile.WholePages(Length);
 
         // What fills the last page traps. Where nothing fills it, the addresses after it stay without access.
-        int gap = mapped == Length ? Environment.SystemPageSize : 0;
+        int gap = mapped == Length ? CodeFile.Page : 0;
         CodeRange range = CodeRange.OfThisProcess;
         nint address = range.MapCode(File, mapped, gap);
         try

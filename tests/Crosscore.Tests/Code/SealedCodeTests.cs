@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Crosscore.Code;
 using Crosscore.Linux;
@@ -10,7 +9,7 @@ namespace Crosscore.Tests;
 /// <summary>Code that runs, and that nothing this process can do will change.</summary>
 public sealed partial class SealedCodeTests
 {
-    private const int ReadWrite = 1 | 2;
+    private const int ReadWrite = Mapping.PROT_READ | Mapping.PROT_WRITE;
 
     public SealedCodeTests() => Assert.SkipUnless(
         OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture is (Architecture.X64 or Architecture.Arm64),
@@ -76,7 +75,7 @@ public sealed partial class SealedCodeTests
     {
         using SealedCode file = SealedCode.Seal(MachineCode.Return42);
         using InstalledCode installed = file.Install();
-        Assert.Equal("r-xs", PermissionsAt(installed.Address));
+        Assert.Equal("r-xs", Maps.PermissionsAt(installed.Address));
         Assert.All(
             File.ReadAllLines("/proc/self/maps").Where(line => line.Contains("crosscore-code", StringComparison.Ordinal)),
             line => Assert.Contains(" r-xs ", line, StringComparison.Ordinal));
@@ -90,7 +89,7 @@ public sealed partial class SealedCodeTests
         using SealedCode file = SealedCode.Seal(MachineCode.Return42);
         using InstalledCode installed = file.Install();
         Assert.Equal(-Errno.EACCES, Libc.OrNegativeErrno(Mprotect(installed.Address, (nuint)Environment.SystemPageSize, protection)));
-        Assert.Equal("r-xs", PermissionsAt(installed.Address));
+        Assert.Equal("r-xs", Maps.PermissionsAt(installed.Address));
     }
 
     [Fact]
@@ -129,10 +128,10 @@ public sealed partial class SealedCodeTests
         using SealedCode file = SealedCode.Seal(MachineCode.Return42);
         InstalledCode installed = file.Install();
         nint address = installed.Address;
-        Assert.NotNull(LineAt(address));
+        Assert.Contains("crosscore-code", Maps.LineAt(address)!.Value.Path, StringComparison.Ordinal);
         installed.Dispose();
 
-        Assert.DoesNotContain("crosscore-code", LineAt(address) ?? "", StringComparison.Ordinal);
+        Assert.Equal("---p", Maps.PermissionsAt(address));
         _ = Assert.Throws<ObjectDisposedException>(() => installed.Address);
         installed.Dispose();
     }
@@ -150,14 +149,6 @@ public sealed partial class SealedCodeTests
         Assert.True(result.Status == 0, result.Errors);
         Assert.Equal($"42 under {setting}\n", result.Text);
     }
-
-    private static string? LineAt(nint address) => File.ReadAllLines("/proc/self/maps").SingleOrDefault(line =>
-    {
-        string[] range = line.Split(' ')[0].Split('-');
-        return ulong.Parse(range[0], NumberStyles.HexNumber) <= (ulong)address && (ulong)address < ulong.Parse(range[1], NumberStyles.HexNumber);
-    });
-
-    private static string PermissionsAt(nint address) => LineAt(address)!.Split(' ')[1];
 
     [LibraryImport("libc", EntryPoint = "mprotect", SetLastError = true)]
     private static partial int Mprotect(nint address, nuint length, int protection);

@@ -11,6 +11,9 @@ internal interface IGracePeriod
     /// <summary>Whether all threads have left what they were in at a moment. Does not wait.</summary>
     bool HasPassed(long moment);
 
+    /// <summary>Whether the calling thread may wait: not where it would wait for itself.</summary>
+    bool CanWait { get; }
+
     /// <summary>Returns when they have.</summary>
     void Wait(long moment);
 }
