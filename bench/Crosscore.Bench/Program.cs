@@ -15,6 +15,7 @@ var sections = new Dictionary<string, Action<string?>>
     ["barriers"] = _ => BarrierBench.Run(),
     ["exits"] = _ => ExitedSibling.Run(),
     ["code"] = _ => InstallBench.Run(),
+    ["patches"] = _ => LivePatchBench.Run(),
 };
 
 string? corpus = null;

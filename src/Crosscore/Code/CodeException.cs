@@ -47,6 +47,30 @@ public enum CodeFailure
 
     /// <summary>A core synchronisation is needed and was refused; <see cref="Exception.InnerException"/> is the <see cref="MembarrierException"/>.</summary>
     SynchronisationRefused,
+
+    /// <summary>A change lies outside of the code, or has no bytes.</summary>
+    PatchOutside,
+
+    /// <summary>Two changes of one patch want the same byte.</summary>
+    PatchOverlaps,
+
+    /// <summary>The bytes, or what a change would make of them, are no instructions that this library knows.</summary>
+    UnknownInstruction,
+
+    /// <summary>A change would end in the middle of an instruction: its last instruction would run into what follows.</summary>
+    PatchCutsInstruction,
+
+    /// <summary>A change would remove the start of an instruction at which a thread may be stopped at this moment, or return to, or jump to.</summary>
+    PatchRemovesBoundary,
+
+    /// <summary>The instruction that is changed, or the new one, can be neither stored at once nor executed at another place meanwhile.</summary>
+    PatchNotMovable,
+
+    /// <summary>The memory for instructions that are executed at another place during a change is full.</summary>
+    OutOfLineMemory,
+
+    /// <summary>The signal handler that breakpoints need is not in place: somebody replaced it, or the system refused it.</summary>
+    BreakpointHandler,
 }
 
 /// <summary>

@@ -41,6 +41,9 @@ public sealed class CodeWriter
     /// <summary>Bytes so far, from the start of the first function to the end of the last.</summary>
     public int Length { get; private set; }
 
+    /// <summary>The bytes so far.</summary>
+    internal ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, Length);
+
     /// <summary>The functions and entry points so far, in the order in which they were added.</summary>
     public IReadOnlyList<CodeFunction> Functions => new ArraySegment<CodeFunction>(_functions, 0, _count);
 

@@ -41,6 +41,12 @@ public enum MachinePromise
 
     /// <summary>No other process can delay an expedited command.</summary>
     IndependenceFromOtherProcesses,
+
+    /// <summary><see cref="CoreSerialization.Self"/> serialises the core that the calling thread runs on.</summary>
+    OwnCoreSerialization,
+
+    /// <summary><see cref="CoreSerialization.AllThreads"/> in its strict mode serialises every thread of the process, the caller included.</summary>
+    AllThreadsCoreSerialization,
 }
 
 /// <summary>For whom a promise is made, relative to the thread that makes the call.</summary>
@@ -51,6 +57,9 @@ public enum GuaranteeSubject
 
     /// <summary>The other threads of its process.</summary>
     Siblings,
+
+    /// <summary>The thread that makes the call and the other threads of its process.</summary>
+    Process,
 
     /// <summary>Threads of other processes.</summary>
     AllProcesses,

@@ -11,7 +11,9 @@ public static class MachineGuarantees
     /// Asks the machine and decides every <see cref="MachinePromise"/>, in their order. Never throws because of the system: where membarrier(2) is absent or refused,
     /// the answers say so. Registers nothing; issues PRIVATE_EXPEDITED once, if the kernel reports it registered, to see whether it is usable.
     /// </summary>
-    public static IReadOnlyList<MachineGuarantee> Detect()
+    public static IReadOnlyList<MachineGuarantee> Detect() => GuaranteeTable.Decide(ReadFacts());
+
+    internal static MachineFacts ReadFacts()
     {
         MembarrierFailure access = MembarrierFailure.None;
         try
@@ -23,11 +25,11 @@ public static class MachineGuarantees
             access = refusal.Failure;
         }
 
-        return GuaranteeTable.Decide(new MachineFacts(
+        return new MachineFacts(
             access,
             Membarrier.Supported,
             Membarrier.Registered,
             RuntimeInformation.ProcessArchitecture,
-            KernelRelease.Read()));
+            KernelRelease.Read());
     }
 }

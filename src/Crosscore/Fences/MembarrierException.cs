@@ -30,6 +30,11 @@ public enum MembarrierFailure
     /// <summary>The set of possible or online CPUs could not be read, so a CPU number could not be checked. No call was made.</summary>
     CpusUnknown,
 
+    /// <summary>
+    /// The kernel offers the command and is not known to keep its promise (SYNC_CORE on x86-64 before Linux 5.10), and what would take its place is not to be had. Nothing is promised.
+    /// </summary>
+    NotKept,
+
     /// <summary>An answer that no kernel is known to give.</summary>
     Unexpected,
 }

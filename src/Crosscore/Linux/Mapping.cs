@@ -32,4 +32,9 @@ internal static class Mapping
     public static int Protect(nint address, nuint length, int protection) => (int)Libc.OrNegativeErrno(Libc.Mprotect(address, length, protection));
 
     public static int Lock(nint address, nuint length) => (int)Libc.OrNegativeErrno(Libc.Mlock(address, length));
+
+    /// <summary>madvise(2): a child made by fork does not get the mapping.</summary>
+    public const int MADV_DONTFORK = 10;
+
+    public static int Advise(nint address, nuint length, int advice) => (int)Libc.OrNegativeErrno(Libc.Madvise(address, length, advice));
 }

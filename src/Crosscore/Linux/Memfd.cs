@@ -22,6 +22,9 @@ internal static unsafe class Memfd
     public const int F_SEAL_GROW = 0x0004;
     public const int F_SEAL_WRITE = 0x0008;
 
+    /// <summary>Since Linux 5.1: writable mappings that exist stay, and nothing else can write any more.</summary>
+    public const int F_SEAL_FUTURE_WRITE = 0x0010;
+
     public static int Create(ReadOnlySpan<byte> nullTerminatedName, uint flags)
     {
         // SAFETY: the name stays pinned during the call, and the callers pass u8 literals, which end in a null byte that the compiler adds.

@@ -104,6 +104,8 @@ public sealed class GuaranteeTableTests
                 (MachinePromise.PrivateExpeditedIsRegistered, Yes, Probed),
                 (MachinePromise.IsolatedCpusAreReached, Unknown, ByKernelVersion),
                 (MachinePromise.IndependenceFromOtherProcesses, Unknown, ByKernelVersion),
+                (MachinePromise.OwnCoreSerialization, Yes, Documented),
+                (MachinePromise.AllThreadsCoreSerialization, No, Probed),
             ],
             table.Select(line => (line.Promise, line.Holds, line.Basis)));
     }
@@ -119,7 +121,7 @@ public sealed class GuaranteeTableTests
         IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(new MachineFacts(
             access, MembarrierCommands.None, MembarrierRegistrations.None, Architecture.Arm64, Release: null));
 
-        Assert.All(table.Where(line => line.Promise != MachinePromise.InstructionCacheCoherence), line =>
+        Assert.All(table.Where(line => line.Promise is not (MachinePromise.InstructionCacheCoherence or MachinePromise.OwnCoreSerialization or MachinePromise.AllThreadsCoreSerialization)), line =>
         {
             Assert.Equal((No, basis), (line.Holds, line.Basis));
             Assert.Contains(reason, line.Source, StringComparison.Ordinal);

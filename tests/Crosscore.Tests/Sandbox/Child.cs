@@ -1,4 +1,5 @@
 using System.Reflection;
+using Crosscore.Linux;
 using Crosscore.Code;
 using Crosscore.Reclamation;
 using Crosscore.Tests.Fences;
@@ -15,6 +16,9 @@ internal static class Child
     public const string UseEveryMember = nameof(UseEveryMember);
     public const string UseAbsurdCpus = nameof(UseAbsurdCpus);
     public const string RunSealedCode = nameof(RunSealedCode);
+    public const string MeetForeignBreakpoint = nameof(MeetForeignBreakpoint);
+    public const string MeetForeignBreakpointWithLiveCode = nameof(MeetForeignBreakpointWithLiveCode);
+    public const string MeetDefaultBreakpointWithLiveCode = nameof(MeetDefaultBreakpointWithLiveCode);
     public const string ReclaimAfterSuspension = nameof(ReclaimAfterSuspension);
     public const string ReclaimAfterSuspensionOrdinaryCalls = nameof(ReclaimAfterSuspensionOrdinaryCalls);
     public const string ReclaimAfterReadSections = nameof(ReclaimAfterReadSections);
@@ -68,10 +72,38 @@ internal static class Child
             case TryFences:
                 FenceTrial.RunAndPrint();
                 return 0;
+            case MeetForeignBreakpoint:
+                return MeetBreakpoint();
+            case MeetForeignBreakpointWithLiveCode:
+                _ = LiveCode.Install(MachineCode.Return42);
+                return MeetBreakpoint();
+            case MeetDefaultBreakpointWithLiveCode:
+                Signals.Get(Signals.SIGTRAP, out SignalAction action);
+                action.Handler = Signals.SIG_DFL;
+                _ = Signals.Set(Signals.SIGTRAP, action);
+                _ = LiveCode.Install(MachineCode.Return42);
+                return MeetBreakpoint();
             default:
                 Console.Error.WriteLine($"no such task: {task}");
                 return 2;
         }
+    }
+
+    /// <summary>Executes an INT3 of nobody's; what happens then is the runtime's business, or the default. The exceptions that the runtime makes of signals must go on working before.</summary>
+    private static int MeetBreakpoint()
+    {
+        string? nothing = Environment.GetEnvironmentVariable("CROSSCORE_NO_SUCH_VARIABLE");
+        try
+        {
+            Console.WriteLine(nothing!.Length);
+        }
+        catch (NullReferenceException)
+        {
+            Console.WriteLine("a null reference is an exception");
+        }
+
+        Console.Out.Flush();
+        return MachineCode.Call([0xCC, 0xC3]);
     }
 
     /// <summary>Found by reflection, so that a member that is added is tested under every sandbox as well. Registrations come last.</summary>

@@ -3,16 +3,19 @@ namespace Crosscore.Code;
 /// <summary>The core synchronisation that installing and reusing addresses rely on.</summary>
 internal static class AllCores
 {
+    /// <summary>By the manuals' word.</summary>
+    public static void Synchronise() => Synchronise(CodeMode.Strict);
+
     /// <summary>
     /// Every core that runs a thread of this process executes a core-serialising instruction before this returns. Registers at the first use, which takes 10 to 25 ms in a process with threads.
     /// </summary>
-    /// <exception cref="CodeException">The kernel or a sandbox refuses SYNC_CORE. Nothing weaker takes its place: a memory barrier does not empty a pipeline.</exception>
-    public static void Synchronise()
+    /// <param name="mode">Whose word is relied on.</param>
+    /// <exception cref="CodeException">The kernel or a sandbox refuses it. Nothing weaker takes its place: a memory barrier does not empty a pipeline.</exception>
+    public static void Synchronise(CodeMode mode)
     {
         try
         {
-            Membarrier.Register(MembarrierRegistrations.SyncCore);
-            Membarrier.SyncCore();
+            CoreSerialization.AllThreads(mode);
             CodeEvents.Synchronisations.Add(1);
         }
         catch (MembarrierException refusal)

@@ -47,6 +47,10 @@ internal static class GuaranteeTable
             (GuaranteeSubject.Siblings, MembarrierCommands.PrivateExpedited, "expedited commands reach isolated and nohz_full CPUs, interrupting them"),
         MachinePromise.IndependenceFromOtherProcesses =>
             (GuaranteeSubject.AllProcesses, MembarrierCommands.PrivateExpedited, "no other process can delay an expedited command"),
+        MachinePromise.OwnCoreSerialization =>
+            (GuaranteeSubject.Caller, MembarrierCommands.None, "CoreSerialization.Self serialises the caller's core"),
+        MachinePromise.AllThreadsCoreSerialization =>
+            (GuaranteeSubject.Process, MembarrierCommands.None, "CoreSerialization.AllThreads (strict) serialises every core that runs the process, the caller's too"),
         _ => throw new ArgumentOutOfRangeException(nameof(promise)),
     };
 
@@ -102,8 +106,25 @@ internal static class GuaranteeTable
         MachinePromise.IndependenceFromOtherProcesses => facts.Release is { } release && Disbelief(facts) is null && release.IsAtLeast(6, 9)
             ? (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion, "944d5fe50f3f, merged in 6.8: one lock for the whole system")
             : (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion, "944d5fe50f3f (6.8) went into all stable kernels: one lock for the whole system"),
+        MachinePromise.OwnCoreSerialization => facts.Architecture switch
+        {
+            _ when facts.Access == MembarrierFailure.WrongPlatform => (GuaranteeAnswer.No, GuaranteeBasis.Documented, "the instruction is installed on Linux on x86-64 and arm64 only"),
+            Architecture.X64 => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, "Intel SDM vol. 3, 9.3; AMD APM vol. 2, 7.6.4: SERIALIZE, IRET and CPUID serialise"),
+            Architecture.Arm64 => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, "Arm ARM, B2.7: ISB is a context synchronisation event"),
+            _ => (GuaranteeAnswer.No, GuaranteeBasis.Documented, $"not known to this library for {facts.Architecture}"),
+        },
+        MachinePromise.AllThreadsCoreSerialization => SerializationChoice.Decide(facts, CodeMode.Strict) switch
+        {
+            { Way: SerializationWay.SyncCoreAndSelf } => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, $"{Manual}, SYNC_CORE for the siblings; an instruction of its own for the caller"),
+            { Way: SerializationWay.EveryCpu } choice => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, $"sched_setaffinity(2): the caller visits every CPU and serialises there; {choice.Reason}"),
+            var choice => (GuaranteeAnswer.No, GuaranteeBasis.Probed, choice.Reason),
+        },
         _ => throw new ArgumentOutOfRangeException(nameof(promise)),
     };
+
+    /// <summary>Whether SYNC_CORE keeps, for siblings, what its manual page promises.</summary>
+    public static bool SyncCoreReachesSiblings(MachineFacts facts) =>
+        Missing(facts, MembarrierCommands.PrivateExpeditedSyncCore) is null && SiblingsCoreSerialization(facts).Item1 == GuaranteeAnswer.Yes;
 
     /// <summary>
     /// Documented since 4.16, but on x86-64 not kept before 5.10: a sibling that was switched in on the interrupted CPU, or on the caller's, could go on by

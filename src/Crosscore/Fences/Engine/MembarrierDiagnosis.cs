@@ -69,6 +69,8 @@ internal static class MembarrierDiagnosis
         MembarrierFailure.CpusUnknown =>
             "The lists of possible and online CPUs under /sys/devices/system/cpu cannot be read, and the kernel accepts a wrong CPU number silently. "
             + "Make sysfs readable, or use RestartSequences() without a CPU.",
+        MembarrierFailure.NotKept =>
+            "On x86-64 before Linux 5.10 a sibling could miss it (758c9373d841, e45cdc71d1fa). Use a newer kernel, or see CoreSerialization.AllThreads.",
         _ => "No kernel is known to answer so. Please report it as a Crosscore bug, with the kernel's release and the sandbox in use.",
     };
 

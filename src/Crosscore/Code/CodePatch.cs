@@ -1,0 +1,103 @@
+namespace Crosscore.Code;
+
+/// <summary>
+/// Changes to live code, collected and then committed together. Threads may be executing the code all the while: each of them executes, at every site, the whole old instruction or the whole new one, and from
+/// the return of <see cref="Commit"/> on the new one only.
+/// </summary>
+/// <remarks>
+/// <para>A change replaces bytes: whole instructions, or a part of one, an immediate for instance. Every start of an instruction that there was must remain one, because a thread may be stopped there at this moment, with what
+/// stands before it already executed; it goes on with the new instruction there. So what replaces several instructions replaces them one by one, and one long instruction cannot take the place of several short ones:
+/// prepare such a site with a long NOP. Such patches are refused, with the reason.</para>
+/// <para>The method is the cheapest that is right, see <see cref="PatchMethod"/>; <see cref="Plan"/> says which it will be, and why.</para>
+/// <para>Not safe for use by several threads. Commits of different patches take turns.</para>
+/// </remarks>
+/// <param name="mode">Whose word is relied on.</param>
+public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
+{
+    private readonly List<(LiveCode Code, List<CodeChange> Changes)> _changes = [];
+
+    /// <summary>Adds a change.</summary>
+    /// <param name="code">What is to be changed.</param>
+    /// <param name="offset">Where the first byte lies in it.</param>
+    /// <param name="bytes">What is to stand there. Copied.</param>
+    /// <exception cref="CodeException">No bytes, outside of the code, or over a change that was added before; nothing was added.</exception>
+    /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
+    public CodePatch Replace(LiveCode code, int offset, ReadOnlySpan<byte> bytes)
+    {
+        ArgumentNullException.ThrowIfNull(code);
+        _ = code.Address;
+        if (bytes.IsEmpty || offset < 0 || offset > code.Length - bytes.Length)
+        {
+            throw new CodeException(CodeFailure.PatchOutside, $"A change of {bytes.Length} bytes at {offset} does not lie in the code, which has {code.Length} bytes.");
+        }
+
+        List<CodeChange> changes = ChangesOf(code);
+        var change = new CodeChange(offset, bytes.ToArray());
+        int index = changes.FindLastIndex(other => other.Offset <= offset) + 1; // Behind all that begin before it: kept in order.
+        foreach (int neighbour in (ReadOnlySpan<int>)[index - 1, index])
+        {
+            if (neighbour >= 0 && neighbour < changes.Count && changes[neighbour].Offset < change.End && offset < changes[neighbour].End)
+            {
+                throw new CodeException(
+                    CodeFailure.PatchOverlaps, $"The change of {bytes.Length} bytes at {offset} overlaps the one of {changes[neighbour].Bytes.Length} bytes at {changes[neighbour].Offset}.");
+            }
+        }
+
+        changes.Insert(index, change);
+        return this;
+    }
+
+    /// <summary>What <see cref="Commit"/> would do now. Changes nothing; another patch can change the answer.</summary>
+    /// <exception cref="CodeException">The patch would be refused.</exception>
+    /// <exception cref="ObjectDisposedException">Some code was unmapped.</exception>
+    public PatchPlan Plan()
+    {
+        lock (LiveCode.Patching)
+        {
+            PreparedPatch prepared = Prepare();
+            prepared.Abandon();
+            return prepared.Plan;
+        }
+    }
+
+    /// <summary>Writes the changes. May be called again, for code that was changed to something else meanwhile.</summary>
+    /// <returns>What was done.</returns>
+    /// <exception cref="CodeException">The patch is refused; everything is as it was before.</exception>
+    /// <exception cref="ObjectDisposedException">Some code was unmapped.</exception>
+    public PatchPlan Commit()
+    {
+        lock (LiveCode.Patching)
+        {
+            PreparedPatch prepared = Prepare();
+            prepared.Write();
+            CodeEvents.Patches.Add(prepared.Plan.Sites);
+            return prepared.Plan;
+        }
+    }
+
+    /// <summary>Looks at everything and changes nothing yet. The caller holds <see cref="LiveCode.Patching"/>.</summary>
+    internal PreparedPatch Prepare()
+    {
+        foreach ((LiveCode code, _) in _changes)
+        {
+            _ = code.Address;
+        }
+
+        return PreparedPatch.Of(_changes, mode);
+    }
+
+    private List<CodeChange> ChangesOf(LiveCode code)
+    {
+        foreach ((LiveCode known, List<CodeChange> changes) in _changes)
+        {
+            if (known == code)
+            {
+                return changes;
+            }
+        }
+
+        List<CodeChange> added = [];
+        _changes.Add((code, added));
+        return added;
+    }
+}

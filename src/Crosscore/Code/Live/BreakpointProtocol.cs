@@ -1,0 +1,96 @@
+namespace Crosscore.Code;
+
+/// <summary>
+/// Writes any number of sites while threads execute them, with three synchronisations of all cores for all of them together. After each store a core may execute what it fetched before, until it is
+/// synchronised; so between two synchronisations only such bytes change as no core can be executing, or one byte, which is always fetched whole.
+/// </summary>
+/// <remarks>
+/// <para>1. INT3 is stored on the first byte of each site; who meets it executes the old instruction elsewhere. Synchronise: now nobody executes any site in place, so nobody fetches its other bytes.
+/// 2. The other bytes are stored. Synchronise: now nobody can fetch old ones. 3. From here on, at one moment for all sites, who meets INT3 executes the new instruction elsewhere; then the first bytes are
+/// stored. Synchronise: now nobody can meet INT3 any more.</para>
+/// <para>Without the first synchronisation a core may still execute an old first byte with new others, without the second a new first byte with old others, without the third nothing is torn, but the table must not go
+/// (litmus/code/Breakpoint.litmus and its twins, each without one of them).</para>
+/// <para>Nobody waits: a thread that was made to wait for us could be one that a garbage collection waits for, which has stopped us. Nothing is allocated between the first store and the last.</para>
+/// </remarks>
+internal static class BreakpointProtocol
+{
+    private const byte Int3 = 0xCC;
+    private const int Tries = 100;
+
+    /// <param name="sites">What changes.</param>
+    /// <param name="old">Where threads go on until all of the new is in place.</param>
+    /// <param name="new">Where they go on from then.</param>
+    /// <param name="synchronise">Serialises all cores, or throws.</param>
+    /// <exception cref="CodeException">The first synchronisation was refused; everything is as it was before.</exception>
+    public static void Run(ReadOnlySpan<PlacedSite> sites, BreakpointTable old, BreakpointTable @new, Action synchronise)
+    {
+        BreakpointControl.Publish(old);
+        foreach ((LiveCode code, PatchSite site) in sites)
+        {
+            code.Memory.Store(site.Offset, Int3);
+        }
+
+        try
+        {
+            synchronise();
+        }
+        catch
+        {
+            // Only first bytes have changed, and back again is a change of one byte, too: no synchronisation is needed for it.
+            foreach ((LiveCode code, PatchSite site) in sites)
+            {
+                code.Memory.Store(site.Offset, site.Old[0]);
+            }
+
+            BreakpointControl.Publish(null);
+            BreakpointTables.Retire(old);
+            BreakpointTables.Retire(@new);
+            throw;
+        }
+
+        foreach ((LiveCode code, PatchSite site) in sites)
+        {
+            for (int index = 1; index < site.Length; index++)
+            {
+                code.Memory.Store(site.Offset + index, site.New[index]);
+            }
+        }
+
+        Insist(synchronise);
+        BreakpointControl.Publish(@new);
+        foreach ((LiveCode code, PatchSite site) in sites)
+        {
+            code.Memory.Store(site.Offset, site.New[0]);
+        }
+
+        Insist(synchronise);
+        BreakpointControl.Publish(null);
+        BreakpointTables.Retire(old);
+        BreakpointTables.Retire(@new);
+    }
+
+    /// <summary>
+    /// There is no way back from here and none forward without it. A kernel that has done it a moment ago refuses only for want of memory; when that lasts, the process ends, rather than run code that is half
+    /// one thing and half another.
+    /// </summary>
+    private static void Insist(Action synchronise)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                synchronise();
+                return;
+            }
+            catch (Exception refusal) when (refusal is CodeException or OutOfMemoryException)
+            {
+                if (attempt == Tries)
+                {
+                    Environment.FailFast($"Crosscore: a patch of live code is half written, and the kernel goes on refusing to synchronise the cores: {refusal.Message}");
+                }
+
+                _ = Thread.Yield();
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+namespace Crosscore.Code;
+
+/// <summary>
+/// The tables that are not being looked into, and those that were taken back while a thread was in the handler: such a thread may still be reading. Used under the lock of patches.
+/// </summary>
+internal static class BreakpointTables
+{
+    private static readonly List<BreakpointTable> Retired = [];
+    private static readonly List<BreakpointTable> Free = [];
+
+    /// <summary>Whether no table that was taken back can still be read.</summary>
+    public static bool AllAreFree => Retired.Count == 0;
+
+    public static BreakpointTable Take(int sites)
+    {
+        int index = Free.FindIndex(table => table.Capacity >= sites * 2);
+        if (index < 0)
+        {
+            return new BreakpointTable(sites);
+        }
+
+        BreakpointTable found = Free[index];
+        Free.RemoveAt(index);
+        return found;
+    }
+
+    /// <summary>The table is published no longer.</summary>
+    public static void Retire(BreakpointTable table) => Retired.Add(table);
+
+    /// <summary>Makes the retired tables free, if no thread is in the handler at this moment; otherwise they wait for the next time.</summary>
+    public static void Collect()
+    {
+        if (Retired.Count > 0 && BreakpointControl.IsQuiet)
+        {
+            foreach (BreakpointTable table in Retired)
+            {
+                table.Clear();
+                Free.Add(table);
+            }
+
+            Retired.Clear();
+        }
+    }
+}

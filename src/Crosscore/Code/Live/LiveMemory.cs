@@ -1,0 +1,200 @@
+using System.Runtime.CompilerServices;
+using Crosscore.Linux;
+using Microsoft.Win32.SafeHandles;
+using static Crosscore.Linux.Memfd;
+
+namespace Crosscore.Code;
+
+/// <summary>
+/// Memory with two addresses: one at which it is executed and never writable, and one at which it is written and never executable. The second is the only way to write it that there is: the file was
+/// sealed against writing in any other way and closed. Writing through it is not self-modifying code for the core that writes, so it needs serialising like everybody else's.
+/// </summary>
+internal sealed unsafe class LiveMemory : IDisposable
+{
+    private const int Seals = F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+    private readonly CodeRange _range;
+    private readonly int _length;
+    private readonly nint[] _writable; // The second address of each page: an exchange of pages leaves them in no order.
+    private nint _address;
+
+    /// <summary>Maps a file of its own that holds the content, in whole pages.</summary>
+    /// <exception cref="CodeException">Refused; nothing is mapped.</exception>
+    public LiveMemory(CodeRange range, ReadOnlySpan<byte> content)
+    {
+        _range = range;
+        _length = content.Length;
+        _writable = new nint[content.Length / Environment.SystemPageSize];
+        (SafeFileHandle file, nint writable) = CreateFile(content);
+        using (file)
+        {
+            try
+            {
+                _address = range.MapCode(file, _length, Environment.SystemPageSize);
+            }
+            catch
+            {
+                _ = Mapping.Unmap(writable, (nuint)_length);
+                throw;
+            }
+
+            // A child made by fork would share the bytes but not the table that the breakpoint handler looks into. Refused only by kernels without the call, which have no memory files either.
+            _ = Mapping.Advise(_address, (nuint)_length, Mapping.MADV_DONTFORK);
+        }
+
+        Remember(0, writable, _length);
+    }
+
+    /// <summary>Where it is executed.</summary>
+    public nint Address => _address;
+
+    /// <summary>Bytes, whole pages.</summary>
+    public int Length => _length;
+
+    public bool IsDisposed => Volatile.Read(ref _address) == 0;
+
+    /// <summary>Stores one byte; atomic.</summary>
+    public void Store(int offset, byte value)
+    {
+        // SAFETY: the page's second address is mapped writable until Dispose, which waits for the lock that the caller holds.
+        Volatile.Write(ref *(byte*)Writable(offset), value);
+    }
+
+    /// <summary>Stores aligned 8 bytes at once.</summary>
+    public void StoreAligned(int offset, ulong value)
+    {
+        // SAFETY: as above; an aligned 8 bytes lie in one page.
+        Volatile.Write(ref *(ulong*)Writable(offset), value);
+    }
+
+    /// <summary>What was stored last.</summary>
+    public ulong LoadAligned(int offset)
+    {
+        // SAFETY: as above.
+        return Volatile.Read(ref *(ulong*)Writable(offset));
+    }
+
+    /// <summary>Writes bytes that no thread can be fetching meanwhile, in any order and in any pieces.</summary>
+    public void Write(int offset, ReadOnlySpan<byte> bytes)
+    {
+        for (int index = 0; index < bytes.Length; index++)
+        {
+            Store(offset + index, bytes[index]);
+        }
+    }
+
+    /// <summary>
+    /// Exchanges whole pages for others, at one moment. The kernel takes the old translations away from every core before it gives out new ones, and a thread that comes meanwhile waits in its
+    /// page fault (mm/mmap.c; measured, not documented).
+    /// </summary>
+    /// <param name="offset">Of the first page.</param>
+    /// <param name="content">What the new pages hold.</param>
+    /// <exception cref="CodeException">Refused; everything is as it was.</exception>
+    public void ExchangePages(int offset, ReadOnlySpan<byte> content)
+    {
+        (SafeFileHandle file, nint writable) = CreateFile(content);
+        using (file)
+        {
+            _ = Mapping.Advise(writable, (nuint)content.Length, Mapping.MADV_DONTFORK);
+            nint answer = Mapping.MapAt(
+                _address + offset, (nuint)content.Length, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED | Mapping.MAP_FIXED, (int)file.DangerousGetHandle());
+            if (Mapping.IsError(answer))
+            {
+                int mappings = MemoryMap.Read().Count;
+                if (!MemoryMap.Read().Any(line => line.Start <= _address + offset && _address + offset < line.End && line.Permissions.StartsWith("r-x", StringComparison.Ordinal)))
+                {
+                    // Kernels before 6.12 take the old mapping away before they know that they can make the new one. Threads are executing there.
+                    Environment.FailFast($"Crosscore: mmap refused new pages for live code with {Errno.Name((int)-answer)} after it had taken the old ones away.");
+                }
+
+                _ = Mapping.Unmap(writable, (nuint)content.Length);
+                throw answer == -Errno.ENOMEM ? CodeRefusal.TooManyMappings(mappings, mappings, (int)-answer) : CodeRefusal.ExecutableMapping((int)-answer);
+            }
+        }
+
+        _ = Mapping.Advise(_address + offset, (nuint)content.Length, Mapping.MADV_DONTFORK);
+        for (int page = 0; page < content.Length; page += Environment.SystemPageSize)
+        {
+            _ = Mapping.Unmap(_writable[(offset + page) / Environment.SystemPageSize], (nuint)Environment.SystemPageSize);
+        }
+
+        Remember(offset, writable, content.Length);
+    }
+
+    /// <summary>Nobody may be executing it, and the caller holds the lock of patches.</summary>
+    public void Dispose()
+    {
+        nint address = Interlocked.Exchange(ref _address, 0);
+        if (address == 0)
+        {
+            return;
+        }
+
+        foreach (nint page in _writable)
+        {
+            _ = Mapping.Unmap(page, (nuint)Environment.SystemPageSize);
+        }
+
+        _range.Free(address, _length, Environment.SystemPageSize);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private nint Writable(int offset) => _writable[offset / Environment.SystemPageSize] + (offset % Environment.SystemPageSize);
+
+    private void Remember(int offset, nint writable, int length)
+    {
+        for (int page = 0; page < length; page += Environment.SystemPageSize)
+        {
+            _writable[(offset + page) / Environment.SystemPageSize] = writable + page;
+        }
+    }
+
+    /// <summary>A memory file that holds the content, the one writable mapping of it, and no other way to write it.</summary>
+    private static (SafeFileHandle File, nint Writable) CreateFile(ReadOnlySpan<byte> content)
+    {
+        int descriptor = Create("crosscore-live"u8, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+        if (descriptor == -Errno.EINVAL)
+        {
+            descriptor = Create("crosscore-live"u8, MFD_CLOEXEC | MFD_ALLOW_SEALING); // Before Linux 6.3.
+        }
+
+        if (descriptor < 0)
+        {
+            throw CodeRefusal.MemoryFile("memfd_create", -descriptor);
+        }
+
+        var file = new SafeFileHandle(descriptor, ownsHandle: true);
+        nint writable = -1;
+        try
+        {
+            RandomAccess.Write(file, content, 0);
+            writable = Mapping.Map((nuint)content.Length, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_SHARED, descriptor);
+            if (Mapping.IsError(writable))
+            {
+                throw CodeRefusal.MemoryFile("mmap of the writable side", (int)-writable);
+            }
+
+            _ = Mapping.Advise(writable, (nuint)content.Length, Mapping.MADV_DONTFORK);
+            int answer = AddSeals(descriptor, Seals);
+            if (answer < 0)
+            {
+                throw CodeRefusal.MemoryFile("fcntl(F_ADD_SEALS, F_SEAL_FUTURE_WRITE) (Linux 5.1)", -answer);
+            }
+
+            int seals = GetSeals(descriptor);
+            return (seals & Seals) == Seals
+                ? (file, writable)
+                : throw new CodeException(CodeFailure.NotSealed, $"The kernel accepted the seals but reports only 0x{seals:X}: others could write the code, so it is not mapped.");
+        }
+        catch (Exception refusal)
+        {
+            if (!Mapping.IsError(writable) && writable != -1)
+            {
+                _ = Mapping.Unmap(writable, (nuint)content.Length);
+            }
+
+            file.Dispose();
+            throw refusal is IOException io ? new CodeException(CodeFailure.OutOfMemory, $"The memory file could not be written: {io.Message}", 0, io) : refusal;
+        }
+    }
+}

@@ -1,0 +1,97 @@
+namespace Crosscore.Code;
+
+/// <summary>
+/// Copies of instructions in the pages behind live code, for threads that meet a breakpoint. A thread can be stopped inside of one for any time, so a copy that a thread was ever sent to is never changed again: it is kept,
+/// and found again when the same instruction stands at the same place once more. One that nobody was sent to can give its memory to another.
+/// </summary>
+internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
+{
+    private const int Granule = 16;
+
+    private readonly Dictionary<(int Offset, InstructionBytes Bytes), OutOfLineCopy> _copies = [];
+    private readonly Dictionary<int, Stack<int>> _free = []; // By size.
+    private int _next = start;
+
+    /// <summary>The copy of instructions that stand, or will stand, at an offset; written if there is none yet.</summary>
+    /// <param name="offset">Of the instructions.</param>
+    /// <param name="bytes">The instructions.</param>
+    /// <param name="copy">The copy.</param>
+    /// <param name="obstacle">Why there can be none.</param>
+    /// <returns>False also where there is no memory for it; <paramref name="obstacle"/> is null then.</returns>
+    public bool TryGet(int offset, InstructionBytes bytes, out OutOfLineCopy? copy, out string? obstacle)
+    {
+        obstacle = null;
+        if (_copies.TryGetValue((offset, bytes), out copy))
+        {
+            return true;
+        }
+
+        Span<byte> instructions = stackalloc byte[15];
+        instructions = instructions[..bytes.CopyTo(instructions)];
+        Span<byte> moved = stackalloc byte[X86Relocator.LongestCopy];
+
+        // Its size does not depend on its place.
+        if (!X86Relocator.TryMove(instructions, memory.Address + offset, memory.Address + _next, moved, out int length, out obstacle))
+        {
+            return false;
+        }
+
+        int size = (length + Granule - 1) / Granule * Granule;
+        if (Take(size) is not { } at)
+        {
+            return false;
+        }
+
+        _ = X86Relocator.TryMove(instructions, memory.Address + offset, memory.Address + at, moved, out length, out _);
+        moved[length..size].Fill(CodeFile.Trap);
+        memory.Write(at, moved[..size]);
+        copy = new OutOfLineCopy(at, size);
+        _copies.Add((offset, bytes), copy);
+        return true;
+    }
+
+    /// <summary>Takes the memory of copies that nobody was ever sent to. No table may name them.</summary>
+    public void ForgetUnused()
+    {
+        foreach (((int, InstructionBytes) key, OutOfLineCopy copy) in _copies)
+        {
+            if (!copy.WasUsed)
+            {
+                _ = _copies.Remove(key);
+                if (!_free.TryGetValue(copy.Size, out Stack<int>? same))
+                {
+                    _free.Add(copy.Size, same = []);
+                }
+
+                same.Push(copy.Offset);
+            }
+        }
+    }
+
+    private int? Take(int size)
+    {
+        if (_free.TryGetValue(size, out Stack<int>? same) && same.TryPop(out int at))
+        {
+            return at;
+        }
+
+        if (_next > end - size)
+        {
+            return null;
+        }
+
+        at = _next;
+        _next += size;
+        return at;
+    }
+}
+
+/// <summary>Where a copy lies, and whether a thread may ever have been in it.</summary>
+internal sealed class OutOfLineCopy(int offset, int size)
+{
+    public int Offset => offset;
+
+    public int Size => size;
+
+    public bool WasUsed { get; set; }
+}

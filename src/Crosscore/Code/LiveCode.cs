@@ -1,0 +1,235 @@
+using System.Runtime.InteropServices;
+
+namespace Crosscore.Code;
+
+/// <summary>
+/// Machine code that may be changed while any number of threads execute it, with <see cref="CodePatch"/>. It has two addresses: one for execution, never writable; one for writing, which only this library
+/// knows and which is the only way to write it.
+/// </summary>
+/// <remarks>
+/// <para>It consists of instructions alone, from its first byte to its last, so that where they begin is known. They are position-independent or reach what they need within the same code.</para>
+/// <para>Caller must: call it with the calling convention and arguments that it expects, whatever it is changed to meanwhile.</para>
+/// <para>Caller must: not execute it with SIGTRAP blocked, or inside of a handler that SIGTRAP has interrupted: the kernel ends a process that meets a breakpoint then.</para>
+/// <para>Caller must: know that no thread is executing it or will return into it when <see cref="Dispose"/> is called. There is no finalizer, because a collector cannot know.</para>
+/// <para>Children made by fork do not have it. Linux 5.1 or newer, x86-64.</para>
+/// </remarks>
+public sealed class LiveCode : IDisposable
+{
+    /// <summary>The most bytes of one piece of live code.</summary>
+    public const int MaximumLength = 16 << 20;
+
+    private readonly byte[] _content;
+    private readonly CodeSegment _segment;
+    private readonly OutOfLineCopies _copies;
+
+    private LiveCode(LiveMemory memory, byte[] content, InstructionMap instructions, CodeSegment segment, int end)
+    {
+        Memory = memory;
+        _content = content;
+        Instructions = instructions;
+        _segment = segment;
+        _copies = new OutOfLineCopies(memory, content.Length, end);
+    }
+
+    /// <summary>The first byte, at the start of a page.</summary>
+    /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
+    public nint Address
+    {
+        get
+        {
+            nint address = Memory.Address;
+            ObjectDisposedException.ThrowIf(address == 0, this);
+            return address;
+        }
+    }
+
+    /// <summary>The number of bytes that were given.</summary>
+    public int Length => _segment.Length;
+
+    /// <summary>Its name, or <see langword="null"/>.</summary>
+    public string? Name => _segment.Name;
+
+    /// <summary>The lock of patches: one at a time in the whole process, because there is one breakpoint handler.</summary>
+    internal static Lock Patching { get; } = new();
+
+    internal LiveMemory Memory { get; }
+
+    internal InstructionMap Instructions { get; }
+
+    /// <summary>What every thread executes when no patch is being written, whole pages.</summary>
+    internal ReadOnlySpan<byte> Content => _content;
+
+    /// <summary>Copies code and maps it for execution. The first call in a process also puts the breakpoint handler in place and registers with membarrier, 10 to 25 ms.</summary>
+    /// <param name="code">Whole instructions; at least one.</param>
+    /// <param name="name">What it is called in profiles and debuggers, or <see langword="null"/>.</param>
+    /// <exception cref="ArgumentException">No code, or more than <see cref="MaximumLength"/>.</exception>
+    /// <exception cref="CodeException">Some bytes are no instructions that are known, or the system refused; nothing is mapped.</exception>
+    public static LiveCode Install(ReadOnlySpan<byte> code, string? name = null)
+    {
+        var writer = new CodeWriter(name);
+        _ = writer.Append(code, name);
+        return Install(writer);
+    }
+
+    /// <summary>The same, with many functions and their names. The writer keeps what it has.</summary>
+    /// <param name="writer">The functions.</param>
+    /// <exception cref="ArgumentException">No code, or more than <see cref="MaximumLength"/>.</exception>
+    /// <exception cref="CodeException">Some bytes are no instructions that are known, or the system refused; nothing is mapped.</exception>
+    public static LiveCode Install(CodeWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        if (writer.Length is 0 or > MaximumLength)
+        {
+            throw new ArgumentException($"Live code has 1 to {MaximumLength} bytes, not {writer.Length}.", nameof(writer));
+        }
+
+        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
+        {
+            throw new CodeException(
+                CodeFailure.WrongPlatform, "Live code is implemented for Linux on x86-64 only. Elsewhere, install sealed code and swap the target of a CodeSlot.");
+        }
+
+        CodeFunction[] functions = [.. writer.Functions];
+        var instructions = InstructionMap.Of(writer.Bytes, functions);
+        int pages = CodeFile.WholePages(writer.Length);
+        int end = pages + CodeFile.WholePages(Math.Max(64 << 10, pages)); // Behind it, copies of instructions for threads that meet a breakpoint.
+        byte[] all = new byte[end];
+        writer.Bytes.CopyTo(all);
+        all.AsSpan(writer.Length).Fill(CodeFile.Trap);
+        lock (Patching)
+        {
+            try
+            {
+                CoreSerialization.Prepare(CodeMode.Measured);
+            }
+            catch (MembarrierException refusal)
+            {
+                throw new CodeException(CodeFailure.SynchronisationRefused, $"Live code needs all cores to be synchronised: {refusal.Message}", refusal.Errno, refusal);
+            }
+
+            BreakpointHandler.Install();
+            var memory = new LiveMemory(CodeRange.OfThisProcess, all);
+            var code = new LiveCode(memory, all[..pages], instructions, new CodeSegment(memory.Address, writer.Length, writer.Name, functions), end);
+            CodeRegistry.Add(code._segment);
+            CodeEvents.Segments.Add(1);
+            CodeEvents.Bytes.Add(end);
+            return code;
+        }
+    }
+
+    /// <summary>
+    /// Puts a breakpoint handler in front of the one that somebody installed after ours; that one goes on getting every SIGTRAP that is not of a patch. Does nothing where ours is in place.
+    /// </summary>
+    /// <exception cref="CodeException">The system refused.</exception>
+    public static void RestoreBreakpointHandler()
+    {
+        lock (Patching)
+        {
+            BreakpointHandler.Install();
+        }
+    }
+
+    /// <summary>What every thread executes, now that no patch is being written.</summary>
+    /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
+    public byte[] ToArray()
+    {
+        lock (Patching)
+        {
+            _ = Address;
+            return _content[..Length];
+        }
+    }
+
+    /// <summary>Where a function begins.</summary>
+    /// <param name="function">One of those that were written.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It lies outside of the code.</exception>
+    /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
+    public nint AddressOf(CodeFunction function)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(function.Offset, nameof(function));
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(function.Offset, Length, nameof(function));
+        return Address + function.Offset;
+    }
+
+    /// <summary>Unmaps the code. The caller guarantees that nobody executes it; disposing twice does nothing.</summary>
+    public void Dispose()
+    {
+        lock (Patching)
+        {
+            if (Memory.IsDisposed)
+            {
+                return;
+            }
+
+            CodeRegistry.Remove(_segment);
+            CodeEvents.Segments.Add(-1);
+            CodeEvents.Bytes.Add(-Memory.Length);
+            Memory.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// Where a thread goes on that was to execute these instructions at an offset. Jumps, calls and instructions without effect need no copy: they are where they lead to.
+    /// </summary>
+    /// <returns>Why it cannot go on, or null.</returns>
+    internal (CodeFailure Failure, string Text)? Resume(int offset, InstructionBytes bytes, out Resumption resumption)
+    {
+        Span<byte> instructions = stackalloc byte[15];
+        instructions = instructions[..bytes.CopyTo(instructions)];
+        nint address = Memory.Address + offset;
+        int at = 0;
+        while (at < instructions.Length && X86Decoder.TryDecode(instructions[at..], out X86Instruction instruction))
+        {
+            nint end = address + at + instruction.Length;
+            if (instruction.Branch is X86Branch.Jump or X86Branch.Call)
+            {
+                resumption = new(end + instruction.Distance(instructions[at..]), instruction.Branch == X86Branch.Call ? end : 0, null);
+                return null;
+            }
+
+            if (!IsNop(instruction))
+            {
+                break;
+            }
+
+            at += instruction.Length;
+        }
+
+        resumption = new(address + instructions.Length, 0, null);
+        if (at == instructions.Length)
+        {
+            return null;
+        }
+
+        if (!_copies.TryGet(offset, bytes, out OutOfLineCopy? copy, out string? obstacle))
+        {
+            return obstacle is null
+                ? (CodeFailure.OutOfLineMemory, "the memory for copies of instructions is full: threads may still be in as many different instructions as were executed there")
+                : (CodeFailure.PatchNotMovable, $"the instruction at {offset} {obstacle}");
+        }
+
+        resumption = new(Memory.Address + copy!.Offset, 0, copy);
+        return null;
+    }
+
+    internal void ForgetUnusedCopies() => _copies.ForgetUnused();
+
+    /// <summary>A site was written.</summary>
+    internal void Changed(in PatchSite site)
+    {
+        int length = site.New.CopyTo(_content.AsSpan(site.Offset));
+        for (int at = 0; at < length;)
+        {
+            Instructions.Add(site.Offset + at);
+            _ = X86Decoder.TryDecode(_content.AsSpan(site.Offset + at, length - at), out X86Instruction instruction);
+            at += instruction.Length;
+        }
+    }
+
+    private static bool IsNop(in X86Instruction instruction) => instruction switch
+    {
+        { Map: X86OpcodeMap.Primary, Opcode: 0x90 } => (instruction.Rex & 1) == 0 && !instruction.Prefixes.HasFlag(X86Prefixes.Repeat), // Not xchg r8, rax; not pause.
+        { Map: X86OpcodeMap.Map0F, Opcode: 0x1F } => true,
+        _ => false,
+    };
+}

@@ -1,0 +1,29 @@
+namespace Crosscore.Code;
+
+/// <summary>How changes are written into code that other threads may be executing.</summary>
+public enum PatchMethod
+{
+    /// <summary>
+    /// Each change is one store within aligned 8 bytes, and keeps the boundaries of instructions. Each takes effect by itself, in order of address. AMD promises that a fetch sees the old or the new (APM vol. 2,
+    /// 7.6.1); Intel does so of single bytes only, so there strict mode takes wider changes elsewhere.
+    /// </summary>
+    SingleStore,
+
+    /// <summary>
+    /// INT3 on each changed instruction, synchronise, the rest of the bytes, synchronise, the first bytes, synchronise. A thread that meets one is sent on without waiting: to the old instruction until
+    /// all of the new is in place, then to the new. All changes take effect at one moment.
+    /// </summary>
+    Breakpoint,
+
+    /// <summary>
+    /// The pages are exchanged for others with mmap(2). All changes take effect at one moment. Measured, and nobody's promise, so not for strict mode.
+    /// </summary>
+    PageSwap,
+}
+
+/// <summary>What a patch will do, or has done.</summary>
+/// <param name="Method">The method, the cheapest that is right.</param>
+/// <param name="Reason">Why it is this one and no cheaper one.</param>
+/// <param name="Sites">Instructions that change. A change that changes nothing has none.</param>
+/// <param name="Synchronisations">Times that all cores are serialised, for all sites together.</param>
+public sealed record PatchPlan(PatchMethod Method, string Reason, int Sites, int Synchronisations);

@@ -1,0 +1,50 @@
+using System.Runtime.InteropServices;
+
+namespace Crosscore.Linux;
+
+/// <summary>
+/// sigaction(2), by the C library, which adds the return from the handler that unwinders recognise. Source: include/uapi/asm-generic/signal-defs.h; arch/x86/include/uapi/asm/signal.h.
+/// </summary>
+internal static unsafe class Signals
+{
+    public const int SIGTRAP = 5;
+
+    public const nint SIG_DFL = 0;
+    public const nint SIG_IGN = 1;
+
+    public const int SA_SIGINFO = 0x00000004;
+    public const int SA_RESETHAND = unchecked((int)0x80000000);
+
+    /// <summary>si_code of a signal that the kernel itself raises for an instruction: include/uapi/asm-generic/siginfo.h.</summary>
+    public const int SI_KERNEL = 0x80;
+
+    /// <summary>Reads what is done with a signal. Returns 0 or the negative error number.</summary>
+    public static int Get(int signal, out SignalAction action)
+    {
+        // SAFETY: the structure has the C library's size and layout and lives in the caller's frame, which does not move.
+        fixed (SignalAction* current = &action)
+        {
+            return (int)Libc.OrNegativeErrno(Libc.Sigaction(signal, null, current));
+        }
+    }
+
+    /// <summary>Changes what is done with a signal. Returns 0 or the negative error number.</summary>
+    public static int Set(int signal, in SignalAction action)
+    {
+        // SAFETY: as above; it is only read.
+        fixed (SignalAction* next = &action)
+        {
+            return (int)Libc.OrNegativeErrno(Libc.Sigaction(signal, next, null));
+        }
+    }
+}
+
+/// <summary>struct sigaction of glibc and musl on x86-64: the handler, 1024 bits of mask, the flags, the return function.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct SignalAction
+{
+    public nint Handler;
+    public fixed ulong Mask[16];
+    public int Flags;
+    public nint Restorer;
+}

@@ -1,0 +1,55 @@
+using Crosscore.Code;
+using Crosscore.Tests.Raw;
+using Crosscore.Tests.Sandbox;
+using Iced.Intel;
+
+namespace Crosscore.Tests.Code.Live;
+
+/// <summary>The handler leaves what is not its own as it was.</summary>
+public sealed class BreakpointHandlerTests
+{
+    private const int DiedOfSigtrap = 128 + 5;
+
+    [Fact]
+    public void A_breakpoint_of_somebody_else_ends_as_it_would_without_live_code()
+    {
+        Machine.NeedsRawPrograms();
+        ChildResult without = ChildProcess.RunThisProgram(Child.MeetForeignBreakpoint);
+        ChildResult with = ChildProcess.RunThisProgram(Child.MeetForeignBreakpointWithLiveCode);
+        Assert.NotEqual(0, without.Status);
+        Assert.Equal(without.Status, with.Status);
+        Assert.Equal("a null reference is an exception\n", with.Text);
+    }
+
+    [Fact]
+    public void Where_the_action_was_the_default_it_still_is()
+    {
+        Machine.NeedsRawPrograms();
+        ChildResult result = ChildProcess.RunThisProgram(Child.MeetDefaultBreakpointWithLiveCode);
+        Assert.Equal(DiedOfSigtrap, result.Status);
+    }
+
+    [Theory]
+    [InlineData(0x7000_0000_0000)]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Its_machine_code_decodes_and_each_jump_lands_on_an_instruction(long previous)
+    {
+        Machine.NeedsRawPrograms();
+        byte[] code = HandlerCode.Emit(0x1122_3344_5566, 0x2000_0000_0000, 0x1000_0000, (nint)previous);
+        var decoder = Decoder.Create(64, code);
+        var instructions = new List<Instruction>();
+        while (decoder.IP < (ulong)code.Length)
+        {
+            instructions.Add(decoder.Decode());
+        }
+
+        HashSet<ulong> starts = [.. instructions.Select(instruction => instruction.IP)];
+        Assert.DoesNotContain(instructions, instruction => instruction.IsInvalid);
+        Assert.All(instructions.Where(instruction => instruction.Op0Kind == OpKind.NearBranch64), jump => Assert.Contains(jump.NearBranchTarget, starts));
+
+        // Nothing of the caller's is touched: rbx, rbp, r12 to r15, and the arguments for the handler before us.
+        Register[] kept = [Register.RBX, Register.RBP, Register.R12, Register.R13, Register.R14, Register.R15];
+        Assert.DoesNotContain(instructions, instruction => kept.Contains(instruction.Op0Register.GetFullRegister()) && instruction.Mnemonic is not (Mnemonic.Push or Mnemonic.Pop or Mnemonic.Cmp or Mnemonic.Test));
+    }
+}

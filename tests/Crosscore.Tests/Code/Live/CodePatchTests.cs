@@ -1,0 +1,232 @@
+using Crosscore.Code;
+using Crosscore.Linux;
+using Crosscore.Tests.Raw;
+
+namespace Crosscore.Tests.Code.Live;
+
+/// <summary>What a patch does, and what it refuses and why; after a refusal everything is as it was.</summary>
+public sealed unsafe class CodePatchTests
+{
+    // mov eax, 1 (5 bytes); add eax, 2 (3); nop (1); ret (1)
+    private static readonly byte[] Function = [0xB8, 1, 0, 0, 0, 0x83, 0xC0, 2, 0x90, 0xC3];
+
+    public CodePatchTests() => Machine.NeedsRawPrograms();
+
+    [Fact]
+    public void A_part_of_an_instruction_within_aligned_8_bytes_is_one_store()
+    {
+        using LiveCode code = LiveCode.Install(Function);
+        Assert.Equal(3, Call(code));
+        PatchPlan plan = new CodePatch(CodeMode.Measured).Replace(code, 1, [40, 0]).Commit();
+        Assert.Equal((PatchMethod.SingleStore, 1, 0), (plan.Method, plan.Sites, plan.Synchronisations));
+        Assert.Equal(42, Call(code));
+        Assert.Equal(40, code.ToArray()[1]);
+
+        plan = new CodePatch().Replace(code, 1, [41]).Commit();
+        Assert.Equal((PatchMethod.SingleStore, 1), (plan.Method, plan.Synchronisations));
+        Assert.Equal(43, Call(code));
+    }
+
+    [Fact]
+    public void A_crossing_of_aligned_8_bytes_takes_breakpoints_whatever_the_cache_line()
+    {
+        using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
+        PatchPlan plan = new CodePatch(CodeMode.Measured).Replace(code, 6, [1, 2, 3, 4]).Commit();
+        Assert.Equal((PatchMethod.Breakpoint, 1, 3), (plan.Method, plan.Sites, plan.Synchronisations));
+        Assert.Equal(0x04030203, Call(code));
+    }
+
+    [Fact]
+    public void Many_changes_in_several_pieces_of_code_are_committed_together_with_three_synchronisations()
+    {
+        using LiveCode first = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
+        using LiveCode second = LiveCode.Install([.. new byte[60].Select(_ => (byte)0x90), .. Function]);
+        long before = CodeEvents.Synchronisations.Value;
+        long patched = CodeEvents.Patches.Value;
+        PatchPlan plan = new CodePatch().Replace(second, 61, [7, 7, 7, 7]).Replace(first, 6, [1, 2, 3, 4]).Replace(first, 12, [9]).Commit();
+        Assert.Equal((PatchMethod.Breakpoint, 3, 3), (plan.Method, plan.Sites, plan.Synchronisations));
+        Assert.Equal(3, CodeEvents.Synchronisations.Value - before);
+        Assert.Equal(3, CodeEvents.Patches.Value - patched);
+        Assert.Equal((0x0403020A, 0x07070709), (Call(first), Call(second)));
+    }
+
+    [Fact]
+    public void A_patch_can_be_committed_again_and_changes_nothing_where_nothing_changes()
+    {
+        using LiveCode code = LiveCode.Install(Function);
+        CodePatch patch = new CodePatch().Replace(code, 1, [5]);
+        Assert.Equal(1, patch.Commit().Sites);
+        Assert.Equal((0, 0), (patch.Commit().Sites, patch.Plan().Synchronisations));
+    }
+
+    [Fact]
+    public void Several_instructions_may_take_the_place_of_one_but_not_one_the_place_of_several()
+    {
+        using LiveCode code = LiveCode.Install(Function);
+        PatchPlan plan = new CodePatch().Replace(code, 0, [0x31, 0xC0, 0xFF, 0xC0, 0x90]).Commit(); // xor eax, eax; inc eax; nop
+        Assert.Equal(PatchMethod.Breakpoint, plan.Method);
+        Assert.Equal(3, Call(code));
+        Refuses(code, CodeFailure.PatchRemovesBoundary, patch => patch.Replace(code, 0, [0xB8, 1, 0, 0, 0]), "A thread may be stopped there");
+    }
+
+    [Theory]
+    [InlineData(-1, "90", CodeFailure.PatchOutside)]
+    [InlineData(10, "90", CodeFailure.PatchOutside)]
+    [InlineData(9, "9090", CodeFailure.PatchOutside)]
+    [InlineData(int.MaxValue, "90", CodeFailure.PatchOutside)]
+    [InlineData(0, "", CodeFailure.PatchOutside)]
+    [InlineData(5, "B8010000", CodeFailure.PatchCutsInstruction)] // A move of five bytes over four: it would take the ret for its immediate.
+    [InlineData(5, "B8", CodeFailure.PatchCutsInstruction)]
+    [InlineData(5, "0F1F4000", CodeFailure.PatchRemovesBoundary)] // A nop of four bytes over add and nop.
+    [InlineData(0, "D5", CodeFailure.UnknownInstruction)]
+    [InlineData(0, "06", CodeFailure.UnknownInstruction)]
+    public void Bad_changes_are_refused_by_name(int offset, string hexadecimal, CodeFailure failure)
+    {
+        using LiveCode code = LiveCode.Install(Function);
+        Refuses(code, failure, patch => patch.Replace(code, offset, Convert.FromHexString(hexadecimal)), "");
+    }
+
+    [Fact]
+    public void Overlapping_changes_are_refused_and_those_before_them_stay()
+    {
+        using LiveCode code = LiveCode.Install(Function);
+        CodePatch patch = new CodePatch().Replace(code, 1, [5, 0, 0, 0]).Replace(code, 7, [1]);
+        foreach ((int offset, int length) in new[] { (4, 1), (0, 2), (1, 4), (0, 8), (2, 1) })
+        {
+            Assert.Equal(CodeFailure.PatchOverlaps, Assert.Throws<CodeException>(() => patch.Replace(code, offset, new byte[length])).Failure);
+        }
+
+        _ = patch.Commit();
+        Assert.Equal(6, Call(code));
+    }
+
+    [Fact]
+    public void Code_that_does_not_consist_of_instructions_is_not_installed()
+    {
+        CodeException refusal = Assert.Throws<CodeException>(() => LiveCode.Install([0x90, 0x06, 0xC3]));
+        Assert.Equal(CodeFailure.UnknownInstruction, refusal.Failure);
+        Assert.Contains("At 1", refusal.Message, StringComparison.Ordinal);
+        _ = Assert.Throws<ArgumentException>(() => LiveCode.Install([]));
+        _ = Assert.Throws<CodeException>(() => LiveCode.Install([0xB8, 1]));
+    }
+
+    [Fact]
+    public void What_cannot_be_executed_elsewhere_is_refused_in_strict_mode_and_exchanged_with_its_page_in_measured_mode()
+    {
+        // nop, 4 times; call [rsp+disp32], across aligned 8 bytes; ret
+        byte[] call = [0x90, 0x90, 0xFF, 0x94, 0x24, 0, 0, 0, 0, 0xC3];
+        using LiveCode code = LiveCode.Install(call);
+        Refuses(code, CodeFailure.PatchNotMovable, patch => patch.Replace(code, 5, [1, 1, 1, 1]), "stack pointer");
+        PatchPlan plan = new CodePatch(CodeMode.Measured).Replace(code, 5, [1, 1, 1, 1]).Commit();
+        Assert.Equal(PatchMethod.PageSwap, plan.Method);
+        Assert.Equal([1, 1, 1, 1], code.ToArray()[5..9]);
+        Assert.Equal(1, *(byte*)(code.Address + 5)); // SAFETY: inside of the code, which is readable.
+        _ = new CodePatch().Replace(code, 5, [2]).Commit();
+        Assert.Equal(2, *(byte*)(code.Address + 5)); // SAFETY: as above.
+    }
+
+    [Fact]
+    public void Nothing_is_changed_while_the_handler_is_somebody_elses_and_the_other_handler_is_not_forgotten()
+    {
+        using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
+        Assert.Equal(0, Signals.Get(Signals.SIGTRAP, out SignalAction ours));
+        SignalAction other = ours;
+        other.Handler = Signals.SIG_DFL;
+        Assert.Equal(0, Signals.Set(Signals.SIGTRAP, other));
+        try
+        {
+            Refuses(code, CodeFailure.BreakpointHandler, patch => patch.Replace(code, 6, [1, 2, 3, 4]), "RestoreBreakpointHandler");
+            Assert.Equal(PatchMethod.SingleStore, new CodePatch().Replace(code, 6, [3]).Commit().Method);
+            LiveCode.RestoreBreakpointHandler();
+            Assert.Equal(PatchMethod.Breakpoint, new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Commit().Method);
+            Assert.Equal(0, Signals.Get(Signals.SIGTRAP, out SignalAction again));
+            Assert.NotEqual(ours.Handler, again.Handler); // A second one, in front of the default.
+        }
+        finally
+        {
+            Assert.Equal(0, Signals.Set(Signals.SIGTRAP, ours));
+        }
+
+        Assert.Equal(PatchMethod.Breakpoint, new CodePatch().Replace(code, 6, [4, 3, 2, 1]).Commit().Method);
+    }
+
+    [Fact]
+    public void The_first_synchronisation_that_is_refused_leaves_everything_as_it_was()
+    {
+        using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
+        lock (LiveCode.Patching)
+        {
+            PreparedPatch prepared = new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Prepare();
+            _ = Assert.Throws<InvalidOperationException>(() => prepared.Write(() => throw new InvalidOperationException()));
+        }
+
+        Assert.Equal(3, Call(code));
+        Assert.Equal(PatchMethod.Breakpoint, new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Commit().Method);
+        Assert.Equal(0x04030203, Call(code));
+    }
+
+    [Fact]
+    public void A_refused_synchronisation_later_on_is_asked_for_again()
+    {
+        using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
+        int calls = 0;
+        lock (LiveCode.Patching)
+        {
+            new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Prepare().Write(() =>
+            {
+                if (++calls is 2 or 3 or 5)
+                {
+                    throw new CodeException(CodeFailure.OutOfMemory, "a test");
+                }
+            });
+        }
+
+        Assert.Equal(6, calls);
+        Assert.Equal(0x04030203, Call(code));
+    }
+
+    [Fact]
+    public void Nobody_can_write_the_code_where_it_is_executed_and_it_is_never_writable_and_executable_at_once()
+    {
+        using LiveCode code = LiveCode.Install(Function);
+        List<MemoryMapLine> lines = [.. MemoryMap.Read().Where(line => line.Path.Contains("crosscore-live", StringComparison.Ordinal))];
+        Assert.Contains(lines, line => line.Permissions == "r-xs" && line.Start == code.Address);
+        Assert.Contains(lines, line => line.Permissions == "rw-s");
+        Assert.DoesNotContain(lines, line => line.Permissions.Contains("wx", StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.EnumerateFiles("/proc/self/fd"), file => new FileInfo(file).LinkTarget?.Contains("crosscore-live", StringComparison.Ordinal) == true);
+    }
+
+    [Fact]
+    public void After_disposal_patches_are_refused()
+    {
+        LiveCode code = LiveCode.Install(Function);
+        CodePatch patch = new CodePatch().Replace(code, 1, [5]);
+        code.Dispose();
+        code.Dispose();
+        _ = Assert.Throws<ObjectDisposedException>(patch.Commit);
+        _ = Assert.Throws<ObjectDisposedException>(() => new CodePatch().Replace(code, 1, [5]));
+        _ = Assert.Throws<ObjectDisposedException>(() => code.Address);
+    }
+
+    private static void Refuses(LiveCode code, CodeFailure failure, Action<CodePatch> change, string meaning)
+    {
+        byte[] before = code.ToArray();
+        long refusals = CodeEvents.Refusals.Value;
+        CodeException refusal = Assert.Throws<CodeException>(() =>
+        {
+            var patch = new CodePatch();
+            change(patch);
+            _ = patch.Commit();
+        });
+        Assert.Equal(failure, refusal.Failure);
+        Assert.Contains(meaning, refusal.Message, StringComparison.Ordinal);
+        Assert.Equal(before, code.ToArray());
+        Assert.True(CodeEvents.Refusals.Value > refusals);
+    }
+
+    private static int Call(LiveCode code)
+    {
+        // SAFETY: every version that a test calls is a complete function without arguments.
+        return ((delegate* unmanaged<int>)code.Address)();
+    }
+}
