@@ -6,6 +6,7 @@ namespace Crosscore.Linux;
 internal static class Errno
 {
     public const int EPERM = 1;
+    public const int ENXIO = 6;
     public const int EAGAIN = 11;
     public const int ENOMEM = 12;
     public const int EACCES = 13;
@@ -19,6 +20,7 @@ internal static class Errno
     public static string Name(int errno) => errno switch
     {
         EPERM => nameof(EPERM),
+        ENXIO => nameof(ENXIO),
         EAGAIN => nameof(EAGAIN),
         ENOMEM => nameof(ENOMEM),
         EACCES => nameof(EACCES),
