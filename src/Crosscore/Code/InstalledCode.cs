@@ -1,5 +1,3 @@
-using Crosscore.Linux;
-
 namespace Crosscore.Code;
 
 /// <summary>
@@ -7,47 +5,91 @@ namespace Crosscore.Code;
 /// mapping is refused, because the file under it is sealed). Made by <see cref="SealedCode.Install"/>.
 /// </summary>
 /// <remarks>
-/// <para>Caller must: call the address with the calling convention and arguments that the code expects.</para>
+/// <para>Caller must: call an address with the calling convention and arguments that the code expects.</para>
 /// <para>Caller must: know that no thread is executing the code, or will return into it or call it, when <see cref="Dispose"/> is called. Nothing here can check that; a thread
-/// that does ends with SIGSEGV, or runs whatever is mapped there next.</para>
+/// that does ends with SIGSEGV, or runs whatever is mapped there next. Where threads may be in it, <see cref="CodeReclaimer"/> finds out when they have left.</para>
 /// <para>There is no finalizer, on purpose: a collector cannot know who runs the code, so what is never disposed of stays installed.</para>
 /// </remarks>
 public sealed class InstalledCode : IDisposable
 {
+    private readonly CodeRange _range;
+    private readonly CodeSegment _segment;
     private readonly int _mappedLength;
-    private nint _address;
+    private readonly int _gap;
+    private int _isGone;
 
-    internal InstalledCode(nint address, int length, int mappedLength)
+    internal InstalledCode(CodeRange range, CodeSegment segment, int mappedLength, int gap)
     {
-        _address = address;
-        Length = length;
+        _range = range;
+        _segment = segment;
         _mappedLength = mappedLength;
+        _gap = gap;
+        CodeRegistry.Add(segment);
+        CodeEvents.Segments.Add(1);
+        CodeEvents.Bytes.Add(mappedLength);
     }
 
     /// <summary>Where the first byte lies; the start of a page. The rest of the last page traps when executed.</summary>
-    /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
+    /// <exception cref="ObjectDisposedException">The code was disposed of or retired.</exception>
     public nint Address
     {
         get
         {
-            nint address = Volatile.Read(ref _address);
-            ObjectDisposedException.ThrowIf(address == 0, this);
-            return address;
+            ObjectDisposedException.ThrowIf(Volatile.Read(ref _isGone) != 0, this);
+            return _segment.Address;
         }
     }
 
+    /// <summary>The segment's name, or <see langword="null"/>.</summary>
+    public string? Name => _segment.Name;
+
     /// <summary>The number of bytes that were given.</summary>
-    public int Length { get; }
+    public int Length => _segment.Length;
+
+    /// <summary>The functions and entry points, in the order in which they were added.</summary>
+    public IReadOnlyList<CodeFunction> Functions => _segment.Functions;
+
+    internal int MappedLength => _mappedLength;
+
+    /// <summary>Where a function is entered.</summary>
+    /// <param name="function">A function of the writer that made this segment.</param>
+    /// <exception cref="CodeException">The segment has no such function.</exception>
+    /// <exception cref="ObjectDisposedException">The code was disposed of or retired.</exception>
+    public nint AddressOf(CodeFunction function) => function.Offset >= 0 && function.Length > 0 && function.Offset <= Length - function.Length
+        ? Address + function.Offset
+        : throw new CodeException(
+            CodeFailure.EntryPointOutside, $"The function at {function.Offset} with {function.Length} bytes lies outside of the segment's {Length} bytes: it is one of another segment.");
+
+    /// <summary>Where a function is entered that was given a name.</summary>
+    /// <param name="name">The name.</param>
+    /// <exception cref="CodeException">The segment has no function of that name.</exception>
+    /// <exception cref="ObjectDisposedException">The code was disposed of or retired.</exception>
+    public nint AddressOf(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _segment.Find(name) is { } function
+            ? Address + function.Offset
+            : throw new CodeException(CodeFailure.EntryPointName, $"The segment has no function called '{name}'.");
+    }
 
     /// <summary>Unmaps the code. The caller guarantees that nobody runs it; disposing twice does nothing.</summary>
     public void Dispose()
     {
-        nint address = Interlocked.Exchange(ref _address, 0);
-        if (address != 0)
+        if (Withdraw())
         {
-            // munmap fails only for arguments that are not a mapping's, and these are the ones mmap returned; a failure here would be our own mistake.
-            int answer = Mapping.Unmap(address, (nuint)_mappedLength);
-            System.Diagnostics.Debug.Assert(answer == 0, "munmap refused a mapping that was never given away");
+            Unmap();
         }
+    }
+
+    /// <summary>Gives no address any more; to be followed by one <see cref="Unmap"/> when nobody runs the code.</summary>
+    /// <returns>Whether it gave any until now.</returns>
+    internal bool Withdraw() => Interlocked.Exchange(ref _isGone, 1) == 0;
+
+    internal void Unmap()
+    {
+        CodeRegistry.Remove(_segment); // Before another segment can have the same addresses.
+        _range.Free(_segment.Address, _mappedLength, _gap);
+        CodeEvents.Segments.Add(-1);
+        CodeEvents.Bytes.Add(-_mappedLength);
     }
 }

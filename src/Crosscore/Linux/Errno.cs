@@ -6,28 +6,36 @@ namespace Crosscore.Linux;
 internal static class Errno
 {
     public const int EPERM = 1;
+    public const int EINTR = 4;
     public const int ENXIO = 6;
+    public const int EBADF = 9;
     public const int EAGAIN = 11;
     public const int ENOMEM = 12;
     public const int EACCES = 13;
     public const int EBUSY = 16;
+    public const int EEXIST = 17;
     public const int EINVAL = 22;
     public const int ENFILE = 23;
     public const int EMFILE = 24;
+    public const int ENOSPC = 28;
     public const int ENOSYS = 38;
 
     /// <summary>The name as the manual pages print it, or the number where this library has no use for a name.</summary>
     public static string Name(int errno) => errno switch
     {
         EPERM => nameof(EPERM),
+        EINTR => nameof(EINTR),
         ENXIO => nameof(ENXIO),
+        EBADF => nameof(EBADF),
         EAGAIN => nameof(EAGAIN),
         ENOMEM => nameof(ENOMEM),
         EACCES => nameof(EACCES),
         EBUSY => nameof(EBUSY),
+        EEXIST => nameof(EEXIST),
         EINVAL => nameof(EINVAL),
         ENFILE => nameof(ENFILE),
         EMFILE => nameof(EMFILE),
+        ENOSPC => nameof(ENOSPC),
         ENOSYS => nameof(ENOSYS),
         _ => $"error {errno}",
     };

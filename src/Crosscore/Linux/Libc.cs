@@ -34,6 +34,12 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "getauxval")]
     public static partial nuint GetAuxiliaryValue(nuint type);
 
+    [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
+    public static partial nint SendMessage(int socket, void* message, int flags);
+
+    [LibraryImport("libc", EntryPoint = "recvmsg", SetLastError = true)]
+    public static partial nint ReceiveMessage(int socket, void* message, int flags);
+
     /// <summary>What the C library says with -1 and errno, said as the kernel does: the negative error number.</summary>
     public static nint OrNegativeErrno(nint answer) => answer == -1 ? -Marshal.GetLastPInvokeError() : answer;
 }

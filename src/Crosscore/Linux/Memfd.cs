@@ -11,6 +11,9 @@ internal static unsafe class Memfd
     /// <summary>Since Linux 6.3; older kernels answer EINVAL.</summary>
     public const uint MFD_NOEXEC_SEAL = 0x0008;
 
+    public const int F_DUPFD = 0;
+    public const int F_DUPFD_CLOEXEC = 1030;
+
     public const int F_ADD_SEALS = 1033;
     public const int F_GET_SEALS = 1034;
 
@@ -29,6 +32,10 @@ internal static unsafe class Memfd
     }
 
     public static int AddSeals(int descriptor, int seals) => (int)Libc.OrNegativeErrno(Libc.Fcntl(descriptor, F_ADD_SEALS, seals));
+
+    /// <summary>A second descriptor for the same open file. None below 3, which programs take for their standard streams.</summary>
+    public static int Duplicate(int descriptor, bool closeOnExec) =>
+        (int)Libc.OrNegativeErrno(Libc.Fcntl(descriptor, closeOnExec ? F_DUPFD_CLOEXEC : F_DUPFD, 3));
 
     public static int GetSeals(int descriptor) => (int)Libc.OrNegativeErrno(Libc.Fcntl(descriptor, F_GET_SEALS, 0));
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Crosscore.Code;
 
 namespace Crosscore.PerCpu;
 
@@ -89,7 +90,7 @@ public static unsafe class RestartableSequences
         {
             return exists ? FieldCode.Install(RseqArea.Here.Offset + field) : 0;
         }
-        catch (IOException)
+        catch (CodeException)
         {
             return 0; // memory ran out since the area was found: the runtime's answer serves
         }

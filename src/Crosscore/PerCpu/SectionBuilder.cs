@@ -183,7 +183,7 @@ public sealed class SectionBuilder
 
     /// <summary>Checks the whole and makes it callable: as machine code where sections are available, under a lock of the slot elsewhere. Equal sections share their code, which stays for the life of the process.</summary>
     /// <exception cref="InvalidOperationException">There is no commit, or the values do not fit into registers.</exception>
-    /// <exception cref="IOException">Memory for the code was refused.</exception>
+    /// <exception cref="Code.CodeException">Memory for the code was refused.</exception>
     public PerCpuSection Build() => new(ToProgram(), SectionVariant.Shipped);
 
     internal SectionProgram ToProgram()

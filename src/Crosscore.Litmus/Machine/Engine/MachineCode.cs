@@ -6,7 +6,6 @@ namespace Crosscore.Litmus.Machine.Engine;
 /// <summary>The columns of a test as installed machine code: sealed, executable, and never writable at that address.</summary>
 internal sealed unsafe class MachineCode : IDisposable
 {
-    private const int Alignment = 64;
     private readonly LitmusTest _test;
     private readonly InstalledCode _installed;
     private readonly nint[] _entries;
@@ -18,30 +17,18 @@ internal sealed unsafe class MachineCode : IDisposable
     public MachineCode(LitmusTest test, IReadOnlyList<byte[]> functions)
     {
         _test = test;
-        using var all = new MemoryStream();
-        int[] offsets = new int[functions.Count];
-        for (int index = 0; index < functions.Count; index++)
-        {
-            while (all.Length % Alignment != 0)
-            {
-                all.WriteByte(0xCC); // INT3: nothing falls from one column into the next unnoticed
-            }
-
-            offsets[index] = (int)all.Length;
-            all.Write(functions[index]);
-        }
-
+        var writer = new CodeWriter("litmus");
         try
         {
-            using SealedCode code = SealedCode.Seal(all.ToArray());
+            CodeFunction[] columns = [.. functions.Select((function, index) => writer.Append(function, $"P{index}"))];
+            using SealedCode code = writer.Seal();
             _installed = code.Install();
+            _entries = Array.ConvertAll(columns, _installed.AddressOf);
         }
-        catch (IOException refusal)
+        catch (CodeException refusal)
         {
             throw new MachineRunException($"{test.Name}: the code could not be installed. {refusal.Message}", refusal);
         }
-
-        _entries = Array.ConvertAll(offsets, offset => _installed.Address + offset);
     }
 
     /// <summary>Runs a column's function on the calling thread.</summary>

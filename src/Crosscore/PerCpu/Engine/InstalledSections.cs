@@ -17,7 +17,7 @@ internal static unsafe class InstalledSections
     /// <summary>Never more than this machine has of them: a slot for each CPU that may come online.</summary>
     public static int CpuSlots { get; } = PossibleCpus();
 
-    /// <exception cref="IOException">Memory was refused; the message says why.</exception>
+    /// <exception cref="CodeException">Memory was refused; the message says why.</exception>
     public static InstalledSection Install(SectionProgram program, RegisterChoice registers, SectionVariant variant) =>
         Installed.GetOrAdd((program.Text, variant), _ => new(() => InstallNow(program, registers, variant))).Value;
 
@@ -25,13 +25,15 @@ internal static unsafe class InstalledSections
     {
         nuint page = (nuint)Environment.SystemPageSize;
         nint descriptor = Mapping.Map(page, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS, -1);
-        if (descriptor is < 0 and > -4096)
+        if (Mapping.IsError(descriptor))
         {
-            throw new IOException($"mmap answered {Errno.Name((int)-descriptor)}: no memory for the descriptor of a section.", (int)-descriptor);
+            throw new CodeException(CodeFailure.OutOfMemory, $"mmap answered {Errno.Name((int)-descriptor)}: no memory for the descriptor of a section.", (int)-descriptor);
         }
 
         SectionCode code = SectionEmitter.Emit(program, registers, RseqArea.Here.Offset, descriptor, variant);
-        using SealedCode sealedCode = SealedCode.Seal(code.Bytes);
+        var writer = new CodeWriter("per-cpu section"); // the name that perf and /proc/PID/maps show
+        _ = writer.Append(code.Bytes);
+        using SealedCode sealedCode = writer.Seal();
         InstalledCode installed = sealedCode.Install();
         // SAFETY: the page was mapped writable above, and no code that names it has been given to anybody yet.
         *(RseqCall.Descriptor*)descriptor = new RseqCall.Descriptor
@@ -44,7 +46,8 @@ internal static unsafe class InstalledSections
         // A stray store to a descriptor would send a thread to an address of its choosing, so it can no more be changed than the code.
         int answer = Mapping.Protect(descriptor, page, Mapping.PROT_READ);
         return answer < 0
-            ? throw new IOException($"mprotect answered {Errno.Name(-answer)}: the descriptor of a section could still be changed, so it is not used.", -answer)
+            ? throw new CodeException(
+                CodeFailure.Unexpected, $"mprotect answered {Errno.Name(-answer)}: the descriptor of a section could still be changed, so it is not used.", -answer)
             : new InstalledSection(installed, descriptor, code);
     }
 

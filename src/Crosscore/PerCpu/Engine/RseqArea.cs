@@ -83,7 +83,7 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
         {
             return AskThisThread(facts, offset);
         }
-        catch (IOException refusal)
+        catch (CodeException refusal)
         {
             return facts with { CodeRefusal = refusal.Message };
         }

@@ -1,0 +1,16 @@
+namespace Crosscore.Code;
+
+/// <summary>A number that only this library changes and anybody may read while it changes. The parts of it may lie elsewhere, where machine code or a slot counts.</summary>
+internal sealed class CodeCounter
+{
+    private long _value;
+    private Func<long>? _elsewhere;
+
+    /// <summary>The present value; with parts elsewhere, a sum that no single moment may have had.</summary>
+    public long Value => Volatile.Read(ref _value) + (Volatile.Read(ref _elsewhere)?.Invoke() ?? 0);
+
+    public void Add(long amount) => Interlocked.Add(ref _value, amount);
+
+    /// <summary>Names where the rest is counted; once, by the one type that counts it.</summary>
+    public void CountAlso(Func<long> elsewhere) => Volatile.Write(ref _elsewhere, elsewhere);
+}

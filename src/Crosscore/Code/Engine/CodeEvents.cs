@@ -1,0 +1,87 @@
+using System.Diagnostics.Metrics;
+using System.Diagnostics.Tracing;
+
+namespace Crosscore.Code;
+
+/// <summary>
+/// What Crosscore.Code has done, as counters of a meter and of an event source, both by the name "Crosscore.Code", so that <c>dotnet-counters monitor --counters Crosscore.Code</c>
+/// and every other reader of either sees them. The one place where the counters are; whoever does a thing adds to its counter.
+/// </summary>
+[EventSource(Name = SourceName)]
+internal sealed class CodeEvents : EventSource
+{
+    public const string SourceName = "Crosscore.Code";
+
+    // Before the instance that publishes them, because static fields are initialised in the order of the text.
+
+    /// <summary>Segments that are mapped for execution at present.</summary>
+    public static readonly CodeCounter Segments = new();
+
+    /// <summary>Bytes of them, whole pages.</summary>
+    public static readonly CodeCounter Bytes = new();
+
+    /// <summary>Targets stored into slots since the start.</summary>
+    public static readonly CodeCounter Swaps = new();
+
+    /// <summary>Sites of live code changed since the start.</summary>
+    public static readonly CodeCounter Patches = new();
+
+    /// <summary>How often a thread met a breakpoint of a change in progress and was sent on.</summary>
+    public static readonly CodeCounter BreakpointsMet = new();
+
+    /// <summary>Core synchronisations ordered since the start.</summary>
+    public static readonly CodeCounter Synchronisations = new();
+
+    /// <summary>Exceptions of type <see cref="CodeException"/> since the start.</summary>
+    public static readonly CodeCounter Refusals = new();
+
+    private static readonly (string Name, string Says, string Unit, bool Falls, CodeCounter Counter)[] All =
+    [
+        ("segments", "Segments mapped for execution", "{segment}", true, Segments),
+        ("bytes", "Bytes mapped for execution", "By", true, Bytes),
+        ("swaps", "Targets stored into slots", "{swap}", false, Swaps),
+        ("patches", "Sites of live code changed", "{site}", false, Patches),
+        ("breakpoints_met", "Threads sent on from a breakpoint", "{thread}", false, BreakpointsMet),
+        ("synchronisations", "Core synchronisations ordered", "{call}", false, Synchronisations),
+        ("refusals", "Requests refused", "{exception}", false, Refusals),
+    ];
+
+    private static readonly CodeEvents Instance = new();
+
+    private readonly Meter _meter = new(SourceName);
+    private List<DiagnosticCounter>? _polled;
+
+    private CodeEvents()
+    {
+        foreach ((string name, string says, string unit, bool falls, CodeCounter counter) in All)
+        {
+            _ = falls
+                ? (Instrument)_meter.CreateObservableUpDownCounter($"crosscore.code.{name}", () => counter.Value, unit, says)
+                : _meter.CreateObservableCounter($"crosscore.code.{name}", () => counter.Value, unit, says);
+        }
+    }
+
+    /// <summary>Makes the counters known to listeners, which cannot see them before something here has run.</summary>
+    public static void Publish() => _ = Instance;
+
+    /// <summary>Polling costs a timer, so it begins with the first listener; a counter belongs to its source until the end of the process.</summary>
+    protected override void OnEventCommand(EventCommandEventArgs command)
+    {
+        if (command.Command == EventCommand.Enable && _polled is null)
+        {
+            _polled = [.. All.Select(entry => entry.Falls
+                ? (DiagnosticCounter)new PollingCounter(entry.Name, this, () => entry.Counter.Value) { DisplayName = entry.Says }
+                : new IncrementingPollingCounter(entry.Name, this, () => entry.Counter.Value) { DisplayName = entry.Says })];
+        }
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _meter.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+}

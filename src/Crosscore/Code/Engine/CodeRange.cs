@@ -1,0 +1,187 @@
+using Crosscore.Linux;
+using Microsoft.Win32.SafeHandles;
+
+namespace Crosscore.Code;
+
+/// <summary>
+/// The addresses that are set aside for code: reserved once without any access, and mapped piece by piece. What is not mapped traps, and nobody else is given an address of it.
+/// </summary>
+/// <remarks>
+/// Mapping over a reservation that was never touched changes no translation that a core could have cached, so it interrupts nobody. Addresses where code was are used again only
+/// after every core has been serialised, because until then a core may go on with what it fetched there.
+/// </remarks>
+internal sealed class CodeRange
+{
+    private static readonly Lock Reserving = new();
+    private static CodeRange? s_range;
+
+    /// <summary>Executes a core-serialising instruction on every core that runs a thread of this process.</summary>
+    private readonly Action _synchronise;
+
+    private readonly AddressPool _pool;
+    private readonly Lock _lock = new();
+    private readonly long _mostPieces;
+    private readonly long _mapLimit;
+    private long _pieces;
+
+    /// <param name="start">The first address, of a reservation without access.</param>
+    /// <param name="length">Bytes of it.</param>
+    /// <param name="mapLimit">vm.max_map_count.</param>
+    /// <param name="synchronise">Serialises all cores, or throws.</param>
+    public CodeRange(nint start, nint length, long mapLimit, Action synchronise)
+    {
+        Start = start;
+        Length = length;
+        _mapLimit = mapLimit;
+        _synchronise = synchronise;
+        _pool = new AddressPool(start, length);
+
+        // A runtime that cannot map a window for its own code ends the process (dotnet/runtime#97316): a quarter of all mappings is left to it and to the program.
+        _mostPieces = mapLimit / 4 * 3;
+    }
+
+    /// <summary>The range of this process, reserved at the first use. A refusal is not remembered: the next use tries again.</summary>
+    /// <exception cref="CodeException">There are no addresses to reserve.</exception>
+    public static CodeRange OfThisProcess
+    {
+        get
+        {
+            if (Volatile.Read(ref s_range) is { } range)
+            {
+                return range;
+            }
+
+            lock (Reserving)
+            {
+                s_range ??= RangeReservation.Reserve();
+                return s_range;
+            }
+        }
+    }
+
+    /// <summary>The first address.</summary>
+    public nint Start { get; }
+
+    /// <summary>Bytes.</summary>
+    public nint Length { get; }
+
+    /// <summary>Maps the beginning of a sealed file, readable and executable.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="length">Bytes, whole pages.</param>
+    /// <param name="gap">Bytes without access that must follow, whole pages.</param>
+    /// <exception cref="CodeException">Refused; nothing has changed.</exception>
+    public nint MapCode(SafeFileHandle file, int length, int gap)
+    {
+        bool held = false;
+        try
+        {
+            file.DangerousAddRef(ref held);
+            return Map(length, gap, (at, bytes) => Mapping.MapAt(
+                at, bytes, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED | Mapping.MAP_FIXED, (int)file.DangerousGetHandle()));
+        }
+        finally
+        {
+            if (held)
+            {
+                file.DangerousRelease();
+            }
+        }
+    }
+
+    /// <summary>Maps the beginning of a sealed file as <see cref="MapCode"/> does, and as many bytes after it readable and writable, filled with zeros.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="length">Bytes of each of the two halves, whole pages.</param>
+    /// <exception cref="CodeException">Refused; nothing has changed.</exception>
+    public nint MapCodeAndData(SafeFileHandle file, int length)
+    {
+        nint address = MapCode(file, length, length);
+        nint data = Mapping.MapAt(
+            address + length, (nuint)length, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS | Mapping.MAP_FIXED, -1);
+        if (!Mapping.IsError(data))
+        {
+            return address;
+        }
+
+        Free(address, length, length);
+        throw Refused((int)-data);
+    }
+
+    /// <summary>Takes the access away; afterwards executing there traps, and the addresses wait for the next synchronisation. Nobody may be executing them.</summary>
+    public void Free(nint address, int length, int gap)
+    {
+        lock (_lock)
+        {
+            _pieces--;
+            if (RangeReservation.At(address, length, Mapping.MAP_FIXED) == address)
+            {
+                _pool.Retire(address, length + gap);
+                return;
+            }
+
+            // With vm.max_map_count exhausted even replacing is refused, but unmapping is not. What then is a hole traps as well; its addresses are not used again.
+            int answer = Mapping.Unmap(address, (nuint)length);
+            System.Diagnostics.Debug.Assert(answer == 0, "munmap refused a mapping that was never given away");
+        }
+    }
+
+    private nint Map(int length, int gap, Func<nint, nuint, nint> map)
+    {
+        lock (_lock)
+        {
+            if (_pieces >= _mostPieces)
+            {
+                throw CodeRefusal.TooManyMappings(MemoryMap.Read().Count, _mapLimit, 0);
+            }
+
+            nint address = Take(length + gap);
+            nint answer = map(address, (nuint)length);
+            if (answer == address)
+            {
+                _pieces++;
+                return address;
+            }
+
+            GiveBack(address, length, length + gap);
+            throw Refused((int)-answer);
+        }
+    }
+
+    private nint Take(nint length)
+    {
+        if (_pool.TryTake(length, out nint address))
+        {
+            return address;
+        }
+
+        if (_pool.AnyRetired)
+        {
+            _synchronise();
+            _pool.ReleaseRetired();
+            if (_pool.TryTake(length, out address))
+            {
+                return address;
+            }
+        }
+
+        throw new CodeException(
+            CodeFailure.OutOfAddresses, $"The {Length >> 20} MiB of addresses that are reserved for code have no {length} bytes in a row left. Dispose of code that is not needed.");
+    }
+
+    /// <summary>
+    /// A refused mmap with MAP_FIXED has changed nothing, or has left a hole (mmap(2), NOTES; kernels before 6.12). A hole is reserved again; what cannot be is not used any more.
+    /// </summary>
+    private void GiveBack(nint address, nint length, nint taken)
+    {
+        bool untouched = MemoryMap.Read().Any(line => line.Start <= address && address + length <= line.End && line.Permissions == "---p");
+        if (untouched || RangeReservation.At(address, length, Mapping.MAP_FIXED_NOREPLACE) == address)
+        {
+            _pool.ReturnUnused(address, taken);
+        }
+    }
+
+    private CodeException Refused(int errno)
+    {
+        int mapped = errno == Errno.ENOMEM ? MemoryMap.Read().Count : 0;
+        return mapped > _mapLimit - 16 ? CodeRefusal.TooManyMappings(mapped, _mapLimit, errno) : CodeRefusal.ExecutableMapping(errno);
+    }
+}

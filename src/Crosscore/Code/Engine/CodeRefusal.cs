@@ -1,0 +1,36 @@
+using Crosscore.Linux;
+
+namespace Crosscore.Code;
+
+/// <summary>What an error number of the kernel means for code, as an exception.</summary>
+internal static class CodeRefusal
+{
+    public static CodeException MemoryFile(string call, int errno) => Explain(
+        call,
+        errno,
+        CodeFailure.MemoryFileRefused,
+        "a sandbox or security policy (seccomp, SELinux) forbids it, or the kernel has no memory files. Allow memfd_create and F_ADD_SEALS, or let another process seal the code and import it here.");
+
+    public static CodeException ExecutableMapping(int errno) => Explain(
+        "mmap with PROT_EXEC",
+        errno,
+        CodeFailure.ExecutableMappingRefused,
+        "a sandbox or security policy (seccomp, SELinux, a tmpfs mounted noexec) forbids it. Allow executable shared mappings of memory files.");
+
+    public static CodeException TooManyMappings(long mapped, long limit, int errno) => new(
+        CodeFailure.TooManyMappings,
+        $"The process has {mapped} mappings of the {limit} that vm.max_map_count allows. Install fewer, larger segments, dispose of code that is not needed, or raise the limit.",
+        errno);
+
+    private static CodeException Explain(string call, int errno, CodeFailure refused, string policy)
+    {
+        (CodeFailure failure, string meaning) = errno switch
+        {
+            Errno.ENOSYS or Errno.EPERM or Errno.EACCES or Errno.EINVAL => (refused, policy),
+            Errno.EMFILE or Errno.ENFILE => (CodeFailure.TooManyFiles, "too many open files. Raise the limit, or dispose of sealed code once it is installed."),
+            Errno.ENOMEM or Errno.ENOSPC => (CodeFailure.OutOfMemory, "there is no memory, or a control group or resource limit (RLIMIT_AS) denies it."),
+            _ => (CodeFailure.Unexpected, "the kernel does not do what its manual says. Please report it as a Crosscore bug, with the kernel's release."),
+        };
+        return new CodeException(failure, $"{call} answered {Errno.Name(errno)}: {meaning}", errno);
+    }
+}

@@ -1,0 +1,16 @@
+namespace Crosscore.Code;
+
+/// <summary>
+/// A way to know that every thread which may have been in some code at a moment has left it since. A moment is a number of the implementation's own; later moments are never smaller.
+/// </summary>
+internal interface IGracePeriod
+{
+    /// <summary>The present moment; everything the caller did before is before it.</summary>
+    long Now();
+
+    /// <summary>Whether all threads have left what they were in at a moment. Does not wait.</summary>
+    bool HasPassed(long moment);
+
+    /// <summary>Returns when they have.</summary>
+    void Wait(long moment);
+}

@@ -1,0 +1,49 @@
+using System.Globalization;
+using Crosscore.Linux;
+
+namespace Crosscore.Code;
+
+/// <summary>Reserves the range of this process, and asks the system what bounds it.</summary>
+internal static class RangeReservation
+{
+    private const string MaxMapCount = "/proc/sys/vm/max_map_count";
+
+    /// <summary>What is taken where the runtime is out of reach. Code can be installed all the same; it only has to be called through an address, not by a displacement.</summary>
+    private const nint FarLength = 1 << 28;
+
+    /// <exception cref="CodeException">There is no room.</exception>
+    public static CodeRange Reserve()
+    {
+        foreach ((nint start, nint length) in RangePlacement.Candidates(MemoryMap.Read(), StackLimit()).Append((0, FarLength)))
+        {
+            nint answer = At(start, length, start == 0 ? 0 : Mapping.MAP_FIXED_NOREPLACE);
+            if (Mapping.IsError(answer))
+            {
+                continue; // Somebody else has mapped something there since, or there is a limit that a smaller range may respect.
+            }
+
+            if (start == 0 || answer == start)
+            {
+                return new CodeRange(answer, length, MapLimit(), AllCores.Synchronise);
+            }
+
+            _ = Mapping.Unmap(answer, (nuint)length); // A kernel before 4.17 took the address as a hint.
+        }
+
+        throw new CodeException(CodeFailure.OutOfMemory, "No addresses could be reserved for code: the address space is full, or RLIMIT_AS limits it.", Errno.ENOMEM);
+    }
+
+    /// <summary>Reserves addresses without access. Returns the address or the negative error number.</summary>
+    public static nint At(nint address, nint length, int how) => Mapping.MapAt(
+        address, (nuint)length, Mapping.PROT_NONE, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS | Mapping.MAP_NORESERVE | how, -1);
+
+    /// <summary>The kernel's default is 65530.</summary>
+    private static long MapLimit() => File.Exists(MaxMapCount) ? long.Parse(File.ReadAllText(MaxMapCount), CultureInfo.InvariantCulture) : 65530;
+
+    private static long? StackLimit()
+    {
+        string? line = File.ReadLines("/proc/self/limits").FirstOrDefault(line => line.StartsWith("Max stack size", StringComparison.Ordinal));
+        string[] fields = line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
+        return fields.Length > 3 && long.TryParse(fields[3], CultureInfo.InvariantCulture, out long limit) ? limit : null;
+    }
+}

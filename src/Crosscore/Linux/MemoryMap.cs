@@ -1,0 +1,49 @@
+using System.Globalization;
+
+namespace Crosscore.Linux;
+
+/// <summary>One line of /proc/self/maps: addresses from <paramref name="Start"/> up to <paramref name="End"/>, "rwxp" and the file, or "" where there is none.</summary>
+/// <param name="Start">The first address.</param>
+/// <param name="End">The address after the last.</param>
+/// <param name="Permissions">Four letters.</param>
+/// <param name="Path">What stands in the last column.</param>
+internal readonly record struct MemoryMapLine(nint Start, nint End, string Permissions, string Path);
+
+/// <summary>What this process has mapped. Source: Documentation/filesystems/proc.rst.</summary>
+internal static class MemoryMap
+{
+    /// <summary>The lines, in the order of their addresses; those above the user's half of the address space (vsyscall) are left out.</summary>
+    public static List<MemoryMapLine> Read() => Parse(File.ReadLines("/proc/self/maps"));
+
+    public static List<MemoryMapLine> Parse(IEnumerable<string> lines)
+    {
+        var map = new List<MemoryMapLine>();
+        foreach (string line in lines)
+        {
+            // address-address perms offset dev inode path; the path is padded with blanks and may contain some.
+            ReadOnlySpan<char> rest = line;
+            ReadOnlySpan<char> range = Next(ref rest);
+            ReadOnlySpan<char> permissions = Next(ref rest);
+            _ = Next(ref rest);
+            _ = Next(ref rest);
+            _ = Next(ref rest);
+            int dash = range.IndexOf('-');
+            ulong start = ulong.Parse(range[..dash], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            ulong end = ulong.Parse(range[(dash + 1)..], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            if (end <= long.MaxValue)
+            {
+                map.Add(new((nint)start, (nint)end, permissions.ToString(), rest.TrimStart(' ').ToString()));
+            }
+        }
+
+        return map;
+    }
+
+    private static ReadOnlySpan<char> Next(ref ReadOnlySpan<char> rest)
+    {
+        int blank = rest.IndexOf(' ');
+        ReadOnlySpan<char> word = blank < 0 ? rest : rest[..blank];
+        rest = blank < 0 ? [] : rest[(blank + 1)..];
+        return word;
+    }
+}
