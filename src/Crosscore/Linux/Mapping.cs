@@ -1,6 +1,6 @@
 namespace Crosscore.Linux;
 
-/// <summary>mmap(2), mprotect(2) and munmap(2). Source: include/uapi/asm-generic/mman-common.h and include/uapi/linux/mman.h.</summary>
+/// <summary>mmap(2), munmap(2), mprotect(2) and mlock(2). Source: include/uapi/asm-generic/mman-common.h and include/uapi/linux/mman.h.</summary>
 internal static class Mapping
 {
     public const int PROT_NONE = 0x0;
@@ -30,4 +30,6 @@ internal static class Mapping
 
     /// <summary>Whether an answer of mmap is an error number: the kernel's addresses of user space are positive.</summary>
     public static bool IsError(nint answer) => answer is < 0 and > -4096;
+
+    public static int Lock(nint address, nuint length) => (int)Libc.OrNegativeErrno(Libc.Mlock(address, length));
 }
