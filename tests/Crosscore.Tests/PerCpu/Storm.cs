@@ -4,7 +4,7 @@ namespace Crosscore.Tests.PerCpu;
 
 /// <summary>What the kernel's own tests inject.</summary>
 [Flags]
-internal enum Disturbances
+public enum Disturbances
 {
     None = 0,
 

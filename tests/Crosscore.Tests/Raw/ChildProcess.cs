@@ -21,22 +21,22 @@ internal static class ChildProcess
     /// <summary>Runs a program of bare system calls and returns what it recorded.</summary>
     public static long[] Record(RawProgram program)
     {
-        ChildResult result = RunFile(program, []);
+        ChildResult result = RunFile(program, [], []);
         Assert.Equal(0, result.Status);
         return result.Values;
     }
 
     /// <summary>Runs this test program once more, as a child with a task, through a launcher or directly.</summary>
-    public static ChildResult RunThisProgram(string task, RawProgram? launcher = null)
+    public static ChildResult RunThisProgram(string task, RawProgram? launcher = null, params (string Name, string Value)[] environment)
     {
         string self = Environment.ProcessPath!;
         string[] command = Path.GetFileNameWithoutExtension(self) == "dotnet"
             ? [self, typeof(ChildProcess).Assembly.Location, Sandbox.Child.Marker, task]
             : [self, Sandbox.Child.Marker, task];
-        return launcher is null ? Run(command[0], command[1..]) : RunFile(launcher, command);
+        return launcher is null ? Run(command[0], command[1..], environment) : RunFile(launcher, command, environment);
     }
 
-    private static ChildResult RunFile(RawProgram program, string[] arguments)
+    private static ChildResult RunFile(RawProgram program, string[] arguments, (string Name, string Value)[] environment)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -49,7 +49,7 @@ internal static class ChildProcess
         {
             File.WriteAllBytes(file, program.Build());
             File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-            return Run(file, arguments);
+            return Run(file, arguments, environment);
         }
         finally
         {
@@ -57,9 +57,14 @@ internal static class ChildProcess
         }
     }
 
-    private static ChildResult Run(string file, string[] arguments)
+    private static ChildResult Run(string file, string[] arguments, (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach ((string name, string value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         using Process child = Process.Start(start)!;
         using var output = new MemoryStream();
         Task reading = child.StandardOutput.BaseStream.CopyToAsync(output);

@@ -12,6 +12,7 @@ internal static class Child
     public const string UseEveryMember = nameof(UseEveryMember);
     public const string UseAbsurdCpus = nameof(UseAbsurdCpus);
     public const string RunSealedCode = nameof(RunSealedCode);
+    public const string UsePerCpuData = nameof(UsePerCpuData);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
     public static IReadOnlyList<int> AbsurdCpus { get; } = [-1, int.MinValue, 9999, int.MaxValue];
@@ -42,6 +43,9 @@ internal static class Child
                 return 0;
             case RunSealedCode:
                 Console.WriteLine($"{MachineCode.Call(MachineCode.Return42)} under {File.ReadAllText("/proc/sys/vm/memfd_noexec").Trim()}");
+                return 0;
+            case UsePerCpuData:
+                PerCpu.PerCpuChild.Run();
                 return 0;
             default:
                 Console.Error.WriteLine($"no such task: {task}");
