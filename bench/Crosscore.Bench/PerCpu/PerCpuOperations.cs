@@ -16,6 +16,7 @@ internal static unsafe class PerCpuOperations
     private static readonly PerCpuReadSection Sections = new();
     private static readonly PerCpuBuffer<(long, long)> Buffer = new(1000);
     private static readonly PerCpuFreeList List = FilledList();
+    private static readonly PerCpuFreeList Second = FilledList();
     private static readonly PerCpuBlockPool Pool = new(64);
     private static readonly ConcurrentBag<object> Objects = new(Enumerable.Range(0, 100).Select(_ => new object()));
     private static readonly ConcurrentStack<object> Things = new(Enumerable.Range(0, 100).Select(_ => new object()));
@@ -128,6 +129,27 @@ internal static unsafe class PerCpuOperations
             if (list.TryPop(out nint block) || list.TrySteal(out block, out _))
             {
                 list.Push(block);
+            }
+        }
+    });
+
+    /// <summary>
+    /// What a pair costs when the next need not wait for it: in one list every pop loads what the push before it has just stored, and every push what the pop has.
+    /// </summary>
+    public static Operation TwoFreeLists { get; } = new("PerCpuFreeList, two lists in turn", count =>
+    {
+        PerCpuFreeList one = List;
+        PerCpuFreeList two = Second;
+        for (int i = 0; i < count; i += 2)
+        {
+            if (one.TryPop(out nint block) || one.TrySteal(out block, out _))
+            {
+                one.Push(block);
+            }
+
+            if (two.TryPop(out block) || two.TrySteal(out block, out _))
+            {
+                two.Push(block);
             }
         }
     });

@@ -6,9 +6,9 @@ namespace Crosscore.Bench.PerCpu;
 internal static class TwoThreads
 {
     /// <summary>
-    /// Nanoseconds of an operation, or no number where the two did not run at the same time: each times itself, and a turn counts only when both began before either had ended half of its work.
+    /// Nanoseconds of an operation, or nothing where the two did not run at the same time: each times itself, and a turn counts only when both began before either had ended half of its work.
     /// </summary>
-    public static double Run(Operation operation, int count)
+    public static double? Run(Operation operation, int count)
     {
         long[] began = new long[2];
         long[] middle = new long[2];
@@ -28,6 +28,6 @@ internal static class TwoThreads
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
         bool together = began.Max() < middle.Min();
-        return together ? Enumerable.Range(0, 2).Max(number => Stopwatch.GetElapsedTime(began[number], ended[number]).TotalNanoseconds / count) : double.MaxValue;
+        return together ? Enumerable.Range(0, 2).Max(number => Stopwatch.GetElapsedTime(began[number], ended[number]).TotalNanoseconds / count) : null;
     }
 }
