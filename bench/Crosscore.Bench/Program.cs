@@ -4,6 +4,7 @@ using Crosscore.Bench.Code;
 using Crosscore.Bench.Corpus;
 using Crosscore.Bench.Exploration;
 using Crosscore.Bench.Machine;
+using Crosscore.Bench.PerCpu;
 
 var sections = new Dictionary<string, Action<string?>>
 {
@@ -16,6 +17,7 @@ var sections = new Dictionary<string, Action<string?>>
     ["exits"] = _ => ExitedSibling.Run(),
     ["code"] = _ => InstallBench.Run(),
     ["patches"] = _ => LivePatchBench.Run(),
+    ["percpu"] = _ => PerCpuBench.Run(),
 };
 
 string? corpus = null;

@@ -7,6 +7,7 @@ internal static class Errno
 {
     public const int EPERM = 1;
     public const int EINTR = 4;
+    public const int ENXIO = 6;
     public const int EBADF = 9;
     public const int EAGAIN = 11;
     public const int ENOMEM = 12;
@@ -24,6 +25,7 @@ internal static class Errno
     {
         EPERM => nameof(EPERM),
         EINTR => nameof(EINTR),
+        ENXIO => nameof(ENXIO),
         EBADF => nameof(EBADF),
         EAGAIN => nameof(EAGAIN),
         ENOMEM => nameof(ENOMEM),

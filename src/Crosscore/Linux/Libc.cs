@@ -12,6 +12,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     public static partial nint Syscall(nint number, nint first, nint second, nint third);
 
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    public static partial nint Syscall4(nint number, nint first, nint second, nint third, nint fourth);
+
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int Fcntl(int descriptor, int command, nint argument);
 
@@ -39,14 +42,18 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "sigaction", SetLastError = true)]
     public static partial int Sigaction(int signal, void* action, void* previous);
 
+    [LibraryImport("libc", EntryPoint = "mprotect", SetLastError = true)]
+    public static partial int Mprotect(nint address, nuint length, int protection);
+
+    /// <summary>The entry of the auxiliary vector, or 0 where the kernel gave none of that type. Source: getauxval(3).</summary>
+    [LibraryImport("libc", EntryPoint = "getauxval")]
+    public static partial nuint GetAuxiliaryValue(nuint type);
+
     [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
     public static partial nint SendMessage(int socket, void* message, int flags);
 
     [LibraryImport("libc", EntryPoint = "recvmsg", SetLastError = true)]
     public static partial nint ReceiveMessage(int socket, void* message, int flags);
-
-    [LibraryImport("libc", EntryPoint = "mprotect", SetLastError = true)]
-    public static partial int Mprotect(nint address, nuint length, int protection);
 
     [LibraryImport("libc", EntryPoint = "mlock", SetLastError = true)]
     public static partial int Mlock(nint address, nuint length);

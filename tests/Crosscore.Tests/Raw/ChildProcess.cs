@@ -21,7 +21,7 @@ internal static class ChildProcess
     /// <summary>Runs a program of bare system calls and returns what it recorded.</summary>
     public static long[] Record(RawProgram program)
     {
-        ChildResult result = RunFile(program, []);
+        ChildResult result = RunFile(program, [], []);
         Assert.Equal(0, result.Status);
         return result.Values;
     }

@@ -26,6 +26,7 @@ internal static class Child
     public const string ReclaimAtOnce = nameof(ReclaimAtOnce);
     public const string CompileLightFences = nameof(CompileLightFences);
     public const string TryFences = nameof(TryFences);
+    public const string UsePerCpuData = nameof(UsePerCpuData);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
     public static IReadOnlyList<int> AbsurdCpus { get; } = [-1, int.MinValue, 9999, int.MaxValue];
@@ -83,6 +84,9 @@ internal static class Child
                 _ = Signals.Set(Signals.SIGTRAP, action);
                 _ = LiveCode.Install(MachineCode.Return42);
                 return MeetBreakpoint();
+            case UsePerCpuData:
+                PerCpu.PerCpuChild.Run();
+                return 0;
             default:
                 Console.Error.WriteLine($"no such task: {task}");
                 return 2;

@@ -52,6 +52,9 @@ internal static class Launcher
         Return(Fail(Errno.EINVAL)),
     ]);
 
+    /// <summary>Answers one system call, whatever its arguments, with an error.</summary>
+    public static RawProgram Refusing(long call, int errno) => UnderFilter([Return(Fail(errno))], call);
+
     /// <summary>
     /// A new PID namespace whose vm.memfd_noexec is set; the setting belongs to the namespace, so nobody else notices. Needs CAP_SYS_ADMIN.
     /// </summary>
@@ -79,7 +82,7 @@ internal static class Launcher
         return program.ExitAsTheChildDid();
     }
 
-    private static RawProgram UnderFilter(ReadOnlySpan<Instruction> membarrierPart)
+    private static RawProgram UnderFilter(ReadOnlySpan<Instruction> part, long call = (long)SyscallNumber.Membarrier)
     {
         const long PrSetNoNewPrivs = 38;
         const int SetModeFilter = 1;
@@ -88,9 +91,9 @@ internal static class Launcher
             Load(ArchitectureOffset),
             SkipUnlessEqual(AuditArchX8664, 2),
             Load(NumberOffset),
-            SkipIfEqual(SyscallNumber.Membarrier, 1),
+            SkipIfEqual((uint)call, 1),
             Return(Allow),
-            .. membarrierPart,
+            .. part,
         ];
 
         var program = new RawProgram();

@@ -12,21 +12,33 @@ internal static class CpuList
     public static bool Contains(ReadOnlySpan<char> list, int cpu)
     {
         bool found = false;
+        Visit(list, (first, last) => found |= first <= cpu && cpu <= last);
+        return found;
+    }
+
+    /// <summary>The largest number of the set, or -1 of an empty one. Numbers may have gaps, so this is not their count less one.</summary>
+    /// <exception cref="FormatException">The text is not such a list.</exception>
+    public static int Last(ReadOnlySpan<char> list)
+    {
+        int largest = -1;
+        Visit(list, (_, last) => largest = Math.Max(largest, last));
+        return largest;
+    }
+
+    private static void Visit(ReadOnlySpan<char> list, Action<int, int> range)
+    {
         foreach (Range part in list.Split(','))
         {
-            ReadOnlySpan<char> range = list[part].Trim();
-            if (range.IsEmpty || range is "(null)")
+            ReadOnlySpan<char> text = list[part].Trim();
+            if (text.IsEmpty || text is "(null)")
             {
                 continue;
             }
 
-            int dash = range.IndexOf('-');
-            int first = Number(dash < 0 ? range : range[..dash]);
-            int last = dash < 0 ? first : Number(range[(dash + 1)..]);
-            found |= first <= cpu && cpu <= last;
+            int dash = text.IndexOf('-');
+            int first = Number(dash < 0 ? text : text[..dash]);
+            range(first, dash < 0 ? first : Number(text[(dash + 1)..]));
         }
-
-        return found;
     }
 
     private static int Number(ReadOnlySpan<char> text) => int.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);

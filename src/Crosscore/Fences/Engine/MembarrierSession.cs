@@ -94,6 +94,21 @@ internal sealed class MembarrierSession
         Establish(MembarrierRegistrations.RestartSequences);
     }
 
+    /// <summary>
+    /// <see cref="RunOn"/> for the engines of this library, whose numbers are possible CPUs by construction: nothing is read first. An offline CPU runs no
+    /// sequence and is answered 0; ENXIO, which the kernel's own tests tolerate, means the same.
+    /// </summary>
+    /// <param name="member">Who asks, for the message.</param>
+    /// <param name="cpu">A possible CPU, or -1 for all of them, which is what the kernel takes it for.</param>
+    public void RestartOnPossible(string member, int cpu)
+    {
+        uint flags = cpu < 0 ? 0 : MEMBARRIER_CMD_FLAG_CPU;
+        if (Ask(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, flags, cpu, out int answer) is { } refusal && answer != -Errno.ENXIO)
+        {
+            throw refusal;
+        }
+    }
+
     /// <summary>Registers what is not yet known to be; stops at the first refusal, what succeeded before it stays.</summary>
     /// <returns>The refusal, or null.</returns>
     public MembarrierException? Register(string member, MembarrierRegistrations registrations)

@@ -1,0 +1,63 @@
+// An HTTP server that counts its requests and their latencies per CPU and publishes them by System.Diagnostics.Metrics. See README.md beside this file.
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Crosscore.PerCpu;
+
+var requests = new PerCpuCounter();
+var active = new PerCpuCounter();
+var latency = new PerCpuHistogram(10, 20, 50, 100, 200, 500, 1_000, 10_000);
+
+using var meter = new Meter("Crosscore.Samples.PerCpuMetrics");
+meter.ObserveCounter(requests, "sample.requests", "{request}", "Requests answered.");
+meter.ObserveUpDownCounter(active, "sample.requests.active", "{request}", "Requests being answered.");
+meter.ObserveHistogram(latency, "sample.latency", "us", "From the first line of the pipeline to the last.");
+
+WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
+builder.Logging.ClearProviders();
+WebApplication app = builder.Build();
+app.Use(async (context, next) =>
+{
+    long began = Stopwatch.GetTimestamp();
+    active.Increment();
+    try
+    {
+        await next(context);
+    }
+    finally
+    {
+        // Perhaps on another CPU than above: a counter does not mind, its sum is over all of them.
+        active.Decrement();
+        requests.Increment();
+        latency.Record((long)Stopwatch.GetElapsedTime(began).TotalMicroseconds);
+    }
+});
+app.MapGet("/", () => "Hello.\n");
+app.MapGet("/metrics", () => string.Concat(Collect(meter).Order(StringComparer.Ordinal).Select(line => line + "\n")));
+app.MapGet("/cpus", () =>
+{
+    long[] slots = new long[RestartableSequences.CpuSlots + 1];
+    long sum = requests.Read(slots);
+    return $"{sum} requests: {string.Join(", ", slots.Select((count, slot) => slot < slots.Length - 1 ? $"CPU {slot} {count}" : $"no CPU {count}"))}; sections: {requests.UsesSections}\n";
+});
+app.Run(args is ["--urls", ..] ? null : "http://127.0.0.1:5080");
+
+// What an exporter does: listens to the meter and asks its instruments. dotnet-counters or OpenTelemetry would see the same.
+static List<string> Collect(Meter meter)
+{
+    var lines = new List<string>();
+    using var listener = new MeterListener
+    {
+        InstrumentPublished = (instrument, own) =>
+        {
+            if (instrument.Meter == meter)
+            {
+                own.EnableMeasurementEvents(instrument);
+            }
+        },
+    };
+    listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        lines.Add($"{instrument.Name}{string.Concat(tags.ToArray().Select(tag => $"{{{tag.Key}=\"{tag.Value}\"}}"))} {value}"));
+    listener.Start();
+    listener.RecordObservableInstruments();
+    return lines;
+}

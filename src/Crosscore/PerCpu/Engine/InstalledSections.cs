@@ -1,0 +1,67 @@
+using System.Collections.Concurrent;
+using Crosscore.Code;
+using Crosscore.Linux;
+
+namespace Crosscore.PerCpu;
+
+/// <summary>
+/// The sections installed in this process, each once, for good. A thread's area keeps the address of the last descriptor it used until the kernel, some time later, finds the
+/// thread elsewhere and clears it; until then the kernel reads the descriptor and the four bytes before its abort address, and ends the process where it cannot. No call tells when the
+/// last thread has been through that, a sleeping thread may take for ever, so nothing here is ever freed. Equal programs share their code: what a process holds is bounded by
+/// how many different ones it writes.
+/// </summary>
+internal static unsafe class InstalledSections
+{
+    private static readonly ConcurrentDictionary<(string Program, SectionVariant Variant), Lazy<InstalledSection>> Installed = new();
+
+    /// <summary>Never more than this machine has of them: a slot for each CPU that may come online.</summary>
+    public static int CpuSlots { get; } = PossibleCpus();
+
+    /// <exception cref="CodeException">Memory was refused; the message says why.</exception>
+    public static InstalledSection Install(SectionProgram program, RegisterChoice registers, SectionVariant variant) =>
+        Installed.GetOrAdd((program.Text, variant), _ => new(() => InstallNow(program, registers, variant))).Value;
+
+    private static InstalledSection InstallNow(SectionProgram program, RegisterChoice registers, SectionVariant variant)
+    {
+        nuint page = (nuint)Environment.SystemPageSize;
+        nint descriptor = Mapping.Map(page, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS, -1);
+        if (Mapping.IsError(descriptor))
+        {
+            throw new CodeException(CodeFailure.OutOfMemory, $"mmap answered {Errno.Name((int)-descriptor)}: no memory for the descriptor of a section.", (int)-descriptor);
+        }
+
+        SectionCode code = SectionEmitter.Emit(program, registers, RseqArea.Here.Offset, descriptor, variant);
+        var writer = new CodeWriter("per-cpu section"); // the name that perf and /proc/PID/maps show
+        _ = writer.Append(code.Bytes);
+        using SealedCode sealedCode = writer.Seal();
+        InstalledCode installed = sealedCode.Install();
+        // SAFETY: the page was mapped writable above, and no code that names it has been given to anybody yet.
+        *(RseqCall.Descriptor*)descriptor = new RseqCall.Descriptor
+        {
+            StartIp = (ulong)(installed.Address + code.Start),
+            PostCommitOffset = (ulong)(code.PostCommit - code.Start),
+            AbortIp = (ulong)(installed.Address + code.Abort),
+        };
+
+        // A stray store to a descriptor would send a thread to an address of its choosing, so it can no more be changed than the code.
+        int answer = Mapping.Protect(descriptor, page, Mapping.PROT_READ);
+        return answer < 0
+            ? throw new CodeException(
+                CodeFailure.Unexpected, $"mprotect answered {Errno.Name(-answer)}: the descriptor of a section could still be changed, so it is not used.", -answer)
+            : new InstalledSection(installed, descriptor, code);
+    }
+
+    private static int PossibleCpus()
+    {
+        string? list = new ThisKernel().PossibleCpus;
+        int last = list is null ? -1 : CpuList.Last(list);
+        // Where the list cannot be read, CPUs beyond this number use the shared slot: slower, never wrong.
+        return last >= 0 ? last + 1 : Math.Max(Environment.ProcessorCount, 64);
+    }
+}
+
+/// <summary>A section in place. It holds its code, which therefore stays installed.</summary>
+internal sealed record InstalledSection(InstalledCode Code, nint Descriptor, SectionCode Parts)
+{
+    public nint Entry { get; } = Code.Address;
+}

@@ -1,0 +1,156 @@
+using System.Runtime.InteropServices;
+using Crosscore.Code;
+using Crosscore.Linux;
+
+namespace Crosscore.PerCpu;
+
+/// <summary>What was found out about the area that glibc registers with rseq(2) for each thread; asked once.</summary>
+/// <param name="State">Whether sections can run, or the first thing that is missing.</param>
+/// <param name="Detail">The state in words, with what was seen.</param>
+/// <param name="Offset">From a thread's pointer to its area, in bytes.</param>
+/// <param name="Size">What glibc says of its size, in bytes.</param>
+/// <param name="FeatureSize">Up to where the kernel fills it, in bytes; 0 where the kernel does not say.</param>
+/// <param name="ConcurrencyIdTrusted">Whether the kernel keeps mm_cid in it.</param>
+internal sealed record RseqArea(RestartableSequencesState State, string Detail, int Offset, uint Size, uint FeatureSize, bool ConcurrencyIdTrusted)
+{
+    private static readonly Lazy<RseqArea> LazyHere = new(() => Decide(AskHere()));
+
+    public static RseqArea Here => LazyHere.Value;
+
+    /// <summary>
+    /// The decision, apart from the questions. The concurrency id lies at bytes 24 to 27. A kernel with feature size 28 fills it in every registered area, because none is shorter than 32; but that the
+    /// area is one has to be known: either glibc says a size that includes it, or the kernel has confirmed the length by answering EBUSY to the same registration once more.
+    /// </summary>
+    internal static RseqArea Decide(RseqFacts facts)
+    {
+        if (!facts.Linux)
+        {
+            return None(RestartableSequencesState.WrongPlatform, "Restartable sequences are a feature of Linux.");
+        }
+
+        if (facts.Architecture != Architecture.X64)
+        {
+            return None(
+                RestartableSequencesState.WrongArchitecture,
+                $"Sections are machine code, and this library has them for x86-64 only; this process runs on {facts.Architecture}.");
+        }
+
+        if (facts.Offset is not { } offset || facts.Size is not { } size)
+        {
+            return None(RestartableSequencesState.NoArea, "The C library does not export __rseq_offset and __rseq_size, as glibc does since 2.35; musl and older ones register nothing.");
+        }
+
+        if (size == 0)
+        {
+            return None(
+                RestartableSequencesState.NotRegistered,
+                "glibc has registered no area (__rseq_size is 0): GLIBC_TUNABLES contains glibc.pthread.rseq=0, a sandbox refuses rseq(2), or the kernel is older than 4.18.");
+        }
+
+        if (facts.CodeRefusal is { } refusal)
+        {
+            return None(RestartableSequencesState.NoExecutableMemory, $"Machine code cannot be installed. {refusal}");
+        }
+
+        if (facts.CpuId < 0)
+        {
+            return None(RestartableSequencesState.NotRegistered, $"The kernel keeps no CPU number in the area of this thread (cpu_id is {facts.CpuId}).");
+        }
+
+        bool trusted = facts.FeatureSize >= RseqCall.ConcurrencyIdOffset + sizeof(int)
+            && (size >= RseqCall.ConcurrencyIdOffset + sizeof(int) || facts.Probe == -Errno.EBUSY);
+        string detail = $"The area lies at offset {offset} from the thread pointer, glibc gives its size as {size}, the kernel fills {facts.FeatureSize} bytes.";
+        return new RseqArea(RestartableSequencesState.Available, detail, offset, size, facts.FeatureSize, trusted);
+    }
+
+    private static RseqArea None(RestartableSequencesState state, string detail) => new(state, detail, 0, 0, 0, false);
+
+    private static RseqFacts AskHere()
+    {
+        var facts = new RseqFacts { Linux = OperatingSystem.IsLinux(), Architecture = RuntimeInformation.ProcessArchitecture };
+        if (!facts.Linux || facts.Architecture != Architecture.X64)
+        {
+            return facts;
+        }
+
+        facts = ReadExports(facts);
+        if (facts.Offset is not { } offset || facts.Size is null or 0)
+        {
+            return facts;
+        }
+
+        try
+        {
+            return AskThisThread(facts, offset);
+        }
+        catch (CodeException refusal)
+        {
+            return facts with { CodeRefusal = refusal.Message };
+        }
+    }
+
+    private static unsafe RseqFacts ReadExports(RseqFacts facts)
+    {
+        nint program = NativeLibrary.GetMainProgramHandle();
+        return !NativeLibrary.TryGetExport(program, "__rseq_offset", out nint offset) || !NativeLibrary.TryGetExport(program, "__rseq_size", out nint size)
+            ? facts
+            // SAFETY: the two are objects of glibc that nobody writes after start-up: ptrdiff_t and unsigned int (bits/rseq.h).
+            : facts with
+            {
+                Offset = checked((int)*(nint*)offset),
+                Size = *(uint*)size,
+                FeatureSize = (uint)Libc.GetAuxiliaryValue(RseqCall.AT_RSEQ_FEATURE_SIZE),
+            };
+    }
+
+    private static unsafe RseqFacts AskThisThread(RseqFacts facts, int offset)
+    {
+        // mov rax, fs:[0]; ret - the thread pointer, which the ABI keeps at its own address (ELF TLS, variant II).
+        using SealedCode code = SealedCode.Seal([0x64, 0x48, 0x8B, 0x04, 0x25, 0, 0, 0, 0, 0xC3]);
+        using InstalledCode installed = code.Install();
+        // SAFETY: a complete function without arguments, mapped until the end of this method. The area is this thread's own and lives as long as the thread.
+        nint area = ((delegate* unmanaged[SuppressGCTransition]<nint>)installed.Address)() + offset;
+        int cpu = Volatile.Read(ref *(int*)(area + RseqCall.CpuIdOffset));
+        if (cpu < 0)
+        {
+            return facts with { CpuId = cpu };
+        }
+
+        // This thread is registered, so the kernel only compares: EBUSY for the very same registration, EINVAL for another address or length.
+        int answer = RseqCall.Invoke(area, RseqCall.OriginalSize, 0, RseqCall.Signature);
+        if (answer == 0)
+        {
+            // It was not registered after all, and now it is, by us. Nobody else would take that back.
+            _ = RseqCall.Invoke(area, RseqCall.OriginalSize, RseqCall.RSEQ_FLAG_UNREGISTER, RseqCall.Signature);
+            return facts with { CpuId = -1 };
+        }
+
+        return facts with { CpuId = cpu, Probe = answer };
+    }
+}
+
+/// <summary>All that <see cref="RseqArea.Decide"/> needs of the world.</summary>
+internal readonly record struct RseqFacts
+{
+    public bool Linux { get; init; }
+
+    public Architecture Architecture { get; init; }
+
+    /// <summary>__rseq_offset, or null where the C library has none.</summary>
+    public int? Offset { get; init; }
+
+    /// <summary>__rseq_size, or null where the C library has none.</summary>
+    public uint? Size { get; init; }
+
+    /// <summary>AT_RSEQ_FEATURE_SIZE, or 0 from kernels before 6.3, which do not give it.</summary>
+    public uint FeatureSize { get; init; }
+
+    /// <summary>Why machine code could not be installed, or null.</summary>
+    public string? CodeRefusal { get; init; }
+
+    /// <summary>cpu_id of the thread that asked; negative where it is not registered.</summary>
+    public int CpuId { get; init; }
+
+    /// <summary>What rseq(2) answered to the registration that is there already: the negative error number.</summary>
+    public int Probe { get; init; }
+}

@@ -1,0 +1,144 @@
+using System.Runtime.CompilerServices;
+
+namespace Crosscore.PerCpu;
+
+/// <summary>What <see cref="PerCpuBuffer{T}.Drain"/> hands over: records in the order in which they were appended on one CPU.</summary>
+/// <typeparam name="T">The record.</typeparam>
+/// <param name="slot">The CPU, or the last slot for threads that have none.</param>
+/// <param name="records">Valid during the call only.</param>
+public delegate void PerCpuRecords<T>(int slot, ReadOnlySpan<T> records)
+    where T : unmanaged;
+
+/// <summary>
+/// A buffer for records of events, one for each CPU: many threads append, without lock and without interlocked instruction; one at a time drains. A record that finds no room is counted as lost, exactly.
+/// </summary>
+/// <remarks>
+/// <para>Every append is delivered once or counted once in <see cref="Lost"/>. Records of one CPU come in the order of their appends; between CPUs there is no order but what the records say
+/// themselves, a time for example. What a thread stored before its append is seen by whoever gets the record.</para>
+/// <para>Draining does not disturb the CPUs that append: each has a ring with one writer and one reader. Memory belongs to the garbage collector; there is nothing to dispose of.</para>
+/// </remarks>
+/// <typeparam name="T">The record: at most <see cref="SectionBuilder.MostCopiedBytes"/> bytes, without references.</typeparam>
+public sealed class PerCpuBuffer<T>
+    where T : unmanaged
+{
+    private readonly bool _useSections;
+    private readonly SectionVariant _variant;
+    private readonly Lock _draining = new();
+    private readonly List<PerCpuRing<T>> _retired = []; // stopped for good, but perhaps not empty
+    private readonly PerCpuCounter _lost;
+    private volatile PerCpuRing<T> _ring;
+
+    /// <summary>Makes an empty buffer. The first per-CPU data that can be stopped registers for the restarting barrier, which takes 10 to 25 milliseconds.</summary>
+    /// <param name="capacityPerCpu">How many records each CPU keeps until they are drained; 1 or more.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Less than 1, or more than fits into an array for all CPUs.</exception>
+    /// <exception cref="NotSupportedException">The record is larger than what a section may copy.</exception>
+    public PerCpuBuffer(int capacityPerCpu)
+        : this(capacityPerCpu, RestartableSequences.CanRestart, SectionVariant.Shipped)
+    {
+    }
+
+    internal PerCpuBuffer(int capacityPerCpu, bool useSections, SectionVariant variant)
+    {
+        _useSections = useSections;
+        _variant = variant;
+        _ring = new PerCpuRing<T>(capacityPerCpu, useSections, variant);
+        _lost = new PerCpuCounter(PerCpuIndex.Cpu, useSections, SectionVariant.Shipped);
+    }
+
+    /// <summary>How many records each CPU keeps until they are drained.</summary>
+    public int CapacityPerCpu => _ring.Capacity;
+
+    /// <summary>Whether threads append by sections here; otherwise rings are locked, and chosen by processor.</summary>
+    public bool UsesSections => _useSections;
+
+    /// <summary>How many records found no room. Exact like the sum of a <see cref="PerCpuCounter"/>.</summary>
+    public long Lost => _lost.Sum();
+
+    /// <summary>Appends a record to the buffer of this CPU.</summary>
+    /// <param name="record">It is copied.</param>
+    /// <returns>False when there was no room; then it has been counted as lost.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Append(T record)
+    {
+        switch (_ring.Append(record))
+        {
+            case 0:
+                return true;
+            case StandardSections.Full:
+                _lost.Increment();
+                return false;
+            default:
+                return AppendToSuccessor(record);
+        }
+    }
+
+    /// <summary>
+    /// Hands over everything that is there, CPU by CPU, and makes room for as much. What is appended meanwhile may be handed over or stay for the next time.
+    /// </summary>
+    /// <param name="receive">Called for each stretch of records. If it throws, the records of that call stay, and come again with the next drain.</param>
+    /// <returns>How many records were handed over.</returns>
+    /// <exception cref="LockRecursionException"><paramref name="receive"/> drains or resizes the same buffer.</exception>
+    public long Drain(PerCpuRecords<T> receive)
+    {
+        ArgumentNullException.ThrowIfNull(receive);
+        ThrowIfDraining();
+        lock (_draining)
+        {
+            long count = 0;
+            while (_retired.Count > 0)
+            {
+                count += _retired[0].Drain(receive);
+                _retired.RemoveAt(0);
+            }
+
+            return count + _ring.Drain(receive);
+        }
+    }
+
+    /// <summary>
+    /// Gives every CPU another capacity. Nothing is lost: what is in the buffer now is handed over by the next <see cref="Drain"/>, before anything appended later on the same CPU. One membarrier with the RSEQ
+    /// command stops the old buffer on all CPUs; nobody waits.
+    /// </summary>
+    /// <param name="capacityPerCpu">How many records each CPU keeps from now on; 1 or more.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Less than 1, or more than fits into an array for all CPUs.</exception>
+    /// <exception cref="MembarrierException">The barrier failed. The new capacity holds, and nothing is lost.</exception>
+    /// <exception cref="LockRecursionException">Called from within <see cref="Drain"/>.</exception>
+    public void Resize(int capacityPerCpu)
+    {
+        ThrowIfDraining();
+        var successor = new PerCpuRing<T>(capacityPerCpu, _useSections, _variant);
+        lock (_draining)
+        {
+            PerCpuRing<T> old = _ring;
+            _retired.Add(old);
+            _ring = successor; // before the old one is stopped: whoever finds it stopped finds the successor
+            old.StopForGood();
+        }
+    }
+
+    private void ThrowIfDraining()
+    {
+        if (_draining.IsHeldByCurrentThread)
+        {
+            throw new LockRecursionException("The receiver of a drain cannot drain or resize the buffer.");
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool AppendToSuccessor(T record)
+    {
+        while (true)
+        {
+            switch (_ring.Append(record))
+            {
+                case 0:
+                    return true;
+                case StandardSections.Full:
+                    _lost.Increment();
+                    return false;
+                default:
+                    break; // resized once more meanwhile
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+namespace Crosscore.PerCpu;
+
+/// <summary>
+/// Counts measurements in buckets, each CPU on its own: what <see cref="PerCpuCounter"/> is to a count. A measurement falls into the first bucket whose bound it does not exceed, or behind the last.
+/// </summary>
+/// <remarks>
+/// A measurement is two adds, to its bucket and to the sum; a reading in between sees one of them. What was said of the sum of a <see cref="PerCpuCounter"/> holds for each.
+/// </remarks>
+public sealed class PerCpuHistogram
+{
+    private readonly AddingSlots _slots; // a word for each bound, one for what exceeds all, one for the sum
+    private readonly long[] _bounds;
+
+    /// <summary>Makes a histogram without measurements.</summary>
+    /// <param name="bounds">The upper bounds of the buckets, inclusive, in ascending order; at least one.</param>
+    /// <exception cref="ArgumentException">There is none, or they do not ascend.</exception>
+    public PerCpuHistogram(params ReadOnlySpan<long> bounds)
+    {
+        if (bounds.IsEmpty)
+        {
+            throw new ArgumentException("A histogram needs a bound.", nameof(bounds));
+        }
+
+        for (int bound = 1; bound < bounds.Length; bound++)
+        {
+            if (bounds[bound] <= bounds[bound - 1])
+            {
+                throw new ArgumentException($"Bounds ascend; {bounds[bound]} follows {bounds[bound - 1]}.", nameof(bounds));
+            }
+        }
+
+        _bounds = bounds.ToArray();
+        _slots = new AddingSlots(bounds.Length + 2, PerCpuIndex.Cpu, RestartableSequences.IsAvailable, SectionVariant.Shipped);
+    }
+
+    /// <summary>The upper bounds of the buckets, inclusive.</summary>
+    public ReadOnlySpan<long> Bounds => _bounds;
+
+    /// <summary>Whether adds are sections; otherwise they are interlocked, striped by processor.</summary>
+    public bool UsesSections => _slots.UsesSections;
+
+    /// <summary>Counts a measurement.</summary>
+    /// <param name="value">What was measured.</param>
+    public void Record(long value)
+    {
+        _slots.Add(Bucket(value), 1);
+        _slots.Add(_bounds.Length + 1, value);
+    }
+
+    /// <summary>How many measurements each bucket has, and in the last entry those that exceed all bounds.</summary>
+    public long[] Counts()
+    {
+        long[] counts = new long[_bounds.Length + 1];
+        for (int bucket = 0; bucket < counts.Length; bucket++)
+        {
+            counts[bucket] = _slots.Sum(bucket);
+        }
+
+        return counts;
+    }
+
+    /// <summary>The sum of all measurements; it wraps.</summary>
+    public long Sum() => _slots.Sum(_bounds.Length + 1);
+
+    private int Bucket(long value)
+    {
+        int found = Array.BinarySearch(_bounds, value);
+        return found >= 0 ? found : ~found;
+    }
+}

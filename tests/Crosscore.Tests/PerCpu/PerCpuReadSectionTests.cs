@@ -1,0 +1,142 @@
+using Crosscore.PerCpu;
+
+namespace Crosscore.Tests.PerCpu;
+
+/// <summary>Read sections that cross await, and writers that wait for them.</summary>
+public sealed class PerCpuReadSectionTests
+{
+    public static TheoryData<bool> Ways => RestartableSequences.IsAvailable ? [true, false] : [false];
+
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public async Task A_writer_waits_for_a_section_that_ends_on_another_thread(bool useSections)
+    {
+        var sections = new PerCpuReadSection(useSections);
+        await sections.SynchronizeAsync(TestContext.Current.CancellationToken);
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var inside = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task reading = Read();
+        await inside.Task;
+        Assert.Equal(1, sections.Readers);
+
+        Task writing = Task.Run(() => sections.Synchronize(TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
+        Task writingToo = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
+        // New readers come and go meanwhile and keep nobody waiting.
+        for (int i = 0; i < 1000; i++)
+        {
+            sections.Begin().Dispose();
+        }
+
+        Assert.False(writing.IsCompleted || writingToo.IsCompleted);
+        go.SetResult();
+        await writing;
+        await writingToo;
+        await reading;
+        Assert.Equal(0, sections.Readers);
+
+        async Task Read()
+        {
+            using PerCpuReader reader = sections.Begin();
+            inside.SetResult();
+            await go.Task;
+            await Task.Yield();
+        }
+    }
+
+    /// <summary>A writer replaces and poisons what readers read; a reader that ever sees poison has been freed under its feet.</summary>
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public void No_reader_sees_what_was_freed(bool useSections) => Assert.Equal(0, PoisonSeen(useSections, sections => sections.Synchronize(TestContext.Current.CancellationToken)));
+
+    /// <summary>The control: a writer that does not wait.</summary>
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public void Without_waiting_readers_see_poison(bool useSections)
+    {
+        long seen = 0;
+        for (int round = 0; round < Sizes.ControlRounds && seen == 0; round++)
+        {
+            seen = PoisonSeen(useSections, _ => { });
+        }
+
+        Assert.NotEqual(0, seen);
+    }
+
+    [Fact]
+    public async Task Waiting_can_be_cancelled_and_begun_again()
+    {
+        var sections = new PerCpuReadSection();
+        PerCpuReader reader = sections.Begin();
+        using var cancellation = new CancellationTokenSource();
+        Task waiting = sections.SynchronizeAsync(cancellation.Token);
+        await cancellation.CancelAsync();
+        _ = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        Task again = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
+        Assert.False(again.IsCompleted);
+        reader.Dispose();
+        await again;
+    }
+
+    [Fact]
+    public void Sections_that_end_twice_are_noticed()
+    {
+        var sections = new PerCpuReadSection();
+        PerCpuReader reader = sections.Begin();
+        PerCpuReader copy = reader;
+        reader.Dispose();
+        _ = Assert.Throws<InvalidOperationException>(reader.Dispose);
+        _ = Assert.Throws<InvalidOperationException>(() => default(PerCpuReader).Dispose());
+        copy.Dispose();
+        Assert.Contains("copied", Assert.Throws<InvalidOperationException>(() => sections.Synchronize(TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+    }
+
+    private static long PoisonSeen(bool useSections, Action<PerCpuReadSection> wait)
+    {
+        const long Good = 1, Poison = 2;
+        var sections = new PerCpuReadSection(useSections);
+        long[] cells = new long[17]; // the first and the last, in different cache lines
+        (cells[0], cells[16]) = (Good, Good);
+        int current = 0;
+        bool over = false;
+        long seen = 0, turns = 0;
+        Threads.Run(Threads.Cpus.Length + 1, number =>
+        {
+            if (number > 0)
+            {
+                while (!Volatile.Read(ref over))
+                {
+                    using PerCpuReader reader = sections.Begin();
+                    int cell = Volatile.Read(ref current);
+                    Thread.SpinWait(5);
+                    if (Volatile.Read(ref cells[cell]) != Good)
+                    {
+                        Interlocked.Increment(ref seen);
+                    }
+
+                    Volatile.Write(ref turns, turns + 1); // whoever's: it changes
+                }
+
+                return;
+            }
+
+            for (int i = 0; i < Sizes.Barriers; i++)
+            {
+                long before = Volatile.Read(ref turns);
+                while (Volatile.Read(ref turns) == before)
+                {
+                    Thread.Yield(); // no reader is running
+                }
+
+                int old = current;
+                Volatile.Write(ref current, 16 - old);
+                wait(sections);
+                Volatile.Write(ref cells[old], Poison);
+                Thread.SpinWait(20);
+                Volatile.Write(ref cells[old], Good);
+            }
+
+            Volatile.Write(ref over, true);
+        });
+        return seen;
+    }
+}
