@@ -3,6 +3,7 @@ using Crosscore.Bench.Barriers;
 using Crosscore.Bench.Corpus;
 using Crosscore.Bench.Exploration;
 using Crosscore.Bench.Machine;
+using Crosscore.Bench.Reclamation;
 
 var sections = new Dictionary<string, Action<string?>>
 {
@@ -10,6 +11,7 @@ var sections = new Dictionary<string, Action<string?>>
     ["corpus"] = CorpusBench.Run,
     ["machine"] = _ => MachineBench.Run(),
     ["barriers"] = _ => BarrierBench.Run(),
+    ["reclamation"] = _ => ReclamationBench.Run(),
 };
 
 string? corpus = null;
