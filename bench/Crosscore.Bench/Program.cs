@@ -5,6 +5,7 @@ using Crosscore.Bench.Corpus;
 using Crosscore.Bench.Exploration;
 using Crosscore.Bench.Machine;
 using Crosscore.Bench.PerCpu;
+using Crosscore.Bench.Reclamation;
 
 var sections = new Dictionary<string, Action<string?>>
 {
@@ -18,6 +19,7 @@ var sections = new Dictionary<string, Action<string?>>
     ["code"] = _ => InstallBench.Run(),
     ["patches"] = _ => LivePatchBench.Run(),
     ["percpu"] = _ => PerCpuBench.Run(),
+    ["reclamation"] = _ => ReclamationBench.Run(),
 };
 
 string? corpus = null;

@@ -3,6 +3,7 @@ using Crosscore.Linux;
 using Crosscore.Code;
 using Crosscore.Reclamation;
 using Crosscore.Tests.Fences;
+using Crosscore.Tests.Reclamation;
 
 namespace Crosscore.Tests.Sandbox;
 
@@ -27,6 +28,8 @@ internal static class Child
     public const string CompileLightFences = nameof(CompileLightFences);
     public const string TryFences = nameof(TryFences);
     public const string UsePerCpuData = nameof(UsePerCpuData);
+    public const string TortureRcu = nameof(TortureRcu);
+    public const string ExitInsideOfSection = nameof(ExitInsideOfSection);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
     public static IReadOnlyList<int> AbsurdCpus { get; } = [-1, int.MinValue, 9999, int.MaxValue];
@@ -86,6 +89,12 @@ internal static class Child
                 return MeetBreakpoint();
             case UsePerCpuData:
                 PerCpu.PerCpuChild.Run();
+                return 0;
+            case TortureRcu:
+                RcuTorture.RunAndPrint();
+                return 0;
+            case ExitInsideOfSection:
+                RcuHazards.LeaveThreadsInside();
                 return 0;
             default:
                 Console.Error.WriteLine($"no such task: {task}");
