@@ -24,6 +24,12 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
     public static partial int Munmap(nint address, nuint length);
 
+    [LibraryImport("libc", EntryPoint = "mprotect", SetLastError = true)]
+    public static partial int Mprotect(nint address, nuint length, int protection);
+
+    [LibraryImport("libc", EntryPoint = "mlock", SetLastError = true)]
+    public static partial int Mlock(nint address, nuint length);
+
     /// <summary>What the C library says with -1 and errno, said as the kernel does: the negative error number.</summary>
     public static nint OrNegativeErrno(nint answer) => answer == -1 ? -Marshal.GetLastPInvokeError() : answer;
 }

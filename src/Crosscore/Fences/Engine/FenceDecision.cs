@@ -1,0 +1,102 @@
+using System.Runtime.InteropServices;
+
+namespace Crosscore;
+
+/// <summary>What the choice of a mode depends on.</summary>
+/// <param name="IsLinux">Whether the system is Linux.</param>
+/// <param name="RuntimeBarrierIsSound">Whether .NET's own process-wide barrier rests on a call of the system that is one: Windows and Apple's systems.</param>
+/// <param name="Architecture">Of the process.</param>
+/// <param name="Membarrier">Why PRIVATE_EXPEDITED cannot be used, or <see cref="MembarrierFailure.None"/>.</param>
+/// <param name="Emulated">Whether the kernel is an emulation of Linux (gVisor), which promises nothing about interrupts.</param>
+/// <param name="BroadcastsInvalidations">Whether the processor can make others forget translations without interrupting them (INVLPGB).</param>
+internal sealed record FenceFacts(
+    bool IsLinux,
+    bool RuntimeBarrierIsSound,
+    Architecture Architecture,
+    MembarrierFailure Membarrier,
+    bool Emulated,
+    bool BroadcastsInvalidations);
+
+/// <summary>
+/// The mode of <see cref="AsymmetricFence"/>, why, and the barrier behind it. <see cref="Choose"/> is pure. A choice that cannot be had leaves both sides full fences, which
+/// are always right, and an error that every caller gets to see.
+/// </summary>
+internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, string? Error)
+{
+    public const string PropertyName = "Crosscore.AsymmetricFence";
+    public const string VariableName = "CROSSCORE_ASYMMETRIC_FENCE";
+
+    /// <summary>Takes a full fence in the caller too.</summary>
+    public Action Barrier => Mode switch
+    {
+        AsymmetricFenceMode.Membarrier => Crosscore.Membarrier.PrivateExpedited,
+        AsymmetricFenceMode.PageProtection => ProtectedPage.Fence,
+        AsymmetricFenceMode.Runtime => Interlocked.MemoryBarrierProcessWide,
+        _ => Interlocked.MemoryBarrier,
+    };
+
+    public static FenceDecision Make()
+    {
+        string? wish = AppContext.GetData(PropertyName) as string ?? Environment.GetEnvironmentVariable(VariableName);
+        FenceDecision decision = Choose(wish, FenceProbe.Ask());
+        if (decision.Mode == AsymmetricFenceMode.PageProtection && ProtectedPage.Prepare() is { } obstacle)
+        {
+            decision = Symmetric(wish, AsymmetricFenceMode.PageProtection, obstacle);
+        }
+
+        return decision;
+    }
+
+    public static FenceDecision Choose(string? wish, FenceFacts facts)
+    {
+        if (string.IsNullOrWhiteSpace(wish))
+        {
+            return Candidates.Select(mode => (Mode: mode, Obstacle: Obstacle(mode, facts))) is var found
+                && found.FirstOrDefault(candidate => candidate.Obstacle is null) is { Mode: not AsymmetricFenceMode.Symmetric } best
+                ? new FenceDecision(best.Mode, Basis(best.Mode), null)
+                : new FenceDecision(AsymmetricFenceMode.Symmetric, $"no process-wide barrier here: {Why(facts)}", null);
+        }
+
+        // Names only: Enum.TryParse takes numbers too.
+        if (!Enum.GetNames<AsymmetricFenceMode>().Contains(wish.Trim(), StringComparer.OrdinalIgnoreCase))
+        {
+            string error = $"AsymmetricFence: '{wish}' was chosen by {PropertyName} or {VariableName}; there are {string.Join(", ", Enum.GetNames<AsymmetricFenceMode>())}.";
+            return new FenceDecision(AsymmetricFenceMode.Symmetric, error, error);
+        }
+
+        AsymmetricFenceMode chosen = Enum.Parse<AsymmetricFenceMode>(wish.Trim(), ignoreCase: true);
+        return chosen == AsymmetricFenceMode.Symmetric ? new FenceDecision(chosen, "chosen", null)
+            : Obstacle(chosen, facts) is { } obstacle ? Symmetric(wish, chosen, obstacle)
+            : new FenceDecision(chosen, $"chosen; {Basis(chosen)}", null);
+    }
+
+    private static IEnumerable<AsymmetricFenceMode> Candidates { get; } = [AsymmetricFenceMode.Membarrier, AsymmetricFenceMode.Runtime, AsymmetricFenceMode.PageProtection];
+
+    private static FenceDecision Symmetric(string? wish, AsymmetricFenceMode mode, string obstacle) => string.IsNullOrWhiteSpace(wish)
+        ? new FenceDecision(AsymmetricFenceMode.Symmetric, $"no process-wide barrier here: {obstacle}", null)
+        : new FenceDecision(AsymmetricFenceMode.Symmetric, obstacle, $"AsymmetricFence: {mode} was chosen by {PropertyName} or {VariableName} and cannot be had here: {obstacle}.");
+
+    private static string Basis(AsymmetricFenceMode mode) => mode switch
+    {
+        AsymmetricFenceMode.Membarrier => "membarrier(2), PRIVATE_EXPEDITED",
+        AsymmetricFenceMode.PageProtection => "mprotect(2) interrupts every processor that runs the process on x86-64; no document promises it",
+        _ => "Interlocked.MemoryBarrierProcessWide",
+    };
+
+    private static string Why(FenceFacts facts) => Obstacle(facts.IsLinux ? AsymmetricFenceMode.Membarrier : AsymmetricFenceMode.Runtime, facts)
+        + (facts.IsLinux ? $"; and {Obstacle(AsymmetricFenceMode.PageProtection, facts)}" : "");
+
+    private static string? Obstacle(AsymmetricFenceMode mode, FenceFacts facts) => mode switch
+    {
+        AsymmetricFenceMode.Membarrier => facts.Membarrier == MembarrierFailure.None ? null : $"membarrier(2) cannot be used ({facts.Membarrier})",
+        AsymmetricFenceMode.Runtime => facts.RuntimeBarrierIsSound ? null : "Interlocked.MemoryBarrierProcessWide is relied upon on Windows and Apple's systems only",
+        AsymmetricFenceMode.PageProtection => facts switch
+        {
+            { IsLinux: false } or { Architecture: not Architecture.X64 } => "mprotect(2) is a barrier on Linux on x86-64 only",
+            { Emulated: true } => "mprotect(2) of gVisor is not known to be a barrier",
+            { BroadcastsInvalidations: true } => "mprotect(2) need not interrupt anybody on a processor with INVLPGB (Linux 6.15)",
+            _ => null,
+        },
+        _ => null,
+    };
+}

@@ -1,0 +1,65 @@
+namespace Crosscore;
+
+/// <summary>
+/// Locks and waits that <see cref="Thread.Interrupt"/> cannot break off. Whoever owes others a hand-over must not lose it to an exception on the way; the interruption is given back to
+/// the thread afterwards, where its next wait of its own meets it.
+/// </summary>
+internal ref struct Uninterrupted
+{
+    private bool _interrupted;
+
+    public void Enter(Lock gate)
+    {
+        while (true)
+        {
+            try
+            {
+                gate.Enter();
+                return;
+            }
+            catch (ThreadInterruptedException)
+            {
+                _interrupted = true;
+            }
+        }
+    }
+
+    public void Enter(object monitor)
+    {
+        while (true)
+        {
+            try
+            {
+                Monitor.Enter(monitor);
+                return;
+            }
+            catch (ThreadInterruptedException)
+            {
+                _interrupted = true;
+            }
+        }
+    }
+
+    /// <summary>Waits for a pulse of a monitor that this thread has entered; may return without one.</summary>
+    public void Wait(object monitor)
+    {
+        try
+        {
+            _ = Monitor.Wait(monitor);
+        }
+        catch (ThreadInterruptedException)
+        {
+            // The monitor has been entered again; the caller looks at its condition and comes back.
+            _interrupted = true;
+        }
+    }
+
+    /// <summary>Gives an interruption back. Call it once, when nothing is owed any more.</summary>
+    public readonly void Dispose()
+    {
+        if (_interrupted)
+        {
+            Thread.CurrentThread.Interrupt();
+        }
+    }
+}

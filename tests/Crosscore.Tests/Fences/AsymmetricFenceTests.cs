@@ -1,0 +1,25 @@
+namespace Crosscore.Tests.Fences;
+
+/// <summary>The public face on the machine at hand.</summary>
+public sealed class AsymmetricFenceTests
+{
+    [Fact]
+    public async Task Both_sides_can_be_called_and_are_counted()
+    {
+        AsymmetricFenceCounts before = AsymmetricFence.Counts;
+        AsymmetricFence.Light();
+        AsymmetricFence.Heavy();
+        await AsymmetricFence.HeavyAsync(TestContext.Current.CancellationToken);
+        AsymmetricFenceCounts after = AsymmetricFence.Counts;
+        Assert.True(after.Asked >= before.Asked + 2);
+        Assert.True(after.Issued > before.Issued);
+    }
+
+    [Fact]
+    public async Task A_cancelled_token_ends_the_waiting() =>
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => AsymmetricFence.HeavyAsync(new CancellationToken(canceled: true)));
+
+    [Fact]
+    public void The_mode_is_the_one_of_this_machine() =>
+        Assert.Equal(FenceDecision.Choose(Environment.GetEnvironmentVariable(FenceDecision.VariableName), FenceProbe.Ask()).Mode, AsymmetricFence.Mode);
+}
