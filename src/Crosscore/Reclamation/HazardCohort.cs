@@ -8,13 +8,13 @@ namespace Crosscore.Reclamation;
 public sealed class HazardCohort : IDisposable
 {
     private readonly HazardPointers _domain;
-    private readonly RetiredList _retired;
+    private readonly HazardGarbageList _retired;
     private volatile bool _disposed;
 
     internal HazardCohort(HazardPointers domain)
     {
         _domain = domain;
-        _retired = new RetiredList(domain);
+        _retired = new HazardGarbageList(domain);
     }
 
     /// <summary>How many objects of the cohort are retired and their callback has not returned.</summary>
@@ -41,7 +41,7 @@ public sealed class HazardCohort : IDisposable
         HazardWait.UntilReclaimed(_retired, () => _disposed = true);
     }
 
-    internal RetiredList ListFor(HazardPointers domain)
+    internal HazardGarbageList ListFor(HazardPointers domain)
     {
         if (domain != _domain)
         {

@@ -17,7 +17,7 @@ namespace Crosscore.Reclamation;
 /// </remarks>
 public sealed class HazardPointers : IDisposable
 {
-    private readonly RetiredList _retired;
+    private readonly HazardGarbageList _retired;
     private int _slotCount;
     private volatile bool _disposed;
 
@@ -31,7 +31,7 @@ public sealed class HazardPointers : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(scanBytes, 1);
         ScanThreshold = scanThreshold;
         ScanBytes = scanBytes;
-        _retired = new RetiredList(this);
+        _retired = new HazardGarbageList(this);
     }
 
     /// <summary>The domain of the process, for those who need none of their own; it is never disposed of.</summary>
@@ -90,7 +90,7 @@ public sealed class HazardPointers : IDisposable
         ArgumentNullException.ThrowIfNull(value);
         ArgumentNullException.ThrowIfNull(reclaim);
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        var retired = new RetiredObject<T>(value, reclaim, bytes);
+        var retired = new GarbageObject<T>(value, reclaim, bytes);
         List(cohort).Add(retired, retired, 1, bytes);
     }
 
@@ -107,7 +107,7 @@ public sealed class HazardPointers : IDisposable
         ArgumentOutOfRangeException.ThrowIfZero(pointer);
         ArgumentNullException.ThrowIfNull(free);
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        var retired = new RetiredPointer(pointer, free, bytes);
+        var retired = new GarbagePointer(pointer, free, bytes);
         List(cohort).Add(retired, retired, 1, bytes);
     }
 
@@ -122,12 +122,12 @@ public sealed class HazardPointers : IDisposable
     {
         ArgumentNullException.ThrowIfNull(reclaim);
         ArgumentOutOfRangeException.ThrowIfNegative(bytesEach);
-        Retired? first = null;
-        Retired? last = null;
+        HazardGarbage? first = null;
+        HazardGarbage? last = null;
         foreach (T value in values)
         {
             ArgumentNullException.ThrowIfNull(value, nameof(values));
-            first = new RetiredObject<T>(value, reclaim, bytesEach) { Next = first };
+            first = new GarbageObject<T>(value, reclaim, bytesEach) { Next = first };
             last ??= first;
         }
 
@@ -143,12 +143,12 @@ public sealed class HazardPointers : IDisposable
     {
         ArgumentNullException.ThrowIfNull(free);
         ArgumentOutOfRangeException.ThrowIfNegative(bytesEach);
-        Retired? first = null;
-        Retired? last = null;
+        HazardGarbage? first = null;
+        HazardGarbage? last = null;
         foreach (nint pointer in pointers)
         {
             ArgumentOutOfRangeException.ThrowIfZero(pointer, nameof(pointers));
-            first = new RetiredPointer(pointer, free, bytesEach) { Next = first };
+            first = new GarbagePointer(pointer, free, bytesEach) { Next = first };
             last ??= first;
         }
 
@@ -190,16 +190,16 @@ public sealed class HazardPointers : IDisposable
 
     internal void CountSlots(int more) => Interlocked.Add(ref _slotCount, more);
 
-    private void AddAll(Retired? first, Retired? last, int count, long bytesEach, HazardCohort? cohort)
+    private void AddAll(HazardGarbage? first, HazardGarbage? last, int count, long bytesEach, HazardCohort? cohort)
     {
-        RetiredList list = List(cohort);
+        HazardGarbageList list = List(cohort);
         if (first is not null)
         {
             list.Add(first, last!, count, checked(count * bytesEach));
         }
     }
 
-    private RetiredList List(HazardCohort? cohort)
+    private HazardGarbageList List(HazardCohort? cohort)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         return cohort is null ? _retired : cohort.ListFor(this);

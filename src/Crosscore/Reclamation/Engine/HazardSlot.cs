@@ -42,7 +42,7 @@ internal sealed class HazardSlot
     /// <param name="source">Where readers find the object.</param>
     /// <remarks>
     /// The announcement is a release store, because it also ends the protection of what was announced before. The light fence keeps the second look behind it. Pairs with <see cref="AsymmetricFence.Heavy"/> in
-    /// RetiredList: if the fence reaches this thread before the announcement, the second look sees that the object was unlinked; otherwise the scan sees the announcement.
+    /// HazardGarbageList: if the fence reaches this thread before the announcement, the second look sees that the object was unlinked; otherwise the scan sees the announcement.
     /// Fails without: litmus/reclamation/HazardPointer.NoBarrier.litmus, HazardPointer.NoSecondLook.litmus.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -5,7 +5,7 @@ internal static class HazardWait
 {
     /// <summary>Closes a list and reclaims until it is empty, waiting for readers.</summary>
     /// <exception cref="InvalidOperationException">The calling thread would wait for itself. The list was not closed.</exception>
-    public static void UntilReclaimed(RetiredList list, Action close)
+    public static void UntilReclaimed(HazardGarbageList list, Action close)
     {
         if (list.Count > 0)
         {
@@ -39,9 +39,9 @@ internal static class HazardWait
         }
     }
 
-    private static void ThrowIfHeldByCaller(RetiredList list)
+    private static void ThrowIfHeldByCaller(HazardGarbageList list)
     {
-        if (Reclaiming.IsRunning(list))
+        if (HazardReclaiming.IsRunning(list))
         {
             throw new InvalidOperationException("A callback cannot wait for its own list of retired objects to be reclaimed, because it is one of them.");
         }

@@ -1,15 +1,15 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>That the calling thread is running callbacks of a list, perhaps from inside of a callback of another one.</summary>
-internal sealed class Reclaiming : IDisposable
+internal sealed class HazardReclaiming : IDisposable
 {
     [ThreadStatic]
-    private static Reclaiming? t_innermost;
+    private static HazardReclaiming? t_innermost;
 
-    private readonly RetiredList _list;
-    private readonly Reclaiming? _outer;
+    private readonly HazardGarbageList _list;
+    private readonly HazardReclaiming? _outer;
 
-    public Reclaiming(RetiredList list)
+    public HazardReclaiming(HazardGarbageList list)
     {
         _list = list;
         _outer = t_innermost;
@@ -18,9 +18,9 @@ internal sealed class Reclaiming : IDisposable
 
     public static bool ByThisThread => t_innermost is not null;
 
-    public static bool IsRunning(RetiredList list)
+    public static bool IsRunning(HazardGarbageList list)
     {
-        for (Reclaiming? running = t_innermost; running is not null; running = running._outer)
+        for (HazardReclaiming? running = t_innermost; running is not null; running = running._outer)
         {
             if (running._list == list)
             {

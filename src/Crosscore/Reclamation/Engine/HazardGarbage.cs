@@ -1,9 +1,9 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>Something that its owner has taken out of the structure and that readers may still be using, with what is to be done with it when none does.</summary>
-internal abstract class Retired(long bytes)
+internal abstract class HazardGarbage(long bytes)
 {
-    public Retired? Next { get; set; }
+    public HazardGarbage? Next { get; set; }
 
     public long Bytes => bytes;
 
@@ -14,7 +14,7 @@ internal abstract class Retired(long bytes)
 }
 
 /// <inheritdoc/>
-internal sealed class RetiredObject<T>(T value, Action<T> reclaim, long bytes) : Retired(bytes)
+internal sealed class GarbageObject<T>(T value, Action<T> reclaim, long bytes) : HazardGarbage(bytes)
     where T : class
 {
     public override bool IsIn(HazardSnapshot protectedNow) => protectedNow.Contains(value);
@@ -23,7 +23,7 @@ internal sealed class RetiredObject<T>(T value, Action<T> reclaim, long bytes) :
 }
 
 /// <inheritdoc/>
-internal sealed class RetiredPointer(nint pointer, Action<nint> free, long bytes) : Retired(bytes)
+internal sealed class GarbagePointer(nint pointer, Action<nint> free, long bytes) : HazardGarbage(bytes)
 {
     public override bool IsIn(HazardSnapshot protectedNow) => protectedNow.Contains(pointer);
 

@@ -4,11 +4,11 @@ namespace Crosscore.Reclamation;
 /// What was retired into a domain or a cohort and is not reclaimed yet, and the scans that reclaim it. Adding never blocks, so that nothing is lost when a waiting thread is interrupted; scans take turns; callbacks
 /// run outside of every lock, so they may retire, scan and wait for other threads that do.
 /// </summary>
-internal sealed class RetiredList(HazardPointers domain)
+internal sealed class HazardGarbageList(HazardPointers domain)
 {
     private readonly Lock _scan = new();
     private readonly HazardSnapshot _protected = new();
-    private Retired? _pending;
+    private HazardGarbage? _pending;
     private long _pendingCount;
     private long _bytesSinceScan;
     private long _count;
@@ -23,7 +23,7 @@ internal sealed class RetiredList(HazardPointers domain)
     private bool IsScanDue => Volatile.Read(ref _pendingCount) >= domain.ScanThreshold + domain.SlotCount || Volatile.Read(ref _bytesSinceScan) >= domain.ScanBytes;
 
     /// <summary>Adds a chain of retired objects, and scans if enough have gathered.</summary>
-    public void Add(Retired first, Retired last, int count, long bytes)
+    public void Add(HazardGarbage first, HazardGarbage last, int count, long bytes)
     {
         // Counted before they can be taken out, so no counter goes below zero.
         Interlocked.Add(ref _count, count);
@@ -32,7 +32,7 @@ internal sealed class RetiredList(HazardPointers domain)
         Push(first, last, count);
 
         // A callback that retires does not scan: the one that runs it looks again afterwards. Otherwise a long chain whose nodes retire each other would be a deep recursion.
-        if (IsScanDue && !Reclaiming.ByThisThread)
+        if (IsScanDue && !HazardReclaiming.ByThisThread)
         {
             try
             {
@@ -54,7 +54,7 @@ internal sealed class RetiredList(HazardPointers domain)
         List<Exception>? failures = null;
         do
         {
-            Retired? reclaimable;
+            HazardGarbage? reclaimable;
             lock (_scan)
             {
                 if (onlyIfDue && !IsScanDue)
@@ -67,7 +67,7 @@ internal sealed class RetiredList(HazardPointers domain)
 
             Reclaim(reclaimable, ref failures);
         }
-        while (IsScanDue && !Reclaiming.ByThisThread);
+        while (IsScanDue && !HazardReclaiming.ByThisThread);
         if (failures is not null)
         {
             throw new AggregateException("Callbacks of retired objects threw. Each object was given to its callback once and will not be again; all others were reclaimed.", failures);
@@ -88,7 +88,7 @@ internal sealed class RetiredList(HazardPointers domain)
             try
             {
                 _protected.Add(own);
-                for (Retired? retired = Volatile.Read(ref _pending); retired is not null; retired = retired.Next)
+                for (HazardGarbage? retired = Volatile.Read(ref _pending); retired is not null; retired = retired.Next)
                 {
                     if (retired.IsIn(_protected))
                     {
@@ -105,13 +105,13 @@ internal sealed class RetiredList(HazardPointers domain)
         }
     }
 
-    private Retired? TakeReclaimable()
+    private HazardGarbage? TakeReclaimable()
     {
-        Retired? taken = Interlocked.Exchange(ref _pending, null);
+        HazardGarbage? taken = Interlocked.Exchange(ref _pending, null);
         long bytesBefore = Interlocked.Exchange(ref _bytesSinceScan, 0);
-        Retired? kept = null;
-        Retired? keptLast = null;
-        Retired? reclaimable = null;
+        HazardGarbage? kept = null;
+        HazardGarbage? keptLast = null;
+        HazardGarbage? reclaimable = null;
         int takenCount = 0;
         int keptCount = 0;
         try
@@ -121,7 +121,7 @@ internal sealed class RetiredList(HazardPointers domain)
             _protected.Take(domain.Registry);
             while (taken is not null)
             {
-                Retired retired = taken;
+                HazardGarbage retired = taken;
                 taken = retired.Next;
                 takenCount++;
                 if (retired.IsIn(_protected))
@@ -158,12 +158,12 @@ internal sealed class RetiredList(HazardPointers domain)
         return reclaimable;
     }
 
-    private void Reclaim(Retired? reclaimable, ref List<Exception>? failures)
+    private void Reclaim(HazardGarbage? reclaimable, ref List<Exception>? failures)
     {
-        using var running = new Reclaiming(this);
+        using var running = new HazardReclaiming(this);
         while (reclaimable is not null)
         {
-            Retired retired = reclaimable;
+            HazardGarbage retired = reclaimable;
             reclaimable = retired.Next;
             try
             {
@@ -179,7 +179,7 @@ internal sealed class RetiredList(HazardPointers domain)
         }
     }
 
-    private void PutBack(Retired? taken, long bytes)
+    private void PutBack(HazardGarbage? taken, long bytes)
     {
         Interlocked.Add(ref _bytesSinceScan, bytes);
         if (taken is null)
@@ -187,7 +187,7 @@ internal sealed class RetiredList(HazardPointers domain)
             return;
         }
 
-        Retired last = taken;
+        HazardGarbage last = taken;
         while (last.Next is not null)
         {
             last = last.Next;
@@ -196,14 +196,14 @@ internal sealed class RetiredList(HazardPointers domain)
         Push(taken, last, 0);
     }
 
-    private void Push(Retired first, Retired last, int count)
+    private void Push(HazardGarbage first, HazardGarbage last, int count)
     {
         Interlocked.Add(ref _pendingCount, count);
-        Retired? pending = Volatile.Read(ref _pending);
+        HazardGarbage? pending = Volatile.Read(ref _pending);
         while (true)
         {
             last.Next = pending;
-            Retired? found = Interlocked.CompareExchange(ref _pending, first, pending);
+            HazardGarbage? found = Interlocked.CompareExchange(ref _pending, first, pending);
             if (found == pending)
             {
                 return;
