@@ -15,6 +15,9 @@ internal sealed class CoalescedOperation(Action operation)
     private long _asked;
     private long _run;
 
+    /// <summary>Whether a run is under way or about to begin; whoever asks for this to be acted upon asks for a run of its own.</summary>
+    public bool IsEngaged => Volatile.Read(ref _engaged);
+
     /// <summary>How many callers there have been.</summary>
     public long Asked => Volatile.Read(ref _asked);
 

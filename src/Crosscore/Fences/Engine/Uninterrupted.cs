@@ -41,15 +41,28 @@ internal ref struct Uninterrupted
     }
 
     /// <summary>Waits for a pulse of a monitor that this thread has entered; may return without one.</summary>
-    public void Wait(object monitor)
+    public void Wait(object monitor, int milliseconds = Timeout.Infinite)
     {
         try
         {
-            _ = Monitor.Wait(monitor);
+            _ = Monitor.Wait(monitor, milliseconds);
         }
         catch (ThreadInterruptedException)
         {
             // The monitor has been entered again; the caller looks at its condition and comes back.
+            _interrupted = true;
+        }
+    }
+
+    /// <summary>Sleeps at most so long.</summary>
+    public void Sleep(int milliseconds)
+    {
+        try
+        {
+            Thread.Sleep(milliseconds);
+        }
+        catch (ThreadInterruptedException)
+        {
             _interrupted = true;
         }
     }

@@ -1,0 +1,130 @@
+using System.Diagnostics;
+
+namespace Crosscore.Reclamation;
+
+/// <summary>
+/// The grace periods of a domain, numbered from 1. One runs at a time and serves all who asked before it began.
+/// <code>
+/// reader:  word = entry | depth 1      grace period n:  begun = n; entry = n
+///          Light                                        Heavy
+///          ... reads ...                                wait until each word is outside, or has seen n
+///          word = outside (release)                     completed = n
+/// </code>
+/// The number makes one pass over the readers enough, where a single phase bit needs two: a reader that took its number long ago and writes it only now is still told from one that entered
+/// after the grace period began (litmus/reclamation/Rcu.StaleEntry; the control with a bit instead of a number is Rcu.StaleEntry.OnePhaseBit).
+/// One heavy fence is enough, too, because readers leave by a release store.
+/// </summary>
+internal sealed class GracePeriods
+{
+    private readonly ReaderRegistry _readers;
+    private readonly AsyncSections _asyncSections;
+    private readonly CoalescedOperation _shared;
+    private readonly List<ReaderSlot> _holders = []; // of the grace period that runs
+    private PaddedLong _entry;
+    private long _begun;
+    private long _completed;
+    private long _beganAt; // Stopwatch timestamp
+
+    public GracePeriods(ReaderRegistry readers, AsyncSections asyncSections)
+    {
+        _readers = readers;
+        _asyncSections = asyncSections;
+        _shared = new CoalescedOperation(RunOne);
+        _entry.Value = ReaderWord.Entry(0);
+    }
+
+    /// <summary>What readers write into their word; on a line of its own, which is written once a grace period.</summary>
+    public ref long Entry => ref _entry.Value;
+
+    public long Begun => Volatile.Read(ref _begun);
+
+    public long Completed => Volatile.Read(ref _completed);
+
+    /// <summary>How long the grace period that runs has lasted; zero if none does.</summary>
+    public TimeSpan Age => Completed == Begun ? TimeSpan.Zero : Stopwatch.GetElapsedTime(Volatile.Read(ref _beganAt));
+
+    public void Wait() => _shared.Pass();
+
+    public Task WaitAsync() => _shared.PassAsync();
+
+    /// <summary>The number of the first grace period that begins after now, and sees to it that it does.</summary>
+    public long Request()
+    {
+        // Pairs with the write of _begun in RunOne: if this read misses it, that grace period's heavy fence comes after what the caller did before. Then the number found here plus one
+        // is that grace period or a later one. Shown by litmus/reclamation/Rcu.Cookie and its control Rcu.Cookie.NoFence.
+        Interlocked.MemoryBarrier();
+        long number = Volatile.Read(ref _begun) + 1;
+        _ = _shared.PassAsync();
+        return number;
+    }
+
+    /// <summary>Whether a grace period is over; if it failed (the barrier was refused), asks for another one.</summary>
+    public bool IsOver(long number)
+    {
+        if (Completed - number >= 0)
+        {
+            return true;
+        }
+
+        if (!_shared.IsEngaged)
+        {
+            _ = _shared.PassAsync();
+        }
+
+        return false;
+    }
+
+    /// <summary>The readers that the grace period now running waits for.</summary>
+    public void CollectHolders(List<ReaderSlot> threads, List<RcuAsyncReadSection> sections)
+    {
+        long number = Begun;
+        if (Completed != number)
+        {
+            _readers.CollectHolders(number, threads);
+            _asyncSections.CollectHolders(number, sections);
+        }
+    }
+
+    private void RunOne()
+    {
+        long number = _begun + 1;
+        Volatile.Write(ref _beganAt, Stopwatch.GetTimestamp());
+        Volatile.Write(ref _begun, number);
+        Volatile.Write(ref _entry.Value, ReaderWord.Entry(number));
+
+        // Pairs with Light in RcuReadSection.Enter. A reader whose word we miss below stores it after this barrier, so what it reads then is what was written before the grace period: it
+        // cannot have the old. One that we see inside either has number n, and read it after we wrote it, so the same holds; or it has an older one, and we wait.
+        // Without this fence: litmus/reclamation/Rcu.NoHeavyFence, and RcuLitmusTests with the fence of the domain taken away.
+        AsymmetricFence.Heavy();
+
+        _readers.CollectHolders(number, _holders);
+        WaitForThreads(number);
+        _asyncSections.Wait(number);
+        Volatile.Write(ref _completed, number);
+    }
+
+    private void WaitForThreads(long number)
+    {
+        Patience patience = default;
+        while (true)
+        {
+            for (int i = _holders.Count - 1; i >= 0; i--)
+            {
+                ReaderSlot slot = _holders[i];
+
+                // Acquire; pairs with the release in RcuReadSection.Dispose: what the reader did inside comes before what follows the grace period.
+                if (!ReaderWord.HoldsUp(Volatile.Read(ref slot.Word.Value), number) || (patience.IsLong && !slot.Owner!.IsAlive))
+                {
+                    _holders.RemoveAt(i);
+                }
+            }
+
+            if (_holders.Count == 0)
+            {
+                return;
+            }
+
+            patience.Pause();
+        }
+    }
+}

@@ -1,0 +1,116 @@
+namespace Crosscore.Reclamation;
+
+/// <summary>
+/// The slots of a domain. A thread's slot is dropped when its thread is dead, by grace periods and when many slots have come since the last look; no finaliser takes part.
+/// A thread that ended inside of a section reads nothing any more, so it holds nothing up; it is counted as abandoned.
+/// </summary>
+internal sealed class ReaderRegistry
+{
+    private const int FirstLook = 32;
+
+    private readonly Lock _gate = new();
+    private readonly List<ReaderSlot> _slots = [];
+    private int _nextLook = FirstLook;
+    private long _abandoned;
+    private bool _closed;
+
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _slots.Count;
+            }
+        }
+    }
+
+    /// <summary>How many threads have ended inside of a section.</summary>
+    public long Abandoned => Volatile.Read(ref _abandoned);
+
+    /// <summary>Returns the slot of this thread, new or found, or null if the registry is closed.</summary>
+    public ReaderSlot? Register(RcuDomain domain)
+    {
+        Thread owner = Thread.CurrentThread;
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                return null;
+            }
+
+            if (_slots.Count >= _nextLook)
+            {
+                _ = _slots.RemoveAll(IsDead);
+                _nextLook = Math.Max(FirstLook, 2 * _slots.Count);
+            }
+
+            var slot = new ReaderSlot(domain, owner);
+            _slots.Add(slot);
+            return slot;
+        }
+    }
+
+    /// <summary>
+    /// Collects the slots that hold a grace period up. A slot that is registered after this belongs to a reader that came through the same gate later, and so sees all that was
+    /// done before the grace period.
+    /// </summary>
+    public void CollectHolders(long gracePeriod, List<ReaderSlot> holders)
+    {
+        lock (_gate)
+        {
+            bool anyDead = false;
+            foreach (ReaderSlot slot in _slots)
+            {
+                if (slot.Owner!.IsAlive)
+                {
+                    if (ReaderWord.HoldsUp(Volatile.Read(ref slot.Word.Value), gracePeriod))
+                    {
+                        holders.Add(slot);
+                    }
+                }
+                else
+                {
+                    anyDead = true;
+                }
+            }
+
+            if (anyDead)
+            {
+                _ = _slots.RemoveAll(IsDead);
+            }
+        }
+    }
+
+    /// <summary>Takes their domain from all slots, so that nobody enters a section any more; returns false if that was done before.</summary>
+    public bool Close()
+    {
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                return false;
+            }
+
+            _closed = true;
+            _slots.ForEach(slot => slot.Detach());
+            _slots.Clear();
+            return true;
+        }
+    }
+
+    private bool IsDead(ReaderSlot slot)
+    {
+        if (slot.Owner!.IsAlive)
+        {
+            return false;
+        }
+
+        if (ReaderWord.IsInside(Volatile.Read(ref slot.Word.Value)))
+        {
+            _ = Interlocked.Increment(ref _abandoned);
+        }
+
+        return true;
+    }
+}

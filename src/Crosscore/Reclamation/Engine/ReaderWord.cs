@@ -1,0 +1,34 @@
+using System.Runtime.InteropServices;
+
+namespace Crosscore.Reclamation;
+
+/// <summary>
+/// What a reader says of itself in one word, which only its thread writes:
+/// <code>
+///  63                                  16 15        0
+/// | number of the grace period last seen |   depth   |
+/// </code>
+/// Depth 0: not in a section, whatever stands above it. The number cannot be overtaken: a grace period does not end while a reader with an older one is inside, so the difference
+/// of two numbers that meet is 1 or little more, also after they wrap.
+/// </summary>
+internal static class ReaderWord
+{
+    public const int DepthBits = 16;
+    public const long DepthMask = (1L << DepthBits) - 1;
+
+    /// <summary>What a reader writes that enters its outermost section after a grace period has begun.</summary>
+    public static long Entry(long gracePeriod) => (gracePeriod << DepthBits) | 1;
+
+    public static bool IsInside(long word) => (word & DepthMask) != 0;
+
+    /// <summary>Whether a grace period must wait for a reader: it is inside, and was before the grace period began.</summary>
+    public static bool HoldsUp(long word, long gracePeriod) => IsInside(word) && ((word - Entry(gracePeriod)) >> DepthBits) < 0;
+}
+
+/// <summary>A number with cache lines of its own: 128 bytes on both sides, because processors fetch lines in pairs. It may lie at any address, since objects move.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 256 + sizeof(long))]
+internal struct PaddedLong
+{
+    [FieldOffset(128)]
+    public long Value;
+}

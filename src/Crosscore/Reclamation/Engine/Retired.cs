@@ -1,0 +1,39 @@
+namespace Crosscore.Reclamation;
+
+/// <summary>Something that is to be reclaimed after a grace period, linked into the queue of its domain.</summary>
+internal abstract class Retired(long bytes)
+{
+    public long Bytes => bytes;
+
+    public Retired? Next { get; set; }
+
+    /// <summary>Calls the callback; what it throws is the caller's to report.</summary>
+    public abstract void Reclaim();
+
+    /// <summary>The barrier was refused and the grace period did not end; the item stays.</summary>
+    public virtual void Stalled(Exception reason)
+    {
+    }
+}
+
+internal sealed class RetiredItem<TState>(TState state, Action<TState> callback, long bytes) : Retired(bytes)
+{
+    public override void Reclaim() => callback(state);
+}
+
+internal sealed class RetiredDisposable(IDisposable item, long bytes) : Retired(bytes)
+{
+    public override void Reclaim() => item.Dispose();
+}
+
+/// <summary>Stands in the queue behind all that was retired before it: see <see cref="RcuDomain.Barrier"/>.</summary>
+internal sealed class RetiredMarker() : Retired(0)
+{
+    private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task Reached => _reached.Task;
+
+    public override void Reclaim() => _reached.TrySetResult();
+
+    public override void Stalled(Exception reason) => _reached.TrySetException(reason);
+}

@@ -1,0 +1,142 @@
+using System.Runtime.CompilerServices;
+
+namespace Crosscore.Reclamation;
+
+/// <summary>
+/// A value that is read all the time and replaced now and then. The old value is disposed of, or handed to a callback, when the last reader that may see it has left.
+/// </summary>
+/// <remarks>
+/// A value must not be used after the section in which it was read; nothing can check that. For values that need no disposal a plain field does: the garbage collector keeps what is being read alive.
+/// </remarks>
+/// <typeparam name="T">A class: values are exchanged by reference.</typeparam>
+public sealed class RcuCell<T> : IDisposable
+    where T : class
+{
+    private readonly Action<T>? _reclaim;
+    private readonly Func<T, long>? _size;
+    private T? _value; // null when disposed of
+
+    /// <summary>Makes a cell.</summary>
+    /// <param name="value">The first value.</param>
+    /// <param name="domain">Whose sections protect readers; null for <see cref="RcuDomain.Default"/>.</param>
+    /// <param name="reclaim">What is done with an old value; null to dispose of it, if it is <see cref="IDisposable"/>.</param>
+    /// <param name="size">How many bytes a value keeps occupied, for the limits of the domain; null for none.</param>
+    public RcuCell(T value, RcuDomain? domain = null, Action<T>? reclaim = null, Func<T, long>? size = null)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        Domain = domain ?? RcuDomain.Default;
+        _reclaim = reclaim;
+        _size = size;
+        Volatile.Write(ref _value, value);
+    }
+
+    /// <summary>Whose sections protect readers of this cell.</summary>
+    public RcuDomain Domain { get; }
+
+    /// <summary>Enters a section and reads the value: <c>using (cell.Read(out Settings settings)) { ... }</c></summary>
+    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; no section was entered.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public RcuReadSection Read(out T value)
+    {
+        RcuReadSection section = Domain.EnterReadSection();
+        T? found = Volatile.Read(ref _value);
+        if (found is null)
+        {
+            section.Dispose();
+            ObjectDisposedException.ThrowIf(true, this);
+        }
+
+        value = found;
+        return section;
+    }
+
+    /// <summary>Reads the value in a section that the caller has entered.</summary>
+    /// <exception cref="InvalidOperationException">The section is <c>default</c>, has been left, or belongs to another domain.</exception>
+    /// <exception cref="ObjectDisposedException">The cell has been disposed of.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public T Read(in RcuReadSection section)
+    {
+        section.Demand(Domain);
+        return Volatile.Read(ref _value) ?? throw new ObjectDisposedException(nameof(RcuCell<>));
+    }
+
+    /// <summary>Reads the value in a section that may cross an await.</summary>
+    /// <exception cref="InvalidOperationException">The section has been left, or belongs to another domain.</exception>
+    /// <exception cref="ObjectDisposedException">The cell has been disposed of.</exception>
+    public T Read(RcuAsyncReadSection section)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        section.Demand(Domain);
+        return Volatile.Read(ref _value) ?? throw new ObjectDisposedException(nameof(RcuCell<>));
+    }
+
+    /// <summary>Puts another value in place of the present one, which is retired. Returns at once, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.</summary>
+    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the caller's.</exception>
+    public void Replace(T value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        T seen = Current();
+        while (!TryReplace(seen, value))
+        {
+            seen = Current();
+        }
+    }
+
+    /// <summary>
+    /// Puts another value in place of the present one if that is still the one expected, which is then retired. The expected value must have been read in a section that the caller has not left,
+    /// or another value could have been made of the same object.
+    /// </summary>
+    /// <returns>Whether it was; if not, the value is still the caller's.</returns>
+    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the caller's.</exception>
+    public bool TryReplace(T expected, T value)
+    {
+        ArgumentNullException.ThrowIfNull(expected);
+        ArgumentNullException.ThrowIfNull(value);
+        Domain.ThrowIfDisposed();
+        _ = Current();
+        if (Interlocked.CompareExchange(ref _value, value, expected) != expected)
+        {
+            return false;
+        }
+
+        // The same object put in its own place is not old.
+        if (value != expected)
+        {
+            Retire(expected);
+        }
+
+        return true;
+    }
+
+    /// <summary>Retires the value. Readers that come later get an <see cref="ObjectDisposedException"/>; a second call does nothing.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _value, null) is { } last)
+        {
+            Retire(last);
+        }
+    }
+
+    private T Current() => Volatile.Read(ref _value) ?? throw new ObjectDisposedException(nameof(RcuCell<>));
+
+    private void Retire(T old)
+    {
+        long bytes = 0;
+        try
+        {
+            bytes = _size is null ? 0 : Math.Max(0, _size(old));
+        }
+        finally
+        {
+            // Also when the caller's function throws: nobody else knows the old value any more.
+            if (_reclaim is not null)
+            {
+                Domain.RetireAlways(new RetiredItem<T>(old, _reclaim, bytes));
+            }
+            else if (old is IDisposable disposable)
+            {
+                Domain.RetireAlways(new RetiredDisposable(disposable, bytes));
+            }
+        }
+    }
+}

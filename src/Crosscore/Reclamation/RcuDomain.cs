@@ -1,0 +1,322 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+
+namespace Crosscore.Reclamation;
+
+/// <summary>
+/// Read-copy-update: readers are inside of sections that cost next to nothing; a writer unlinks something, and disposes of it, uses it again or frees it after a grace period, when every
+/// section that may still see it has been left. Sections of one domain do not hold up another.
+/// </summary>
+/// <remarks>
+/// <para>The garbage collector already keeps alive what a reader can reach. What a grace period adds is the right moment for everything else: <see cref="IDisposable.Dispose"/>, returning a buffer
+/// to its pool, freeing unmanaged memory, reusing an object.</para>
+/// <para>Threads need not register and may come and go. A grace period waits for the sections that were entered before it began, of both kinds, and for no others.
+/// A thread inside of a section must not wait for a grace period of the domain, and must not wait for a thread that does, for example by taking a lock that the other holds while it synchronises.</para>
+/// <para>Ordering: what a thread did before <see cref="Synchronize"/> or <c>Retire</c> is seen by every section that is entered after the grace period began; what a section did comes before what
+/// follows the grace period. docs/rcu.md has the reasons, litmus/reclamation the proofs.</para>
+/// <para>Dispose of a domain when no thread uses it any more. <see cref="Default"/> lives for as long as the process.</para>
+/// </remarks>
+public sealed class RcuDomain : IDisposable
+{
+    private const int FailuresKept = 32;
+
+    private readonly ReaderRegistry _readers = new();
+    private readonly AsyncSections _asyncSections = new();
+    private readonly GracePeriods _gracePeriods;
+    private readonly Reclaimer _reclaimer;
+    private readonly int _number;
+    private readonly Lock _failing = new();
+    private readonly List<Exception> _failures = []; // that no handler has been told of
+    private long _failedCallbacks;
+    private volatile bool _closed;
+
+    /// <summary>Makes a domain.</summary>
+    /// <param name="options">Null for the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">The mode of <see cref="AsymmetricFence"/> that was chosen cannot be had here.</exception>
+    public RcuDomain(RcuDomainOptions? options = null)
+    {
+        options = (options ?? new RcuDomainOptions()).Validate();
+        Name = options.Name;
+
+        // Decides the mode of the fence before code that enters sections is optimised, and reports a choice that cannot be had here and now.
+        _ = AsymmetricFence.Mode;
+        _gracePeriods = new GracePeriods(_readers, _asyncSections);
+        _reclaimer = new Reclaimer(options, _gracePeriods, Report);
+        _number = DomainNumbers.Take();
+    }
+
+    /// <summary>Raised, on the thread that reclaims, when a callback throws. Without a handler the exceptions are kept for <see cref="Barrier"/> and <see cref="Dispose"/> to throw.</summary>
+    public event Action<Exception>? CallbackFailed;
+
+    /// <summary>A domain for everybody who needs no own.</summary>
+    public static RcuDomain Default { get; } = new(new RcuDomainOptions { Name = "Default RCU" });
+
+    /// <summary>As given by <see cref="RcuDomainOptions.Name"/>.</summary>
+    public string Name { get; }
+
+    /// <summary>Whether the calling thread is inside of a section of this domain (not counting sections that may cross an await).</summary>
+    public bool IsInReadSection => Find() is { } slot && ReaderWord.IsInside(slot.Word.Value);
+
+    /// <summary>What this domain has done and has to do.</summary>
+    public RcuStatistics Statistics => new(
+        _gracePeriods.Completed,
+        _reclaimer.RetiredCount,
+        _reclaimer.ReclaimedCount,
+        _reclaimer.PendingCount,
+        _reclaimer.PendingBytes,
+        Volatile.Read(ref _failedCallbacks),
+        _reclaimer.Overruns,
+        _readers.Abandoned,
+        _readers.Count);
+
+    /// <summary>What a reader of the present writes into its word.</summary>
+    internal ref long Entry => ref _gracePeriods.Entry;
+
+    /// <summary>Enters a read section. It is left by disposing of it: <c>using RcuReadSection section = domain.EnterReadSection();</c></summary>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public RcuReadSection EnterReadSection() => RcuReadSection.Enter(Find() ?? Register(), ref Entry);
+
+    /// <summary>The calling thread's place in this domain, for loops: entering by way of it is cheaper by the look-up.</summary>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
+    public RcuReader GetReader() => new(Find() ?? Register());
+
+    /// <summary>Enters a read section that may be left by another thread, and so may contain <c>await</c>.</summary>
+    /// <param name="member">Filled in by the compiler, for <see cref="GetHolders"/>.</param>
+    /// <param name="file">Filled in by the compiler.</param>
+    /// <param name="line">Filled in by the compiler.</param>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
+    public RcuAsyncReadSection EnterAsyncReadSection([CallerMemberName] string? member = null, [CallerFilePath] string? file = null, [CallerLineNumber] int line = 0)
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        var section = new RcuAsyncReadSection(this, member, file, line);
+        _asyncSections.Enter(section, ref Entry);
+        return section;
+    }
+
+    /// <summary>
+    /// Returns when every section that was entered before this call has been left. Callers at the same time share grace periods. Costs one <see cref="AsymmetricFence.Heavy"/>, and waits for the
+    /// slowest reader.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain, and would wait for itself.</exception>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
+    /// <exception cref="MembarrierException">The kernel refused the barrier; the grace period did not take place.</exception>
+    public void Synchronize()
+    {
+        DemandOutside("Synchronize");
+        ObjectDisposedException.ThrowIf(_closed, this);
+        _gracePeriods.Wait();
+    }
+
+    /// <summary><see cref="Synchronize"/> without blocking.</summary>
+    /// <param name="cancellation">Ends the waiting, not the grace period.</param>
+    /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain; thrown at once, not by the task.</exception>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
+    public Task SynchronizeAsync(CancellationToken cancellation = default)
+    {
+        DemandOutside("SynchronizeAsync");
+        ObjectDisposedException.ThrowIf(_closed, this);
+        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : _gracePeriods.WaitAsync().WaitAsync(cancellation);
+    }
+
+    /// <summary>Asks for a grace period that begins after this call, without waiting for it. May be called inside of a section.</summary>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
+    public RcuGracePeriod StartPoll()
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        return new RcuGracePeriod(this, _gracePeriods.Request());
+    }
+
+    /// <summary>Whether a grace period that was asked for is over. Once true, always true.</summary>
+    /// <exception cref="ArgumentException">The grace period belongs to another domain, or to none.</exception>
+    public bool Poll(RcuGracePeriod gracePeriod) => gracePeriod.Domain == this
+        ? _gracePeriods.IsOver(gracePeriod.Number)
+        : throw new ArgumentException(gracePeriod.Domain is null ? "The grace period is default; get one from StartPoll." : "The grace period belongs to another domain.", nameof(gracePeriod));
+
+    /// <summary>
+    /// Disposes of an object after a grace period. Returns at once, unless a limit of <see cref="RcuDomainOptions"/> has been reached: then it waits for room, except inside of a section or a
+    /// callback. Unlink the object first, so that no new reader finds it. The object is disposed of on a thread of the domain, in the order of retiring.
+    /// </summary>
+    /// <param name="item">What no section entered from now on can find.</param>
+    /// <param name="bytes">What it keeps occupied, for the limits; 0 or more.</param>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of; the item is still the caller's.</exception>
+    public void Retire(IDisposable item, long bytes = 0)
+    {
+        ArgumentNullException.ThrowIfNull(item);
+        Retire(new RetiredDisposable(item, Checked(bytes)));
+    }
+
+    /// <summary>Calls back after a grace period, otherwise as <see cref="Retire(IDisposable, long)"/>.</summary>
+    /// <param name="state">Given to the callback.</param>
+    /// <param name="callback">Called once, on a thread of the domain. It may retire; it may synchronise; it must not wait for <see cref="Barrier"/>.</param>
+    /// <param name="bytes">What is kept occupied until then, for the limits; 0 or more.</param>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of; the state is still the caller's.</exception>
+    public void Retire<TState>(TState state, Action<TState> callback, long bytes = 0)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        Retire(new RetiredItem<TState>(state, callback, Checked(bytes)));
+    }
+
+    /// <summary>Returns when everything that was retired before this call has been reclaimed.</summary>
+    /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain or in one of its callbacks, and would wait for itself.</exception>
+    /// <exception cref="AggregateException">Callbacks have thrown, and no handler of <see cref="CallbackFailed"/> was told: the first 32 of those exceptions. Everything has been reclaimed all the same.</exception>
+    /// <exception cref="MembarrierException">The kernel refused the barrier. Nothing is lost; it is tried again.</exception>
+    public void Barrier() => BarrierAsync().GetAwaiter().GetResult();
+
+    /// <summary><see cref="Barrier"/> without blocking. Its exceptions of kind <see cref="InvalidOperationException"/> are thrown at once, not by the task.</summary>
+    /// <param name="cancellation">Ends the waiting, nothing else.</param>
+    public Task BarrierAsync(CancellationToken cancellation = default)
+    {
+        DemandOutside("Barrier");
+        if (_reclaimer.IsWorker)
+        {
+            throw new InvalidOperationException("RcuDomain.Barrier: called in a callback of this domain, for which it would wait.");
+        }
+
+        return ReachMarker(cancellation);
+    }
+
+    /// <summary>
+    /// Who holds up the grace period that is running, and for how long: the threads and sections that it still waits for. Empty when none is running or nobody holds it up.
+    /// </summary>
+    public IReadOnlyList<RcuHolder> GetHolders()
+    {
+        List<ReaderSlot> threads = [];
+        List<RcuAsyncReadSection> sections = [];
+        TimeSpan age = _gracePeriods.Age;
+        _gracePeriods.CollectHolders(threads, sections);
+        return
+        [
+            .. threads.Select(slot => new RcuHolder(slot.Owner, null, age)),
+            .. sections.Select(section => new RcuHolder(null, section.EnteredBy, Stopwatch.GetElapsedTime(section.EnteredAt))),
+        ];
+    }
+
+    /// <summary>
+    /// Waits until everything retired has been reclaimed, as <see cref="Barrier"/> does, and ends the domain. Sections that are entered afterwards throw. A second call does nothing.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">This is <see cref="Default"/>, or as for <see cref="Barrier"/>.</exception>
+    /// <exception cref="AggregateException">As for <see cref="Barrier"/>; the domain has been disposed of.</exception>
+    public void Dispose()
+    {
+        if (this == Default)
+        {
+            throw new InvalidOperationException("RcuDomain.Default lives for as long as the process and cannot be disposed of.");
+        }
+
+        if (_closed)
+        {
+            return;
+        }
+
+        Task reclaimed = BarrierAsync(); // throws at once where the caller would wait for itself, and the domain goes on
+        try
+        {
+            reclaimed.GetAwaiter().GetResult();
+        }
+        finally
+        {
+            Close();
+        }
+
+        // What was retired between the first barrier and the end.
+        ReachMarker(CancellationToken.None).GetAwaiter().GetResult();
+    }
+
+    /// <summary>For cells, which have exchanged their value already when they retire the old one: never refuses.</summary>
+    internal void RetireAlways(Retired item) => _reclaimer.Enqueue(item, mayWait: !IsInReadSection);
+
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_closed, this);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ReaderSlot? Find() => ReaderTable.Find(_number) is var slot && slot.Domain == this ? slot : null;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private ReaderSlot Register()
+    {
+        ReaderSlot slot = _readers.Register(this) ?? throw new ObjectDisposedException(nameof(RcuDomain), $"The domain '{Name}' has been disposed of.");
+        ReaderTable.Set(_number, slot);
+        return slot;
+    }
+
+    private void Retire(Retired item)
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        RetireAlways(item);
+    }
+
+    private async Task ReachMarker(CancellationToken cancellation)
+    {
+        var marker = new RetiredMarker();
+        _reclaimer.Enqueue(marker);
+        await marker.Reached.WaitAsync(cancellation).ConfigureAwait(false);
+        lock (_failing)
+        {
+            if (_failures.Count > 0)
+            {
+                var failures = new AggregateException($"Callbacks of the domain '{Name}' have thrown. Everything has been reclaimed all the same.", _failures);
+                _failures.Clear();
+                throw failures;
+            }
+        }
+    }
+
+    private void Report(Exception failure)
+    {
+        _ = Interlocked.Increment(ref _failedCallbacks);
+        try
+        {
+            if (CallbackFailed is { } handler)
+            {
+                handler(failure);
+                return;
+            }
+        }
+        catch (Exception another)
+        {
+            Keep(another);
+        }
+
+        Keep(failure);
+    }
+
+    private void Keep(Exception failure)
+    {
+        lock (_failing)
+        {
+            if (_failures.Count < FailuresKept)
+            {
+                _failures.Add(failure);
+            }
+        }
+    }
+
+    private void Close()
+    {
+        _closed = true;
+        if (_readers.Close())
+        {
+            DomainNumbers.Return(_number);
+        }
+    }
+
+    private void DemandOutside(string member)
+    {
+        if (IsInReadSection)
+        {
+            ThrowInside(member);
+        }
+    }
+
+    [DoesNotReturn]
+    private void ThrowInside(string member) => throw new InvalidOperationException(
+        $"RcuDomain.{member}: the thread is inside of a read section of the domain '{Name}' and would wait for itself. Leave the section first, or use Retire or StartPoll, which do not wait.");
+
+    private static long Checked(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        return bytes;
+    }
+}

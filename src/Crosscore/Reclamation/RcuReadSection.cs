@@ -1,0 +1,90 @@
+using System.Runtime.CompilerServices;
+using System.Diagnostics.CodeAnalysis;
+
+namespace Crosscore.Reclamation;
+
+/// <summary>
+/// A read section of an <see cref="RcuDomain"/>: what was reachable when it was entered is not reclaimed before it is left. A <c>ref struct</c>, so that the compiler keeps it on the thread that
+/// entered it; for sections that cross an await there is <see cref="RcuAsyncReadSection"/>. Entering and leaving cost no fence, no interlocked operation and no write that another thread shares.
+/// </summary>
+/// <remarks>
+/// <para>Sections nest, up to 65,535 deep, and are left in the reverse order of entering, as <c>using</c> does it. Disposing of the same variable again does nothing, nor does disposing of
+/// <c>default</c>. Leaving a section out of order, or twice by means of a copy, throws and changes nothing; a copy that is left after the thread has entered another section
+/// at the same depth cannot be told from that one, so do not copy sections.</para>
+/// <para>A thread that ends inside of a section holds nothing up; <see cref="RcuStatistics.AbandonedSections"/> counts it.</para>
+/// </remarks>
+[SuppressMessage("Performance", "CA1815", Justification = "A ref struct cannot be compared by way of its interfaces, and a section equals nothing.")]
+public ref struct RcuReadSection
+{
+    private readonly long _entered;
+    private ReaderSlot? _slot;
+
+    private RcuReadSection(ReaderSlot slot, long entered)
+    {
+        _slot = slot;
+        _entered = entered;
+    }
+
+    /// <summary>Enters for the owner of a slot, which is the calling thread.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static RcuReadSection Enter(ReaderSlot slot, ref long entry)
+    {
+        ref long word = ref slot.Word.Value;
+        long before = word; // nobody else writes it
+        long inside = ReaderWord.IsInside(before) ? Nested(before) : Volatile.Read(ref entry);
+        Volatile.Write(ref word, inside);
+
+        // Pairs with Heavy in GracePeriods.RunOne: either the grace period sees the word, or what is read after this point is what was written before the grace period.
+        // Without it the compiler may read first: AsymmetricFenceCodeTests. The processor's part is the heavy fence's: litmus/reclamation/Rcu.NoHeavyFence.
+        AsymmetricFence.Light();
+        return new RcuReadSection(slot, inside);
+    }
+
+    /// <summary>Leaves the section.</summary>
+    /// <exception cref="InvalidOperationException">A section that was entered later has not been left yet, or this is a copy of one that has been left. The sections of the thread stay as they are.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Dispose()
+    {
+        ReaderSlot? slot = _slot;
+        if (slot is null)
+        {
+            return;
+        }
+
+        if (slot.Word.Value != _entered)
+        {
+            ThrowOutOfOrder(slot.Word.Value, _entered);
+        }
+
+        // A release store: what was read and written inside comes before it. Pairs with the acquire in GracePeriods.WaitForThreads, and makes a second heavy fence there
+        // needless on weakly ordered processors (a plain store made .NET's own test of such a lock fail on arm64: dotnet/runtime#11177).
+        Volatile.Write(ref slot.Word.Value, _entered - 1);
+        _slot = null;
+    }
+
+    /// <summary>Throws unless this is a section of a domain that has not been left by means of this variable.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal readonly void Demand(RcuDomain domain)
+    {
+        if (_slot?.Domain != domain)
+        {
+            ThrowForeign(_slot is null);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static long Nested(long word) => (word & ReaderWord.DepthMask) == ReaderWord.DepthMask
+        ? throw new InvalidOperationException($"RcuReadSection: more than {ReaderWord.DepthMask} sections are nested; the section was not entered. A section that is never left, in a loop or a recursion?")
+        : word + 1;
+
+    [DoesNotReturn]
+    private static void ThrowOutOfOrder(long word, long entered) => throw new InvalidOperationException(
+        ReaderWord.IsInside(word)
+            ? $"RcuReadSection.Dispose: the thread is {word & ReaderWord.DepthMask} deep and this section was entered at depth {entered & ReaderWord.DepthMask}. Sections are left in the reverse order of entering; use 'using'. Nothing was left."
+            : "RcuReadSection.Dispose: the thread is in no section of this domain; this is a copy of a section that has been left. Nothing was left.");
+
+    [DoesNotReturn]
+    private static void ThrowForeign(bool none) => throw new InvalidOperationException(none
+        ? "The read section is default or has been left, so it protects nothing. Enter one with RcuDomain.EnterReadSection()."
+        : "The read section belongs to another domain, so it protects nothing here. Enter one of the domain that was given to the cell.");
+}
