@@ -8,7 +8,7 @@ namespace Crosscore.Reclamation;
 /// <para>Works for managed references and for native pointers. The collector already keeps a managed object alive; what a hazard pointer adds is the right moment to dispose of it, to put it back into
 /// a pool or to overwrite it. For native memory it decides when to free.</para>
 /// <para>The writer must first make the object unreachable for readers (overwrite every source they protect from) and then retire it, once. An object may be announced by any number of readers.</para>
-/// <para>How much garbage: with S = <see cref="SlotCount"/>, and T threads inside <c>Retire</c> or <see cref="Reclaim"/> at the same time, at most (T + 1) x (<see cref="ScanThreshold"/> + S + T) retired objects whose callback has not
+/// <para>How much garbage: with S = <see cref="SlotCount"/>, and T threads inside <c>Retire</c> or <see cref="Reclaim"/> at the same time, at most (T + 1) x (<see cref="ScanThreshold"/> + 2S + T) retired objects whose callback has not
 /// returned; with one such thread, at most <see cref="ScanThreshold"/> + S after its call. What callbacks themselves retire comes on top until they return. Fewer than <see cref="ScanThreshold"/> objects may wait for ever when nobody retires any more: call
 /// <see cref="Reclaim"/>, or use a <see cref="HazardCohort"/>.</para>
 /// <para>Callbacks run on a thread that retires, reclaims or disposes, outside of every lock of this library. They may retire more. If some throw, all others still run, and the call that ran them ends with an

@@ -93,7 +93,7 @@ public sealed class HazardStressTests
         domain.Reclaim();
         Assert.Equal(made - sources.Length, reclaimed + domain.RetiredCount);
         Assert.Equal(0, domain.RetiredCount);
-        long bound = (Retiring + 1) * (domain.ScanThreshold + slots + Retiring);
+        long bound = (Retiring + 1) * (domain.ScanThreshold + (2 * slots) + Retiring);
         Assert.InRange(most, 1, bound);
     }
 
