@@ -26,17 +26,17 @@ internal static class ChildProcess
         return result.Values;
     }
 
-    /// <summary>Runs this test program once more, as a child with a task, through a launcher or directly.</summary>
-    public static ChildResult RunThisProgram(string task, RawProgram? launcher = null)
+    /// <summary>Runs this test program once more, as a child with a task, through a launcher or directly, with settings added to its environment.</summary>
+    public static ChildResult RunThisProgram(string task, RawProgram? launcher = null, params IEnumerable<(string Name, string Value)> settings)
     {
         string self = Environment.ProcessPath!;
         string[] command = Path.GetFileNameWithoutExtension(self) == "dotnet"
             ? [self, typeof(ChildProcess).Assembly.Location, Sandbox.Child.Marker, task]
             : [self, Sandbox.Child.Marker, task];
-        return launcher is null ? Run(command[0], command[1..]) : RunFile(launcher, command);
+        return launcher is null ? Run(command[0], command[1..], settings) : RunFile(launcher, command, settings);
     }
 
-    private static ChildResult RunFile(RawProgram program, string[] arguments)
+    private static ChildResult RunFile(RawProgram program, string[] arguments, params IEnumerable<(string Name, string Value)> settings)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -49,7 +49,7 @@ internal static class ChildProcess
         {
             File.WriteAllBytes(file, program.Build());
             File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-            return Run(file, arguments);
+            return Run(file, arguments, settings);
         }
         finally
         {
@@ -57,9 +57,14 @@ internal static class ChildProcess
         }
     }
 
-    private static ChildResult Run(string file, string[] arguments)
+    private static ChildResult Run(string file, string[] arguments, IEnumerable<(string Name, string Value)> settings)
     {
         var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach ((string name, string value) in settings)
+        {
+            start.Environment[name] = value;
+        }
+
         using Process child = Process.Start(start)!;
         using var output = new MemoryStream();
         Task reading = child.StandardOutput.BaseStream.CopyToAsync(output);

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Crosscore.Tests.Fences;
 
 namespace Crosscore.Tests.Sandbox;
 
@@ -12,6 +13,8 @@ internal static class Child
     public const string UseEveryMember = nameof(UseEveryMember);
     public const string UseAbsurdCpus = nameof(UseAbsurdCpus);
     public const string RunSealedCode = nameof(RunSealedCode);
+    public const string CompileLightFences = nameof(CompileLightFences);
+    public const string TryFences = nameof(TryFences);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
     public static IReadOnlyList<int> AbsurdCpus { get; } = [-1, int.MinValue, 9999, int.MaxValue];
@@ -42,6 +45,11 @@ internal static class Child
                 return 0;
             case RunSealedCode:
                 Console.WriteLine($"{MachineCode.Call(MachineCode.Return42)} under {File.ReadAllText("/proc/sys/vm/memfd_noexec").Trim()}");
+                return 0;
+            case CompileLightFences:
+                return FencedCode.CompileInEveryTier();
+            case TryFences:
+                FenceTrial.RunAndPrint();
                 return 0;
             default:
                 Console.Error.WriteLine($"no such task: {task}");
