@@ -71,6 +71,7 @@ internal sealed class Bias(Thread owner)
     /// <remarks>
     /// A release store: the section comes before it. Pairs with the acquire load in <see cref="TryRevoke"/>. With a plain store an AArch64 core may let the revoker see that the owner is out before it sees what the owner wrote inside, and
     /// the revoker would need a second process-wide barrier after its wait; the .NET runtime's own test of such a lock lacked both for years (dotnet/runtime#39668).
+    /// Fails without: litmus/locks/BiasedLock.Exit.PlainStore.litmus.
     /// The light fence and the look that follow pair with the revoker's barrier as above, so either the revoker sees that the owner is out, or the owner wakes it. Fails without: litmus/locks/BiasedLock.WakeUp.NoBarrier.litmus.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -29,7 +29,7 @@ internal sealed class HazardSlot
     /// <summary>Nothing is protected from here on.</summary>
     /// <remarks>
     /// Release stores: what the owner read from the objects comes before. Pairs with the acquire loads of <see cref="HazardSnapshot"/>: a scan that sees the empty slot may let the object be overwritten.
-    /// With plain stores an AArch64 core may read the object after the scan saw the slot empty.
+    /// With plain stores an AArch64 core may read the object after the scan saw the slot empty: litmus/reclamation/HazardPointer.Exit.PlainStore.litmus.
     /// </remarks>
     public void Clear()
     {

@@ -42,7 +42,7 @@ internal sealed class ReaderLine : ThreadRecord
         return index;
     }
 
-    /// <summary>Says that the thread does not read any more: a release store, so all that it read comes before. Pairs with the acquire loads of <see cref="Holds"/>.</summary>
+    /// <summary>Says that the thread does not read any more: a release store, so all that it read comes before. Pairs with the acquire loads of <see cref="Holds"/>. Fails without: litmus/locks/ReaderWriterLock.Exit.PlainStore.litmus.</summary>
     /// <returns>False if the entry is not this lock's.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryWithdraw(int index, long id)
