@@ -106,7 +106,7 @@ public sealed unsafe class NativeQueue<T> : IDisposable
                 // SAFETY: still announced by the second pointer. The value is written only before the node is appended.
                 value = ((NativeNode<T>*)next)->Value;
                 hazards[0].Clear();
-                _domain.Retire(head, _free, sizeof(NativeNode<T>), _cohort);
+                _domain.Retire(head, _free, cohort: _cohort);
                 return true;
             }
         }

@@ -84,7 +84,7 @@ public sealed unsafe class NativeStack<T> : IDisposable
                 // SAFETY: as above. The value is written only before the node is pushed.
                 value = node->Value;
                 hazard.Clear();
-                _domain.Retire(top, _free, sizeof(NativeNode<T>), _cohort);
+                _domain.Retire(top, _free, cohort: _cohort);
                 return true;
             }
         }

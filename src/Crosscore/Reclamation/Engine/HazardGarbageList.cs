@@ -20,6 +20,7 @@ internal sealed class HazardGarbageList(HazardPointers domain)
     /// <summary>The sum of the bytes they were given with.</summary>
     public long Bytes => Volatile.Read(ref _bytes);
 
+    // A slot protects at most one object of each kind, so a scan of that many reclaims at least the threshold: that bounds both the garbage and the cost of scanning.
     private bool IsScanDue => Volatile.Read(ref _pendingCount) >= domain.ScanThreshold + domain.SlotCount || Volatile.Read(ref _bytesSinceScan) >= domain.ScanBytes;
 
     /// <summary>Adds a chain of retired objects, and scans if enough have gathered.</summary>
@@ -27,8 +28,12 @@ internal sealed class HazardGarbageList(HazardPointers domain)
     {
         // Counted before they can be taken out, so no counter goes below zero.
         Interlocked.Add(ref _count, count);
-        Interlocked.Add(ref _bytes, bytes);
-        Interlocked.Add(ref _bytesSinceScan, bytes);
+        if (bytes > 0)
+        {
+            Interlocked.Add(ref _bytes, bytes);
+            Interlocked.Add(ref _bytesSinceScan, bytes);
+        }
+
         Push(first, last, count);
 
         // A callback that retires does not scan: the one that runs it looks again afterwards. Otherwise a long chain whose nodes retire each other would be a deep recursion.
@@ -160,7 +165,14 @@ internal sealed class HazardGarbageList(HazardPointers domain)
 
     private void Reclaim(HazardGarbage? reclaimable, ref List<Exception>? failures)
     {
+        if (reclaimable is null)
+        {
+            return;
+        }
+
         using var running = new HazardReclaiming(this);
+        int count = 0;
+        long bytes = 0;
         while (reclaimable is not null)
         {
             HazardGarbage retired = reclaimable;
@@ -174,9 +186,13 @@ internal sealed class HazardGarbageList(HazardPointers domain)
                 (failures ??= []).Add(failure);
             }
 
-            Interlocked.Add(ref _bytes, -retired.Bytes);
-            Interlocked.Decrement(ref _count);
+            count++;
+            bytes += retired.Bytes;
         }
+
+        // All at once, and not before the last callback has returned: who waits for none to be left waits a little longer.
+        Interlocked.Add(ref _bytes, -bytes);
+        Interlocked.Add(ref _count, -count);
     }
 
     private void PutBack(HazardGarbage? taken, long bytes)

@@ -63,7 +63,11 @@ internal sealed class HazardThread : ThreadRecord
     {
         slot.Clear();
         slot.Ticket++;
-        _free[_freeCount++] = slot;
+        int index = _freeCount++;
+        if (_free[index] != slot)
+        {
+            _free[index] = slot; // they mostly come back in the order in which they were taken, and a look is cheaper than a store of a reference
+        }
     }
 
     protected override void Reset()

@@ -10,13 +10,14 @@ internal sealed class MapTable<TKey, TValue>
 {
     private const int FewestBuckets = 8;
 
-    private readonly MapNode<TKey, TValue>?[] _buckets;
+    // Structs, because a reference to an element of an array of references costs a check of the array's type each time.
+    private readonly Head[] _buckets;
     private readonly int _shift;
 
     public MapTable(int capacity)
     {
         int buckets = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(FewestBuckets, capacity));
-        _buckets = new MapNode<TKey, TValue>?[buckets];
+        _buckets = new Head[buckets];
         _shift = 32 - BitOperations.Log2((uint)buckets);
     }
 
@@ -24,17 +25,17 @@ internal sealed class MapTable<TKey, TValue>
 
     /// <summary>The head of a bucket. The multiplication (Knuth, TAOCP 3, 6.4) spreads keys that differ in their upper bits or by a constant.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ref MapNode<TKey, TValue>? Bucket(int hash) => ref _buckets[(int)(((uint)hash * 2654435769u) >> _shift)];
+    public ref MapNode<TKey, TValue>? Bucket(int hash) => ref _buckets[(int)(((uint)hash * 2654435769u) >> _shift)].First;
 
-    public MapNode<TKey, TValue>? FirstOf(int bucket) => Volatile.Read(ref _buckets[bucket]);
+    public MapNode<TKey, TValue>? FirstOf(int bucket) => Volatile.Read(ref _buckets[bucket].First);
 
     /// <summary>The same entries in nodes of their own, for twice the buckets: a reader may still be following the links of these.</summary>
     public MapTable<TKey, TValue> Doubled()
     {
         var doubled = new MapTable<TKey, TValue>(2 * _buckets.Length);
-        foreach (MapNode<TKey, TValue>? first in _buckets)
+        foreach (Head head in _buckets)
         {
-            for (MapNode<TKey, TValue>? node = first; node is not null; node = node.Next)
+            for (MapNode<TKey, TValue>? node = head.First; node is not null; node = node.Next)
             {
                 ref MapNode<TKey, TValue>? bucket = ref doubled.Bucket(node.Hash);
                 bucket = new MapNode<TKey, TValue>(node.Key, node.Hash, node.Value) { Next = bucket };
@@ -42,6 +43,11 @@ internal sealed class MapTable<TKey, TValue>
         }
 
         return doubled;
+    }
+
+    private struct Head
+    {
+        public MapNode<TKey, TValue>? First;
     }
 }
 
