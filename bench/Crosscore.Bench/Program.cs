@@ -3,6 +3,7 @@ using Crosscore.Bench.Barriers;
 using Crosscore.Bench.Corpus;
 using Crosscore.Bench.Exploration;
 using Crosscore.Bench.Machine;
+using Crosscore.Bench.Reclamation;
 using Crosscore.Bench.Structures;
 
 var sections = new Dictionary<string, Action<string?>>
@@ -11,6 +12,7 @@ var sections = new Dictionary<string, Action<string?>>
     ["corpus"] = CorpusBench.Run,
     ["machine"] = _ => MachineBench.Run(),
     ["barriers"] = _ => BarrierBench.Run(),
+    ["reclamation"] = _ => ReclamationBench.Run(),
     ["hazards"] = _ => HazardBench.Run(),
     ["locks"] = _ => LockBench.Run(),
     ["structures"] = _ => StructureBench.Run(),

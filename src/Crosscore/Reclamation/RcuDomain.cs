@@ -36,13 +36,19 @@ public sealed class RcuDomain : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="InvalidOperationException">The mode of <see cref="AsymmetricFence"/> that was chosen cannot be had here.</exception>
     public RcuDomain(RcuDomainOptions? options = null)
+        : this(options, AsymmetricFence.Heavy)
+    {
+    }
+
+    /// <summary>For tests that show what the heavy fence is for.</summary>
+    internal RcuDomain(RcuDomainOptions? options, Action heavy)
     {
         options = (options ?? new RcuDomainOptions()).Validate();
         Name = options.Name;
 
         // Decides the mode of the fence before code that enters sections is optimised, and reports a choice that cannot be had here and now.
         _ = AsymmetricFence.Mode;
-        _gracePeriods = new GracePeriods(_readers, _asyncSections);
+        _gracePeriods = new GracePeriods(_readers, _asyncSections, heavy);
         _reclaimer = new Reclaimer(options, _gracePeriods, Report);
         _number = DomainNumbers.Take();
     }

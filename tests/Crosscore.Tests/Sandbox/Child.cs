@@ -1,5 +1,6 @@
 using System.Reflection;
 using Crosscore.Tests.Fences;
+using Crosscore.Tests.Reclamation;
 
 namespace Crosscore.Tests.Sandbox;
 
@@ -15,6 +16,8 @@ internal static class Child
     public const string RunSealedCode = nameof(RunSealedCode);
     public const string CompileLightFences = nameof(CompileLightFences);
     public const string TryFences = nameof(TryFences);
+    public const string TortureRcu = nameof(TortureRcu);
+    public const string ExitInsideOfSection = nameof(ExitInsideOfSection);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
     public static IReadOnlyList<int> AbsurdCpus { get; } = [-1, int.MinValue, 9999, int.MaxValue];
@@ -50,6 +53,12 @@ internal static class Child
                 return FencedCode.CompileInEveryTier();
             case TryFences:
                 FenceTrial.RunAndPrint();
+                return 0;
+            case TortureRcu:
+                RcuTorture.RunAndPrint();
+                return 0;
+            case ExitInsideOfSection:
+                RcuHazards.LeaveThreadsInside();
                 return 0;
             default:
                 Console.Error.WriteLine($"no such task: {task}");

@@ -18,6 +18,7 @@ internal sealed class GracePeriods
 {
     private readonly ReaderRegistry _readers;
     private readonly AsyncSections _asyncSections;
+    private readonly Action _heavy;
     private readonly CoalescedOperation _shared;
     private readonly List<ReaderSlot> _holders = []; // of the grace period that runs
     private PaddedLong _entry;
@@ -25,9 +26,13 @@ internal sealed class GracePeriods
     private long _completed;
     private long _beganAt; // Stopwatch timestamp
 
-    public GracePeriods(ReaderRegistry readers, AsyncSections asyncSections)
+    /// <param name="readers">The slots of threads.</param>
+    /// <param name="asyncSections">The sections of tasks.</param>
+    /// <param name="heavy"><see cref="AsymmetricFence.Heavy"/>; something else in tests that show what it is for.</param>
+    public GracePeriods(ReaderRegistry readers, AsyncSections asyncSections, Action heavy)
     {
         _readers = readers;
+        _heavy = heavy;
         _asyncSections = asyncSections;
         _shared = new CoalescedOperation(RunOne);
         _entry.Value = ReaderWord.Entry(0);
@@ -41,7 +46,15 @@ internal sealed class GracePeriods
     public long Completed => Volatile.Read(ref _completed);
 
     /// <summary>How long the grace period that runs has lasted; zero if none does.</summary>
-    public TimeSpan Age => Completed == Begun ? TimeSpan.Zero : Stopwatch.GetElapsedTime(Volatile.Read(ref _beganAt));
+    public TimeSpan Age
+    {
+        get
+        {
+            long completed = Completed;
+            Volatile.ReadBarrier(); // the JIT may exchange two volatile reads of one expression (dotnet/runtime#133524)
+            return Begun == completed ? TimeSpan.Zero : Stopwatch.GetElapsedTime(Volatile.Read(ref _beganAt));
+        }
+    }
 
     public void Wait() => _shared.Pass();
 
@@ -95,7 +108,7 @@ internal sealed class GracePeriods
         // Pairs with Light in RcuReadSection.Enter. A reader whose word we miss below stores it after this barrier, so what it reads then is what was written before the grace period: it
         // cannot have the old. One that we see inside either has number n, and read it after we wrote it, so the same holds; or it has an older one, and we wait.
         // Without this fence: litmus/reclamation/Rcu.NoHeavyFence, and RcuLitmusTests with the fence of the domain taken away.
-        AsymmetricFence.Heavy();
+        _heavy();
 
         _readers.CollectHolders(number, _holders);
         WaitForThreads(number);

@@ -26,7 +26,16 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
 
     public long ReclaimedCount => Volatile.Read(ref _reclaimed);
 
-    public long PendingCount => RetiredCount - ReclaimedCount;
+    public long PendingCount
+    {
+        get
+        {
+            // Two statements and a barrier: the JIT may exchange two volatile reads of one expression (dotnet/runtime#133524). In this order the difference is never negative.
+            long reclaimed = ReclaimedCount;
+            Volatile.ReadBarrier();
+            return RetiredCount - reclaimed;
+        }
+    }
 
     public long PendingBytes => Volatile.Read(ref _pendingBytes);
 

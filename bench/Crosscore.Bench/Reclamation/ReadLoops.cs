@@ -1,0 +1,156 @@
+using System.Runtime.CompilerServices;
+using Crosscore.Reclamation;
+using FASTER.core;
+
+namespace Crosscore.Bench.Reclamation;
+
+/// <summary>
+/// One loop for each way of protecting a read of the same field, written so that they differ in nothing else. Each returns the sum of what it read.
+/// </summary>
+internal sealed class ReadLoops : IDisposable
+{
+    private readonly RcuDomain _domain = new();
+    private readonly ReaderWriterLockSlim _readerWriterLock = new();
+    private readonly object _monitor = new();
+    private readonly Lock _lock = new();
+    private readonly LightEpoch _epoch = new();
+    private readonly long[] _value = [1];
+    private readonly RcuCell<long[]> _cell;
+
+    public ReadLoops() => _cell = new RcuCell<long[]>([1], _domain, static _ => { });
+
+    public RcuDomain Domain => _domain;
+
+    public void Dispose()
+    {
+        _cell.Dispose();
+        _domain.Dispose();
+        _readerWriterLock.Dispose();
+        _epoch.Dispose();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long Bare(long turns)
+    {
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            sum += Volatile.Read(ref _value[0]);
+        }
+
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long Section(long turns)
+    {
+        RcuDomain domain = _domain;
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            using RcuReadSection section = domain.EnterReadSection();
+            sum += Volatile.Read(ref _value[0]);
+        }
+
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long HeldReader(long turns)
+    {
+        RcuReader reader = _domain.GetReader();
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            using RcuReadSection section = reader.Enter();
+            sum += Volatile.Read(ref _value[0]);
+        }
+
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long Cell(long turns)
+    {
+        RcuCell<long[]> cell = _cell;
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            using RcuReadSection section = cell.Read(out long[] value);
+            sum += value[0];
+        }
+
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long AsyncSection(long turns)
+    {
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            using RcuAsyncReadSection section = _domain.EnterAsyncReadSection();
+            sum += Volatile.Read(ref _value[0]);
+        }
+
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long ReaderWriterLock(long turns)
+    {
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            _readerWriterLock.EnterReadLock();
+            sum += Volatile.Read(ref _value[0]);
+            _readerWriterLock.ExitReadLock();
+        }
+
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long Monitor(long turns)
+    {
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            lock (_monitor)
+            {
+                sum += Volatile.Read(ref _value[0]);
+            }
+        }
+
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long LockClass(long turns)
+    {
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            lock (_lock)
+            {
+                sum += Volatile.Read(ref _value[0]);
+            }
+        }
+
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long Epoch(long turns)
+    {
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            _epoch.Resume();
+            sum += Volatile.Read(ref _value[0]);
+            _epoch.Suspend();
+        }
+
+        return sum;
+    }
+}

@@ -1,0 +1,134 @@
+using System.Runtime.CompilerServices;
+using Crosscore.Reclamation;
+using Crosscore.Tests.Raw;
+using Crosscore.Tests.Sandbox;
+
+namespace Crosscore.Tests.Reclamation;
+
+/// <summary>What the runtime does to threads that are inside of sections.</summary>
+public sealed class RcuHazardTests
+{
+    [Fact]
+    public void A_process_ends_although_a_thread_is_inside_and_what_waits_for_it_is_not_reclaimed()
+    {
+        ChildResult child = ChildProcess.RunThisProgram(Child.ExitInsideOfSection);
+        Assert.True(child.Status == 0, child.Errors);
+        Assert.Equal("leaving", child.Text.Trim());
+    }
+
+    [Fact]
+    public void A_method_that_is_optimised_in_the_middle_of_a_section_keeps_it()
+    {
+        using var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
+        using var middle = new ManualResetEventSlim();
+        using var goOn = new ManualResetEventSlim();
+        bool reclaimed = false;
+        using var reader = new Background(() => Assert.NotEqual(0, LoopInside(domain, middle, goOn)));
+        middle.Wait(TestContext.Current.CancellationToken);
+        domain.Retire(0, _ => Volatile.Write(ref reclaimed, true));
+        Background.Until(() => domain.GetHolders() is [{ Thread: { } thread }] && thread == reader.Thread);
+        Assert.False(Volatile.Read(ref reclaimed));
+        goOn.Set();
+        reader.Join();
+        domain.Barrier();
+        Assert.True(reclaimed);
+        Assert.Equal(0, domain.Statistics.AbandonedSections);
+    }
+
+    [Fact]
+    public void Finalisers_may_enter_sections_and_retire()
+    {
+        using var domain = new RcuDomain();
+        int reclaimed = 0;
+        Make(domain, () => Interlocked.Increment(ref reclaimed));
+        for (int i = 0; i < 10 && domain.Statistics.Retired < 100; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        Assert.Equal(100, domain.Statistics.Retired);
+        domain.Barrier();
+        Assert.Equal(100, reclaimed);
+    }
+
+    [Fact]
+    public void A_section_and_its_slot_survive_collections_that_move_them()
+    {
+        using var domain = new RcuDomain();
+        using RcuReadSection outer = domain.EnterReadSection();
+        for (int i = 0; i < 20; i++)
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: true);
+            using RcuReadSection inner = domain.EnterReadSection();
+            Assert.True(domain.IsInReadSection);
+        }
+    }
+
+    [Fact]
+    public void An_exception_that_passes_through_leaves_the_section()
+    {
+        using var domain = new RcuDomain();
+        _ = Assert.Throws<FormatException>(() =>
+        {
+            using RcuReadSection section = domain.EnterReadSection();
+            _ = int.Parse("not a number");
+        });
+        Assert.False(domain.IsInReadSection);
+        domain.Synchronize();
+    }
+
+    [Fact]
+    public void No_expression_of_the_library_holds_two_volatile_reads()
+    {
+        // The JIT may exchange them: dotnet/runtime#133524, reproduced with 10.0. Separate statements with a barrier between them are what keeps an order.
+        string folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Crosscore.slnx")))
+        {
+            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The tests do not run inside of the repository.");
+        }
+
+        string[] folders = ["Fences", "Reclamation"];
+        IEnumerable<string> statements = folders
+            .SelectMany(name => Directory.EnumerateFiles(Path.Combine(folder, "src", "Crosscore", name), "*.cs", SearchOption.AllDirectories))
+            .SelectMany(file => File.ReadAllText(file).Split(';', '{', '}'));
+        Assert.DoesNotContain(statements, statement => statement.Split("Volatile.Read(").Length > 2 && !statement.Contains("||", StringComparison.Ordinal) && !statement.Contains("&&", StringComparison.Ordinal));
+    }
+
+    /// <summary>Begins in the first tier, and is replaced on the stack while it is inside.</summary>
+    private static long LoopInside(RcuDomain domain, ManualResetEventSlim middle, ManualResetEventSlim goOn)
+    {
+        long sum = 0;
+        using RcuReadSection section = domain.EnterReadSection();
+        for (int i = 0; i < 2_000_000; i++)
+        {
+            sum += i ^ (sum >> 3);
+            if (i == 1_000_000)
+            {
+                middle.Set();
+                Assert.True(goOn.Wait(Background.Bound));
+            }
+        }
+
+        Assert.True(domain.IsInReadSection);
+        return sum | 1;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Make(RcuDomain domain, Action reclaimed)
+    {
+        for (int i = 0; i < 100; i++)
+        {
+            _ = new Finalised(domain, reclaimed);
+        }
+    }
+
+    private sealed class Finalised(RcuDomain domain, Action reclaimed)
+    {
+        ~Finalised()
+        {
+            using RcuReadSection section = domain.EnterReadSection();
+            domain.Retire(reclaimed, static action => action());
+        }
+    }
+}
