@@ -6,6 +6,7 @@ using Crosscore.Bench.Exploration;
 using Crosscore.Bench.Machine;
 using Crosscore.Bench.PerCpu;
 using Crosscore.Bench.Reclamation;
+using Crosscore.Bench.Structures;
 
 var sections = new Dictionary<string, Action<string?>>
 {
@@ -20,6 +21,9 @@ var sections = new Dictionary<string, Action<string?>>
     ["patches"] = _ => LivePatchBench.Run(),
     ["percpu"] = _ => PerCpuBench.Run(),
     ["reclamation"] = _ => ReclamationBench.Run(),
+    ["hazards"] = _ => HazardBench.Run(),
+    ["locks"] = _ => LockBench.Run(),
+    ["structures"] = _ => StructureBench.Run(),
 };
 
 string? corpus = null;

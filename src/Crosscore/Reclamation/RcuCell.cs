@@ -12,8 +12,7 @@ namespace Crosscore.Reclamation;
 public sealed class RcuCell<T> : IDisposable
     where T : class
 {
-    private readonly Action<T>? _reclaim;
-    private readonly Func<T, long>? _size;
+    private readonly ValueRetirement<T> _old;
     private T? _value; // null when disposed of
 
     /// <summary>Makes a cell.</summary>
@@ -25,8 +24,7 @@ public sealed class RcuCell<T> : IDisposable
     {
         ArgumentNullException.ThrowIfNull(value);
         Domain = domain ?? RcuDomain.Default;
-        _reclaim = reclaim;
-        _size = size;
+        _old = new ValueRetirement<T>(Domain, reclaim, size);
         Volatile.Write(ref _value, value);
     }
 
@@ -102,7 +100,7 @@ public sealed class RcuCell<T> : IDisposable
         // The same object put in its own place is not old.
         if (value != expected)
         {
-            Retire(expected);
+            _old.Retire(expected);
         }
 
         return true;
@@ -113,30 +111,9 @@ public sealed class RcuCell<T> : IDisposable
     {
         if (Interlocked.Exchange(ref _value, null) is { } last)
         {
-            Retire(last);
+            _old.Retire(last);
         }
     }
 
     private T Current() => Volatile.Read(ref _value) ?? throw new ObjectDisposedException(nameof(RcuCell<>));
-
-    private void Retire(T old)
-    {
-        long bytes = 0;
-        try
-        {
-            bytes = _size is null ? 0 : Math.Max(0, _size(old));
-        }
-        finally
-        {
-            // Also when the caller's function throws: nobody else knows the old value any more.
-            if (_reclaim is not null)
-            {
-                Domain.RetireAlways(new RetiredItem<T>(old, _reclaim, bytes));
-            }
-            else if (old is IDisposable disposable)
-            {
-                Domain.RetireAlways(new RetiredDisposable(disposable, bytes));
-            }
-        }
-    }
 }

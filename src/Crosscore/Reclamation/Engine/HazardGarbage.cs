@@ -1,0 +1,31 @@
+namespace Crosscore.Reclamation;
+
+/// <summary>Something that its owner has taken out of the structure and that readers may still be using, with what is to be done with it when none does.</summary>
+internal abstract class HazardGarbage(long bytes)
+{
+    public HazardGarbage? Next { get; set; }
+
+    public long Bytes => bytes;
+
+    public abstract bool IsIn(HazardSnapshot protectedNow);
+
+    /// <summary>Runs the caller's callback, which may throw.</summary>
+    public abstract void Reclaim();
+}
+
+/// <inheritdoc/>
+internal sealed class GarbageObject<T>(T value, Action<T> reclaim, long bytes) : HazardGarbage(bytes)
+    where T : class
+{
+    public override bool IsIn(HazardSnapshot protectedNow) => protectedNow.Contains(value);
+
+    public override void Reclaim() => reclaim(value);
+}
+
+/// <inheritdoc/>
+internal sealed class GarbagePointer(nint pointer, Action<nint> free, long bytes) : HazardGarbage(bytes)
+{
+    public override bool IsIn(HazardSnapshot protectedNow) => protectedNow.Contains(pointer);
+
+    public override void Reclaim() => free(pointer);
+}

@@ -1,0 +1,27 @@
+using System.Runtime.InteropServices;
+
+namespace Crosscore.Structures;
+
+/// <summary>A node in native memory.</summary>
+internal unsafe struct NativeNode<T>
+    where T : unmanaged
+{
+    public nint Next;
+    public T Value;
+
+    public static nint Allocate(T value)
+    {
+        // SAFETY: the memory has the size of a node and malloc's alignment, which suffices for every unmanaged type; nobody else knows it yet.
+        var node = (NativeNode<T>*)NativeMemory.Alloc((nuint)sizeof(NativeNode<T>));
+        node->Next = 0;
+        node->Value = value;
+        return (nint)node;
+    }
+}
+
+/// <summary>Gives a node back that <see cref="NativeNode{T}"/> allocated.</summary>
+internal static unsafe class NativeNode
+{
+    // SAFETY: callers give nodes that nobody can reach or protects any more, each once.
+    public static Action<nint> Free { get; } = static node => NativeMemory.Free((void*)node);
+}
