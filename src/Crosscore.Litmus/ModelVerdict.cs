@@ -1,3 +1,4 @@
+using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
@@ -110,7 +111,14 @@ public sealed class ModelVerdict
         IProgress<ExplorationProgress>? progress = null,
         CancellationToken cancellation = default)
     {
+        if (core != CoreKind.Sc && core != test.HomeCore)
+        {
+            throw new LitmusException(test.File, new SourcePosition(1, 1), $"found a test in {test.Architecture}, whose instructions cores of the kind {Expectation.NameOf(core)} do not execute");
+        }
+
         LoweredTest lowered = LoweredTest.Of(test, kernel);
+        options ??= new ExplorationOptions();
+        options = options with { Caches = options.Caches ?? TestCaches.Of(test) };
         try
         {
             return new ModelVerdict(test, lowered, core, kernel, Explorer.Explore(lowered.Program, core, options, progress, cancellation));

@@ -17,7 +17,12 @@ public static class Expectation
     {
         ["x86-tso"] = CoreKind.X86Tso,
         ["sc"] = CoreKind.Sc,
+        ["aarch64"] = CoreKind.AArch64,
     };
+
+    /// <summary>The name of a kind of cores.</summary>
+    /// <param name="core">The kind.</param>
+    public static string NameOf(CoreKind core) => CoreNames.First(name => name.Value == core).Key;
 
     // Enum.TryParse would also take numbers and lists.
     internal static bool TryParse(string word, out Frequency frequency) => Enum.TryParse(word, out frequency) && frequency.ToString() == word;

@@ -6,7 +6,7 @@ namespace Crosscore.Litmus.Answers;
 /// <summary>
 /// What is known of a test from elsewhere: its own <c>Expect</c> line, or a table beside it. A table is <c>kinds.tsv</c> (Allow, Forbid, Require),
 /// <c>verdicts.tsv</c> (Never, Sometimes, Always) or <c>expected.txt</c> (a log of herd7), in the folder of the test or the one above.
-/// Tables speak of x86-TSO.
+/// Tables speak of the cores that the test is written for: x86-TSO, AArch64.
 /// </summary>
 public sealed class KnownAnswers
 {
@@ -51,7 +51,7 @@ public sealed class KnownAnswers
                 : $"the test expects {own}, the model says {verdict.Frequency}";
         }
 
-        if (core != CoreKind.X86Tso)
+        if (core != test.HomeCore)
         {
             yield break;
         }
@@ -96,9 +96,9 @@ public sealed class KnownAnswers
 
     private static Dictionary<string, Func<ModelVerdict, string?>> ReadKinds(string path) => ReadRows(path, kind => kind switch
     {
-        "Allow" => verdict => verdict.Witnesses > 0 ? null : $"{Path.GetFileName(path)} says Allow, the model {verdict.Frequency}",
-        "Forbid" => verdict => verdict.Witnesses == 0 ? null : $"{Path.GetFileName(path)} says Forbid, the model {verdict.Frequency}",
-        "Require" => verdict => verdict.Frequency == Frequency.Always ? null : $"{Path.GetFileName(path)} says Require, the model {verdict.Frequency}",
+        "Allow" or "Allowed" => verdict => verdict.Witnesses > 0 ? null : $"{Path.GetFileName(path)} says Allow, the model {verdict.Frequency}",
+        "Forbid" or "Forbidden" => verdict => verdict.Witnesses == 0 ? null : $"{Path.GetFileName(path)} says Forbid, the model {verdict.Frequency}",
+        "Require" or "Required" => verdict => verdict.Frequency == Frequency.Always ? null : $"{Path.GetFileName(path)} says Require, the model {verdict.Frequency}",
         _ => null,
     });
 

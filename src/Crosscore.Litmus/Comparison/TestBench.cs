@@ -12,6 +12,13 @@ public sealed record BenchOptions
     /// <summary>Whether to ask the model, and of which kind of core.</summary>
     public CoreKind? Core { get; init; }
 
+    /// <summary>Whether somebody named that core; otherwise a test that is written for another one is explored on that.</summary>
+    public bool IsCoreChosen { get; init; }
+
+    /// <summary>The core to explore a test on; <see langword="null"/> for none.</summary>
+    /// <param name="test">The test.</param>
+    public CoreKind? CoreOf(LitmusTest test) => Core is null || IsCoreChosen || test.Architecture == Architecture.X86_64 ? Core : test.HomeCore;
+
     /// <summary>Kernel designs to explore every test on; none for each test's own choice.</summary>
     public IReadOnlyList<KernelDesign> Kernels { get; init; } = [];
 
@@ -47,14 +54,19 @@ public sealed class TestBench(BenchOptions options)
 
         // A mistake in what the test says of itself shows before anything is run.
         bool control = Expectation.MustBeSeen(test);
-        if (options.Core is CoreKind cores && (options.Kernels.Count > 0 || Expectation.IsAboutKernels(test)))
+        CoreKind? chosen = options.CoreOf(test);
+        if (chosen is CoreKind cores && (options.Kernels.Count > 0 || Expectation.IsAboutKernels(test)))
         {
             return new TestReport { Test = test, Designs = OnKernels(test, cores, progress, cancellation) };
         }
 
-        ModelVerdict? model = options.Core is CoreKind core ? ModelVerdict.Of(test, core, options.Exploration, null, progress, cancellation) : null;
-        ModelVerdict sequential = model is { Core: CoreKind.Sc } ? model : ModelVerdict.Of(test, CoreKind.Sc, options.Exploration, null, progress, cancellation);
-        (MachineRun? run, string? problem) = options.Machine is MachineRunOptions machine ? Run(test, machine, control, sequential, cancellation) : default;
+        ModelVerdict? model = chosen is CoreKind core ? ModelVerdict.Of(test, core, options.Exploration, null, progress, cancellation) : null;
+
+        // Only outcomes of a machine are held against sequential consistency, and no machine here executes AArch64.
+        ModelVerdict? sequential = model is { Core: CoreKind.Sc } ? model
+            : test.Architecture == Architecture.AArch64 ? null
+            : ModelVerdict.Of(test, CoreKind.Sc, options.Exploration, null, progress, cancellation);
+        (MachineRun? run, string? problem) = options.Machine is MachineRunOptions machine ? Run(test, machine, control, sequential ?? model, cancellation) : default;
         return new TestReport
         {
             Test = test,
@@ -77,7 +89,7 @@ public sealed class TestBench(BenchOptions options)
     }
 
     private (MachineRun? Run, string? Problem) Run(
-        LitmusTest test, MachineRunOptions machine, bool control, ModelVerdict verdict, CancellationToken cancellation)
+        LitmusTest test, MachineRunOptions machine, bool control, ModelVerdict? verdict, CancellationToken cancellation)
     {
         if (test.ModelOnlyBecause is string reason)
         {
@@ -94,7 +106,7 @@ public sealed class TestBench(BenchOptions options)
         try
         {
             MachineRun run = MachineRunner.Run(test, machine, cancellation);
-            bool IsControl(Outcome outcome) => test.PassesFilter(outcome) && verdict.IsWitness(outcome);
+            bool IsControl(Outcome outcome) => test.PassesFilter(outcome) && verdict!.IsWitness(outcome);
             bool seen = run.Histogram.Keys.Any(IsControl);
             if (control && !seen)
             {

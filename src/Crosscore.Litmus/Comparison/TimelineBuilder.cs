@@ -97,8 +97,8 @@ internal sealed class TimelineBuilder
             return ("", place, TimelineSource.Core);
         }
 
-        X86Instruction instruction = _verdict.Test.Threads[happened.Task].Code[happened.Source];
-        return (instruction.ToString(), $"{Path.GetFileName(_verdict.Test.File)}:{instruction.Position.Line}", TimelineSource.Test);
+        ITestInstruction instruction = _verdict.Test.Threads[happened.Task].Instructions[happened.Source];
+        return (instruction.Text, $"{Path.GetFileName(_verdict.Test.File)}:{instruction.Position.Line}", TimelineSource.Test);
     }
 
     private static string WithoutComment(string line) =>

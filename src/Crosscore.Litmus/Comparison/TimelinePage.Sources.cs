@@ -51,13 +51,13 @@ public static partial class TimelinePage
         ILookup<(int Thread, int Index), string> labels = test.Threads
             .SelectMany(thread => thread.Labels.Select(label => (Key: (thread.Id, label.Value), label.Key)))
             .ToLookup(label => label.Key, label => label.Item2);
-        for (int index = 0; index <= test.Threads.Max(thread => thread.Code.Count); index++)
+        for (int index = 0; index <= test.Threads.Max(thread => thread.Instructions.Count); index++)
         {
             page.Open("tr");
             foreach (LitmusThread thread in test.Threads)
             {
                 string label = string.Concat(labels[(thread.Id, index)].Select(name => name + ": "));
-                string instruction = index < thread.Code.Count ? thread.Code[index].ToString() : "";
+                string instruction = index < thread.Instructions.Count ? thread.Instructions[index].Text : "";
                 page.Text("td", timeline.ExecutedInstructions(thread).Contains(index) ? "done" : "", label + instruction);
             }
 

@@ -1,4 +1,3 @@
-using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Comparison;
@@ -39,7 +38,7 @@ internal static class TimelineSummary
 
         TraceEvent leave = events[returned];
         int began = Find(events, happened => happened.Task == leave.Task && happened.Source == leave.Source && happened.KernelLine > 0);
-        string call = verdict.Test.Threads[leave.Task].Code[leave.Source].ToString();
+        string call = verdict.Test.Threads[leave.Task].Instructions[leave.Source].Text;
         return $"{sentence} after {call} of {names.Task(leave.Task)} had returned on CPU {leave.Cpu} (step {leave.Step})."
             + Unserialized(events, began, stale, fetch, "since that call began");
     }
@@ -90,7 +89,7 @@ internal static class TimelineSummary
     private static int ReachedAt(IReadOnlyList<TraceEvent> events, int stale) => Find(events, happened =>
         happened.Address == events[stale].Address && happened.Kind is TraceEventKind.ReachMemory or TraceEventKind.AtomicStore);
 
-    private static bool IsBarrier(ModelVerdict verdict, TraceEvent leave) => verdict.Test.Threads[leave.Task].Code[leave.Source].Opcode == X86Opcode.Membarrier;
+    private static bool IsBarrier(ModelVerdict verdict, TraceEvent leave) => verdict.Test.Threads[leave.Task].Instructions[leave.Source].Command is not null;
 
     private static string Who(ModelVerdict verdict, TimelineNames names, TraceEvent happened) =>
         verdict.Kernel is null ? names.Task(happened.Task) : $"{names.Task(happened.Task)} on CPU {happened.Cpu}";

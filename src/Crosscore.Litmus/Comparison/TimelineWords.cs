@@ -1,4 +1,3 @@
-using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Comparison;
@@ -38,12 +37,18 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
         string value = happened.Width == 0 ? "" : names.Value(happened.Address, happened.Width, happened.Value);
         return happened.Kind switch
         {
+            TraceEventKind.LoadOld => $"reads {place} = {value}, which is OLD",
+            TraceEventKind.Promise => $"{place} = {value} reaches memory before it is executed (a promise)",
+            TraceEventKind.Fulfil => $"{place} := {value}, which reached memory before",
+            TraceEventKind.ReservationLost => "has lost its reservation",
+            TraceEventKind.CleanCode => "cleans it from the data cache",
+            TraceEventKind.InvalidateCode => "drops it from every instruction cache",
             TraceEventKind.Load => $"reads {place} = {value}{(IsForwarded(happened, before) ? " from its own store buffer" : "")}",
             TraceEventKind.AtomicLoad => $"reads {place} = {value}",
             TraceEventKind.Store => _buffered ? $"{place} := {value} waits in the store buffer" : $"{place} := {value}",
             TraceEventKind.ReachMemory => $"{place} = {value} reaches memory",
             TraceEventKind.AtomicStore => $"writes {place} := {value} at once",
-            TraceEventKind.Fence => "nothing waits in the store buffer",
+            TraceEventKind.Fence => _buffered ? "nothing waits in the store buffer" : "orders what is before it before what is after",
             TraceEventKind.RequestFences => "demands a fence of every other thread",
             TraceEventKind.AwaitFences => "all of them have passed one",
             TraceEventKind.Serialize => "serialises the core",
@@ -83,5 +88,5 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
         before.Count > 0 && before[happened.Cpu].Waiting.Any(store => store.Answers < 0 && store.Address == happened.Address && store.Width == happened.Width);
 
     private bool IsSyscall(TraceEvent happened) =>
-        happened.Task >= 0 && happened.KernelLine == 0 && verdict.Test.Threads[happened.Task].Code[happened.Source].Opcode is X86Opcode.Membarrier or X86Opcode.Syscall;
+        happened.Task >= 0 && happened.KernelLine == 0 && verdict.Test.Threads[happened.Task].Instructions[happened.Source] is { Command: not null } or { SystemCall.Count: > 0 };
 }

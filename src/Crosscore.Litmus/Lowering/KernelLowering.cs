@@ -43,9 +43,8 @@ internal sealed class KernelLowering
     }
 
     // A kernel thread that will borrow an address space counts among its users from the start; nothing else keeps it there.
-    private static int Held(LitmusThread thread, IReadOnlyList<string> spaces) => thread.Code
-        .Where(instruction => instruction.Opcode == X86Opcode.Syscall)
-        .SelectMany(instruction => instruction.Syscall.Skip(1))
+    private static int Held(LitmusThread thread, IReadOnlyList<string> spaces) => thread.Instructions
+        .SelectMany(instruction => instruction.SystemCall.Skip(1))
         .Select(word => spaces.ToList().IndexOf(word))
         .DefaultIfEmpty(-1)
         .Max();
@@ -69,13 +68,8 @@ internal sealed class KernelLowering
     /// <summary>The system calls of a test that a design does not have; such a test says nothing about it.</summary>
     public static IReadOnlyList<string> MissingCalls(LitmusTest test, KernelDesign design)
     {
-        IEnumerable<string> calls = test.Threads.SelectMany(thread => thread.Code).Select(instruction => instruction.Opcode switch
-        {
-            X86Opcode.Membarrier => MembarrierCall(instruction.Command),
-            X86Opcode.Syscall when instruction.Syscall[0] != "exit" => instruction.Syscall[0],
-            _ => "",
-        });
-        return [.. calls.Where(call => call.Length > 0 && design.Syscalls.All(known => known.Name != call)).Distinct()];
+        IEnumerable<string> calls = test.Threads.SelectMany(thread => thread.Instructions).Select(instruction => Words(instruction).FirstOrDefault("exit"));
+        return [.. calls.Where(call => call != "exit" && design.Syscalls.All(known => known.Name != call)).Distinct()];
     }
 
     /// <summary>What a thread does before its column: one that sleeps in a system call has yet to return from it.</summary>
@@ -88,8 +82,9 @@ internal sealed class KernelLowering
     }
 
     /// <summary>Emits a system call.</summary>
-    public void EmitSyscall(X86Instruction instruction, IReadOnlyList<string> words, ICodeSink sink)
+    public void EmitSyscall(ITestInstruction instruction, ICodeSink sink)
     {
+        IReadOnlyList<string> words = Words(instruction);
         string name = words[0];
         if (name == "exit")
         {
@@ -174,9 +169,12 @@ internal sealed class KernelLowering
         }
     }
 
-    private LitmusException Error(X86Instruction instruction, string problem) => new(_test.File, instruction.Position, problem);
+    private static IReadOnlyList<string> Words(ITestInstruction instruction) =>
+        instruction.Command is MembarrierCommand command ? [MembarrierCall(command)] : instruction.SystemCall;
 
-    private ulong Argument(X86Instruction instruction, KernelType type, string word)
+    private LitmusException Error(ITestInstruction instruction, string problem) => new(_test.File, instruction.Position, problem);
+
+    private ulong Argument(ITestInstruction instruction, KernelType type, string word)
     {
         int number = type switch
         {

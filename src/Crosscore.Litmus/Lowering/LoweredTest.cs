@@ -19,7 +19,10 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
         var layout = new MemoryLayout(test.Variables);
         HashSet<string> taken = AddressesTaken(test);
         KernelLowering? kernel = design is null ? null : new KernelLowering(test, design);
-        X86Lowering[] threads = [.. test.Threads.Select(thread => new X86Lowering(test, thread, layout, kernel))];
+        var code = new ArmCode(test);
+        IThreadLowering[] threads = [.. test.Threads.Select(thread => test.Architecture == Architecture.AArch64
+            ? (IThreadLowering)new ArmLowering(test, thread, layout, kernel, code)
+            : new X86Lowering(test, thread, layout, kernel))];
         var program = new ModelProgram
         {
             Memory = [.. test.Variables.Select(variable => new MemoryRegion
@@ -31,7 +34,7 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
                 AddressTaken = taken.Contains(variable.Name),
                 IsCode = variable.IsCode,
                 IsUnmapped = variable.IsUnmapped,
-            }).Concat(kernel?.Memory ?? [])],
+            }).Concat(code.Memory).Concat(kernel?.Memory ?? [])],
             Observations = [.. test.Observables.Select(observable => observable.Variable is Variable variable
                 ? Observation.OfMemory(layout.ModelAddressOf(variable.Name) + (ulong)(observable.Element * variable.Type.Width), variable.Type.Width)
                 : Observation.OfRegister(observable.Thread, threads[observable.Thread].ModelRegister(observable.Register)))],

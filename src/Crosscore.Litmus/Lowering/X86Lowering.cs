@@ -8,7 +8,7 @@ namespace Crosscore.Litmus.Lowering;
 /// Lowers one column to micro-operations. An instruction that reads and writes memory without a lock prefix is a load, a computation and a store that
 /// others may come between; with the prefix, or as an exchange, it is one indivisible step (Intel SDM vol. 3, 9.1.2).
 /// </summary>
-internal sealed class X86Lowering : ICodeSink
+internal sealed class X86Lowering : ICodeSink, IThreadLowering
 {
     private readonly LitmusTest _test;
     private readonly LitmusThread _thread;
@@ -47,6 +47,8 @@ internal sealed class X86Lowering : ICodeSink
         starts[^1] = _ops.Count;
         ResolveJumps(starts);
     }
+
+    int IThreadLowering.ModelRegister(TestRegister register) => ModelRegister(register.X86);
 
     /// <summary>The model's register for one of the processor's.</summary>
     public int ModelRegister(X86Register register)
@@ -191,7 +193,7 @@ internal sealed class X86Lowering : ICodeSink
                 LowerMembarrier(instruction);
                 break;
             case X86Opcode.Syscall:
-                LowerSyscall(instruction, instruction.Syscall);
+                LowerSyscall(instruction);
                 break;
             case X86Opcode.Call:
                 LowerCall(instruction);
@@ -214,7 +216,7 @@ internal sealed class X86Lowering : ICodeSink
     {
         if (_kernel is not null)
         {
-            LowerSyscall(instruction, [KernelLowering.MembarrierCall(instruction.Command)]);
+            LowerSyscall(instruction);
             return;
         }
 
@@ -226,14 +228,14 @@ internal sealed class X86Lowering : ICodeSink
         }
     }
 
-    private void LowerSyscall(X86Instruction instruction, IReadOnlyList<string> words)
+    private void LowerSyscall(X86Instruction instruction)
     {
         if (_kernel is null)
         {
             throw new LitmusException(_test.File, instruction.Position, $"found {instruction}, a system call; name the kernel design that has it: --kernel NAME");
         }
 
-        _kernel.EmitSyscall(instruction, words, this);
+        _kernel.EmitSyscall(instruction, this);
     }
 
     // What the code returns is what its fetch returns; the upper half is zeroed as by mov to a 32-bit register.

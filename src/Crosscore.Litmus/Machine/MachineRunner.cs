@@ -25,7 +25,7 @@ public static class MachineRunner
     {
         ArgumentNullException.ThrowIfNull(test);
         ArgumentNullException.ThrowIfNull(options);
-        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
+        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != System.Runtime.InteropServices.Architecture.X64)
         {
             throw new MachineRunException($"{test.Name}: this machine is {RuntimeInformation.RuntimeIdentifier}; the test's code runs on x86-64 Linux only.");
         }

@@ -1,10 +1,12 @@
+using Crosscore.Litmus.Syntax.AArch64;
+
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>
 /// Parses what follows the program: <c>locations [...]</c>, <c>filter</c> and the condition. Names are resolved to observables in a second step,
 /// when the types of all locations are known.
 /// </summary>
-internal sealed class ConditionParser(LitmusScanner scanner, InitialState state, int threadCount)
+internal sealed class ConditionParser(LitmusScanner scanner, InitialState state, Architecture architecture, int threadCount)
 {
     // A condition is read, asked and printed by recursion: a file must not be able to exhaust the stack.
     private const int DeepestNesting = 500;
@@ -18,7 +20,7 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
     internal sealed record Result(IReadOnlyList<Observable> Observables, Proposition? Filter, Quantifier Quantifier, Proposition Condition);
 
     /// <summary>A location or register as written; <c>Element</c> is -1 where none was named.</summary>
-    private sealed record Place(int Thread, X86Register Register, string? Variable, int Element, SourcePosition Position);
+    private sealed record Place(int Thread, TestRegister Register, string? Variable, int Element, SourcePosition Position);
 
     private abstract record Raw;
 
@@ -198,6 +200,11 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
 
     private Raw ParseAtom()
     {
+        if (scanner.Peek().IsName("fault") && scanner.PeekSecond().Is("("))
+        {
+            return ParseFault();
+        }
+
         Place left = ParsePlace();
         Token relation = scanner.Next();
         if (!relation.Is("=") && !relation.Is("==") && !relation.Is("!=") && !relation.Is("<>"))
@@ -228,13 +235,18 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             return new RawElements(left, values, token.Position);
         }
 
-        if (token.Is("[") || ThreadNumberFollows(token))
+        if (token.Is("[") || (ThreadNumberFollows(token) && !IsLabel(token)))
         {
             return new RawSame(left, ParsePlace());
         }
 
         scanner.Accept("&");
         token = scanner.Next();
+        if (state.ParseCodeValue(token) is InitialValue code)
+        {
+            return new RawValue(left, code, token.Position);
+        }
+
         return token.Kind switch
         {
             TokenKind.Number => new RawValue(left, new InitialValue(token.Value), token.Position),
@@ -247,13 +259,52 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
     private bool ThreadNumberFollows(Token token) =>
         (token.Kind == TokenKind.Number || LitmusParser.ThreadNumber(token) is not null) && scanner.PeekSecond().Is(":");
 
+    // "P1:L0" is the address of a label where "P1:X0" is a register.
+    private bool IsLabel(Token token) => architecture == Architecture.AArch64 && LitmusParser.ThreadNumber(token) is not null
+        && !ArmParser.TryRegister(scanner.PeekThird().Text, out _, out _);
+
+    // "fault(P0:L0)", "fault(P0:L0,x)", "fault(P0:L0,UndefinedInstruction)": did the instruction there fault?
+    private RawValue ParseFault()
+    {
+        Token first = scanner.Next();
+        scanner.Expect("(", "after fault");
+        Token column = scanner.Next();
+        int? thread = column.Kind == TokenKind.Number ? (int)column.Value : LitmusParser.ThreadNumber(column);
+        if (thread is null || thread >= threadCount)
+        {
+            throw scanner.Unexpected(column, "the column of the label, such as P0");
+        }
+
+        scanner.Expect(":", "between column and label");
+        Token label = scanner.Next();
+        if (label.Kind != TokenKind.Name)
+        {
+            throw scanner.Unexpected(label, "a label");
+        }
+
+        if (scanner.Accept(","))
+        {
+            Token kind = scanner.Next();
+            if (!kind.IsName("UndefinedInstruction"))
+            {
+                throw scanner.Unexpected(kind, "UndefinedInstruction (faults of translation are not modelled)");
+            }
+        }
+
+        scanner.Expect(")", "after the fault");
+        state.NoteLabel($"P{thread}:{label.Text}", label.Position);
+        var place = new Place(thread.Value, new TestRegister(architecture, 0) { Fault = $"P{thread}:{label.Text}" }, null, -1, first.Position);
+        _places.Add(place);
+        return new RawValue(place, new InitialValue(1), first.Position);
+    }
+
     private Place ParsePlace()
     {
         Token first = scanner.Peek();
         Place place;
         if (ThreadNumberFollows(first))
         {
-            (int thread, X86Register register, _) = LitmusParser.ParseRegisterLocation(scanner);
+            (int thread, TestRegister register, _) = LitmusParser.ParseRegisterLocation(scanner, architecture);
             if (thread >= threadCount)
             {
                 throw scanner.Error(first.Position, $"found a register of thread {thread}, but the last column is P{threadCount - 1}");
@@ -309,6 +360,9 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
     private sealed class Resolver(LitmusScanner scanner, InitialState state, IReadOnlyList<Variable> variables, IReadOnlyList<LitmusThread> threads)
     {
         // The order in which herd prints registers.
+        private static int PlaceOf(TestRegister register) =>
+            register.Architecture == Architecture.X86_64 ? Array.IndexOf(PrintOrder, register.X86) : register.Fault is null ? register.Number : int.MaxValue;
+
         private static readonly X86Register[] PrintOrder =
         [
             X86Register.Rax, X86Register.Rbx, X86Register.Rcx, X86Register.Rdx, X86Register.Rsi, X86Register.Rdi, X86Register.Rbp,
@@ -332,7 +386,7 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         {
             List<Observable> sorted =
             [
-                .. Observables.Where(item => !item.IsMemory).OrderBy(item => item.Thread).ThenBy(item => Array.IndexOf(PrintOrder, item.Register)),
+                .. Observables.Where(item => !item.IsMemory).OrderBy(item => item.Thread).ThenBy(item => PlaceOf(item.Register)),
                 .. Observables.Where(item => item.IsMemory).OrderBy(item => item.Variable!.Name, StringComparer.Ordinal).ThenBy(item => item.Element),
             ];
             Observables.Clear();
@@ -370,8 +424,9 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
 
         private EqualsValue Equal(int left, InitialValue value, SourcePosition position)
         {
+            value = state.Resolve(value);
             DataType type = Observables[left].Type;
-            if (value.AddressOf is null)
+            if (!value.IsAddress)
             {
                 long signed = (long)value.Number;
                 if (!type.CanHold(value.Number))
@@ -381,7 +436,7 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             }
             else if (type.Width != 8)
             {
-                throw scanner.Error(position, $"found the address of {value.AddressOf}, which {Observables[left]} of type {type.Name} cannot hold");
+                throw scanner.Error(position, $"found the address of {value.AddressOf ?? value.Label}, which {Observables[left]} of type {type.Name} cannot hold");
             }
 
             return new EqualsValue(left, value with { Number = type.Truncate(value.Number) });
@@ -416,18 +471,23 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         }
 
         // As wide as the widest name that the column uses for it, and at least an int; 8 bytes where it is only an initial value.
-        private DataType UndeclaredRegister(int thread, X86Register register)
+        private DataType UndeclaredRegister(int thread, TestRegister register)
         {
-            int width = 0;
+            int width = register.Fault is null ? 0 : DataType.Int.Width;
+            foreach (ArmRegister named in threads[thread].ArmCode.SelectMany(instruction => instruction.Operands).OfType<ArmRegister>())
+            {
+                width = named.Number == register.Number ? Math.Max(width, named.Width) : width;
+            }
+
             foreach (X86Instruction instruction in threads[thread].Code)
             {
                 foreach (X86Operand operand in instruction.Operands)
                 {
-                    width = operand is RegisterOperand named && named.Register == register ? Math.Max(width, named.Width) : width;
+                    width = operand is RegisterOperand named && named.Register == register.X86 ? Math.Max(width, named.Width) : width;
                 }
 
                 // A compare-and-exchange uses rax without naming it.
-                width = instruction.Opcode == X86Opcode.Cmpxchg && register == X86Register.Rax ? Math.Max(width, instruction.Width) : width;
+                width = instruction.Opcode == X86Opcode.Cmpxchg && register.X86 == X86Register.Rax ? Math.Max(width, instruction.Width) : width;
             }
 
             return width is 0 or 8 ? DataType.SignedOf(8) : DataType.Int;

@@ -23,6 +23,9 @@ public sealed record DataType(string Name, int Width, bool Signed)
         new("int8_t", 1, true), new("int16_t", 2, true), new("int32_t", 4, true), new("int64_t", 8, true),
         new("uint8_t", 1, false), new("uint16_t", 2, false), new("uint32_t", 4, false), new("uint64_t", 8, false),
         new("intptr_t", 8, true), new("uintptr_t", 8, false),
+
+        // An instruction of AArch64, and what only pointers point to.
+        new("ins_t", 4, false), new("void", 1, false),
     }.ToDictionary(type => type.Name);
 
     /// <summary>The names that <see cref="TryParse"/> knows.</summary>

@@ -5,13 +5,15 @@ namespace Crosscore.Litmus.Syntax;
 /// a declared type counts; an undeclared location is an <c>int</c> or, when its initial value is an address or an instruction names it directly
 /// with more bytes, as wide as that.
 /// </summary>
-internal sealed class InitialState(LitmusScanner scanner)
+internal sealed class InitialState(LitmusScanner scanner, Architecture architecture)
 {
     private readonly Dictionary<string, Location> _locations = [];
     private readonly List<Location> _order = [];
-    private readonly Dictionary<(int Thread, X86Register Register), RegisterEntry> _registers = [];
+    private readonly Dictionary<(int Thread, TestRegister Register), RegisterEntry> _registers = [];
     private readonly Dictionary<string, string> _aliases = [];
     private readonly List<(string Name, int Element, SourcePosition Position)> _addresses = [];
+    private readonly List<(string Label, SourcePosition Position)> _labels = [];
+    private Func<string, ulong?> _addressOfLabel = _ => null;
 
     private sealed class Location(string name, SourcePosition position)
     {
@@ -103,12 +105,12 @@ internal sealed class InitialState(LitmusScanner scanner)
         return _order.ConvertAll(location =>
         {
             DataType type = location.Type ?? Undeclared(location.Values[0], location.WidestAccess);
-            foreach (InitialValue value in location.Values.Where(value => value.AddressOf is null && !type.CanHold(value.Number)))
+            foreach (InitialValue value in location.Values.Where(value => !value.IsAddress && !type.CanHold(value.Number)))
             {
                 throw scanner.Error(location.Position, $"found the initial value {(long)value.Number} of {location.Name}, which its type {type.Name} cannot hold");
             }
 
-            if (type.Width != 8 && Array.Exists(location.Values, value => value.AddressOf is not null))
+            if (type.Width != 8 && Array.Exists(location.Values, value => value.IsAddress))
             {
                 throw scanner.Error(location.Position, $"found an address as a value of {location.Name}, which has type {type.Name}; expected a type of 8 bytes");
             }
@@ -127,14 +129,14 @@ internal sealed class InitialState(LitmusScanner scanner)
     }
 
     /// <summary>The initial registers of a thread; the others are zero.</summary>
-    public Dictionary<X86Register, InitialValue> Registers(int thread) => _registers
+    public Dictionary<TestRegister, InitialValue> Registers(int thread) => _registers
         .Where(entry => entry.Key.Thread == thread && entry.Value.Set)
         .ToDictionary(entry => entry.Key.Register, entry => entry.Value.Value);
 
     /// <summary>The declared type of a register, if any.</summary>
-    public DataType? RegisterType(int thread, X86Register register) =>
+    public DataType? RegisterType(int thread, TestRegister register) =>
         _registers.TryGetValue((thread, register), out RegisterEntry? entry)
-            ? entry.Type ?? (entry.Value.AddressOf is null ? null : DataType.Pointer)
+            ? entry.Type ?? (entry.Value.IsAddress ? DataType.Pointer : null)
             : null;
 
     /// <summary>The highest thread that the initial state names, with the place, to check it against the columns.</summary>
@@ -144,7 +146,7 @@ internal sealed class InitialState(LitmusScanner scanner)
 
     private static DataType Undeclared(InitialValue value, int widestAccess)
     {
-        if (value.AddressOf is not null)
+        if (value.IsAddress)
         {
             return DataType.Pointer;
         }
@@ -238,7 +240,7 @@ internal sealed class InitialState(LitmusScanner scanner)
     private void ParseRegister(DataType? type)
     {
         SourcePosition position = scanner.Peek().Position;
-        (int thread, X86Register register, _) = LitmusParser.ParseRegisterLocation(scanner);
+        (int thread, TestRegister register, _) = LitmusParser.ParseRegisterLocation(scanner, architecture);
         InitialValue value = default;
         bool set = scanner.Accept("=");
         if (set)
@@ -248,12 +250,12 @@ internal sealed class InitialState(LitmusScanner scanner)
 
         if (_registers.TryGetValue((thread, register), out RegisterEntry? earlier) && earlier.Set && set)
         {
-            throw scanner.Error(position, $"found a second initial value of {thread}:{register.Name()}");
+            throw scanner.Error(position, $"found a second initial value of {thread}:{register.Name}");
         }
 
-        if (value.AddressOf is not null && type is { Width: not 8 })
+        if (value.IsAddress && type is { Width: not 8 })
         {
-            throw scanner.Error(position, $"found an address as the value of {thread}:{register.Name()}, which has type {type.Name}; expected a type of 8 bytes");
+            throw scanner.Error(position, $"found an address as the value of {thread}:{register.Name}, which has type {type.Name}; expected a type of 8 bytes");
         }
 
         value = type is null ? value : value with { Number = type.Truncate(value.Number) };
@@ -344,10 +346,120 @@ internal sealed class InitialState(LitmusScanner scanner)
         location.Values = [.. values];
     }
 
+    /// <summary>
+    /// The value that a token begins where only AArch64 has it: the address of a label (<c>P1:L0</c>, <c>label:"P1:L0"</c>) or an opcode (<c>NOP</c>,
+    /// <c>instr:"B .+8"</c>); <see langword="null"/> when it begins none.
+    /// </summary>
+    public InitialValue? ParseCodeValue(Token token)
+    {
+        if (architecture != Architecture.AArch64)
+        {
+            return null;
+        }
+
+        if (scanner.Peek().Is(":") && (token.Kind == TokenKind.Number || LitmusParser.ThreadNumber(token) is not null))
+        {
+            scanner.Next();
+            Token label = scanner.Next();
+            return label.Kind == TokenKind.Name
+                ? Label($"P{LitmusParser.ThreadNumber(token) ?? (int)token.Value}:{label.Text}", token.Position)
+                : throw scanner.Unexpected(label, "a label");
+        }
+
+        if ((token.IsName("label") || token.IsName("instr")) && scanner.Accept(":"))
+        {
+            Token quoted = scanner.Next();
+            if (quoted.Kind != TokenKind.Quoted)
+            {
+                throw scanner.Unexpected(quoted, "a quoted text");
+            }
+
+            return token.IsName("instr") ? Opcode(quoted.Text, quoted.Position) : Label(quoted.Text, quoted.Position);
+        }
+
+        return token.Kind == TokenKind.Name && token.Text == "NOP" ? Opcode(token.Text, token.Position) : null;
+    }
+
+    /// <summary>Gives labels their addresses, once the columns are known.</summary>
+    public void ResolveLabels(Func<string, ulong?> addressOf)
+    {
+        _addressOfLabel = addressOf;
+        foreach (Location location in _order)
+        {
+            location.Values = Array.ConvertAll(location.Values, Resolve);
+        }
+
+        foreach ((int, TestRegister) register in _registers.Keys.ToList())
+        {
+            _registers[register] = _registers[register] with { Value = Resolve(_registers[register].Value) };
+        }
+
+    }
+
+    /// <summary>Checks that all labels that were named exist; call it when everything has been read.</summary>
+    public void CheckLabels()
+    {
+        foreach ((string label, SourcePosition position) in _labels.Where(used => _addressOfLabel(used.Label) is null))
+        {
+            throw scanner.Error(position, $"found {label}, but that column has no such label");
+        }
+    }
+
+    /// <summary>A value with the address of its label.</summary>
+    public InitialValue Resolve(InitialValue value) => value.Label is string label ? value with { Number = _addressOfLabel(label) ?? 0 } : value;
+
+    /// <summary>Notes that a label is named, so that it must exist.</summary>
+    public void NoteLabel(string label, SourcePosition position) => _labels.Add((label, position));
+
+    private InitialValue Label(string label, SourcePosition position)
+    {
+        // herd also writes 1:L0 in quotes.
+        label = char.IsAsciiDigit(label[0]) ? "P" + label : label;
+        _labels.Add((label, position));
+        return new InitialValue(0) { Label = label };
+    }
+
+    private InitialValue Opcode(string text, SourcePosition position)
+    {
+        var inner = new LitmusScanner(text, "");
+        AArch64.ArmInstruction instruction;
+        try
+        {
+            instruction = new AArch64.ArmParser(inner).Parse();
+            if (inner.Peek().Kind != TokenKind.End)
+            {
+                throw inner.Unexpected(inner.Peek(), "the end of the instruction");
+            }
+        }
+        catch (LitmusException exception)
+        {
+            throw scanner.Error(position, $"in the instruction \"{text}\": {exception.Message[(exception.Message.IndexOf(' ', StringComparison.Ordinal) + 1)..]}");
+        }
+
+        if (instruction.Labels.Any())
+        {
+            throw scanner.Error(position, $"found a label in the instruction \"{text}\", expected an offset such as .+8");
+        }
+
+        uint opcode = AArch64.ArmEncoding.Encode(instruction, instruction.Operands.OfType<AArch64.ArmPlace>().FirstOrDefault()?.Offset ?? 0)
+            ?? throw scanner.Error(position, $"found the instruction \"{text}\", whose opcode this project does not know");
+        return new InitialValue(opcode) { Instruction = text };
+    }
+
     private InitialValue ParseValue()
     {
         scanner.Accept("&");
         Token token = scanner.Next();
+        if (token.Is("("))
+        {
+            throw scanner.Unexpected(token, "a number or the name of a location (entries of translation tables are not modelled)");
+        }
+
+        if (ParseCodeValue(token) is InitialValue code)
+        {
+            return code;
+        }
+
         if (token.Kind == TokenKind.Number)
         {
             return new InitialValue(token.Value);

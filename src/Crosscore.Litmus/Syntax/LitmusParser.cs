@@ -1,7 +1,9 @@
+using Crosscore.Litmus.Syntax.AArch64;
+
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>
-/// Reads a litmus test in herd's X86_64 format: header, initial state in braces, one column for each thread, then <c>locations</c>, <c>filter</c> and the
+/// Reads a litmus test in herd's X86_64 or AArch64 format: header, initial state in braces, one column for each thread, then <c>locations</c>, <c>filter</c> and the
 /// condition. Nothing is skipped silently: what is not understood is an error with its place.
 /// </summary>
 public sealed class LitmusParser
@@ -12,11 +14,15 @@ public sealed class LitmusParser
     private readonly InitialState _state;
     private readonly string _file;
 
+    private readonly Architecture _architecture;
+    private readonly string _name;
+
     private LitmusParser(string text, string file)
     {
         _file = file;
         _scanner = new LitmusScanner(text, file);
-        _state = new InitialState(_scanner);
+        (_architecture, _name) = ParseFirstLine();
+        _state = new InitialState(_scanner, _architecture);
     }
 
     /// <summary>Parses a test.</summary>
@@ -32,7 +38,7 @@ public sealed class LitmusParser
             : null;
 
     /// <summary>Reads <c>0:rax</c> or <c>P0:rax</c>.</summary>
-    internal static (int Thread, X86Register Register, Token First) ParseRegisterLocation(LitmusScanner scanner)
+    internal static (int Thread, TestRegister Register, Token First) ParseRegisterLocation(LitmusScanner scanner, Architecture architecture)
     {
         Token first = scanner.Next();
         int? thread = first.Kind == TokenKind.Number && first.Value < 1000 ? (int)first.Value : ThreadNumber(first);
@@ -44,6 +50,13 @@ public sealed class LitmusParser
         scanner.Expect(":", "between the thread and its register");
         scanner.Accept("%");
         Token name = scanner.Next();
+        if (architecture == Architecture.AArch64)
+        {
+            return name.Kind == TokenKind.Name && ArmParser.TryRegister(name.Text, out int number, out _) && number != ArmRegister.Zero
+                ? (thread.Value, new TestRegister(architecture, number), first)
+                : throw scanner.Unexpected(name, "a general register such as X0");
+        }
+
         return name.Kind == TokenKind.Name && X86RegisterNames.TryParse(name.Text, out X86Register register, out _) && register != X86Register.Rsp
             ? (thread.Value, register, first)
             : throw scanner.Unexpected(name, "a general-purpose register such as rax");
@@ -51,7 +64,6 @@ public sealed class LitmusParser
 
     private LitmusTest ParseTest()
     {
-        string name = ParseFirstLine();
         string description = "";
         var properties = new Dictionary<string, string>();
         var positions = new Dictionary<string, SourcePosition>();
@@ -81,14 +93,17 @@ public sealed class LitmusParser
 
         _state.Parse();
         List<ColumnBuilder> columns = ParseColumns();
+        _state.ResolveLabels(label => AddressOfLabel(columns, label));
+        NoteAccesses(columns);
         (int highest, SourcePosition mention) = _state.HighestThread();
         if (highest >= columns.Count)
         {
             throw _scanner.Error(mention, $"found a register of thread {highest}, but the last column is P{columns.Count - 1}");
         }
 
-        var conditions = new ConditionParser(_scanner, _state, columns.Count);
+        var conditions = new ConditionParser(_scanner, _state, _architecture, columns.Count);
         conditions.Parse();
+        _state.CheckLabels();
 
         List<Variable> variables = _state.Variables();
         List<LitmusThread> threads = columns.ConvertAll(column => column.Build(_scanner, _state.Registers(column.Id)));
@@ -96,7 +111,8 @@ public sealed class LitmusParser
         return new LitmusTest
         {
             File = _file,
-            Name = name,
+            Architecture = _architecture,
+            Name = _name,
             Description = description,
             Properties = properties,
             PropertyPositions = positions,
@@ -111,31 +127,73 @@ public sealed class LitmusParser
         };
     }
 
-    private string ParseFirstLine()
+    // An undeclared location is as wide as what accesses it by the register that it starts in.
+    private void NoteAccesses(List<ColumnBuilder> columns)
+    {
+        foreach (ColumnBuilder column in columns)
+        {
+            Dictionary<TestRegister, InitialValue> registers = _state.Registers(column.Id);
+            foreach (ArmInstruction instruction in column.ArmCode)
+            {
+                if (instruction.Operands.OfType<ArmMemory>().FirstOrDefault() is ArmMemory memory && instruction.Mnemonic.AccessWidth == 0
+                    && registers.TryGetValue(new TestRegister(_architecture, memory.Base.Number), out InitialValue value) && value.AddressOf is string name)
+                {
+                    ArmRegister data = (ArmRegister)instruction.Operands[instruction.Opcode == ArmOpcode.StoreExclusive ? 1 : 0];
+                    _state.Mention(name, instruction.Position, data.Width);
+                }
+            }
+        }
+    }
+
+    private static ulong? AddressOfLabel(List<ColumnBuilder> columns, string label)
+    {
+        string[] parts = label.Split(':', 2);
+        return parts.Length == 2 && int.TryParse(parts[0].AsSpan(1), out int thread) && thread < columns.Count && columns[thread].Find(parts[1]) is int index
+            ? CodeLayout.AddressOf(thread, index)
+            : null;
+    }
+
+    private (Architecture Architecture, string Name) ParseFirstLine()
     {
         string line = _scanner.HeaderLine(out SourcePosition position)
-            ?? throw _scanner.Error(position, "found the initial state, expected the first line: X86_64 and the name of the test");
+            ?? throw _scanner.Error(position, "found the initial state, expected the first line: X86_64 or AArch64, and the name of the test");
         string[] words = line.Split((char[]?)null, 2, StringSplitOptions.RemoveEmptyEntries);
-        if (words.Length == 0 || !words[0].Equals("X86_64", StringComparison.OrdinalIgnoreCase))
+        if (words.Length == 0 || !Enum.TryParse(words[0], ignoreCase: true, out Architecture architecture) || !Enum.IsDefined(architecture) || char.IsDigit(words[0][0]))
         {
-            throw _scanner.Error(position, $"found '{(words.Length == 0 ? line : words[0])}', expected the architecture X86_64");
+            throw _scanner.Error(position, $"found '{(words.Length == 0 ? line : words[0])}', expected the architecture X86_64 or AArch64");
         }
 
         return words.Length == 2 && words[1].Trim() is { Length: > 0 } name
-            ? name
-            : throw _scanner.Error(position, "found no name after X86_64, expected the name of the test");
+            ? (architecture, name)
+            : throw _scanner.Error(position, $"found no name after {words[0]}, expected the name of the test");
     }
 
     private sealed class ColumnBuilder(int id)
     {
         private readonly List<X86Instruction> _code = [];
+        private readonly List<ArmInstruction> _armCode = [];
+        private readonly List<ArmInstruction> _handler = [];
         private readonly Dictionary<string, int> _labels = [];
+        private readonly Dictionary<string, int> _handlerLabels = [];
 
         public int Id { get; } = id;
 
-        public void Label(LitmusScanner scanner, Token label)
+        public bool HasHandler { get; set; }
+
+        /// <summary>The column and its fault handler, with an end between them.</summary>
+        public IEnumerable<ArmInstruction> ArmCode => HasHandler ? _armCode.Append(End).Concat(_handler) : _armCode;
+
+        private int HandlerStart => _armCode.Count + 1;
+
+        private static ArmInstruction End { get; } = new() { Mnemonic = new ArmMnemonic("END", ArmOpcode.End), Operands = [], Position = default, Text = "" };
+
+        public int? Find(string label) => _labels.TryGetValue(label, out int index) ? index
+            : _handlerLabels.TryGetValue(label, out index) ? HandlerStart + index : null;
+
+        public void Label(LitmusScanner scanner, Token label, bool inHandler)
         {
-            if (!_labels.TryAdd(label.Text, _code.Count))
+            if (Find(label.Text) is not null
+                || !(inHandler ? _handlerLabels.TryAdd(label.Text, _handler.Count) : _labels.TryAdd(label.Text, _code.Count + _armCode.Count)))
             {
                 throw scanner.Error(label.Position, $"found the label {label.Text} a second time in column P{Id}");
             }
@@ -143,8 +201,19 @@ public sealed class LitmusParser
 
         public void Add(X86Instruction instruction) => _code.Add(instruction);
 
-        public LitmusThread Build(LitmusScanner scanner, Dictionary<X86Register, InitialValue> registers)
+        public void Add(ArmInstruction instruction, bool inHandler) => (inHandler ? _handler : _armCode).Add(instruction);
+
+        public LitmusThread Build(LitmusScanner scanner, Dictionary<TestRegister, InitialValue> registers)
         {
+            Dictionary<string, int> labels = _labels.Concat(_handlerLabels.Select(label => KeyValuePair.Create(label.Key, HandlerStart + label.Value))).ToDictionary();
+            foreach (ArmInstruction instruction in ArmCode)
+            {
+                foreach (string label in instruction.Labels.Where(label => !labels.ContainsKey(label)))
+                {
+                    throw scanner.Error(instruction.Position, $"found {label}, expected a label of column P{Id}: {string.Join(", ", labels.Keys)}");
+                }
+            }
+
             foreach (X86Instruction instruction in _code)
             {
                 if (instruction.Target is string target && !_labels.ContainsKey(target))
@@ -153,22 +222,37 @@ public sealed class LitmusParser
                 }
             }
 
-            return new LitmusThread { Id = Id, InitialRegisters = registers, Code = _code, Labels = _labels };
+            return new LitmusThread
+            {
+                Id = Id, InitialRegisters = registers, Code = _code, ArmCode = [.. ArmCode], Handler = HasHandler ? HandlerStart : -1, Labels = labels,
+            };
         }
     }
 
     private List<ColumnBuilder> ParseColumns()
     {
         var columns = new List<ColumnBuilder>();
+
+        // What each column on the page belongs to, and whether it is that one's fault handler.
+        var places = new List<(ColumnBuilder Column, bool IsHandler)>();
         do
         {
             Token head = _scanner.Next();
+            if (_architecture == Architecture.AArch64 && head.Kind == TokenKind.Name && head.Text.EndsWith(".F", StringComparison.Ordinal)
+                && columns.Find(column => head.Text == $"P{column.Id}.F") is { HasHandler: false } handled)
+            {
+                handled.HasHandler = true;
+                places.Add((handled, true));
+                continue;
+            }
+
             if (ThreadNumber(head) != columns.Count)
             {
                 throw _scanner.Unexpected(head, $"P{columns.Count} at the head of a column");
             }
 
             columns.Add(new ColumnBuilder(columns.Count));
+            places.Add((columns[^1], false));
         }
         while (_scanner.Accept("|"));
         _scanner.Expect(";", "after the heads of the columns");
@@ -176,7 +260,7 @@ public sealed class LitmusParser
         var instructions = new X86Parser(_scanner, _state);
         while (!AtEndOfProgram())
         {
-            ParseRow(columns, instructions);
+            ParseRow(places, instructions);
         }
 
         return columns;
@@ -194,11 +278,11 @@ public sealed class LitmusParser
         return Array.Exists(Sections, token.IsName) && (token.IsName("not") ? _scanner.PeekSecond().IsName("exists") : !_scanner.PeekSecond().Is(":"));
     }
 
-    private void ParseRow(List<ColumnBuilder> columns, X86Parser instructions)
+    private void ParseRow(List<(ColumnBuilder Column, bool IsHandler)> columns, X86Parser instructions)
     {
         for (int index = 0; ; index++)
         {
-            ParseCell(columns[index], instructions);
+            ParseCell(columns[index].Column, columns[index].IsHandler, instructions);
             Token separator = _scanner.Next();
             bool last = index == columns.Count - 1;
             if (separator.Is("|") && !last)
@@ -215,7 +299,7 @@ public sealed class LitmusParser
         }
     }
 
-    private void ParseCell(ColumnBuilder column, X86Parser instructions)
+    private void ParseCell(ColumnBuilder column, bool inHandler, X86Parser instructions)
     {
         while (_scanner.Peek() is { Kind: TokenKind.Name } first)
         {
@@ -224,11 +308,19 @@ public sealed class LitmusParser
             {
                 _scanner.Next();
                 _scanner.Next();
-                column.Label(_scanner, first);
+                column.Label(_scanner, first, inHandler);
                 continue;
             }
 
-            column.Add(instructions.Parse());
+            if (_architecture == Architecture.AArch64)
+            {
+                column.Add(new ArmParser(_scanner).Parse(), inHandler);
+            }
+            else
+            {
+                column.Add(instructions.Parse());
+            }
+
             return;
         }
 

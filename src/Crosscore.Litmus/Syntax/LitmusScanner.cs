@@ -9,6 +9,9 @@ internal enum TokenKind
     Name,
     Number,
     Symbol,
+
+    /// <summary>What is between quotes; its text is without them.</summary>
+    Quoted,
     End,
 }
 
@@ -38,7 +41,7 @@ internal sealed class LitmusScanner(string text, string file)
     private static readonly string[] Symbols =
     [
         "/\\", "\\/", "=>", "==", "!=", "<>",
-        "{", "}", "(", ")", "[", "]", "|", ";", ":", ",", "=", "~", "%", "$", "*", "&", "+",
+        "{", "}", "(", ")", "[", "]", "|", ";", ":", ",", "=", "~", "%", "$", "*", "&", "+", "#", "!", ".",
     ];
 
     private int _at;
@@ -112,11 +115,14 @@ internal sealed class LitmusScanner(string text, string file)
     /// <summary>The token after the next one.</summary>
     public Token PeekSecond() => PeekAt(1);
 
+    /// <summary>The one after that.</summary>
+    public Token PeekThird() => PeekAt(2);
+
     public Token Next()
     {
         Token token = Peek();
         _ahead.Dequeue();
-        _end = token.Start + token.Text.Length;
+        _end = token.Start + token.Text.Length + (token.Kind == TokenKind.Quoted ? 2 : 0);
         return token;
     }
 
@@ -235,6 +241,11 @@ internal sealed class LitmusScanner(string text, string file)
             return new Token(TokenKind.Number, text[start.._at], position, start, ParseNumber(text[start.._at], position));
         }
 
+        if (first == '"')
+        {
+            return ScanQuoted(position, start);
+        }
+
         if (char.IsAsciiLetter(first) || first == '_')
         {
             while (_at < text.Length && (char.IsAsciiLetterOrDigit(text[_at]) || text[_at] is '_' or '.'))
@@ -255,6 +266,21 @@ internal sealed class LitmusScanner(string text, string file)
         }
 
         throw Error(position, $"found the character '{first}', which begins nothing in a litmus test");
+    }
+
+    private Token ScanQuoted(SourcePosition position, int start)
+    {
+        do
+        {
+            _at++;
+            if (_at == text.Length || text[_at] == '\n')
+            {
+                throw Error(position, "found a quoted text without its closing quote on the same line");
+            }
+        }
+        while (text[_at] != '"');
+        _at++;
+        return new Token(TokenKind.Quoted, text[(start + 1)..(_at - 1)], position, start);
     }
 
     private ulong ParseNumber(string digits, SourcePosition position)

@@ -1,3 +1,6 @@
+using Crosscore.Litmus.Syntax.AArch64;
+using Crosscore.Model.Exploration;
+
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>A litmus test as written: its program, its initial state and the question it asks of the final states.</summary>
@@ -5,6 +8,12 @@ public sealed class LitmusTest
 {
     /// <summary>The file it was read from, as the user named it.</summary>
     public required string File { get; init; }
+
+    /// <summary>The instruction set that it is written in.</summary>
+    public required Architecture Architecture { get; init; }
+
+    /// <summary>The kind of cores that execute its instructions.</summary>
+    public CoreKind HomeCore => Architecture == Architecture.AArch64 ? CoreKind.AArch64 : CoreKind.X86Tso;
 
     /// <summary>The name in its first line.</summary>
     public required string Name { get; init; }
@@ -46,7 +55,8 @@ public sealed class LitmusTest
     /// Why it cannot run on a machine, which has a kernel of its own and does not let tasks be placed; <see langword="null"/> when it can.
     /// </summary>
     public string? ModelOnlyBecause =>
-        Variables.Any(variable => variable.IsCode) ? "it changes code"
+        Architecture != Architecture.X86_64 ? "it is written for AArch64"
+        : Variables.Any(variable => variable.IsCode) ? "it changes code"
         : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Syscall)) ? "it makes system calls of a kernel design"
         : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Serialize)) ? "it serialises cores, which only changed code can notice"
         : System.IsPlain ? null
@@ -101,7 +111,17 @@ public sealed class Variable
 /// <param name="Number">The number, or 0 where it is an address.</param>
 /// <param name="AddressOf">The variable whose address it is, or <see langword="null"/>.</param>
 /// <param name="Element">Which element's address.</param>
-public readonly record struct InitialValue(ulong Number, string? AddressOf = null, int Element = 0);
+public readonly record struct InitialValue(ulong Number, string? AddressOf = null, int Element = 0)
+{
+    /// <summary>The label, as <c>P1:L0</c>, whose address <see cref="Number"/> is; otherwise <see langword="null"/>.</summary>
+    public string? Label { get; init; }
+
+    /// <summary>The instruction whose opcode <see cref="Number"/> is, as written; otherwise <see langword="null"/>.</summary>
+    public string? Instruction { get; init; }
+
+    /// <summary>Whether it is an address, which takes 8 bytes.</summary>
+    public bool IsAddress => AddressOf is not null || Label is not null;
+}
 
 /// <summary>One column: a thread of the process.</summary>
 public sealed class LitmusThread
@@ -110,10 +130,22 @@ public sealed class LitmusThread
     public required int Id { get; init; }
 
     /// <summary>Registers with an initial value; all others start as zero.</summary>
-    public required IReadOnlyDictionary<X86Register, InitialValue> InitialRegisters { get; init; }
+    public required IReadOnlyDictionary<TestRegister, InitialValue> InitialRegisters { get; init; }
 
-    /// <summary>The instructions, in order.</summary>
-    public required IReadOnlyList<X86Instruction> Code { get; init; }
+    /// <summary>The instructions of an X86_64 test, in order; otherwise empty.</summary>
+    public IReadOnlyList<X86Instruction> Code { get; init; } = [];
+
+    /// <summary>
+    /// The instructions of an AArch64 test, in order; otherwise empty. A fault handler (column P0.F) follows the column that it belongs to, after an
+    /// <see cref="ArmOpcode.End"/>.
+    /// </summary>
+    public IReadOnlyList<ArmInstruction> ArmCode { get; init; } = [];
+
+    /// <summary>Where the fault handler begins in <see cref="ArmCode"/>; -1 when there is none.</summary>
+    public int Handler { get; init; } = -1;
+
+    /// <summary>The instructions, whatever the architecture.</summary>
+    public IReadOnlyList<ITestInstruction> Instructions => Code.Count > 0 ? Code : ArmCode;
 
     /// <summary>Labels: the index into <see cref="Code"/> that each stands before; <c>Code.Count</c> is the end.</summary>
     public required IReadOnlyDictionary<string, int> Labels { get; init; }
@@ -125,7 +157,7 @@ public sealed class LitmusThread
 /// <param name="Variable">The variable, or <see langword="null"/> for a register.</param>
 /// <param name="Element">Which element of the variable.</param>
 /// <param name="Type">How its bits are read.</param>
-public sealed record Observable(int Thread, X86Register Register, Variable? Variable, int Element, DataType Type)
+public sealed record Observable(int Thread, TestRegister Register, Variable? Variable, int Element, DataType Type)
 {
     /// <summary>Whether it is memory.</summary>
     public bool IsMemory => Variable is not null;
@@ -133,7 +165,8 @@ public sealed record Observable(int Thread, X86Register Register, Variable? Vari
     /// <summary>As herd writes it: <c>0:rax</c>, <c>[x]</c>, <c>t[1]</c>.</summary>
     public override string ToString() => Variable switch
     {
-        null => $"{Thread}:{Register.Name()}",
+        null when Register.Fault is not null => Register.Name,
+        null => $"{Thread}:{Register.Name}",
         { IsArray: true } => $"{Variable.Name}[{Element}]",
         _ => $"[{Variable.Name}]",
     };

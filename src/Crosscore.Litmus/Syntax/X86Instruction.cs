@@ -80,7 +80,7 @@ public sealed record MemoryOperand(string? Variable, int Displacement, X86Regist
 }
 
 /// <summary>One instruction.</summary>
-public sealed class X86Instruction
+public sealed class X86Instruction : ITestInstruction
 {
     /// <summary>What it does.</summary>
     public required X86Opcode Opcode { get; init; }
@@ -114,6 +114,10 @@ public sealed class X86Instruction
 
     /// <summary>As written, white space folded.</summary>
     public required string Text { get; init; }
+
+    MembarrierCommand? ITestInstruction.Command => Opcode == X86Opcode.Membarrier ? Command : null;
+
+    IReadOnlyList<string> ITestInstruction.SystemCall => Syscall;
 
     /// <summary>The memory operand, if there is one; no instruction here has two.</summary>
     public MemoryOperand? Memory => Operands.OfType<MemoryOperand>().FirstOrDefault();

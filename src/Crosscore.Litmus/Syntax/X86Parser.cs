@@ -341,7 +341,10 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         return Make(mnemonic, opcode, to, [source, destination], locked, sourceWidth: from);
     }
 
-    private X86Instruction ParseMembarrier(Token mnemonic)
+    private X86Instruction ParseMembarrier(Token mnemonic) => Make(mnemonic, X86Opcode.Membarrier, 0, [], false, command: ParseCommand(scanner));
+
+    /// <summary>Reads the command of a membarrier(2) call.</summary>
+    public static MembarrierCommand ParseCommand(LitmusScanner scanner)
     {
         Token command = scanner.Next();
         string name = command.Text;
@@ -352,7 +355,7 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         }
 
         return Commands.TryGetValue(name, out MembarrierCommand value)
-            ? Make(mnemonic, X86Opcode.Membarrier, 0, [], false, command: value)
+            ? value
             : throw scanner.Unexpected(command, $"one of the commands {string.Join(", ", Commands.Keys)}");
     }
 

@@ -1,4 +1,5 @@
 using Crosscore.Model.Memory;
+using Crosscore.Model.Memory.Views;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Model.Exploration;
@@ -9,7 +10,7 @@ namespace Crosscore.Model.Exploration;
 internal sealed class CompiledThread
 {
     public CompiledThread(int id, ThreadCode code, StaticAnalysis analysis, CellMap map, StateLayout layout, ValueTable values, bool preemptible = false, bool isKernelThread = false,
-        bool isCpuCode = false, params IReadOnlyList<int> entries)
+        ViewSizes views = default, bool isCpuCode = false, params IReadOnlyList<int> entries)
     {
         Id = id;
         Analysis = analysis;
@@ -18,6 +19,8 @@ internal sealed class CompiledThread
         int[] allocation = RegisterAllocation.Fields(code, analysis, entries);
         BitField[] fields = [.. Enumerable.Range(0, allocation.DefaultIfEmpty(-1).Max() + 1).Select(_ => layout.Add(values.LargestNumber))];
         Registers = Array.ConvertAll(allocation, field => fields[field]);
+        ViewField[] viewFields = Array.ConvertAll(fields, _ => views.Add(layout));
+        _views = Array.ConvertAll(allocation, field => viewFields[field]);
 
         // Registers that share a field are not alive together, so at most one of them has an initial value that matters.
         InitialRegisters = [.. code.InitialRegisters.Select((value, register) => (analysis.LiveRegisters[0] >> register & 1) != 0 || isCpuCode
@@ -25,6 +28,19 @@ internal sealed class CompiledThread
         Ops = [.. code.Ops.Select((op, index) => Compile(op, index, map, values))];
         KeepLive = BuildKeepMasks();
         ShutsWindow = FindShuts(code.Ops, preemptible, isKernelThread);
+    }
+
+    // What each register depends on, where the core asks; otherwise fields without bits.
+    private readonly ViewField[] _views;
+
+    /// <summary>The views of the registers.</summary>
+    public IReadOnlyList<ViewField> Views => _views;
+
+    /// <summary>Whether the indivisible step that begins at an operation is one of a kernel, which orders everything; an instruction says what it orders.</summary>
+    public bool IsFencedAtomic(int begin)
+    {
+        int load = Array.FindIndex(Ops, begin, op => op.Kind is MicroOpKind.Load or MicroOpKind.AtomicEnd);
+        return !Ops[load].Order.HasFlag(AccessOrder.Atomic);
     }
 
     public int Id { get; }
@@ -75,6 +91,14 @@ internal sealed class CompiledThread
             KernelLine = op.KernelLine,
             Context = op.Context,
             ThroughAlias = op.ThroughAlias,
+            Order = op.Order,
+            Fence = op.Fence,
+            IsPredicate = op.IsPredicate,
+            DestinationView = op.Destination < 0 ? default : _views[op.Destination],
+            AView = ViewOf(op.A),
+            BView = ViewOf(op.B),
+            PickView = ViewOf(op.Pick),
+            DataView = ViewOf(op.Data ?? op.B),
             Span = op.Width != 0 && op.A.IsConstant ? map.Find(op.A.Constant, op.Width) : default,
             Reads = reads,
             Writes = writes,
@@ -96,6 +120,8 @@ internal sealed class CompiledThread
             || (At(index).HasFlag(OpContext.ReschedulePoint) && !At(next).HasFlag(OpContext.ReschedulePoint))))];
     }
 
+    private ViewField ViewOf(Operand operand) => operand.IsConstant ? default : _views[operand.Register];
+
     private CompiledOperand Compile(Operand operand, ValueTable values) => operand.IsConstant
         ? new CompiledOperand(values.Number(operand.Constant), default)
         : new CompiledOperand(-1, Registers[operand.Register]);
@@ -110,11 +136,13 @@ internal sealed class CompiledThread
             var keep = new Dictionary<int, ulong>();
             for (int register = 0; register < Registers.Length; register++)
             {
-                BitField field = Registers[register];
-                ulong bits = field.Mask << field.Shift;
                 bool live = (Analysis.LiveRegisters[index] >> register & 1) != 0;
-                dead[field.Word] = dead.GetValueOrDefault(field.Word) | bits;
-                keep[field.Word] = keep.GetValueOrDefault(field.Word) | (live ? bits : 0);
+                foreach (BitField field in (ReadOnlySpan<BitField>)[Registers[register], _views[register].Read, _views[register].Write])
+                {
+                    ulong bits = field.Mask << field.Shift;
+                    dead[field.Word] = dead.GetValueOrDefault(field.Word) | bits;
+                    keep[field.Word] = keep.GetValueOrDefault(field.Word) | (live ? bits : 0);
+                }
             }
 
             masks[index] = [.. dead.Where(entry => (entry.Value & ~keep[entry.Key]) != 0).Select(entry => (entry.Key, ~(entry.Value & ~keep[entry.Key])))];
@@ -156,6 +184,22 @@ internal sealed class CompiledOp
     public required OpContext Context { get; init; }
 
     public required bool ThroughAlias { get; init; }
+
+    public required AccessOrder Order { get; init; }
+
+    public required FenceKind Fence { get; init; }
+
+    public required bool IsPredicate { get; init; }
+
+    public required ViewField DestinationView { get; init; }
+
+    public required ViewField AView { get; init; }
+
+    public required ViewField BView { get; init; }
+
+    public required ViewField PickView { get; init; }
+
+    public required ViewField DataView { get; init; }
 
     /// <summary>The cells of a constant address.</summary>
     public required CellSpan Span { get; init; }

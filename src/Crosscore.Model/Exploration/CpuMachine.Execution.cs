@@ -100,11 +100,19 @@ internal sealed partial class CpuMachine<TMachine>
                 _fetch.Serialize(state, cpu, _setup.Memory);
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Serialize, op);
                 break;
+            case MicroOpKind.CleanCode or MicroOpKind.InvalidateCode:
+                // Every other core keeps its instruction cache coherent by itself.
+                break;
             case MicroOpKind.RequestFences:
                 RequestFences(state, cpu, code.Id);
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.RequestFences, op);
                 break;
             case MicroOpKind.AwaitFences:
+                if (_memory.HasViews)
+                {
+                    _views.AwaitDemanded(state, cpu, code.Id);
+                }
+
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.AwaitFences, op);
                 break;
             case MicroOpKind.ReadCpu:
@@ -116,9 +124,19 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.SendIpi:
                 int targets = (int)_values[op.A.Get(state)] & ~(1 << cpu) & ((1 << Cpus) - 1);
                 _interrupts.Send(state, cpu, targets, op.Target);
+                if (_memory.HasViews && _system!.IpiOrder != IpiOrder.None)
+                {
+                    _views.SendRequest(state, cpu);
+                }
+
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.SendIpi, op, targets);
                 break;
             case MicroOpKind.AwaitIpi:
+                if (_memory.HasViews && _system!.IpiOrder != IpiOrder.None)
+                {
+                    _views.ReceiveAnswers(state, cpu);
+                }
+
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.AwaitIpi, op);
                 break;
             case MicroOpKind.Sleep:
@@ -193,19 +211,27 @@ internal sealed partial class CpuMachine<TMachine>
     private void TakeInterrupt(Span<ulong> state, int cpu, int sender)
     {
         int handler = _interrupts.Take(state, cpu, sender);
-        if (_system!.InterruptEntrySerializes)
+        if (_memory.HasViews)
+        {
+            EnterInterrupt(state, cpu, sender);
+        }
+        else if (_system!.InterruptEntrySerializes)
         {
             _fetch.Serialize(state, cpu, _setup.Memory);
         }
 
-        _cpuCode[cpu].Pc.Set(state, _system.HandlerEntries[handler]);
+        _cpuCode[cpu].Pc.Set(state, _system!.HandlerEntries[handler]);
         Recorder?.Note(cpu, sender, TraceEventKind.TakeInterrupt);
     }
 
     private void EndInterrupt(Span<ulong> state, int cpu, CompiledOp op)
     {
         int sender = _interrupts.Finish(state, cpu);
-        if (_system!.IpiOrder == IpiOrder.ReleaseAcquire)
+        if (_memory.HasViews)
+        {
+            LeaveInterrupt(state, cpu, sender);
+        }
+        else if (_system!.IpiOrder == IpiOrder.ReleaseAcquire)
         {
             _memory.Store(state, cpu, new CellSpan(_firstSignal + sender, 1), 0);
             if (!_memory.StoresAreLocal)
@@ -226,7 +252,14 @@ internal sealed partial class CpuMachine<TMachine>
     {
         if (_system!.InterruptReturnSerializes)
         {
-            _fetch.Serialize(state, cpu, _setup.Memory);
+            if (_memory.HasViews)
+            {
+                _views.Fence(state, cpu, FenceKind.Context);
+            }
+            else
+            {
+                _fetch.Serialize(state, cpu, _setup.Memory);
+            }
         }
 
         int task = _scheduler.Current(state, cpu);
@@ -260,6 +293,12 @@ internal sealed partial class CpuMachine<TMachine>
         int previous = _scheduler.Current(state, cpu);
         int next = (int)_values[op.A.Get(state)] - 1;
         _scheduler.SetCurrent(state, cpu, next);
+        if (_memory.HasViews)
+        {
+            _views.LeaveCpu(state, cpu, previous);
+            _views.EnterCpu(state, cpu, next);
+        }
+
         if (_memory.StoresAreLocal)
         {
             // The kernel lets others take the task by a release store, which waits its turn behind what the task stored.
@@ -276,9 +315,19 @@ internal sealed partial class CpuMachine<TMachine>
     private void RequestFences(Span<ulong> state, int cpu, int task)
     {
         int waiting = 0;
+        if (_memory.HasViews)
+        {
+            _views.Demand(state, cpu, task);
+        }
+
         for (int core = 0; core < Cpus; core++)
         {
-            waiting |= core != cpu && !CanPassFence(state, core) ? 1 << core : 0;
+            bool waits = core != cpu && !CanPassFence(state, core);
+            waiting |= waits ? 1 << core : 0;
+            if (_memory.HasViews && core != cpu && !waits)
+            {
+                _views.PassDemanded(state, core, task);
+            }
         }
 
         _requests.Request(state, task, waiting);

@@ -28,9 +28,17 @@ internal sealed partial class CpuMachine<TMachine>
         return kind == StepKind.Local && !inCpuCode && _scheduler.CanBeInterrupted && code.ShutsWindow[pc] ? StepKind.Visible : kind;
     }
 
+    /// <summary>Whether steps that nothing can depend on can be told by their cells. Through views, what a load may read depends on more.</summary>
+    public bool HasIndependence => !_memory.HasViews;
+
     private StepKind Classify(ReadOnlySpan<ulong> state, int cpu, CompiledThread code, int pc, bool inCpuCode)
     {
         CompiledOp op = code.Ops[pc];
+        if (_memory.HasViews)
+        {
+            return ClassifyRelaxed(state, cpu, code, op, inCpuCode);
+        }
+
         switch (op.Kind)
         {
             case MicroOpKind.Load:

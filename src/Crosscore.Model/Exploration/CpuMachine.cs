@@ -59,6 +59,8 @@ internal sealed partial class CpuMachine<TMachine>
         _fetch = setup.Fetch;
         _values = setup.Values;
         _firstSignal = setup.Map.Count;
+        _views = setup.Views!;
+        _futureReads = new ulong[_scheduler.Cpus];
         foreach (CompiledOp op in _cpuCode.Take(1).SelectMany(code => code.Ops))
         {
             _readByCpus |= op.Reads;
@@ -110,9 +112,19 @@ internal sealed partial class CpuMachine<TMachine>
     /// <summary>Everything that can happen next.</summary>
     public void FindMoves(ReadOnlySpan<ulong> state, List<Move> moves)
     {
+        if (_memory.HasViews && _setup.PromisesFirst)
+        {
+            FindPromisesFirst(state, moves);
+            return;
+        }
+
         for (int cpu = 0; cpu < Cpus; cpu++)
         {
-            if (_memory.HasWaitingStores(state, cpu))
+            if (_memory.HasViews)
+            {
+                FindPromises(state, cpu, moves);
+            }
+            else if (_memory.HasWaitingStores(state, cpu))
             {
                 moves.Add(new Move(MoveKind.Drain, cpu));
             }
@@ -141,6 +153,17 @@ internal sealed partial class CpuMachine<TMachine>
     {
         CompiledThread code = Running(state, cpu);
         CompiledOp op = code.Ops[code.Pc.Get(state)];
+        if (_memory.HasViews)
+        {
+            ListChoices(state, cpu, op, _choices);
+            foreach (int choice in _choices)
+            {
+                moves.Add(new Move(MoveKind.Step, cpu, choice));
+            }
+
+            return;
+        }
+
         if (op.Kind != MicroOpKind.Fetch)
         {
             moves.Add(new Move(MoveKind.Step, cpu));
@@ -183,7 +206,7 @@ internal sealed partial class CpuMachine<TMachine>
         }
 
         // An interrupt that is a fence, or serialises, is taken when nothing waits any more; until then the task goes on.
-        bool entryWaits = _memory.HasWaitingStores(state, cpu) && (_system!.InterruptEntrySerializes || _system.IpiOrder == IpiOrder.Full);
+        bool entryWaits = !_memory.HasViews && _memory.HasWaitingStores(state, cpu) && (_system!.InterruptEntrySerializes || _system.IpiOrder == IpiOrder.Full);
         int pending = entryWaits ? 0 : _interrupts.Pending(state, cpu);
         for (int sender = 0; pending >> sender != 0; sender++)
         {
@@ -227,8 +250,17 @@ internal sealed partial class CpuMachine<TMachine>
     {
         switch (move.Kind)
         {
+            case MoveKind.Step when _memory.HasViews:
+                StepRelaxed(state, move.Cpu, move.Argument);
+                break;
             case MoveKind.Step:
                 Step(state, move.Cpu);
+                break;
+            case MoveKind.Promise:
+                Promise(state, move.Cpu, move.Argument);
+                break;
+            case MoveKind.Begin:
+                _setup.Phase.Set(state, 1);
                 break;
             case MoveKind.Drain:
                 Drain(state, move.Cpu);

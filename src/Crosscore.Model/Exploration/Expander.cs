@@ -111,7 +111,7 @@ internal sealed class Expander<TMachine>
             return true;
         }
 
-        if (_independence && _machine.TryFindIndependent(state, out Move alone))
+        if (_independence && _machine.HasIndependence && _machine.TryFindIndependent(state, out Move alone))
         {
             _moves.Add(alone);
         }
@@ -147,7 +147,7 @@ internal sealed class Expander<TMachine>
             Observation observed = _setup.Program.Observations[index];
             _outcome[index] = observed.Thread >= 0
                 ? _setup.Values[_setup.Threads[observed.Thread].Registers[observed.Register].Get(state)]
-                : _setup.Values[_setup.Memory.Read(state, _setup.Map.Find(observed.Address, observed.Width))];
+                : _setup.Values[_machine.ReadMemory(state, _setup.Map.Find(observed.Address, observed.Width))];
         }
 
         if (_known.Contains(_outcome))
@@ -172,7 +172,7 @@ internal sealed class Expander<TMachine>
             return true;
         }
 
-        if (_moves.Count == 0)
+        if (_moves.Count == 0 && !_machine.IsDeadEnd(state))
         {
             run.Stuck.Add(place);
         }
@@ -200,7 +200,7 @@ internal sealed class Expander<TMachine>
         {
             for (int fused = 0; fused < MostFusedOps && _machine.NextStep(state, cpu) == StepKind.Local; fused++)
             {
-                _machine.Apply(state, new Move(MoveKind.Step, cpu));
+                _machine.Apply(state, new Move(MoveKind.Step, cpu, -1));
             }
         }
 

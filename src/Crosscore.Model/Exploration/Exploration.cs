@@ -145,6 +145,24 @@ public enum TraceEventKind
 
     /// <summary>The task woke.</summary>
     Wake,
+
+    /// <summary>A load read a write that is not the newest of its cell.</summary>
+    LoadOld,
+
+    /// <summary>A write was put among those of memory before its CPU executes it.</summary>
+    Promise,
+
+    /// <summary>A CPU executed a store that it had promised.</summary>
+    Fulfil,
+
+    /// <summary>The reservation for an exclusive store was lost.</summary>
+    ReservationLost,
+
+    /// <summary>Code was cleaned from the data cache.</summary>
+    CleanCode,
+
+    /// <summary>Code was dropped from all instruction caches.</summary>
+    InvalidateCode,
 }
 
 /// <summary>One event on the way to a state.</summary>

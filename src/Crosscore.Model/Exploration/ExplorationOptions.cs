@@ -1,4 +1,5 @@
 using Crosscore.Model.Memory;
+using Crosscore.Model.Memory.Views;
 
 namespace Crosscore.Model.Exploration;
 
@@ -10,6 +11,9 @@ public enum CoreKind
 
     /// <summary>Sequential consistency: no processor, but the yardstick.</summary>
     Sc,
+
+    /// <summary>AArch64 processors, for ordinary write-back memory: Promising-ARM, see docs/aarch64.md.</summary>
+    AArch64,
 }
 
 /// <summary>
@@ -51,6 +55,21 @@ public sealed record ExplorationOptions
     /// Where the program sets a limit, however large up to 64, that one is used and nothing is cut off.
     /// </summary>
     public int BufferBound { get; init; } = 8;
+
+    /// <summary>
+    /// Whether AArch64 cores may let a store reach memory before earlier loads and stores of the same CPU have been executed. Without, outcomes that need it, of load
+    /// buffering and of two unordered stores, are not found, and the result says so (<see cref="Bounds.Promises"/>).
+    /// </summary>
+    public bool Promises { get; init; } = true;
+
+    /// <summary>
+    /// How many writes of an AArch64 program are told apart at once where loops set no limit. Reaching it is reported; where the program sets a limit, that one is
+    /// used and nothing is cut off.
+    /// </summary>
+    public int WriteBound { get; init; } = 20;
+
+    /// <summary>What software need not do on an AArch64 core after it changed code; <see langword="null"/> for what the test says, or nothing.</summary>
+    public CacheType? Caches { get; init; }
 
     /// <summary>What cores promise of instruction fetch.</summary>
     public FetchProfile Fetch { get; init; } = FetchProfile.Sdm;
@@ -94,6 +113,12 @@ public enum Bounds
 
     /// <summary>It was cancelled.</summary>
     Cancelled = 8,
+
+    /// <summary><see cref="ExplorationOptions.WriteBound"/> made a store impossible.</summary>
+    Writes = 16,
+
+    /// <summary><see cref="ExplorationOptions.Promises"/> was off, and stores of different cells stayed in order.</summary>
+    Promises = 32,
 }
 
 /// <summary>How far an exploration is.</summary>

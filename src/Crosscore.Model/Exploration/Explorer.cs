@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Crosscore.Model.Memory;
+using Crosscore.Model.Memory.Views;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Model.Exploration;
@@ -40,6 +41,11 @@ public static class Explorer
             throw new ModelException($"The program has {program.Threads.Count} threads; the model takes 1 to 30.");
         }
 
+        if (core != CoreKind.AArch64 && AllCode(program).Any(op => op.Kind == MicroOpKind.TryReservation))
+        {
+            throw new ModelException("The program has exclusive accesses, which only the AArch64 core knows.");
+        }
+
         long start = Stopwatch.GetTimestamp();
         var map = new CellMap(program);
         StaticAnalysis[] analyses = [.. program.Threads.Select((thread, id) => new StaticAnalysis(
@@ -51,11 +57,12 @@ public static class Explorer
         {
             try
             {
-                var setup = new Setup(program, map, analyses, options, spareBits);
+                var setup = new Setup(program, map, analyses, options, spareBits, core);
                 return core switch
                 {
                     CoreKind.X86Tso => Search(setup, setup.TotalStoreOrder(), start, progress, cancellation),
                     CoreKind.Sc => Search(setup, setup.SequentialConsistency(), start, progress, cancellation),
+                    CoreKind.AArch64 => Search(setup, (new ViewMachine(setup.Views!), new bool[setup.Scheduler.Cpus]), start, progress, cancellation),
                     _ => throw new ArgumentOutOfRangeException(nameof(core), core, "No such kind of core."),
                 };
             }
@@ -88,7 +95,7 @@ public static class Explorer
         private readonly StaticAnalysis[] _analyses;
         private readonly StaticAnalysis? _cpuAnalysis;
 
-        public Setup(ModelProgram program, CellMap map, StaticAnalysis[] analyses, ExplorationOptions options, int spareBits)
+        public Setup(ModelProgram program, CellMap map, StaticAnalysis[] analyses, ExplorationOptions options, int spareBits, CoreKind core)
         {
             Program = program;
             Map = map;
@@ -105,18 +112,28 @@ public static class Explorer
             Scheduler = new Scheduler(program, Layout);
             Interrupts = new Interrupts(program, Scheduler.Cpus, Layout);
             Requests = new FenceRequests(analyses, Scheduler.Cpus, Layout);
+            ViewSizes views = core == CoreKind.AArch64 ? SizeOfViews(program, analyses, options) : default;
             Threads = [.. program.Threads.Select((code, id) => new CompiledThread(
-                id, code, analyses[id], map, Layout, Values, program.System?.Preemptible ?? false, program.System?.Tasks[id].IsKernelThread ?? false))];
+                id, code, analyses[id], map, Layout, Values, program.System?.Preemptible ?? false, program.System?.Tasks[id].IsKernelThread ?? false, views))];
             if (program.System is CpuSystem system)
             {
                 // A register that keeps its value from one invocation to the next is live at the end; all of them have to be taken for that.
                 _cpuAnalysis = new StaticAnalysis(system.CpuCode[0], map, Enumerable.Range(0, system.CpuCode[0].InitialRegisters.Count).Where(system.PersistentRegisters.Contains));
                 CpuCode = [.. system.CpuCode.Select((code, cpu) => new CompiledThread(
-                    cpu, code, _cpuAnalysis, map, Layout, Values, isCpuCode: true, entries: [.. system.HandlerEntries, system.SwitchEntry, system.ReturnEntry]))];
+                    cpu, code, _cpuAnalysis, map, Layout, Values, views: views, isCpuCode: true, entries: [.. system.HandlerEntries, system.SwitchEntry, system.ReturnEntry]))];
             }
 
             Memory = new MainMemory(map, Layout, Values);
-            Fetch = new InstructionFetch(program, map, Scheduler.Cpus, options.Fetch, Layout, Values);
+
+            // A core with views finds what a fetch returns among the writes.
+            Fetch = new InstructionFetch([.. program.Memory.Where(region => region.IsCode && core != CoreKind.AArch64)], program, map, Scheduler.Cpus, options.Fetch, Layout, Values);
+            if (core == CoreKind.AArch64)
+            {
+                Views = new ViewMemory(program, map, Scheduler.Cpus, Memory, views, options.Caches ?? CacheType.None, Layout);
+                Views.AddMessages(Interrupts.Any, Scheduler.Switches ? Scheduler.Tasks : 0, Requests.Any ? Scheduler.Tasks : 0, Layout);
+                Views.CollectPositions(Threads.Concat(CpuCode).SelectMany(thread => thread.Views));
+                Phase = Layout.Add(PromisesFirst ? 1 : 0);
+            }
         }
 
         public ModelProgram Program { get; }
@@ -141,6 +158,15 @@ public static class Explorer
         public Interrupts Interrupts { get; }
 
         public InstructionFetch Fetch { get; }
+
+        /// <summary>Memory as an AArch64 core sees it; <see langword="null"/> for other cores.</summary>
+        public ViewMemory? Views { get; }
+
+        /// <summary>Whether all writes are promised before anything is executed: threads that each run on a CPU of their own, and loops that do not store without end.</summary>
+        public bool PromisesFirst { get; private set; }
+
+        /// <summary>Whether the execution has begun, where writes are promised first.</summary>
+        public BitField Phase { get; }
 
         public MainMemory Memory { get; }
 
@@ -194,6 +220,17 @@ public static class Explorer
 
         public (SequentialConsistency Memory, bool[] Bounded) SequentialConsistency() =>
             (new SequentialConsistency(Memory), new bool[Scheduler.Cpus]);
+
+        // As many writes as the program can make; where loops set no limit, as many as the options say.
+        private ViewSizes SizeOfViews(ModelProgram program, StaticAnalysis[] analyses, ExplorationOptions options)
+        {
+            bool plain = program.System is null && !Requests.Any;
+            int?[] most = [.. analyses.Select(analysis => analysis.MostWrites(LongestBuffer))];
+            bool bounded = plain && !most.Contains(null);
+            PromisesFirst = plain && options.Promises;
+            bool picks = AllCode(program).Any(op => !op.Pick.IsConstant);
+            return new ViewSizes(Math.Max(1, bounded ? most.Sum()!.Value : options.WriteBound), picks);
+        }
 
         private static ValueTable KnownValues(ModelProgram program, CellMap map)
         {

@@ -3,7 +3,7 @@ namespace Crosscore.Model.Exploration;
 /// <summary>What an agent of the exploration can do.</summary>
 internal enum MoveKind
 {
-    /// <summary>A CPU executes the next operation of what it runs.</summary>
+    /// <summary>A CPU executes the next operation of what it runs; where it has a choice, the argument is what it chooses, and -1 is its only one.</summary>
     Step,
 
     /// <summary>The next waiting store of a CPU reaches memory.</summary>
@@ -26,6 +26,12 @@ internal enum MoveKind
 
     /// <summary>A CPU executes code of which nothing is promised.</summary>
     FetchUnpredictable,
+
+    /// <summary>A CPU promises a write (see <see cref="CpuMachine{TMachine}"/>).</summary>
+    Promise,
+
+    /// <summary>All writes are promised: the CPUs begin to execute.</summary>
+    Begin,
 }
 
 /// <summary>One thing that can happen next.</summary>

@@ -60,6 +60,8 @@ internal sealed class Search<TMachine> : IDisposable
         _states.TryAdd(_expanders[0].InitialState());
         ExpandAll();
         _bounds |= _expanders.Any(expander => expander.Machine.BufferBoundReached) ? Bounds.Buffer : Bounds.None;
+        _bounds |= _expanders.Any(expander => expander.Machine.WriteBoundReached) ? Bounds.Writes : Bounds.None;
+        _bounds |= _setup is { Views: not null, Options.Promises: false } ? Bounds.Promises : Bounds.None;
         return new Exploration(new WayFinder<TMachine>(_setup, _expanders[0], _states, _layers).WayTo)
         {
             FinalStates = _finals,

@@ -74,7 +74,12 @@ internal sealed class StaticAnalysis
     /// The largest number of stores that can wait at once, if nothing reaches memory by itself: <see langword="null"/> when a loop stores without ever
     /// passing a fence, so that there is no largest number, or when it exceeds the limit.
     /// </summary>
-    public int? MostWaitingStores(int limit, params ReadOnlySpan<int> entries)
+    public int? MostWaitingStores(int limit, params ReadOnlySpan<int> entries) => Most(limit, waiting: true, entries);
+
+    /// <summary>The largest number of writes to memory, and of maintenance of caches, that the thread can make; <see langword="null"/> as above.</summary>
+    public int? MostWrites(int limit) => Most(limit, waiting: false);
+
+    private int? Most(int limit, bool waiting, params ReadOnlySpan<int> entries)
     {
         int[] before = new int[_ops.Count + 1];
         Array.Fill(before, -1);
@@ -100,8 +105,9 @@ internal sealed class StaticAnalysis
                 }
 
                 int after = before[index];
-                after = kind is MicroOpKind.Fence or MicroOpKind.AtomicBegin or MicroOpKind.Serialize ? 0 : after;
-                after += kind == MicroOpKind.Store && !atomic ? 1 : 0;
+                after = waiting && kind is (MicroOpKind.Fence or MicroOpKind.AtomicBegin or MicroOpKind.Serialize) ? 0 : after;
+                bool counts = waiting ? kind == MicroOpKind.Store && !atomic : kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode;
+                after += counts ? 1 : 0;
                 if (after > limit)
                 {
                     return null;
@@ -193,7 +199,7 @@ internal sealed class StaticAnalysis
         }
 
         live &= op.Destination < 0 ? ulong.MaxValue : ~(1UL << op.Destination);
-        live |= Uses(op.A) | Uses(op.B);
+        live |= Uses(op.A) | Uses(op.B) | Uses(op.Pick) | Uses(op.Data ?? default);
         bool changed = reads != FutureReads[index] || writes != FutureWrites[index]
             || requests != MayRequestFences[index] || live != LiveRegisters[index];
         FutureReads[index] = reads;

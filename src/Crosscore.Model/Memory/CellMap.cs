@@ -133,6 +133,9 @@ internal sealed class CellMap
             : throw new ModelException($"A computed address reaches {Describe(address)}, whose address the program never took.");
     }
 
+    /// <summary>The cell that holds an address, if there is one.</summary>
+    public bool TryFind(ulong address, out int cell) => _cellAt.TryGetValue(address, out cell);
+
     private string Describe(ulong address)
     {
         MemoryRegion? region = _regions.LastOrDefault(candidate => candidate.Address <= address && address - candidate.Address < 4096);

@@ -12,6 +12,12 @@ internal interface IMemoryMachine
     /// <summary>Whether a store is seen by its own core alone until memory takes a step of its own, so that it commutes with every other core's steps.</summary>
     bool StoresAreLocal { get; }
 
+    /// <summary>
+    /// Whether cores see memory through views (<see cref="Views.ViewMemory"/>): then a load has a choice of writes, and what follows from it is not for this
+    /// interface to say. The exploration asks for it where the two kinds of machines part.
+    /// </summary>
+    bool HasViews { get; }
+
     /// <summary>What a load of a core returns now.</summary>
     int Load(ReadOnlySpan<ulong> state, int core, CellSpan span);
 

@@ -33,11 +33,11 @@ internal sealed class InstructionFetch
     private readonly int[] _cells;
     private readonly FetchProfile _profile;
 
-    public InstructionFetch(ModelProgram program, CellMap map, int cores, FetchProfile profile, StateLayout layout, ValueTable values)
+    public InstructionFetch(IReadOnlyList<MemoryRegion> code, ModelProgram program, CellMap map, int cores, FetchProfile profile, StateLayout layout, ValueTable values)
     {
         _profile = profile;
-        _cells = [.. program.Memory.Where(region => region.IsCode).Select(region => map.Find(region.Address, region.ElementWidth).First)];
-        foreach (MemoryRegion region in program.Memory.Where(region => region.IsCode))
+        _cells = [.. code.Select(region => map.Find(region.Address, region.ElementWidth).First)];
+        foreach (MemoryRegion region in code)
         {
             int cell = map.Find(region.Address, region.ElementWidth).First;
             IEnumerable<MicroOp> stores = program.Threads.SelectMany(thread => thread.Ops)

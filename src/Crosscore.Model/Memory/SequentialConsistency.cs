@@ -6,6 +6,8 @@ namespace Crosscore.Model.Memory;
 /// </summary>
 internal readonly struct SequentialConsistency(MainMemory memory) : IMemoryMachine
 {
+    public bool HasViews => false;
+
     public bool StoresAreLocal => false;
 
     public int Load(ReadOnlySpan<ulong> state, int core, CellSpan span) => memory.Read(state, span);

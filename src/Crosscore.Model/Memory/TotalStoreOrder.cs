@@ -41,6 +41,8 @@ internal readonly struct TotalStoreOrder : IMemoryMachine
         }
     }
 
+    public bool HasViews => false;
+
     public bool StoresAreLocal => true;
 
     public int Load(ReadOnlySpan<ulong> state, int core, CellSpan span)

@@ -77,6 +77,15 @@ public enum MicroOpKind
 
     /// <summary>Marks the current task, so that the per-CPU section it is in, if any, restarts before its next instruction in user mode.</summary>
     MarkRestart,
+
+    /// <summary>Destination := 0 when the exclusive store that follows may and will succeed, 1 when it fails; it may always fail (Arm ARM B2.9).</summary>
+    TryReservation,
+
+    /// <summary>Cleans the code at address A from the data cache to where instructions are fetched from (DC CVAU).</summary>
+    CleanCode,
+
+    /// <summary>Drops the code at address A, or with address 0 all code, from the instruction caches of every CPU (IC IVAU, IC IALLUIS).</summary>
+    InvalidateCode,
 }
 
 /// <summary>Where an operation stands, which decides what may come between it and its neighbours. The default is user mode.</summary>
@@ -153,6 +162,35 @@ public sealed record MicroOp
     /// <summary>Whether a store to code goes through another linear address than the one it is executed by.</summary>
     public bool ThroughAlias { get; init; }
 
+    /// <summary>The order that a load or store asks for.</summary>
+    public AccessOrder Order { get; init; }
+
+    /// <summary>What a <see cref="MicroOpKind.Fence"/> keeps in order.</summary>
+    public FenceKind Fence { get; init; }
+
+    /// <summary>
+    /// A register that decided which value this takes or whether it stores, without being part of the value: the flags of a conditional select, the comparison of
+    /// a compare-and-swap. Such a dependency orders later stores only (pick dependencies, Arm ARM B2.3).
+    /// </summary>
+    public Operand Pick { get; init; }
+
+    /// <summary>
+    /// Of the store of an indivisible instruction: the operand that is its data, when the value stored also holds what the instruction itself loaded.
+    /// </summary>
+    public Operand? Data { get; init; }
+
+    /// <summary>Whether a branch is only how the front end says "if" inside of one instruction, so that nothing depends on it by control.</summary>
+    public bool IsPredicate { get; init; }
+
+    /// <summary>Makes a <see cref="MicroOpKind.TryReservation"/>.</summary>
+    public static MicroOp TryReservation(int destination, Operand address, int width) =>
+        new(MicroOpKind.TryReservation) { Destination = destination, A = address, Width = width };
+
+    /// <summary>Makes a <see cref="MicroOpKind.CleanCode"/> or <see cref="MicroOpKind.InvalidateCode"/>.</summary>
+    public static MicroOp Maintain(MicroOpKind kind, Operand address) => kind is MicroOpKind.CleanCode or MicroOpKind.InvalidateCode
+        ? new(kind) { A = address }
+        : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation maintains no cache.");
+
     /// <summary>Makes a <see cref="MicroOpKind.Fetch"/>.</summary>
     public static MicroOp Fetch(int destination, Operand address, int width) => new(MicroOpKind.Fetch) { Destination = destination, A = address, Width = width };
 
@@ -190,7 +228,7 @@ public sealed record MicroOp
     /// <see cref="MicroOpKind.RequestFences"/>, <see cref="MicroOpKind.AwaitFences"/>, <see cref="MicroOpKind.Halt"/>, <see cref="MicroOpKind.Serialize"/>,
     /// <see cref="MicroOpKind.AwaitIpi"/>, <see cref="MicroOpKind.Sleep"/>, <see cref="MicroOpKind.EndInterrupt"/>,
     /// <see cref="MicroOpKind.ReturnFromInterrupt"/>, <see cref="MicroOpKind.EndSwitch"/>, <see cref="MicroOpKind.MarkRestart"/>.</param>
-    public static MicroOp Plain(MicroOpKind kind) => kind >= MicroOpKind.AtomicBegin && kind is not (MicroOpKind.ReadCpu or MicroOpKind.ReadCurrent or MicroOpKind.SendIpi or MicroOpKind.Fetch or MicroOpKind.SwitchTo)
+    public static MicroOp Plain(MicroOpKind kind) => kind is >= MicroOpKind.AtomicBegin and <= MicroOpKind.MarkRestart and not (MicroOpKind.ReadCpu or MicroOpKind.ReadCurrent or MicroOpKind.SendIpi or MicroOpKind.Fetch or MicroOpKind.SwitchTo)
         ? new(kind)
         : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation has operands.");
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Crosscore.Litmus.Answers;
 using Crosscore.Model.Exploration;
+using Crosscore.Model.Memory.Views;
 
 namespace Crosscore.Tool.Commands;
 
@@ -19,8 +20,7 @@ internal sealed class ModelOptions
 
     private readonly Option<string> _core = new Option<string>("--core")
     {
-        Description = "The kind of cores",
-        DefaultValueFactory = _ => "x86-tso",
+        Description = "The kind of cores [default: x86-tso, or aarch64 for a test written in AArch64]",
     }.AcceptOnlyFromAmong([.. Expectation.CoreNames.Keys]);
 
     private readonly Option<int> _states = new Option<int>("--max-states")
@@ -44,6 +44,24 @@ internal sealed class ModelOptions
         HelpName = "N",
     }.Taking(WholeNumber, value => value >= 1);
 
+    private readonly Option<int> _writes = new Option<int>("--writes")
+    {
+        Description = "How many writes of an AArch64 test are told apart where loops set no limit",
+        DefaultValueFactory = _ => new ExplorationOptions().WriteBound,
+        HelpName = "N",
+    }.Taking(WholeNumber, value => value >= 1);
+
+    private readonly Option<bool> _noPromises = new("--no-promises")
+    {
+        Description = "AArch64: no store reaches memory before earlier accesses of its CPU; load buffering is then out of reach, and so are stores out of order",
+    };
+
+    private readonly Option<string[]> _caches = new Option<string[]>("--cache-type")
+    {
+        Description = "AArch64: what code changes need not do, whatever the test says: clean the data cache (idc), invalidate the instruction caches (dic)",
+        AllowMultipleArgumentsPerToken = true,
+    }.AcceptOnlyFromAmong("idc", "dic", "none");
+
     private readonly Option<string[]> _without = new Option<string[]>("--without")
     {
         Description = "Explore without a reduction; verdicts must not change",
@@ -59,10 +77,14 @@ internal sealed class ModelOptions
         command.Add(_states);
         command.Add(_memory);
         command.Add(_buffer);
+        command.Add(_writes);
+        command.Add(_noPromises);
+        command.Add(_caches);
         command.Add(_without);
     }
 
-    public CoreKind Core(ParseResult result) => Expectation.CoreNames[result.GetValue(_core)!];
+    /// <summary>The kind of cores that was named; without one it is for the test to say.</summary>
+    public CoreKind? Core(ParseResult result) => result.GetValue(_core) is string name ? Expectation.CoreNames[name] : null;
 
     public ExplorationOptions Read(ParseResult result)
     {
@@ -77,6 +99,11 @@ internal sealed class ModelOptions
             MaxStates = result.GetValue(_states),
             MaxBytes = (long)result.GetValue(_memory) << 20,
             BufferBound = result.GetValue(_buffer),
+            WriteBound = result.GetValue(_writes),
+            Promises = !result.GetValue(_noPromises),
+            Caches = result.GetValue(_caches) is { Length: > 0 } caches
+                ? caches.Aggregate(CacheType.None, (all, name) => all | name switch { "idc" => CacheType.Idc, "dic" => CacheType.Dic, _ => CacheType.None })
+                : null,
             Reductions = reductions,
         };
     }

@@ -65,7 +65,8 @@ internal static class TestCommand
             var known = new Lazy<IReadOnlyList<KernelDesign>>(KernelFolder.All);
             var options = new BenchOptions
             {
-                Core = explore ? (run ? CoreKind.X86Tso : model.Core(result)) : null,
+                Core = explore ? (run ? CoreKind.X86Tso : model.Core(result) ?? CoreKind.X86Tso) : null,
+                IsCoreChosen = explore && !run && model.Core(result) is not null,
                 Exploration = explore && !run ? model.Read(result) with { Fetch = kernel.Profile(result) } : model.Read(result),
                 Kernels = explore && !run ? kernel.Read(result) : [],
                 KnownKernels = () => known.Value,

@@ -38,6 +38,16 @@ internal static class Wording
             parts.Add("a loop stores without a fence and filled the store buffer of --buffer entries");
         }
 
+        if (bounds.HasFlag(Model.Exploration.Bounds.Writes))
+        {
+            parts.Add("a loop stores without end and filled the --writes list");
+        }
+
+        if (bounds.HasFlag(Model.Exploration.Bounds.Promises))
+        {
+            parts.Add("--no-promises: load buffering and stores out of order (LB, MP, S, 2+2W and what contains them) are out of reach");
+        }
+
         if (bounds.HasFlag(Model.Exploration.Bounds.States))
         {
             parts.Add($"stopped at --max-states after {Number(verdict.Exploration.States)} states");

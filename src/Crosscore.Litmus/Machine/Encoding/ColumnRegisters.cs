@@ -41,9 +41,9 @@ internal sealed class ColumnRegisters
         _test = test.Name;
         _thread = thread.Id;
         Column = thread;
-        Observed = [.. test.Observables.Where(item => !item.IsMemory && item.Thread == thread.Id).Select(item => item.Register).Distinct()];
+        Observed = [.. test.Observables.Where(item => !item.IsMemory && item.Thread == thread.Id).Select(item => item.Register.X86).Distinct()];
         _used.UnionWith(Observed);
-        _used.UnionWith(thread.InitialRegisters.Keys);
+        _used.UnionWith(thread.InitialRegisters.Keys.Select(register => register.X86));
         foreach (X86Instruction instruction in thread.Code)
         {
             _used.UnionWith(NamedBy(instruction));

@@ -1,0 +1,165 @@
+using Crosscore.Litmus.Syntax.AArch64;
+using Crosscore.Model;
+using Crosscore.Model.Programs;
+
+namespace Crosscore.Litmus.Lowering;
+
+/// <summary>Branches, exceptions, and code that changes.</summary>
+internal sealed partial class ArmLowering
+{
+    private void LowerControl(ArmInstruction instruction, int index)
+    {
+        IReadOnlyList<ArmOperand> operands = instruction.Operands;
+        switch (instruction.Opcode)
+        {
+            case ArmOpcode.Branch:
+                JumpTo(instruction, (ArmPlace)operands[0], index);
+                break;
+            case ArmOpcode.BranchIf:
+                BranchTo(instruction, Compute(ArmArithmetic.Holds(instruction.Mnemonic.Condition), Flags, default), (ArmPlace)operands[0], index);
+                break;
+            case ArmOpcode.CompareAndBranch:
+                bool zero = instruction.Mnemonic.Condition == ArmCondition.Eq;
+                BranchTo(instruction, Compute((a, _) => a == 0 == zero ? 1UL : 0, Read((ArmRegister)operands[0]), default), (ArmPlace)operands[1], index);
+                break;
+            case ArmOpcode.TestAndBranch:
+                int bit = (int)((ArmImmediate)operands[1]).Value;
+                bool clear = instruction.Mnemonic.Condition == ArmCondition.Eq;
+                BranchTo(instruction, Compute((a, _) => (a >> bit & 1) == 0 == clear ? 1UL : 0, Read((ArmRegister)operands[0], 8), default), (ArmPlace)operands[2], index);
+                break;
+            case ArmOpcode.BranchLink:
+                Write(new ArmRegister(30, 8), Operand.Number(CodeLayout.AddressOf(_column, index + 1)));
+                JumpTo(instruction, (ArmPlace)operands[0], index);
+                break;
+            case ArmOpcode.BranchRegister or ArmOpcode.Return:
+                JumpThrough(Read(operands.Count > 0 ? (ArmRegister)operands[0] : new ArmRegister(30, 8)));
+                break;
+            case ArmOpcode.BranchLinkRegister:
+                Operand target = Compute(static (a, _) => a, Read((ArmRegister)operands[0]), default);
+                Write(new ArmRegister(30, 8), Operand.Number(CodeLayout.AddressOf(_column, index + 1)));
+                JumpThrough(target);
+                break;
+            case ArmOpcode.SupervisorCall:
+                TakeException(CodeLayout.AddressOf(_column, index + 1));
+                break;
+            case ArmOpcode.Undefined:
+                Fault(index);
+                break;
+            case ArmOpcode.ExceptionReturn:
+                Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = FenceKind.Context });
+                JumpThrough(Link);
+                break;
+            case ArmOpcode.End:
+                Emit(MicroOp.Plain(MicroOpKind.Halt));
+                break;
+            default:
+                throw Error(instruction, $"found {instruction}, which the model does not know");
+        }
+    }
+
+    private void JumpTo(ArmInstruction instruction, ArmPlace place, int index)
+    {
+        Mark(instruction, place, index);
+        Emit(MicroOp.Jump(0));
+    }
+
+    private void BranchTo(ArmInstruction instruction, Operand condition, ArmPlace place, int index)
+    {
+        Mark(instruction, place, index);
+        Emit(MicroOp.Branch(condition, 0));
+    }
+
+    private void Mark(ArmInstruction instruction, ArmPlace place, int index)
+    {
+        int target = place.Label is string label ? _test.Threads[_column].Labels[label] : index + (int)(place.Offset / 4);
+        if (target < 0 || target > _test.Threads[_column].ArmCode.Count)
+        {
+            throw Error(instruction, $"found {instruction} at instruction {index} of P{_column}, which jumps out of its column");
+        }
+
+        _jumps.Add((_ops.Count, _column, target));
+    }
+
+    // A register can hold the address of a label, or of what follows a call; anything else leads out of the test, where the thread ends.
+    private void JumpThrough(Operand address)
+    {
+        foreach ((int column, int index) in _code.Targets(_thread))
+        {
+            ulong place = CodeLayout.AddressOf(column, index);
+            Operand there = Compute((a, _) => a == place ? 1UL : 0, address, default);
+            _usedTemporaries--;
+            _jumps.Add((_ops.Count, column, index));
+            Emit(MicroOp.Branch(there, 0));
+        }
+
+        Emit(MicroOp.Plain(MicroOpKind.Halt));
+    }
+
+    private void Fault(int index)
+    {
+        string? label = _test.Threads[_column].Labels.Where(label => label.Value == index).Select(label => label.Key).FirstOrDefault();
+        if (_test.Observables.Select(observed => observed.Register).FirstOrDefault(register => register.Fault == $"P{_column}:{label}") is { Fault: not null } fault)
+        {
+            Emit(MicroOp.Copy(ModelRegister(fault), Operand.Number(1)));
+        }
+
+        if (_thread.Handler < 0)
+        {
+            Emit(MicroOp.Plain(MicroOpKind.Halt));
+            return;
+        }
+
+        TakeException(CodeLayout.AddressOf(_column, index));
+    }
+
+    // Entry to the handler synchronises the context, and so does the way back. A supervisor call that nobody handles comes back at once.
+    private void TakeException(ulong link)
+    {
+        Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = FenceKind.Context });
+        if (_thread.Handler >= 0)
+        {
+            Emit(MicroOp.Copy(Link.Register, Operand.Number(link)));
+            _jumps.Add((_ops.Count, _thread.Id, _thread.Handler));
+            Emit(MicroOp.Jump(0));
+        }
+    }
+
+    // Code that a test can change: what is fetched decides what is executed.
+    private void LowerChangeable(ArmInstruction instruction, int index)
+    {
+        int fetched = Temporary();
+        Emit(MicroOp.Fetch(fetched, Operand.Number(CodeLayout.AddressOf(_column, index)), 4));
+        var versions = new List<(ulong Opcode, ArmInstruction Instruction)> { (_code.OpcodeAt(_column, index), instruction) };
+        versions.AddRange(_code.Known.Where(known => known.Opcode != versions[0].Opcode));
+        var ends = new List<int>();
+        foreach ((ulong opcode, ArmInstruction version) in versions)
+        {
+            _usedTemporaries = 1;
+            Operand other = Compute((a, _) => a == opcode ? 0 : 1UL, Operand.Of(fetched), default);
+            int branch = _ops.Count;
+            Emit(MicroOp.Branch(other, 0) with { IsPredicate = true });
+            if (IsWithinColumn(version, index))
+            {
+                Lower(version, index);
+            }
+            else
+            {
+                Emit(MicroOp.Plain(MicroOpKind.Halt));
+            }
+
+            ends.Add(_ops.Count);
+            Emit(MicroOp.Jump(0));
+            _ops[branch] = _ops[branch] with { Target = _ops.Count };
+        }
+
+        _usedTemporaries = 1;
+        Compute((opcode, _) => throw new ModelException($"The code at instruction {index} of P{_column} became the opcode 0x{opcode:x8}, which the model does not know."), Operand.Of(fetched), default);
+        foreach (int end in ends)
+        {
+            _ops[end] = _ops[end] with { Target = _ops.Count };
+        }
+    }
+
+    private bool IsWithinColumn(ArmInstruction version, int index) => version.Operands.OfType<ArmPlace>().All(place =>
+        place.Label is not null || (index + (place.Offset / 4) is long target && target >= 0 && target <= _test.Threads[_column].ArmCode.Count));
+}

@@ -1,0 +1,137 @@
+using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Syntax.AArch64;
+using Crosscore.Model.Programs;
+
+namespace Crosscore.Litmus.Lowering;
+
+/// <summary>Instructions that access memory.</summary>
+internal sealed partial class ArmLowering
+{
+    private void LowerAccess(ArmInstruction instruction)
+    {
+        var memory = (ArmMemory)instruction.Operands[^1];
+        ArmMnemonic mnemonic = instruction.Mnemonic;
+        var first = (ArmRegister)instruction.Operands[0];
+        ArmRegister second = instruction.Operands.Count > 2 ? (ArmRegister)instruction.Operands[1] : first;
+        int width = mnemonic.AccessWidth != 0 ? mnemonic.AccessWidth : second.Width;
+        Operand address = Address(memory, out Operand? written);
+        switch (instruction.Opcode)
+        {
+            case ArmOpcode.Load:
+                LowerLoad(first, address, width, mnemonic);
+                break;
+            case ArmOpcode.LoadPair:
+                // Two accesses of one register each, in no order but what they ask for themselves. The second register may be the base.
+                Operand next = Compute(static (a, b) => a + b, address, Operand.Number((ulong)width));
+                address = first.Number == memory.Base.Number ? Compute(static (a, _) => a, address, default) : address;
+                LowerLoad(first, address, width, mnemonic);
+                LowerLoad(second, next, width, mnemonic);
+                break;
+            case ArmOpcode.Store:
+                Emit(MicroOp.Store(address, Read(first, width), width) with { Order = mnemonic.StoreOrder });
+                break;
+            case ArmOpcode.StorePair:
+                Emit(MicroOp.Store(address, Read(first, width), width) with { Order = mnemonic.StoreOrder });
+                Emit(MicroOp.Store(Compute(static (a, b) => a + b, address, Operand.Number((ulong)width)), Read(second, width), width) with { Order = mnemonic.StoreOrder });
+                break;
+            case ArmOpcode.StoreExclusive:
+                LowerStoreExclusive(first, second, address, width, mnemonic);
+                break;
+            default:
+                LowerAtomic(instruction, first, second, address, width);
+                break;
+        }
+
+        if (written is Operand @base)
+        {
+            Write(memory.Base, @base);
+        }
+    }
+
+    private Operand Address(ArmMemory memory, out Operand? written)
+    {
+        Operand @base = Read(memory.Base);
+        written = null;
+        if (memory.Offset is null)
+        {
+            return @base;
+        }
+
+        Operand offset = memory.Offset is ArmImmediate constant ? Operand.Number((ulong)constant.Value) : Read((ArmRegister)memory.Offset);
+        Operand sum = offset.IsConstant && offset.Constant == 0 ? @base : Compute(static (a, b) => a + b, @base, offset);
+        if (memory.Indexing == ArmIndexing.None)
+        {
+            return sum;
+        }
+
+        written = sum;
+
+        // The base may be written back after its old value was used as the address.
+        return memory.Indexing == ArmIndexing.Before ? sum : @base;
+    }
+
+    private void LowerLoad(ArmRegister destination, Operand address, int width, ArmMnemonic mnemonic)
+    {
+        int loaded = Temporary();
+        Emit(MicroOp.Load(loaded, address, width) with { Order = mnemonic.LoadOrder });
+        Operand value = Operand.Of(loaded);
+        Write(destination, mnemonic.IsSigned
+            ? Compute((a, _) => DataType.Truncate(ArmArithmetic.SignExtend(a, width), destination.Width), value, default)
+            : value);
+    }
+
+    private void LowerStoreExclusive(ArmRegister status, ArmRegister data, Operand address, int width, ArmMnemonic mnemonic)
+    {
+        int failed = Temporary();
+        Operand value = Read(data, width);
+        Emit(MicroOp.TryReservation(failed, address, width));
+        int branch = _ops.Count;
+        Emit(MicroOp.Branch(Operand.Of(failed), 0) with { IsPredicate = true });
+        Emit(MicroOp.Store(address, value, width) with { Order = mnemonic.StoreOrder });
+        _ops[branch] = _ops[branch] with { Target = _ops.Count };
+
+        // What is written here depends on nothing: whether it succeeds may be known before the store is done (Arm ARM B2.3, dependencies through registers).
+        Write(status, Operand.Of(failed));
+    }
+
+    // On a core without views the step between begin and end is indivisible; with them, what the load and the store ask for makes it so.
+    private void LowerAtomic(ArmInstruction instruction, ArmRegister first, ArmRegister second, Operand address, int width)
+    {
+        ArmMnemonic mnemonic = instruction.Mnemonic;
+        bool returns = instruction.Opcode != ArmOpcode.StoreModified && !(instruction.Opcode == ArmOpcode.CompareAndSwap ? first : second).IsZero;
+
+        // A load whose result nobody takes is no acquire load (Arm ARM B2.3.x, C6 of each instruction).
+        AccessOrder load = returns ? mnemonic.LoadOrder : AccessOrder.Atomic | AccessOrder.NoReturn;
+        AccessOrder store = returns ? mnemonic.StoreOrder : mnemonic.StoreOrder & ~AccessOrder.OrdersLater;
+        Operand operand = Read(instruction.Opcode == ArmOpcode.CompareAndSwap ? second : first, width);
+        Operand expected = instruction.Opcode == ArmOpcode.CompareAndSwap ? Read(first, width) : default;
+        int loaded = Temporary();
+        Emit(MicroOp.Plain(MicroOpKind.AtomicBegin));
+        Emit(MicroOp.Load(loaded, address, width) with { Order = load });
+        Operand found = Operand.Of(loaded);
+        switch (instruction.Opcode)
+        {
+            case ArmOpcode.CompareAndSwap:
+                // Whether it stores depends on the comparison, by a pick dependency; what it returns does not.
+                Operand differs = Compute(static (a, b) => a == b ? 0 : 1UL, found, expected);
+                int branch = _ops.Count;
+                Emit(MicroOp.Branch(differs, 0) with { IsPredicate = true });
+                Emit(MicroOp.Store(address, operand, width) with { Order = store, Pick = differs });
+                _ops[branch] = _ops[branch] with { Target = _ops.Count };
+                break;
+            case ArmOpcode.Swap:
+                Emit(MicroOp.Store(address, operand, width) with { Order = store });
+                break;
+            default:
+                Operand changed = Compute(ArmArithmetic.Of(mnemonic.Function, width), found, operand);
+                Emit(MicroOp.Store(address, changed, width) with { Order = store, Data = operand });
+                break;
+        }
+
+        Emit(MicroOp.Plain(MicroOpKind.AtomicEnd));
+        if (returns)
+        {
+            Write(instruction.Opcode == ArmOpcode.CompareAndSwap ? first : second, found);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+using System.Runtime.InteropServices;
+using Crosscore.Model.Programs;
+
+namespace Crosscore.Model.Exploration;
+
+/// <summary>
+/// Promises: a CPU may put a write into the list before it executes it, if, running alone from where it is, it could. What it must not fall behind when it comes to
+/// execute it is checked then; so a promise that should not have been made leads to no final state, and running alone only says which are worth making.
+/// </summary>
+/// <remarks>
+/// Where a program is nothing but threads that each run on a CPU of their own, all promises are made first (Promising-ARM, section 7): the search goes through the
+/// lists of writes, and for each complete one the CPUs run one after the other, for nothing they do then concerns the others any more.
+/// </remarks>
+internal sealed partial class CpuMachine<TMachine>
+{
+    private const int PlaceShift = 24;
+
+    private readonly List<ulong[]> _runs = [];
+    private readonly Dictionary<ulong, List<int>> _runIndex = [];
+    private readonly List<(int From, int To)> _edges = [];
+    private readonly List<(int To, int Promise)> _candidates = [];
+    private int _aloneFrom;
+
+    private bool HasBegun(ReadOnlySpan<ulong> state) => _setup.Phase.Get(state) != 0;
+
+    private bool IsFirstUnfinished(ReadOnlySpan<ulong> state, int cpu)
+    {
+        for (int other = 0; other < cpu; other++)
+        {
+            if (!IsFinished(state, _tasks[other]))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether a state from which nothing follows is a way that cannot be, and not a program that is stuck: a promise is not kept, or an indivisible step was divided.</summary>
+    public bool IsDeadEnd(ReadOnlySpan<ulong> state)
+    {
+        if (!_memory.HasViews)
+        {
+            return false;
+        }
+
+        if (_setup.PromisesFirst)
+        {
+            return true;
+        }
+
+        for (int cpu = 0; cpu < Cpus; cpu++)
+        {
+            CompiledThread code = Running(state, cpu);
+            int pc = code.Pc.Get(state);
+            if (_views.Writes.OpenPromise(state, cpu) != 0 || (pc < code.End && code.Ops[pc].Kind == MicroOpKind.Store))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void FindPromisesFirst(ReadOnlySpan<ulong> state, List<Move> moves)
+    {
+        if (HasBegun(state))
+        {
+            for (int cpu = 0; cpu < Cpus; cpu++)
+            {
+                if (!IsFinished(state, _tasks[cpu]))
+                {
+                    AddSteps(state, cpu, moves);
+                    return;
+                }
+            }
+
+            return;
+        }
+
+        bool complete = true;
+        for (int cpu = 0; cpu < Cpus; cpu++)
+        {
+            complete &= RunAlone(state, cpu, moves);
+        }
+
+        if (complete)
+        {
+            moves.Add(new Move(MoveKind.Begin, 0));
+        }
+    }
+
+    private void FindPromises(ReadOnlySpan<ulong> state, int cpu, List<Move> moves)
+    {
+        if (_setup.Options.Promises && _views.Writes.Count(state) < _views.Writes.Capacity)
+        {
+            RunAlone(state, cpu, moves);
+        }
+    }
+
+    private void Promise(Span<ulong> state, int cpu, int promise)
+    {
+        int place = promise >> PlaceShift;
+        int value = promise & ((1 << PlaceShift) - 1);
+        _views.Writes.Append(state, cpu, place, value, promised: true);
+        if (place < _setup.Map.Count)
+        {
+            Recorder?.Access(cpu, _scheduler.Current(state, cpu), TraceEventKind.Promise, null, new Memory.CellSpan(place, 1), value);
+        }
+    }
+
+    /// <summary>Runs a CPU alone, in every way, and adds the promises that some run keeps along with all that are made already.</summary>
+    /// <returns>Whether some run comes to its end and keeps all promises without any write beyond them.</returns>
+    private bool RunAlone(ReadOnlySpan<ulong> state, int cpu, List<Move> moves)
+    {
+        int count = _views.Writes.Count(state);
+        bool bound = WriteBoundReached;
+        (_alone, _aloneFrom) = (true, count);
+        _runs.Clear();
+        _runIndex.Clear();
+        _edges.Clear();
+        _candidates.Clear();
+        bool complete = false;
+        AddRun(state);
+        var choices = new List<int>();
+        ITraceRecorder? recorder = Recorder;
+        Recorder = null;
+        for (int run = 0; run < _runs.Count; run++)
+        {
+            ulong[] origin = _runs[run];
+            if (_tasks.Length > 0 && !IsInCpuCode(origin, cpu) && IsFinished(origin, _tasks[_scheduler.Current(origin, cpu)]))
+            {
+                complete |= _views.Writes.Count(origin) == count && _views.Writes.OpenPromise(origin, cpu) == 0;
+                continue;
+            }
+
+            CompiledThread code = Running(origin, cpu);
+            CompiledOp op = code.Ops[code.Pc.Get(origin)];
+            if (EndsRunAlone(op) || NextStep(origin, cpu) is not (StepKind.Local or StepKind.Visible))
+            {
+                continue;
+            }
+
+            ListChoices(origin, cpu, op, choices);
+            foreach (int choice in choices)
+            {
+                Follow(origin, run, cpu, op, choice, count);
+            }
+        }
+
+        (_alone, Recorder) = (false, recorder);
+        AddKept(cpu, count, moves);
+
+        // Past the bound a run alone only finds fewer promises, and only a loop without end comes there.
+        WriteBoundReached = bound || (WriteBoundReached && _setup.PromisesFirst);
+        return complete;
+    }
+
+    private void Follow(ulong[] origin, int run, int cpu, CompiledOp op, int choice, int count)
+    {
+        bool writes = op.Kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode;
+        int promise = -1;
+        if (writes && choice > count && choice == _views.Writes.Count(origin) + 1)
+        {
+            int place;
+            int floor;
+            int value = 0;
+            if (op.Kind == MicroOpKind.Store)
+            {
+                place = SpanOf(origin, op).First;
+                floor = StoreFloor(origin, cpu, place, op);
+                value = op.B.Get(origin);
+            }
+            else
+            {
+                (place, floor) = Maintenance(origin, cpu, op, op.Kind == MicroOpKind.InvalidateCode);
+            }
+
+            if (place >= 0 && floor <= count && (_setup.PromisesFirst || run > 0))
+            {
+                promise = (place << PlaceShift) | value;
+            }
+        }
+
+        ulong[] next = [.. origin];
+        Apply(next, new Move(MoveKind.Step, cpu, choice));
+        for (int fused = 0; fused < 1000 && NextStep(next, cpu) == StepKind.Local; fused++)
+        {
+            CompiledThread code = Running(next, cpu);
+            if (EndsRunAlone(code.Ops[code.Pc.Get(next)]))
+            {
+                break;
+            }
+
+            Apply(next, new Move(MoveKind.Step, cpu, -1));
+        }
+
+        ClearDeadRegisters(next, cpu);
+        int to = AddRun(next);
+        _edges.Add((run, to));
+        if (promise >= 0)
+        {
+            _candidates.Add((to, promise));
+        }
+    }
+
+    // Behind a full fence nothing is worth promising, for what was executed before it comes before it. Where all promises are made first every write is promised.
+    private bool EndsRunAlone(CompiledOp op) => !_setup.PromisesFirst && (op.Kind is MicroOpKind.Serialize or MicroOpKind.AtomicBegin or MicroOpKind.SendIpi
+        or MicroOpKind.RequestFences or MicroOpKind.AwaitIpi or MicroOpKind.AwaitFences or MicroOpKind.Sleep or MicroOpKind.SwitchTo or MicroOpKind.EndInterrupt
+        || (op.Kind == MicroOpKind.Fence && op.Fence is FenceKind.Full or FenceKind.FullCompletion));
+
+    private void AddKept(int cpu, int count, List<Move> moves)
+    {
+        // From the ends backwards: a run keeps its promises where one of its continuations does.
+        bool[] keeps = new bool[_runs.Count];
+        for (int run = 0; run < keeps.Length; run++)
+        {
+            keeps[run] = _views.Writes.OpenPromise(_runs[run], cpu) == 0;
+        }
+
+        bool changed = true;
+        while (changed)
+        {
+            changed = false;
+            for (int edge = _edges.Count - 1; edge >= 0; edge--)
+            {
+                (int from, int to) = _edges[edge];
+                if (keeps[to] && !keeps[from])
+                {
+                    keeps[from] = true;
+                    changed = true;
+                }
+            }
+        }
+
+        int first = moves.Count;
+        foreach ((int to, int promise) in _candidates)
+        {
+            if (keeps[to])
+            {
+                var move = new Move(MoveKind.Promise, cpu, promise);
+                if (!CollectionsMarshal.AsSpan(moves)[first..].Contains(move))
+                {
+                    moves.Add(move);
+                }
+            }
+        }
+    }
+
+    private int AddRun(ReadOnlySpan<ulong> state)
+    {
+        ulong hash = StateHash.Of(state);
+        if (!_runIndex.TryGetValue(hash, out List<int>? known))
+        {
+            known = [];
+            _runIndex.Add(hash, known);
+        }
+
+        foreach (int number in known)
+        {
+            if (state.SequenceEqual(_runs[number]))
+            {
+                return number;
+            }
+        }
+
+        known.Add(_runs.Count);
+        _runs.Add(state.ToArray());
+        return _runs.Count - 1;
+    }
+
+    private void ListChoices(ReadOnlySpan<ulong> state, int cpu, CompiledOp op, List<int> choices)
+    {
+        if (HasChoices(op))
+        {
+            FindChoices(state, cpu, op, choices);
+            return;
+        }
+
+        choices.Clear();
+        choices.Add(0);
+    }
+
+    private static bool HasChoices(CompiledOp op) => op.Kind is MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.Fetch or MicroOpKind.TryReservation
+        or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode;
+}

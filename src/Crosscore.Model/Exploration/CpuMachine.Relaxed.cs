@@ -1,0 +1,372 @@
+using Crosscore.Model.Memory;
+using Crosscore.Model.Memory.Views;
+using Crosscore.Model.Programs;
+
+namespace Crosscore.Model.Exploration;
+
+/// <summary>Operations on a core that sees memory through views: which choices each has, and what it does.</summary>
+internal sealed partial class CpuMachine<TMachine>
+{
+    // Set only where TMachine has views.
+    private readonly ViewMemory _views;
+    private readonly List<int> _choices = [];
+    private readonly ulong[] _futureReads;
+
+    /// <summary>Whether a store had to wait because the bound on the list of writes, and not the program, said so.</summary>
+    public bool WriteBoundReached { get; private set; }
+
+    // In whose run for itself alone the machine is: promises are looked for (see CpuMachine.Promises.cs).
+    private bool _alone;
+
+    private StepKind ClassifyRelaxed(ReadOnlySpan<ulong> state, int cpu, CompiledThread code, CompiledOp op, bool inCpuCode)
+    {
+        bool interruptible = !inCpuCode && IsInterruptible(op);
+        switch (op.Kind)
+        {
+            case MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode:
+                if (!MayAccess(state, cpu))
+                {
+                    return StepKind.Blocked;
+                }
+
+                FindChoices(state, cpu, op, _choices);
+                return _choices.Count == 0 ? StepKind.Blocked
+                    : _choices.Count == 1 && !interruptible && (_setup.PromisesFirst ? !_alone || op.Kind != MicroOpKind.Store : op.Kind == MicroOpKind.Load && IsPrivate(code, op, inCpuCode))
+                        ? StepKind.Local : StepKind.Visible;
+            case MicroOpKind.AtomicBegin:
+                if (_views.Writes.Count(state) >= _views.Writes.Capacity)
+                {
+                    WriteBoundReached = true;
+                    return StepKind.Blocked;
+                }
+
+                return MayAccess(state, cpu) ? StepKind.Visible : StepKind.Blocked;
+            case MicroOpKind.Fence or MicroOpKind.Serialize:
+                return !MayAccess(state, cpu) ? StepKind.Blocked : interruptible ? StepKind.Visible : StepKind.Local;
+            case MicroOpKind.RequestFences or MicroOpKind.SendIpi:
+                return StepKind.Visible;
+            case MicroOpKind.AwaitFences:
+                return _requests.AllPassed(state, code.Id) ? StepKind.Visible : StepKind.Blocked;
+            case MicroOpKind.AwaitIpi:
+                return _interrupts.AllAnswered(state, cpu) ? StepKind.Visible : StepKind.Blocked;
+            case MicroOpKind.Sleep or MicroOpKind.SwitchTo or MicroOpKind.EndSwitch or MicroOpKind.EndInterrupt or MicroOpKind.ReturnFromInterrupt:
+                return StepKind.Visible;
+            default:
+                return StepKind.Local;
+        }
+    }
+
+    // While the writes are still being promised nobody executes anything.
+    private bool MayAccess(ReadOnlySpan<ulong> state, int cpu) => _alone || !_setup.PromisesFirst || (HasBegun(state) && IsFirstUnfinished(state, cpu));
+
+    /// <summary>The choices of an operation: positions in the list of writes, or what its kind says.</summary>
+    private void FindChoices(ReadOnlySpan<ulong> state, int cpu, CompiledOp op, List<int> choices)
+    {
+        choices.Clear();
+        switch (op.Kind)
+        {
+            case MicroOpKind.Load:
+                View address = op.AView.Get(state);
+                _views.Readable(state, cpu, SpanOf(state, op).First, _views.BeforeLoad(state, cpu, address, op.Order), choices);
+                break;
+            case MicroOpKind.Fetch:
+                _views.Fetchable(state, cpu, op.Span.First, choices);
+                break;
+            case MicroOpKind.TryReservation:
+                if (_views.HasReservation(state, cpu, SpanOf(state, op).First))
+                {
+                    choices.Add(0);
+                }
+
+                choices.Add(1);
+                break;
+            case MicroOpKind.Store:
+                int cell = SpanOf(state, op).First;
+                AddPositions(state, cpu, cell, op.B.Get(state), StoreFloor(state, cpu, cell, op), op.Order, choices);
+                break;
+            default:
+                bool invalidates = op.Kind == MicroOpKind.InvalidateCode;
+                (int place, int floor) = Maintenance(state, cpu, op, invalidates);
+                if (place < 0)
+                {
+                    // Of memory that holds no code: nobody fetches what it would change.
+                    choices.Add(0);
+                    break;
+                }
+
+                AddPositions(state, cpu, place, 0, floor, AccessOrder.Plain, choices);
+                break;
+        }
+    }
+
+    private int StoreFloor(ReadOnlySpan<ulong> state, int cpu, int cell, CompiledOp op) =>
+        _views.BeforeStore(state, cpu, cell, op.AView.Get(state), op.BView.Get(state), op.PickView.Get(state), op.Order);
+
+    private (int Place, int Floor) Maintenance(ReadOnlySpan<ulong> state, int cpu, CompiledOp op, bool invalidates)
+    {
+        ulong address = _values[op.A.Get(state)];
+        int cell = address == 0 ? -1 : _setup.Map.TryFind(address, out int found) ? found : -2;
+        int place = cell == -2 ? -1 : _views.PlaceOfMaintenance(cell, invalidates);
+        return (place, place < 0 ? 0 : _views.BeforeMaintenance(state, cpu, cell, op.AView.Get(state), invalidates));
+    }
+
+    // A store keeps a promise of its CPU, or, where writes are not all promised beforehand, takes the next free position.
+    private void AddPositions(ReadOnlySpan<ulong> state, int cpu, int place, int value, int floor, AccessOrder order, List<int> choices)
+    {
+        WriteList writes = _views.Writes;
+        int count = writes.Count(state);
+        for (int position = floor + 1; position <= count; position++)
+        {
+            if (writes.IsPromise(state, position) && writes.Cpu(state, position) == cpu && writes.Place(state, position) == place
+                && writes.Value(state, position) == value && _views.IsUndivided(state, cpu, place, order, position))
+            {
+                choices.Add(position);
+            }
+        }
+
+        if (_setup.PromisesFirst && !_alone)
+        {
+            return;
+        }
+
+        if (count == writes.Capacity)
+        {
+            WriteBoundReached = true;
+        }
+        else if (_views.IsUndivided(state, cpu, place, order, count + 1))
+        {
+            choices.Add(count + 1);
+        }
+    }
+
+    private void StepRelaxed(Span<ulong> state, int cpu, int choice)
+    {
+        CompiledThread code = Running(state, cpu);
+        int pc = code.Pc.Get(state);
+        CompiledOp op = code.Ops[pc];
+        if (choice < 0)
+        {
+            // A step that was fused: it has one choice.
+            FindChoices(state, cpu, op, _choices);
+            choice = _choices.Count > 0 ? _choices[0] : 0;
+        }
+
+        code.Pc.Set(state, ExecuteRelaxed(state, cpu, code, op, pc, choice));
+        if (_requests.Any && op.Kind == MicroOpKind.Store && CanPassFence(state, cpu))
+        {
+            for (int thread = 0; thread < _tasks.Length; thread++)
+            {
+                if (_requests.IsPending(state, thread, cpu))
+                {
+                    _views.PassDemanded(state, cpu, thread);
+                }
+            }
+
+            _requests.Pass(state, cpu);
+        }
+
+        if (!_setup.PromisesFirst)
+        {
+            _views.Fold(state, _alone ? _aloneFrom : 0, FutureReads(state));
+        }
+    }
+
+    private int ExecuteRelaxed(Span<ulong> state, int cpu, CompiledThread code, CompiledOp op, int pc, int choice)
+    {
+        switch (op.Kind)
+        {
+            case MicroOpKind.Compute:
+                View given = op.AView.Get(state) | op.BView.Get(state);
+                op.Destination.Set(state, _values.Number(op.Function!(_values[op.A.Get(state)], _values[op.B.Get(state)])));
+                op.DestinationView.Set(state, new View(given.Read, Math.Max(given.Write, op.PickView.Get(state).Write)));
+                return pc + 1;
+            case MicroOpKind.Branch:
+                if (!op.IsPredicate)
+                {
+                    _views.Branch(state, cpu, op.AView.Get(state));
+                }
+
+                return op.A.Get(state) != 0 ? op.Target : pc + 1;
+            case MicroOpKind.Load:
+                LoadRelaxed(state, cpu, op, choice);
+                return pc + 1;
+            case MicroOpKind.Store:
+                StoreRelaxed(state, cpu, op, choice);
+                return pc + 1;
+            case MicroOpKind.TryReservation:
+                op.Destination.Set(state, _values.Number((ulong)choice));
+                op.DestinationView.Set(state, default);
+                if (choice != 0)
+                {
+                    _views.DropReservation(state, cpu);
+                    Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.ReservationLost, op);
+                }
+
+                return pc + 1;
+            case MicroOpKind.Fetch:
+                FetchRelaxed(state, cpu, op, choice);
+                return pc + 1;
+            case MicroOpKind.CleanCode or MicroOpKind.InvalidateCode:
+                MaintainRelaxed(state, cpu, op, choice);
+                return pc + 1;
+            case MicroOpKind.Fence:
+                _views.Fence(state, cpu, op.Fence);
+                Recorder?.Note(cpu, TaskOf(state, cpu), op.Fence == FenceKind.Context ? TraceEventKind.Serialize : TraceEventKind.Fence, op);
+                return pc + 1;
+            case MicroOpKind.Serialize:
+                Synchronize(state, cpu);
+                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Serialize, op);
+                return pc + 1;
+            case MicroOpKind.AtomicBegin:
+                return _setup.PromisesFirst || !code.IsFencedAtomic(pc) ? pc + 1 : ExecuteFencedAtomic(state, cpu, code, pc);
+            case MicroOpKind.AtomicEnd:
+                return pc + 1;
+            default:
+                op.DestinationView.Set(state, default);
+                return Execute(state, cpu, code, op, pc, atomic: false);
+        }
+    }
+
+    private void LoadRelaxed(Span<ulong> state, int cpu, CompiledOp op, int position)
+    {
+        CellSpan span = SpanOf(state, op);
+        int value = _views.ValueAt(state, span.First, position);
+        bool old = Recorder is not null && position != _views.Writes.Newest(state, span.First, _views.Writes.Count(state));
+        View result = _views.Load(state, cpu, span.First, op.AView.Get(state), op.Order, position);
+        op.Destination.Set(state, value);
+        op.DestinationView.Set(state, result);
+        Recorder?.Access(cpu, TaskOf(state, cpu), old ? TraceEventKind.LoadOld : TraceEventKind.Load, op, span, value);
+    }
+
+    private void StoreRelaxed(Span<ulong> state, int cpu, CompiledOp op, int position)
+    {
+        CellSpan span = SpanOf(state, op);
+        int value = op.B.Get(state);
+        bool promised = position <= _views.Writes.Count(state);
+        if (promised)
+        {
+            _views.Writes.Fulfil(state, position);
+        }
+        else
+        {
+            _views.Writes.Append(state, cpu, span.First, value, promised: false);
+        }
+
+        _views.Store(state, cpu, span.First, op.AView.Get(state), op.DataView.Get(state), op.BView.Get(state), op.PickView.Get(state), op.Order, position);
+        Recorder?.Access(cpu, TaskOf(state, cpu), promised ? TraceEventKind.Fulfil : TraceEventKind.Store, op, span, value);
+    }
+
+    private void FetchRelaxed(Span<ulong> state, int cpu, CompiledOp op, int position)
+    {
+        int cell = op.Span.First;
+        int value = _views.ValueAt(state, cell, position);
+        bool stale = Recorder is not null && position != _views.Writes.Newest(state, cell, _views.Writes.Count(state));
+        _views.Fetch(state, cpu, position);
+        op.Destination.Set(state, value);
+        op.DestinationView.Set(state, default);
+        Recorder?.Access(cpu, TaskOf(state, cpu), stale ? TraceEventKind.FetchStale : TraceEventKind.Fetch, op, op.Span, value);
+    }
+
+    private void MaintainRelaxed(Span<ulong> state, int cpu, CompiledOp op, int position)
+    {
+        bool invalidates = op.Kind == MicroOpKind.InvalidateCode;
+        (int place, _) = Maintenance(state, cpu, op, invalidates);
+        if (place >= 0)
+        {
+            if (position <= _views.Writes.Count(state))
+            {
+                _views.Writes.Fulfil(state, position);
+            }
+            else
+            {
+                _views.Writes.Append(state, cpu, place, 0, promised: false);
+            }
+
+            ulong address = _values[op.A.Get(state)];
+            _views.Maintain(state, cpu, address == 0 || !_setup.Map.TryFind(address, out int cell) ? -1 : cell, invalidates, position);
+        }
+
+        Recorder?.Note(cpu, TaskOf(state, cpu), invalidates ? TraceEventKind.InvalidateCode : TraceEventKind.CleanCode, op);
+    }
+
+    // An indivisible operation of a kernel that is fully ordered: a full fence, a load of the newest write, a store after it, a full fence.
+    private int ExecuteFencedAtomic(Span<ulong> state, int cpu, CompiledThread code, int pc)
+    {
+        _views.Fence(state, cpu, FenceKind.Full);
+        for (pc++; code.Ops[pc].Kind != MicroOpKind.AtomicEnd;)
+        {
+            CompiledOp op = code.Ops[pc];
+            int choice = op.Kind switch
+            {
+                MicroOpKind.Load => _views.Writes.Newest(state, SpanOf(state, op).First, _views.Writes.Count(state)),
+                MicroOpKind.Store => _views.Writes.Count(state) + 1,
+                _ => 0,
+            };
+            pc = ExecuteRelaxed(state, cpu, code, op, pc, choice);
+        }
+
+        _views.Fence(state, cpu, FenceKind.Full);
+        return pc + 1;
+    }
+
+    private void EnterInterrupt(Span<ulong> state, int cpu, int sender)
+    {
+        if (_system!.IpiOrder != IpiOrder.None)
+        {
+            _views.ReceiveRequest(state, cpu, sender);
+        }
+
+        if (_system.IpiOrder == IpiOrder.Full)
+        {
+            _views.Fence(state, cpu, FenceKind.Full);
+        }
+
+        if (_system.InterruptEntrySerializes)
+        {
+            _views.Fence(state, cpu, FenceKind.Context);
+        }
+    }
+
+    private void LeaveInterrupt(Span<ulong> state, int cpu, int sender)
+    {
+        if (_system!.IpiOrder == IpiOrder.Full)
+        {
+            _views.Fence(state, cpu, FenceKind.Full);
+        }
+
+        if (_system.IpiOrder != IpiOrder.None)
+        {
+            _views.SendAnswer(state, cpu, sender);
+        }
+
+        _interrupts.Answer(state, sender, cpu);
+    }
+
+    /// <summary>Reads memory as everything that happened so far leaves it.</summary>
+    public int ReadMemory(ReadOnlySpan<ulong> state, CellSpan span) => _memory.ReadMemory(state, span);
+
+    // The cells that may still be read on each CPU: by what runs there, or, where tasks move, by any of them.
+    private ReadOnlySpan<ulong> FutureReads(ReadOnlySpan<ulong> state)
+    {
+        ulong all = 0;
+        foreach (CompiledThread task in _tasks)
+        {
+            all |= task.Analysis.FutureReads[task.Pc.Get(state)];
+        }
+
+        for (int cpu = 0; cpu < _futureReads.Length; cpu++)
+        {
+            CompiledThread task = _tasks[_scheduler.Current(state, cpu)];
+            _futureReads[cpu] = _readByCpus | (_scheduler.Switches ? all : task.Analysis.FutureReads[task.Pc.Get(state)]);
+        }
+
+        return _futureReads;
+    }
+
+    // Everything before is complete and everything after is fetched and executed anew.
+    private void Synchronize(Span<ulong> state, int cpu)
+    {
+        _views.Fence(state, cpu, FenceKind.FullCompletion);
+        _views.Fence(state, cpu, FenceKind.Context);
+    }
+}

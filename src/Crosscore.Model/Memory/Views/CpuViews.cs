@@ -1,0 +1,87 @@
+using Crosscore.Model.Exploration;
+
+namespace Crosscore.Model.Memory.Views;
+
+/// <summary>What one CPU remembers of memory: Promising-ARM's thread state, with the paper's names in brackets.</summary>
+internal sealed class CpuViews
+{
+    public CpuViews(ViewSizes sizes, int cells, bool fetches, StateLayout layout)
+    {
+        BitField Position() => layout.Add(sizes.Writes);
+        Loads = sizes.Add(layout);
+        Stores = Position();
+        LoadFloor = sizes.Add(layout);
+        StoreFloor = Position();
+        Control = sizes.Add(layout);
+        Release = Position();
+        Coherence = [.. Enumerable.Range(0, cells).Select(_ => sizes.Add(layout))];
+        Own = [.. Enumerable.Range(0, cells).Select(_ => new OwnWrite(Position(), sizes.Add(layout), Position(), Position()))];
+        ReservedCell = layout.Add(cells);
+        ReservedPosition = Position();
+        ReservedView = sizes.Add(layout);
+        Fetched = layout.Add(fetches ? sizes.Writes : 0);
+        FetchFloor = layout.Add(fetches ? sizes.Writes : 0);
+        Completed = layout.Add(fetches ? sizes.Writes : 0);
+        Cleaned = layout.Add(fetches ? sizes.Writes : 0);
+        Invalidated = layout.Add(fetches ? sizes.Writes : 0);
+        CleanFloor = layout.Add(fetches ? sizes.Writes : 0);
+    }
+
+    /// <summary>All loads so far (vrOld).</summary>
+    public ViewField Loads { get; }
+
+    /// <summary>All stores so far (vwOld).</summary>
+    public BitField Stores { get; }
+
+    /// <summary>What later loads must not fall behind (vrNew); its other side binds the stores that follow from those loads.</summary>
+    public ViewField LoadFloor { get; }
+
+    /// <summary>What later stores must come after (vwNew).</summary>
+    public BitField StoreFloor { get; }
+
+    /// <summary>What the addresses of earlier accesses and the conditions of earlier branches depended on (vCAP).</summary>
+    public ViewField Control { get; }
+
+    /// <summary>The last release store (vRel).</summary>
+    public BitField Release { get; }
+
+    /// <summary>For each cell, what this CPU has read or written of it (coh).</summary>
+    public ViewField[] Coherence { get; }
+
+    /// <summary>For each cell, the CPU's own last store (fwdb).</summary>
+    public OwnWrite[] Own { get; }
+
+    /// <summary>The cell that a load reserved (xclb), plus one; 0 for none.</summary>
+    public BitField ReservedCell { get; }
+
+    /// <summary>The write that it read.</summary>
+    public BitField ReservedPosition { get; }
+
+    /// <summary>And its view.</summary>
+    public ViewField ReservedView { get; }
+
+    /// <summary>All instructions fetched so far of code that changes.</summary>
+    public BitField Fetched { get; }
+
+    /// <summary>What later fetches must not fall behind: raised by context synchronisation only.</summary>
+    public BitField FetchFloor { get; }
+
+    /// <summary>What the last DSB found complete.</summary>
+    public BitField Completed { get; }
+
+    /// <summary>All DC CVAU so far.</summary>
+    public BitField Cleaned { get; }
+
+    /// <summary>All IC IVAU so far.</summary>
+    public BitField Invalidated { get; }
+
+    /// <summary>What a later DC CVAU must come after, by an earlier full DMB.</summary>
+    public BitField CleanFloor { get; }
+}
+
+/// <summary>A CPU's own last store to a cell, which a load of it may be given before it reaches memory.</summary>
+/// <param name="Position">Where it is in the list; 0 when there is none.</param>
+/// <param name="View">What its address and data depended on: a load that is given it depends on them too.</param>
+/// <param name="Value">As the reading side of <paramref name="View"/>, and what the storing instruction itself loaded, if the value was made of it.</param>
+/// <param name="Load">What the storing instruction itself loaded, which an acquire load waits for (rmw; lrs; [A|Q]).</param>
+internal readonly record struct OwnWrite(BitField Position, ViewField View, BitField Value, BitField Load);

@@ -1,0 +1,143 @@
+using Crosscore.Model.Exploration;
+
+namespace Crosscore.Model.Memory.Views;
+
+/// <summary>
+/// Forgets writes that no view can tell apart any more, so that loops and kernels have finitely many states. It is never done where all writes are promised first:
+/// there a CPU starts at the beginning of the list.
+/// </summary>
+internal sealed partial class ViewMemory
+{
+    // Every field of the state that holds a position.
+    private BitField[] _positions = [];
+
+    /// <summary>Notes which fields hold positions; call it when the layout is complete.</summary>
+    /// <param name="registers">The views of registers.</param>
+    public void CollectPositions(IEnumerable<ViewField> registers)
+    {
+        IEnumerable<BitField> Both(ViewField view) => [view.Read, view.Write];
+        IEnumerable<BitField> OfCpu(CpuViews cpu) =>
+        [
+            .. Both(cpu.Loads), cpu.Stores, .. Both(cpu.LoadFloor), cpu.StoreFloor, .. Both(cpu.Control), cpu.Release, .. cpu.Coherence.SelectMany(Both),
+            .. cpu.Own.SelectMany(own => (BitField[])[own.Position, .. Both(own.View), own.Value, own.Load]), cpu.ReservedPosition, .. Both(cpu.ReservedView),
+        ];
+        _positions = [.. _cpus.SelectMany(OfCpu).Concat(registers.SelectMany(Both)).Concat(_messages).Where(field => field.Mask != 0).Distinct()];
+    }
+
+    /// <summary>Forgets what it can.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="from">Only writes after this position.</param>
+    /// <param name="reads">For each CPU, the cells (<see cref="CellSpan.Mask"/>) that may still be read there.</param>
+    public void Fold(Span<ulong> state, int from, ReadOnlySpan<ulong> reads)
+    {
+        if (HasCode)
+        {
+            return;
+        }
+
+        for (int position = from + 1; position <= Writes.Count(state);)
+        {
+            if (Writes.IsPromise(state, position))
+            {
+                position++;
+            }
+            else if (from == 0 && IsHidden(state, position, reads))
+            {
+                Remove(state, position, merged: false);
+            }
+            else if (from == 0 && position == 1 && IsSeenByAll(state, Writes.Place(state, 1), 1, reads))
+            {
+                _memory.Initialize(state, Writes.Place(state, 1), Writes.Value(state, 1));
+                Remove(state, 1, merged: false);
+            }
+            else if (RepeatsNext(state, position))
+            {
+                Remove(state, position + 1, merged: true);
+            }
+            else
+            {
+                position++;
+            }
+        }
+    }
+
+    // A newer write of the same cell is behind everybody who may still read it.
+    private bool IsHidden(ReadOnlySpan<ulong> state, int position, ReadOnlySpan<ulong> reads)
+    {
+        int cell = Writes.Place(state, position);
+        for (int newer = position + 1; newer <= Writes.Count(state); newer++)
+        {
+            if (Writes.Place(state, newer) == cell)
+            {
+                return IsSeenByAll(state, cell, newer, reads);
+            }
+        }
+
+        return false;
+    }
+
+    private bool IsSeenByAll(ReadOnlySpan<ulong> state, int cell, int position, ReadOnlySpan<ulong> reads)
+    {
+        ulong mask = new CellSpan(cell, 1).Mask;
+        for (int cpu = 0; cpu < _cpus.Length; cpu++)
+        {
+            if ((reads[cpu] & mask) != 0
+                && Math.Max(_cpus[cpu].Coherence[cell].Get(state).Read, _cpus[cpu].LoadFloor.Get(state).Read) < position)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    // Two writes side by side that store the same value: whoever reads one of them might as well have read the other, unless it is told apart by who wrote it.
+    private bool RepeatsNext(ReadOnlySpan<ulong> state, int position)
+    {
+        int next = position + 1;
+        if (next > Writes.Count(state) || Writes.IsPromise(state, next) || Writes.Place(state, position) != Writes.Place(state, next)
+            || Writes.Value(state, position) != Writes.Value(state, next))
+        {
+            return false;
+        }
+
+        int cell = Writes.Place(state, position);
+        for (int cpu = 0; cpu < _cpus.Length; cpu++)
+        {
+            CpuViews views = _cpus[cpu];
+            if (views.ReservedCell.Get(state) == cell + 1
+                || (views.Own[cell].Position.Get(state) == position && Writes.Cpu(state, next) != cpu))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private void Remove(Span<ulong> state, int position, bool merged)
+    {
+        for (int cpu = 0; cpu < _cpus.Length && !merged; cpu++)
+        {
+            OwnWrite own = _cpus[cpu].Own[Writes.Place(state, position)];
+            if (own.Position.Get(state) == position)
+            {
+                own.Position.Set(state, 0);
+                own.View.Set(state, default);
+                own.Value.Set(state, 0);
+                own.Load.Set(state, 0);
+            }
+        }
+
+        foreach (BitField field in _positions)
+        {
+            int value = field.Get(state);
+            if (value >= position)
+            {
+                field.Set(state, value - 1);
+            }
+        }
+
+        Writes.Remove(state, position);
+    }
+}
