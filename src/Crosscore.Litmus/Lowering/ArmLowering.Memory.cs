@@ -117,6 +117,18 @@ internal sealed partial class ArmLowering
                 int branch = _ops.Count;
                 Emit(MicroOp.Branch(differs, 0) with { IsPredicate = true });
                 Emit(MicroOp.Store(address, operand, width) with { Order = store, Pick = differs });
+                if (returns)
+                {
+                    // Where it stores, what it returns may come from memory, or be what was expected, which is the same: then that it is depends on the load as on
+                    // a pick. Each way has other dependencies, and the architecture allows both.
+                    int way = Temporary();
+                    Emit(MicroOp.Choose(way));
+                    int keep = _ops.Count;
+                    Emit(MicroOp.Branch(Operand.Of(way), 0) with { IsPredicate = true });
+                    Emit(MicroOp.Copy(loaded, expected) with { Pick = found });
+                    _ops[keep] = _ops[keep] with { Target = _ops.Count };
+                }
+
                 _ops[branch] = _ops[branch] with { Target = _ops.Count };
                 break;
             case ArmOpcode.Swap:

@@ -100,6 +100,8 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
 
     private void ParseQuantified()
     {
+        // "locations [...];" and nothing to ask.
+        scanner.Accept(";");
         Token token = scanner.Peek();
         if (token.Kind == TokenKind.End)
         {

@@ -100,6 +100,10 @@ internal sealed partial class CpuMachine<TMachine>
                 _fetch.Serialize(state, cpu, _setup.Memory);
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Serialize, op);
                 break;
+            case MicroOpKind.Choose:
+                // Which way makes a difference to dependencies only.
+                op.Destination.Set(state, _values.Number(0));
+                break;
             case MicroOpKind.CleanCode or MicroOpKind.InvalidateCode:
                 // Every other core keeps its instruction cache coherent by itself.
                 break;

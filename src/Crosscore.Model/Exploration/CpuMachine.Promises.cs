@@ -158,9 +158,8 @@ internal sealed partial class CpuMachine<TMachine>
 
     private void Follow(ulong[] origin, int run, int cpu, CompiledOp op, int choice, int count)
     {
-        bool writes = op.Kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode;
         int promise = -1;
-        if (writes && choice > count && choice == _views.Writes.Count(origin) + 1)
+        if (IsWrite(op) && choice > count && choice == _views.Writes.Count(origin) + 1)
         {
             int place;
             int floor;
@@ -281,6 +280,5 @@ internal sealed partial class CpuMachine<TMachine>
         choices.Add(0);
     }
 
-    private static bool HasChoices(CompiledOp op) => op.Kind is MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.Fetch or MicroOpKind.TryReservation
-        or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode;
+    private static bool HasChoices(CompiledOp op) => IsWrite(op) || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose;
 }

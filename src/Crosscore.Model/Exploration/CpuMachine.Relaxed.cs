@@ -23,7 +23,7 @@ internal sealed partial class CpuMachine<TMachine>
         bool interruptible = !inCpuCode && IsInterruptible(op);
         switch (op.Kind)
         {
-            case MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode:
+            case MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode:
                 if (!MayAccess(state, cpu))
                 {
                     return StepKind.Blocked;
@@ -31,10 +31,10 @@ internal sealed partial class CpuMachine<TMachine>
 
                 FindChoices(state, cpu, op, _choices);
                 return _choices.Count == 0 ? StepKind.Blocked
-                    : _choices.Count == 1 && !interruptible && (_setup.PromisesFirst ? !_alone || op.Kind != MicroOpKind.Store : op.Kind == MicroOpKind.Load && IsPrivate(code, op, inCpuCode))
+                    : _choices.Count == 1 && !interruptible && (_setup.PromisesFirst ? !_alone || !IsWrite(op) : op.Kind == MicroOpKind.Load && IsPrivate(code, op, inCpuCode))
                         ? StepKind.Local : StepKind.Visible;
             case MicroOpKind.AtomicBegin:
-                if (_views.Writes.Count(state) >= _views.Writes.Capacity)
+                if (code.IsFencedAtomic(code.Pc.Get(state)) && _views.Writes.Count(state) >= _views.Writes.Capacity)
                 {
                     WriteBoundReached = true;
                     return StepKind.Blocked;
@@ -56,6 +56,8 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
+    private static bool IsWrite(CompiledOp op) => op.Kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode;
+
     // While the writes are still being promised nobody executes anything.
     private bool MayAccess(ReadOnlySpan<ulong> state, int cpu) => _alone || !_setup.PromisesFirst || (HasBegun(state) && IsFirstUnfinished(state, cpu));
 
@@ -71,6 +73,10 @@ internal sealed partial class CpuMachine<TMachine>
                 break;
             case MicroOpKind.Fetch:
                 _views.Fetchable(state, cpu, op.Span.First, choices);
+                break;
+            case MicroOpKind.Choose:
+                choices.Add(0);
+                choices.Add(1);
                 break;
             case MicroOpKind.TryReservation:
                 if (_views.HasReservation(state, cpu, SpanOf(state, op).First))
@@ -131,7 +137,8 @@ internal sealed partial class CpuMachine<TMachine>
 
         if (count == writes.Capacity)
         {
-            WriteBoundReached = true;
+            // Where the program sets the limit, a run alone comes here only when it makes a write anew that is promised already.
+            WriteBoundReached |= !_setup.WritesAreBounded;
         }
         else if (_views.IsUndivided(state, cpu, place, order, count + 1))
         {
@@ -202,6 +209,10 @@ internal sealed partial class CpuMachine<TMachine>
                     Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.ReservationLost, op);
                 }
 
+                return pc + 1;
+            case MicroOpKind.Choose:
+                op.Destination.Set(state, _values.Number((ulong)choice));
+                op.DestinationView.Set(state, default);
                 return pc + 1;
             case MicroOpKind.Fetch:
                 FetchRelaxed(state, cpu, op, choice);

@@ -47,7 +47,7 @@ public static class Explorer
         }
 
         long start = Stopwatch.GetTimestamp();
-        var map = new CellMap(program);
+        var map = new CellMap(program, mayCut: core != CoreKind.AArch64);
         StaticAnalysis[] analyses = [.. program.Threads.Select((thread, id) => new StaticAnalysis(
             thread, map, program.Observations.Where(observed => observed.Thread == id).Select(observed => observed.Register)))];
 
@@ -165,6 +165,9 @@ public static class Explorer
         /// <summary>Whether all writes are promised before anything is executed: threads that each run on a CPU of their own, and loops that do not store without end.</summary>
         public bool PromisesFirst { get; private set; }
 
+        /// <summary>Whether the program itself sets a limit to how many writes there are.</summary>
+        public bool WritesAreBounded { get; private set; }
+
         /// <summary>Whether the execution has begun, where writes are promised first.</summary>
         public BitField Phase { get; }
 
@@ -228,6 +231,7 @@ public static class Explorer
             int?[] most = [.. analyses.Select(analysis => analysis.MostWrites(LongestBuffer))];
             bool bounded = plain && !most.Contains(null);
             PromisesFirst = plain && options.Promises;
+            WritesAreBounded = bounded;
             bool picks = AllCode(program).Any(op => !op.Pick.IsConstant);
             return new ViewSizes(Math.Max(1, bounded ? most.Sum()!.Value : options.WriteBound), picks);
         }
@@ -256,6 +260,12 @@ public static class Explorer
             for (int cell = 0; cell < map.Count; cell++)
             {
                 values.Number(map.InitialValue(cell));
+            }
+
+            // What a choice can give.
+            if (AllCode(program).Any(op => op.Kind is MicroOpKind.Choose or MicroOpKind.TryReservation))
+            {
+                values.Number(1);
             }
 
             // Numbers of CPUs and tasks, which code can ask for.

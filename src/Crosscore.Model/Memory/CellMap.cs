@@ -44,16 +44,21 @@ internal sealed class CellMap
     private readonly Dictionary<string, ulong> _masks = [];
     private readonly List<ulong> _initialValues = [];
     private readonly IReadOnlyList<MemoryRegion> _regions;
+    private readonly bool _mayCut;
 
-    public CellMap(ModelProgram program)
+    /// <summary>Cuts the memory of a program.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="mayCut">Whether a region may be cut into bytes; otherwise an access that is not of a whole element is an error when it happens.</param>
+    public CellMap(ModelProgram program, bool mayCut = true)
     {
         // One message to each CPU that an interrupt was handled, one for each task that it has left its CPU.
         Signals = program.System is null ? 0 : program.System.Cpus + program.Threads.Count;
         _regions = program.Memory;
+        _mayCut = mayCut;
         MicroOp[] accesses = [.. program.Threads.Concat(program.System?.CpuCode ?? []).SelectMany(thread => thread.Ops).Where(op => op.Width != 0)];
         foreach (MemoryRegion region in program.Memory)
         {
-            bool whole = accesses.All(op => FitsElements(region, op)) && program.Observations.All(observed =>
+            bool whole = !mayCut || accesses.All(op => FitsElements(region, op)) && program.Observations.All(observed =>
                 observed.Thread >= 0 || !Contains(region, observed.Address) || IsElement(region, observed.Address, observed.Width));
             // Bytes that are accessed together are several cells of one access, whatever the width of the element.
             HasByteCells |= !whole;
@@ -114,6 +119,11 @@ internal sealed class CellMap
         if (_widths[first] == width)
         {
             return new CellSpan(first, 1);
+        }
+
+        if (!_mayCut)
+        {
+            throw new ModelException($"An access of {width} byte(s) at {Describe(address)} is not of a whole element, which has {_widths[first]}; accesses of mixed sizes are not modelled on this core.");
         }
 
         // A misaligned access within 8 aligned bytes is one access (Intel SDM vol. 3, 9.1.1; AMD APM vol. 2, 7.3.2); across them it may be several.

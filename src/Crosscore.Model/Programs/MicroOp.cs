@@ -81,6 +81,9 @@ public enum MicroOpKind
     /// <summary>Destination := 0 when the exclusive store that follows may and will succeed, 1 when it fails; it may always fail (Arm ARM B2.9).</summary>
     TryReservation,
 
+    /// <summary>Destination := 0 or 1: the architecture leaves open which of two ways an instruction takes.</summary>
+    Choose,
+
     /// <summary>Cleans the code at address A from the data cache to where instructions are fetched from (DC CVAU).</summary>
     CleanCode,
 
@@ -185,6 +188,9 @@ public sealed record MicroOp
     /// <summary>Makes a <see cref="MicroOpKind.TryReservation"/>.</summary>
     public static MicroOp TryReservation(int destination, Operand address, int width) =>
         new(MicroOpKind.TryReservation) { Destination = destination, A = address, Width = width };
+
+    /// <summary>Makes a <see cref="MicroOpKind.Choose"/>.</summary>
+    public static MicroOp Choose(int destination) => new(MicroOpKind.Choose) { Destination = destination };
 
     /// <summary>Makes a <see cref="MicroOpKind.CleanCode"/> or <see cref="MicroOpKind.InvalidateCode"/>.</summary>
     public static MicroOp Maintain(MicroOpKind kind, Operand address) => kind is MicroOpKind.CleanCode or MicroOpKind.InvalidateCode

@@ -66,7 +66,7 @@ internal sealed class CpuViews
     /// <summary>What later fetches must not fall behind: raised by context synchronisation only.</summary>
     public BitField FetchFloor { get; }
 
-    /// <summary>What the last DSB found complete.</summary>
+    /// <summary>What the last DSB found complete, or a context synchronisation waited for: cache maintenance comes after it.</summary>
     public BitField Completed { get; }
 
     /// <summary>All DC CVAU so far.</summary>

@@ -76,11 +76,12 @@ internal sealed partial class ViewMemory
 
     private int OldestFetchable(ReadOnlySpan<ulong> state, int cpu, int cell)
     {
-        int position = _cpus[cpu].FetchFloor.Get(state);
+        // Fetches go in program order: what an earlier one has seen, a later one does not fall behind.
+        int position = Math.Max(_cpus[cpu].FetchFloor.Get(state), _cpus[cpu].Fetched.Get(state));
         if (_caches.HasFlag(CacheType.Dic))
         {
-            // Instruction caches are coherent and fetches go in order: as loads.
-            return Writes.Newest(state, cell, Math.Max(position, _cpus[cpu].Fetched.Get(state)));
+            // Instruction caches are coherent: as loads.
+            return Writes.Newest(state, cell, position);
         }
 
         int invalidated = Math.Max(Writes.Newest(state, PlaceOfMaintenance(cell, invalidates: true), position), Writes.Newest(state, PlaceOfMaintenance(-1, true), position));

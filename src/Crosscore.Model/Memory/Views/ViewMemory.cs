@@ -251,6 +251,7 @@ internal sealed partial class ViewMemory
                 View control = views.Control.Get(state);
                 int complete = Math.Max(views.Completed.Get(state), views.Fetched.Get(state));
                 Raise(state, views.FetchFloor, Math.Max(control.Read, complete));
+                Raise(state, views.Completed, Math.Max(control.Read, complete));
                 RaiseFloors(state, views, View.Of(Math.Max(control.Write, complete)));
                 break;
         }
