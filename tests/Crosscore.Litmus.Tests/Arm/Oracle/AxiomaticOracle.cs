@@ -11,8 +11,12 @@ internal sealed class AxiomaticOracle
     /// <summary>How often a path may pass an instruction. Loops that may go round more often are refused, not cut: a cut loop loses outcomes.</summary>
     public const int MostVisits = 6;
 
+    /// <summary>How many executions a test may have; above, it is refused rather than waited for.</summary>
+    public const int MostExecutions = 60_000;
+
     private readonly OracleTest _test;
     private readonly Clauses _clauses;
+    private int _executions;
     private readonly HashSet<FinalState> _outcomes = [];
 
     private AxiomaticOracle(OracleTest test, Clauses clauses)
@@ -32,6 +36,11 @@ internal sealed class AxiomaticOracle
 
     private void Judge(Execution execution)
     {
+        if (++_executions > MostExecutions)
+        {
+            throw new OracleRefusal("it has too many executions");
+        }
+
         // A store-exclusive to another address than was loaded has no defined success.
         if (execution.Paths.Any(path => path.Steps.Any(step => step.Partner >= 0 && step.Accesses[0].Address != path.Steps[step.Partner].Accesses[0].Address)))
         {
@@ -92,13 +101,22 @@ internal sealed class AxiomaticOracle
             ordered.Add(observed);
             if (ordered.IsAcyclic())
             {
-                if (Enumerable.Range(0, events.Count).FirstOrDefault(index => _test.VariableAt(events[index].Address!.Value) is null, -1) is int stray && stray >= 0)
-                {
-                    throw new OracleRefusal($"P{events[stray].Id.Thread} makes an access outside all variables");
-                }
-
+                RefuseStrays(events);
                 _outcomes.Add(outcome);
                 return;
+            }
+        }
+    }
+
+    private void RefuseStrays(EventTable events)
+    {
+        for (int index = 0; index < events.Count; index++)
+        {
+            ulong address = events[index].Address!.Value;
+            int size = events[index].Size;
+            if (address % (ulong)size != 0 || _test.VariableAt(address) is null || _test.VariableAt(address + (ulong)size - 1) is null)
+            {
+                throw new OracleRefusal($"P{events[index].Id.Thread} makes an access that is not aligned, or outside all variables");
             }
         }
     }

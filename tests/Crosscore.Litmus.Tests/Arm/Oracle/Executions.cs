@@ -77,11 +77,6 @@ internal sealed class Executions
                 continue;
             }
 
-            if (address % (ulong)read.Size != 0)
-            {
-                throw new OracleRefusal("it makes an access that is not aligned");
-            }
-
             int at = _choices.Sources.TryGetValue(read.Id, out AccessId?[]? sources) ? Array.FindIndex(sources, source => source is null) : 0;
             List<Access?> candidates = Candidates(read, at, accesses, writes);
             if (candidates.Count > 0)
