@@ -16,6 +16,9 @@ internal sealed partial class CpuMachine<TMachine>
     private const int PlaceShift = 24;
 
     private readonly List<ulong[]> _runs = [];
+
+    // For each of them, whether an access came before that a promise can overtake.
+    private readonly List<bool> _overtakes = [];
     private readonly Dictionary<ulong, List<int>> _runIndex = [];
     private readonly List<(int From, int To)> _edges = [];
     private readonly List<(int To, int Promise)> _candidates = [];
@@ -117,11 +120,12 @@ internal sealed partial class CpuMachine<TMachine>
         bool bound = WriteBoundReached;
         (_alone, _aloneFrom) = (true, count);
         _runs.Clear();
+        _overtakes.Clear();
         _runIndex.Clear();
         _edges.Clear();
         _candidates.Clear();
         bool complete = false;
-        AddRun(state);
+        AddRun(state, overtakes: false);
         var choices = new List<int>();
         ITraceRecorder? recorder = Recorder;
         Recorder = null;
@@ -136,7 +140,7 @@ internal sealed partial class CpuMachine<TMachine>
 
             CompiledThread code = Running(origin, cpu);
             CompiledOp op = code.Ops[code.Pc.Get(origin)];
-            if (EndsRunAlone(op) || NextStep(origin, cpu) is not (StepKind.Local or StepKind.Visible))
+            if (EndsRunAlone(code, origin) || NextStep(origin, cpu) is not (StepKind.Local or StepKind.Visible))
             {
                 continue;
             }
@@ -175,27 +179,31 @@ internal sealed partial class CpuMachine<TMachine>
                 (place, floor) = Maintenance(origin, cpu, op, op.Kind == MicroOpKind.InvalidateCode);
             }
 
-            if (place >= 0 && floor <= count && (_setup.PromisesFirst || run > 0))
+            if (place >= 0 && floor <= count && (_setup.PromisesFirst || _overtakes[run]))
             {
                 promise = (place << PlaceShift) | value;
             }
         }
 
+        // The load of an indivisible or exclusive pair reads what comes right before the store: there is nothing to overtake.
+        bool overtakes = !_setup.PromisesFirst && (_overtakes[run] || IsWrite(op)
+            || (op.Kind is MicroOpKind.Load or MicroOpKind.Fetch && (op.Order & (AccessOrder.Atomic | AccessOrder.Exclusive)) == 0));
         ulong[] next = [.. origin];
         Apply(next, new Move(MoveKind.Step, cpu, choice));
         for (int fused = 0; fused < 1000 && NextStep(next, cpu) == StepKind.Local; fused++)
         {
-            CompiledThread code = Running(next, cpu);
-            if (EndsRunAlone(code.Ops[code.Pc.Get(next)]))
+            if (EndsRunAlone(Running(next, cpu), next))
             {
                 break;
             }
 
+            CompiledThread code = Running(next, cpu);
+            overtakes |= !_setup.PromisesFirst && code.Ops[code.Pc.Get(next)].Kind == MicroOpKind.Load;
             Apply(next, new Move(MoveKind.Step, cpu, -1));
         }
 
         ClearDeadRegisters(next, cpu);
-        int to = AddRun(next);
+        int to = AddRun(next, overtakes);
         _edges.Add((run, to));
         if (promise >= 0)
         {
@@ -204,9 +212,24 @@ internal sealed partial class CpuMachine<TMachine>
     }
 
     // Behind a full fence nothing is worth promising, for what was executed before it comes before it. Where all promises are made first every write is promised.
-    private bool EndsRunAlone(CompiledOp op) => !_setup.PromisesFirst && (op.Kind is MicroOpKind.Serialize or MicroOpKind.AtomicBegin or MicroOpKind.SendIpi
-        or MicroOpKind.RequestFences or MicroOpKind.AwaitIpi or MicroOpKind.AwaitFences or MicroOpKind.Sleep or MicroOpKind.SwitchTo or MicroOpKind.EndInterrupt
-        || (op.Kind == MicroOpKind.Fence && op.Fence is FenceKind.Full or FenceKind.FullCompletion));
+    private bool EndsRunAlone(CompiledThread code, ReadOnlySpan<ulong> state)
+    {
+        if (_setup.PromisesFirst)
+        {
+            return false;
+        }
+
+        int pc = code.Pc.Get(state);
+        CompiledOp op = code.Ops[pc];
+        return op.Kind switch
+        {
+            MicroOpKind.Serialize or MicroOpKind.SendIpi or MicroOpKind.RequestFences or MicroOpKind.AwaitIpi or MicroOpKind.AwaitFences or MicroOpKind.Sleep
+                or MicroOpKind.SwitchTo or MicroOpKind.EndInterrupt => true,
+            MicroOpKind.AtomicBegin => code.IsFencedAtomic(pc),
+            MicroOpKind.Fence => op.Fence is FenceKind.Full or FenceKind.FullCompletion,
+            _ => false,
+        };
+    }
 
     private void AddKept(int cpu, int count, List<Move> moves)
     {
@@ -246,7 +269,7 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
-    private int AddRun(ReadOnlySpan<ulong> state)
+    private int AddRun(ReadOnlySpan<ulong> state, bool overtakes)
     {
         ulong hash = StateHash.Of(state);
         if (!_runIndex.TryGetValue(hash, out List<int>? known))
@@ -257,7 +280,7 @@ internal sealed partial class CpuMachine<TMachine>
 
         foreach (int number in known)
         {
-            if (state.SequenceEqual(_runs[number]))
+            if (_overtakes[number] == overtakes && state.SequenceEqual(_runs[number]))
             {
                 return number;
             }
@@ -265,6 +288,7 @@ internal sealed partial class CpuMachine<TMachine>
 
         known.Add(_runs.Count);
         _runs.Add(state.ToArray());
+        _overtakes.Add(overtakes);
         return _runs.Count - 1;
     }
 

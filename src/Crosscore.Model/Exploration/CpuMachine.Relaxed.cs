@@ -231,6 +231,8 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.AtomicBegin:
                 return _setup.PromisesFirst || !code.IsFencedAtomic(pc) ? pc + 1 : ExecuteFencedAtomic(state, cpu, code, pc);
             case MicroOpKind.AtomicEnd:
+                // A compare-and-swap that did not store leaves no reservation either.
+                _views.DropReservation(state, cpu);
                 return pc + 1;
             default:
                 op.DestinationView.Set(state, default);

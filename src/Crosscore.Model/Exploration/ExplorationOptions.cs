@@ -40,8 +40,14 @@ public enum Reductions
     /// <summary>A register whose value can no longer matter is zero.</summary>
     DeadRegisters = 4,
 
+    /// <summary>
+    /// On AArch64 cores, where a program is nothing but threads that each run on a CPU of their own: all writes are promised before anything is executed, and then the
+    /// CPUs run one after the other (Promising-ARM, section 7). Other cores have nothing to promise.
+    /// </summary>
+    PromisesFirst = 8,
+
     /// <summary>All of them.</summary>
-    All = LocalFusion | Independence | DeadRegisters,
+    All = LocalFusion | Independence | DeadRegisters | PromisesFirst,
 }
 
 /// <summary>How to explore.</summary>

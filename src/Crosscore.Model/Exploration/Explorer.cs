@@ -58,13 +58,22 @@ public static class Explorer
             try
             {
                 var setup = new Setup(program, map, analyses, options, spareBits, core);
-                return core switch
+                Exploration exploration = core switch
                 {
                     CoreKind.X86Tso => Search(setup, setup.TotalStoreOrder(), start, progress, cancellation),
                     CoreKind.Sc => Search(setup, setup.SequentialConsistency(), start, progress, cancellation),
                     CoreKind.AArch64 => Search(setup, (new ViewMachine(setup.Views!), new bool[setup.Scheduler.Cpus]), start, progress, cancellation),
                     _ => throw new ArgumentOutOfRangeException(nameof(core), core, "No such kind of core."),
                 };
+
+                // A loop that stores without end is finite only where writes can be forgotten.
+                if (!setup.PromisesFirst || !exploration.Bounds.HasFlag(Bounds.Writes))
+                {
+                    return exploration;
+                }
+
+                options = options with { Reductions = options.Reductions & ~Reductions.PromisesFirst };
+                spareBits -= 2;
             }
             catch (ValuesExceededException)
             {
@@ -230,7 +239,7 @@ public static class Explorer
             bool plain = program.System is null && !Requests.Any;
             int?[] most = [.. analyses.Select(analysis => analysis.MostWrites(LongestBuffer))];
             bool bounded = plain && !most.Contains(null);
-            PromisesFirst = plain && options.Promises;
+            PromisesFirst = plain && options.Promises && options.Reductions.HasFlag(Reductions.PromisesFirst);
             WritesAreBounded = bounded;
             bool picks = AllCode(program).Any(op => !op.Pick.IsConstant);
             return new ViewSizes(Math.Max(1, bounded ? most.Sum()!.Value : options.WriteBound), picks);

@@ -13,6 +13,7 @@ internal sealed class ModelOptions
         ["fusion"] = Reductions.LocalFusion,
         ["independence"] = Reductions.Independence,
         ["dead-registers"] = Reductions.DeadRegisters,
+        ["promises-first"] = Reductions.PromisesFirst,
         ["all"] = Reductions.All,
     };
 

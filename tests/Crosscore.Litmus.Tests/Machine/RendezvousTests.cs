@@ -134,6 +134,7 @@ public class RendezvousTests
         var refused = new LitmusTest
         {
             File = test.File,
+            Architecture = test.Architecture,
             Name = test.Name,
             Description = test.Description,
             PropertyPositions = test.PropertyPositions,

@@ -93,7 +93,7 @@ public class TestSyntaxTests
     public void Registers_and_memory_hold_numbers_and_addresses()
     {
         LitmusTest test = Litmus.Question("0:rax=1; P0:%rbx=-1; uint8_t 0:rcx=0x1ff; 0:rsi=x; 0:rdi=&t[1]; int t[2]; p=x; uint64_t 0:r8", "exists (p=&x /\\ 0:rsi=x /\\ 0:rdi=t[1])");
-        IReadOnlyDictionary<X86Register, InitialValue> registers = test.Threads[0].InitialRegisters;
+        IReadOnlyDictionary<TestRegister, InitialValue> registers = test.Threads[0].InitialRegisters;
         Assert.Equal(new InitialValue(1), registers[X86Register.Rax]);
         Assert.Equal(new InitialValue(ulong.MaxValue), registers[X86Register.Rbx]);
         Assert.Equal(new InitialValue(0xFF), registers[X86Register.Rcx]);

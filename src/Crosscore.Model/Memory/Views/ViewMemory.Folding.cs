@@ -61,6 +61,33 @@ internal sealed partial class ViewMemory
         }
     }
 
+    // A write of somebody else after the one that was reserved makes the exclusive store fail. It must not be forgotten that it was there.
+    private void LoseReservations(Span<ulong> state, int position)
+    {
+        int cell = Writes.Place(state, position);
+        int next = position + 1;
+        while (next <= Writes.Count(state) && Writes.Place(state, next) != cell)
+        {
+            next++;
+        }
+
+        for (int cpu = 0; cpu < _cpus.Length; cpu++)
+        {
+            if (!HasReservation(state, cpu, cell))
+            {
+                continue;
+            }
+
+            int reserved = _cpus[cpu].ReservedPosition.Get(state);
+            bool passed = reserved < position && Writes.Cpu(state, position) != cpu;
+            bool followed = reserved == position && next <= Writes.Count(state) && Writes.Cpu(state, next) != cpu;
+            if (passed || followed)
+            {
+                DropReservation(state, cpu);
+            }
+        }
+    }
+
     // A newer write of the same cell is behind everybody who may still read it.
     private bool IsHidden(ReadOnlySpan<ulong> state, int position, ReadOnlySpan<ulong> reads)
     {
@@ -117,6 +144,7 @@ internal sealed partial class ViewMemory
 
     private void Remove(Span<ulong> state, int position, bool merged)
     {
+        LoseReservations(state, position);
         for (int cpu = 0; cpu < _cpus.Length && !merged; cpu++)
         {
             OwnWrite own = _cpus[cpu].Own[Writes.Place(state, position)];

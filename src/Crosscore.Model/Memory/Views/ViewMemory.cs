@@ -153,6 +153,11 @@ internal sealed partial class ViewMemory
             return true;
         }
 
+        if (!HasReservation(state, cpu, cell))
+        {
+            return false;
+        }
+
         int loaded = _cpus[cpu].ReservedPosition.Get(state);
         for (int between = Math.Min(position, Writes.Count(state) + 1) - 1; between > loaded; between--)
         {
@@ -165,7 +170,7 @@ internal sealed partial class ViewMemory
         return true;
     }
 
-    /// <summary>Whether a CPU holds a reservation of a cell.</summary>
+    /// <summary>Whether a CPU holds a reservation of a cell, by an exclusive load or by the load of an indivisible instruction that it is in.</summary>
     public bool HasReservation(ReadOnlySpan<ulong> state, int cpu, int cell) => _cpus[cpu].ReservedCell.Get(state) == cell + 1;
 
     public void DropReservation(Span<ulong> state, int cpu)

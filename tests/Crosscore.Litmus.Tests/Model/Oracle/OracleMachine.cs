@@ -33,9 +33,9 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
 
         foreach (LitmusThread thread in test.Threads)
         {
-            foreach ((X86Register register, InitialValue value) in thread.InitialRegisters)
+            foreach ((TestRegister register, InitialValue value) in thread.InitialRegisters)
             {
-                state.Threads[thread.Id].Registers[(int)register] = _layout.Resolve(value, MemoryLayout.ModelBase);
+                state.Threads[thread.Id].Registers[register.Number] = _layout.Resolve(value, MemoryLayout.ModelBase);
             }
         }
 
@@ -303,5 +303,5 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
     /// <summary>The outcome that a final state is.</summary>
     public Outcome OutcomeOf(OracleState state) => new([.. test.Observables.Select(observable => observable.Variable is Variable variable
         ? state.ReadMemory(_layout.ModelAddressOf(variable.Name) + (ulong)(observable.Element * variable.Type.Width), variable.Type.Width)
-        : OracleArithmetic.Cut(state.Threads[observable.Thread].Registers[(int)observable.Register], observable.Type.Width))]);
+        : OracleArithmetic.Cut(state.Threads[observable.Thread].Registers[observable.Register.Number], observable.Type.Width))]);
 }

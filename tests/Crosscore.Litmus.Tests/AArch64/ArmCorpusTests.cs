@@ -1,0 +1,68 @@
+using Crosscore.Litmus.Answers;
+using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Tests.Model;
+using Crosscore.Model.Exploration;
+
+namespace Crosscore.Litmus.Tests.AArch64;
+
+/// <summary>The AArch64 machine on the public tests whose answers others have published.</summary>
+public class ArmCorpusTests
+{
+    // Of the public folders, the file that is no test: a link that its archive kept as text.
+    private const string NoTest = "MP+rel+CSEL-addr.litmus";
+
+    [Fact]
+    public void Every_public_AArch64_test_has_its_known_verdict()
+    {
+        var answers = new KnownAnswers();
+        int known = 0;
+        foreach (LitmusTest test in All())
+        {
+            KnownAnswers.Comparison comparison = answers.Compare(Outcomes.Explore(test, CoreKind.AArch64));
+            Assert.True(comparison.Agrees, $"{test.File}: {string.Join("; ", comparison.Disagreements)}");
+            known += comparison.Known;
+        }
+
+        Assert.Equal(KnownKinds, known);
+    }
+
+    [Fact]
+    public void Promising_all_writes_first_finds_what_interleaving_finds_on_every_public_test()
+    {
+        foreach (LitmusTest test in All())
+        {
+            ModelVerdict first = Outcomes.Explore(test, CoreKind.AArch64);
+            ModelVerdict interleaved = Outcomes.Explore(test, CoreKind.AArch64, new ExplorationOptions { Reductions = Reductions.All & ~Reductions.PromisesFirst, MaxStates = 5_000 });
+            if (interleaved.Exploration.Bounds == Bounds.None)
+            {
+                Outcomes.AssertEqual(interleaved, [.. first.Allowed]);
+            }
+        }
+    }
+
+    [Fact]
+    public void Every_combination_of_reductions_finds_the_same_on_every_public_AArch64_test()
+    {
+        foreach (LitmusTest test in All())
+        {
+            ModelVerdict reference = Outcomes.Explore(test, CoreKind.AArch64);
+            foreach (Reductions reductions in ReductionCheck.Combinations)
+            {
+                var options = new ExplorationOptions { Reductions = reductions | Reductions.PromisesFirst };
+                Outcomes.AssertEqual(Outcomes.Explore(test, CoreKind.AArch64, options), [.. reference.Allowed]);
+            }
+        }
+    }
+
+    private const int KnownKinds = 258;
+
+    private static IEnumerable<LitmusTest> All()
+    {
+        string root = Path.GetDirectoryName(Corpus.Folder())!;
+        return ((string[])["aarch64", "aarch64-ifetch"])
+            .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(root, folder), "*.litmus", SearchOption.AllDirectories))
+            .Where(file => Path.GetFileName(file) != NoTest && !File.ReadAllText(file).Contains("pte", StringComparison.OrdinalIgnoreCase))
+            .Order(StringComparer.Ordinal)
+            .Select(file => LitmusParser.Parse(File.ReadAllText(file), file));
+    }
+}
