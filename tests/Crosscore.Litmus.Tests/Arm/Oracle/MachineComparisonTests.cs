@@ -1,0 +1,98 @@
+namespace Crosscore.Litmus.Tests.Arm.Oracle;
+
+/// <summary>The operational machine allows what the axioms allow, no more and no less.</summary>
+public class MachineComparisonTests(ITestOutputHelper output)
+{
+    // Which random programs are made; a failure names its program's own seed and prints the program, shrunk. Another block of seeds looks at others.
+    private static readonly int FirstSeed = int.Parse(Environment.GetEnvironmentVariable("CROSSCORE_ARM_SEED") ?? "0", System.Globalization.CultureInfo.InvariantCulture);
+
+    [Theory]
+    [InlineData("catalogue", 79)]
+    [InlineData("cas", 31)]
+    [InlineData("readers-guide", 44)]
+    public void Every_public_test_about_data_has_the_outcomes_of_the_oracle(string folder, int count)
+    {
+        // OracleCorpusTests says which tests the oracle refuses, and why.
+        IEnumerable<(string File, string Text)> texts = OracleCorpus.Files(folder).Select(test => (test.File, File.ReadAllText(test.File)));
+        Assert.Equal(count, Judged([.. texts]));
+    }
+
+    [Fact]
+    public void Every_classic_cycle_has_the_outcomes_of_the_oracle()
+    {
+        List<(string, string)> cycles = [.. ArmCycles.All(mostOfShape: 150)];
+        Assert.True(cycles.Count > 2_000, $"Only {cycles.Count} cycles were made.");
+        Assert.Equal(cycles.Count, Judged(cycles));
+    }
+
+    [Theory]
+    [InlineData(ArmIngredients.Plain, 400)]
+    [InlineData(ArmIngredients.Atomics, 400)]
+    [InlineData(ArmIngredients.Exclusives, 120)]
+    [InlineData(ArmIngredients.Picks, 400)]
+    [InlineData(ArmIngredients.Picks | ArmIngredients.Atomics | ArmIngredients.Branches, 500)]
+    [InlineData(ArmIngredients.Addressing, 300)]
+    [InlineData(ArmIngredients.Loops | ArmIngredients.Branches, 150)]
+    public void Every_random_program_has_the_outcomes_of_the_oracle(ArmIngredients ingredients, int count)
+    {
+        int judged = JudgedRandom(ingredients, count);
+
+        // Programs that are too large for one of the two are passed over; they must stay the exception.
+        Assert.True(judged * 10 >= count * 8, $"Only {judged} of {count} programs were judged.");
+    }
+
+    [Fact]
+    public void A_program_with_accesses_of_several_widths_is_refused_or_has_the_outcomes_of_the_oracle() => JudgedRandom(ArmIngredients.MixedSizes, 200);
+
+    private int Judged(List<(string Name, string Text)> tests)
+    {
+        var different = new List<string>();
+        int judged = 0;
+        foreach ((string name, string text) in tests)
+        {
+            ComparisonResult result = MachineComparison.Compare(text, name);
+            judged += result.NotJudged is null ? 1 : 0;
+            if (result.NotJudged is not null)
+            {
+                output.WriteLine($"{name}: {result.NotJudged}");
+            }
+
+            if (result.Difference is not null)
+            {
+                different.Add($"{name}: {result.Difference}{text}");
+            }
+        }
+
+        Assert.True(different.Count == 0, $"{different.Count} of {tests.Count} differ.\n" + string.Join('\n', different.Take(20)));
+        return judged;
+    }
+
+    private int JudgedRandom(ArmIngredients ingredients, int count)
+    {
+        var reasons = new List<string>();
+        for (int seed = FirstSeed; seed < FirstSeed + count; seed++)
+        {
+            RandomArmProgram program = RandomArmProgram.Make(seed, ingredients);
+            ComparisonResult result = Compare(program);
+            if (result.NotJudged is string reason)
+            {
+                reasons.Add(reason);
+            }
+            else if (result.Difference is not null)
+            {
+                // The first smaller one that still differs, again and again.
+                while (RandomArmProgram.Shrink(program).FirstOrDefault(smaller => Compare(smaller).Difference is not null) is RandomArmProgram smaller)
+                {
+                    program = smaller;
+                }
+
+                Assert.Fail($"{Compare(program).Difference}{program}");
+            }
+        }
+
+        output.WriteLine($"{count - reasons.Count} of {count} judged. {string.Join(", ", reasons.GroupBy(reason => reason).Select(group => $"{group.Count()}: {group.Key}").Take(5))}");
+        return count - reasons.Count;
+    }
+
+    private static ComparisonResult Compare(RandomArmProgram program) => MachineComparison.Compare(program.Text, $"seed-{program.Seed}.litmus", mostStates: 60_000);
+}
