@@ -105,6 +105,7 @@ public static class Explorer
             Values.LargestNumber = Values.Count == 1 && spareBits == 0 ? 0 : (1 << bits) - 1;
             Scheduler = new Scheduler(program, options.PreemptionBound, Layout);
             Interrupts = new Interrupts(program, Scheduler.Cpus, Layout);
+            Sections = new Sections(program, Layout);
             Requests = new FenceRequests(analyses, Scheduler.Cpus, Layout);
             Threads = [.. program.Threads.Select((code, id) => new CompiledThread(
                 id, code, analyses[id], map, Layout, Values, program.System?.Preemptible ?? false, program.System?.Tasks[id].IsKernelThread ?? false))];
@@ -140,6 +141,8 @@ public static class Explorer
         public Scheduler Scheduler { get; }
 
         public Interrupts Interrupts { get; }
+
+        public Sections Sections { get; }
 
         public InstructionFetch Fetch { get; }
 

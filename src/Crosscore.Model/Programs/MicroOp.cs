@@ -77,6 +77,9 @@ public enum MicroOpKind
 
     /// <summary>Marks the current task, so that the per-CPU section it is in, if any, restarts before its next instruction in user mode.</summary>
     MarkRestart,
+
+    /// <summary>Names the section Target of its thread (<see cref="ThreadCode.Sections"/>) as the one that is to restart; it takes the place of the one before.</summary>
+    ArmSection,
 }
 
 /// <summary>Where an operation stands, which decides what may come between it and its neighbours. The default is user mode.</summary>
@@ -156,6 +159,10 @@ public sealed record MicroOp
     /// <summary>Makes a <see cref="MicroOpKind.Fetch"/>.</summary>
     public static MicroOp Fetch(int destination, Operand address, int width) => new(MicroOpKind.Fetch) { Destination = destination, A = address, Width = width };
 
+    /// <summary>Makes a <see cref="MicroOpKind.ArmSection"/>.</summary>
+    /// <param name="section">The number of the section.</param>
+    public static MicroOp ArmSection(int section) => new(MicroOpKind.ArmSection) { Target = section };
+
     /// <summary>Makes a <see cref="MicroOpKind.SwitchTo"/>.</summary>
     public static MicroOp SwitchTo(Operand next) => new(MicroOpKind.SwitchTo) { A = next };
 
@@ -190,7 +197,7 @@ public sealed record MicroOp
     /// <see cref="MicroOpKind.RequestFences"/>, <see cref="MicroOpKind.AwaitFences"/>, <see cref="MicroOpKind.Halt"/>, <see cref="MicroOpKind.Serialize"/>,
     /// <see cref="MicroOpKind.AwaitIpi"/>, <see cref="MicroOpKind.Sleep"/>, <see cref="MicroOpKind.EndInterrupt"/>,
     /// <see cref="MicroOpKind.ReturnFromInterrupt"/>, <see cref="MicroOpKind.EndSwitch"/>, <see cref="MicroOpKind.MarkRestart"/>.</param>
-    public static MicroOp Plain(MicroOpKind kind) => kind >= MicroOpKind.AtomicBegin && kind is not (MicroOpKind.ReadCpu or MicroOpKind.ReadCurrent or MicroOpKind.SendIpi or MicroOpKind.Fetch or MicroOpKind.SwitchTo)
+    public static MicroOp Plain(MicroOpKind kind) => kind >= MicroOpKind.AtomicBegin && kind is not (MicroOpKind.ReadCpu or MicroOpKind.ReadCurrent or MicroOpKind.SendIpi or MicroOpKind.Fetch or MicroOpKind.SwitchTo or MicroOpKind.ArmSection)
         ? new(kind)
         : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation has operands.");
 }
