@@ -12,6 +12,7 @@ var root = new RootCommand("Litmus tests of memory, decided by an exhaustive mod
     TestCommand.Explore(),
     TestCommand.Run(),
     MachineCommand.Create(),
+    AblateCommand.Create(),
     KernelsCommand.Create(),
 };
 

@@ -63,7 +63,7 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
     };
 
     // "Options=NAME=VALUE ..." and "Remove=LABEL ..." of the header. A label that a design does not have is nothing to remove from it.
-    private static KernelDesign Configure(LitmusTest test, KernelDesign design)
+    internal static KernelDesign Configure(LitmusTest test, KernelDesign design)
     {
         var options = new Dictionary<string, string>();
         foreach (string entry in Words(test, "Options"))

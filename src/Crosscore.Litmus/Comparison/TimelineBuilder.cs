@@ -161,7 +161,7 @@ internal sealed class TimelineBuilder
     {
         TraceEventKind.Load or TraceEventKind.Store or TraceEventKind.AtomicLoad or TraceEventKind.AtomicStore or TraceEventKind.ReachMemory =>
             _verdict.Layout.Describe(happened.Address) is null && !_shared.Contains(happened.Address),
-        TraceEventKind.BeginReturn => true,
+        TraceEventKind.BeginReturn or TraceEventKind.MarkRestart => true,
         _ => false,
     };
 

@@ -42,6 +42,12 @@ internal static class FlagChecker
                     changed |= Add(before, thread.Labels[target], after);
                 }
 
+                // From every instruction of a section a restart goes to its abort.
+                for (int inside = index + 1; instruction.Opcode == X86Opcode.Rseq && inside < thread.Labels[instruction.SectionEnd!]; inside++)
+                {
+                    changed |= Add(before, thread.Labels[instruction.SectionAbort!], before[inside]);
+                }
+
                 if (instruction.Opcode is not (X86Opcode.Jmp or X86Opcode.Ret))
                 {
                     changed |= Add(before, index + 1, after);

@@ -27,7 +27,7 @@ internal sealed class KernelLowering
         {
             int space = thread.AddressSpace is null ? -1 : spaces.ToList().IndexOf(thread.AddressSpace);
             tasks.Add(new KernelTask(space, thread.Start == TaskStart.Running ? thread.Cpu : -1, Held(test.Threads[tasks.Count], spaces)));
-            _tasks.Add(new TaskPlacement(thread.Cpu, thread.Start, thread.Pinned, thread.AddressSpace is null, IsIdle: false));
+            _tasks.Add(new TaskPlacement(thread.Cpu, thread.Start, thread.Pinned, thread.AddressSpace is null, IsIdle: false, thread.TakesSignals));
         }
 
         foreach (int cpu in system.IdleCpus)

@@ -20,6 +20,7 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
     private readonly Dictionary<X86Register, int> _registers = [];
     private readonly List<ulong> _initialValues = [];
     private readonly List<int> _temporaries = [];
+    private readonly List<RestartableSection> _sections;
     private int _flags = -1;
     private int _usedTemporaries;
     private int _source;
@@ -46,6 +47,8 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
 
         starts[^1] = _ops.Count;
         ResolveJumps(starts);
+        _sections = [.. thread.Code.Index().Where(entry => entry.Item.Opcode == X86Opcode.Rseq).Select(entry => new RestartableSection(
+            starts[entry.Index + 1], starts[thread.Labels[entry.Item.SectionEnd!]], starts[thread.Labels[entry.Item.SectionAbort!]]))];
     }
 
     int IThreadLowering.ModelRegister(TestRegister register) => ModelRegister(register.X86);
@@ -64,7 +67,7 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
     }
 
     /// <summary>The column as code of the model; call it after the last <see cref="ModelRegister"/>.</summary>
-    public ThreadCode Build() => new() { Ops = _ops, InitialRegisters = _initialValues };
+    public ThreadCode Build() => new() { Ops = _ops, InitialRegisters = _initialValues, Sections = _sections };
 
     int ICodeSink.Task => _thread.Id;
 
@@ -197,6 +200,14 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
                 break;
             case X86Opcode.Call:
                 LowerCall(instruction);
+                break;
+            case X86Opcode.Rseq:
+                Emit(MicroOp.ArmSection(_thread.Code.Take(_source).Count(earlier => earlier.Opcode == X86Opcode.Rseq)));
+                break;
+            case X86Opcode.RseqCpu:
+                // A task moves only inside of the kernel, which refreshes the number before the task goes on: it is that of the CPU.
+                int number = ModelRegister(((RegisterOperand)instruction.Operands[0]).Register);
+                Emit(_kernel is null ? MicroOp.Copy(number, Operand.Number((ulong)_thread.Id)) : MicroOp.Read(MicroOpKind.ReadCpu, number));
                 break;
             case X86Opcode.Serialize:
                 Emit(MicroOp.Plain(MicroOpKind.Serialize));

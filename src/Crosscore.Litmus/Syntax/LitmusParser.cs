@@ -222,10 +222,44 @@ public sealed class LitmusParser
                 }
             }
 
+            for (int index = 0; index < _code.Count; index++)
+            {
+                if (_code[index].Opcode == X86Opcode.Rseq)
+                {
+                    CheckSection(scanner, index);
+                }
+            }
+
             return new LitmusThread
             {
                 Id = Id, InitialRegisters = registers, Code = _code, ArmCode = [.. ArmCode], Handler = HasHandler ? HandlerStart : -1, Labels = labels,
             };
+        }
+
+        private void CheckSection(LitmusScanner scanner, int index)
+        {
+            X86Instruction rseq = _code[index];
+            foreach (string label in new[] { rseq.SectionEnd!, rseq.SectionAbort! }.Where(label => !_labels.ContainsKey(label)))
+            {
+                throw scanner.Error(rseq.Position, $"found the label {label}, expected one of column P{Id}: {string.Join(", ", _labels.Keys)}");
+            }
+
+            int end = _labels[rseq.SectionEnd!];
+            int abort = _labels[rseq.SectionAbort!];
+            if (end <= index + 1)
+            {
+                throw scanner.Error(rseq.Position, $"found a section that ends at {rseq.SectionEnd}, expected a label behind at least one instruction more");
+            }
+
+            if (abort > index && abort < end)
+            {
+                throw scanner.Error(rseq.Position, $"found a section that restarts at {rseq.SectionAbort} within itself, expected a label outside of it");
+            }
+
+            if (_code.Take(end).Skip(index + 1).FirstOrDefault(inside => inside.Opcode is X86Opcode.Membarrier or X86Opcode.Syscall or X86Opcode.Rseq) is { } forbidden)
+            {
+                throw scanner.Error(forbidden.Position, $"found {forbidden} in a restartable section, which the kernel forbids; expected it outside");
+            }
         }
     }
 

@@ -59,6 +59,7 @@ public sealed record LitmusTest
         : Variables.Any(variable => variable.IsCode) ? "it changes code"
         : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Syscall)) ? "it makes system calls of a kernel design"
         : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Serialize)) ? "it serialises cores, which only changed code can notice"
+        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode is X86Opcode.Rseq or X86Opcode.RseqCpu)) ? "it has restartable sections"
         : System.IsPlain ? null
         : "it places its threads on CPUs";
 }

@@ -7,7 +7,8 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="Start">Whether it runs there, waits for it, or sleeps inside of a system call.</param>
 /// <param name="AddressSpace">The name of its address space; <see langword="null"/> for a kernel thread.</param>
 /// <param name="Pinned">Whether it stays on its CPU.</param>
-public sealed record ThreadPlacement(int Cpu, TaskStart Start, string? AddressSpace, bool Pinned);
+/// <param name="TakesSignals">Whether signals come to it, at any instruction.</param>
+public sealed record ThreadPlacement(int Cpu, TaskStart Start, string? AddressSpace, bool Pinned, bool TakesSignals = false);
 
 /// <summary>What whoever asks about tests wants of the machine beneath them, beyond what they say themselves.</summary>
 /// <param name="Cpus">The fewest CPUs that it has.</param>
@@ -101,6 +102,7 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
         TaskStart start = TaskStart.Running;
         string? space = DefaultAddressSpace;
         bool pinned = false;
+        bool signals = false;
         string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         for (int index = 0; index < words.Length; index++)
         {
@@ -127,15 +129,18 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
                 case "pinned":
                     pinned = true;
                     break;
+                case "signals":
+                    signals = true;
+                    break;
                 case "kthread":
                     space = null;
                     break;
                 default:
-                    throw scanner.Error(position, $"found '{words[index]}' in the place of P{thread}, expected cpu N, mm NAME, running, runnable, asleep, pinned or kthread");
+                    throw scanner.Error(position, $"found '{words[index]}' in the place of P{thread}, expected cpu N, mm NAME, running, runnable, asleep, pinned, signals or kthread");
             }
         }
 
-        return new ThreadPlacement(cpu, start, space, pinned);
+        return new ThreadPlacement(cpu, start, space, pinned, signals);
     }
 
     private static int ParseOffline(

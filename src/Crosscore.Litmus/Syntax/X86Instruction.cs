@@ -20,6 +20,12 @@ public enum X86Opcode
     /// <summary>Runs code of the test: %eax becomes what it returns now.</summary>
     Call,
 
+    /// <summary>Ours: what stands between it and a label is a restartable section (rseq(2)).</summary>
+    Rseq,
+
+    /// <summary>Ours: the number of the CPU, as the thread's area of rseq(2) has it: refreshed on every return to user mode.</summary>
+    RseqCpu,
+
     /// <summary>An instruction that serialises the core (Intel SDM vol. 3, 9.3): CPUID, SERIALIZE, IRETQ to the next instruction.</summary>
     Serialize,
 }
@@ -105,6 +111,12 @@ public sealed class X86Instruction : ITestInstruction
 
     /// <summary>The name and the arguments of <see cref="X86Opcode.Syscall"/>.</summary>
     public IReadOnlyList<string> Syscall { get; init; } = [];
+
+    /// <summary>The label behind the section that <see cref="X86Opcode.Rseq"/> begins.</summary>
+    public string? SectionEnd { get; init; }
+
+    /// <summary>The label at which that section restarts.</summary>
+    public string? SectionAbort { get; init; }
 
     /// <summary>The command of <see cref="X86Opcode.Membarrier"/>.</summary>
     public required MembarrierCommand Command { get; init; }

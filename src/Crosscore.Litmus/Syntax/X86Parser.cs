@@ -115,6 +115,8 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             "membarrier" => ParseMembarrier(mnemonic),
             "syscall" => ParseSyscall(mnemonic),
             "call" or "callq" => ParseCall(mnemonic),
+            "rseq" => ParseSection(mnemonic),
+            "rseq_cpu_id" => ParseCpuNumber(mnemonic),
             _ => ParseKnown(mnemonic, name, locked),
         };
         if (locked)
@@ -373,6 +375,30 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             : throw scanner.Unexpected(scanner.Peek(), "the name of a system call of the kernel design");
     }
 
+    // rseq COMMIT,ABORT: two labels of the column.
+    private X86Instruction ParseSection(Token mnemonic)
+    {
+        Token end = scanner.Next();
+        if (end.Kind != TokenKind.Name)
+        {
+            throw scanner.Unexpected(end, "the label behind the section, a comma, and the label at which it restarts");
+        }
+
+        scanner.Expect(",", "and the label at which the section restarts");
+        Token abort = scanner.Next();
+        return abort.Kind == TokenKind.Name
+            ? Make(mnemonic, X86Opcode.Rseq, 0, [], false, sectionEnd: end.Text, sectionAbort: abort.Text)
+            : throw scanner.Unexpected(abort, "the label at which the section restarts");
+    }
+
+    private X86Instruction ParseCpuNumber(Token mnemonic)
+    {
+        Token first = scanner.Peek();
+        return ParseOperand(4) is RegisterOperand { Width: 4 } register
+            ? Make(mnemonic, X86Opcode.RseqCpu, 4, [register], false)
+            : throw scanner.Unexpected(first, "a register of 4 bytes, which takes the number of the CPU");
+    }
+
     private X86Instruction ParseCall(Token mnemonic)
     {
         Token name = scanner.Next();
@@ -565,7 +591,9 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         string? target = null,
         MembarrierCommand command = default,
         int sourceWidth = 0,
-        IReadOnlyList<string>? syscall = null) => new()
+        IReadOnlyList<string>? syscall = null,
+        string? sectionEnd = null,
+        string? sectionAbort = null) => new()
         {
             Opcode = opcode,
             Width = width,
@@ -576,6 +604,8 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             Target = target,
             Command = command,
             Syscall = syscall ?? [],
+            SectionEnd = sectionEnd,
+            SectionAbort = sectionAbort,
             Position = mnemonic.Position,
             Text = (locked ? "lock; " : "") + scanner.TextFrom(mnemonic),
         };

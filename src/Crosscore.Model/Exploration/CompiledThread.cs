@@ -61,7 +61,7 @@ internal sealed class CompiledThread
 
     public StaticAnalysis Analysis { get; }
 
-    /// <summary>For each operation, whether an interrupt or a switch that may come before it may not come after it.</summary>
+    /// <summary>For each operation, whether an interrupt or a switch that may come before it may not come after it, or does something else there.</summary>
     public bool[] ShutsWindow { get; }
 
     /// <summary>For each operation, the words that hold registers and which of their bits still matter there.</summary>
@@ -121,7 +121,8 @@ internal sealed class CompiledThread
 
             // A task that is switched out where the kernel asks itself comes back without returning from an interrupt; elsewhere it comes back by one, which
             // may serialise. So the two are different windows. Test: litmus/kernel/ScenarioC.FromSystemCall.NoBarriers.litmus.
-            || (At(index).HasFlag(OpContext.ReschedulePoint) && !At(next).HasFlag(OpContext.ReschedulePoint))))];
+            || (At(index).HasFlag(OpContext.ReschedulePoint) && !At(next).HasFlag(OpContext.ReschedulePoint)))
+            || Analysis.IsSeenByRestart(index))];
     }
 
     private ViewField ViewOf(Operand operand) => operand.IsConstant ? default : _views[operand.Register];

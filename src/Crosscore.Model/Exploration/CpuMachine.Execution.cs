@@ -161,8 +161,12 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.Halt:
                 return code.End;
             case MicroOpKind.MarkRestart:
-                // There are no per-CPU sections in user code yet, so none can be in progress and there is nothing to restart.
-                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.MarkRestart, op);
+                bool restarts = _sections.Restart(state, _tasks[_scheduler.Current(state, cpu)]);
+                Recorder?.Note(cpu, TaskOf(state, cpu), restarts ? TraceEventKind.Restart : TraceEventKind.MarkRestart, op);
+                break;
+            case MicroOpKind.ArmSection:
+                _sections.Arm(state, code.Id, op.Target);
+                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.ArmSection, op);
                 break;
             default:
                 throw new InvalidOperationException($"Crosscore bug: {op.Kind} outside of its place.");

@@ -35,6 +35,7 @@ internal sealed partial class CpuMachine<TMachine>
     private readonly Scheduler _scheduler;
     private readonly Interrupts _interrupts;
     private readonly FenceRequests _requests;
+    private readonly Sections _sections;
     private readonly InstructionFetch _fetch;
     private readonly ValueTable _values;
     private readonly int _firstSignal;
@@ -61,6 +62,7 @@ internal sealed partial class CpuMachine<TMachine>
         _scheduler = setup.Scheduler;
         _interrupts = setup.Interrupts;
         _requests = setup.Requests;
+        _sections = setup.Sections;
         _fetch = setup.Fetch;
         _values = setup.Values;
         _firstSignal = setup.Map.Count;
@@ -153,6 +155,7 @@ internal sealed partial class CpuMachine<TMachine>
             if (_scheduler.CanBeInterrupted && _scheduler.IsOnline(cpu) && !IsInCpuCode(state, cpu))
             {
                 AddInterruptions(state, cpu, moves);
+                AddSignal(state, cpu, moves);
             }
         }
 
@@ -239,6 +242,16 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
+    // A signal outside of a section changes nothing that a test could see: its handler does nothing.
+    private void AddSignal(ReadOnlySpan<ulong> state, int cpu, List<Move> moves)
+    {
+        CompiledThread task = _tasks[_scheduler.Current(state, cpu)];
+        if (_system!.Tasks[task.Id].TakesSignals && _sections.IsInside(state, task) && !task.Analysis.InsideInstruction[task.Pc.Get(state)])
+        {
+            moves.Add(new Move(MoveKind.Signal, cpu));
+        }
+    }
+
     private void AddSwitches(ReadOnlySpan<ulong> state, int cpu, int previous, bool finished, List<Move> moves)
     {
         bool allowed = _scheduler.CanPreempt(state) || IsSwitchAskedFor(state, previous);
@@ -316,6 +329,11 @@ internal sealed partial class CpuMachine<TMachine>
                 break;
             case MoveKind.Fetch:
                 Fetch(state, move.Cpu, move.Argument);
+                break;
+            case MoveKind.Signal:
+                int signalled = _scheduler.Current(state, move.Cpu);
+                _sections.Restart(state, _tasks[signalled]);
+                Recorder?.Note(move.Cpu, signalled, TraceEventKind.Signal);
                 break;
             default:
                 CompiledThread running = Running(state, move.Cpu);

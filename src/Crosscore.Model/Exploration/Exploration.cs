@@ -131,8 +131,17 @@ public enum TraceEventKind
     /// <summary>The task is the current one from here on.</summary>
     SwitchTo,
 
-    /// <summary>The per-CPU section of the current task, if it is in one, was marked for a restart.</summary>
+    /// <summary>The current task was marked for a restart, and is in no per-CPU section.</summary>
     MarkRestart,
+
+    /// <summary>The current task was marked for a restart, and the per-CPU section that it is in restarts.</summary>
+    Restart,
+
+    /// <summary>A task named the per-CPU section that it is about to enter.</summary>
+    ArmSection,
+
+    /// <summary>A signal came to the task, and the per-CPU section that it is in restarts.</summary>
+    Signal,
 
     /// <summary>All CPUs that were interrupted have answered.</summary>
     AwaitIpi,

@@ -121,6 +121,7 @@ public static class Explorer
             Values.LargestNumber = Values.Count == 1 && spareBits == 0 ? 0 : (1 << bits) - 1;
             Scheduler = new Scheduler(program, options.PreemptionBound, Layout);
             Interrupts = new Interrupts(program, Scheduler.Cpus, Layout);
+            Sections = new Sections(program, Layout);
             Requests = new FenceRequests(analyses, Scheduler.Cpus, Layout);
             ViewSizes views = core == CoreKind.AArch64 ? SizeOfViews(program, analyses, options) : default;
             Threads = [.. program.Threads.Select((code, id) => new CompiledThread(
@@ -166,6 +167,8 @@ public static class Explorer
         public Scheduler Scheduler { get; }
 
         public Interrupts Interrupts { get; }
+
+        public Sections Sections { get; }
 
         public InstructionFetch Fetch { get; }
 

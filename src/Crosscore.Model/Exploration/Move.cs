@@ -24,6 +24,9 @@ internal enum MoveKind
     /// <summary>A CPU fetches the value with the number <see cref="Move.Argument"/>.</summary>
     Fetch,
 
+    /// <summary>A signal comes to the task that a CPU runs.</summary>
+    Signal,
+
     /// <summary>A CPU executes code of which nothing is promised.</summary>
     FetchUnpredictable,
 

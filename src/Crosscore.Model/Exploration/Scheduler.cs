@@ -37,7 +37,7 @@ internal sealed class Scheduler
         }
 
         bool sends = program.Threads.Any(thread => thread.Ops.Any(op => op.Kind == MicroOpKind.SendIpi));
-        CanBeInterrupted = sends || Switches;
+        CanBeInterrupted = sends || Switches || _system.Tasks.Any(task => task.TakesSignals);
         _current = Fields(layout, Cpus, Switches ? Tasks - 1 : 0);
         _asleep = Fields(layout, Tasks, Switches ? 1 : 0);
         _onCpu = Fields(layout, Tasks, Switches ? 1 : 0);

@@ -12,6 +12,7 @@ internal sealed class StaticAnalysis
     private readonly IReadOnlyList<MicroOp> _ops;
     private readonly CellMap _map;
     private readonly int _thread;
+    private readonly IReadOnlyList<RestartableSection> _sections;
 
     public StaticAnalysis(ThreadCode code, CellMap map, IEnumerable<int> observedRegisters, int thread = -1)
     {
@@ -28,6 +29,14 @@ internal sealed class StaticAnalysis
         MayRequestFences = new bool[_ops.Count + 1];
         LiveRegisters = new ulong[_ops.Count + 1];
         InsideInstruction = FindInside();
+        SectionAt = new int[_ops.Count + 1];
+        Array.Fill(SectionAt, -1);
+        for (int section = 0; section < code.Sections.Count; section++)
+        {
+            Array.Fill(SectionAt, section, code.Sections[section].First, code.Sections[section].End - code.Sections[section].First);
+        }
+
+        _sections = code.Sections;
         foreach (int register in observedRegisters)
         {
             LiveRegisters[_ops.Count] |= 1UL << register;
@@ -50,6 +59,22 @@ internal sealed class StaticAnalysis
     /// demand fall between instructions, so not here: an interrupt comes before such an instruction or after it.
     /// </summary>
     public bool[] InsideInstruction { get; }
+
+    /// <summary>The section that each operation lies in; -1 for none.</summary>
+    public int[] SectionAt { get; }
+
+    /// <summary>
+    /// Whether a restart can tell whether it comes before an operation or after it: the operation names a section, enters or leaves one, or changes what a restart goes on with.
+    /// </summary>
+    public bool IsSeenByRestart(int index)
+    {
+        MicroOp op = _ops[index];
+        return op.Kind == MicroOpKind.ArmSection
+            || SuccessorsOf(index).Any(next => SectionAt[next] != SectionAt[index])
+            || (SectionAt[index] >= 0 && (op.Kind == MicroOpKind.AtomicBegin || (op.Destination >= 0 && (LiveRegisters[AbortOf(index)] >> op.Destination & 1) != 0)));
+    }
+
+    private int AbortOf(int index) => _sections[SectionAt[index]].Abort;
 
     /// <summary>Registers whose value can still matter, to the code or to the final state.</summary>
     public ulong[] LiveRegisters { get; }
@@ -130,6 +155,12 @@ internal sealed class StaticAnalysis
                 }
 
                 most = Math.Max(most, after);
+                if (SectionAt[index] >= 0 && before[AbortOf(index)] < before[index])
+                {
+                    before[AbortOf(index)] = before[index];
+                    changed = true;
+                }
+
                 foreach (int successor in SuccessorsOf(index))
                 {
                     if (before[successor] < after)
@@ -216,6 +247,16 @@ internal sealed class StaticAnalysis
 
         live &= op.Destination < 0 ? ulong.MaxValue : ~(1UL << op.Destination);
         live |= Uses(op.A) | Uses(op.B) | Uses(op.Pick) | Uses(op.Data ?? default);
+        if (SectionAt[index] >= 0)
+        {
+            // Before any operation of a section the thread may find itself at the section's abort.
+            int abort = AbortOf(index);
+            reads |= FutureReads[abort];
+            writes |= FutureWrites[abort];
+            requests |= MayRequestFences[abort];
+            live |= LiveRegisters[abort];
+        }
+
         bool changed = reads != FutureReads[index] || writes != FutureWrites[index]
             || requests != MayRequestFences[index] || live != LiveRegisters[index];
         FutureReads[index] = reads;

@@ -78,6 +78,9 @@ public enum MicroOpKind
     /// <summary>Marks the current task, so that the per-CPU section it is in, if any, restarts before its next instruction in user mode.</summary>
     MarkRestart,
 
+    /// <summary>Names the section Target of its thread (<see cref="ThreadCode.Sections"/>) as the one that is to restart; it takes the place of the one before.</summary>
+    ArmSection,
+
     /// <summary>Destination := 0 when the exclusive store that follows may and will succeed, 1 when it fails; it may always fail (Arm ARM B2.9).</summary>
     TryReservation,
 
@@ -199,6 +202,10 @@ public sealed record MicroOp
 
     /// <summary>Makes a <see cref="MicroOpKind.Fetch"/>.</summary>
     public static MicroOp Fetch(int destination, Operand address, int width) => new(MicroOpKind.Fetch) { Destination = destination, A = address, Width = width };
+
+    /// <summary>Makes a <see cref="MicroOpKind.ArmSection"/>.</summary>
+    /// <param name="section">The number of the section.</param>
+    public static MicroOp ArmSection(int section) => new(MicroOpKind.ArmSection) { Target = section };
 
     /// <summary>Makes a <see cref="MicroOpKind.SwitchTo"/>.</summary>
     public static MicroOp SwitchTo(Operand next) => new(MicroOpKind.SwitchTo) { A = next };

@@ -54,7 +54,16 @@ public sealed class ThreadCode
 
     /// <summary>One value a register; how many there are is how many the code may use.</summary>
     public required IReadOnlyList<ulong> InitialRegisters { get; init; }
+
+    /// <summary>Its per-CPU sections; none lies within another.</summary>
+    public IReadOnlyList<RestartableSection> Sections { get; init; } = [];
 }
+
+/// <summary>A per-CPU section (restartable sequence): whoever is interrupted in it with a restart, goes on elsewhere.</summary>
+/// <param name="First">Its first operation.</param>
+/// <param name="End">The operation behind its last one, which commits.</param>
+/// <param name="Abort">Where a restart goes on; not in the section.</param>
+public readonly record struct RestartableSection(int First, int End, int Abort);
 
 /// <summary>A value of the final state: a register (<paramref name="Thread"/> not negative), or memory.</summary>
 /// <param name="Thread">The thread, or -1 for memory.</param>

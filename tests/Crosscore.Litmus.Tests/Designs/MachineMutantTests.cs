@@ -105,5 +105,5 @@ public class MachineMutantTests
     }
 
     private static ThreadCode Change(ThreadCode code, Func<MicroOp, MicroOp> change) =>
-        new() { Ops = [.. code.Ops.Select(change)], InitialRegisters = code.InitialRegisters };
+        new() { Ops = [.. code.Ops.Select(change)], InitialRegisters = code.InitialRegisters, Sections = code.Sections };
 }
