@@ -89,6 +89,9 @@ public sealed class CpuSystem
     /// <summary>The CPUs, as a bit mask, that run nothing and take no interrupt.</summary>
     public int Offline { get; init; }
 
+    /// <summary>Whether a switch from task to task completes what came before it (DSB), on cores that see memory through views.</summary>
+    public bool SwitchOrders { get; init; }
+
     /// <summary>How an inter-processor interrupt orders memory.</summary>
     public required IpiOrder IpiOrder { get; init; }
 }
