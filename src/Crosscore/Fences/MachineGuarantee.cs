@@ -47,6 +47,9 @@ public enum MachinePromise
 
     /// <summary><see cref="CoreSerialization.AllThreads"/> in its strict mode serialises every thread of the process, the caller included.</summary>
     AllThreadsCoreSerialization,
+
+    /// <summary>A process-wide barrier stands behind <see cref="AsymmetricFence"/>, so that its light side pays for no fence. The pair orders in any case.</summary>
+    LightFenceIsFree,
 }
 
 /// <summary>For whom a promise is made, relative to the thread that makes the call.</summary>

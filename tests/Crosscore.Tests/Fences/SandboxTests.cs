@@ -32,7 +32,11 @@ public sealed class SandboxTests
         Assert.Equal(["answered", "None"], answers["Supported"]);
         Assert.Equal(["answered", "None"], answers["Registered"]);
         Assert.Equal(["answered", $"False, {failure}"], answers["TryRegister(registrations, failure)"]);
-        string[] others = [nameof(MachinePromise.InstructionCacheCoherence), nameof(MachinePromise.OwnCoreSerialization), nameof(MachinePromise.AllThreadsCoreSerialization)];
+        string[] others =
+        [
+            nameof(MachinePromise.InstructionCacheCoherence), nameof(MachinePromise.OwnCoreSerialization),
+            nameof(MachinePromise.AllThreadsCoreSerialization), nameof(MachinePromise.LightFenceIsFree),
+        ];
         Assert.All(Promises().Except(others), promise =>
         {
             Assert.Equal(["No", "Probed"], answers[promise][..2]);

@@ -51,6 +51,8 @@ internal static class GuaranteeTable
             (GuaranteeSubject.Caller, MembarrierCommands.None, "CoreSerialization.Self serialises the caller's core"),
         MachinePromise.AllThreadsCoreSerialization =>
             (GuaranteeSubject.Process, MembarrierCommands.None, "CoreSerialization.AllThreads (strict) serialises every core that runs the process, the caller's too"),
+        MachinePromise.LightFenceIsFree =>
+            (GuaranteeSubject.Siblings, MembarrierCommands.None, "a process-wide barrier stands behind AsymmetricFence; its light side pays nothing"),
         _ => throw new ArgumentOutOfRangeException(nameof(promise)),
     };
 
@@ -119,12 +121,22 @@ internal static class GuaranteeTable
             { Way: SerializationWay.EveryCpu } choice => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, $"sched_setaffinity(2): the caller visits every CPU and serialises there; {choice.Reason}"),
             var choice => (GuaranteeAnswer.No, GuaranteeBasis.Probed, choice.Reason),
         },
+        MachinePromise.LightFenceIsFree => LightFence(facts.Fence),
         _ => throw new ArgumentOutOfRangeException(nameof(promise)),
     };
 
     /// <summary>Whether SYNC_CORE keeps, for siblings, what its manual page promises.</summary>
     public static bool SyncCoreReachesSiblings(MachineFacts facts) =>
         Missing(facts, MembarrierCommands.PrivateExpeditedSyncCore) is null && SiblingsCoreSerialization(facts).Item1 == GuaranteeAnswer.Yes;
+
+    private static (GuaranteeAnswer, GuaranteeBasis, string) LightFence(FenceDecision? fence) => fence switch
+    {
+        null => (GuaranteeAnswer.Unknown, GuaranteeBasis.Probed, "the mode was not asked for"),
+        { Error: { } error } => (GuaranteeAnswer.No, GuaranteeBasis.Probed, error),
+        { Mode: AsymmetricFenceMode.Symmetric } => (GuaranteeAnswer.No, GuaranteeBasis.Probed, $"both sides are full fences: {fence.Reason}"),
+        { Mode: AsymmetricFenceMode.PageProtection } => (GuaranteeAnswer.Yes, GuaranteeBasis.ByKernelVersion, fence.Reason),
+        _ => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, fence.Reason),
+    };
 
     /// <summary>
     /// Documented since 4.16, but on x86-64 not kept before 5.10: a sibling that was switched in on the interrupted CPU, or on the caller's, could go on by
