@@ -30,6 +30,7 @@ internal static class Child
     public const string UsePerCpuData = nameof(UsePerCpuData);
     public const string TortureRcu = nameof(TortureRcu);
     public const string ExitInsideOfSection = nameof(ExitInsideOfSection);
+    public const string StressReclamation = nameof(StressReclamation);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
     public static IReadOnlyList<int> AbsurdCpus { get; } = [-1, int.MinValue, 9999, int.MaxValue];
@@ -95,6 +96,9 @@ internal static class Child
                 return 0;
             case ExitInsideOfSection:
                 RcuHazards.LeaveThreadsInside();
+                return 0;
+            case StressReclamation:
+                ReclamationModeTests.RunStress();
                 return 0;
             default:
                 Console.Error.WriteLine($"no such task: {task}");
