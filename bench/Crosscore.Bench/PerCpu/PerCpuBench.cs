@@ -3,7 +3,9 @@ using Crosscore.PerCpu;
 
 namespace Crosscore.Bench.PerCpu;
 
-/// <summary>What per-CPU data costs, against an empty call of the same kind, against interlocked instructions, and against the collections that people use for the same purpose.</summary>
+/// <summary>
+/// What per-CPU data costs, against an empty call of the same kind, against interlocked instructions, and against the collections that people use for the same purpose.
+/// </summary>
 internal static class PerCpuBench
 {
     private const int Operations = 2_000_000;

@@ -1,11 +1,13 @@
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Memory with a slot for each CPU, on which sections work: each on the slot of the CPU its thread runs on, without lock or interlocked instruction. From outside, a slot is
+/// Memory with a slot for each CPU, on which sections work: each on the slot of the CPU its thread runs on, without lock or interlocked instruction. From outside, a slot
+/// is
 /// stopped, worked on and let go: <see cref="Stop"/>.
 /// </summary>
 /// <remarks>
-/// The memory belongs to the garbage collector and is freed when nobody holds the area; there is nothing to dispose of. Where sections are not available, or the barrier that stops them is
+/// The memory belongs to the garbage collector and is freed when nobody holds the area; there is nothing to dispose of. Where sections are not available, or the barrier
+/// that stops them is
 /// not, everything works on slots chosen by processor number, each under a lock (<see cref="UsesSections"/>).
 /// </remarks>
 public sealed class PerCpuArea
@@ -18,7 +20,8 @@ public sealed class PerCpuArea
     /// <param name="bytesPerCpu">The size of a slot in bytes; a multiple of 8. Memory is used in steps of 128 bytes, 8 of which are taken.</param>
     /// <param name="index">What selects the slot of a thread.</param>
     /// <exception cref="ArgumentOutOfRangeException">No multiple of 8, or more than an array can hold.</exception>
-    /// <exception cref="NotSupportedException">The concurrency id is asked for and cannot be trusted here; see <see cref="RestartableSequences.ConcurrencyIdTrusted"/>.</exception>
+    /// <exception cref="NotSupportedException">The concurrency id is asked for and cannot be trusted here; see
+    /// <see cref="RestartableSequences.ConcurrencyIdTrusted"/>.</exception>
     public PerCpuArea(int bytesPerCpu, PerCpuIndex index = PerCpuIndex.Cpu)
         : this(bytesPerCpu, index, RestartableSequences.CanRestart, Membarrier.Session, InstalledSections.CpuSlots)
     {
@@ -80,12 +83,15 @@ public sealed class PerCpuArea
     }
 
     /// <summary>
-    /// Stops the sections of a slot and returns it as the caller's own until it is disposed of. No section that began before commits after the return; those that come meanwhile wait. The caller sees
+    /// Stops the sections of a slot and returns it as the caller's own until it is disposed of. No section that began before commits after the return; those that come
+    /// meanwhile wait. The caller sees
     /// every commit made before.
     /// </summary>
     /// <remarks>
-    /// Costs one membarrier with the RSEQ command, aimed at the CPU: about a microsecond, one interrupt if a thread of this process is running there and none otherwise. The calling thread needs no
-    /// permission to run on that CPU. A CPU that is offline runs no section; a thread that was on it when it went is restarted where it comes back. Keep the time short; only one slot of an area is stopped at a time.
+    /// Costs one membarrier with the RSEQ command, aimed at the CPU: about a microsecond, one interrupt if a thread of this process is running there and none otherwise.
+    /// The calling thread needs no
+    /// permission to run on that CPU. A CPU that is offline runs no section; a thread that was on it when it went is restarted where it comes back. Keep the time short;
+    /// only one slot of an area is stopped at a time.
     /// </remarks>
     /// <param name="slot">0 to <see cref="SlotCount"/> - 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such slot.</exception>
@@ -113,7 +119,9 @@ public sealed class PerCpuArea
         return new StoppedSlot(this, slot);
     }
 
-    /// <summary>Stops all slots for good: no section commits after the return, and none begins. Whoever has nobody else to ask finds out by <see cref="IsStoppedForGood"/>.</summary>
+    /// <summary>
+    /// Stops all slots for good: no section commits after the return, and none begins. Whoever has nobody else to ask finds out by <see cref="IsStoppedForGood"/>.
+    /// </summary>
     internal void StopForGood()
     {
         lock (_stopping)
@@ -155,7 +163,10 @@ public sealed class PerCpuArea
         }
     }
 
-    /// <summary>Chooses and locks the slot of a thread that uses no section. In the fallback those are all, and each takes the slot of its processor; otherwise only threads unknown to rseq(2).</summary>
+    /// <summary>
+    /// Chooses and locks the slot of a thread that uses no section. In the fallback those are all, and each takes the slot of its processor; otherwise only threads
+    /// unknown to rseq(2).
+    /// </summary>
     internal int EnterWithoutSection()
     {
         int index = UsesSections ? Slots.Shared : Thread.GetCurrentProcessorId() % Slots.Shape.CpuSlots;
@@ -165,10 +176,11 @@ public sealed class PerCpuArea
 
     private void StopSections(int slot)
     {
-        // Pairs with the first steps of every section (SectionEmitter): they load the number of the CPU, then this word, then the data. If a section on that CPU began before the barrier
+        // Pairs with the first steps of every section (SectionEmitter): they load the number of the CPU, then this word, then the data. If a section on that CPU began
+        // before the barrier
         // reaches it, it is restarted and then sees the word; if it began after, it sees the word because the barrier orders this store before it (2ecedd756908 makes the
         // command a full barrier in every kernel that has it). Without the barrier a section may have loaded 0 long ago and commit while the slot is being worked on:
-        // litmus/percpu, and PerCpuAreaTests with a kernel that does nothing.
+        // PerCpuAreaTests shows it with a kernel that does nothing.
         Volatile.Write(ref Slots.StopWord(slot), 1);
         bool hasCpu = slot < Slots.Shape.CpuSlots;
         if (UsesSections && hasCpu)

@@ -4,18 +4,24 @@ using System.Runtime.InteropServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Native memory in blocks of one size, rented and returned by any thread: a <see cref="PerCpuFreeList"/> with memory behind it. A thread that finds the list of its CPU empty
+/// Native memory in blocks of one size, rented and returned by any thread: a <see cref="PerCpuFreeList"/> with memory behind it. A thread that finds the list of its CPU
+/// empty
 /// takes all of another CPU's, or the pool grows.
 /// </summary>
 /// <remarks>
-/// <para>A block that is returned twice is refused: a returned block carries a mark in its second 8 bytes until it is rented again. That finds a second return that follows the first, not one that races with it or with
-/// another renter; and it refuses a block whose user has stored the mark there by chance, one in 2^64. A block that is not this pool's, but aligned like one, is not noticed.</para>
-/// <para>Memory grows to what was needed at most at one time, plus what other CPUs hold when it is not worth stopping them for. It is given back by <see cref="Dispose"/> alone; there is no finalizer,
+/// <para>A block that is returned twice is refused: a returned block carries a mark in its second 8 bytes until it is rented again. That finds a second return that
+/// follows the first, not one that races with it or with
+/// another renter; and it refuses a block whose user has stored the mark there by chance, one in 2^64. A block that is not this pool's, but aligned like one, is not
+/// noticed.</para>
+/// <para>Memory grows to what was needed at most at one time, plus what other CPUs hold when it is not worth stopping them for. It is given back by <see cref="Dispose"/>
+/// alone; there is no finalizer,
 /// because nobody but the caller knows who uses the blocks.</para>
 /// </remarks>
 public sealed unsafe class PerCpuBlockPool : IDisposable
 {
-    /// <summary>A theft that brings less does not pay for the barrier (about a microsecond, a hundred times the price of a rental), so the pool grows the next time.</summary>
+    /// <summary>
+    /// A theft that brings less does not pay for the barrier (about a microsecond, a hundred times the price of a rental), so the pool grows the next time.
+    /// </summary>
     private const int WorthStealing = 32;
 
     private const int SmallestSlab = 1 << 16;

@@ -10,12 +10,15 @@ public delegate void PerCpuRecords<T>(int slot, ReadOnlySpan<T> records)
     where T : unmanaged;
 
 /// <summary>
-/// A buffer for records of events, one for each CPU: many threads append, without lock and without interlocked instruction; one at a time drains. A record that finds no room is counted as lost, exactly.
+/// A buffer for records of events, one for each CPU: many threads append, without lock and without interlocked instruction; one at a time drains. A record that finds no
+/// room is counted as lost, exactly.
 /// </summary>
 /// <remarks>
-/// <para>Every append is delivered once or counted once in <see cref="Lost"/>. Records of one CPU come in the order of their appends; between CPUs there is no order but what the records say
+/// <para>Every append is delivered once or counted once in <see cref="Lost"/>. Records of one CPU come in the order of their appends; between CPUs there is no order but
+/// what the records say
 /// themselves, a time for example. What a thread stored before its append is seen by whoever gets the record.</para>
-/// <para>Draining does not disturb the CPUs that append: each has a ring with one writer and one reader. Memory belongs to the garbage collector; there is nothing to dispose of.</para>
+/// <para>Draining does not disturb the CPUs that append: each has a ring with one writer and one reader. Memory belongs to the garbage collector; there is nothing to
+/// dispose of.</para>
 /// </remarks>
 /// <typeparam name="T">The record: at most <see cref="SectionBuilder.MostCopiedBytes"/> bytes, without references.</typeparam>
 public sealed class PerCpuBuffer<T>
@@ -96,7 +99,8 @@ public sealed class PerCpuBuffer<T>
     }
 
     /// <summary>
-    /// Gives every CPU another capacity. Nothing is lost: what is in the buffer now is handed over by the next <see cref="Drain"/>, before anything appended later on the same CPU. One membarrier with the RSEQ
+    /// Gives every CPU another capacity. Nothing is lost: what is in the buffer now is handed over by the next <see cref="Drain"/>, before anything appended later on the
+    /// same CPU. One membarrier with the RSEQ
     /// command stops the old buffer on all CPUs; nobody waits.
     /// </summary>
     /// <param name="capacityPerCpu">How many records each CPU keeps from now on; 1 or more.</param>

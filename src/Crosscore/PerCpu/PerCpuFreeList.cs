@@ -4,15 +4,18 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Lists of free native blocks, one for each CPU: a thread pushes to and pops from the list of the CPU it runs on, last in, first out, without lock and without interlocked instruction. The list lies in the blocks: the first 8 bytes of
+/// Lists of free native blocks, one for each CPU: a thread pushes to and pops from the list of the CPU it runs on, last in, first out, without lock and without
+/// interlocked instruction. The list lies in the blocks: the first 8 bytes of
 /// a block are the list's from its push to its pop.
 /// </summary>
 /// <remarks>
-/// <para>Caller must: give blocks of at least 8 bytes, aligned to 8, that stay readable and writable while they are in the list, and each only once. A block that is pushed twice makes a list that
+/// <para>Caller must: give blocks of at least 8 bytes, aligned to 8, that stay readable and writable while they are in the list, and each only once. A block that is
+/// pushed twice makes a list that
 /// leads in a circle; nothing here can see that (<see cref="PerCpuBlockPool"/> does).</para>
 /// <para>What was stored to a block before its push is seen by whoever pops it.</para>
 /// <para>There is no ABA problem: between the load of the head and the store of the new one nobody else touches this list, or the thread begins anew.</para>
-/// <para>Memory belongs to the garbage collector; there is nothing to dispose of. Blocks that are in a list that is collected are lost to their owner: take them out first.</para>
+/// <para>Memory belongs to the garbage collector; there is nothing to dispose of. Blocks that are in a list that is collected are lost to their owner: take them out
+/// first.</para>
 /// </remarks>
 public sealed unsafe class PerCpuFreeList
 {
@@ -88,7 +91,8 @@ public sealed unsafe class PerCpuFreeList
     }
 
     /// <summary>
-    /// Stops another CPU, takes all of its list, gives one block to the caller and the rest to the list of this CPU. Costs one membarrier, and a walk over what was taken, for each list that looks as if it had blocks.
+    /// Stops another CPU, takes all of its list, gives one block to the caller and the rest to the list of this CPU. Costs one membarrier, and a walk over what was
+    /// taken, for each list that looks as if it had blocks.
     /// </summary>
     /// <param name="block">A block; 0 where there is none.</param>
     /// <param name="taken">How many were taken, this one included.</param>

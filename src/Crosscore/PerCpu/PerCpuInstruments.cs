@@ -3,7 +3,8 @@ using System.Diagnostics.Metrics;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Instruments of System.Diagnostics.Metrics over per-CPU data: whoever counts pays for an add, whoever collects pays for the walk over the CPUs. The meter holds what it observes.
+/// Instruments of System.Diagnostics.Metrics over per-CPU data: whoever counts pays for an add, whoever collects pays for the walk over the CPUs. The meter holds what it
+/// observes.
 /// </summary>
 public static class PerCpuInstruments
 {
@@ -31,7 +32,8 @@ public static class PerCpuInstruments
     }
 
     /// <summary>
-    /// Publishes a histogram, as three counters, because .NET has no observable histogram: <c>NAME.bucket</c>, one measurement for each bound with the tag <c>le</c> (how many
+    /// Publishes a histogram, as three counters, because .NET has no observable histogram: <c>NAME.bucket</c>, one measurement for each bound with the tag <c>le</c> (how
+    /// many
     /// were at most that, and <c>+Inf</c> for all), <c>NAME.sum</c> and <c>NAME.count</c>. These are the names and meanings of Prometheus.
     /// </summary>
     /// <param name="meter">The meter.</param>

@@ -3,13 +3,16 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Read sections that may begin on one thread and end on another, and so cross an <see langword="await"/>, and a writer that waits until all that could have seen the old state have
+/// Read sections that may begin on one thread and end on another, and so cross an <see langword="await"/>, and a writer that waits until all that could have seen the old
+/// state have
 /// ended. A reader pays two adds to words of its CPU; no fence, no shared store, no registration of threads.
 /// </summary>
 /// <remarks>
-/// <para>A writer unlinks what readers may be using, calls <see cref="Synchronize"/> or <see cref="SynchronizeAsync"/>, and then frees it: every section that began before the call has ended when it returns, and every one that
+/// <para>A writer unlinks what readers may be using, calls <see cref="Synchronize"/> or <see cref="SynchronizeAsync"/>, and then frees it: every section that began
+/// before the call has ended when it returns, and every one that
 /// begins after sees the unlinking. Sections may be nested and may last as long as they like; the writer waits for them.</para>
-/// <para>Sections that began are counted per CPU and period, and those that ended, on whichever CPU that was. The writer compares the sums. There are two periods: the writer turns to the other one, so that
+/// <para>Sections that began are counted per CPU and period, and those that ended, on whichever CPU that was. The writer compares the sums. There are two periods: the
+/// writer turns to the other one, so that
 /// new readers, however many, do not keep it waiting. (The algorithm of the kernel's SRCU; with per-CPU sections in user space, libside's.)</para>
 /// <para>Waiting for readers from inside of a section of the same object never ends, and cannot be detected: a section belongs to no thread.</para>
 /// </remarks>
@@ -51,8 +54,10 @@ public sealed class PerCpuReadSection
     {
         int period = Volatile.Read(ref _period);
         _slots.Add(Begun + period, 1);
-        // Pairs with the heavy fence in HasDrained, which comes after what the writer unlinked and before it reads the count: the writer sees this section, or this section sees
-        // the unlinking. It does not matter whether the period is still the current one: the next grace period waits for both. litmus/percpu/ReadSection.Begin and its twin.
+        // Pairs with the heavy fence in HasDrained, which comes after what the writer unlinked and before it reads the count: the writer sees this section, or this
+        // section sees
+        // the unlinking. It does not matter whether the period is still the current one: the next grace period waits for both. litmus/percpu/ReadSection.Begin and its
+        // twin.
         AsymmetricFence.Light();
         return new PerCpuReader(this, period);
     }
@@ -60,7 +65,8 @@ public sealed class PerCpuReadSection
     /// <summary>Waits until every section that began before the call has ended. Callers at the same time share the waiting.</summary>
     /// <param name="cancellation">Ends the waiting; then nothing is known of the readers.</param>
     /// <exception cref="OperationCanceledException">Cancelled: nothing may be freed.</exception>
-    /// <exception cref="InvalidOperationException">Sections were ended more often than begun: a reader was copied and disposed of twice, and nothing that readers use can be freed safely any more.</exception>
+    /// <exception cref="InvalidOperationException">Sections were ended more often than begun: a reader was copied and disposed of twice, and nothing that readers use can
+    /// be freed safely any more.</exception>
     /// <exception cref="MembarrierException">The barrier failed: nothing may be freed.</exception>
     public void Synchronize(CancellationToken cancellation = default)
     {
@@ -124,7 +130,8 @@ public sealed class PerCpuReadSection
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void End(int period)
     {
-        // A release on every processor: x86-64 keeps stores in order, and without sections the add is interlocked. The writer that counts this end sees all that the section did.
+        // A release on every processor: x86-64 keeps stores in order, and without sections the add is interlocked. The writer that counts this end sees all that the
+        // section did.
         _slots.Add(Ended + period, 1);
         // Pairs with the heavy fence in HasDrainedSoon, between announcing sleep and the last look: the writer sees this end, or this thread sees that it sleeps.
         // litmus/percpu/ReadSection.Wake and its twin.
@@ -135,7 +142,10 @@ public sealed class PerCpuReadSection
         }
     }
 
-    /// <summary>The number of the last grace period that had begun when the caller came. One that begins later serves the caller, because it begins after what the caller unlinked.</summary>
+    /// <summary>
+    /// The number of the last grace period that had begun when the caller came. One that begins later serves the caller, because it begins after what the caller
+    /// unlinked.
+    /// </summary>
     private long Arrive()
     {
         Interlocked.MemoryBarrier(); // between the caller's unlinking and this load; pairs with _turn, an interlocked operation before every beginning
@@ -145,7 +155,8 @@ public sealed class PerCpuReadSection
     private bool IsServed(long arrival) => _finished > arrival;
 
     /// <summary>
-    /// First the period that is not current: readers of an earlier grace period, or some who came late. Then the one that was current until now, after new readers have been
+    /// First the period that is not current: readers of an earlier grace period, or some who came late. Then the one that was current until now, after new readers have
+    /// been
     /// turned to the other, which is empty.
     /// </summary>
     private int PeriodOfHalf(int half)
@@ -179,7 +190,8 @@ public sealed class PerCpuReadSection
     }
 
     /// <summary>
-    /// Whether no section of the period is open. Ends are counted before beginnings: a section whose end was counted began before, so its beginning is counted too, and the sums can only be
+    /// Whether no section of the period is open. Ends are counted before beginnings: a section whose end was counted began before, so its beginning is counted too, and
+    /// the sums can only be
     /// equal when there was a moment without readers.
     /// </summary>
     private bool HasDrained(int period)
@@ -191,7 +203,8 @@ public sealed class PerCpuReadSection
         return ended <= begun
             ? ended == begun
             : throw new InvalidOperationException(
-                $"Of {begun} read sections {ended} have ended: a PerCpuReader was copied and disposed of twice. Which sections are open is not known any more, so nothing that they use can be freed.");
+                $"Of {begun} read sections {ended} have ended: a PerCpuReader was copied and disposed of twice. "
+                    + "Which sections are open is not known any more, so nothing that they use can be freed.");
     }
 
     private void Depart()

@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Crosscore.PerCpu;
 
-/// <summary>A section that is ready to run on the slots of a <see cref="PerCpuArea"/>. Any thread may run it, any number at a time. Made by <see cref="SectionBuilder.Build"/>.</summary>
+/// <summary>
+/// A section that is ready to run on the slots of a <see cref="PerCpuArea"/>. Any thread may run it, any number at a time. Made by <see cref="SectionBuilder.Build"/>.
+/// </summary>
 public sealed unsafe class PerCpuSection
 {
     private readonly SectionProgram _program;
@@ -29,7 +31,8 @@ public sealed unsafe class PerCpuSection
     /// <param name="argument2">Argument 2, if the section has it.</param>
     /// <param name="argument3">Argument 3, if the section has it.</param>
     /// <exception cref="ArgumentException">The area has slots of another size or index.</exception>
-    /// <exception cref="InvalidOperationException">A computed offset was outside of the slot; nothing was committed. Or this thread itself has stopped the slot.</exception>
+    /// <exception cref="InvalidOperationException">A computed offset was outside of the slot; nothing was committed. Or this thread itself has stopped the
+    /// slot.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public SectionResult Run(PerCpuArea area, long argument0 = 0, long argument1 = 0, long argument2 = 0, long argument3 = 0)
     {
@@ -46,24 +49,26 @@ public sealed unsafe class PerCpuSection
             }
         }
 
-        return RunSlowly(area, [argument0, argument1, argument2, argument3]);
+        return RunSlowly(area, argument0, argument1, argument2, argument3);
     }
 
-    private SectionResult RunSlowly(PerCpuArea area, ReadOnlySpan<long> arguments)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private SectionResult RunSlowly(PerCpuArea area, long argument0, long argument1, long argument2, long argument3)
     {
         if (area.Slots.Shape != _program.Shape)
         {
             throw new ArgumentException(
-                $"The section was written for slots of {_program.Shape.Bytes} bytes selected by {_program.Shape.Index}; this area has {area.Slots.Shape.Bytes} selected by {area.Slots.Shape.Index}.",
+                $"The section was written for slots of {_program.Shape.Bytes} bytes selected by {_program.Shape.Index}; "
+                    + $"this area has {area.Slots.Shape.Bytes} selected by {area.Slots.Shape.Index}.",
                 nameof(area));
         }
 
         while (true)
         {
-            SectionResult result = area.UsesSections ? _code(area.Slots.Base, arguments[0], arguments[1], arguments[2], arguments[3]) : SectionResult.Left(SectionExit.NoSlot);
+            SectionResult result = area.UsesSections ? _code(area.Slots.Base, argument0, argument1, argument2, argument3) : SectionResult.Left(SectionExit.NoSlot);
             if (result.Code == SectionExit.NoSlot)
             {
-                result = Interpret(area, arguments);
+                result = Interpret(area, [argument0, argument1, argument2, argument3]);
             }
 
             GC.KeepAlive(area);

@@ -4,12 +4,15 @@ using Crosscore.Code;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// What there is of rseq(2) in this process. glibc registers an area for every thread, and the kernel keeps in it the number of the CPU the thread runs on, and looks there for
+/// What there is of rseq(2) in this process. glibc registers an area for every thread, and the kernel keeps in it the number of the CPU the thread runs on, and looks
+/// there for
 /// the section it is in. Managed threads of every kind have one.
 /// </summary>
 /// <remarks>
-/// Nothing here registers anything, and no field is ever written but the pointer to the section, which is the user's to write. Nothing throws. Where there is no area, the types of this namespace work by
-/// a striped fallback with the same results; <see cref="State"/> and <see cref="Explanation"/> say so. Source: rseq(2); include/uapi/linux/rseq.h; glibc manual, "Restartable Sequences".
+/// Nothing here registers anything, and no field is ever written but the pointer to the section, which is the user's to write. Nothing throws. Where there is no area,
+/// the types of this namespace work by
+/// a striped fallback with the same results; <see cref="State"/> and <see cref="Explanation"/> say so. Source: rseq(2); include/uapi/linux/rseq.h; glibc manual,
+/// "Restartable Sequences".
 /// </remarks>
 public static unsafe class RestartableSequences
 {
@@ -36,7 +39,8 @@ public static unsafe class RestartableSequences
     public static int FeatureSize => (int)RseqArea.Here.FeatureSize;
 
     /// <summary>
-    /// Whether the kernel is known to keep the concurrency id: its feature size includes the field, and so does glibc's, or the kernel has confirmed that the area it was given is long enough.
+    /// Whether the kernel is known to keep the concurrency id: its feature size includes the field, and so does glibc's, or the kernel has confirmed that the area it was
+    /// given is long enough.
     /// </summary>
     public static bool ConcurrencyIdTrusted => RseqArea.Here.ConcurrencyIdTrusted;
 

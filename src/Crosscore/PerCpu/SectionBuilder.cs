@@ -3,14 +3,18 @@ using static Crosscore.PerCpu.SectionOperation;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Writes a section of your own, step by step: loads from the slot of the CPU, comparisons that leave, stores that do not matter yet, and in the end exactly one commit. Between the first step and the
+/// Writes a section of your own, step by step: loads from the slot of the CPU, comparisons that leave, stores that do not matter yet, and in the end exactly one commit.
+/// Between the first step and the
 /// commit no other thread touches the slot: if anything comes between, the kernel sends the thread back to the first step.
 /// </summary>
 /// <remarks>
-/// <para>So a step before the commit may happen any number of times, and part of the steps may happen without the rest. Store only what nobody looks at before the commit: places in
+/// <para>So a step before the commit may happen any number of times, and part of the steps may happen without the rest. Store only what nobody looks at before the
+/// commit: places in
 /// the slot that the committed word makes valid, or memory that an argument points to and that is still your own.</para>
-/// <para>What cannot be a section is refused where it is written, with the reason: two commits, a step after the commit, none at all, an offset outside of the slot, a word that is
-/// not aligned, a store through a pointer that was loaded, more values than registers, too many steps. A call, a system call, a loop or an allocation is no step: the kernel
+/// <para>What cannot be a section is refused where it is written, with the reason: two commits, a step after the commit, none at all, an offset outside of the slot, a
+/// word that is
+/// not aligned, a store through a pointer that was loaded, more values than registers, too many steps. A call, a system call, a loop or an allocation is no step: the
+/// kernel
 /// forbids the first two inside of a section, and a thread in a section does not stop for the garbage collector.</para>
 /// <para>Offsets are bytes in the user's part of the slot; words have 64 bits. Not safe for several threads. Get one from <see cref="PerCpuArea.NewSection"/>.</para>
 /// </remarks>
@@ -181,7 +185,10 @@ public sealed class SectionBuilder
         _result = Number(value);
     }
 
-    /// <summary>Checks the whole and makes it callable: as machine code where sections are available, under a lock of the slot elsewhere. Equal sections share their code, which stays for the life of the process.</summary>
+    /// <summary>
+    /// Checks the whole and makes it callable: as machine code where sections are available, under a lock of the slot elsewhere. Equal sections share their code, which
+    /// stays for the life of the process.
+    /// </summary>
     /// <exception cref="InvalidOperationException">There is no commit, or the values do not fit into registers.</exception>
     /// <exception cref="Code.CodeException">Memory for the code was refused.</exception>
     public PerCpuSection Build() => new(ToProgram(), SectionVariant.Shipped);

@@ -54,7 +54,9 @@ public sealed class ExactnessTests
 
     private static long Sum(PerCpuArea area) => Enumerable.Range(0, area.SlotCount).Sum(slot => area.Read(slot, 0));
 
-    /// <summary>Runs the operation on all threads while their affinities are flipped at random, and until that has happened often enough; returns how many were run.</summary>
+    /// <summary>
+    /// Runs the operation on all threads while their affinities are flipped at random, and until that has happened often enough; returns how many were run.
+    /// </summary>
     private static long Disturbed(int operations, Action operation)
     {
         using var storm = new Storm(Disturbances.Migrations);

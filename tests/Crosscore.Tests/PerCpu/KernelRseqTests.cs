@@ -4,7 +4,8 @@ using Crosscore.PerCpu;
 namespace Crosscore.Tests.PerCpu;
 
 /// <summary>
-/// What the kernel's own tests of rseq(2) check (tools/testing/selftests/rseq: basic_percpu_ops_test and param_test), asked of the types of this library, under the same disturbances: delays
+/// What the kernel's own tests of rseq(2) check (tools/testing/selftests/rseq: basic_percpu_ops_test and param_test), asked of the types of this library, under the same
+/// disturbances: delays
 /// inside of the sections, yields between them, signals, migrations.
 /// </summary>
 public sealed unsafe class KernelRseqTests
@@ -205,7 +206,8 @@ public sealed unsafe class KernelRseqTests
     }
 
     /// <summary>
-    /// Each slot has two counters, and a word that everybody looks at says which of them sections increment. The manager turns the word, restarts the sections of one CPU, and from then on the other counter of
+    /// Each slot has two counters, and a word that everybody looks at says which of them sections increment. The manager turns the word, restarts the sections of one
+    /// CPU, and from then on the other counter of
     /// that CPU is its own: it must not change. Returns how often it did.
     /// </summary>
     private static long ChangesAfterTheFlip(Disturbances storm, Action<int> barrier, int flips)

@@ -5,9 +5,12 @@ using Crosscore.Linux;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// The sections installed in this process, each once, for good. A thread's area keeps the address of the last descriptor it used until the kernel, some time later, finds the
-/// thread elsewhere and clears it; until then the kernel reads the descriptor and the four bytes before its abort address, and ends the process where it cannot. No call tells when the
-/// last thread has been through that, a sleeping thread may take for ever, so nothing here is ever freed. Equal programs share their code: what a process holds is bounded by
+/// The sections installed in this process, each once, for good. A thread's area keeps the address of the last descriptor it used until the kernel, some time later, finds
+/// the
+/// thread elsewhere and clears it; until then the kernel reads the descriptor and the four bytes before its abort address, and ends the process where it cannot. No call
+/// tells when the
+/// last thread has been through that, a sleeping thread may take for ever, so nothing here is ever freed. Equal programs share their code: what a process holds is
+/// bounded by
 /// how many different ones it writes.
 /// </summary>
 internal static unsafe class InstalledSections

@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// A ring of records in each slot: sections of its CPU write, one thread at a time reads, neither waits for the other. Of fixed capacity; a buffer that is resized replaces it.
+/// A ring of records in each slot: sections of its CPU write, one thread at a time reads, neither waits for the other. Of fixed capacity; a buffer that is resized
+/// replaces it.
 /// </summary>
 internal sealed unsafe class PerCpuRing<T>
     where T : unmanaged
@@ -18,14 +19,16 @@ internal sealed unsafe class PerCpuRing<T>
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacity);
         if (sizeof(T) > SectionBuilder.MostCopiedBytes)
         {
-            throw new NotSupportedException($"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MostCopiedBytes} that a section copies. Keep large data elsewhere and append its address.");
+            throw new NotSupportedException(
+                $"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MostCopiedBytes} that a section copies. Keep large data elsewhere and append its address.");
         }
 
         long bytes = (capacity + 1L) * sizeof(T); // one place stays free, or full would look like empty
         long slot = (RingLayout.Data + bytes + sizeof(long) - 1) / sizeof(long) * sizeof(long);
         if (slot > int.MaxValue - PerCpuSlots.Alignment)
         {
-            throw new ArgumentOutOfRangeException(nameof(capacity), capacity, $"Records of {sizeof(T)} bytes: at most {(int.MaxValue / sizeof(T)) - PerCpuSlots.Alignment:N0} for each CPU.");
+            throw new ArgumentOutOfRangeException(
+                nameof(capacity), capacity, $"Records of {sizeof(T)} bytes: at most {(int.MaxValue / sizeof(T)) - PerCpuSlots.Alignment:N0} for each CPU.");
         }
 
         Capacity = capacity;
@@ -77,7 +80,8 @@ internal sealed unsafe class PerCpuRing<T>
             // SAFETY: a stretch of whole records in the ring, which no section writes until the position of the reader passes it; the area is held by this object.
             receive(slot, new ReadOnlySpan<T>((void*)(_area.Slots.Slot(slot) + _area.Slots.Shape.Header + RingLayout.Data + (nint)read), records));
             count += records;
-            // A release: the section that sees this position finds the records read. Pairs with its load of it before the copy (a store is never made before an earlier load).
+            // A release: the section that sees this position finds the records read. Pairs with its load of it before the copy (a store is never made before an earlier
+            // load).
             Volatile.Write(ref read, end == _layout.Bytes ? 0 : end);
         }
 

@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Memory with a slot for each possible CPU and one more, <see cref="Shared"/>, for threads that rseq(2) does not know. It is a pinned array of the collector: whoever holds
+/// Memory with a slot for each possible CPU and one more, <see cref="Shared"/>, for threads that rseq(2) does not know. It is a pinned array of the collector: whoever
+/// holds
 /// this object may use the addresses, so nothing has to be disposed of and nothing can be used too late. Callers keep it alive past their last access
 /// (<see cref="GC.KeepAlive"/>).
 /// </summary>

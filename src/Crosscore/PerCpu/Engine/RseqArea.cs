@@ -18,8 +18,10 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
     public static RseqArea Here => LazyHere.Value;
 
     /// <summary>
-    /// The decision, apart from the questions. The concurrency id lies at bytes 24 to 27. A kernel with feature size 28 fills it in every registered area, because none is shorter than 32; but that the
-    /// area is one has to be known: either glibc says a size that includes it, or the kernel has confirmed the length by answering EBUSY to the same registration once more.
+    /// The decision, apart from the questions. The concurrency id lies at bytes 24 to 27. A kernel with feature size 28 fills it in every registered area, because none
+    /// is shorter than 32; but that the
+    /// area is one has to be known: either glibc says a size that includes it, or the kernel has confirmed the length by answering EBUSY to the same registration once
+    /// more.
     /// </summary>
     internal static RseqArea Decide(RseqFacts facts)
     {
@@ -37,7 +39,9 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
 
         if (facts.Offset is not { } offset || facts.Size is not { } size)
         {
-            return None(RestartableSequencesState.NoArea, "The C library does not export __rseq_offset and __rseq_size, as glibc does since 2.35; musl and older ones register nothing.");
+            return None(
+                RestartableSequencesState.NoArea,
+                "The C library does not export __rseq_offset and __rseq_size, as glibc does since 2.35; musl and older ones register nothing.");
         }
 
         if (size == 0)

@@ -5,8 +5,7 @@ namespace Crosscore.PerCpu;
 /// <summary>What tests change about a section: controls without protection, and windows wide enough to be hit.</summary>
 /// <param name="Armed">Whether the kernel is told of the section. Without, nothing restarts it: the control of every test.</param>
 /// <param name="Delay">Turns of an empty loop after each step.</param>
-/// <param name="RestartCounter">The address of a word that counts restarts, or 0.</param>
-internal readonly record struct SectionVariant(bool Armed = true, int Delay = 0, nint RestartCounter = 0)
+internal readonly record struct SectionVariant(bool Armed = true, int Delay = 0)
 {
     public static SectionVariant Shipped { get; } = new(Armed: true);
 }
@@ -25,7 +24,7 @@ internal readonly record struct SectionCode(byte[] Bytes, int Start, int PostCom
 ///     eax = thread.cpu_id;                 // inside, or the thread could move between reading the number and being protected
 ///     if (eax >= slots) goto no_slot;      // not registered: the number is negative
 ///     rax = rdi + eax * stride;
-///     if (*rax != 0) goto stopped;         // pairs with PerCpuSlots.Stop
+///     if (*rax != 0) goto stopped;         // pairs with PerCpuArea.StopSections
 ///     ... the steps, which may leave ...
 ///     *(rax + n) = r9;                     // COMMIT: one instruction, the last one of the section
 /// post_commit:                             // descriptor.start + descriptor.post_commit_offset
@@ -97,12 +96,6 @@ internal static class SectionEmitter
         code.Bytes(0x0F, 0xB9, 0x3D);
         code.Int32(unchecked((int)RseqCall.Signature));
         int abort = code.Length;
-        if (variant.RestartCounter != 0)
-        {
-            code.MoveWide(Gpr.R11, variant.RestartCounter);
-            code.Bytes(0xF0, 0x49, 0xFF, 0x03); // lock inc qword [r11]
-        }
-
         code.Jump(retry);
         return new SectionCode(code.ToArray(), start, postCommit, abort);
     }

@@ -1,7 +1,8 @@
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// The sections that the types of this folder are made of, written with the same builder that everybody uses. Each names its commit; everything before it may happen any number of
+/// The sections that the types of this folder are made of, written with the same builder that everybody uses. Each names its commit; everything before it may happen any
+/// number of
 /// times, with any part of it undone by nothing.
 /// </summary>
 internal static class StandardSections
@@ -62,7 +63,8 @@ internal static class StandardSections
     }
 
     /// <summary>
-    /// <c>next = written + record, or 0 at the end of the ring; if (next == read) leave; ring[written] = *argument0; written = next</c>. x86-64 keeps the order of stores, so
+    /// <c>next = written + record, or 0 at the end of the ring; if (next == read) leave; ring[written] = *argument0; written = next</c>. x86-64 keeps the order of
+    /// stores, so
     /// whoever sees the new <c>written</c> sees the record.
     /// </summary>
     public static SectionProgram Append(SlotShape shape, RingLayout ring)
