@@ -36,7 +36,7 @@ public sealed class BreakpointHandlerTests
     public void Its_machine_code_decodes_and_each_jump_lands_on_an_instruction(long previous)
     {
         Machine.NeedsRawPrograms();
-        byte[] code = HandlerCode.Emit(0x1122_3344_5566, 0x2000_0000_0000, 0x1000_0000, (nint)previous);
+        byte[] code = HandlerCode.Emit(0x1122_3344, 0x2000_0000, 0x1000_0000, (nint)previous);
         var decoder = Decoder.Create(64, code);
         var instructions = new List<Instruction>();
         while (decoder.IP < (ulong)code.Length)
