@@ -21,6 +21,11 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
         var layout = new MemoryLayout(test.Variables);
         HashSet<string> taken = AddressesTaken(test);
         KernelLowering? kernel = design is null ? null : new KernelLowering(test, design, CoreRules.Of(core));
+        if (test.Variables.FirstOrDefault(variable => kernel?.Memory.Any(region => region.Name == variable.Name) == true) is { } clash)
+        {
+            throw new LitmusException(test.File, clash.Position, $"found the location {clash.Name}, which is a variable of the design {design!.Name} too; expected another name");
+        }
+
         var code = new ArmCode(test);
         IThreadLowering[] threads = [.. test.Threads.Select(thread => test.Architecture == Architecture.AArch64
             ? (IThreadLowering)new ArmLowering(test, thread, layout, kernel, code)

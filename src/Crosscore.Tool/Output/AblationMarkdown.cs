@@ -17,7 +17,7 @@ internal static class AblationMarkdown
         }
 
         output.WriteLine();
-        output.WriteLine($"Not shown necessary by these {report.Tests.Count} tests on this core: {AblationTable.List(report, executed: true)}.");
+        output.WriteLine($"Not shown necessary on this core by the tests that can tell ({report.Tests.Count}): {AblationTable.List(report, executed: true)}.");
         output.WriteLine();
         output.WriteLine($"Executed by none of them: {AblationTable.List(report, executed: false)}.");
     }

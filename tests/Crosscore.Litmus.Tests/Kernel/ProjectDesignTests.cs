@@ -106,17 +106,17 @@ public class ProjectDesignTests
 
     // Tasks: 1 and 2 of one process, 3 of another, 4 a kernel thread. What the resumed user code may rely on (facts: the context-switch table).
     [Theory]
-    [InlineData("linux-5.10", 1, 2, "Fence,SwitchTo 2")]
-    [InlineData("linux-5.10", 1, 3, "Fence,Serialize,SwitchTo 3")]
-    [InlineData("linux-5.10", 1, 4, "Fence,SwitchTo 4")]
-    [InlineData("linux-5.10", 4, 1, "Fence,Fence,SwitchTo 1,Serialize,Fence")]
-    [InlineData("linux-5.10", 4, 3, "Fence,Serialize,SwitchTo 3,Fence")]
+    [InlineData("linux-5.10", 1, 2, "Fence,MarkRestart,SwitchTo 2")]
+    [InlineData("linux-5.10", 1, 3, "Fence,MarkRestart,Serialize,SwitchTo 3")]
+    [InlineData("linux-5.10", 1, 4, "Fence,MarkRestart,SwitchTo 4")]
+    [InlineData("linux-5.10", 4, 1, "Fence,MarkRestart,Fence,SwitchTo 1,Serialize,Fence")]
+    [InlineData("linux-5.10", 4, 3, "Fence,MarkRestart,Serialize,SwitchTo 3,Fence")]
     [InlineData("linux-4.14", 4, 1, "Fence,SwitchTo 1,Fence")]
-    [InlineData("linux-4.16", 4, 1, "Fence,SwitchTo 1,Serialize,Fence")]
-    [InlineData("linux-4.16", 4, 3, "Fence,Serialize,SwitchTo 3,Serialize,Fence")]
-    [InlineData("riscv-first-posting", 1, 3, "Fence,SwitchTo 3")]
-    [InlineData("riscv-6.9", 1, 3, "Fence,Fence,SwitchTo 3")]
-    [InlineData("riscv-6.9", 4, 1, "Fence,SwitchTo 1,Serialize,Fence")]
+    [InlineData("linux-4.16", 4, 1, "Fence,MarkRestart,SwitchTo 1,Serialize,Fence")]
+    [InlineData("linux-4.16", 4, 3, "Fence,MarkRestart,Serialize,SwitchTo 3,Serialize,Fence")]
+    [InlineData("riscv-first-posting", 1, 3, "Fence,MarkRestart,SwitchTo 3")]
+    [InlineData("riscv-6.9", 1, 3, "Fence,MarkRestart,Fence,SwitchTo 3")]
+    [InlineData("riscv-6.9", 4, 1, "Fence,MarkRestart,SwitchTo 1,Serialize,Fence")]
     public void A_switch_orders_and_serialises_what_its_version_does(string design, int from, int to, string events)
     {
         var compiler = new KernelCompiler(

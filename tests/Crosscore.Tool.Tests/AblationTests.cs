@@ -1,0 +1,67 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace Crosscore.Tool.Tests;
+
+/// <summary>The command that takes a design apart, and the page that holds what it prints.</summary>
+public partial class AblationTests
+{
+    [Fact]
+    public void The_page_about_barriers_holds_what_its_commands_print()
+    {
+        string page = File.ReadAllText(Path.Combine(Command.Repository, "docs", "barriers.md"));
+        MatchCollection commands = MarkdownCommand().Matches(page);
+        Assert.Equal(2, commands.Count);
+        foreach (Match command in commands)
+        {
+            Command run = Command.Run(command.Groups[1].Value.Split(' '));
+            Assert.Equal((0, ""), (run.Status, run.Errors));
+            Assert.Contains(run.Output.Trim(), page, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void The_table_names_what_breaks_and_the_command_that_shows_it()
+    {
+        Command run = Command.Run("ablate", "--kernel", "linux-5.12", "litmus/kernel/ScenarioC.litmus", "litmus/kernel/ScenarioA.NoCall.litmus");
+
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        Assert.Contains("crosscore explore litmus/kernel/ScenarioC.litmus --kernel linux-5.12 --remove membarrier_private_expedited.entry --trace", run.Output, StringComparison.Ordinal);
+        Assert.Contains("Not shown necessary by these tests on this core: ", run.Output, StringComparison.Ordinal);
+        Assert.Contains("its outcome is possible on the whole design: ScenarioA.NoCall", run.Output, StringComparison.Ordinal);
+
+        // The command that it names shows what it says, and is a disagreement with the test.
+        Command shown = Command.Run("explore", "litmus/kernel/ScenarioC.litmus", "--kernel", "linux-5.12", "--remove", "membarrier_private_expedited.entry", "--trace");
+        Assert.Equal(1, shown.Status);
+        Assert.Contains("a shortest way to", shown.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Its_json_has_an_entry_for_each_label_and_set()
+    {
+        Command run = Command.Run("ablate", "--kernel", "linux-5.12", "litmus/kernel/ScenarioC.FromSystemCall.litmus", "--format", "json",
+            "--together", "switch_mm.lazy_mb,finish_lazy.lazy_sync,finish_lazy.switch_in");
+        using JsonDocument document = JsonDocument.Parse(run.Output);
+        JsonElement[] removals = [.. document.RootElement.GetProperty("removals").EnumerateArray()];
+
+        JsonElement together = removals.Single(removal => removal.GetProperty("labels").GetArrayLength() == 3);
+        Assert.True(together.GetProperty("breaks").GetBoolean());
+        Assert.EndsWith("--remove finish_lazy.switch_in --trace", together.GetProperty("command").GetString(), StringComparison.Ordinal);
+        Assert.False(removals.Single(removal => removal.GetProperty("labels")[0].GetString() == "ipi_sync_core.handler").GetProperty("executed").GetBoolean());
+    }
+
+    [Theory]
+    [InlineData("name the design to take apart", "ablate")]
+    [InlineData("--kernel all is too much", "ablate", "--kernel", "all")]
+    [InlineData("has no label 'nothing'", "ablate", "--kernel", "linux-5.12", "--together", "nothing")]
+    [InlineData("The label 'entry' of linux-5.12 is not clear", "ablate", "--kernel", "linux-5.12", "--together", "entry")]
+    public void What_it_cannot_understand_ends_with_2(string message, params string[] arguments)
+    {
+        Command run = Command.Run(arguments);
+        Assert.Equal((2, ""), (run.Status, run.Output));
+        Assert.Contains(message, run.Errors, StringComparison.Ordinal);
+    }
+
+    [GeneratedRegex(@"^    crosscore (ablate .*--format markdown.*)$", RegexOptions.Multiline)]
+    private static partial Regex MarkdownCommand();
+}
