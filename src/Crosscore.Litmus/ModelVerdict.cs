@@ -111,12 +111,12 @@ public sealed class ModelVerdict
         IProgress<ExplorationProgress>? progress = null,
         CancellationToken cancellation = default)
     {
-        if (core != CoreKind.Sc && core != test.HomeCore)
+        if (core != CoreKind.Sc && CoreRules.Of(core).HasViews != (test.Architecture == Architecture.AArch64))
         {
             throw new LitmusException(test.File, new SourcePosition(1, 1), $"found a test in {test.Architecture}, whose instructions cores of the kind {Expectation.NameOf(core)} do not execute");
         }
 
-        LoweredTest lowered = LoweredTest.Of(test, kernel);
+        LoweredTest lowered = LoweredTest.Of(test, kernel, core);
         options ??= new ExplorationOptions();
         options = options with { Caches = options.Caches ?? TestCaches.Of(test) };
         try

@@ -18,6 +18,7 @@ public static class Expectation
         ["x86-tso"] = CoreKind.X86Tso,
         ["sc"] = CoreKind.Sc,
         ["aarch64"] = CoreKind.AArch64,
+        ["riscv-like"] = CoreKind.RiscVLike,
     };
 
     /// <summary>The name of a kind of cores.</summary>

@@ -44,7 +44,7 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
     {
         KernelDesign configured = Configure(test, design);
         // What tests say of designs, they say of x86-TSO.
-        (Frequency, string)? expected = core == CoreKind.X86Tso ? Expectation.OnKernel(test, design.Name, ProfileName(options.Fetch)) : null;
+        (Frequency, string)? expected = core == test.HomeCore ? Expectation.OnKernel(test, design.Name, ProfileName(options.Fetch)) : null;
         IReadOnlyList<string> missing = KernelLowering.MissingCalls(test, configured);
         return new DesignReport(
             configured, missing.Count > 0 ? null : ModelVerdict.Of(test, core, options, configured, progress, cancellation), missing, expected);

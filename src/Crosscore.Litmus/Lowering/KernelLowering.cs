@@ -1,4 +1,5 @@
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Programs;
 
@@ -12,11 +13,13 @@ internal sealed class KernelLowering
 {
     private readonly LitmusTest _test;
     private readonly KernelDesign _design;
+    private readonly CoreRules _rules;
     private readonly KernelCompiler _compiler;
     private readonly List<TaskPlacement> _tasks = [];
 
-    public KernelLowering(LitmusTest test, KernelDesign design)
+    public KernelLowering(LitmusTest test, KernelDesign design, CoreRules rules)
     {
+        _rules = rules;
         _test = test;
         _design = design;
         TestSystem system = test.System;
@@ -86,6 +89,7 @@ internal sealed class KernelLowering
     {
         IReadOnlyList<string> words = Words(instruction);
         string name = words[0];
+        Synchronize(sink);
         if (name == "exit")
         {
             _compiler.EmitExit(sink);
@@ -147,8 +151,9 @@ internal sealed class KernelLowering
             PersistentRegisters = sink.Persistent,
             Schedules = _test.System.Schedules,
             Preemptible = _design.Flag("preemptible"),
-            InterruptEntrySerializes = _design.Flag("interrupt_entry_serializes"),
-            InterruptReturnSerializes = _design.Flag("interrupt_return_serializes") || _design.Flag("pti"),
+            InterruptEntrySerializes = _rules.HasViews ? _rules.ExceptionsSynchronize : _design.Flag("interrupt_entry_serializes"),
+            InterruptReturnSerializes = _rules.HasViews ? _rules.ExceptionsSynchronize : _design.Flag("interrupt_return_serializes") || _design.Flag("pti"),
+            SwitchOrders = _rules.SwitchOrders,
             IpiOrder = _design.Options["ipi_order"].Value switch
             {
                 "none" => IpiOrder.None,
@@ -163,9 +168,21 @@ internal sealed class KernelLowering
     {
         sink.Emit(MicroOp.Jump(sink.Position + 1) with { Context = OpContext.Kernel | OpContext.ReschedulePoint });
         _compiler.EmitSyscallReturn(sink);
-        if (_design.Flag("syscall_return_serializes") || _design.Flag("pti"))
+        if (_rules.HasViews)
+        {
+            Synchronize(sink);
+        }
+        else if (_design.Flag("syscall_return_serializes") || _design.Flag("pti"))
         {
             sink.Emit(MicroOp.Plain(MicroOpKind.Serialize) with { Context = OpContext.Kernel | OpContext.InterruptsOff });
+        }
+    }
+
+    private void Synchronize(ICodeSink sink)
+    {
+        if (_rules.ExceptionsSynchronize)
+        {
+            sink.Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = FenceKind.Context, Context = OpContext.Kernel | OpContext.InterruptsOff });
         }
     }
 

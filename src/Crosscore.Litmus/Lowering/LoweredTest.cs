@@ -1,4 +1,5 @@
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Programs;
 
@@ -12,13 +13,14 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
     /// <summary>Lowers a test.</summary>
     /// <param name="test">The test.</param>
     /// <param name="design">The kernel that it runs on; without one, each thread has a core of its own and nothing else happens.</param>
+    /// <param name="core">The kind of cores, whose rules decide what entering and leaving the kernel does.</param>
     /// <exception cref="LitmusException">An instruction has no meaning in the model.</exception>
-    public static LoweredTest Of(LitmusTest test, KernelDesign? design = null)
+    public static LoweredTest Of(LitmusTest test, KernelDesign? design = null, CoreKind core = CoreKind.X86Tso)
     {
         ArgumentNullException.ThrowIfNull(test);
         var layout = new MemoryLayout(test.Variables);
         HashSet<string> taken = AddressesTaken(test);
-        KernelLowering? kernel = design is null ? null : new KernelLowering(test, design);
+        KernelLowering? kernel = design is null ? null : new KernelLowering(test, design, CoreRules.Of(core));
         var code = new ArmCode(test);
         IThreadLowering[] threads = [.. test.Threads.Select(thread => test.Architecture == Architecture.AArch64
             ? (IThreadLowering)new ArmLowering(test, thread, layout, kernel, code)

@@ -299,6 +299,11 @@ internal sealed partial class CpuMachine<TMachine>
         _scheduler.SetCurrent(state, cpu, next);
         if (_memory.HasViews)
         {
+            if (_system!.SwitchOrders)
+            {
+                _views.Fence(state, cpu, FenceKind.FullCompletion);
+            }
+
             _views.LeaveCpu(state, cpu, previous);
             _views.EnterCpu(state, cpu, next);
         }

@@ -225,7 +225,7 @@ internal sealed partial class CpuMachine<TMachine>
                 Recorder?.Note(cpu, TaskOf(state, cpu), op.Fence == FenceKind.Context ? TraceEventKind.Serialize : TraceEventKind.Fence, op);
                 return pc + 1;
             case MicroOpKind.Serialize:
-                Synchronize(state, cpu);
+                _views.Fence(state, cpu, FenceKind.Context);
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Serialize, op);
                 return pc + 1;
             case MicroOpKind.AtomicBegin:
@@ -374,12 +374,5 @@ internal sealed partial class CpuMachine<TMachine>
         }
 
         return _futureReads;
-    }
-
-    // Everything before is complete and everything after is fetched and executed anew.
-    private void Synchronize(Span<ulong> state, int cpu)
-    {
-        _views.Fence(state, cpu, FenceKind.FullCompletion);
-        _views.Fence(state, cpu, FenceKind.Context);
     }
 }

@@ -41,13 +41,13 @@ public static class Explorer
             throw new ModelException($"The program has {program.Threads.Count} threads; the model takes 1 to 30.");
         }
 
-        if (core != CoreKind.AArch64 && AllCode(program).Any(op => op.Kind == MicroOpKind.TryReservation))
+        if (!CoreRules.Of(core).HasViews && AllCode(program).Any(op => op.Kind == MicroOpKind.TryReservation))
         {
             throw new ModelException("The program has exclusive accesses, which only the AArch64 core knows.");
         }
 
         long start = Stopwatch.GetTimestamp();
-        var map = new CellMap(program, mayCut: core != CoreKind.AArch64);
+        var map = new CellMap(program, mayCut: !CoreRules.Of(core).HasViews);
         StaticAnalysis[] analyses = [.. program.Threads.Select((thread, id) => new StaticAnalysis(
             thread, map, program.Observations.Where(observed => observed.Thread == id).Select(observed => observed.Register)))];
 
@@ -62,7 +62,7 @@ public static class Explorer
                 {
                     CoreKind.X86Tso => Search(setup, setup.TotalStoreOrder(), start, progress, cancellation),
                     CoreKind.Sc => Search(setup, setup.SequentialConsistency(), start, progress, cancellation),
-                    CoreKind.AArch64 => Search(setup, (new ViewMachine(setup.Views!), new bool[setup.Scheduler.Cpus]), start, progress, cancellation),
+                    CoreKind.AArch64 or CoreKind.RiscVLike => Search(setup, (new ViewMachine(setup.Views!), new bool[setup.Scheduler.Cpus]), start, progress, cancellation),
                     _ => throw new ArgumentOutOfRangeException(nameof(core), core, "No such kind of core."),
                 };
 
@@ -121,7 +121,8 @@ public static class Explorer
             Scheduler = new Scheduler(program, Layout);
             Interrupts = new Interrupts(program, Scheduler.Cpus, Layout);
             Requests = new FenceRequests(analyses, Scheduler.Cpus, Layout);
-            ViewSizes views = core == CoreKind.AArch64 ? SizeOfViews(program, analyses, options) : default;
+            bool hasViews = CoreRules.Of(core).HasViews;
+            ViewSizes views = hasViews ? SizeOfViews(program, analyses, options) : default;
             Threads = [.. program.Threads.Select((code, id) => new CompiledThread(
                 id, code, analyses[id], map, Layout, Values, program.System?.Preemptible ?? false, program.System?.Tasks[id].IsKernelThread ?? false, views))];
             if (program.System is CpuSystem system)
@@ -135,8 +136,8 @@ public static class Explorer
             Memory = new MainMemory(map, Layout, Values);
 
             // A core with views finds what a fetch returns among the writes.
-            Fetch = new InstructionFetch([.. program.Memory.Where(region => region.IsCode && core != CoreKind.AArch64)], program, map, Scheduler.Cpus, options.Fetch, Layout, Values);
-            if (core == CoreKind.AArch64)
+            Fetch = new InstructionFetch([.. program.Memory.Where(region => region.IsCode && !hasViews)], program, map, Scheduler.Cpus, options.Fetch, Layout, Values);
+            if (hasViews)
             {
                 Views = new ViewMemory(program, map, Scheduler.Cpus, Memory, views, options.Caches ?? CacheType.None, Layout);
                 Views.AddMessages(Interrupts.Any, Scheduler.Switches ? Scheduler.Tasks : 0, Requests.Any ? Scheduler.Tasks : 0, Layout);

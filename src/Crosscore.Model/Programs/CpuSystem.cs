@@ -76,6 +76,9 @@ public sealed class CpuSystem
     /// <summary>Whether returning from an interrupt does.</summary>
     public required bool InterruptReturnSerializes { get; init; }
 
+    /// <summary>Whether a switch from task to task completes what came before it (DSB), on cores that see memory through views.</summary>
+    public bool SwitchOrders { get; init; }
+
     /// <summary>How an inter-processor interrupt orders memory.</summary>
     public required IpiOrder IpiOrder { get; init; }
 }
