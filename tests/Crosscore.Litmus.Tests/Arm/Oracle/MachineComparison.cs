@@ -6,7 +6,8 @@ namespace Crosscore.Litmus.Tests.Arm.Oracle;
 /// <summary>What came of a comparison.</summary>
 /// <param name="Difference">Outcomes that only one of the two has, as text; <see langword="null"/> when there are none.</param>
 /// <param name="NotJudged">Why one of the two had nothing to say, or not everything; <see langword="null"/> when both judged.</param>
-internal sealed record ComparisonResult(string? Difference, string? NotJudged)
+/// <param name="OnlyLacks">Whether the machine has no outcome that the oracle has not.</param>
+internal sealed record ComparisonResult(string? Difference, string? NotJudged, bool OnlyLacks = true)
 {
     public static ComparisonResult Same { get; } = new(null, null);
 }
@@ -59,7 +60,7 @@ internal static class MachineComparison
         bool cut = verdict.Exploration.Bounds != Bounds.None;
         return expected.SetEquals(found) || (cut && expected.IsSupersetOf(found))
             ? cut ? new ComparisonResult(null, $"the machine stopped at a bound: {verdict.Exploration.Bounds}") : ComparisonResult.Same
-            : new ComparisonResult($"the machine lacks\n{Listed(cut ? [] : expected.Except(found))}\nand adds\n{Listed(found.Except(expected))}\n", null);
+            : new ComparisonResult($"the machine lacks\n{Listed(cut ? [] : expected.Except(found))}\nand adds\n{Listed(found.Except(expected))}\n", null, found.IsSubsetOf(expected));
     }
 
     private static string Listed(IEnumerable<string> lines) => string.Join('\n', lines.Order(StringComparer.Ordinal).Take(12).Select(line => "    " + line));
