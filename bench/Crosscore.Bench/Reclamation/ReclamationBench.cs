@@ -43,6 +43,11 @@ internal static class ReclamationBench
             ("lock", loops.Monitor, 2_000_000),
             ("Lock", loops.LockClass, 2_000_000),
         ];
+        foreach ((_, Func<long, long> loop, _) in measured)
+        {
+            WarmUp(loop);
+        }
+
         double[] alone = [.. measured.Select(_ => double.PositiveInfinity)];
         double[] both = [.. alone];
         for (int round = 0; round < Rounds; round++)
@@ -179,6 +184,20 @@ internal static class ReclamationBench
         }))];
         Array.ForEach(threads, thread => thread.Join());
         return times.Max();
+    }
+
+    /// <summary>Calls until the JIT has had reason and time to compile the method for good, not only its loop.</summary>
+    private static void WarmUp(Func<long, long> loop)
+    {
+        for (int batch = 0; batch < 20; batch++)
+        {
+            for (int call = 0; call < 50; call++)
+            {
+                _ = loop(500);
+            }
+
+            Thread.Sleep(10);
+        }
     }
 
     private static double Time(Func<long, long> loop, long turns)

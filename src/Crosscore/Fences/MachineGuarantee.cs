@@ -41,6 +41,9 @@ public enum MachinePromise
 
     /// <summary>No other process can delay an expedited command.</summary>
     IndependenceFromOtherProcesses,
+
+    /// <summary>A process-wide barrier stands behind <see cref="AsymmetricFence"/>, so that its light side pays for no fence. The pair orders in any case.</summary>
+    LightFenceIsFree,
 }
 
 /// <summary>For whom a promise is made, relative to the thread that makes the call.</summary>

@@ -9,7 +9,7 @@ public static class MachineGuarantees
 {
     /// <summary>
     /// Asks the machine and decides every <see cref="MachinePromise"/>, in their order. Never throws because of the system: where membarrier(2) is absent or refused,
-    /// the answers say so. Registers nothing; issues PRIVATE_EXPEDITED once, if the kernel reports it registered, to see whether it is usable.
+    /// the answers say so. Registers nothing but what <see cref="AsymmetricFence"/> needs; issues PRIVATE_EXPEDITED once, if the kernel reports it registered, to see whether it is usable.
     /// </summary>
     public static IReadOnlyList<MachineGuarantee> Detect()
     {
@@ -28,6 +28,7 @@ public static class MachineGuarantees
             Membarrier.Supported,
             Membarrier.Registered,
             RuntimeInformation.ProcessArchitecture,
-            KernelRelease.Read()));
+            KernelRelease.Read(),
+            AsymmetricFence.Decide()));
     }
 }

@@ -30,6 +30,7 @@ public sealed class RcuDomain : IDisposable
     private readonly List<Exception> _failures = []; // that no handler has been told of
     private long _failedCallbacks;
     private volatile bool _closed;
+    private PaddedLong _entry; // on a line of its own, which is written once a grace period
 
     /// <summary>Makes a domain.</summary>
     /// <param name="options">Null for the defaults.</param>
@@ -48,7 +49,7 @@ public sealed class RcuDomain : IDisposable
 
         // Decides the mode of the fence before code that enters sections is optimised, and reports a choice that cannot be had here and now.
         _ = AsymmetricFence.Mode;
-        _gracePeriods = new GracePeriods(_readers, _asyncSections, heavy);
+        _gracePeriods = new GracePeriods(this, _readers, _asyncSections, heavy);
         _reclaimer = new Reclaimer(options, _gracePeriods, Report);
         _number = DomainNumbers.Take();
     }
@@ -63,7 +64,14 @@ public sealed class RcuDomain : IDisposable
     public string Name { get; }
 
     /// <summary>Whether the calling thread is inside of a section of this domain (not counting sections that may cross an await).</summary>
-    public bool IsInReadSection => Find() is { } slot && ReaderWord.IsInside(slot.Word.Value);
+    public bool IsInReadSection
+    {
+        get
+        {
+            ReaderSlot slot = ReaderTable.Find(_number);
+            return slot.Domain == this && ReaderWord.IsInside(slot.Word.Value);
+        }
+    }
 
     /// <summary>What this domain has done and has to do.</summary>
     public RcuStatistics Statistics => new(
@@ -77,17 +85,17 @@ public sealed class RcuDomain : IDisposable
         _readers.Abandoned,
         _readers.Count);
 
-    /// <summary>What a reader of the present writes into its word.</summary>
-    internal ref long Entry => ref _gracePeriods.Entry;
+    /// <summary>What a reader of the present writes into its word. Here and not in an engine, so that a section finds it by one access.</summary>
+    internal ref long Entry => ref _entry.Value;
 
     /// <summary>Enters a read section. It is left by disposing of it: <c>using RcuReadSection section = domain.EnterReadSection();</c></summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public RcuReadSection EnterReadSection() => RcuReadSection.Enter(Find() ?? Register(), ref Entry);
+    public RcuReadSection EnterReadSection() => RcuReadSection.Enter(FindOrRegister(), ref _entry.Value);
 
     /// <summary>The calling thread's place in this domain, for loops: entering by way of it is cheaper by the look-up.</summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
-    public RcuReader GetReader() => new(Find() ?? Register());
+    public RcuReader GetReader() => new(FindOrRegister());
 
     /// <summary>Enters a read section that may be left by another thread, and so may contain <c>await</c>.</summary>
     /// <param name="member">Filled in by the compiler, for <see cref="GetHolders"/>.</param>
@@ -237,7 +245,11 @@ public sealed class RcuDomain : IDisposable
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_closed, this);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ReaderSlot? Find() => ReaderTable.Find(_number) is var slot && slot.Domain == this ? slot : null;
+    private ReaderSlot FindOrRegister()
+    {
+        ReaderSlot slot = ReaderTable.Find(_number);
+        return slot.Domain == this ? slot : Register();
+    }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private ReaderSlot Register()

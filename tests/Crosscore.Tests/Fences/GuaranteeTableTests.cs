@@ -102,6 +102,7 @@ public sealed class GuaranteeTableTests
                 (MachinePromise.PrivateExpeditedIsRegistered, Yes, Probed),
                 (MachinePromise.IsolatedCpusAreReached, Unknown, ByKernelVersion),
                 (MachinePromise.IndependenceFromOtherProcesses, Unknown, ByKernelVersion),
+                (MachinePromise.LightFenceIsFree, Unknown, Probed),
             ],
             table.Select(line => (line.Promise, line.Holds, line.Basis)));
     }
@@ -117,7 +118,7 @@ public sealed class GuaranteeTableTests
         IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(new MachineFacts(
             access, MembarrierCommands.None, MembarrierRegistrations.None, Architecture.Arm64, Release: null));
 
-        Assert.All(table.Where(line => line.Promise != MachinePromise.InstructionCacheCoherence), line =>
+        Assert.All(table.Where(line => line.Promise is not MachinePromise.InstructionCacheCoherence and not MachinePromise.LightFenceIsFree), line =>
         {
             Assert.Equal((No, basis), (line.Holds, line.Basis));
             Assert.Contains(reason, line.Source, StringComparison.Ordinal);
@@ -140,6 +141,21 @@ public sealed class GuaranteeTableTests
     [InlineData(Architecture.RiscV64, Unknown)]
     public void Instruction_caches_are_the_processors_matter(Architecture architecture, GuaranteeAnswer holds) =>
         Assert.Equal(holds, Decide(MachinePromise.InstructionCacheCoherence, "6.12.1", architecture, FakeKernel.Linux63).Holds);
+
+    [Theory]
+    [InlineData("", MembarrierFailure.None, Yes, Documented, "PRIVATE_EXPEDITED")]
+    [InlineData("", MembarrierFailure.Refused, Yes, ByKernelVersion, "no document promises it")]
+    [InlineData("Symmetric", MembarrierFailure.None, No, Probed, "both sides are full fences: chosen")]
+    [InlineData("Runtime", MembarrierFailure.None, No, Probed, "cannot be had here")]
+    public void What_stands_behind_the_asymmetric_fence_is_told_with_what_it_rests_on(
+        string wish, MembarrierFailure membarrier, GuaranteeAnswer holds, GuaranteeBasis basis, string source)
+    {
+        FenceDecision fence = FenceDecision.Choose(wish, new FenceFacts(true, false, Architecture.X64, membarrier, false, false));
+        MachineGuarantee line = GuaranteeTable.Decide(new MachineFacts(
+            membarrier, FakeKernel.Linux63, MembarrierRegistrations.None, Architecture.X64, null, fence)).Single(line => line.Promise == MachinePromise.LightFenceIsFree);
+        Assert.Equal((holds, basis), (line.Holds, line.Basis));
+        Assert.Contains(source, line.Source, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void There_is_one_line_for_each_promise_in_their_order() =>

@@ -9,9 +9,14 @@ namespace Crosscore;
 /// </summary>
 internal sealed class CoalescedOperation(Action operation)
 {
+    private const int CrowdLasts = 8;
+    private const int MostYields = 32;
+
     private readonly Lock _gate = new();
     private Batch _gathering = new();
-    private bool _engaged; // a run is under way, or somebody is appointed to begin one
+    private bool _engaged; // a run is under way, or somebody is about to begin one
+    private int _lastCaller; // managed thread id
+    private int _crowd;      // calls left in which others are reckoned with
     private long _asked;
     private long _run;
 
@@ -40,6 +45,7 @@ internal sealed class CoalescedOperation(Action operation)
         Interlocked.MemoryBarrier();
         using var steady = new Uninterrupted();
         Batch? batch = null;
+        bool gather = false;
         steady.Enter(_gate);
         _asked++;
         if (_engaged)
@@ -47,11 +53,21 @@ internal sealed class CoalescedOperation(Action operation)
             batch = _gathering;
             batch.Waiting++;
         }
+        else if (IsCrowded())
+        {
+            batch = _gathering;
+            gather = true;
+        }
 
         _engaged = true;
         _gate.Exit();
 
-        if (batch is null || batch.WaitUntilServedOrAppointed())
+        if (gather)
+        {
+            Gather(batch!);
+            Lead(batch);
+        }
+        else if (batch is null || batch.WaitUntilServedOrAppointed())
         {
             Lead(batch);
         }
@@ -79,6 +95,31 @@ internal sealed class CoalescedOperation(Action operation)
         }
 
         return served;
+    }
+
+    /// <summary>Whether other threads have called lately, so that it is worth looking whether some are about to. Under the gate.</summary>
+    private bool IsCrowded()
+    {
+        int caller = Environment.CurrentManagedThreadId;
+        _crowd = caller != _lastCaller && _lastCaller != 0 ? CrowdLasts : Math.Max(0, _crowd - 1);
+        _lastCaller = caller;
+        return _crowd > 0;
+    }
+
+    /// <summary>
+    /// Lets threads that are ready to run do so before the run begins, for as long as they join it: where there are more threads than processors, nobody else could ask during a short run. Gives
+    /// the processor back at once if nobody is ready.
+    /// </summary>
+    private static void Gather(Batch batch)
+    {
+        int joined;
+        int turns = 0;
+        do
+        {
+            joined = Volatile.Read(ref batch.Waiting);
+            _ = Thread.Yield();
+        }
+        while (Volatile.Read(ref batch.Waiting) > joined && ++turns < MostYields);
     }
 
     private void Lead(Batch? batch)
@@ -156,8 +197,8 @@ internal sealed class CoalescedOperation(Action operation)
         private ExceptionDispatchInfo? _failure; // written before Done
         private TaskCompletionSource? _served;
 
-        /// <summary>Threads that wait; kept under the gate.</summary>
-        public int Waiting { get; set; }
+        /// <summary>Threads that wait; written under the gate.</summary>
+        public int Waiting;
 
         /// <summary>Whether somebody has asked for <see cref="Served"/>; kept under the gate.</summary>
         public bool IsAwaited => _served is not null;
@@ -170,7 +211,8 @@ internal sealed class CoalescedOperation(Action operation)
         /// <summary>Returns whether the caller has to run the operation for all.</summary>
         public bool WaitUntilServedOrAppointed()
         {
-            for (int spin = 0; spin < Spins; spin++)
+            // With others waiting already, the processors are better left to those who have yet to ask.
+            for (int spin = Volatile.Read(ref Waiting) > 1 ? Spins : 0; spin < Spins; spin++)
             {
                 if (TryClaim())
                 {

@@ -47,6 +47,8 @@ internal static class GuaranteeTable
             (GuaranteeSubject.Siblings, MembarrierCommands.PrivateExpedited, "expedited commands reach isolated and nohz_full CPUs, interrupting them"),
         MachinePromise.IndependenceFromOtherProcesses =>
             (GuaranteeSubject.AllProcesses, MembarrierCommands.PrivateExpedited, "no other process can delay an expedited command"),
+        MachinePromise.LightFenceIsFree =>
+            (GuaranteeSubject.Siblings, MembarrierCommands.None, "a process-wide barrier stands behind AsymmetricFence; its light side pays nothing"),
         _ => throw new ArgumentOutOfRangeException(nameof(promise)),
     };
 
@@ -102,7 +104,17 @@ internal static class GuaranteeTable
         MachinePromise.IndependenceFromOtherProcesses => facts.Release is { } release && Disbelief(facts) is null && release.IsAtLeast(6, 9)
             ? (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion, "944d5fe50f3f, merged in 6.8: one lock for the whole system")
             : (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion, "944d5fe50f3f (6.8) went into all stable kernels: one lock for the whole system"),
+        MachinePromise.LightFenceIsFree => LightFence(facts.Fence),
         _ => throw new ArgumentOutOfRangeException(nameof(promise)),
+    };
+
+    private static (GuaranteeAnswer, GuaranteeBasis, string) LightFence(FenceDecision? fence) => fence switch
+    {
+        null => (GuaranteeAnswer.Unknown, GuaranteeBasis.Probed, "the mode was not asked for"),
+        { Error: { } error } => (GuaranteeAnswer.No, GuaranteeBasis.Probed, error),
+        { Mode: AsymmetricFenceMode.Symmetric } => (GuaranteeAnswer.No, GuaranteeBasis.Probed, $"both sides are full fences: {fence.Reason}"),
+        { Mode: AsymmetricFenceMode.PageProtection } => (GuaranteeAnswer.Yes, GuaranteeBasis.ByKernelVersion, fence.Reason),
+        _ => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, fence.Reason),
     };
 
     /// <summary>

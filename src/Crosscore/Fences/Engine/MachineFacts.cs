@@ -8,9 +8,11 @@ namespace Crosscore;
 /// <param name="Registered">The registrations proved.</param>
 /// <param name="Architecture">Of the process.</param>
 /// <param name="Release">The kernel's, or null where it cannot be read.</param>
+/// <param name="Fence">What was decided for <see cref="AsymmetricFence"/>; null if that was not asked.</param>
 internal sealed record MachineFacts(
     MembarrierFailure Access,
     MembarrierCommands Supported,
     MembarrierRegistrations Registered,
     Architecture Architecture,
-    KernelRelease? Release);
+    KernelRelease? Release,
+    FenceDecision? Fence = null);

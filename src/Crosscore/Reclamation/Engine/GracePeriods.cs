@@ -16,30 +16,29 @@ namespace Crosscore.Reclamation;
 /// </summary>
 internal sealed class GracePeriods
 {
+    private readonly RcuDomain _domain;
     private readonly ReaderRegistry _readers;
     private readonly AsyncSections _asyncSections;
     private readonly Action _heavy;
     private readonly CoalescedOperation _shared;
     private readonly List<ReaderSlot> _holders = []; // of the grace period that runs
-    private PaddedLong _entry;
     private long _begun;
     private long _completed;
     private long _beganAt; // Stopwatch timestamp
 
+    /// <param name="domain">Whose readers write what <see cref="RcuDomain.Entry"/> says.</param>
     /// <param name="readers">The slots of threads.</param>
     /// <param name="asyncSections">The sections of tasks.</param>
     /// <param name="heavy"><see cref="AsymmetricFence.Heavy"/>; something else in tests that show what it is for.</param>
-    public GracePeriods(ReaderRegistry readers, AsyncSections asyncSections, Action heavy)
+    public GracePeriods(RcuDomain domain, ReaderRegistry readers, AsyncSections asyncSections, Action heavy)
     {
+        _domain = domain;
         _readers = readers;
         _heavy = heavy;
         _asyncSections = asyncSections;
         _shared = new CoalescedOperation(RunOne);
-        _entry.Value = ReaderWord.Entry(0);
+        _domain.Entry = ReaderWord.Entry(0);
     }
-
-    /// <summary>What readers write into their word; on a line of its own, which is written once a grace period.</summary>
-    public ref long Entry => ref _entry.Value;
 
     public long Begun => Volatile.Read(ref _begun);
 
@@ -103,7 +102,7 @@ internal sealed class GracePeriods
         long number = _begun + 1;
         Volatile.Write(ref _beganAt, Stopwatch.GetTimestamp());
         Volatile.Write(ref _begun, number);
-        Volatile.Write(ref _entry.Value, ReaderWord.Entry(number));
+        Volatile.Write(ref _domain.Entry, ReaderWord.Entry(number));
 
         // Pairs with Light in RcuReadSection.Enter. A reader whose word we miss below stores it after this barrier, so what it reads then is what was written before the grace period: it
         // cannot have the old. One that we see inside either has number n, and read it after we wrote it, so the same holds; or it has an older one, and we wait.
