@@ -9,7 +9,7 @@ internal static class LoopTimer
 {
     private const double ChunkNanoseconds = 200_000;
     private const int Chunks = 60;
-    private const int Passes = 15;
+    private const int Passes = 25;
 
     // So many that the scheduler has the time to put the two threads on processors of their own.
     private const int ChunksTogether = 400;
@@ -18,34 +18,30 @@ internal static class LoopTimer
     public delegate void Loop(int rounds);
 
     /// <summary>Nanoseconds a round, each loop alone.</summary>
-    public static double[] Alone(params Loop[] loops)
+    public static double[] Alone(params Loop[] loops) => Measure(loops, together: false).Alone;
+
+    /// <summary>The same, and for each of two threads that do it at the same time; only times count during which the other one was getting on. All take turns, so a busy moment of the machine meets all of them.</summary>
+    public static (double[] Alone, double[] Together) AloneAndTogether(params Loop[] loops) => Measure(loops, Environment.ProcessorCount > 1);
+
+    private static (double[] Alone, double[] Together) Measure(Loop[] loops, bool together)
     {
         Warm(loops);
         int[] rounds = [.. loops.Select(RoundsOf)];
-        double[] best = [.. loops.Select(_ => double.PositiveInfinity)];
+        double[] alone = [.. loops.Select(_ => double.PositiveInfinity)];
+        double[] both = [.. loops.Select(_ => double.PositiveInfinity)];
         for (int pass = 0; pass < Passes; pass++)
         {
             for (int loop = 0; loop < loops.Length; loop++)
             {
-                best[loop] = Math.Min(best[loop], Median(Time(loops[loop], rounds[loop], Chunks, () => true)));
+                alone[loop] = Math.Min(alone[loop], Median(Time(loops[loop], rounds[loop], Chunks, () => true)));
+                if (together)
+                {
+                    both[loop] = Math.Min(both[loop], PassTogether(loops[loop], rounds[loop]));
+                }
             }
         }
 
-        return best;
-    }
-
-    /// <summary>Nanoseconds a round for each of two threads that do it at the same time; only times count during which the other one was getting on.</summary>
-    public static double Together(Loop loop)
-    {
-        Warm([loop]);
-        int rounds = RoundsOf(loop);
-        double best = double.PositiveInfinity;
-        for (int pass = 0; pass < Passes; pass++)
-        {
-            best = Math.Min(best, PassTogether(loop, rounds));
-        }
-
-        return best;
+        return (alone, both);
     }
 
     private static double PassTogether(Loop loop, int rounds)

@@ -10,10 +10,10 @@ internal static class ReaderTable
     public static void Print(string title, params (string Name, LoopTimer.Loop Loop)[] rows)
     {
         var table = new Table(title, "what", "ns", "above the first", "ratio", "two readers, ns each", "to one alone");
-        double[] alone = LoopTimer.Alone([.. rows.Select(row => row.Loop)]);
+        (double[] alone, double[] both) = LoopTimer.AloneAndTogether([.. rows.Select(row => row.Loop)]);
         for (int row = 0; row < rows.Length; row++)
         {
-            double together = Environment.ProcessorCount > 1 ? LoopTimer.Together(rows[row].Loop) : double.PositiveInfinity;
+            double together = both[row];
             bool known = !double.IsInfinity(together);
             table.Add(
                 rows[row].Name,
