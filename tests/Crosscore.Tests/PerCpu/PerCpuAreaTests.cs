@@ -214,7 +214,7 @@ public sealed class PerCpuAreaTests
                 return;
             }
 
-            for (int i = 0; i < Sizes.Barriers; i++)
+            for (int i = 0; i < Sizes.Exchanges; i++)
             {
                 int cpu = Threads.Cpus[i % Threads.Cpus.Length];
                 while (area.Read(cpu, 0) == 0)

@@ -119,7 +119,7 @@ public sealed class PerCpuReadSectionTests
                 return;
             }
 
-            for (int i = 0; i < Sizes.Barriers; i++)
+            for (int i = 0; i < Sizes.Exchanges; i++)
             {
                 long before = Volatile.Read(ref turns);
                 while (Volatile.Read(ref turns) == before)

@@ -22,6 +22,9 @@ internal static class Sizes
     /// <summary>How often a control is tried until the mistake shows that it must be able to show.</summary>
     public const int ControlRounds = 50;
 
+    /// <summary>Rounds in which one thread waits until others have come by; on a busy machine each takes as long as the scheduler likes.</summary>
+    public static int Exchanges => 100 * Factor;
+
     /// <summary>Barriers, each of which interrupts a CPU.</summary>
     public static int Barriers => 1000;
 }
