@@ -185,13 +185,9 @@ public sealed class SealedCode : IDisposable
     /// <summary>Seals a file's content that <see cref="CodeFile.Complete"/> has made.</summary>
     internal static SealedCode Create(ReadOnlySpan<byte> content, int length, CodeFunction[] functions, string? name, ICodeVerifier? verifier)
     {
-        DemandPlatform();
-        var file = new SafeFileHandle(CreateFile(name), ownsHandle: true);
+        SafeFileHandle file = CreateSealedFile(name, content);
         try
         {
-            Write(file, content);
-            AddSeals(file);
-            DemandSeals(file);
             if (verifier is not null)
             {
                 // Read back, not shown from the writer's memory: that can still change, this cannot. Not through a mapping either, because taking one away interrupts other cores.
@@ -201,6 +197,25 @@ public sealed class SealedCode : IDisposable
             }
 
             return new SealedCode(file, length, functions, name);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A memory file with that content, which nobody can change any more.</summary>
+    internal static SafeFileHandle CreateSealedFile(string? name, ReadOnlySpan<byte> content)
+    {
+        DemandPlatform();
+        var file = new SafeFileHandle(CreateFile(name), ownsHandle: true);
+        try
+        {
+            Write(file, content);
+            AddSeals(file);
+            DemandSeals(file);
+            return file;
         }
         catch
         {

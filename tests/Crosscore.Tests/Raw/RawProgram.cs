@@ -192,15 +192,18 @@ internal sealed class RawProgram
         public const int Write = 1;
         public const int Open = 2;
         public const int Mmap = 9;
+        public const int Mprotect = 10;
         public const int SchedYield = 24;
         public const int Pause = 34;
         public const int Clone = 56;
         public const int Execve = 59;
         public const int Wait4 = 61;
+        public const int Fcntl = 72;
         public const int Prctl = 157;
         public const int ExitGroup = 231;
         public const int Unshare = 272;
         public const int Seccomp = 317;
+        public const int MemfdCreate = 319;
         public const int Membarrier = 324;
     }
 

@@ -23,6 +23,9 @@ internal static class Child
     public const string ReclaimAfterSuspensionOrdinaryCalls = nameof(ReclaimAfterSuspensionOrdinaryCalls);
     public const string ReclaimAfterReadSections = nameof(ReclaimAfterReadSections);
     public const string ReclaimAfterReadSectionsOrdinaryCalls = nameof(ReclaimAfterReadSectionsOrdinaryCalls);
+    public const string TryCode = nameof(TryCode);
+    public const string NameForPerf = nameof(NameForPerf);
+    public const string NameForDebugger = nameof(NameForDebugger);
     public const string ReclaimAtOnce = nameof(ReclaimAtOnce);
     public const string CompileLightFences = nameof(CompileLightFences);
     public const string TryFences = nameof(TryFences);
@@ -57,6 +60,12 @@ internal static class Child
             case RunSealedCode:
                 Console.WriteLine($"{MachineCode.Call(MachineCode.Return42)} under {File.ReadAllText("/proc/sys/vm/memfd_noexec").Trim()}");
                 return 0;
+            case TryCode:
+                return CodeTrial.TryEverything();
+            case NameForPerf:
+                return CodeTrial.PublishToPerf();
+            case NameForDebugger:
+                return CodeTrial.AskDebugger();
             case ReclaimAfterSuspension:
                 return ReclaimTorture.Run(CodeReclaimer.AfterSuspension, ReclaimTorture.CallKind.WithoutTransition);
             case ReclaimAfterReadSections:

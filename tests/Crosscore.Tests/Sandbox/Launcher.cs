@@ -22,6 +22,8 @@ internal static class Launcher
     private const uint ArchitectureOffset = 4;
     private const uint CommandOffset = 16;
     private const uint FlagsOffset = 24;
+    private const uint ProtectionOffset = 32;
+    private const uint MapFlagsOffset = 40;
 
     private const uint AuditArchX8664 = 0xC000003E;
     private const uint Allow = 0x7FFF0000; // SECCOMP_RET_ALLOW
@@ -79,21 +81,80 @@ internal static class Launcher
         return program.ExitAsTheChildDid();
     }
 
-    private static RawProgram UnderFilter(ReadOnlySpan<Instruction> membarrierPart)
+    /// <summary>Answers memfd_create with an error.</summary>
+    public static RawProgram RefusingMemoryFiles(int errno) => Starting(
+    [
+        Load(NumberOffset),
+        SkipUnlessEqual(SyscallNumber.MemfdCreate, 1),
+        Return(Fail(errno)),
+        Return(Allow),
+    ]);
+
+    /// <summary>Answers every mmap that is both executable and shared with an error; the runtime makes none.</summary>
+    public static RawProgram RefusingExecutableSharedMappings(int errno) => Starting(
+    [
+        Load(NumberOffset),
+        SkipIfEqual(SyscallNumber.Mmap, 1),
+        Return(Allow),
+        Load(ProtectionOffset),
+        SkipIfAny(Mapping.PROT_EXEC, 1),
+        Return(Allow),
+        Load(MapFlagsOffset),
+        SkipIfAny(Mapping.MAP_SHARED, 1),
+        Return(Allow),
+        Return(Fail(errno)),
+    ]);
+
+    /// <summary>From here on the program itself can make no executable memory: memfd_create, executable mappings that are private or anonymous, and mprotect to executable are refused.</summary>
+    public static void ForbidExecutableMemoryOfItsOwn(RawProgram program) => CloseSandbox(program,
+    [
+        Load(NumberOffset),
+        SkipUnlessEqual(SyscallNumber.MemfdCreate, 1),
+        Return(Fail(Errno.EPERM)),
+        SkipUnlessEqual(SyscallNumber.Mprotect, 4),
+        Load(ProtectionOffset),
+        SkipIfAny(Mapping.PROT_EXEC, 1),
+        Return(Allow),
+        Return(Fail(Errno.EPERM)),
+        SkipIfEqual(SyscallNumber.Mmap, 1),
+        Return(Allow),
+        Load(ProtectionOffset),
+        SkipIfAny(Mapping.PROT_EXEC, 1),
+        Return(Allow),
+        Load(MapFlagsOffset),
+        SkipIfAny(Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS, 1),
+        Return(Allow),
+        Return(Fail(Errno.EPERM)),
+    ]);
+
+    private static RawProgram UnderFilter(ReadOnlySpan<Instruction> membarrierPart) => Starting(
+    [
+        Load(NumberOffset),
+        SkipIfEqual(SyscallNumber.Membarrier, 1),
+        Return(Allow),
+        .. membarrierPart,
+    ]);
+
+    private static RawProgram Starting(ReadOnlySpan<Instruction> rules)
+    {
+        var program = new RawProgram();
+        CloseSandbox(program, rules);
+        ExecuteArguments(program);
+        return program;
+    }
+
+    private static void CloseSandbox(RawProgram program, ReadOnlySpan<Instruction> rules)
     {
         const long PrSetNoNewPrivs = 38;
         const int SetModeFilter = 1;
         Instruction[] filter =
         [
             Load(ArchitectureOffset),
-            SkipUnlessEqual(AuditArchX8664, 2),
-            Load(NumberOffset),
-            SkipIfEqual(SyscallNumber.Membarrier, 1),
+            SkipIfEqual(AuditArchX8664, 1),
             Return(Allow),
-            .. membarrierPart,
+            .. rules,
         ];
 
-        var program = new RawProgram();
         Assembler asm = program.Asm;
         Label instructions = program.Data(MemoryMarshal.AsBytes(filter.AsSpan()));
         ExitUnlessZero(program.Call(SyscallNumber.Prctl, PrSetNoNewPrivs, 1, 0, 0, 0));
@@ -108,8 +169,6 @@ internal static class Launcher
         program.Call(SyscallNumber.Seccomp);
         asm.add(rsp, 16);
         ExitUnlessZero(program);
-        ExecuteArguments(program);
-        return program;
     }
 
     private static void ExitUnlessZero(RawProgram program)
@@ -143,6 +202,8 @@ internal static class Launcher
     private static Instruction SkipUnlessEqual(uint value, byte count) => new(0x15, 0, count, value);
 
     private static Instruction SkipIfGreater(uint value, byte count) => new(0x25, count, 0, value); // BPF_JMP | BPF_JGT | BPF_K
+
+    private static Instruction SkipIfAny(uint bits, byte count) => new(0x45, count, 0, bits); // BPF_JMP | BPF_JSET | BPF_K
 
     private static Instruction Return(uint action) => new(0x06, 0, 0, action); // BPF_RET | BPF_K
 

@@ -1,0 +1,63 @@
+using Crosscore.Code;
+using Crosscore.Tests.Raw;
+using Crosscore.Tests.Sandbox;
+
+namespace Crosscore.Tests;
+
+/// <summary>Installed functions have names for those who look.</summary>
+public sealed class CodeNamesTests
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // The runtime writes the same file.
+    public void Perf_finds_the_function_and_no_line_is_damaged(bool runtimeWritesToo)
+    {
+        string? before = Environment.GetEnvironmentVariable("DOTNET_PerfMapEnabled");
+        Environment.SetEnvironmentVariable("DOTNET_PerfMapEnabled", runtimeWritesToo ? "1" : null);
+        try
+        {
+            ChildResult result = ChildProcess.RunThisProgram(Child.NameForPerf);
+            Assert.True(result.Status == 0, result.Errors);
+            string[] lines = result.Text.Split('\n');
+            Assert.Equal("0", lines[1]);
+            Assert.Equal(lines[0], lines[2]);
+            Assert.Equal(runtimeWritesToo ? "50" : "0", lines[3]);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("DOTNET_PerfMapEnabled", before);
+        }
+    }
+
+    [Fact]
+    public void Gdb_knows_the_functions_that_are_installed_and_forgets_those_that_are_gone()
+    {
+        Machine.NeedsRawPrograms();
+        Assert.SkipUnless(File.Exists("/usr/bin/gdb"), "gdb is not installed.");
+        ChildResult result = ChildProcess.RunThisProgram(Child.NameForDebugger);
+        Assert.SkipWhen(result.Errors.Contains("ptrace: Operation not permitted", StringComparison.Ordinal), "This system does not let a child trace its parent.");
+        Assert.True(result.Status == 0, result.Errors);
+        Assert.Contains($"{CodeTrial.Named} in section", result.Text, StringComparison.Ordinal);
+        Assert.Contains($"{CodeTrial.Named} + 1 in section", result.Text, StringComparison.Ordinal);
+        Assert.Contains("No symbol matches", result.Text, StringComparison.Ordinal);
+        Assert.Contains($"<{CodeTrial.Named}>:", result.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_address_has_the_name_of_its_segment_and_function_while_it_is_installed()
+    {
+        var writer = new CodeWriter("jit");
+        _ = writer.Append(MachineCode.Return42, "f");
+        _ = writer.Append(MachineCode.Return42);
+        using SealedCode code = writer.Seal();
+        InstalledCode installed = code.Install();
+        nint address = installed.Address;
+        Assert.Equal("jit!f", CodeNames.Find(address));
+        Assert.Equal("jit!f+0x3", CodeNames.Find(address + 3));
+        Assert.Equal("jit+0x40", CodeNames.Find(address + 64));
+        Assert.Contains("crosscore-code:jit", Maps.LineAt(address)!.Value.Path, StringComparison.Ordinal);
+        installed.Dispose();
+        Assert.Null(CodeNames.Find(address));
+        Assert.Null(CodeNames.Find(0));
+    }
+}
