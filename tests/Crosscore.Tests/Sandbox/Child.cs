@@ -1,6 +1,6 @@
 using System.Reflection;
-using Crosscore.Linux;
 using Crosscore.Code;
+using Crosscore.Linux;
 using Crosscore.Reclamation;
 using Crosscore.Tests.Fences;
 using Crosscore.Tests.Reclamation;
