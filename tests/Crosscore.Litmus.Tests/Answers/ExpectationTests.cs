@@ -55,7 +55,7 @@ public class ExpectationTests
         Assert.Equal(Enum.GetValues<CoreKind>().Order(), Expectation.CoreNames.Values.Order());
 
     [Fact]
-    public void Every_test_of_the_project_says_what_it_expects_of_each_core_and_is_right()
+    public void Every_test_of_the_project_says_what_it_expects_of_the_cores_it_is_written_for_and_is_right()
     {
         string[] files = Directory.GetFiles(Path.Combine(Corpus.Repository, "litmus"), "*.litmus", SearchOption.AllDirectories);
         Assert.True(files.Length >= 20, $"Only {files.Length} tests were found.");
@@ -74,12 +74,18 @@ public class ExpectationTests
             foreach (CoreKind core in Enum.GetValues<CoreKind>())
             {
                 Frequency? expected = Expectation.Of(test, core);
-                Assert.True(expected is not null, $"{file} says nothing of {core}.");
+                bool mustSay = test.Architecture == Architecture.AArch64 ? core == CoreKind.AArch64 : core is CoreKind.X86Tso or CoreKind.Sc;
+                Assert.True(expected is not null || !mustSay, $"{file} says nothing of {core}.");
+                if (expected is null)
+                {
+                    continue;
+                }
+
                 ModelVerdict verdict = ModelVerdict.Of(test, core, cancellation: TestContext.Current.CancellationToken);
                 Assert.True(expected == verdict.Frequency, $"{file} expects {expected} of {core}, the model says {verdict.Frequency}.");
             }
         }
     }
 
-    private static LitmusTest Test(string line) => LitmusParser.Parse($"X86_64 T\n{line}\n{{ }}\nP0 ;\nnop ;\nexists (x=1)", "t.litmus");
+    private static LitmusTest Test(string line) => LitmusParser.Parse($"X86_64 T\n{line}\n{{ x=0; }}\nP0 ;\nnop ;\nexists (x=1)", "t.litmus");
 }
