@@ -85,7 +85,7 @@ internal sealed partial class ViewMemory
             repeats += Writes.Value(state, earlier) == Writes.Value(state, position) ? 1 : 0;
         }
 
-                for (int cpu = 0; cpu < _cpus.Length; cpu++)
+        for (int cpu = 0; cpu < _cpus.Length; cpu++)
         {
             if (HasReservation(state, cpu, cell))
             {
