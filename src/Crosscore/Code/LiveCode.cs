@@ -174,8 +174,7 @@ public sealed class LiveCode : IDisposable
     /// <returns>Why it cannot go on, or null.</returns>
     internal (CodeFailure Failure, string Text)? Resume(int offset, InstructionBytes bytes, out Resumption resumption)
     {
-        Span<byte> instructions = stackalloc byte[15];
-        instructions = instructions[..bytes.CopyTo(instructions)];
+        Span<byte> instructions = bytes.CopyTo(stackalloc byte[InstructionBytes.Size]);
         nint address = Memory.Address + offset;
         int at = 0;
         while (at < instructions.Length && X86Decoder.TryDecode(instructions[at..], out X86Instruction instruction))
@@ -217,11 +216,12 @@ public sealed class LiveCode : IDisposable
     /// <summary>A site was written.</summary>
     internal void Changed(in PatchSite site)
     {
-        int length = site.New.CopyTo(_content.AsSpan(site.Offset));
-        for (int at = 0; at < length;)
+        Span<byte> instructions = site.New.CopyTo(stackalloc byte[InstructionBytes.Size]);
+        instructions.CopyTo(_content.AsSpan(site.Offset));
+        for (int at = 0; at < instructions.Length && site.Instructions > 1;)
         {
             Instructions.Add(site.Offset + at);
-            _ = X86Decoder.TryDecode(_content.AsSpan(site.Offset + at, length - at), out X86Instruction instruction);
+            _ = X86Decoder.TryDecode(instructions[at..], out X86Instruction instruction);
             at += instruction.Length;
         }
     }

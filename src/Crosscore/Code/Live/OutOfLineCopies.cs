@@ -26,8 +26,7 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
             return true;
         }
 
-        Span<byte> instructions = stackalloc byte[15];
-        instructions = instructions[..bytes.CopyTo(instructions)];
+        Span<byte> instructions = bytes.CopyTo(stackalloc byte[InstructionBytes.Size]);
         Span<byte> moved = stackalloc byte[X86Relocator.LongestCopy];
 
         // Its size does not depend on its place.

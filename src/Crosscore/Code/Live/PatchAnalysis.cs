@@ -104,6 +104,6 @@ internal static class PatchAnalysis
             last--;
         }
 
-        sites.Add(new PatchSite(offset, new InstructionBytes(before), new InstructionBytes(after), instructions, first, last));
+        sites.Add(new PatchSite(offset, InstructionBytes.Of(before), InstructionBytes.Of(after), instructions, first, last));
     }
 }

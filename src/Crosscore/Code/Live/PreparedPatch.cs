@@ -220,6 +220,7 @@ internal sealed class PreparedPatch
     private void ExchangePages(Action synchronise)
     {
         int page = Environment.SystemPageSize;
+        Span<byte> instructions = stackalloc byte[InstructionBytes.Size];
         var done = new List<(LiveMemory Memory, int Start, byte[] Before)>();
         try
         {
@@ -231,7 +232,7 @@ internal sealed class PreparedPatch
                 byte[] after = [.. before];
                 foreach ((_, PatchSite site) in group)
                 {
-                    _ = site.New.CopyTo(after.AsSpan(site.Offset - start));
+                    site.New.CopyTo(instructions).CopyTo(after.AsSpan(site.Offset - start));
                 }
 
                 group.Key.Memory.ExchangePages(start, after);
