@@ -71,16 +71,17 @@ public class ExpectationTests
                 continue;
             }
 
-            foreach (CoreKind core in Enum.GetValues<CoreKind>())
+            foreach (CoreKind core in (CoreKind[])[test.HomeCore, CoreKind.Sc])
             {
                 Frequency? expected = Expectation.Of(test, core);
-                bool mustSay = test.Architecture == Architecture.AArch64 ? core == CoreKind.AArch64 : core is CoreKind.X86Tso or CoreKind.Sc;
-                Assert.True(expected is not null || !mustSay, $"{file} says nothing of {core}.");
-                if (expected is null)
+
+                // Exclusive accesses and code that changes mean something on the core that a test is written for only.
+                if (expected is null && core == CoreKind.Sc && test.Architecture == Architecture.AArch64)
                 {
                     continue;
                 }
 
+                Assert.True(expected is not null, $"{file} says nothing of {core}.");
                 ModelVerdict verdict = ModelVerdict.Of(test, core, cancellation: TestContext.Current.CancellationToken);
                 Assert.True(expected == verdict.Frequency, $"{file} expects {expected} of {core}, the model says {verdict.Frequency}.");
             }
