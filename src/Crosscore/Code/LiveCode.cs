@@ -174,6 +174,12 @@ public sealed class LiveCode : IDisposable
     /// <returns>Why it cannot go on, or null.</returns>
     internal (CodeFailure Failure, string Text)? Resume(int offset, InstructionBytes bytes, out Resumption resumption)
     {
+        if (_copies.Find(offset, bytes) is { } known)
+        {
+            resumption = new(Memory.Address + known.Offset, 0, known);
+            return null;
+        }
+
         Span<byte> instructions = bytes.CopyTo(stackalloc byte[InstructionBytes.Size]);
         nint address = Memory.Address + offset;
         int at = 0;
@@ -211,7 +217,14 @@ public sealed class LiveCode : IDisposable
         return null;
     }
 
-    internal void ForgetUnusedCopies() => _copies.ForgetUnused();
+    /// <summary>How often copies were forgotten; what was known of them before may lie elsewhere now.</summary>
+    internal int CopiesForgotten { get; private set; }
+
+    internal void ForgetUnusedCopies()
+    {
+        CopiesForgotten++;
+        _copies.ForgetUnused();
+    }
 
     /// <summary>A site was written.</summary>
     internal void Changed(in PatchSite site)
