@@ -108,7 +108,7 @@ internal static class SectionEmitter
         if (shape.Index == PerCpuIndex.ConcurrencyId)
         {
             // Not instead: only cpu_id is negative where a thread is not registered. mm_cid is 0 there, as if the slot were its own (rseq_reset_rseq_cpu_node_id).
-            // UnknownThreadTests finds lost adds without the first look.
+            // Without the first look UnknownThreadTests finds their adds in a slot of others.
             LoadIndex(area + RseqCall.ConcurrencyIdOffset);
         }
 
