@@ -95,6 +95,15 @@ public sealed class ModelVerdict
         _ => Witnesses > 0,
     };
 
+    /// <summary>Whether cores of a kind execute the instructions of a test.</summary>
+    /// <param name="core">The kind of core.</param>
+    /// <param name="test">The test.</param>
+    public static bool CanExecute(CoreKind core, LitmusTest test)
+    {
+        ArgumentNullException.ThrowIfNull(test);
+        return core == CoreKind.Sc || CoreRules.Of(core).HasViews == (test.Architecture == Architecture.AArch64);
+    }
+
     /// <summary>Explores a test.</summary>
     /// <param name="test">The test.</param>
     /// <param name="core">The kind of core.</param>
@@ -111,7 +120,7 @@ public sealed class ModelVerdict
         IProgress<ExplorationProgress>? progress = null,
         CancellationToken cancellation = default)
     {
-        if (core != CoreKind.Sc && CoreRules.Of(core).HasViews != (test.Architecture == Architecture.AArch64))
+        if (!CanExecute(core, test))
         {
             throw new LitmusException(test.File, new SourcePosition(1, 1), $"found a test in {test.Architecture}, whose instructions cores of the kind {Expectation.NameOf(core)} do not execute");
         }
@@ -125,8 +134,9 @@ public sealed class ModelVerdict
         }
         catch (Model.ModelException problem) when (problem.Thread >= 0 && problem.Instruction >= 0)
         {
-            X86Instruction instruction = test.Threads[problem.Thread].Code[problem.Instruction];
-            throw new LitmusException(test.File, instruction.Position, $"found {instruction} in P{problem.Thread}: {problem.Message}");
+            LitmusThread thread = test.Threads[problem.Thread];
+            ITestInstruction instruction = test.Architecture == Architecture.AArch64 ? thread.ArmCode[problem.Instruction] : thread.Code[problem.Instruction];
+            throw new LitmusException(test.File, instruction.Position, $"found {instruction.Text} in P{problem.Thread}: {problem.Message}");
         }
         catch (Model.ModelException problem)
         {

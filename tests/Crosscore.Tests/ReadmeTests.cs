@@ -3,13 +3,18 @@ namespace Crosscore.Tests;
 /// <summary>What the README shows is what is built.</summary>
 public sealed class ReadmeTests
 {
-    [Fact]
-    public void The_code_of_the_readme_is_the_sample()
+    [Theory]
+    [InlineData("barriers", "data")]
+    [InlineData("data", "code")]
+    [InlineData("code", "per CPU")]
+    [InlineData("per CPU", "end")]
+    public void The_code_of_the_readme_is_the_sample(string part, string next)
     {
         string root = RepositoryRoot();
-        string sample = File.ReadAllText(Path.Combine(root, "samples", "Barrier", "Program.cs"));
-        int start = sample.IndexOf("if (!Membarrier", StringComparison.Ordinal);
-        int end = sample.IndexOf("// README: end", StringComparison.Ordinal);
+        string sample = File.ReadAllText(Path.Combine(root, "samples", "Tour", "Program.cs"));
+        string mark = $"// README: {part}\n";
+        int start = sample.IndexOf(mark, StringComparison.Ordinal) + mark.Length;
+        int end = sample.IndexOf($"// README: {next}\n", StringComparison.Ordinal);
         string shown = sample[start..end].TrimEnd();
 
         Assert.NotEmpty(shown);

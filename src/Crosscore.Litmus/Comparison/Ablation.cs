@@ -129,7 +129,13 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
             return "leaves labels out by itself";
         }
 
-        if (test.System.IsPlain && !test.Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode is X86Opcode.Membarrier or X86Opcode.Syscall)))
+        if (!ModelVerdict.CanExecute(core, test))
+        {
+            return $"is written in {test.Architecture}, which these cores do not execute";
+        }
+
+        IEnumerable<ITestInstruction> instructions = test.Threads.SelectMany(thread => thread.Code.Concat<ITestInstruction>(thread.ArmCode));
+        if (test.System.IsPlain && !instructions.Any(instruction => instruction.Command is not null || instruction.SystemCall.Count > 0))
         {
             return "has nothing to do with a kernel";
         }

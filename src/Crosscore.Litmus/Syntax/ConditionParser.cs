@@ -367,9 +367,6 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
     private sealed class Resolver(LitmusScanner scanner, InitialState state, IReadOnlyList<Variable> variables, IReadOnlyList<LitmusThread> threads)
     {
         // The order in which herd prints registers.
-        private static int PlaceOf(TestRegister register) =>
-            register.Architecture == Architecture.X86_64 ? Array.IndexOf(PrintOrder, register.X86) : register.Fault is null ? register.Number : int.MaxValue;
-
         private static readonly X86Register[] PrintOrder =
         [
             X86Register.Rax, X86Register.Rbx, X86Register.Rcx, X86Register.Rdx, X86Register.Rsi, X86Register.Rdi, X86Register.Rbp,
@@ -377,6 +374,9 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         ];
 
         public List<Observable> Observables { get; } = [];
+
+        private static int PlaceOf(TestRegister register) =>
+            register.Architecture == Architecture.X86_64 ? Array.IndexOf(PrintOrder, register.X86) : register.Fault is null ? register.Number : int.MaxValue;
 
         public void Add(Place place)
         {

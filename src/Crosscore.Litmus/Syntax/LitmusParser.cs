@@ -232,7 +232,12 @@ public sealed class LitmusParser
 
             return new LitmusThread
             {
-                Id = Id, InitialRegisters = registers, Code = _code, ArmCode = [.. ArmCode], Handler = HasHandler ? HandlerStart : -1, Labels = labels,
+                Id = Id,
+                InitialRegisters = registers,
+                Code = _code,
+                ArmCode = [.. ArmCode],
+                Handler = HasHandler ? HandlerStart : -1,
+                Labels = labels,
             };
         }
 

@@ -174,6 +174,7 @@ internal sealed partial class CpuMachine<TMachine>
 
         if (!_setup.PromisesFirst)
         {
+            _views.Normalize(state, cpu, code.Views);
             _views.Fold(state, _alone ? _aloneFrom : 0, FutureReads(state));
         }
     }

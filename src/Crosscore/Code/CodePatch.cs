@@ -15,6 +15,7 @@ namespace Crosscore.Code;
 public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
 {
     private readonly List<(LiveCode Code, List<CodeChange> Changes)> _changes = [];
+    private PatchDraft? _draft;
 
     /// <summary>Adds a change.</summary>
     /// <param name="code">What is to be changed.</param>
@@ -44,6 +45,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
         }
 
         changes.Insert(index, change);
+        _draft = null;
         return this;
     }
 
@@ -83,7 +85,12 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
             _ = code.Address;
         }
 
-        return PreparedPatch.Of(_changes, mode);
+        if (_draft is not { StillHolds: true })
+        {
+            _draft = new PatchDraft(_changes);
+        }
+
+        return PreparedPatch.Of(_draft, mode);
     }
 
     private List<CodeChange> ChangesOf(LiveCode code)

@@ -174,8 +174,13 @@ public sealed class LiveCode : IDisposable
     /// <returns>Why it cannot go on, or null.</returns>
     internal (CodeFailure Failure, string Text)? Resume(int offset, InstructionBytes bytes, out Resumption resumption)
     {
-        Span<byte> instructions = stackalloc byte[15];
-        instructions = instructions[..bytes.CopyTo(instructions)];
+        if (_copies.Find(offset, bytes) is { } known)
+        {
+            resumption = new(Memory.Address + known.Offset, 0, known);
+            return null;
+        }
+
+        Span<byte> instructions = bytes.CopyTo(stackalloc byte[InstructionBytes.Size]);
         nint address = Memory.Address + offset;
         int at = 0;
         while (at < instructions.Length && X86Decoder.TryDecode(instructions[at..], out X86Instruction instruction))
@@ -212,16 +217,24 @@ public sealed class LiveCode : IDisposable
         return null;
     }
 
-    internal void ForgetUnusedCopies() => _copies.ForgetUnused();
+    /// <summary>How often copies were forgotten; what was known of them before may lie elsewhere now.</summary>
+    internal int CopiesForgotten { get; private set; }
+
+    internal void ForgetUnusedCopies()
+    {
+        CopiesForgotten++;
+        _copies.ForgetUnused();
+    }
 
     /// <summary>A site was written.</summary>
     internal void Changed(in PatchSite site)
     {
-        int length = site.New.CopyTo(_content.AsSpan(site.Offset));
-        for (int at = 0; at < length;)
+        Span<byte> instructions = site.New.CopyTo(stackalloc byte[InstructionBytes.Size]);
+        instructions.CopyTo(_content.AsSpan(site.Offset));
+        for (int at = 0; at < instructions.Length && site.Instructions > 1;)
         {
             Instructions.Add(site.Offset + at);
-            _ = X86Decoder.TryDecode(_content.AsSpan(site.Offset + at, length - at), out X86Instruction instruction);
+            _ = X86Decoder.TryDecode(instructions[at..], out X86Instruction instruction);
             at += instruction.Length;
         }
     }

@@ -55,7 +55,7 @@ public class ExpectationTests
         Assert.Equal(Enum.GetValues<CoreKind>().Order(), Expectation.CoreNames.Values.Order());
 
     [Fact]
-    public void Every_test_of_the_project_says_what_it_expects_of_each_core_and_is_right()
+    public void Every_test_of_the_project_says_what_it_expects_of_the_cores_it_is_written_for_and_is_right()
     {
         string[] files = Directory.GetFiles(Path.Combine(Corpus.Repository, "litmus"), "*.litmus", SearchOption.AllDirectories);
         Assert.True(files.Length >= 20, $"Only {files.Length} tests were found.");
@@ -71,9 +71,16 @@ public class ExpectationTests
                 continue;
             }
 
-            foreach (CoreKind core in Enum.GetValues<CoreKind>())
+            foreach (CoreKind core in (CoreKind[])[test.HomeCore, CoreKind.Sc])
             {
                 Frequency? expected = Expectation.Of(test, core);
+
+                // Exclusive accesses and code that changes mean something on the core that a test is written for only.
+                if (expected is null && core == CoreKind.Sc && test.Architecture == Architecture.AArch64)
+                {
+                    continue;
+                }
+
                 Assert.True(expected is not null, $"{file} says nothing of {core}.");
                 ModelVerdict verdict = ModelVerdict.Of(test, core, cancellation: TestContext.Current.CancellationToken);
                 Assert.True(expected == verdict.Frequency, $"{file} expects {expected} of {core}, the model says {verdict.Frequency}.");
@@ -81,5 +88,5 @@ public class ExpectationTests
         }
     }
 
-    private static LitmusTest Test(string line) => LitmusParser.Parse($"X86_64 T\n{line}\n{{ }}\nP0 ;\nnop ;\nexists (x=1)", "t.litmus");
+    private static LitmusTest Test(string line) => LitmusParser.Parse($"X86_64 T\n{line}\n{{ x=0; }}\nP0 ;\nnop ;\nexists (x=1)", "t.litmus");
 }

@@ -20,7 +20,7 @@ public class FenceEncodingTests
     public void The_column_is_encoded_as_written(string instruction, string expected)
     {
         // rsp is tested against itself right before the column, and the results are stored right after it.
-        List<string> lines = Disassemble($"X86_64 one\n{{ }}\n P0 ;\n {instruction} ;\nexists (x=0)\n");
+        List<string> lines = Disassemble($"X86_64 one\n{{ x=0; }}\n P0 ;\n {instruction} ;\nexists (x=0)\n");
         Assert.Equal(expected, lines[lines.IndexOf("test rsp,rsp") + 1]);
     }
 
@@ -32,7 +32,7 @@ public class FenceEncodingTests
     [InlineData("global_expedited", 2)]
     public void Membarrier_is_the_system_call_with_its_command(string command, int number)
     {
-        List<string> lines = Disassemble($"X86_64 one\n{{ }}\n P0 ;\n membarrier {command} ;\nexists (x=0)\n");
+        List<string> lines = Disassemble($"X86_64 one\n{{ x=0; }}\n P0 ;\n membarrier {command} ;\nexists (x=0)\n");
         int call = lines.LastIndexOf("syscall");
         Assert.Equal(["mov eax,144h", $"mov edi,{Hexadecimal(number)}", "mov esi,0", "mov edx,0"], lines[(call - 4)..call]);
     }

@@ -117,7 +117,7 @@ public class RendezvousTests
         MachineTests.RequireMachine();
         using var cancellation = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
         Assert.ThrowsAny<OperationCanceledException>(() => MachineRunner.Run(
-            MachineTests.Parse("X86_64 endless\n{ }\n P0 ;\n L: jmp L ;\nexists (x=0)\n"),
+            MachineTests.Parse("X86_64 endless\n{ x=0; }\n P0 ;\n L: jmp L ;\nexists (x=0)\n"),
             new MachineRunOptions { TimeLimit = TimeSpan.FromHours(1) },
             cancellation.Token));
     }

@@ -88,7 +88,8 @@ internal static class CodeTrial
         return code.Install();
     }
 
-    private static bool IsHexadecimal(string text) => text.Length > 0 && text.All(char.IsAsciiHexDigit);
+    /// <summary>The runtime writes "0x" before its addresses, which perf takes as well.</summary>
+    private static bool IsHexadecimal(string text) => text.Length > 0 && (text.StartsWith("0x", StringComparison.Ordinal) ? text[2..] : text).All(char.IsAsciiHexDigit);
 
     private static string Outcome(Func<int> use)
     {

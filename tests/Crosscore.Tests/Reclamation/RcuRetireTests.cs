@@ -65,7 +65,11 @@ public sealed class RcuRetireTests
     {
         using var domain = new RcuDomain(new RcuDomainOptions
         {
-            BatchCount = 1, BatchBytes = 1, LimitCount = limitCount, LimitBytes = 100, BackPressureTimeout = Timeout.InfiniteTimeSpan,
+            BatchCount = 1,
+            BatchBytes = 1,
+            LimitCount = limitCount,
+            LimitBytes = 100,
+            BackPressureTimeout = Timeout.InfiniteTimeSpan,
         });
         using var leave = new ManualResetEventSlim();
         using var entered = new ManualResetEventSlim();

@@ -84,7 +84,12 @@ internal sealed class ArmParser(LitmusScanner scanner)
 
         return new ArmInstruction
         {
-            Mnemonic = mnemonic, Operands = [], SystemCall = words, Command = command, Position = first.Position, Text = scanner.TextFrom(first),
+            Mnemonic = mnemonic,
+            Operands = [],
+            SystemCall = words,
+            Command = command,
+            Position = first.Position,
+            Text = scanner.TextFrom(first),
         };
     }
 

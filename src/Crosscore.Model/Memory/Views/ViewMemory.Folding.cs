@@ -8,6 +8,9 @@ namespace Crosscore.Model.Memory.Views;
 /// </summary>
 internal sealed partial class ViewMemory
 {
+    // How often a value may come again in writes that go to and fro.
+    private const int MostRepeats = 2;
+
     // Every field of the state that holds a position.
     private BitField[] _positions = [];
 
@@ -45,14 +48,18 @@ internal sealed partial class ViewMemory
             {
                 Remove(state, position, merged: false);
             }
-            else if (from == 0 && position == 1 && IsSeenByAll(state, Writes.Place(state, 1), 1, reads))
+            else if (from == 0 && (position == 1 ? IsSeenByAll(state, Writes.Place(state, 1), 1, reads) : IsForgotten(state, position, reads)))
             {
-                _memory.Initialize(state, Writes.Place(state, 1), Writes.Value(state, 1));
-                Remove(state, 1, merged: false);
+                _memory.Initialize(state, Writes.Place(state, position), Writes.Value(state, position));
+                Remove(state, position, merged: false);
             }
             else if (RepeatsNext(state, position))
             {
                 Remove(state, position + 1, merged: true);
+            }
+            else if (from == 0 && Alternates(state, position))
+            {
+                Remove(state, position, merged: false);
             }
             else
             {
@@ -60,6 +67,37 @@ internal sealed partial class ViewMemory
             }
         }
     }
+
+    // Writes of one cell side by side that go to and fro, as a scheduler does that switches again and again while nobody looks. No view can fall between them but one
+    // of that cell, so a reader sees some of them in order, and then the last. A value that is there often enough before is no new sight, for a reader that looks
+    // no more than MostRepeats + 1 times.
+    private bool Alternates(ReadOnlySpan<ulong> state, int position)
+    {
+        int cell = Writes.Place(state, position);
+        if (!IsQuietWrite(state, position + 1, cell))
+        {
+            return false;
+        }
+
+        int repeats = 0;
+        for (int earlier = position - 1; earlier > 0 && IsQuietWrite(state, earlier, cell); earlier--)
+        {
+            repeats += Writes.Value(state, earlier) == Writes.Value(state, position) ? 1 : 0;
+        }
+
+        for (int cpu = 0; cpu < _cpus.Length; cpu++)
+        {
+            if (HasReservation(state, cpu, cell))
+            {
+                return false;
+            }
+        }
+
+        return repeats >= MostRepeats;
+    }
+
+    private bool IsQuietWrite(ReadOnlySpan<ulong> state, int position, int cell) =>
+        position <= Writes.Count(state) && Writes.Place(state, position) == cell && !Writes.IsPromise(state, position);
 
     // A write of somebody else after the one that was reserved makes the exclusive store fail. It must not be forgotten that it was there.
     private void LoseReservations(Span<ulong> state, int position)
@@ -86,6 +124,22 @@ internal sealed partial class ViewMemory
                 DropReservation(state, cpu);
             }
         }
+    }
+
+    // Nobody reads the cell any more; older writes of it are gone already.
+    private bool IsForgotten(ReadOnlySpan<ulong> state, int position, ReadOnlySpan<ulong> reads)
+    {
+        int cell = Writes.Place(state, position);
+        ulong mask = new CellSpan(cell, 1).Mask;
+        for (int cpu = 0; cpu < _cpus.Length; cpu++)
+        {
+            if ((reads[cpu] & mask) != 0)
+            {
+                return false;
+            }
+        }
+
+        return Writes.Newest(state, cell, position - 1) == 0;
     }
 
     // A newer write of the same cell is behind everybody who may still read it.
@@ -150,10 +204,7 @@ internal sealed partial class ViewMemory
             OwnWrite own = _cpus[cpu].Own[Writes.Place(state, position)];
             if (own.Position.Get(state) == position)
             {
-                own.Position.Set(state, 0);
-                own.View.Set(state, default);
-                own.Value.Set(state, 0);
-                own.Load.Set(state, 0);
+                ClearOwn(state, own);
             }
         }
 

@@ -80,5 +80,11 @@ internal sealed partial class ViewMemory
         _demands[thread].Set(state, 0);
     }
 
-    private int Everything(ReadOnlySpan<ulong> state, int cpu) => Math.Max(_cpus[cpu].Loads.Get(state).Write, _cpus[cpu].Stores.Get(state));
+    // A message goes after all accesses, and after what those had to come after.
+    private int Everything(ReadOnlySpan<ulong> state, int cpu)
+    {
+        CpuViews views = _cpus[cpu];
+        int accesses = Math.Max(views.Loads.Get(state).Write, views.Stores.Get(state));
+        return Math.Max(accesses, Math.Max(views.LoadFloor.Get(state).Write, views.StoreFloor.Get(state)));
+    }
 }

@@ -1,4 +1,4 @@
-using System.Collections;
+using System.Numerics;
 
 namespace Crosscore.Code;
 
@@ -10,9 +10,9 @@ internal sealed class InstructionMap
 {
     private const int LongestInstruction = 15;
 
-    private readonly BitArray _begins;
+    private readonly ulong[] _begins; // A bit for each byte, and one for the end.
 
-    private InstructionMap(int length) => _begins = new BitArray(length + 1);
+    private InstructionMap(int length) => _begins = new ulong[(length / 64) + 1];
 
     /// <summary>Decodes code from its start to its end, and from the start of each function.</summary>
     /// <exception cref="CodeException">Some bytes are not known to be instructions, or a function does not begin where one does.</exception>
@@ -28,14 +28,14 @@ internal sealed class InstructionMap
                     $"At {at} there is no instruction that this library knows: {Hexadecimal(code, at)}. Live code consists of instructions alone; keep data elsewhere.");
             }
 
-            map._begins[at] = true;
+            map.Add(at);
             at += instruction.Length;
         }
 
-        map._begins[code.Length] = true;
+        map.Add(code.Length);
         foreach (CodeFunction function in functions)
         {
-            if (!map._begins[function.Offset])
+            if (!map.Begins(function.Offset))
             {
                 throw new CodeException(CodeFailure.UnknownInstruction, $"Function '{function.Name}' begins at {function.Offset}, in the middle of an instruction of what stands before it.");
             }
@@ -45,31 +45,36 @@ internal sealed class InstructionMap
     }
 
     /// <summary>Whether an instruction begins there, or the code ends.</summary>
-    public bool Begins(int offset) => _begins[offset];
+    public bool Begins(int offset) => (_begins[offset >> 6] >> offset & 1) != 0;
 
-    public void Add(int offset) => _begins[offset] = true;
+    /// <summary>How many starts there are, the end included.</summary>
+    public int Starts { get; private set; }
 
-    /// <summary>The start of the instruction that a byte belongs to.</summary>
+    public void Add(int offset)
+    {
+        Starts += Begins(offset) ? 0 : 1;
+        _begins[offset >> 6] |= 1ul << offset;
+    }
+
+    /// <summary>The start of the instruction that a byte belongs to. An instruction has 15 bytes at most, so two words are enough, here and below.</summary>
     public int StartOf(int offset)
     {
-        while (!_begins[offset])
-        {
-            offset--;
-        }
-
-        return offset;
+        int word = offset >> 6;
+        ulong upToHere = _begins[word] << (63 - (offset & 63));
+        return upToHere != 0
+            ? offset - BitOperations.LeadingZeroCount(upToHere)
+            : (word * 64) - 1 - BitOperations.LeadingZeroCount(_begins[word - 1]);
     }
 
     /// <summary>The next start behind a byte.</summary>
     public int EndOf(int offset)
     {
-        do
-        {
-            offset++;
-        }
-        while (!_begins[offset]);
-
-        return offset;
+        int next = offset + 1;
+        int word = next >> 6;
+        ulong fromHere = _begins[word] >> next;
+        return fromHere != 0
+            ? next + BitOperations.TrailingZeroCount(fromHere)
+            : ((word + 1) * 64) + BitOperations.TrailingZeroCount(_begins[word + 1]);
     }
 
     public static string Hexadecimal(ReadOnlySpan<byte> code, int at) => Convert.ToHexString(code.Slice(at, Math.Min(LongestInstruction, code.Length - at)));

@@ -13,6 +13,8 @@ internal sealed unsafe class LiveMemory : IDisposable
 {
     private const int Seals = F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
+    private static readonly int PageShift = System.Numerics.BitOperations.Log2((uint)Environment.SystemPageSize);
+
     private readonly CodeRange _range;
     private readonly int _length;
     private readonly nint[] _writable; // The second address of each page: an exchange of pages leaves them in no order.
@@ -139,7 +141,7 @@ internal sealed unsafe class LiveMemory : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private nint Writable(int offset) => _writable[offset / Environment.SystemPageSize] + (offset % Environment.SystemPageSize);
+    private nint Writable(int offset) => _writable[offset >> PageShift] + (offset & ((1 << PageShift) - 1));
 
     private void Remember(int offset, nint writable, int length)
     {

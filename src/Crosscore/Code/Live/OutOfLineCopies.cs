@@ -8,9 +8,12 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
 {
     private const int Granule = 16;
 
-    private readonly Dictionary<(int Offset, InstructionBytes Bytes), OutOfLineCopy> _copies = [];
+    private readonly Dictionary<PlacedBytes, OutOfLineCopy> _copies = [];
     private readonly Dictionary<int, Stack<int>> _free = []; // By size.
     private int _next = start;
+
+    /// <summary>The copy that there is, or null.</summary>
+    public OutOfLineCopy? Find(int offset, InstructionBytes bytes) => _copies.GetValueOrDefault(new(offset, bytes));
 
     /// <summary>The copy of instructions that stand, or will stand, at an offset; written if there is none yet.</summary>
     /// <param name="offset">Of the instructions.</param>
@@ -21,13 +24,13 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
     public bool TryGet(int offset, InstructionBytes bytes, out OutOfLineCopy? copy, out string? obstacle)
     {
         obstacle = null;
-        if (_copies.TryGetValue((offset, bytes), out copy))
+        copy = Find(offset, bytes);
+        if (copy is not null)
         {
             return true;
         }
 
-        Span<byte> instructions = stackalloc byte[15];
-        instructions = instructions[..bytes.CopyTo(instructions)];
+        Span<byte> instructions = bytes.CopyTo(stackalloc byte[InstructionBytes.Size]);
         Span<byte> moved = stackalloc byte[X86Relocator.LongestCopy];
 
         // Its size does not depend on its place.
@@ -46,14 +49,14 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
         moved[length..size].Fill(CodeFile.Trap);
         memory.Write(at, moved[..size]);
         copy = new OutOfLineCopy(at, size);
-        _copies.Add((offset, bytes), copy);
+        _copies.Add(new(offset, bytes), copy);
         return true;
     }
 
     /// <summary>Takes the memory of copies that nobody was ever sent to. No table may name them.</summary>
     public void ForgetUnused()
     {
-        foreach (((int, InstructionBytes) key, OutOfLineCopy copy) in _copies)
+        foreach ((PlacedBytes key, OutOfLineCopy copy) in _copies)
         {
             if (!copy.WasUsed)
             {
@@ -84,6 +87,14 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
         _next += size;
         return at;
     }
+}
+
+/// <summary>Instructions at an offset. Looked up for every site of every patch, so its hash is a multiplication.</summary>
+internal readonly record struct PlacedBytes(int Offset, InstructionBytes Bytes)
+{
+    public bool Equals(PlacedBytes other) => Offset == other.Offset && Bytes.Low == other.Bytes.Low && Bytes.High == other.Bytes.High;
+
+    public override int GetHashCode() => (int)(((Bytes.Low ^ (Bytes.High << 7) ^ ((ulong)(uint)Offset << 40)) * 0x9E3779B97F4A7C15) >> 32);
 }
 
 /// <summary>Where a copy lies, and whether a thread may ever have been in it.</summary>

@@ -15,8 +15,9 @@ internal static class PatchAnalysis
     /// <param name="map">Where its instructions begin.</param>
     /// <param name="changes">In order of their offsets, without overlaps, inside of the code.</param>
     /// <param name="sites">Receives the instructions that change, in order.</param>
+    /// <param name="looked">Receives the bytes that were looked at, whole instructions.</param>
     /// <exception cref="CodeException">The changes do not leave whole, known instructions, or remove the start of one.</exception>
-    public static void FindSites(ReadOnlySpan<byte> code, InstructionMap map, ReadOnlySpan<CodeChange> changes, List<PatchSite> sites)
+    public static void FindSites(ReadOnlySpan<byte> code, InstructionMap map, ReadOnlySpan<CodeChange> changes, List<PatchSite> sites, List<(int Offset, byte[] Bytes)> looked)
     {
         Span<byte> small = stackalloc byte[256];
         for (int index = 0; index < changes.Length;)
@@ -39,6 +40,7 @@ internal static class PatchAnalysis
             }
 
             FindSites(code, map, start, after, sites);
+            looked.Add((start, code[start..end].ToArray()));
             index = next;
         }
     }
@@ -104,6 +106,6 @@ internal static class PatchAnalysis
             last--;
         }
 
-        sites.Add(new PatchSite(offset, new InstructionBytes(before), new InstructionBytes(after), instructions, first, last));
+        sites.Add(new PatchSite(offset, InstructionBytes.Of(before), InstructionBytes.Of(after), instructions, first, last));
     }
 }

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace Crosscore.Code;
 
 /// <summary>One instruction of live code that changes, and what stands in its place afterwards: one instruction, or several shorter ones.</summary>
@@ -17,37 +19,30 @@ internal readonly record struct PatchSite(int Offset, InstructionBytes Old, Inst
     public bool IsOneByte => FirstChanged == LastChanged;
 }
 
-/// <summary>Up to 15 bytes of instructions by value, so that they can be a key.</summary>
-internal readonly record struct InstructionBytes(UInt128 Bits)
+/// <summary>Up to 15 bytes of instructions by value, so that they can be a key: eight bytes, then seven and their number.</summary>
+internal readonly record struct InstructionBytes(ulong Low, ulong High)
 {
-    public InstructionBytes(ReadOnlySpan<byte> bytes)
-        : this(Pack(bytes))
+    /// <summary>Room for what <see cref="CopyTo"/> writes.</summary>
+    public const int Size = 16;
+
+    public int Length => (int)(High >> 56);
+
+    public byte this[int index] => (byte)((index < 8 ? Low : High) >> (index % 8 * 8));
+
+    public static InstructionBytes Of(ReadOnlySpan<byte> bytes)
     {
+        Span<byte> all = stackalloc byte[Size];
+        all.Clear();
+        bytes.CopyTo(all);
+        all[Size - 1] = (byte)bytes.Length;
+        return new(BinaryPrimitives.ReadUInt64LittleEndian(all), BinaryPrimitives.ReadUInt64LittleEndian(all[8..]));
     }
 
-    public int Length => (int)(Bits >> 120);
-
-    public byte this[int index] => (byte)(Bits >> (index * 8));
-
-    /// <summary>Writes them and returns how many they are.</summary>
-    public int CopyTo(Span<byte> bytes)
+    /// <summary>Writes them into <see cref="Size"/> bytes, and returns those that are theirs.</summary>
+    public Span<byte> CopyTo(Span<byte> bytes)
     {
-        for (int index = 0; index < Length; index++)
-        {
-            bytes[index] = this[index];
-        }
-
-        return Length;
-    }
-
-    private static UInt128 Pack(ReadOnlySpan<byte> bytes)
-    {
-        UInt128 bits = (UInt128)(uint)bytes.Length << 120;
-        for (int index = 0; index < bytes.Length; index++)
-        {
-            bits |= (UInt128)bytes[index] << (index * 8);
-        }
-
-        return bits;
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, Low);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], High);
+        return bytes[..Length];
     }
 }

@@ -3,12 +3,6 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Crosscore.Code;
 
-/// <summary>A site in its code, with where threads that meet its breakpoint go on before and after.</summary>
-internal readonly record struct PlacedSite(LiveCode Code, PatchSite Site)
-{
-    public nint Address => Code.Memory.Address + Site.Offset;
-}
-
 /// <summary>
 /// A patch that has been looked at and can be written: all refusals and all allocations are behind it, but for the kernel's. Valid as long as the lock of patches is held.
 /// </summary>
@@ -17,14 +11,14 @@ internal sealed class PreparedPatch
     /// <summary>AMD promises it (APM vol. 2, 7.6.1), and Hygon builds AMD's processors.</summary>
     private static readonly bool QuadwordIsPromised = Vendor() is "AuthenticAMD" or "HygonGenuine";
 
-    private readonly List<PlacedSite> _sites;
+    private readonly PatchDraft _draft;
     private readonly CodeMode _mode;
     private readonly BreakpointTable? _old;
     private readonly BreakpointTable? _new;
 
-    private PreparedPatch(List<PlacedSite> sites, CodeMode mode, PatchPlan plan, BreakpointTable? old, BreakpointTable? @new)
+    private PreparedPatch(PatchDraft draft, CodeMode mode, PatchPlan plan, BreakpointTable? old, BreakpointTable? @new)
     {
-        _sites = sites;
+        _draft = draft;
         _mode = mode;
         Plan = plan;
         _old = old;
@@ -34,43 +28,28 @@ internal sealed class PreparedPatch
     public PatchPlan Plan { get; }
 
     /// <exception cref="CodeException">The patch is refused.</exception>
-    public static PreparedPatch Of(IEnumerable<(LiveCode Code, List<CodeChange> Changes)> changes, CodeMode mode)
+    public static PreparedPatch Of(PatchDraft draft, CodeMode mode)
     {
-        var sites = new List<PlacedSite>();
-        var found = new List<PatchSite>();
-        foreach ((LiveCode code, List<CodeChange> inIt) in changes)
-        {
-            found.Clear();
-            PatchAnalysis.FindSites(code.Content, code.Instructions, CollectionsMarshal.AsSpan(inIt), found);
-            foreach (PatchSite site in found)
-            {
-                sites.Add(new PlacedSite(code, site));
-            }
-        }
-
-        PatchFacts facts = FactsOf(sites, mode);
+        PatchFacts facts = FactsOf(draft.Sites, mode);
         if (PatchPlanner.SingleStore(facts).Possible)
         {
-            return new PreparedPatch(sites, mode, PatchPlanner.Choose(facts, null), null, null);
+            return new PreparedPatch(draft, mode, PatchPlanner.Choose(facts, null), null, null);
         }
 
         BreakpointTable old;
         BreakpointTable @new;
         (CodeFailure Failure, string Text)? obstacle;
-        (old, @new, obstacle) = SetUp(sites);
+        (old, @new, obstacle) = SetUp(draft);
         if (obstacle is { Failure: CodeFailure.OutOfLineMemory })
         {
             // What nobody was ever sent to can go, if no table names it: a table that was taken back may still be read by a thread in the handler.
             Release(old, @new);
             if (BreakpointTables.AllAreFree)
             {
-                foreach (LiveCode code in sites.Select(site => site.Code).Distinct())
-                {
-                    code.ForgetUnusedCopies();
-                }
+                draft.ForgetUnusedCopies();
             }
 
-            (old, @new, obstacle) = SetUp(sites);
+            (old, @new, obstacle) = SetUp(draft);
         }
 
         try
@@ -78,11 +57,11 @@ internal sealed class PreparedPatch
             PatchPlan plan = PatchPlanner.Choose(facts, obstacle);
             if (plan.Method == PatchMethod.Breakpoint)
             {
-                return new PreparedPatch(sites, mode, plan, old, @new);
+                return new PreparedPatch(draft, mode, plan, old, @new);
             }
 
             Release(old, @new);
-            return new PreparedPatch(sites, mode, plan, null, null);
+            return new PreparedPatch(draft, mode, plan, null, null);
         }
         catch
         {
@@ -91,12 +70,13 @@ internal sealed class PreparedPatch
         }
     }
 
-    private static (BreakpointTable Old, BreakpointTable New, (CodeFailure, string)? Obstacle) SetUp(List<PlacedSite> sites)
+    private static (BreakpointTable Old, BreakpointTable New, (CodeFailure, string)? Obstacle) SetUp(PatchDraft draft)
     {
+        draft.RefreshResumptions();
         BreakpointTables.Collect();
-        BreakpointTable old = BreakpointTables.Take(sites.Count);
-        BreakpointTable @new = BreakpointTables.Take(sites.Count);
-        return (old, @new, BreakpointHandler.Obstacle() is { } replaced ? (CodeFailure.BreakpointHandler, replaced) : Fill(sites, old, @new));
+        BreakpointTable old = BreakpointTables.Take(draft.Sites.Length);
+        BreakpointTable @new = BreakpointTables.Take(draft.Sites.Length);
+        return (old, @new, BreakpointHandler.Obstacle() is { } replaced ? (CodeFailure.BreakpointHandler, replaced) : draft.Fill(old, @new));
     }
 
     /// <summary>Writes it. Afterwards every thread executes the new instructions.</summary>
@@ -111,14 +91,14 @@ internal sealed class PreparedPatch
                 WriteSingleStores(synchronise);
                 break;
             case PatchMethod.Breakpoint:
-                BreakpointProtocol.Run(CollectionsMarshal.AsSpan(_sites), _old!, _new!, synchronise);
+                BreakpointProtocol.Run(_draft.Sites, _old!, _new!, synchronise);
                 break;
             default:
                 ExchangePages(synchronise);
                 break;
         }
 
-        foreach ((LiveCode code, PatchSite site) in _sites)
+        foreach ((LiveCode code, PatchSite site) in _draft.Sites)
         {
             code.Changed(site);
         }
@@ -141,7 +121,7 @@ internal sealed class PreparedPatch
         BreakpointTables.Collect();
     }
 
-    private static PatchFacts FactsOf(List<PlacedSite> sites, CodeMode mode)
+    private static PatchFacts FactsOf(ReadOnlySpan<PlacedSite> sites, CodeMode mode)
     {
         int notOneStore = 0;
         int wider = 0;
@@ -151,34 +131,12 @@ internal sealed class PreparedPatch
             wider += site.IsOneByte ? 0 : 1;
         }
 
-        return new PatchFacts(sites.Count, notOneStore, wider, mode, QuadwordIsPromised);
-    }
-
-    private static (CodeFailure Failure, string Text)? Fill(List<PlacedSite> sites, BreakpointTable old, BreakpointTable @new)
-    {
-        foreach ((LiveCode code, PatchSite site) in sites)
-        {
-            if (code.Resume(site.Offset, site.Old, out Resumption before) is { } refused)
-            {
-                return refused;
-            }
-
-            if (code.Resume(site.Offset, site.New, out Resumption after) is { } refusedNew)
-            {
-                return refusedNew;
-            }
-
-            nint address = code.Memory.Address + site.Offset;
-            old.Add(address, before);
-            @new.Add(address, after);
-        }
-
-        return null;
+        return new PatchFacts(sites.Length, notOneStore, wider, mode, QuadwordIsPromised);
     }
 
     private void WriteSingleStores(Action synchronise)
     {
-        foreach ((LiveCode code, PatchSite site) in _sites)
+        foreach ((LiveCode code, PatchSite site) in _draft.Sites)
         {
             Store(code, site, site.New);
         }
@@ -194,7 +152,7 @@ internal sealed class PreparedPatch
         }
         catch
         {
-            foreach ((LiveCode code, PatchSite site) in _sites)
+            foreach ((LiveCode code, PatchSite site) in _draft.Sites)
             {
                 Store(code, site, site.Old);
             }
@@ -220,10 +178,11 @@ internal sealed class PreparedPatch
     private void ExchangePages(Action synchronise)
     {
         int page = Environment.SystemPageSize;
+        Span<byte> instructions = stackalloc byte[InstructionBytes.Size];
         var done = new List<(LiveMemory Memory, int Start, byte[] Before)>();
         try
         {
-            foreach (IGrouping<LiveCode, PlacedSite> group in _sites.GroupBy(site => site.Code))
+            foreach (IGrouping<LiveCode, PlacedSite> group in _draft.Sites.ToArray().GroupBy(site => site.Code))
             {
                 int start = group.Min(site => site.Site.Offset) / page * page;
                 int end = (group.Max(site => site.Site.Offset + site.Site.Length) + page - 1) / page * page;
@@ -231,7 +190,7 @@ internal sealed class PreparedPatch
                 byte[] after = [.. before];
                 foreach ((_, PatchSite site) in group)
                 {
-                    _ = site.New.CopyTo(after.AsSpan(site.Offset - start));
+                    site.New.CopyTo(instructions).CopyTo(after.AsSpan(site.Offset - start));
                 }
 
                 group.Key.Memory.ExchangePages(start, after);

@@ -63,11 +63,7 @@ internal sealed class HazardThread : ThreadRecord
     {
         slot.Clear();
         slot.Ticket++;
-        int index = _freeCount++;
-        if (_free[index] != slot)
-        {
-            _free[index] = slot; // they mostly come back in the order in which they were taken, and a look is cheaper than a store of a reference
-        }
+        _free[_freeCount++] = slot;
     }
 
     protected override void Reset()

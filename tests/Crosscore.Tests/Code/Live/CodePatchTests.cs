@@ -60,6 +60,27 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
+    public void A_patch_that_is_committed_again_sees_what_other_patches_did_meanwhile()
+    {
+        using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
+        CodePatch wide = new CodePatch().Replace(code, 6, [1, 1, 1]);
+        CodePatch back = new CodePatch().Replace(code, 6, [2, 2, 2]);
+        foreach (byte last in (ReadOnlySpan<byte>)[3, 4, 5])
+        {
+            Assert.Equal(PatchMethod.Breakpoint, wide.Commit().Method);
+            Assert.Equal(1, new CodePatch().Replace(code, 9, [last]).Commit().Sites); // The same instruction.
+            Assert.Equal((last << 24) + 0x010103, Call(code));
+            _ = back.Commit();
+            Assert.Equal((last << 24) + 0x020204, Call(code));
+        }
+
+        // Shorter instructions in its place: the change that was one is two, and each of its instructions keeps its start.
+        _ = new CodePatch().Replace(code, 5, [0x90, 0x90, 0x90, 0x31, 0xC0]).Commit();
+        Assert.Equal(2, Call(code));
+        Assert.Equal(CodeFailure.PatchRemovesBoundary, Assert.Throws<CodeException>(() => new CodePatch().Replace(code, 5, [0xB8, 1, 1, 1, 1]).Commit()).Failure);
+    }
+
+    [Fact]
     public void Several_instructions_may_take_the_place_of_one_but_not_one_the_place_of_several()
     {
         using LiveCode code = LiveCode.Install(Function);

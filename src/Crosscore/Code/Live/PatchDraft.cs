@@ -1,0 +1,139 @@
+using System.Runtime.InteropServices;
+
+namespace Crosscore.Code;
+
+/// <summary>A site in its code.</summary>
+internal readonly record struct PlacedSite(LiveCode Code, PatchSite Site);
+
+/// <summary>
+/// What was found out about a patch, and what that was found out from: code that is switched to and fro has the same instructions each second time, so the next commit of the same patch need only look whether it
+/// finds what it found then. Used under the lock of patches.
+/// </summary>
+internal sealed class PatchDraft
+{
+    private readonly List<PlacedSite> _sites = [];
+    private readonly List<Source> _sources = [];
+    private readonly List<Resumption> _before = [];
+    private readonly List<Resumption> _after = [];
+
+    /// <exception cref="CodeException">The changes are refused.</exception>
+    public PatchDraft(IEnumerable<(LiveCode Code, List<CodeChange> Changes)> changes)
+    {
+        var found = new List<PatchSite>();
+        foreach ((LiveCode code, List<CodeChange> inIt) in changes)
+        {
+            found.Clear();
+            var ranges = new List<(int Offset, byte[] Bytes)>();
+            PatchAnalysis.FindSites(code.Content, code.Instructions, CollectionsMarshal.AsSpan(inIt), found, ranges);
+            _sources.Add(new Source(code, code.Instructions.Starts, ranges));
+            foreach (PatchSite site in found)
+            {
+                _sites.Add(new PlacedSite(code, site));
+            }
+        }
+    }
+
+    public ReadOnlySpan<PlacedSite> Sites => CollectionsMarshal.AsSpan(_sites);
+
+    /// <summary>Whether every instruction that was looked at is still the one that it was. The lengths of instructions are, if no start has been added anywhere.</summary>
+    public bool StillHolds
+    {
+        get
+        {
+            foreach (Source source in _sources)
+            {
+                if (source.Code.Instructions.Starts != source.Starts)
+                {
+                    return false;
+                }
+
+                foreach ((int offset, byte[] bytes) in source.Ranges)
+                {
+                    if (!source.Code.Content.Slice(offset, bytes.Length).SequenceEqual(bytes))
+                    {
+                        return false;
+                    }
+                }
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Enters into two tables where threads go on that meet the breakpoints.</summary>
+    /// <returns>Why they cannot go on, or null.</returns>
+    public (CodeFailure Failure, string Text)? Fill(BreakpointTable old, BreakpointTable @new)
+    {
+        if (_before.Count < _sites.Count && FindResumptions() is { } refused)
+        {
+            return refused;
+        }
+
+        for (int index = 0; index < _sites.Count; index++)
+        {
+            (LiveCode code, PatchSite site) = _sites[index];
+            nint address = code.Memory.Address + site.Offset;
+            old.Add(address, _before[index]);
+            @new.Add(address, _after[index]);
+        }
+
+        return null;
+    }
+
+    /// <summary>Gives up the copies that nobody was sent to, in all code that changes. What other drafts know of copies there is not true any more; they are told by <see cref="LiveCode.CopiesForgotten"/>.</summary>
+    public void ForgetUnusedCopies()
+    {
+        foreach (Source source in _sources)
+        {
+            source.Code.ForgetUnusedCopies();
+        }
+    }
+
+    /// <summary>Whether copies were forgotten since the resumptions were found; then they are found anew.</summary>
+    public void RefreshResumptions()
+    {
+        foreach (Source source in _sources)
+        {
+            if (source.CopiesForgotten != source.Code.CopiesForgotten)
+            {
+                source.CopiesForgotten = source.Code.CopiesForgotten;
+                _before.Clear();
+                _after.Clear();
+            }
+        }
+    }
+
+    private (CodeFailure Failure, string Text)? FindResumptions()
+    {
+        _before.Clear();
+        _after.Clear();
+        foreach ((LiveCode code, PatchSite site) in _sites)
+        {
+            (CodeFailure Failure, string Text)? refused = code.Resume(site.Offset, site.Old, out Resumption before);
+            Resumption after = default;
+            refused ??= code.Resume(site.Offset, site.New, out after);
+            if (refused is not null)
+            {
+                _before.Clear();
+                _after.Clear();
+                return refused;
+            }
+
+            _before.Add(before);
+            _after.Add(after);
+        }
+
+        return null;
+    }
+
+    private sealed class Source(LiveCode code, int starts, List<(int Offset, byte[] Bytes)> ranges)
+    {
+        public LiveCode Code => code;
+
+        public int Starts => starts;
+
+        public List<(int Offset, byte[] Bytes)> Ranges => ranges;
+
+        public int CopiesForgotten { get; set; } = code.CopiesForgotten;
+    }
+}

@@ -1,0 +1,107 @@
+using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Syntax.AArch64;
+
+namespace Crosscore.Litmus.Tests.AArch64;
+
+/// <summary>herd's AArch64 format: what is understood, and what is refused with its place.</summary>
+public class ArmSyntaxTests
+{
+    [Theory]
+    [InlineData("LDR W0,[X1]")]
+    [InlineData("LDR X0,[X1,#8]")]
+    [InlineData("LDR W0,[X1,W2,SXTW #2]")]
+    [InlineData("LDR X0,[X1,X2,LSL #3]")]
+    [InlineData("STR W0,[X1],#4")]
+    [InlineData("STR W0,[X1,#4]!")]
+    [InlineData("LDP W0,W2,[X1]")]
+    [InlineData("STILP W0,W2,[X1]")]
+    [InlineData("LDAPRB W0,[X1]")]
+    [InlineData("STLXRH W3,W0,[X1]")]
+    [InlineData("CASALB W0,W2,[X1]")]
+    [InlineData("SWPAH W0,W2,[X1]")]
+    [InlineData("LDSMAXAL X0,X2,[X1]")]
+    [InlineData("STCLRL W0,[X1]")]
+    [InlineData("ADDS W0,W1,W2,LSL #3")]
+    [InlineData("CSINC X0,X1,XZR,HS")]
+    [InlineData("CSETM W0,LO")]
+    [InlineData("MOVK X0,#4,LSL #16")]
+    [InlineData("TBNZ W0,#3,L")]
+    [InlineData("B.NE L")]
+    [InlineData("DSB OSHLD")]
+    [InlineData("IC IALLUIS")]
+    [InlineData("dc cvau,x0")]
+    [InlineData("membarrier private_expedited_sync_core")]
+    public void Instructions_are_understood_and_keep_their_text(string text)
+    {
+        ArmInstruction instruction = Assert.Single(Tests.Syntax.Litmus.Parse($"AArch64 One\n{{ }}\nP0 ;\n{text} ;\nL: ;\nforall true").Threads[0].ArmCode);
+        Assert.Equal(text, instruction.Text);
+    }
+
+    [Theory]
+    [InlineData("FMOV W0,W1", "found 'FMOV', which is no AArch64 instruction that this project knows")]
+    [InlineData("TLBI VAE1IS,X0", "translation tables are not modelled")]
+    [InlineData("CASP X0,X1,X2,X3,[X4]", "exclusive and atomic pairs are not modelled")]
+    [InlineData("DMB NSH", "a barrier of one CPU alone, which is not modelled")]
+    [InlineData("DMB", "expected one of DMB SY, LD, ST")]
+    [InlineData("LDR W0,X1", "expected LDR Wt,[Xn]")]
+    [InlineData("LDR W0,[W1]", "a base register of 64 bits")]
+    [InlineData("LDADD W0,W1,[X2,#4]", "expected LDADD Ws,Wt,[Xn]")]
+    [InlineData("CSEL W0,W1,W2,XX", "expected CSEL with registers and a condition")]
+    [InlineData("B nowhere", "found nowhere, expected a label of column P0")]
+    [InlineData("MOV W31,#1", "other operands of MOV")]
+    public void What_is_not_understood_is_an_error_at_its_place(string text, string expected)
+    {
+        LitmusException error = Tests.Syntax.Litmus.Error($"AArch64 Bad\n{{ }}\nP0 ;\n {text} ;\nforall true");
+        Assert.StartsWith("t.litmus:4:", error.Message);
+        Assert.Contains(expected, error.Message);
+    }
+
+    [Theory]
+    [InlineData("0:X0=P7:L0;", "found P7:L0, but that column has no such label")]
+    [InlineData("0:X0=instr:\"FMOV\";", "which is no AArch64 instruction")]
+    [InlineData("0:X0=instr:\"B L0\";", "expected an offset such as .+8")]
+    [InlineData("[PTE(x)]=(oa:PA(x));", "expected ']'")]
+    [InlineData("0:RAX=1;", "expected a general register such as X0")]
+    public void Initial_values_that_mean_nothing_are_errors_at_their_place(string entry, string expected)
+    {
+        LitmusException error = Tests.Syntax.Litmus.Error($"AArch64 Bad\n{{ {entry} }}\nP0 ;\nL0: NOP ;\nforall true");
+        Assert.StartsWith("t.litmus:2:", error.Message);
+        Assert.Contains(expected, error.Message);
+    }
+
+    [Fact]
+    public void Labels_and_opcodes_are_values_and_handlers_are_columns()
+    {
+        LitmusTest test = Tests.Syntax.Litmus.Parse("AArch64 Values\n{ 0:X0=NOP; 0:X1=P0:L0; 0:X2=instr:\"B .+8\"; [x]=label:\"P0:L0\"; }\nP0 | P0.F ;\nL0: UDF #0 | ERET ;\nexists (fault(P0:L0,UndefinedInstruction) /\\ x=P0:L0)");
+        LitmusThread thread = Assert.Single(test.Threads);
+        Assert.Equal(Architecture.AArch64, test.Architecture);
+        Assert.Equal(2, thread.Handler);
+        Assert.Equal(0xD503201Fu, thread.InitialRegisters[new TestRegister(Architecture.AArch64, 0)].Number);
+        Assert.Equal(0x14000002u, thread.InitialRegisters[new TestRegister(Architecture.AArch64, 2)].Number);
+        Assert.Equal(CodeLayout.AddressOf(0, 0), Assert.Single(test.Variables).InitialValues[0].Number);
+    }
+
+    [Theory]
+    [InlineData(0xD503201F, "NOP")]
+    [InlineData(0xD5033FDF, "ISB")]
+    [InlineData(0x14000001, "B .+4")]
+    [InlineData(0x17FFFFFF, "B .-4")]
+    [InlineData(0x54000041, "B.NE .+8")]
+    [InlineData(0x35000040, "CBNZ W0,.+8")]
+    [InlineData(0x52800029, "MOV W9,#1")]
+    [InlineData(0xD65F03C0, "RET X30")]
+    [InlineData(0x00000000, "UDF #0")]
+    public void Opcodes_as_numbers_are_the_instructions_that_the_manual_says(ulong opcode, string text)
+    {
+        ArmInstruction decoded = ArmEncoding.Decode(opcode)!;
+        Assert.Equal(text, decoded.Text);
+        Assert.Equal((uint)opcode, ArmEncoding.Encode(decoded, decoded.Operands.OfType<ArmPlace>().FirstOrDefault()?.Offset ?? 0)!.Value);
+    }
+
+    [Fact]
+    public void A_test_is_not_explored_on_a_core_that_does_not_execute_it()
+    {
+        LitmusTest test = Tests.Syntax.Litmus.Parse("AArch64 One\n{ }\nP0 ;\nNOP ;\nforall true");
+        Assert.Contains("x86-tso do not execute", Assert.Throws<LitmusException>(() => ModelVerdict.Of(test, Crosscore.Model.Exploration.CoreKind.X86Tso, cancellation: TestContext.Current.CancellationToken)).Message);
+    }
+}

@@ -1,0 +1,105 @@
+using System.Diagnostics.Metrics;
+using System.Diagnostics.Tracing;
+using Crosscore.Code;
+
+namespace Crosscore.Tests;
+
+/// <summary>The counters move with what is done, in the meter and in the event source.</summary>
+public sealed class CodeEventsTests
+{
+    [Fact]
+    public void The_meter_counts_segments_bytes_swaps_and_refusals()
+    {
+        using SealedCode code = SealedCode.Seal(MachineCode.Return42);
+        using InstalledCode target = code.Install();
+        var slot = new CodeSlot(target.Address);
+        Dictionary<string, long> before = Read();
+        using (InstalledCode installed = code.Install())
+        {
+            slot.Target = installed.Address;
+            slot.Target = target.Address;
+            _ = Assert.Throws<CodeException>(() => target.AddressOf("nothing"));
+            Dictionary<string, long> after = Read();
+            Assert.Equal(1, after["crosscore.code.segments"] - before["crosscore.code.segments"]);
+            Assert.Equal(CodeFile.Page, after["crosscore.code.bytes"] - before["crosscore.code.bytes"]);
+            Assert.Equal(2, after["crosscore.code.swaps"] - before["crosscore.code.swaps"]);
+            Assert.Equal(1, after["crosscore.code.refusals"] - before["crosscore.code.refusals"]);
+        }
+
+        Assert.Equal(before["crosscore.code.segments"], Read()["crosscore.code.segments"]);
+        Assert.Equal(before["crosscore.code.bytes"], Read()["crosscore.code.bytes"]);
+        Assert.Equal(
+            ["breakpoints_met", "bytes", "patches", "refusals", "segments", "swaps", "synchronisations"],
+            before.Keys.Select(name => name["crosscore.code.".Length..]).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void The_event_source_polls_the_same_counters()
+    {
+        MachineCode.Call(MachineCode.Return42);
+        using var listener = new Listener();
+        Assert.True(listener.Seen.Wait(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken), "No counter arrived.");
+        Assert.Contains("segments", listener.Names);
+        Assert.Contains("swaps", listener.Names);
+    }
+
+    private static Dictionary<string, long> Read()
+    {
+        var values = new Dictionary<string, long>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (instrument.Meter.Name == CodeEvents.SourceName)
+                {
+                    self.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => values[instrument.Name] = value);
+        listener.Start();
+        listener.RecordObservableInstruments();
+        return values;
+    }
+
+    /// <summary>What dotnet-counters does, from within.</summary>
+    private sealed class Listener : EventListener
+    {
+        private readonly HashSet<string> _names = [];
+
+        public CountdownEvent Seen { get; } = new(7);
+
+        public IReadOnlyCollection<string> Names
+        {
+            get
+            {
+                lock (_names)
+                {
+                    return [.. _names];
+                }
+            }
+        }
+
+        protected override void OnEventSourceCreated(EventSource source)
+        {
+            if (source.Name == CodeEvents.SourceName)
+            {
+                EnableEvents(source, EventLevel.LogAlways, EventKeywords.All, new Dictionary<string, string?> { ["EventCounterIntervalSec"] = "1" });
+            }
+        }
+
+        protected override void OnEventWritten(EventWrittenEventArgs eventData)
+        {
+            if (eventData.EventName == "EventCounters" && eventData.Payload?[0] is IDictionary<string, object> payload)
+            {
+                lock (_names)
+                {
+                    if (_names.Add((string)payload["Name"]))
+                    {
+                        _ = Seen.Signal();
+                    }
+                }
+            }
+        }
+    }
+}
