@@ -3,6 +3,13 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Crosscore.PerCpu;
 
+if (args.Length > 1 || (args.Length == 1 && !(Uri.TryCreate(args[0], UriKind.Absolute, out Uri? given) && given is { Scheme: "http", AbsolutePath: "/", Query: "" })))
+{
+    Console.Error.WriteLine($"PerCpuMetrics: '{string.Join(' ', args)}' is no address to listen on. Give none, or one as http://127.0.0.1:5080.");
+    return 2;
+}
+
+string address = args.Length == 1 ? args[0] : "http://127.0.0.1:5080";
 var requests = new PerCpuCounter();
 var active = new PerCpuCounter();
 var latency = new PerCpuHistogram(10, 20, 50, 100, 200, 500, 1_000, 10_000);
@@ -12,7 +19,7 @@ meter.ObserveCounter(requests, "sample.requests", "{request}", "Requests answere
 meter.ObserveUpDownCounter(active, "sample.requests.active", "{request}", "Requests being answered.");
 meter.ObserveHistogram(latency, "sample.latency", "us", "From the first line of the pipeline to the last.");
 
-WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
+WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
 builder.Logging.ClearProviders();
 WebApplication app = builder.Build();
 app.Use(async (context, next) =>
@@ -39,7 +46,20 @@ app.MapGet("/cpus", () =>
     long sum = requests.Read(slots);
     return $"{sum} requests: {string.Join(", ", slots.Select((count, slot) => slot < slots.Length - 1 ? $"CPU {slot} {count}" : $"no CPU {count}"))}; sections: {requests.UsesSections}\n";
 });
-app.Run(args is ["--urls", ..] ? null : "http://127.0.0.1:5080");
+app.Urls.Add(address);
+try
+{
+    await app.StartAsync();
+}
+catch (Exception refusal) when (refusal is IOException or System.Net.Sockets.SocketException)
+{
+    Console.Error.WriteLine($"PerCpuMetrics: {refusal.Message} Give another as argument, for example http://127.0.0.1:5081.");
+    return 1;
+}
+
+Console.WriteLine($"{string.Join(' ', app.Urls)} answers /, /cpus and /metrics. Ctrl+C ends it. {RestartableSequences.Explanation}");
+await app.WaitForShutdownAsync();
+return 0;
 
 // What an exporter does: listens to the meter and asks its instruments. dotnet-counters or OpenTelemetry would see the same.
 static List<string> Collect(Meter meter)

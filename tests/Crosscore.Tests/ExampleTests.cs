@@ -6,17 +6,21 @@ using Crosscore.Reclamation;
 
 namespace Crosscore.Tests;
 
-/// <summary>An example of each public type of the fences and of RCU. What docs/fences.md and docs/rcu.md show stands here between markers, word for word.</summary>
+/// <summary>An example of each public type of the fences and of RCU. What docs/fences.md, docs/rcu.md and docs/per-cpu.md show stands here, or beside the
+/// tests of per-CPU data, between markers, word for word.</summary>
 public sealed class ExampleTests
 {
-    private static readonly string[] Pages = ["fences.md", "rcu.md"];
+    private static readonly string[] Pages = ["fences.md", "rcu.md", "per-cpu.md"];
+
+    private static readonly string[] Sources = ["ExampleTests.cs", "PerCpu/PerCpuExampleTests.cs"];
 
     [Fact]
     public void What_the_documentation_shows_is_what_is_compiled_here()
     {
         string root = RepositoryRoot();
         string[] shown = [.. Pages.SelectMany(page => Blocks(File.ReadAllText(Path.Combine(root, "docs", page)), "```csharp\n", "```"))];
-        string[] here = [.. Blocks(File.ReadAllText(Path.Combine(root, "tests", "Crosscore.Tests", "ExampleTests.cs")), "// shown\n", "// end").Select(Unindented)];
+        IEnumerable<string> sources = Sources.Select(source => File.ReadAllText(Path.Combine(root, "tests", "Crosscore.Tests", source)));
+        string[] here = [.. sources.SelectMany(source => Blocks(source, "// shown\n", "// end")).Select(Unindented)];
         Assert.NotEmpty(here);
         Assert.Equal(here.Order(), shown.Order());
     }

@@ -180,7 +180,7 @@ public sealed class PerCpuArea
         // before the barrier
         // reaches it, it is restarted and then sees the word; if it began after, it sees the word because the barrier orders this store before it (2ecedd756908 makes the
         // command a full barrier in every kernel that has it). Without the barrier a section may have loaded 0 long ago and commit while the slot is being worked on:
-        // PerCpuAreaTests shows it with a kernel that does nothing.
+        // PerCpuAreaTests shows it with a kernel that does nothing, litmus/kernel/PerCpu.Take and PerCpu.Steal on every design, with their twins.
         Volatile.Write(ref Slots.StopWord(slot), 1);
         bool hasCpu = slot < Slots.Shape.CpuSlots;
         if (UsesSections && hasCpu)
@@ -196,6 +196,7 @@ public sealed class PerCpuArea
     private void Release(int slot)
     {
         // A release: a section that sees 0 sees all that was done to the slot. Pairs with the section's load of the word, before its loads of the data.
+        // litmus/kernel/PerCpu.Take.ClearedFirst stores it too early.
         Volatile.Write(ref Slots.StopWord(slot), 0);
         _stopping.Exit();
     }

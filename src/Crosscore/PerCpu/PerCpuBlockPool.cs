@@ -73,6 +73,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     /// <summary>Gives a block. Its content is whatever was there.</summary>
     /// <exception cref="ObjectDisposedException">The pool was disposed of.</exception>
     /// <exception cref="OutOfMemoryException">There is none, and no memory for more.</exception>
+    /// <exception cref="MembarrierException">There is none, and the barrier failed that takes those of another CPU; the pool is as it was.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public nint Rent()
     {
@@ -114,6 +115,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     /// <summary>
     /// Frees the memory of all blocks. Caller must: know that nobody uses a block, rents or returns one. Afterwards every use is told so. A second time does nothing.
     /// </summary>
+    /// <exception cref="MembarrierException">The barrier failed that stops the sections. The pool is disposed of, but its memory stays allocated for ever: a section could still read it.</exception>
     public void Dispose()
     {
         lock (_growing)

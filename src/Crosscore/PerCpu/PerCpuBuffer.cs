@@ -25,9 +25,10 @@ public sealed class PerCpuBuffer<T>
     where T : unmanaged
 {
     private readonly bool _useSections;
+    private readonly MembarrierSession _membarrier;
     private readonly SectionVariant _variant;
     private readonly Lock _draining = new();
-    private readonly List<PerCpuRing<T>> _retired = []; // stopped for good, but perhaps not empty
+    private readonly List<PerCpuRing<T>> _retired = []; // oldest first; replaced, but perhaps not empty
     private readonly PerCpuCounter _lost;
     private volatile PerCpuRing<T> _ring;
 
@@ -36,15 +37,16 @@ public sealed class PerCpuBuffer<T>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1, or more than fits into an array for all CPUs.</exception>
     /// <exception cref="NotSupportedException">The record is larger than what a section may copy.</exception>
     public PerCpuBuffer(int capacityPerCpu)
-        : this(capacityPerCpu, RestartableSequences.CanRestart, SectionVariant.Shipped)
+        : this(capacityPerCpu, RestartableSequences.CanRestart, Membarrier.Session, SectionVariant.Shipped)
     {
     }
 
-    internal PerCpuBuffer(int capacityPerCpu, bool useSections, SectionVariant variant)
+    internal PerCpuBuffer(int capacityPerCpu, bool useSections, MembarrierSession membarrier, SectionVariant variant)
     {
         _useSections = useSections;
+        _membarrier = membarrier;
         _variant = variant;
-        _ring = new PerCpuRing<T>(capacityPerCpu, useSections, variant);
+        _ring = new PerCpuRing<T>(capacityPerCpu, useSections, membarrier, variant);
         _lost = new PerCpuCounter(PerCpuIndex.Cpu, useSections, SectionVariant.Shipped);
     }
 
@@ -88,11 +90,13 @@ public sealed class PerCpuBuffer<T>
         lock (_draining)
         {
             long count = 0;
-            while (_retired.Count > 0)
+            foreach (PerCpuRing<T> ring in _retired)
             {
-                count += _retired[0].Drain(receive);
-                _retired.RemoveAt(0);
+                count += ring.Drain(receive);
             }
+
+            // One whose barrier failed stays: a section that had begun may still commit there, and its record must not be lost.
+            _ = _retired.RemoveAll(ring => ring.IsStopped);
 
             return count + _ring.Drain(receive);
         }
@@ -105,12 +109,13 @@ public sealed class PerCpuBuffer<T>
     /// </summary>
     /// <param name="capacityPerCpu">How many records each CPU keeps from now on; 1 or more.</param>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1, or more than fits into an array for all CPUs.</exception>
-    /// <exception cref="MembarrierException">The barrier failed. The new capacity holds, and nothing is lost.</exception>
+    /// <exception cref="MembarrierException">The barrier failed. The new capacity holds, and nothing is lost: the old memory is kept and looked at by every
+    /// drain, because a section that had begun may still commit there.</exception>
     /// <exception cref="LockRecursionException">Called from within <see cref="Drain"/>.</exception>
     public void Resize(int capacityPerCpu)
     {
         ThrowIfDraining();
-        var successor = new PerCpuRing<T>(capacityPerCpu, _useSections, _variant);
+        var successor = new PerCpuRing<T>(capacityPerCpu, _useSections, _membarrier, _variant);
         lock (_draining)
         {
             PerCpuRing<T> old = _ring;

@@ -97,6 +97,7 @@ public sealed unsafe class PerCpuFreeList
     /// <param name="block">A block; 0 where there is none.</param>
     /// <param name="taken">How many were taken, this one included.</param>
     /// <returns>Whether any list had one.</returns>
+    /// <exception cref="MembarrierException">The barrier failed; all lists are as they were.</exception>
     public bool TrySteal(out nint block, out int taken)
     {
         int begin = _search++ & int.MaxValue;

@@ -14,6 +14,8 @@ namespace Crosscore.PerCpu;
 /// <para>Sections that began are counted per CPU and period, and those that ended, on whichever CPU that was. The writer compares the sums. There are two periods: the
 /// writer turns to the other one, so that
 /// new readers, however many, do not keep it waiting. (The algorithm of the kernel's SRCU; with per-CPU sections in user space, libside's.)</para>
+/// <para><see cref="Reclamation.RcuDomain.EnterAsyncReadSection"/> costs its readers more and gives more for it: callbacks, who is inside, cells and maps. docs/per-cpu.md
+/// says when to take which.</para>
 /// <para>Waiting for readers from inside of a section of the same object never ends, and cannot be detected: a section belongs to no thread.</para>
 /// </remarks>
 #pragma warning disable CA1001 // A SemaphoreSlim owns nothing until somebody asks for its wait handle, and nobody does.
@@ -56,8 +58,8 @@ public sealed class PerCpuReadSection
         _slots.Add(Begun + period, 1);
         // Pairs with the heavy fence in HasDrained, which comes after what the writer unlinked and before it reads the count: the writer sees this section, or this
         // section sees
-        // the unlinking. It does not matter whether the period is still the current one: the next grace period waits for both. litmus/percpu/ReadSection.Begin and its
-        // twin.
+        // the unlinking. It does not matter whether the period is still the current one: the next grace period waits for both. litmus/percpu/ReadSection and
+        // ReadSection.NoBarrier.
         AsymmetricFence.Light();
         return new PerCpuReader(this, period);
     }
@@ -134,7 +136,7 @@ public sealed class PerCpuReadSection
         // section did.
         _slots.Add(Ended + period, 1);
         // Pairs with the heavy fence in HasDrainedSoon, between announcing sleep and the last look: the writer sees this end, or this thread sees that it sleeps.
-        // litmus/percpu/ReadSection.Wake and its twin.
+        // litmus/percpu/ReadSection.Wake and ReadSection.Wake.NoBarrier.
         AsymmetricFence.Light();
         if (Volatile.Read(ref _sleeping) != 0)
         {
@@ -185,7 +187,7 @@ public sealed class PerCpuReadSection
         }
 
         Volatile.Write(ref _sleeping, 1);
-        AsymmetricFence.Heavy(); // pairs with the light fence in End
+        AsymmetricFence.Heavy(); // pairs with the light fence in End: litmus/percpu/ReadSection.Wake
         return HasDrained(period);
     }
 
@@ -197,7 +199,8 @@ public sealed class PerCpuReadSection
     private bool HasDrained(int period)
     {
         long ended = _slots.Sum(Ended + period);
-        // Pairs with the light fence in Begin. It also keeps the two sums in this order on every processor.
+        // Pairs with the light fence in Begin: litmus/percpu/ReadSection. It also keeps the two sums in this order on every processor: ReadSection.TwoReaders,
+        // and ReadSection.BeginningsFirst, which reads them the other way round.
         AsymmetricFence.Heavy();
         long begun = _slots.Sum(Begun + period);
         return ended <= begun

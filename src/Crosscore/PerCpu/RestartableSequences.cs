@@ -77,8 +77,9 @@ public static unsafe class RestartableSequences
     /// <returns>Whether there is one.</returns>
     public static bool TryGetConcurrencyId(out int id)
     {
-        // SAFETY: two instructions, installed for good: mov eax, fs:[mm_cid]; ret.
-        id = ConcurrencyField != 0 ? ((delegate* unmanaged[SuppressGCTransition]<int>)ConcurrencyField)() : -1;
+        // SAFETY: two instructions each, installed for good: mov eax, fs:[field]; ret. Only cpu_id tells that a thread is not registered; mm_cid is 0 there.
+        bool exists = ConcurrencyField != 0 && CpuField != 0 && ((delegate* unmanaged[SuppressGCTransition]<int>)CpuField)() >= 0;
+        id = exists ? ((delegate* unmanaged[SuppressGCTransition]<int>)ConcurrencyField)() : -1;
         return id >= 0;
     }
 

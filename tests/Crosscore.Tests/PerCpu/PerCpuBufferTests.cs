@@ -1,4 +1,6 @@
+using Crosscore.Linux;
 using Crosscore.PerCpu;
+using Crosscore.Tests.Fences;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -123,6 +125,30 @@ public sealed class PerCpuBufferTests
         Assert.Equal(1, buffer.Drain((_, _) => { }));
     }
 
+    /// <summary>A section that had begun may still commit to the old ring then, so the ring is not given up.</summary>
+    [Fact]
+    public void A_resize_whose_barrier_fails_loses_nothing_and_keeps_the_old_ring()
+    {
+        Threads.NeedRestarts();
+        var kernel = new FakeKernel(FakeKernel.Linux63) { Sandbox = command => command == MembarrierCall.MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ ? Errno.ENOMEM : 0 };
+        kernel.FinishRegistration(MembarrierCall.MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ);
+        var session = new MembarrierSession(kernel);
+        var ring = new PerCpuRing<int>(4, useSections: true, session, SectionVariant.Shipped);
+        Assert.Equal(MembarrierFailure.OutOfMemory, Assert.Throws<MembarrierException>(ring.StopForGood).Failure);
+        Assert.False(ring.IsStopped);
+        Assert.Equal(SectionExit.Stopped, ring.Append(1));
+
+        var buffer = new PerCpuBuffer<int>(4, useSections: true, session, SectionVariant.Shipped);
+        Assert.True(buffer.Append(1));
+        _ = Assert.Throws<MembarrierException>(() => buffer.Resize(8));
+        Assert.Equal(8, buffer.CapacityPerCpu);
+        Assert.True(buffer.Append(2));
+        Assert.Equal(2, buffer.Drain((_, _) => { }));
+        kernel.Sandbox = _ => 0;
+        ring.StopForGood();
+        Assert.True(ring.IsStopped);
+    }
+
     private static void SameAsQueue(PerCpuBuffer<(byte Small, short Number)> buffer, int[] operations)
     {
         var queue = new Queue<(byte, short)>();
@@ -167,7 +193,7 @@ public sealed class PerCpuBufferTests
     }
 
     private static PerCpuBuffer<T> Buffer<T>(int capacity, bool useSections)
-        where T : unmanaged => new(capacity, useSections, SectionVariant.Shipped);
+        where T : unmanaged => new(capacity, useSections, Membarrier.Session, SectionVariant.Shipped);
 
     /// <summary>Its parts belong together, so a record that is seen half-written is noticed; 20 bytes, no multiple of 8.</summary>
     private readonly record struct Event(int Thread, int Number, int Check0, int Check1, int Check2)

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Crosscore.Code;
 using Crosscore.Linux;
 
@@ -15,14 +14,25 @@ namespace Crosscore.PerCpu;
 /// </summary>
 internal static unsafe class InstalledSections
 {
-    private static readonly ConcurrentDictionary<(string Program, SectionVariant Variant), Lazy<InstalledSection>> Installed = new();
+    private static readonly Dictionary<(string Program, SectionVariant Variant), InstalledSection> Installed = [];
 
     /// <summary>Never more than this machine has of them: a slot for each CPU that may come online.</summary>
     public static int CpuSlots { get; } = PossibleCpus();
 
-    /// <exception cref="CodeException">Memory was refused; the message says why.</exception>
-    public static InstalledSection Install(SectionProgram program, RegisterChoice registers, SectionVariant variant) =>
-        Installed.GetOrAdd((program.Text, variant), _ => new(() => InstallNow(program, registers, variant))).Value;
+    /// <exception cref="CodeException">Memory was refused; the message says why. Nothing is left behind, and the next call tries again.</exception>
+    public static InstalledSection Install(SectionProgram program, RegisterChoice registers, SectionVariant variant)
+    {
+        lock (Installed)
+        {
+            if (!Installed.TryGetValue((program.Text, variant), out InstalledSection? installed))
+            {
+                installed = InstallNow(program, registers, variant);
+                Installed.Add((program.Text, variant), installed);
+            }
+
+            return installed;
+        }
+    }
 
     private static InstalledSection InstallNow(SectionProgram program, RegisterChoice registers, SectionVariant variant)
     {
@@ -33,25 +43,36 @@ internal static unsafe class InstalledSections
             throw new CodeException(CodeFailure.OutOfMemory, $"mmap answered {Errno.Name((int)-descriptor)}: no memory for the descriptor of a section.", (int)-descriptor);
         }
 
-        SectionCode code = SectionEmitter.Emit(program, registers, RseqArea.Here.Offset, descriptor, variant);
-        var writer = new CodeWriter("per-cpu section"); // the name that perf and /proc/PID/maps show
-        _ = writer.Append(code.Bytes);
-        using SealedCode sealedCode = writer.Seal();
-        InstalledCode installed = sealedCode.Install();
-        // SAFETY: the page was mapped writable above, and no code that names it has been given to anybody yet.
-        *(RseqCall.Descriptor*)descriptor = new RseqCall.Descriptor
+        InstalledCode? installed = null;
+        try
         {
-            StartIp = (ulong)(installed.Address + code.Start),
-            PostCommitOffset = (ulong)(code.PostCommit - code.Start),
-            AbortIp = (ulong)(installed.Address + code.Abort),
-        };
+            SectionCode code = SectionEmitter.Emit(program, registers, RseqArea.Here.Offset, descriptor, variant);
+            var writer = new CodeWriter("per-cpu section"); // the name that perf and /proc/PID/maps show
+            _ = writer.Append(code.Bytes);
+            using SealedCode sealedCode = writer.Seal();
+            installed = sealedCode.Install();
+            // SAFETY: the page was mapped writable above, and no code that names it has been given to anybody yet.
+            *(RseqCall.Descriptor*)descriptor = new RseqCall.Descriptor
+            {
+                StartIp = (ulong)(installed.Address + code.Start),
+                PostCommitOffset = (ulong)(code.PostCommit - code.Start),
+                AbortIp = (ulong)(installed.Address + code.Abort),
+            };
 
-        // A stray store to a descriptor would send a thread to an address of its choosing, so it can no more be changed than the code.
-        int answer = Mapping.Protect(descriptor, page, Mapping.PROT_READ);
-        return answer < 0
-            ? throw new CodeException(
-                CodeFailure.Unexpected, $"mprotect answered {Errno.Name(-answer)}: the descriptor of a section could still be changed, so it is not used.", -answer)
-            : new InstalledSection(installed, descriptor, code);
+            // A stray store to a descriptor would send a thread to an address of its choosing, so it can no more be changed than the code.
+            int answer = Mapping.Protect(descriptor, page, Mapping.PROT_READ);
+            return answer < 0
+                ? throw new CodeException(
+                    CodeFailure.Unexpected, $"mprotect answered {Errno.Name(-answer)}: the descriptor of a section could still be changed, so it is not used.", -answer)
+                : new InstalledSection(installed, descriptor, code);
+        }
+        catch
+        {
+            // Here both may go: no thread has run the code, so none has its pointer set to the descriptor.
+            installed?.Dispose();
+            _ = Mapping.Unmap(descriptor, page);
+            throw;
+        }
     }
 
     private static int PossibleCpus()

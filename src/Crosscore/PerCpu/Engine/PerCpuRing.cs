@@ -14,7 +14,7 @@ internal sealed unsafe class PerCpuRing<T>
     private readonly nint _base;
     private readonly delegate* unmanaged[SuppressGCTransition]<nint, nint, long> _append;
 
-    public PerCpuRing(int capacity, bool useSections, SectionVariant variant)
+    public PerCpuRing(int capacity, bool useSections, MembarrierSession membarrier, SectionVariant variant)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacity);
         if (sizeof(T) > SectionBuilder.MostCopiedBytes)
@@ -33,7 +33,7 @@ internal sealed unsafe class PerCpuRing<T>
 
         Capacity = capacity;
         _layout = new RingLayout(sizeof(T), (int)bytes);
-        _area = new PerCpuArea((int)slot, PerCpuIndex.Cpu, useSections, Membarrier.Session, InstalledSections.CpuSlots);
+        _area = new PerCpuArea((int)slot, PerCpuIndex.Cpu, useSections, membarrier, InstalledSections.CpuSlots);
         _base = _area.Slots.Base;
         if (useSections)
         {
@@ -43,6 +43,9 @@ internal sealed unsafe class PerCpuRing<T>
     }
 
     public int Capacity { get; }
+
+    /// <summary>Whether it is certain that nothing is appended any more, so that the next drain is the last.</summary>
+    public bool IsStopped { get; private set; }
 
     /// <summary>0, or <see cref="StandardSections.Full"/>, or <see cref="SectionExit.Stopped"/> when this ring has a successor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -54,7 +57,12 @@ internal sealed unsafe class PerCpuRing<T>
         return code == SectionExit.NoSlot ? AppendWithoutSection(record) : code;
     }
 
-    public void StopForGood() => _area.StopForGood();
+    /// <exception cref="MembarrierException">The barrier failed: a section that had begun may still commit.</exception>
+    public void StopForGood()
+    {
+        _area.StopForGood();
+        IsStopped = true;
+    }
 
     public long Drain(PerCpuRecords<T> receive)
     {
@@ -71,7 +79,8 @@ internal sealed unsafe class PerCpuRing<T>
     {
         long count = 0;
         ref long read = ref _area.Slots.Word(slot, RingLayout.Read);
-        // An acquire: whoever sees this position sees the records before it. Pairs with the commit of StandardSections.Append, which stores it after them.
+        // An acquire: whoever sees this position sees the records before it. Pairs with the commit of StandardSections.Append, which stores it after them:
+        // litmus/percpu/Ring, and Ring.PositionFirst, which stores it before.
         long written = Volatile.Read(ref _area.Slots.Word(slot, RingLayout.Written));
         while (read != written)
         {

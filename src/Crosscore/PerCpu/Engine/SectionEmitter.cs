@@ -23,6 +23,7 @@ internal readonly record struct SectionCode(byte[] Bytes, int Start, int PostCom
 /// start:                                   // descriptor.start: an interruption from here on, also right here, is one inside of the section
 ///     eax = thread.cpu_id;                 // inside, or the thread could move between reading the number and being protected
 ///     if (eax >= slots) goto no_slot;      // not registered: the number is negative
+///     [ the same with thread.mm_cid where that selects the slot ]
 ///     rax = rdi + eax * stride;
 ///     if (*rax != 0) goto stopped;         // pairs with PerCpuArea.StopSections
 ///     ... the steps, which may leave ...
@@ -103,9 +104,14 @@ internal static class SectionEmitter
     private static void FindSlot(SectionProgram program, RegisterChoice registers, int area, X64Encoder code, SortedDictionary<int, X64Label> exits)
     {
         SlotShape shape = program.Shape;
-        code.LoadThreadField(area + (shape.Index == PerCpuIndex.Cpu ? RseqCall.CpuIdOffset : RseqCall.ConcurrencyIdOffset));
-        code.Compare(Gpr.Rax, shape.CpuSlots); // the upper half of RAX is zero, so a negative number is a very large one
-        code.JumpIf(X64Condition.AboveOrEqual, Exit(exits, SectionExit.NoSlot));
+        LoadIndex(area + RseqCall.CpuIdOffset);
+        if (shape.Index == PerCpuIndex.ConcurrencyId)
+        {
+            // Not instead: only cpu_id is negative where a thread is not registered. mm_cid is 0 there, as if the slot were its own (rseq_reset_rseq_cpu_node_id).
+            // Without the first look UnknownThreadTests finds their adds in a slot of others.
+            LoadIndex(area + RseqCall.ConcurrencyIdOffset);
+        }
+
         foreach (SectionStep step in program.Steps.Where(step => step.Operation == SectionOperation.ThisSlot))
         {
             code.Move(registers[step.Target], Gpr.Rax);
@@ -124,8 +130,17 @@ internal static class SectionEmitter
         code.Add(Gpr.Rax, Gpr.Rdi);
         if (shape.CanStop)
         {
+            // Pairs with the store in PerCpuArea.StopSections, which a barrier follows, and the one in PerCpuArea.Release. Before every load of the data, which x86-64 keeps in
+            // order: whoever finds 0 commits before the barrier or is restarted by it. litmus/kernel/PerCpu.Take and PerCpu.Steal, and their twins.
             code.CompareWithZero(Gpr.Rax);
             code.JumpIf(X64Condition.NotEqual, Exit(exits, SectionExit.Stopped));
+        }
+
+        void LoadIndex(int field)
+        {
+            code.LoadThreadField(field);
+            code.Compare(Gpr.Rax, shape.CpuSlots); // the upper half of RAX is zero, so a negative number is a very large one
+            code.JumpIf(X64Condition.AboveOrEqual, Exit(exits, SectionExit.NoSlot));
         }
     }
 
