@@ -182,9 +182,8 @@ public sealed partial class HandOverTests
         Machine.NeedsRawPrograms();
         using SealedCode code = SealedCode.Seal(MachineCode.Return42);
         using SafeFileHandle descriptor = code.Export(inheritable: true);
-        Environment.SetEnvironmentVariable(CodeTrial.Inherited, descriptor.DangerousGetHandle().ToString(CultureInfo.InvariantCulture));
-        ChildResult result = ChildProcess.RunThisProgram(Child.TryCode, launcher);
-        Environment.SetEnvironmentVariable(CodeTrial.Inherited, null);
+        string number = descriptor.DangerousGetHandle().ToString(CultureInfo.InvariantCulture);
+        ChildResult result = ChildProcess.RunThisProgram(Child.TryCode, launcher, (CodeTrial.Inherited, number));
         Assert.SkipWhen(result.Status == Launcher.NotAvailable, "This system does not let a process filter its own calls.");
         Assert.True(result.Status == 0, $"status {result.Status} {result.Errors}");
         return result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);

@@ -71,10 +71,11 @@ internal static class BreakpointProtocol
 
     /// <summary>
     /// There is no way back from here and none forward without it. A kernel that has done it a moment ago refuses only for want of memory; when that lasts, the process ends, rather than run code that is half
-    /// one thing and half another.
+    /// one thing and half another. That is so whatever kind of exception comes, an interruption of the thread included, which is given back to it when the patch is whole.
     /// </summary>
     private static void Insist(Action synchronise)
     {
+        using var steady = new Uninterrupted();
         for (int attempt = 1; ; attempt++)
         {
             try
@@ -82,7 +83,11 @@ internal static class BreakpointProtocol
                 synchronise();
                 return;
             }
-            catch (Exception refusal) when (refusal is CodeException or OutOfMemoryException)
+            catch (ThreadInterruptedException)
+            {
+                steady.Remember();
+            }
+            catch (Exception refusal)
             {
                 if (attempt == Tries)
                 {

@@ -203,10 +203,23 @@ internal sealed class PreparedPatch
         {
             foreach ((LiveMemory memory, int start, byte[] before) in done)
             {
-                memory.ExchangePages(start, before);
+                RestorePages(memory, start, before);
             }
 
             throw;
+        }
+    }
+
+    /// <summary>Pages that cannot be taken back would leave a patch that is refused and yet executed: the process ends instead.</summary>
+    private static void RestorePages(LiveMemory memory, int start, ReadOnlySpan<byte> before)
+    {
+        try
+        {
+            memory.ExchangePages(start, before);
+        }
+        catch (Exception refusal)
+        {
+            Environment.FailFast($"Crosscore: a patch of live code was refused after pages had been exchanged, and they could not be exchanged back: {refusal.Message}");
         }
     }
 

@@ -67,6 +67,9 @@ internal ref struct Uninterrupted
         }
     }
 
+    /// <summary>An interruption reached the caller in some other way, and is to be given back like these.</summary>
+    public void Remember() => _interrupted = true;
+
     /// <summary>Gives an interruption back. Call it once, when nothing is owed any more.</summary>
     public readonly void Dispose()
     {

@@ -207,6 +207,32 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
+    public void An_interruption_or_an_unknown_exception_never_leaves_a_patch_half_written()
+    {
+        using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
+        int calls = 0;
+        lock (LiveCode.Patching)
+        {
+            new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Prepare().Write(() =>
+            {
+                switch (++calls)
+                {
+                    case 2:
+                        throw new ThreadInterruptedException();
+                    case 4:
+                        throw new InvalidOperationException();
+                    default:
+                        break;
+                }
+            });
+        }
+
+        Assert.Equal(5, calls);
+        Assert.Equal(0x04030203, Call(code));
+        _ = Assert.Throws<ThreadInterruptedException>(() => Thread.Sleep(1)); // The interruption was given back: it is pending, so nothing sleeps.
+    }
+
+    [Fact]
     public void Nobody_can_write_the_code_where_it_is_executed_and_it_is_never_writable_and_executable_at_once()
     {
         using LiveCode code = LiveCode.Install(Function);
