@@ -53,7 +53,7 @@ try
 }
 catch (Exception refusal) when (refusal is IOException or System.Net.Sockets.SocketException)
 {
-    Console.Error.WriteLine($"PerCpuMetrics: {refusal.Message} Give another as argument, for example http://127.0.0.1:5081.");
+    Console.Error.WriteLine($"PerCpuMetrics: {refusal.Message.TrimEnd('.')}. Give another as argument, for example http://127.0.0.1:5081.");
     return 1;
 }
 
