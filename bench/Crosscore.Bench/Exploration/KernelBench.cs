@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Crosscore.Litmus;
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
@@ -68,6 +69,11 @@ internal static class KernelBench
         foreach (string file in Directory.EnumerateFiles(Folder("litmus"), "*.litmus", SearchOption.AllDirectories))
         {
             LitmusTest test = LitmusParser.Parse(File.ReadAllText(file), file);
+            if (!ModelVerdict.CanExecute(CoreKind.X86Tso, test))
+            {
+                continue; // written for AArch64
+            }
+
             foreach (DesignReport report in designs.Select(design => DesignReport.Of(test, design, CoreKind.X86Tso, new ExplorationOptions())))
             {
                 states += report.Verdict?.Exploration.States ?? 0;
