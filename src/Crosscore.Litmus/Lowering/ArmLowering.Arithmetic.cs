@@ -43,7 +43,7 @@ internal sealed partial class ArmLowering
     }
 
     private ulong AddressOf(ArmPlace place, int index) => place.Label is string label
-        ? CodeLayout.AddressOf(_column, _test.Threads[_column].Labels[label])
+        ? CodeLayout.AddressOf(_column, Test.Threads[_column].Labels[label])
         : CodeLayout.AddressOf(_column, index) + (ulong)place.Offset;
 
     private static ArmShift? ShiftOf(IReadOnlyList<ArmOperand> operands) =>
@@ -101,14 +101,14 @@ internal sealed partial class ArmLowering
         ArmFunction function = instruction.Mnemonic.Function;
         int result = Temporary();
         Operand holds = Compute(ArmArithmetic.Holds(condition), Flags, default);
-        int branch = _ops.Count;
+        int branch = Ops.Count;
         Emit(MicroOp.Branch(holds, 0) with { IsPredicate = true });
         EmitChoice(turned);
-        int jump = _ops.Count;
+        int jump = Ops.Count;
         Emit(MicroOp.Jump(0));
-        _ops[branch] = _ops[branch] with { Target = _ops.Count };
+        Ops[branch] = Ops[branch] with { Target = Ops.Count };
         EmitChoice(!turned);
-        _ops[jump] = _ops[jump] with { Target = _ops.Count };
+        Ops[jump] = Ops[jump] with { Target = Ops.Count };
         Write(destination, Operand.Of(result));
 
         void EmitChoice(bool first)

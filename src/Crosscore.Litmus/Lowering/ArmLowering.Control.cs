@@ -71,24 +71,24 @@ internal sealed partial class ArmLowering
 
     private void Mark(ArmInstruction instruction, ArmPlace place, int index)
     {
-        int target = place.Label is string label ? _test.Threads[_column].Labels[label] : index + (int)(place.Offset / 4);
-        if (target < 0 || target > _test.Threads[_column].ArmCode.Count)
+        int target = place.Label is string label ? Test.Threads[_column].Labels[label] : index + (int)(place.Offset / 4);
+        if (target < 0 || target > Test.Threads[_column].ArmCode.Count)
         {
             throw Error(instruction, $"found {instruction} at instruction {index} of P{_column}, which jumps out of its column");
         }
 
-        _jumps.Add((_ops.Count, _column, target));
+        _jumps.Add((Ops.Count, _column, target));
     }
 
     // A register can hold the address of a label, or of what follows a call; anything else leads out of the test, where the thread ends.
     private void JumpThrough(Operand address)
     {
-        foreach ((int column, int index) in _code.Targets(_thread))
+        foreach ((int column, int index) in _code.Targets(Thread))
         {
             ulong place = CodeLayout.AddressOf(column, index);
             Operand there = Compute((a, _) => a == place ? 1UL : 0, address, default);
-            _usedTemporaries--;
-            _jumps.Add((_ops.Count, column, index));
+            UsedTemporaries--;
+            _jumps.Add((Ops.Count, column, index));
             Emit(MicroOp.Branch(there, 0));
         }
 
@@ -97,13 +97,13 @@ internal sealed partial class ArmLowering
 
     private void Fault(int index)
     {
-        string? label = _test.Threads[_column].Labels.Where(label => label.Value == index).Select(label => label.Key).FirstOrDefault();
-        if (_test.Observables.Select(observed => observed.Register).FirstOrDefault(register => register.Fault == $"P{_column}:{label}") is { Fault: not null } fault)
+        string? label = Test.Threads[_column].Labels.Where(label => label.Value == index).Select(label => label.Key).FirstOrDefault();
+        if (Test.Observables.Select(observed => observed.Register).FirstOrDefault(register => register.Fault == $"P{_column}:{label}") is { Fault: not null } fault)
         {
             Emit(MicroOp.Copy(ModelRegister(fault), Operand.Number(1)));
         }
 
-        if (_thread.Handler < 0)
+        if (Thread.Handler < 0)
         {
             Emit(MicroOp.Plain(MicroOpKind.Halt));
             return;
@@ -116,10 +116,10 @@ internal sealed partial class ArmLowering
     private void TakeException(ulong link)
     {
         Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = FenceKind.Context });
-        if (_thread.Handler >= 0)
+        if (Thread.Handler >= 0)
         {
             Emit(MicroOp.Copy(Link.Register, Operand.Number(link)));
-            _jumps.Add((_ops.Count, _thread.Id, _thread.Handler));
+            _jumps.Add((Ops.Count, Thread.Id, Thread.Handler));
             Emit(MicroOp.Jump(0));
         }
     }
@@ -134,9 +134,9 @@ internal sealed partial class ArmLowering
         var ends = new List<int>();
         foreach ((ulong opcode, ArmInstruction version) in versions)
         {
-            _usedTemporaries = 1;
+            UsedTemporaries = 1;
             Operand other = Compute((a, _) => a == opcode ? 0 : 1UL, Operand.Of(fetched), default);
-            int branch = _ops.Count;
+            int branch = Ops.Count;
             Emit(MicroOp.Branch(other, 0) with { IsPredicate = true });
             if (IsWithinColumn(version, index))
             {
@@ -147,19 +147,19 @@ internal sealed partial class ArmLowering
                 Emit(MicroOp.Plain(MicroOpKind.Halt));
             }
 
-            ends.Add(_ops.Count);
+            ends.Add(Ops.Count);
             Emit(MicroOp.Jump(0));
-            _ops[branch] = _ops[branch] with { Target = _ops.Count };
+            Ops[branch] = Ops[branch] with { Target = Ops.Count };
         }
 
-        _usedTemporaries = 1;
+        UsedTemporaries = 1;
         Compute((opcode, _) => throw new ModelException($"The code at instruction {index} of P{_column} became the opcode 0x{opcode:x8}, which the model does not know."), Operand.Of(fetched), default);
         foreach (int end in ends)
         {
-            _ops[end] = _ops[end] with { Target = _ops.Count };
+            Ops[end] = Ops[end] with { Target = Ops.Count };
         }
     }
 
     private bool IsWithinColumn(ArmInstruction version, int index) => version.Operands.OfType<ArmPlace>().All(place =>
-        place.Label is not null || (index + (place.Offset / 4) is long target && target >= 0 && target <= _test.Threads[_column].ArmCode.Count));
+        place.Label is not null || (index + (place.Offset / 4) is long target && target >= 0 && target <= Test.Threads[_column].ArmCode.Count));
 }

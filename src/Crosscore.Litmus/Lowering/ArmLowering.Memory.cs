@@ -85,10 +85,10 @@ internal sealed partial class ArmLowering
         int failed = Temporary();
         Operand value = Read(data, width);
         Emit(MicroOp.TryReservation(failed, address, width));
-        int branch = _ops.Count;
+        int branch = Ops.Count;
         Emit(MicroOp.Branch(Operand.Of(failed), 0) with { IsPredicate = true });
         Emit(MicroOp.Store(address, value, width) with { Order = mnemonic.StoreOrder });
-        _ops[branch] = _ops[branch] with { Target = _ops.Count };
+        Ops[branch] = Ops[branch] with { Target = Ops.Count };
 
         // What is written here depends on nothing: whether it succeeds may be known before the store is done (Arm ARM B2.3, dependencies through registers).
         Write(status, Operand.Of(failed));
@@ -114,7 +114,7 @@ internal sealed partial class ArmLowering
             case ArmOpcode.CompareAndSwap:
                 // Whether it stores depends on the comparison, by a pick dependency; what it returns does not.
                 Operand differs = Compute(static (a, b) => a == b ? 0 : 1UL, found, expected);
-                int branch = _ops.Count;
+                int branch = Ops.Count;
                 Emit(MicroOp.Branch(differs, 0) with { IsPredicate = true });
                 Emit(MicroOp.Store(address, operand, width) with { Order = store, Pick = differs });
                 if (returns)
@@ -123,13 +123,13 @@ internal sealed partial class ArmLowering
                     // a pick. Each way has other dependencies, and the architecture allows both.
                     int way = Temporary();
                     Emit(MicroOp.Choose(way));
-                    int keep = _ops.Count;
+                    int keep = Ops.Count;
                     Emit(MicroOp.Branch(Operand.Of(way), 0) with { IsPredicate = true });
                     Emit(MicroOp.Copy(loaded, expected) with { Pick = found });
-                    _ops[keep] = _ops[keep] with { Target = _ops.Count };
+                    Ops[keep] = Ops[keep] with { Target = Ops.Count };
                 }
 
-                _ops[branch] = _ops[branch] with { Target = _ops.Count };
+                Ops[branch] = Ops[branch] with { Target = Ops.Count };
                 break;
             case ArmOpcode.Swap:
                 Emit(MicroOp.Store(address, operand, width) with { Order = store });

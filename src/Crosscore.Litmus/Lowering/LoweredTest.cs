@@ -27,8 +27,8 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
         }
 
         var code = new ArmCode(test);
-        IThreadLowering[] threads = [.. test.Threads.Select(thread => test.Architecture == Architecture.AArch64
-            ? (IThreadLowering)new ArmLowering(test, thread, layout, kernel, code)
+        ThreadLowering[] threads = [.. test.Threads.Select(thread => test.Architecture == Architecture.AArch64
+            ? (ThreadLowering)new ArmLowering(test, thread, layout, kernel, code)
             : new X86Lowering(test, thread, layout, kernel))];
         var program = new ModelProgram
         {

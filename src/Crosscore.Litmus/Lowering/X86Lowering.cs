@@ -1,5 +1,4 @@
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Kernel;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Lowering;
@@ -8,125 +7,39 @@ namespace Crosscore.Litmus.Lowering;
 /// Lowers one column to micro-operations. An instruction that reads and writes memory without a lock prefix is a load, a computation and a store that
 /// others may come between; with the prefix, or as an exchange, it is one indivisible step (Intel SDM vol. 3, 9.1.2).
 /// </summary>
-internal sealed class X86Lowering : ICodeSink, IThreadLowering
+internal sealed class X86Lowering : ThreadLowering
 {
-    private readonly LitmusTest _test;
-    private readonly LitmusThread _thread;
-    private readonly MemoryLayout _layout;
-    private readonly KernelLowering? _kernel;
-    private readonly OpContext _context;
-    private readonly Stack<int> _freeRegisters = [];
-    private readonly List<MicroOp> _ops = [];
-    private readonly Dictionary<X86Register, int> _registers = [];
-    private readonly List<ulong> _initialValues = [];
-    private readonly List<int> _temporaries = [];
     private readonly List<RestartableSection> _sections;
-    private int _flags = -1;
-    private int _usedTemporaries;
-    private int _source;
 
     public X86Lowering(LitmusTest test, LitmusThread thread, MemoryLayout layout, KernelLowering? kernel)
+        : base(test, thread, layout, kernel)
     {
-        _test = test;
-        _thread = thread;
-        _layout = layout;
-        _kernel = kernel;
-
-        // A kernel thread is always inside of the kernel.
-        _context = kernel is not null && test.System.Threads[thread.Id].AddressSpace is null ? OpContext.Kernel : OpContext.User;
         FlagChecker.Check(test, thread);
-        _source = -1;
-        kernel?.EmitStart(thread.Id, this);
         int[] starts = new int[thread.Code.Count + 1];
-        for (_source = 0; _source < thread.Code.Count; _source++)
+        for (int index = 0; index < thread.Code.Count; index++)
         {
-            starts[_source] = _ops.Count;
-            _usedTemporaries = 0;
-            Lower(thread.Code[_source]);
+            BeginInstruction(index);
+            starts[index] = Ops.Count;
+            Lower(thread.Code[index]);
         }
 
-        starts[^1] = _ops.Count;
+        starts[^1] = Ops.Count;
         ResolveJumps(starts);
         _sections = [.. thread.Code.Index().Where(entry => entry.Item.Opcode == X86Opcode.Rseq).Select(entry => new RestartableSection(
             starts[entry.Index + 1], starts[thread.Labels[entry.Item.SectionEnd!]], starts[thread.Labels[entry.Item.SectionAbort!]]))];
     }
 
-    int IThreadLowering.ModelRegister(TestRegister register) => ModelRegister(register.X86);
-
-    /// <summary>The model's register for one of the processor's.</summary>
-    public int ModelRegister(X86Register register)
-    {
-        if (!_registers.TryGetValue(register, out int number))
-        {
-            ulong initial = _thread.InitialRegisters.TryGetValue(register, out InitialValue value) ? _layout.Resolve(value, MemoryLayout.ModelBase) : 0;
-            number = NewRegister(initial);
-            _registers.Add(register, number);
-        }
-
-        return number;
-    }
-
-    /// <summary>The column as code of the model; call it after the last <see cref="ModelRegister"/>.</summary>
-    public ThreadCode Build() => new() { Ops = _ops, InitialRegisters = _initialValues, Sections = _sections };
-
-    int ICodeSink.Task => _thread.Id;
-
-    int ICodeSink.Position => _ops.Count;
-
-    int ICodeSink.NewRegister() => _freeRegisters.TryPop(out int register) ? register : NewRegister(0);
-
-    void ICodeSink.ReleaseRegister(int register) => _freeRegisters.Push(register);
-
-    int ICodeSink.CpuRegister(string name, IReadOnlyList<ulong> initialValues) =>
-        throw new InvalidOperationException("Crosscore bug: a register of the CPU in the code of a task.");
-
-    void ICodeSink.Emit(MicroOp op) => _ops.Add(op with { Source = _source });
-
-    void ICodeSink.Patch(int index, MicroOp op) => _ops[index] = op with { Source = _source };
-
-    private int NewRegister(ulong initial)
-    {
-        _initialValues.Add(initial);
-        return _initialValues.Count - 1;
-    }
-
-    private int Temporary()
-    {
-        if (_usedTemporaries == _temporaries.Count)
-        {
-            _temporaries.Add(NewRegister(0));
-        }
-
-        return _temporaries[_usedTemporaries++];
-    }
+    protected override IReadOnlyList<RestartableSection> Sections => _sections;
 
     // Jumps name their target by the index of an instruction, as a negative number, until all operations are known.
     private void ResolveJumps(int[] starts)
     {
-        for (int index = 0; index < _ops.Count; index++)
+        for (int index = 0; index < Ops.Count; index++)
         {
-            if (_ops[index].Kind is MicroOpKind.Jump or MicroOpKind.Branch && _ops[index].Target < 0)
+            if (Ops[index].Kind is MicroOpKind.Jump or MicroOpKind.Branch && Ops[index].Target < 0)
             {
-                _ops[index] = _ops[index] with { Target = starts[-1 - _ops[index].Target] };
+                Ops[index] = Ops[index] with { Target = starts[-1 - Ops[index].Target] };
             }
-        }
-    }
-
-    private void Emit(MicroOp op) => _ops.Add(op with { Source = _source, Context = _context });
-
-    private Operand Compute(ValueFunction function, Operand a, Operand b)
-    {
-        int result = Temporary();
-        Emit(MicroOp.Compute(result, function, a, b));
-        return Operand.Of(result);
-    }
-
-    private Operand Flags
-    {
-        get
-        {
-            _flags = _flags < 0 ? NewRegister(0) : _flags;
-            return Operand.Of(_flags);
         }
     }
 
@@ -180,11 +93,11 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
                 LowerMove(instruction, Compute(X86Arithmetic.Holds(instruction.Condition), Flags, default));
                 break;
             case X86Opcode.Jmp:
-                Emit(MicroOp.Jump(-1 - _thread.Labels[instruction.Target!]));
+                Emit(MicroOp.Jump(-1 - Thread.Labels[instruction.Target!]));
                 break;
             case X86Opcode.Jcc:
                 Operand holds = Compute(X86Arithmetic.Holds(instruction.Condition), Flags, default);
-                Emit(MicroOp.Branch(holds, -1 - _thread.Labels[instruction.Target!]));
+                Emit(MicroOp.Branch(holds, -1 - Thread.Labels[instruction.Target!]));
                 break;
             case X86Opcode.Ret:
                 Emit(MicroOp.Plain(MicroOpKind.Halt));
@@ -202,12 +115,12 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
                 LowerCall(instruction);
                 break;
             case X86Opcode.Rseq:
-                Emit(MicroOp.ArmSection(_thread.Code.Take(_source).Count(earlier => earlier.Opcode == X86Opcode.Rseq)));
+                Emit(MicroOp.ArmSection(Thread.Code.Take(Source).Count(earlier => earlier.Opcode == X86Opcode.Rseq)));
                 break;
             case X86Opcode.RseqCpu:
                 // A task moves only inside of the kernel, which refreshes the number before the task goes on: it is that of the CPU.
                 int number = ModelRegister(((RegisterOperand)instruction.Operands[0]).Register);
-                Emit(_kernel is null ? MicroOp.Copy(number, Operand.Number((ulong)_thread.Id)) : MicroOp.Read(MicroOpKind.ReadCpu, number));
+                Emit(Kernel is null ? MicroOp.Copy(number, Operand.Number((ulong)Thread.Id)) : MicroOp.Read(MicroOpKind.ReadCpu, number));
                 break;
             case X86Opcode.Serialize:
                 Emit(MicroOp.Plain(MicroOpKind.Serialize));
@@ -217,7 +130,7 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
                 // (Intel SDM vol. 3, 9.2.5; Owens, Sarkar, Sewell 2009, section 2).
                 break;
             default:
-                throw new LitmusException(_test.File, instruction.Position, $"found {instruction}, which the model does not know");
+                throw new LitmusException(Test.File, instruction.Position, $"found {instruction}, which the model does not know");
         }
     }
 
@@ -225,7 +138,7 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
     // not run count as having passed one. Of the restart of per-CPU sections (RSEQ) it promises no order of memory at all.
     private void LowerMembarrier(X86Instruction instruction)
     {
-        if (_kernel is not null)
+        if (Kernel is not null)
         {
             LowerSyscall(instruction);
             return;
@@ -241,20 +154,20 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
 
     private void LowerSyscall(X86Instruction instruction)
     {
-        if (_kernel is null)
+        if (Kernel is null)
         {
-            throw new LitmusException(_test.File, instruction.Position, $"found {instruction}, a system call; name the kernel design that has it: --kernel NAME");
+            throw new LitmusException(Test.File, instruction.Position, $"found {instruction}, a system call; name the kernel design that has it: --kernel NAME");
         }
 
-        _kernel.EmitSyscall(instruction, this);
+        Kernel.EmitSyscall(instruction, this);
     }
 
     // What the code returns is what its fetch returns; the upper half is zeroed as by mov to a 32-bit register.
     private void LowerCall(X86Instruction instruction)
     {
         var code = (AddressOperand)instruction.Operands[0];
-        int width = _test.Variables.First(variable => variable.Name == code.Variable).Type.Width;
-        Emit(MicroOp.Fetch(ModelRegister(X86Register.Rax), Operand.Number(_layout.ModelAddressOf(code.Variable)), width));
+        int width = Test.Variables.First(variable => variable.Name == code.Variable).Type.Width;
+        Emit(MicroOp.Fetch(ModelRegister(X86Register.Rax), Operand.Number(Layout.ModelAddressOf(code.Variable)), width));
     }
 
     private void LowerMove(X86Instruction instruction, Operand value)
@@ -377,10 +290,10 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
             Operand replaced = Compute(static (value, holds) => holds != 0 ? value : 0, replacement, equal);
             return Compute(static (a, b) => a | b, kept, replaced);
         });
-        int skip = _ops.Count;
+        int skip = Ops.Count;
         Emit(MicroOp.Branch(equal, 0));
         WriteRegister(accumulator, width, found);
-        _ops[skip] = _ops[skip] with { Target = _ops.Count };
+        Ops[skip] = Ops[skip] with { Target = Ops.Count };
     }
 
     // The source is read whether the condition holds or not, and 4 bytes zero the upper half even when it does not (Intel SDM vol. 2, CMOVcc).
@@ -437,7 +350,7 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
             case ImmediateOperand immediate:
                 return Operand.Number(DataType.Truncate((ulong)immediate.Value, width));
             case AddressOperand address:
-                return Operand.Number(_layout.ModelAddressOf(address.Variable));
+                return Operand.Number(Layout.ModelAddressOf(address.Variable));
             case RegisterOperand register:
                 Operand whole = Operand.Of(ModelRegister(register.Register));
                 return width == 8 ? whole : Compute((a, _) => DataType.Truncate(a, width), whole, default);
@@ -464,7 +377,7 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
         ulong constant = (ulong)(long)memory.Displacement;
         if (memory.Variable is string name)
         {
-            constant += _layout.ModelAddressOf(name);
+            constant += Layout.ModelAddressOf(name);
             if (accessed)
             {
                 CheckAccess(name, memory.Displacement, instruction);
@@ -489,12 +402,12 @@ internal sealed class X86Lowering : ICodeSink, IThreadLowering
 
     private void CheckAccess(string name, int displacement, X86Instruction instruction)
     {
-        Variable variable = _test.Variables.First(candidate => candidate.Name == name);
+        Variable variable = Test.Variables.First(candidate => candidate.Name == name);
         int width = instruction.Opcode is X86Opcode.Movzx or X86Opcode.Movsx ? instruction.SourceWidth : instruction.Width;
         if (displacement < 0 || displacement + width > variable.Size)
         {
             throw new LitmusException(
-                _test.File, instruction.Position, $"found {instruction}, which accesses {width} byte(s) of {name}, but {name} has only {variable.Size - displacement} there");
+                Test.File, instruction.Position, $"found {instruction}, which accesses {width} byte(s) of {name}, but {name} has only {variable.Size - displacement} there");
         }
     }
 }
