@@ -11,8 +11,9 @@ public static class MachineGuarantees
     /// Asks the machine and decides every <see cref="MachinePromise"/>, in their order. Never throws because of the system: where membarrier(2) is absent or refused,
     /// the answers say so. Registers nothing but what <see cref="AsymmetricFence"/> needs; issues PRIVATE_EXPEDITED once, if the kernel reports it registered, to see whether it is usable.
     /// </summary>
-    public static IReadOnlyList<MachineGuarantee> Detect() => GuaranteeTable.Decide(ReadFacts());
+    public static IReadOnlyList<MachineGuarantee> Detect() => GuaranteeTable.Decide(ReadFacts() with { Fence = AsymmetricFence.Decide() });
 
+    /// <summary>What the kernel answers; <see cref="AsymmetricFence"/>, which registers and probes for itself, is not asked.</summary>
     internal static MachineFacts ReadFacts()
     {
         MembarrierFailure access = MembarrierFailure.None;
@@ -30,7 +31,6 @@ public static class MachineGuarantees
             Membarrier.Supported,
             Membarrier.Registered,
             RuntimeInformation.ProcessArchitecture,
-            KernelRelease.Read(),
-            AsymmetricFence.Decide());
+            KernelRelease.Read());
     }
 }

@@ -26,7 +26,7 @@ namespace Crosscore;
 /// </remarks>
 public static class Membarrier
 {
-    internal static MembarrierSession Session { get; } = new(new ThisKernel());
+    internal static MembarrierSession Session { get; } = new(ThisKernel.Here);
 
     /// <summary>
     /// The commands that this kernel offers to this process; <see cref="MembarrierCommands.None"/> where the call is absent, refused or not made. Asked once,

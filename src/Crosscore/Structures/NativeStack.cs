@@ -94,15 +94,7 @@ public sealed unsafe class NativeStack<T> : IDisposable
     public void Dispose()
     {
         _disposed = true;
-        nint node = Interlocked.Exchange(ref _top.Value, 0);
-        while (node != 0)
-        {
-            // SAFETY: nobody else uses the stack, says the caller.
-            nint next = ((NativeNode<T>*)node)->Next;
-            _free(node);
-            node = next;
-        }
-
+        NativeNode<T>.FreeAll(Interlocked.Exchange(ref _top.Value, 0), _free); // alone, says the caller
         _cohort.Dispose();
     }
 }

@@ -8,7 +8,6 @@ namespace Crosscore;
 /// </summary>
 internal static class CpuTour
 {
-    private const string Online = "/sys/devices/system/cpu/online";
     private const string Threads = "/proc/self/task";
     private const string AllowedCpus = "Cpus_allowed_list:";
 
@@ -24,14 +23,9 @@ internal static class CpuTour
             return $"sched_getaffinity answered {Errno.Name(-answer)}";
         }
 
-        string online;
-        try
+        if (ThisKernel.Here.OnlineCpus is not { } online)
         {
-            online = File.ReadAllText(Online).Trim();
-        }
-        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
-        {
-            return $"{Online} cannot be read";
+            return "the list of online CPUs under /sys/devices/system/cpu cannot be read";
         }
 
         string? failure = null;

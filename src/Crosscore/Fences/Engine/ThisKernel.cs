@@ -14,6 +14,12 @@ internal sealed class ThisKernel : IMembarrierKernel
     private readonly Lazy<SafeFileHandle?> _online = new(() => Open(CpuFolder + "online"));
     private readonly Lazy<string?> _possible = new(() => Read(Open(CpuFolder + "possible")));
 
+    private ThisKernel()
+    {
+    }
+
+    public static ThisKernel Here { get; } = new();
+
     public MembarrierFailure Obstacle { get; } = FindObstacle(
         OperatingSystem.IsLinux(),
         OperatingSystem.IsAndroid(),

@@ -77,7 +77,7 @@ internal static unsafe class InstalledSections
 
     private static int PossibleCpus()
     {
-        string? list = new ThisKernel().PossibleCpus;
+        string? list = ThisKernel.Here.PossibleCpus;
         int last = list is null ? -1 : CpuList.Last(list);
         // Where the list cannot be read, CPUs beyond this number use the shared slot: slower, never wrong.
         return last >= 0 ? last + 1 : Math.Max(Environment.ProcessorCount, 64);

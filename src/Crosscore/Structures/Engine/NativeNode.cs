@@ -17,6 +17,18 @@ internal unsafe struct NativeNode<T>
         node->Value = value;
         return (nint)node;
     }
+
+    /// <summary>Gives a node and all that it leads to to <paramref name="free"/>. Nobody else may be using them.</summary>
+    public static void FreeAll(nint first, Action<nint> free)
+    {
+        for (nint node = first; node != 0;)
+        {
+            // SAFETY: nobody else uses the nodes, says the caller, and this one is not freed yet.
+            nint next = ((NativeNode<T>*)node)->Next;
+            free(node);
+            node = next;
+        }
+    }
 }
 
 /// <summary>Gives a node back that <see cref="NativeNode{T}"/> allocated.</summary>
