@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace Crosscore.Bench.Barriers;
 
@@ -8,7 +7,7 @@ namespace Crosscore.Bench.Barriers;
 /// Whether GLOBAL_EXPEDITED still reaches a registered thread after a sibling of it exited on its processor (docs/guarantees.md says from which kernel on it does not).
 /// Two things tell: how long a call takes, for one that interrupts a processor waits for it; and store buffering between the two sides, which the barrier forbids.
 /// </summary>
-internal sealed partial class ExitedSibling
+internal sealed class ExitedSibling
 {
     private const int CallsInRound = 2_000;
     private const int Rounds = 100;
@@ -61,7 +60,7 @@ internal sealed partial class ExitedSibling
 
     private (long Calls, double Median, long Broken) Measure(bool exits)
     {
-        Pin(0);
+        Affinity.Pin(0);
         var fast = new Thread(() => RunFastSide(exits)) { IsBackground = true };
         fast.Start();
         var times = new List<long>();
@@ -100,6 +99,7 @@ internal sealed partial class ExitedSibling
 
         _over = true;
         fast.Join();
+        Affinity.Release();
         times.Sort();
         return (times.Count, times[times.Count / 2] * 1e9 / Stopwatch.Frequency, broken);
     }
@@ -121,7 +121,7 @@ internal sealed partial class ExitedSibling
 
     private void RunFastSide(bool exits)
     {
-        Pin(1);
+        Affinity.Pin(1);
         for (int round = 1; round <= Rounds; round++)
         {
             while (_round != round)
@@ -131,7 +131,7 @@ internal sealed partial class ExitedSibling
 
             if (exits)
             {
-                var sibling = new Thread(() => Pin(1)) { IsBackground = true };
+                var sibling = new Thread(() => Affinity.Pin(1)) { IsBackground = true };
                 sibling.Start();
                 sibling.Join();
                 Thread.Sleep(1); // Join returns before the kernel has done with it
@@ -165,13 +165,4 @@ internal sealed partial class ExitedSibling
             Thread.Sleep(0);
         }
     }
-
-    private static void Pin(int processor)
-    {
-        ulong mask = 1UL << processor;
-        _ = sched_setaffinity(0, sizeof(ulong), ref mask);
-    }
-
-    [LibraryImport("libc")]
-    private static partial int sched_setaffinity(int thread, nint size, ref ulong mask);
 }

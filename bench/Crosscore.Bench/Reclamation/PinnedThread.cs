@@ -1,9 +1,7 @@
-using System.Runtime.InteropServices;
-
 namespace Crosscore.Bench.Reclamation;
 
 /// <summary>Runs something on a thread that stays on one processor, as the C program's threads do.</summary>
-internal static partial class PinnedThread
+internal static class PinnedThread
 {
     public static T Run<T>(int processor, Func<T> measured)
     {
@@ -17,23 +15,11 @@ internal static partial class PinnedThread
     {
         var thread = new Thread(() =>
         {
-            Pin(processor);
+            Affinity.Pin(processor);
             action();
         })
         { IsBackground = true };
         thread.Start();
         return thread;
     }
-
-    private static void Pin(int processor)
-    {
-        if (OperatingSystem.IsLinux())
-        {
-            ulong mask = 1UL << processor;
-            _ = SetAffinity(0, sizeof(ulong), in mask);
-        }
-    }
-
-    [LibraryImport("libc", EntryPoint = "sched_setaffinity")]
-    private static partial int SetAffinity(int thread, nint length, in ulong mask);
 }

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Crosscore.Bench.PerCpu;
+namespace Crosscore.Bench;
 
 /// <summary>Keeps the calling thread on one processor, where the system can do that (sched_setaffinity(2)); elsewhere nothing.</summary>
 internal static unsafe partial class Affinity
@@ -10,7 +10,15 @@ internal static unsafe partial class Affinity
     /// <summary>The processors that this process may run on.</summary>
     public static int[] Cpus { get; } = Allowed();
 
-    public static void Pin(int cpu) => Set([cpu]);
+    /// <summary>Changes nothing where the processor is not this process's to use.</summary>
+    public static void Pin(int cpu)
+    {
+        // Looks at Cpus first: what is allowed has to be read before any thread is kept from it.
+        if (Array.IndexOf(Cpus, cpu) >= 0)
+        {
+            Set([cpu]);
+        }
+    }
 
     public static void Release() => Set(Cpus);
 
