@@ -1,26 +1,26 @@
-using System.Runtime.InteropServices;
+using Crosscore.Linux;
 
 namespace Crosscore.Tests;
 
 /// <summary>
 /// A thread that runs on one CPU without making system calls, while the thread that made this object is held on another: what must interrupt a sibling interrupts this one.
 /// </summary>
-internal sealed partial class SpinningSibling : IDisposable
+internal sealed class SpinningSibling : IDisposable
 {
     private readonly Thread _thread;
-    private readonly ulong[] _allowedBefore = new ulong[16];
+    private readonly byte[] _allowedBefore = new byte[Affinity.MaskLength];
     private long _turns;
     private volatile bool _isOver;
 
     public SpinningSibling()
     {
         Assert.SkipUnless(Environment.ProcessorCount >= 2, "A sibling that runs meanwhile needs a second CPU.");
-        Assert.True(GetAffinity(0, 128, _allowedBefore) > 0);
-        int[] cpus = [.. Enumerable.Range(0, 1024).Where(cpu => (_allowedBefore[cpu / 64] & (1UL << (cpu % 64))) != 0).Take(2)];
-        Pin(cpus[0]);
+        Assert.True(Affinity.Get(_allowedBefore) >= 0);
+        int[] cpus = [.. Enumerable.Range(0, 8 * Affinity.MaskLength).Where(cpu => (_allowedBefore[cpu / 8] & (1 << (cpu % 8))) != 0).Take(2)];
+        Assert.True(Processor.TryPin(cpus[0]));
         _thread = new Thread(() =>
         {
-            Pin(cpus[1]);
+            Assert.True(Processor.TryPin(cpus[1]));
             while (!_isOver)
             {
                 Volatile.Write(ref _turns, _turns + 1);
@@ -59,23 +59,6 @@ internal sealed partial class SpinningSibling : IDisposable
     {
         _isOver = true;
         _thread.Join();
-        _ = SetAffinity(0, 128, _allowedBefore);
+        _ = Affinity.Set(_allowedBefore);
     }
-
-    private static void Pin(int cpu)
-    {
-        ulong[] mask = new ulong[16];
-        mask[cpu / 64] = 1UL << (cpu % 64);
-        Assert.Equal(0, SetAffinity(0, 128, mask));
-    }
-
-    [LibraryImport("libc", EntryPoint = "sched_setaffinity", SetLastError = true)]
-    private static partial int SetAffinity(int thread, nuint bytes, ulong[] mask);
-
-    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    private static partial nint Syscall(nint number, nint thread, nuint bytes, ulong[] mask);
-
-    // The C library's wrapper clears the rest and returns 0; what the kernel returns does not matter here.
-    private static int GetAffinity(int thread, int bytes, ulong[] mask) => (int)Syscall(
-        RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 204 : 123, thread, (nuint)bytes, mask);
 }

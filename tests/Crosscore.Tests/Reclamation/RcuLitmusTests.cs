@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Crosscore.Reclamation;
-using Crosscore.Tests.Fences;
 
 namespace Crosscore.Tests.Reclamation;
 

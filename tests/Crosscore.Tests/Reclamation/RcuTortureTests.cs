@@ -1,5 +1,4 @@
 using Crosscore.Reclamation;
-using Crosscore.Tests.Fences;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;
 

@@ -1,9 +1,9 @@
-using System.Runtime.InteropServices;
+using Crosscore.Linux;
 
-namespace Crosscore.Tests.Fences;
+namespace Crosscore.Tests;
 
 /// <summary>Keeps a thread on a processor, so that two threads of a trial really run at the same time.</summary>
-internal static partial class Processor
+internal static class Processor
 {
     public static void NeedsTwo() => Assert.SkipUnless(Environment.ProcessorCount >= 2, "Needs two processors that run at the same time.");
 
@@ -12,11 +12,16 @@ internal static partial class Processor
     {
         if (OperatingSystem.IsLinux())
         {
-            ulong mask = 1UL << processor;
-            _ = SetAffinity(0, sizeof(ulong), in mask);
+            _ = TryPin(processor);
         }
     }
 
-    [LibraryImport("libc", EntryPoint = "sched_setaffinity")]
-    private static partial int SetAffinity(int thread, nint length, in ulong mask);
+    /// <summary>Keeps the calling thread on a processor of Linux.</summary>
+    /// <returns>Whether the kernel did.</returns>
+    public static bool TryPin(int processor)
+    {
+        byte[] mask = new byte[Affinity.MaskLength];
+        mask[processor / 8] = (byte)(1 << (processor % 8));
+        return Affinity.Set(mask) == 0;
+    }
 }
