@@ -74,6 +74,29 @@ public class ExitStatusTests
         Assert.Contains("StoreBuffering", run.Output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("explore", "--kernel", "linux-6.8")]
+    [InlineData("explore", "--kernel", "linux-4.14")]
+    [InlineData("ablate", "--kernel", "linux-6.8")]
+    public void A_system_call_that_no_design_has_is_not_passed_over(string command, params string[] options)
+    {
+        using var file = new LitmusFile("X86_64 Misspelt\n{ }\n P0 ;\n nop ;\n syscall membarrier_privat_expedited ;\nexists (0:rax=1)");
+        Command run = Command.Run([command, file.Name, .. options]);
+
+        Assert.Equal(2, run.Status);
+        Assert.Contains($"{file.Name}:5:2: found the system call membarrier_privat_expedited, which no kernel design has; expected one of exit, kthread_unuse_mm, ", run.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_system_call_of_other_designs_only_is_passed_over()
+    {
+        using var file = new LitmusFile("X86_64 Later\n{ }\n P0 ;\n syscall membarrier_private_expedited_rseq ;\nexists (0:rax=1)");
+        Command run = Command.Run("explore", file.Name, "--kernel", "linux-4.14");
+
+        Assert.Equal(0, run.Status);
+        Assert.Contains("has no membarrier_private_expedited_rseq", run.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_computed_address_that_leaves_memory_is_told_with_its_instruction()
     {

@@ -48,9 +48,23 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
         KernelDesign configured = Configure(test, design);
         // What tests say of designs, they say of x86-TSO.
         (Frequency, string)? expected = core == test.HomeCore ? Expectation.OnKernel(test, design.Name, ProfileName(options.Fetch)) : null;
-        IReadOnlyList<string> missing = KernelLowering.MissingCalls(test, configured);
+        IReadOnlyList<string> missing = [.. KernelLowering.Calls(test).Select(call => call.Name).Where(name => design.Syscalls.All(known => known.Name != name)).Distinct()];
         return new DesignReport(
             configured, missing.Count > 0 ? null : ModelVerdict.Of(test, core, options, configured, progress, cancellation), missing, expected);
+    }
+
+    /// <summary>Refuses a test with a system call that no design has: a misspelt one would be passed over like one that came with a later kernel.</summary>
+    /// <param name="test">The test.</param>
+    /// <param name="known">All designs that are known.</param>
+    /// <exception cref="LitmusException">There is such a call.</exception>
+    public static void RequireKnownCalls(LitmusTest test, IEnumerable<KernelDesign> known)
+    {
+        HashSet<string> names = [.. known.SelectMany(design => design.Syscalls).Select(call => call.Name)];
+        foreach ((ITestInstruction instruction, string name) in KernelLowering.Calls(test).Where(call => !names.Contains(call.Name)))
+        {
+            throw new LitmusException(
+                test.File, instruction.Position, $"found the system call {name}, which no kernel design has; expected one of exit, {string.Join(", ", names.Order(StringComparer.Ordinal))}");
+        }
     }
 
     /// <summary>The name of a fetch profile, as the command line and tests have it.</summary>

@@ -84,6 +84,7 @@ public sealed class TestBench(BenchOptions options)
     // A test about kernels names those that it expects something of; the others would only take time.
     private List<DesignReport> OnKernels(LitmusTest test, CoreKind core, IProgress<ExplorationProgress>? progress, CancellationToken cancellation)
     {
+        DesignReport.RequireKnownCalls(test, options.Kernels.Concat(options.KnownKernels()));
         string profile = DesignReport.ProfileName(options.Exploration.Fetch);
         IEnumerable<KernelDesign> designs = options.Kernels.Count > 0
             ? options.Kernels

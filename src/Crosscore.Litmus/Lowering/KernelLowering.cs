@@ -67,12 +67,13 @@ internal sealed class KernelLowering
         _ => "membarrier_private_expedited_rseq",
     };
 
-    /// <summary>The system calls of a test that a design does not have; such a test says nothing about it.</summary>
-    public static IReadOnlyList<string> MissingCalls(LitmusTest test, KernelDesign design)
-    {
-        IEnumerable<string> calls = test.Threads.SelectMany(thread => thread.Instructions).Select(instruction => Words(instruction).FirstOrDefault("exit"));
-        return [.. calls.Where(call => call != "exit" && design.Syscalls.All(known => known.Name != call)).Distinct()];
-    }
+    /// <summary>The system calls that a test makes of a design, by the names that the design gives them.</summary>
+    public static IEnumerable<(ITestInstruction Instruction, string Name)> Calls(LitmusTest test) =>
+        from thread in test.Threads
+        from instruction in thread.Instructions
+        let name = Words(instruction).FirstOrDefault("exit")
+        where name != "exit"
+        select (instruction, name);
 
     /// <summary>What a thread does before its column: one that sleeps in a system call has yet to return from it.</summary>
     public void EmitStart(int thread, ICodeSink sink)

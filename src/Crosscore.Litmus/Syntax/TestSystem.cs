@@ -90,8 +90,16 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
             }
         }
 
-        return new TestSystem(
-            cpus, placements, offline, YesNo(scanner, properties, positions, "Idle", false), YesNo(scanner, properties, positions, "Schedule", !plain), plain);
+        bool schedules = YesNo(scanner, properties, positions, "Schedule", !plain);
+        int waiting = schedules ? -1 : placements.FindIndex(placement => placement.Start != TaskStart.Running);
+        if (waiting >= 0)
+        {
+            // Its column would never be executed, and the verdict would be about another test.
+            throw scanner.Error(
+                positions[$"P{waiting}"], $"found P{waiting} {(placements[waiting].Start == TaskStart.Asleep ? "asleep" : "runnable")} with Schedule=no, so that it would never run; expected running, or no Schedule=no");
+        }
+
+        return new TestSystem(cpus, placements, offline, YesNo(scanner, properties, positions, "Idle", false), schedules, plain);
     }
 
     private static bool IsThread(string key) => key.Length > 1 && key[0] == 'P' && key.Skip(1).All(char.IsAsciiDigit);

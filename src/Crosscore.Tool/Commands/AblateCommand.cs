@@ -44,7 +44,8 @@ internal static class AblateCommand
 
             var options = model.Read(result) with { Fetch = kernel.Profile(result) };
             IReadOnlyList<IReadOnlyList<KernelLabel>> sets = [.. (result.GetValue(together) ?? []).Select(set => Labels(design, set))];
-            IReadOnlyList<LitmusTest> read = [.. TestSelection.Resolve(result.GetValue(tests) ?? []).Select(Read)];
+            IReadOnlyList<KernelDesign> known = [design, .. KernelFolder.All()];
+            IReadOnlyList<LitmusTest> read = [.. TestSelection.Resolve(result.GetValue(tests) ?? []).Select(file => Read(file, known))];
             using var progress = new ProgressLine();
             progress.Begin(design.Name);
             AblationReport report = await Task.Run(
@@ -74,11 +75,13 @@ internal static class AblateCommand
         return command;
     }
 
-    private static LitmusTest Read(string file)
+    private static LitmusTest Read(string file, IReadOnlyList<KernelDesign> known)
     {
         try
         {
-            return LitmusParser.Parse(File.ReadAllText(file), file);
+            LitmusTest test = LitmusParser.Parse(File.ReadAllText(file), file);
+            DesignReport.RequireKnownCalls(test, known);
+            return test;
         }
         catch (LitmusException problem)
         {

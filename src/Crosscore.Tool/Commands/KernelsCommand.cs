@@ -30,13 +30,13 @@ internal static class KernelsCommand
 
     private static void List()
     {
-        Table table = new Table().Border(TableBorder.Rounded).AddColumns("design", "what it is", "system calls", "labels");
         foreach (KernelDesign design in KernelFolder.All())
         {
-            table.AddRow(Markup.Escape(design.Name), Markup.Escape(FirstComment(design)), $"{design.Syscalls.Count}", $"{design.Labels.Count}");
+            Terminal.Console.MarkupLine($"[bold]{Markup.Escape(design.Name)}[/]  [dim]{design.Syscalls.Count} system calls, {design.Labels.Count} labels[/]");
+            Terminal.Console.Write(Terminal.Prose(FirstComment(design)));
+            Terminal.Console.WriteLine();
         }
 
-        Terminal.Console.Write(table);
         Terminal.Console.MarkupLine("[dim]crosscore kernels NAME shows one; crosscore explore TESTS --kernel NAME (or all) runs tests on them.[/]");
     }
 
@@ -58,11 +58,12 @@ internal static class KernelsCommand
         console.WriteLine(File.ReadAllText(design.File));
     }
 
-    // The first sentence of the comment that a file begins with.
+    // The first sentence of the comment that a file begins with, without the name before it.
     private static string FirstComment(KernelDesign design)
     {
         string text = string.Join(' ', File.ReadLines(design.File).TakeWhile(line => line.StartsWith("//", StringComparison.Ordinal)).Select(line => line[2..].Trim()));
         int end = text.IndexOf(". ", StringComparison.Ordinal);
-        return end < 0 ? text : text[..(end + 1)];
+        string sentence = end < 0 ? text : text[..(end + 1)];
+        return sentence.StartsWith(design.Name, StringComparison.Ordinal) ? sentence[design.Name.Length..].TrimStart(':', ' ') : sentence;
     }
 }

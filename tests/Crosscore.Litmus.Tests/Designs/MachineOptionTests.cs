@@ -82,6 +82,15 @@ public class MachineOptionTests
     }
 
     [Theory]
+    [InlineData("asleep")]
+    [InlineData("runnable")]
+    public void A_thread_that_nothing_would_ever_run_is_refused(string start)
+    {
+        LitmusException problem = Assert.Throws<LitmusException>(() => TestSystemOf($"Schedule=no\nP0=cpu 0\nP1=cpu 0 {start}"));
+        Assert.Contains($"found P1 {start} with Schedule=no, so that it would never run", problem.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("Offline=0", "found CPU 0 offline, expected it online: P0 is there at the start")]
     [InlineData("Offline=x", "found 'x' among the CPUs that are offline, expected numbers from 0 to 1")]
     [InlineData("Offline=2", "found '2' among the CPUs that are offline, expected numbers from 0 to 1")]
