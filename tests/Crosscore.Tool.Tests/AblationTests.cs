@@ -50,10 +50,39 @@ public partial class AblationTests
         Assert.False(removals.Single(removal => removal.GetProperty("labels")[0].GetString() == "ipi_sync_core.handler").GetProperty("executed").GetBoolean());
     }
 
+    [Fact]
+    public void The_commands_that_it_names_explore_what_it_explored()
+    {
+        Command run = Command.Run(
+            "ablate", "--kernel", "linux-5.12", "--option", "ipi_order=none", "--without", "fusion", "--max-states", "5000000", "--cpus", "3", "litmus/kernel/ScenarioC.litmus");
+
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        Assert.Contains(
+            "crosscore explore litmus/kernel/ScenarioC.litmus --max-states 5000000 --without fusion --kernel linux-5.12 --option ipi_order=none --cpus 3 --remove membarrier_private_expedited.entry --trace",
+            run.Output,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_a_choice_the_core_is_the_one_that_the_tests_are_written_for()
+    {
+        Command run = Command.Run("ablate", "--kernel", "linux-5.12", "litmus/aarch64/kernel/ScenarioD.litmus");
+
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        Assert.Contains("linux-5.12 on aarch64", run.Output, StringComparison.Ordinal);
+        Assert.Contains("exit.exit_mm", run.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("name the design to take apart", "ablate")]
     [InlineData("--kernel all is too much", "ablate", "--kernel", "all")]
     [InlineData("has no label 'nothing'", "ablate", "--kernel", "linux-5.12", "--together", "nothing")]
+    [InlineData("found ',' after --together, expected labels", "ablate", "--kernel", "linux-5.12", "--together", ",")]
+    [InlineData("found exit.exit_mm twice", "ablate", "--kernel", "linux-5.12", "--together", "exit.exit_mm,exit_mm")]
+    [InlineData("--remove leaves it out of every run", "ablate", "--kernel", "linux-5.12", "--remove", "exit.exit_mm", "--together", "exit.exit_mm")]
+    [InlineData("--trace is for people", "ablate", "--kernel", "linux-5.12", "--trace", "--format", "json")]
+    [InlineData("none of the tests can tell what a removal breaks: ScenarioD is written in AArch64", "ablate", "--kernel", "linux-5.12", "--core", "x86-tso", "litmus/aarch64/kernel/ScenarioD.litmus")]
+    [InlineData("is not decided without promises", "ablate", "--kernel", "linux-5.12", "--no-promises", "litmus/aarch64/kernel/ScenarioD.litmus")]
     [InlineData("The label 'entry' of linux-5.12 is not clear", "ablate", "--kernel", "linux-5.12", "--together", "entry")]
     public void What_it_cannot_understand_ends_with_2(string message, params string[] arguments)
     {

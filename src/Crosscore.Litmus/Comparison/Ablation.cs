@@ -12,6 +12,9 @@ public enum AblationEffect
     /// <summary>The test executes nothing of what was left out.</summary>
     NotExecuted,
 
+    /// <summary>Nobody asked: of a pair, one label alone breaks the test already, or the test executes nothing of it.</summary>
+    NotAsked,
+
     /// <summary>The test's outcome stays impossible; everything was explored.</summary>
     Holds,
 
@@ -46,7 +49,7 @@ public sealed record AblationRow(IReadOnlyList<KernelLabel> Labels, IReadOnlyLis
     public bool IsBounded => Cells.Any(cell => cell.Effect == AblationEffect.NotFound);
 
     /// <summary>Whether some test executes what was left out.</summary>
-    public bool IsExecuted => Cells.Any(cell => cell.Effect != AblationEffect.NotExecuted);
+    public bool IsExecuted => Cells.Any(cell => cell.Effect is not (AblationEffect.NotExecuted or AblationEffect.NotAsked));
 
     /// <summary>The index of the test with the shortest counterexample; -1 when nothing breaks.</summary>
     public int Shortest => Cells.Index().Where(entry => entry.Item.Effect == AblationEffect.Breaks).OrderBy(entry => entry.Item.Steps).Select(entry => entry.Index).FirstOrDefault(-1);
@@ -144,6 +147,7 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
         return report.Verdict is not ModelVerdict verdict ? $"the design has no {string.Join(", ", report.MissingCalls)}"
             : verdict.Exploration.Bounds.HasFlag(Bounds.Cancelled) ? throw new OperationCanceledException(cancellation)
             : IsBroken(verdict) ? "its outcome is possible on the whole design"
+            : verdict.Exploration.Bounds == Bounds.Promises ? "is not decided without promises"
             : !verdict.IsComplete ? "was not explored to its end"
             : verdict.Exploration.FinalStates.Count == 0 ? "never ends"
             : null;
@@ -156,7 +160,7 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
     {
         KernelDesign without = design.With(removedLabels: labels.Select(label => label.Name));
         return new AblationRow(labels, [.. subjects.Select((subject, index) => tells?.Invoke(index) == false
-            ? new AblationCell(AblationEffect.NotExecuted)
+            ? new AblationCell(AblationEffect.NotAsked)
             : Examine(subject, without, cancellation))]);
     }
 

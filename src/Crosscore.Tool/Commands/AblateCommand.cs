@@ -32,8 +32,7 @@ internal static class AblateCommand
         var model = new ModelOptions();
         var kernel = new KernelOptions();
         var command = new Command("ablate", "Remove each labelled barrier of a kernel design in turn: which tests then break") { tests, format, pairs, together, trace };
-        model.AddTo(command, withCore: true);
-        kernel.AddTo(command);
+        command.AddAll([.. model.All(withCore: true), .. kernel.All]);
         command.SetAction(async (result, cancellation) =>
         {
             IReadOnlyList<KernelDesign> designs = kernel.Read(result);
@@ -42,16 +41,30 @@ internal static class AblateCommand
                 throw new UsageException(designs.Count == 0 ? "name the design to take apart: --kernel NAME" : "--kernel all is too much to take apart at once: name one design");
             }
 
+            if (result.GetValue(trace) && result.GetValue(format) != "table")
+            {
+                throw new UsageException($"--trace is for people: expected it without --format {result.GetValue(format)}");
+            }
+
             var options = model.Read(result) with { Fetch = kernel.Profile(result) };
             IReadOnlyList<IReadOnlyList<KernelLabel>> sets = [.. (result.GetValue(together) ?? []).Select(set => Labels(design, set))];
             IReadOnlyList<KernelDesign> known = [design, .. KernelFolder.All()];
-            IReadOnlyList<LitmusTest> read = [.. TestSelection.Resolve(result.GetValue(tests) ?? []).Select(file => Read(file, known))];
+            TestMachine machine = kernel.Machine(result);
+            IReadOnlyList<LitmusTest> read = [.. TestSelection.Resolve(result.GetValue(tests) ?? []).Select(file => Read(file, known, machine))];
+
+            // Without a choice, the core that the tests are written for; where they are not of one mind, x86's, and the report passes over the others.
+            CoreKind core = model.Core(result) ?? (read.Select(test => test.HomeCore).Distinct().ToList() is [CoreKind home] ? home : CoreKind.X86Tso);
             using var progress = new ProgressLine();
             progress.Begin(design.Name);
             AblationReport report = await Task.Run(
-                () => new Ablation(model.Core(result) ?? CoreKind.X86Tso, options, progress).Run(design, read, sets, result.GetValue(pairs), cancellation), CancellationToken.None);
+                () => new Ablation(core, options, progress).Run(design, read, sets, result.GetValue(pairs), cancellation), CancellationToken.None);
             progress.Clear();
-            string again = Again(result, design, options);
+            if (report.Tests.Count == 0)
+            {
+                throw new UsageException($"none of the tests can tell what a removal breaks: {string.Join("; ", report.LeftOut.Select(entry => $"{entry.Test.Name} {entry.Reason}"))}");
+            }
+
+            string again = CommandLine.Of(result, [.. model.All(withCore: true), .. kernel.All]);
             switch (result.GetValue(format))
             {
                 case "json":
@@ -75,13 +88,13 @@ internal static class AblateCommand
         return command;
     }
 
-    private static LitmusTest Read(string file, IReadOnlyList<KernelDesign> known)
+    private static LitmusTest Read(string file, IReadOnlyList<KernelDesign> known, TestMachine machine)
     {
         try
         {
             LitmusTest test = LitmusParser.Parse(File.ReadAllText(file), file);
             DesignReport.RequireKnownCalls(test, known);
-            return test;
+            return test with { System = test.System.On(machine, file) };
         }
         catch (LitmusException problem)
         {
@@ -93,27 +106,17 @@ internal static class AblateCommand
     {
         try
         {
-            return [.. set.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(design.FindLabel)];
+            IReadOnlyList<KernelLabel> labels = [.. set.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(design.FindLabel)];
+            string? twice = labels.GroupBy(label => label.Name).FirstOrDefault(group => group.Count() > 1)?.Key;
+            return labels.Count == 0 ? throw new UsageException($"found '{set}' after --together, expected labels with commas between")
+                : twice is not null ? throw new UsageException($"found {twice} twice in '{set}' after --together")
+                : labels.FirstOrDefault(label => design.RemovedLabels.Contains(label.Name)) is KernelLabel gone
+                    ? throw new UsageException($"found {gone.Name} after --together, but --remove leaves it out of every run")
+                : labels;
         }
         catch (ArgumentException problem)
         {
             throw new UsageException(problem.Message);
         }
-    }
-
-    // What every command that shows a counterexample has in common: everything but the test and the labels.
-    private static string Again(ParseResult result, KernelDesign design, ExplorationOptions options)
-    {
-        IEnumerable<string> words = ["--kernel", result.GetValue<string>("--kernel")!];
-        words = words.Concat(design.RemovedLabels.SelectMany(label => new[] { "--remove", label }));
-        foreach (string setting in result.GetValue<string[]>("--option") ?? [])
-        {
-            words = words.Concat(["--option", setting]);
-        }
-
-        string core = result.GetValue<string>("--core") ?? "x86-tso";
-        words = core == "x86-tso" ? words : words.Concat(["--core", core]);
-        string profile = DesignReport.ProfileName(options.Fetch);
-        return string.Join(' ', profile == "sdm" ? words : words.Concat(["--profile", profile]));
     }
 }

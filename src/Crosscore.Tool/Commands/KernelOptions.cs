@@ -51,15 +51,7 @@ internal sealed class KernelOptions
         HelpName = "CPUS",
     };
 
-    public void AddTo(Command command)
-    {
-        command.Add(_kernel);
-        command.Add(_profile);
-        command.Add(_option);
-        command.Add(_remove);
-        command.Add(_cpus);
-        command.Add(_offline);
-    }
+    public IEnumerable<Option> All => [_kernel, _profile, _option, _remove, _cpus, _offline];
 
     public FetchProfile Profile(ParseResult result) => ProfileNames[result.GetValue(_profile)!];
 

@@ -75,26 +75,9 @@ internal sealed class ModelOptions
         Description = "Explore without a reduction; verdicts must not change",
     }.AcceptOnlyFromAmong([.. ReductionNames.Keys]);
 
-    public void AddTo(Command command, bool withCore)
-    {
-        if (withCore)
-        {
-            command.Add(_core);
-        }
-
-        command.Add(_states);
-        command.Add(_memory);
-        command.Add(_buffer);
-        command.Add(_writes);
-        command.Add(_noPromises);
-        command.Add(_caches);
-        if (withCore)
-        {
-            command.Add(_preemptions);
-        }
-
-        command.Add(_without);
-    }
+    /// <summary>All of them; those of the core and of the scheduler only where the command lets choose them.</summary>
+    public IEnumerable<Option> All(bool withCore) =>
+        withCore ? [_core, _states, _memory, _buffer, _writes, _noPromises, _caches, _preemptions, _without] : [_states, _memory, _buffer, _writes, _noPromises, _caches, _without];
 
     /// <summary>The kind of cores that was named; without one it is for the test to say.</summary>
     public CoreKind? Core(ParseResult result) => result.GetValue(_core) is string name ? Expectation.CoreNames[name] : null;

@@ -47,11 +47,11 @@ internal static class TestCommand
         }
 
         // The machine is x86-64: only that model can be held against it.
-        model.AddTo(command, withCore: explore && !run);
+        command.AddAll(model.All(withCore: explore && !run));
         if (explore && !run)
         {
             command.Add(page);
-            kernel.AddTo(command);
+            command.AddAll(kernel.All);
         }
 
         if (run)
