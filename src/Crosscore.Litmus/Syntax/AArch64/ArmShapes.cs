@@ -1,3 +1,5 @@
+using Crosscore.Model.Programs;
+
 namespace Crosscore.Litmus.Syntax.AArch64;
 
 /// <summary>Which operands each instruction takes.</summary>
@@ -41,7 +43,31 @@ internal static class ArmShapes
             ArmOpcode.SupervisorCall or ArmOpcode.Undefined => operands is [ArmImmediate],
             _ => true,
         };
-        return right ? null : Expected(instruction.Opcode, name);
+        return right ? NoSuchForm(instruction) : Expected(instruction.Opcode, name);
+    }
+
+    // Forms that no assembler encodes, or for which the Arm ARM promises nothing (CONSTRAINED UNPREDICTABLE): a verdict on them would be about no program.
+    private static string? NoSuchForm(ArmInstruction instruction)
+    {
+        ArmRegister[] data = [.. instruction.Operands.OfType<ArmRegister>().Where(register => !register.IsZero)];
+        if (instruction.Operands.OfType<ArmMemory>().FirstOrDefault() is not ArmMemory memory)
+        {
+            return null;
+        }
+
+        bool writesBack = memory.Indexing != ArmIndexing.None;
+        bool isOrdered = (instruction.Mnemonic.LoadOrder | instruction.Mnemonic.StoreOrder) != AccessOrder.Plain
+            && instruction.Opcode is ArmOpcode.Load or ArmOpcode.Store
+            && !instruction.Mnemonic.Name.Contains("UR", StringComparison.Ordinal);
+        int reach = instruction.Opcode is ArmOpcode.LoadPair or ArmOpcode.StorePair ? 512 : 256;
+        return instruction.Opcode == ArmOpcode.StoreExclusive && instruction.Operands[0] is ArmRegister { IsZero: false } status
+            && (status.Number == memory.Base.Number || status.Number == ((ArmRegister)instruction.Operands[1]).Number) ? "a register for the status that is neither the data nor the base"
+            : instruction.Opcode == ArmOpcode.LoadPair && data.Length == 2 && data[0].Number == data[1].Number ? "two different registers to load"
+            : writesBack && data.Any(register => register.Number == memory.Base.Number) ? "a base that is written back and is not the data"
+            : writesBack && memory.Offset is ArmRegister ? "a constant behind the brackets"
+            : writesBack && memory.Offset is ArmImmediate { Value: var offset } && (offset < -reach || offset >= reach) ? $"a constant from -{reach} to {reach - 1} for writing back"
+            : isOrdered && !writesBack && !IsPlain(memory) ? $"{instruction.Mnemonic.Name} Wt,[Xn] without an offset"
+            : null;
     }
 
     private static bool IsPlain(ArmMemory memory) => memory.Indexing == ArmIndexing.None && memory.Offset is null or ArmImmediate { Value: 0 };
