@@ -22,6 +22,7 @@ for (int index = 0; index < callers.Length; index++)
     callers[index] = new Caller(slot.Address);
 }
 
+Console.WriteLine($"{callers.Length} threads call one function; it is replaced {Versions:N0} times under them, each version unmapped when no thread can be in it any more.");
 long began = Stopwatch.GetTimestamp();
 for (uint version = 1; version <= Versions; version++)
 {
@@ -29,6 +30,10 @@ for (uint version = 1; version <= Versions; version++)
     slot.Target = next.Address;     // one store: who calls from now on runs the next version
     reclaimer.Retire(current);      // unmapped when no thread can be in it any more
     current = next;
+    if (version % (Versions / 10) == 0)
+    {
+        Console.WriteLine($"{Stopwatch.GetElapsedTime(began).TotalSeconds,5:F1} s  {version,7:N0} versions, {callers.Sum(caller => caller.Calls),13:N0} calls, {callers.Sum(caller => caller.Mixtures)} mixtures");
+    }
 }
 
 TimeSpan time = Stopwatch.GetElapsedTime(began);
@@ -47,9 +52,9 @@ foreach (Caller caller in callers)
 
 int waiting = reclaimer.Waiting;
 _ = reclaimer.WaitAndReclaim();
-Console.WriteLine($"{Versions} versions in {time.TotalSeconds:F1} s; {calls} calls by {callers.Length} threads, which met {versions} changes of version");
+Console.WriteLine($"{Versions:N0} versions in {time.TotalSeconds:F1} s; {calls:N0} calls by {callers.Length} threads, which met {versions:N0} changes of version");
 Console.WriteLine($"mixtures of two versions: {mixtures}; an older version after a newer one: {backwards}");
-Console.WriteLine($"versions unmapped: {Versions - reclaimer.Waiting}, of them {waiting} at the end");
+Console.WriteLine($"versions unmapped: {Versions - reclaimer.Waiting:N0}, of them {waiting:N0} at the end");
 return mixtures == 0 && backwards == 0 && versions > callers.Length ? 0 : 1;
 
 static InstalledCode Install(uint version)

@@ -141,7 +141,7 @@ internal sealed unsafe class LiveMemory : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private nint Writable(int offset) => _writable[offset >> PageShift] + (offset & ((1 << PageShift) - 1));
+    internal nint Writable(int offset) => _writable[offset >> PageShift] + (offset & ((1 << PageShift) - 1));
 
     private void Remember(int offset, nint writable, int length)
     {
