@@ -83,7 +83,8 @@ public sealed class LiveCodeTortureTests
         using var torture = new Torture(code, managed: false);
 
         // The writable side, which the library gives to nobody.
-        MemoryMapLine writable = MemoryMap.Read().Single(line => line.Path.Contains("crosscore-live", StringComparison.Ordinal) && line.Permissions.StartsWith("rw-", StringComparison.Ordinal));
+        MemoryMapLine writable = Maps.LineAt(Maps.OtherMappingOf(code.Code.Address))!.Value;
+        Assert.StartsWith("rw-", writable.Permissions, StringComparison.Ordinal);
         var watch = Stopwatch.StartNew();
         long version = 0;
         while (torture.Torn == 0 && watch.Elapsed < ControlTime)
