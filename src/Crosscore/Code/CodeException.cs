@@ -6,7 +6,7 @@ public enum CodeFailure
     /// <summary>An answer that no kernel is known to give.</summary>
     Unexpected,
 
-    /// <summary>Not Linux on x86-64 or arm64, or a runtime that does not give what the call relies on. No call was made.</summary>
+    /// <summary>Not Linux on x86-64 or arm64, or a runtime or a mode of the processor (shadow stacks) that does not give what the call relies on. Nothing was changed.</summary>
     WrongPlatform,
 
     /// <summary>memfd_create or its seals are refused: a seccomp filter or another security policy, or a kernel without them.</summary>
@@ -75,7 +75,7 @@ public enum CodeFailure
 
 /// <summary>
 /// The one exception of Crosscore.Code for what the system or the code itself stands against: what was asked, what was answered, what that means and what to do about it.
-/// Whatever throws it has left everything as it was before.
+/// Whatever throws it has left everything as it was before; where that could not be done, the message says so and what is known (<see cref="CodePatch.Commit"/>).
 /// </summary>
 public sealed class CodeException : Exception
 {

@@ -64,7 +64,10 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
 
     /// <summary>Writes the changes. May be called again, for code that was changed to something else meanwhile.</summary>
     /// <returns>What was done.</returns>
-    /// <exception cref="CodeException">The patch is refused; everything is as it was before.</exception>
+    /// <exception cref="CodeException">
+    /// The patch is refused; everything is as it was before. A synchronisation that is refused after the first store is asked for again, a hundred times, when the patch has been taken back: if all are refused, threads that
+    /// have met an instruction of the patch may execute it, whole, until the next interrupt on their cores, and the message says so. Where that would leave instructions half written, the process ends.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">Some code was unmapped.</exception>
     public PatchPlan Commit()
     {

@@ -67,22 +67,24 @@ public sealed class CodeReclaimer
 
     /// <summary>Takes over a segment that nothing leads to any more, and unmaps it when every thread that may be in it has left. Its addresses cannot be asked for any more.</summary>
     /// <param name="code">The segment. Caller must: have changed every slot and pointer that led to it, before.</param>
-    /// <exception cref="ObjectDisposedException">The segment was disposed of or retired before.</exception>
+    /// <exception cref="ObjectDisposedException">The segment was disposed of or retired before; or the domain was disposed of, and then the segment is still the caller's, as it was.</exception>
     public void Retire(InstalledCode code)
     {
         ArgumentNullException.ThrowIfNull(code);
-        ObjectDisposedException.ThrowIf(!code.Withdraw(), code);
         bool tooMuch;
         lock (_lock)
         {
-            // After the lock was taken, so that the queue is in the order of the moments.
-            _waiting.Enqueue((_period.Now(), code));
+            // What can fail comes before the code is withdrawn, for which there is no way back. The moment is asked for after the lock was taken, so that the queue is in the order of the moments.
+            _ = _waiting.EnsureCapacity(_waiting.Count + 1);
+            long moment = _period.Now();
+            ObjectDisposedException.ThrowIf(!code.Withdraw(), code);
+            _waiting.Enqueue((moment, code));
             _waitingBytes += code.MappedLength;
             tooMuch = _waiting.Count > MostSegments || _waitingBytes > MostBytes;
             if (!_isWatching)
             {
-                _isWatching = true;
                 _ = new CollectionWatch(this);
+                _isWatching = true;
             }
         }
 

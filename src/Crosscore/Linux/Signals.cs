@@ -29,12 +29,16 @@ internal static unsafe class Signals
     }
 
     /// <summary>Changes what is done with a signal. Returns 0 or the negative error number.</summary>
-    public static int Set(int signal, in SignalAction action)
+    public static int Set(int signal, in SignalAction action) => Exchange(signal, action, out _);
+
+    /// <summary>Changes what is done with a signal and tells, in the same system call, what was done with it until then. Returns 0 or the negative error number.</summary>
+    public static int Exchange(int signal, in SignalAction action, out SignalAction replaced)
     {
-        // SAFETY: as above; it is only read.
+        // SAFETY: as above; the first is only read.
         fixed (SignalAction* next = &action)
+        fixed (SignalAction* previous = &replaced)
         {
-            return (int)Libc.OrNegativeErrno(Libc.Sigaction(signal, next, null));
+            return (int)Libc.OrNegativeErrno(Libc.Sigaction(signal, next, previous));
         }
     }
 }
@@ -43,8 +47,13 @@ internal static unsafe class Signals
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct SignalAction
 {
+    public const int MaskWords = 16;
+
     public nint Handler;
-    public fixed ulong Mask[16];
+    public fixed ulong Mask[MaskWords];
     public int Flags;
     public nint Restorer;
+
+    /// <summary>Whether the same would be done with a signal. The kernel's mask has 64 bits; what the C library writes behind them is not compared.</summary>
+    public readonly bool IsSameAs(in SignalAction other) => Handler == other.Handler && Flags == other.Flags && Mask[0] == other.Mask[0];
 }

@@ -134,6 +134,21 @@ public sealed class AddressTests
         Assert.Equal(range.Start, range.Map());
     }
 
+    [Fact]
+    public void Code_that_the_kernel_will_not_unmap_is_no_silent_matter_and_goes_on_counting()
+    {
+        using var range = new SmallRange(pages: 16, mapLimit: 4, () => { }); // Three for code.
+        nint address = range.Map();
+        _ = range.Map();
+        _ = range.Map();
+        CodeException refusal = Assert.Throws<CodeException>(() => range.Free(address + 1)); // munmap takes whole pages only.
+        Assert.Equal((CodeFailure.Unexpected, Errno.EINVAL), (refusal.Failure, refusal.Errno));
+        Assert.Equal("r-xs", Maps.PermissionsAt(address));
+        Assert.Equal(CodeFailure.TooManyMappings, Assert.Throws<CodeException>(() => range.Map()).Failure);
+        range.Free(address);
+        _ = range.Map();
+    }
+
     /// <summary>Values of CTR_EL0 from the Technical Reference Manuals; IDC and DIC are set by those who build a Neoverse N1 with coherent caches.</summary>
     [Theory]
     [InlineData(0x84448004, 64, 64, true, true)] // Cortex-A53

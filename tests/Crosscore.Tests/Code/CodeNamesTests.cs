@@ -36,6 +36,33 @@ public sealed class CodeNamesTests
     }
 
     [Fact]
+    public void Where_a_name_cannot_be_published_nothing_is_installed_and_the_others_forget_it()
+    {
+        _ = RefusedName.TakeTold();
+        var writer = new CodeWriter(RefusedName.Text);
+        _ = writer.Append(MachineCode.Return42, "f");
+        using SealedCode code = writer.Seal();
+        _ = Assert.Throws<InsufficientMemoryException>(code.Install);
+        (bool Came, nint Address)[] told = RefusedName.TakeTold();
+        nint address = told[0].Address;
+        Assert.Equal([(true, address), (false, address)], told);
+        Assert.Equal("---p", Maps.PermissionsAt(address));
+        Assert.Null(CodeNames.Find(address));
+    }
+
+    [Fact]
+    public void A_sink_that_throws_while_it_is_told_of_what_there_is_is_not_attached_and_forgets_the_rest()
+    {
+        using SealedCode code = SealedCode.Seal(MachineCode.Return42);
+        using InstalledCode first = code.Install();
+        using InstalledCode second = code.Install();
+        var sink = new Full();
+        _ = Assert.Throws<InsufficientMemoryException>(() => CodeRegistry.Attach(sink));
+        Assert.Equal(0, sink.Known);
+        using InstalledCode third = code.Install(); // Does not throw: the sink is not there.
+    }
+
+    [Fact]
     public void An_address_has_the_name_of_its_segment_and_function_while_it_is_installed()
     {
         var writer = new CodeWriter("jit");
@@ -51,5 +78,15 @@ public sealed class CodeNamesTests
         installed.Dispose();
         Assert.Null(CodeNames.Find(address));
         Assert.Null(CodeNames.Find(0));
+    }
+
+    /// <summary>Has room for one.</summary>
+    private sealed class Full : INameSink
+    {
+        public int Known { get; private set; }
+
+        public void Added(CodeSegment segment) => Known = Known == 0 ? 1 : throw new InsufficientMemoryException();
+
+        public void Removed(CodeSegment segment) => Known--;
     }
 }

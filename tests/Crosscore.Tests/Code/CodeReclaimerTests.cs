@@ -112,6 +112,22 @@ public sealed class CodeReclaimerTests
     }
 
     [Fact]
+    public void Where_no_grace_period_can_be_asked_for_the_code_stays_the_callers_as_it_was()
+    {
+        var domain = new RcuDomain();
+        CodeReclaimer reclaimer = CodeReclaimer.AfterReadSections(domain);
+        domain.Dispose();
+        InstalledCode code = Install();
+        nint address = code.Address;
+        _ = Assert.Throws<ObjectDisposedException>(() => reclaimer.Retire(code));
+        Assert.Equal(address, code.Address);
+        Assert.Equal(42, MachineCode.Call(code));
+        Assert.Equal(0, reclaimer.Waiting);
+        code.Dispose();
+        Assert.Equal("---p", Maps.PermissionsAt(address));
+    }
+
+    [Fact]
     public void No_more_waits_than_is_promised()
     {
         var reclaimer = new CodeReclaimer(new StoppedPeriod());

@@ -2,6 +2,7 @@ using System.Reflection;
 using Crosscore.Code;
 using Crosscore.Linux;
 using Crosscore.Reclamation;
+using Crosscore.Tests.Code.Live;
 using Crosscore.Tests.Fences;
 using Crosscore.Tests.Reclamation;
 
@@ -20,6 +21,10 @@ internal static class Child
     public const string MeetForeignBreakpoint = nameof(MeetForeignBreakpoint);
     public const string MeetForeignBreakpointWithLiveCode = nameof(MeetForeignBreakpointWithLiveCode);
     public const string MeetDefaultBreakpointWithLiveCode = nameof(MeetDefaultBreakpointWithLiveCode);
+    public const string MeetIgnoredBreakpointWithLiveCode = nameof(MeetIgnoredBreakpointWithLiveCode);
+    public const string SetHandlerMeanwhile = nameof(SetHandlerMeanwhile);
+    public const string PatchWithoutSigaction = nameof(PatchWithoutSigaction);
+    public const string PatchWithoutMembarrier = nameof(PatchWithoutMembarrier);
     public const string ReclaimAfterSuspension = nameof(ReclaimAfterSuspension);
     public const string ReclaimAfterSuspensionOrdinaryCalls = nameof(ReclaimAfterSuspensionOrdinaryCalls);
     public const string ReclaimAfterReadSections = nameof(ReclaimAfterReadSections);
@@ -86,6 +91,14 @@ internal static class Child
             case TryFences:
                 FenceTrial.RunAndPrint();
                 return 0;
+            case MeetIgnoredBreakpointWithLiveCode:
+                return LivePatchTrial.MeetIgnoredBreakpoint();
+            case SetHandlerMeanwhile:
+                return LivePatchTrial.SetHandlerMeanwhile();
+            case PatchWithoutSigaction:
+                return LivePatchTrial.PatchWithoutSigaction();
+            case PatchWithoutMembarrier:
+                return LivePatchTrial.PatchWithoutMembarrier();
             case MeetForeignBreakpoint:
                 return MeetBreakpoint();
             case MeetForeignBreakpointWithLiveCode:

@@ -55,7 +55,7 @@ internal static class Launcher
     ]);
 
     /// <summary>Answers one system call, whatever its arguments, with an error.</summary>
-    public static RawProgram Refusing(long call, int errno) => UnderFilter([Return(Fail(errno))], call);
+    public static RawProgram Refusing(long call, int errno) => Starting(RefusingOne(call, errno));
 
     /// <summary>
     /// A new PID namespace whose vm.memfd_noexec is set; the setting belongs to the namespace, so nobody else notices. Needs CAP_SYS_ADMIN.
@@ -130,13 +130,27 @@ internal static class Launcher
         Return(Fail(Errno.EPERM)),
     ]);
 
-    private static RawProgram UnderFilter(ReadOnlySpan<Instruction> part, long call = (long)SyscallNumber.Membarrier) => Starting(
+    /// <summary>The rules that answer one system call, whatever its arguments, with an error.</summary>
+    public static Instruction[] RefusingOne(long call, int errno) => Only(call, [Return(Fail(errno))]);
+
+    /// <summary>A whole filter: rules, behind a look at the architecture, whose numbers they speak of.</summary>
+    public static Instruction[] Filter(ReadOnlySpan<Instruction> rules) =>
+    [
+        Load(ArchitectureOffset),
+        SkipIfEqual(AuditArchX8664, 1),
+        Return(Allow),
+        .. rules,
+    ];
+
+    private static RawProgram UnderFilter(ReadOnlySpan<Instruction> part, long call = (long)SyscallNumber.Membarrier) => Starting(Only(call, part));
+
+    private static Instruction[] Only(long call, ReadOnlySpan<Instruction> part) =>
     [
         Load(NumberOffset),
         SkipIfEqual((uint)call, 1),
         Return(Allow),
         .. part,
-    ]);
+    ];
 
     private static RawProgram Starting(ReadOnlySpan<Instruction> rules)
     {
@@ -150,14 +164,7 @@ internal static class Launcher
     {
         const long PrSetNoNewPrivs = 38;
         const int SetModeFilter = 1;
-        Instruction[] filter =
-        [
-            Load(ArchitectureOffset),
-            SkipIfEqual(AuditArchX8664, 1),
-            Return(Allow),
-            .. rules,
-        ];
-
+        Instruction[] filter = Filter(rules);
         Assembler asm = program.Asm;
         Label instructions = program.Data(MemoryMarshal.AsBytes(filter.AsSpan()));
         ExitUnlessZero(program.Call(SyscallNumber.Prctl, PrSetNoNewPrivs, 1, 0, 0, 0));
@@ -210,6 +217,7 @@ internal static class Launcher
 
     private static Instruction Return(uint action) => new(0x06, 0, 0, action); // BPF_RET | BPF_K
 
+    /// <summary>struct sock_filter.</summary>
     [StructLayout(LayoutKind.Sequential)]
-    private readonly record struct Instruction(ushort Code, byte IfTrue, byte IfFalse, uint Operand);
+    internal readonly record struct Instruction(ushort Code, byte IfTrue, byte IfFalse, uint Operand);
 }

@@ -124,6 +124,14 @@ internal static class CodeFile
             return at + 1;
         }
 
+        if (name.Length < 0x80 / 3)
+        {
+            // Its count takes one byte whatever its characters are, so the name is gone through once.
+            int bytes = Encoding.UTF8.GetBytes(name, table[(at + 1)..]);
+            table[at] = (byte)bytes;
+            return at + 1 + bytes;
+        }
+
         at = WriteNumber(table, at, Encoding.UTF8.GetByteCount(name));
         return at + Encoding.UTF8.GetBytes(name, table[at..]);
     }

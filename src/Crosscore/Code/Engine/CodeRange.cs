@@ -107,20 +107,31 @@ internal sealed class CodeRange
     }
 
     /// <summary>Takes the access away; afterwards executing there traps, and the addresses wait for the next synchronisation. Nobody may be executing them.</summary>
+    /// <exception cref="CodeException">The kernel refused both ways to do it, which none is known to do: the code stays mapped, and its addresses are not used again.</exception>
     public void Free(nint address, int length, int gap)
     {
         lock (_lock)
         {
-            _pieces--;
-            if (RangeReservation.At(address, length, Mapping.MAP_FIXED) == address)
+            nint answer = RangeReservation.At(address, length, Mapping.MAP_FIXED);
+            if (answer == address)
             {
+                _pieces--;
                 _pool.Retire(address, length + gap);
                 return;
             }
 
             // With vm.max_map_count exhausted even replacing is refused, but unmapping is not. What then is a hole traps as well; its addresses are not used again.
-            int answer = Mapping.Unmap(address, (nuint)length);
-            System.Diagnostics.Debug.Assert(answer == 0, "munmap refused a mapping that was never given away");
+            answer = Mapping.Unmap(address, (nuint)length);
+            if (answer < 0)
+            {
+                throw new CodeException(
+                    CodeFailure.Unexpected,
+                    $"munmap answered {Errno.Name((int)-answer)} for the {length} bytes of code at 0x{address:X}: something other than this library has changed the mappings there. They stay as they are, executable, and their "
+                    + "addresses are not used again.",
+                    (int)-answer);
+            }
+
+            _pieces--;
         }
     }
 

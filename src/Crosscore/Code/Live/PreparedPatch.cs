@@ -36,47 +36,48 @@ internal sealed class PreparedPatch
             return new PreparedPatch(draft, mode, PatchPlanner.Choose(facts, null), null, null);
         }
 
-        BreakpointTable old;
-        BreakpointTable @new;
-        (CodeFailure Failure, string Text)? obstacle;
-        (old, @new, obstacle) = SetUp(draft);
-        if (obstacle is { Failure: CodeFailure.OutOfLineMemory })
+        (BreakpointTable? old, BreakpointTable? @new, (CodeFailure Failure, string Text)? obstacle) = SetUp(draft);
+        if (obstacle is { Failure: CodeFailure.OutOfLineMemory } && BreakpointTables.AllAreFree)
         {
-            // What nobody was ever sent to can go, if no table names it: a table that was taken back may still be read by a thread in the handler.
-            Release(old, @new);
-            if (BreakpointTables.AllAreFree)
-            {
-                draft.ForgetUnusedCopies();
-            }
-
+            // What nobody was ever sent to can go, as no table names it: a table that was taken back may still be read by a thread in the handler.
+            draft.ForgetUnusedCopies();
             (old, @new, obstacle) = SetUp(draft);
         }
 
-        try
-        {
-            PatchPlan plan = PatchPlanner.Choose(facts, obstacle);
-            if (plan.Method == PatchMethod.Breakpoint)
-            {
-                return new PreparedPatch(draft, mode, plan, old, @new);
-            }
-
-            Release(old, @new);
-            return new PreparedPatch(draft, mode, plan, null, null);
-        }
-        catch
-        {
-            Release(old, @new);
-            throw;
-        }
+        return new PreparedPatch(draft, mode, PatchPlanner.Choose(facts, obstacle), old, @new);
     }
 
-    private static (BreakpointTable Old, BreakpointTable New, (CodeFailure, string)? Obstacle) SetUp(PatchDraft draft)
+    /// <returns>Two tables, or why breakpoints cannot be set.</returns>
+    private static (BreakpointTable? Old, BreakpointTable? New, (CodeFailure, string)? Obstacle) SetUp(PatchDraft draft)
     {
+        if (BreakpointHandler.Obstacle() is { } replaced)
+        {
+            return (null, null, (CodeFailure.BreakpointHandler, replaced));
+        }
+
         draft.RefreshResumptions();
         BreakpointTables.Collect();
         BreakpointTable old = BreakpointTables.Take(draft.Sites.Length);
-        BreakpointTable @new = BreakpointTables.Take(draft.Sites.Length);
-        return (old, @new, BreakpointHandler.Obstacle() is { } replaced ? (CodeFailure.BreakpointHandler, replaced) : draft.Fill(old, @new));
+        BreakpointTable? @new = null;
+        bool complete = false;
+        try
+        {
+            @new = BreakpointTables.Take(draft.Sites.Length);
+            if (draft.Fill(old, @new) is { } refused)
+            {
+                return (null, null, refused);
+            }
+
+            complete = true;
+            return (old, @new, null);
+        }
+        finally
+        {
+            if (!complete)
+            {
+                Release(old, @new);
+            }
+        }
     }
 
     /// <summary>Writes it. Afterwards every thread executes the new instructions.</summary>
@@ -150,14 +151,33 @@ internal sealed class PreparedPatch
         {
             synchronise();
         }
-        catch
+        catch (Exception refusal)
         {
             foreach ((LiveCode code, PatchSite site) in _draft.Sites)
             {
                 Store(code, site, site.Old);
             }
 
+            DemandForgotten(synchronise, refusal);
             throw;
+        }
+    }
+
+    /// <summary>
+    /// A patch was taken back: other cores may have fetched its instructions and go on with them until they are serialised, so they are asked once more. Each instruction is whole all the same, so this is no reason to end
+    /// the process.
+    /// </summary>
+    /// <exception cref="CodeException">Refused again: it says what is known.</exception>
+    private static void DemandForgotten(Action synchronise, Exception refusal)
+    {
+        if (Persistence.Try(synchronise) is { } again)
+        {
+            throw new CodeException(
+                CodeFailure.SynchronisationRefused,
+                $"The patch is refused, because the cores had to be synchronised and could not be: {refusal.Message} It has been taken back, and the code's bytes are as they were before. But that could not be told to the "
+                + $"other cores either ({again.Message}): a thread that has met an instruction of the patch may execute it again, whole, until its core is next serialised, by an interrupt or a switch of threads.",
+                (refusal as CodeException)?.Errno ?? 0,
+                refusal);
         }
     }
 
@@ -199,11 +219,16 @@ internal sealed class PreparedPatch
 
             synchronise();
         }
-        catch
+        catch (Exception refusal)
         {
             foreach ((LiveMemory memory, int start, byte[] before) in done)
             {
                 RestorePages(memory, start, before);
+            }
+
+            if (done.Count > 0)
+            {
+                DemandForgotten(synchronise, refusal);
             }
 
             throw;

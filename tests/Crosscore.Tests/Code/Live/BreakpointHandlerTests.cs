@@ -1,4 +1,5 @@
 using Crosscore.Code;
+using Crosscore.Linux;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;
 using Iced.Intel;
@@ -29,14 +30,39 @@ public sealed class BreakpointHandlerTests
         Assert.Equal(DiedOfSigtrap, result.Status);
     }
 
-    [Theory]
-    [InlineData(0x7000_0000_0000)]
-    [InlineData(0)]
-    [InlineData(1)]
-    public void Its_machine_code_decodes_and_each_jump_lands_on_an_instruction(long previous)
+    [Fact]
+    public void Where_the_signal_was_ignored_one_that_is_sent_still_is_and_one_of_an_instruction_is_not()
     {
         Machine.NeedsRawPrograms();
-        byte[] code = HandlerCode.Emit(0x1122_3344, 0x2000_0000, 0x1000_0000, (nint)previous);
+        ChildResult result = ChildProcess.RunThisProgram(Child.MeetIgnoredBreakpointWithLiveCode);
+        Assert.Equal("still here\n", result.Text);
+        Assert.Equal(DiedOfSigtrap, result.Status);
+    }
+
+    [Fact]
+    public void A_handler_that_somebody_sets_while_ours_is_put_in_place_gets_its_signals_on_every_path()
+    {
+        Machine.NeedsRawPrograms();
+        ChildResult result = ChildProcess.RunThisProgram(Child.SetHandlerMeanwhile);
+        Assert.True(result.Status == 0, $"status {result.Status}: {result.Text} {result.Errors}");
+        Assert.Equal("ours is in place\nits flags are kept\n2 signals passed on\n", result.Text);
+    }
+
+    [Fact]
+    public void Where_sigaction_is_refused_the_patch_is_and_nothing_is_lost()
+    {
+        Machine.NeedsRawPrograms();
+        ChildResult result = ChildProcess.RunThisProgram(Child.PatchWithoutSigaction);
+        Assert.SkipWhen(result.Status == Launcher.NotAvailable, "This system does not let a process filter its own calls.");
+        Assert.True(result.Status == 0, $"status {result.Status}: {result.Text} {result.Errors}");
+        Assert.Equal($"{CodeFailure.BreakpointHandler} {Errno.EPERM}\n0 tables lost\n3\n", result.Text);
+    }
+
+    [Fact]
+    public void Its_machine_code_decodes_and_each_jump_lands_on_an_instruction()
+    {
+        Machine.NeedsRawPrograms();
+        byte[] code = HandlerCode.Emit(0x1122_3344, 0x2000_0000, 0x1000_0000, 0x5566_7788);
         var decoder = Decoder.Create(64, code);
         var instructions = new List<Instruction>();
         while (decoder.IP < (ulong)code.Length)

@@ -1,6 +1,7 @@
 using Crosscore.Code;
 using Crosscore.Linux;
 using Crosscore.Tests.Raw;
+using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests.Code.Live;
 
@@ -184,6 +185,88 @@ public sealed unsafe class CodePatchTests
         Assert.Equal(3, Call(code));
         Assert.Equal(PatchMethod.Breakpoint, new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Commit().Method);
         Assert.Equal(0x04030203, Call(code));
+    }
+
+    [Fact]
+    public void Single_stores_whose_synchronisation_is_refused_are_taken_back_and_the_cores_told_so()
+    {
+        using LiveCode code = LiveCode.Install(Function);
+        var seen = new List<int>();
+        lock (LiveCode.Patching)
+        {
+            PreparedPatch prepared = new CodePatch().Replace(code, 1, [5]).Prepare();
+            Assert.Equal(PatchMethod.SingleStore, prepared.Plan.Method);
+            CodeException refusal = Assert.Throws<CodeException>(() => prepared.Write(() =>
+            {
+                seen.Add(*(byte*)(code.Address + 1)); // SAFETY: inside of the code, which is readable.
+                if (seen.Count < 3)
+                {
+                    throw new CodeException(CodeFailure.OutOfMemory, "a test");
+                }
+            }));
+            Assert.Equal("a test", refusal.Message);
+        }
+
+        Assert.Equal([5, 1, 1], seen); // Refused with the new byte; then with the old one refused, and done.
+        Assert.Equal(3, Call(code));
+    }
+
+    [Fact]
+    public void Exchanged_pages_whose_synchronisation_is_refused_are_taken_back_and_the_cores_told_so()
+    {
+        byte[] call = [0x90, 0x90, 0xFF, 0x94, 0x24, 0, 0, 0, 0, 0xC3]; // As below: cannot be executed elsewhere.
+        using LiveCode code = LiveCode.Install(call);
+        var seen = new List<int>();
+        lock (LiveCode.Patching)
+        {
+            PreparedPatch prepared = new CodePatch(CodeMode.Measured).Replace(code, 5, [1, 1, 1, 1]).Prepare();
+            Assert.Equal(PatchMethod.PageSwap, prepared.Plan.Method);
+            _ = Assert.Throws<CodeException>(() => prepared.Write(() =>
+            {
+                seen.Add(*(byte*)(code.Address + 5)); // SAFETY: as above.
+                if (seen.Count < 2)
+                {
+                    throw new CodeException(CodeFailure.OutOfMemory, "a test");
+                }
+            }));
+        }
+
+        Assert.Equal([1, 0], seen);
+        Assert.Equal(call, code.ToArray());
+    }
+
+    [Fact]
+    public void Where_synchronising_is_refused_for_good_the_bytes_are_as_before_and_the_exception_says_what_is_not_known()
+    {
+        ChildResult result = ChildProcess.RunThisProgram(Child.PatchWithoutMembarrier);
+        Assert.SkipWhen(result.Status == Launcher.NotAvailable, "This system does not let a process filter its own calls.");
+        Assert.True(result.Status == 0, $"status {result.Status}: {result.Text} {result.Errors}");
+        string refused = $"{CodeFailure.SynchronisationRefused} {Errno.EPERM}";
+        Assert.Equal([$"{refused}, and others may not know", "3", refused, "3"], result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    [Fact]
+    public void Where_a_name_cannot_be_published_nothing_is_installed()
+    {
+        _ = RefusedName.TakeTold();
+        int mappings = Mappings();
+        long segments = CodeEvents.Segments.Value;
+        _ = Assert.Throws<InsufficientMemoryException>(() => LiveCode.Install(Function, RefusedName.Text));
+        Assert.Equal((mappings, segments), (Mappings(), CodeEvents.Segments.Value));
+        Assert.Null(CodeNames.Find(RefusedName.TakeTold()[0].Address));
+
+        static int Mappings() => MemoryMap.Read().Count(line => line.Path.Contains("crosscore-live", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void With_a_shadow_stack_live_code_is_refused_and_without_one_it_is_not()
+    {
+        CodeException refusal = Assert.Throws<CodeException>(() => LiveCode.DemandNoShadowStack(0, 1));
+        Assert.Equal(CodeFailure.WrongPlatform, refusal.Failure);
+        Assert.Contains("shadow stack", refusal.Message, StringComparison.Ordinal);
+        LiveCode.DemandNoShadowStack(0, 0);
+        LiveCode.DemandNoShadowStack(0, 2); // The permission to write one, and none there.
+        LiveCode.DemandNoShadowStack(-Errno.EINVAL, 1); // A kernel without them.
     }
 
     [Fact]

@@ -11,6 +11,8 @@ internal static class BreakpointTables
     /// <summary>Whether no table that was taken back can still be read.</summary>
     public static bool AllAreFree => Retired.Count == 0;
 
+    public static int FreeCount => Free.Count;
+
     public static BreakpointTable Take(int sites)
     {
         int index = Free.FindIndex(table => table.Capacity >= sites * 2);
