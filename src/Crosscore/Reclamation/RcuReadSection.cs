@@ -56,7 +56,7 @@ public ref struct RcuReadSection
         if (ReaderWord.IsOneDeep(place.Word.Value))
         {
             // A release store: what was read and written inside comes before it. Pairs with the acquire in GracePeriods.WaitForThreads, and makes a second heavy fence there
-            // needless on weakly ordered processors (a plain store made .NET's own test of such a lock fail on arm64: dotnet/runtime#11177).
+            // needless on weakly ordered processors (a plain store made .NET's own test of such a lock fail on arm64: dotnet/runtime#11177). Fails without: litmus/reclamation/Rcu.Exit.PlainStore.
             Volatile.Write(ref place.Word.Value, ReaderWord.Outside);
         }
         else
