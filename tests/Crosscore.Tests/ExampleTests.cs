@@ -6,13 +6,16 @@ using Crosscore.Reclamation;
 
 namespace Crosscore.Tests;
 
-/// <summary>An example of each public type of the fences and of RCU. What the pages named below show stands here, or beside the tests of per-CPU
-/// data and of code, between markers, word for word.</summary>
+/// <summary>An example of each public type of the fences and of RCU. What the pages below show stands here, or in the tests of what they are about, between markers, word for word.</summary>
 public sealed class ExampleTests
 {
-    private static readonly string[] Pages = ["fences.md", "rcu.md", "per-cpu.md", "code.md"];
+    private static readonly string[] Pages = ["fences.md", "rcu.md", "per-cpu.md", "hazard-pointers.md", "locks.md", "structures.md", "code.md"];
 
-    private static readonly string[] Sources = ["ExampleTests.cs", "PerCpu/PerCpuExampleTests.cs", "Code/CodeExampleTests.cs"];
+    private static readonly string[] Sources =
+    [
+        "ExampleTests.cs", "PerCpu/PerCpuExampleTests.cs", "Reclamation/HazardPointersTests.cs", "Reclamation/BiasedLockTests.cs", "Reclamation/AsymmetricReaderWriterLockTests.cs",
+        "Structures/ReadMostlyMapTests.cs", "Structures/NativeStructureTests.cs", "Code/CodeExampleTests.cs",
+    ];
 
     [Fact]
     public void What_the_documentation_shows_is_what_is_compiled_here()

@@ -5,7 +5,7 @@ using FASTER.core;
 namespace Crosscore.Bench.Reclamation;
 
 /// <summary>
-/// One loop for each way of protecting a read of the same field, written so that they differ in nothing else. Each returns the sum of what it read.
+/// One loop for each way of protecting the same read, of a number through a shared pointer as in the C program, written so that they differ in nothing else. Each returns the sum of what it read.
 /// </summary>
 internal sealed class ReadLoops : IDisposable
 {
@@ -14,10 +14,10 @@ internal sealed class ReadLoops : IDisposable
     private readonly object _monitor = new();
     private readonly Lock _lock = new();
     private readonly LightEpoch _epoch = new();
-    private readonly long[] _value = [1];
-    private readonly RcuCell<long[]> _cell;
+    private readonly RcuCell<Box> _cell;
+    private Box _published = new();
 
-    public ReadLoops() => _cell = new RcuCell<long[]>([1], _domain, static _ => { });
+    public ReadLoops() => _cell = new RcuCell<Box>(new Box(), _domain, static _ => { });
 
     public RcuDomain Domain => _domain;
 
@@ -35,7 +35,7 @@ internal sealed class ReadLoops : IDisposable
         long sum = 0;
         for (long i = 0; i < turns; i++)
         {
-            sum += Volatile.Read(ref _value[0]);
+            sum += Volatile.Read(ref _published).Number;
         }
 
         return sum;
@@ -49,7 +49,47 @@ internal sealed class ReadLoops : IDisposable
         for (long i = 0; i < turns; i++)
         {
             using RcuReadSection section = domain.EnterReadSection();
-            sum += Volatile.Read(ref _value[0]);
+            sum += Volatile.Read(ref _published).Number;
+        }
+
+        return sum;
+    }
+
+    /// <summary>Without the <c>finally</c> that comes with <c>using</c>: what the C program does.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long SectionWithoutFinally(long turns)
+    {
+        RcuDomain domain = _domain;
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            RcuReadSection section = domain.EnterReadSection();
+            sum += Volatile.Read(ref _published).Number;
+            section.Dispose();
+        }
+
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long BareCalled(long turns)
+    {
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            sum += ReadBare();
+        }
+
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public long SectionCalled(long turns)
+    {
+        long sum = 0;
+        for (long i = 0; i < turns; i++)
+        {
+            sum += ReadInSection();
         }
 
         return sum;
@@ -63,7 +103,7 @@ internal sealed class ReadLoops : IDisposable
         for (long i = 0; i < turns; i++)
         {
             using RcuReadSection section = reader.Enter();
-            sum += Volatile.Read(ref _value[0]);
+            sum += Volatile.Read(ref _published).Number;
         }
 
         return sum;
@@ -72,12 +112,12 @@ internal sealed class ReadLoops : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     public long Cell(long turns)
     {
-        RcuCell<long[]> cell = _cell;
+        RcuCell<Box> cell = _cell;
         long sum = 0;
         for (long i = 0; i < turns; i++)
         {
-            using RcuReadSection section = cell.Read(out long[] value);
-            sum += value[0];
+            using RcuReadSection section = cell.Read(out Box value);
+            sum += value.Number;
         }
 
         return sum;
@@ -90,7 +130,7 @@ internal sealed class ReadLoops : IDisposable
         for (long i = 0; i < turns; i++)
         {
             using RcuAsyncReadSection section = _domain.EnterAsyncReadSection();
-            sum += Volatile.Read(ref _value[0]);
+            sum += Volatile.Read(ref _published).Number;
         }
 
         return sum;
@@ -103,7 +143,7 @@ internal sealed class ReadLoops : IDisposable
         for (long i = 0; i < turns; i++)
         {
             _readerWriterLock.EnterReadLock();
-            sum += Volatile.Read(ref _value[0]);
+            sum += Volatile.Read(ref _published).Number;
             _readerWriterLock.ExitReadLock();
         }
 
@@ -118,7 +158,7 @@ internal sealed class ReadLoops : IDisposable
         {
             lock (_monitor)
             {
-                sum += Volatile.Read(ref _value[0]);
+                sum += Volatile.Read(ref _published).Number;
             }
         }
 
@@ -133,7 +173,7 @@ internal sealed class ReadLoops : IDisposable
         {
             lock (_lock)
             {
-                sum += Volatile.Read(ref _value[0]);
+                sum += Volatile.Read(ref _published).Number;
             }
         }
 
@@ -147,10 +187,25 @@ internal sealed class ReadLoops : IDisposable
         for (long i = 0; i < turns; i++)
         {
             _epoch.Resume();
-            sum += Volatile.Read(ref _value[0]);
+            sum += Volatile.Read(ref _published).Number;
             _epoch.Suspend();
         }
 
         return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private long ReadBare() => Volatile.Read(ref _published).Number;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private long ReadInSection()
+    {
+        using RcuReadSection section = _domain.EnterReadSection();
+        return Volatile.Read(ref _published).Number;
+    }
+
+    private sealed class Box
+    {
+        public long Number = 1;
     }
 }

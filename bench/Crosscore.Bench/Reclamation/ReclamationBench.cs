@@ -35,7 +35,10 @@ internal static class ReclamationBench
         [
             ("bare read", loops.Bare, 20_000_000),
             ("RCU section", loops.Section, 20_000_000),
+            ("RCU section, no finally", loops.SectionWithoutFinally, 20_000_000),
             ("RCU section, reader held", loops.HeldReader, 20_000_000),
+            ("bare read, a call for each", loops.BareCalled, 20_000_000),
+            ("RCU section, a call for each", loops.SectionCalled, 20_000_000),
             ("RcuCell.Read", loops.Cell, 20_000_000),
             ("RCU section that may cross an await", loops.AsyncSection, 1_000_000),
             ("LightEpoch Resume, Suspend", loops.Epoch, 2_000_000),

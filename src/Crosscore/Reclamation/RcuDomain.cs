@@ -21,11 +21,13 @@ public sealed class RcuDomain : IDisposable
 {
     private const int FailuresKept = 32;
 
+    private static long s_lastId;
+
     private readonly ReaderRegistry _readers = new();
     private readonly AsyncSections _asyncSections = new();
     private readonly GracePeriods _gracePeriods;
     private readonly Reclaimer _reclaimer;
-    private readonly int _number;
+    private readonly DomainNumber _number;
     private readonly Lock _failing = new();
     private readonly List<Exception> _failures = []; // that no handler has been told of
     private long _failedCallbacks;
@@ -51,7 +53,7 @@ public sealed class RcuDomain : IDisposable
         _ = AsymmetricFence.Mode;
         _gracePeriods = new GracePeriods(this, _readers, _asyncSections, heavy);
         _reclaimer = new Reclaimer(options, _gracePeriods, Report);
-        _number = DomainNumbers.Take();
+        _number = new DomainNumber();
     }
 
     /// <summary>Raised, on the thread that reclaims, when a callback throws. Without a handler the exceptions are kept for <see cref="Barrier"/> and <see cref="Dispose"/> to throw.</summary>
@@ -64,14 +66,7 @@ public sealed class RcuDomain : IDisposable
     public string Name { get; }
 
     /// <summary>Whether the calling thread is inside of a section of this domain (not counting sections that may cross an await).</summary>
-    public bool IsInReadSection
-    {
-        get
-        {
-            ReaderSlot slot = ReaderTable.Find(_number);
-            return slot.Domain == this && ReaderWord.IsInside(slot.Word.Value);
-        }
-    }
+    public bool IsInReadSection => ReaderTable.Find(this) is { } slot && ReaderWord.IsInside(slot.Word.Value);
 
     /// <summary>What this domain has done and has to do.</summary>
     public RcuStatistics Statistics => new(
@@ -85,17 +80,23 @@ public sealed class RcuDomain : IDisposable
         _readers.Abandoned,
         _readers.Count);
 
+    /// <summary>Unlike any other domain's, ever; not 0.</summary>
+    internal long Id { get; } = Interlocked.Increment(ref s_lastId);
+
+    /// <summary>Where threads find their slots: <see cref="ReaderTable"/>.</summary>
+    internal int Number => _number.Value;
+
     /// <summary>What a reader of the present writes into its word. Here and not in an engine, so that a section finds it by one access.</summary>
     internal ref long Entry => ref _entry.Value;
 
     /// <summary>Enters a read section. It is left by disposing of it: <c>using RcuReadSection section = domain.EnterReadSection();</c></summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public RcuReadSection EnterReadSection() => RcuReadSection.Enter(FindOrRegister(), ref _entry.Value);
+    public RcuReadSection EnterReadSection() => RcuReadSection.Enter(ReaderTable.FindOrRegister(this), this);
 
     /// <summary>The calling thread's place in this domain, for loops: entering by way of it is cheaper by the look-up.</summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
-    public RcuReader GetReader() => new(FindOrRegister());
+    public RcuReader GetReader() => new(ReaderTable.FindOrRegister(this), this);
 
     /// <summary>Enters a read section that may be left by another thread, and so may contain <c>await</c>.</summary>
     /// <param name="member">Filled in by the compiler, for <see cref="GetHolders"/>.</param>
@@ -242,22 +243,12 @@ public sealed class RcuDomain : IDisposable
     /// <summary>For cells, which have exchanged their value already when they retire the old one: never refuses.</summary>
     internal void RetireAlways(Retired item) => _reclaimer.Enqueue(item, mayWait: !IsInReadSection);
 
+    /// <summary>A slot for the calling thread, which has none.</summary>
+    internal ReaderSlot Register() => _readers.Register(Id) ?? throw Gone();
+
+    internal ObjectDisposedException Gone() => new(nameof(RcuDomain), $"The domain '{Name}' has been disposed of.");
+
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_closed, this);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ReaderSlot FindOrRegister()
-    {
-        ReaderSlot slot = ReaderTable.Find(_number);
-        return slot.Domain == this ? slot : Register();
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private ReaderSlot Register()
-    {
-        ReaderSlot slot = _readers.Register(this) ?? throw new ObjectDisposedException(nameof(RcuDomain), $"The domain '{Name}' has been disposed of.");
-        ReaderTable.Set(_number, slot);
-        return slot;
-    }
 
     private void Retire(Retired item)
     {
@@ -316,7 +307,7 @@ public sealed class RcuDomain : IDisposable
         _closed = true;
         if (_readers.Close())
         {
-            DomainNumbers.Return(_number);
+            _number.Dispose();
         }
     }
 

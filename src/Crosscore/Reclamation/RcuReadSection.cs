@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
@@ -16,28 +17,29 @@ namespace Crosscore.Reclamation;
 [SuppressMessage("Performance", "CA1815", Justification = "A ref struct cannot be compared by way of its interfaces, and a section equals nothing.")]
 public ref struct RcuReadSection
 {
-    private readonly long _entered;
-    private ReaderSlot? _slot;
+    private ReaderPlace? _place;
 
-    private RcuReadSection(ReaderSlot slot, long entered)
-    {
-        _slot = slot;
-        _entered = entered;
-    }
+    private RcuReadSection(ReaderPlace place) => _place = place;
 
     /// <summary>Enters for the owner of a slot, which is the calling thread.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static RcuReadSection Enter(ReaderSlot slot, ref long entry)
+    internal static RcuReadSection Enter(ReaderSlot slot, RcuDomain domain)
     {
-        ref long word = ref slot.Word.Value;
-        long before = word; // nobody else writes it
-        long inside = ReaderWord.IsInside(before) ? Nested(before) : Volatile.Read(ref entry);
-        Volatile.Write(ref word, inside);
+        ReaderPlace place = slot;
+        if (ReaderWord.IsInside(slot.Word.Value)) // nobody else writes it
+        {
+            place = slot.EnterInner() ?? throw new UnreachableException(); // said to the compiler, so that leaving needs no test
+        }
+        else
+        {
+            long entry = Volatile.Read(ref domain.Entry);
+            Volatile.Write(ref slot.Word.Value, entry);
+        }
 
         // Pairs with Heavy in GracePeriods.RunOne: either the grace period sees the word, or what is read after this point is what was written before the grace period.
         // Without it the compiler may read first: AsymmetricFenceCodeTests. The processor's part is the heavy fence's: litmus/reclamation/Rcu.NoHeavyFence.
         AsymmetricFence.Light();
-        return new RcuReadSection(slot, inside);
+        return new RcuReadSection(place);
     }
 
     /// <summary>Leaves the section.</summary>
@@ -45,43 +47,44 @@ public ref struct RcuReadSection
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Dispose()
     {
-        ReaderSlot? slot = _slot;
-        if (slot is null)
+        ReaderPlace? place = _place;
+        if (place is null)
         {
             return;
         }
 
-        if (slot.Word.Value != _entered)
+        if (ReaderWord.IsOneDeep(place.Word.Value))
         {
-            ThrowOutOfOrder(slot.Word.Value, _entered);
+            // A release store: what was read and written inside comes before it. Pairs with the acquire in GracePeriods.WaitForThreads, and makes a second heavy fence there
+            // needless on weakly ordered processors (a plain store made .NET's own test of such a lock fail on arm64: dotnet/runtime#11177). Fails without: litmus/reclamation/Rcu.Exit.PlainStore.
+            Volatile.Write(ref place.Word.Value, ReaderWord.Outside);
+        }
+        else
+        {
+            ReaderPlace.LeaveInner(place);
         }
 
-        // A release store: what was read and written inside comes before it. Pairs with the acquire in GracePeriods.WaitForThreads, and makes a second heavy fence there
-        // needless on weakly ordered processors (a plain store made .NET's own test of such a lock fail on arm64: dotnet/runtime#11177).
-        Volatile.Write(ref slot.Word.Value, _entered - 1);
-        _slot = null;
+        _place = null;
     }
 
     /// <summary>Throws unless this is a section of a domain that has not been left by means of this variable.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal readonly void Demand(RcuDomain domain)
     {
-        if (_slot?.Domain != domain)
+        if (_place is not ReaderSlot slot || slot.DomainId != domain.Id)
         {
-            ThrowForeign(_slot is null);
+            DemandInner(_place, domain);
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static long Nested(long word) => (word & ReaderWord.DepthMask) == ReaderWord.DepthMask
-        ? throw new InvalidOperationException($"RcuReadSection: more than {ReaderWord.DepthMask} sections are nested; the section was not entered. A section that is never left, in a loop or a recursion?")
-        : word + 1;
-
-    [DoesNotReturn]
-    private static void ThrowOutOfOrder(long word, long entered) => throw new InvalidOperationException(
-        ReaderWord.IsInside(word)
-            ? $"RcuReadSection.Dispose: the thread is {word & ReaderWord.DepthMask} deep and this section was entered at depth {entered & ReaderWord.DepthMask}. Sections are left in the reverse order of entering; use 'using'. Nothing was left."
-            : "RcuReadSection.Dispose: the thread is in no section of this domain; this is a copy of a section that has been left. Nothing was left.");
+    private static void DemandInner(ReaderPlace? place, RcuDomain domain)
+    {
+        if (place is not InnerPlace inner || inner.Slot.DomainId != domain.Id)
+        {
+            ThrowForeign(place is null);
+        }
+    }
 
     [DoesNotReturn]
     private static void ThrowForeign(bool none) => throw new InvalidOperationException(none

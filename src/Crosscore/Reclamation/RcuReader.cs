@@ -10,8 +10,13 @@ namespace Crosscore.Reclamation;
 public readonly ref struct RcuReader
 {
     private readonly ReaderSlot? _slot;
+    private readonly RcuDomain? _domain;
 
-    internal RcuReader(ReaderSlot slot) => _slot = slot;
+    internal RcuReader(ReaderSlot slot, RcuDomain domain)
+    {
+        _slot = slot;
+        _domain = domain;
+    }
 
     /// <summary>Enters a section, as <see cref="RcuDomain.EnterReadSection"/> does.</summary>
     /// <exception cref="InvalidOperationException">This is <c>default</c>.</exception>
@@ -19,17 +24,17 @@ public readonly ref struct RcuReader
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public RcuReadSection Enter()
     {
-        RcuDomain? domain = _slot?.Domain;
-        if (domain is null)
+        RcuDomain? domain = _domain;
+        if (domain is null || _slot!.DomainId != domain.Id)
         {
-            ThrowNoDomain();
+            ThrowNoDomain(domain);
         }
 
-        return RcuReadSection.Enter(_slot!, ref domain.Entry);
+        return RcuReadSection.Enter(_slot, domain);
     }
 
     [DoesNotReturn]
-    private void ThrowNoDomain() => throw (_slot is null
+    private static void ThrowNoDomain(RcuDomain? domain) => throw (domain is null
         ? new InvalidOperationException("The reader is default. Get one with RcuDomain.GetReader().")
-        : new ObjectDisposedException(nameof(RcuDomain)));
+        : domain.Gone());
 }

@@ -13,7 +13,7 @@ public sealed class AsymmetricReaderWriterLockTests
     [Fact]
     public void The_example_of_the_documentation_runs()
     {
-        // docs/locks.md
+        // shown
         var routes = new Dictionary<string, string>();
         var gate = new AsymmetricReaderWriterLock();
 
@@ -26,6 +26,7 @@ public sealed class AsymmetricReaderWriterLockTests
         {
             Assert.Equal("b", routes["a"]);
         }
+        // end
     }
 
     /// <summary>As the runtime's own test of its biased lock: dotnet/runtime#11177, #39668.</summary>

@@ -13,7 +13,7 @@ public sealed class BiasedLockTests
     [Fact]
     public void The_example_of_the_documentation_runs()
     {
-        // docs/locks.md
+        // shown
         var counters = new Dictionary<string, int>();
         var gate = new BiasedLock();
 
@@ -24,6 +24,7 @@ public sealed class BiasedLockTests
                 counters[what] = counters.GetValueOrDefault(what) + 1;
             }
         }
+        // end
 
         Count("request");
         Count("request");

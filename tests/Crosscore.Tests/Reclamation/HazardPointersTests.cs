@@ -14,7 +14,7 @@ public sealed class HazardPointersTests : IDisposable
     [Fact]
     public void The_example_of_the_documentation_runs()
     {
-        // docs/hazard-pointers.md
+        // shown
         Settings? current = new() { Path = "old" };
         var closed = new List<string>();
 
@@ -31,6 +31,7 @@ public sealed class HazardPointersTests : IDisposable
 
         domain.Reclaim();
         Assert.Equal(["old"], closed);
+        // end
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Crosscore.Reclamation;
 
 namespace Crosscore.Tests.Reclamation;
@@ -314,6 +315,35 @@ public sealed class RcuDomainTests : IDisposable
         using RcuReadSection inside = next.EnterReadSection();
         Assert.True(next.IsInReadSection);
         Assert.Equal(1, next.Statistics.Readers);
+    }
+
+    [Fact]
+    public void A_domain_that_is_dropped_is_collected_although_a_living_thread_has_read_it_and_its_number_is_used_again()
+    {
+        // Each thread's table is as long as the highest number: it must not grow for domains that are gone.
+        int highest = 0;
+        for (int i = 0; i < 20; i++)
+        {
+            (WeakReference dropped, int number) = ReadOnce();
+            highest = Math.Max(highest, number);
+            Background.Until(() =>
+            {
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+                return !dropped.IsAlive;
+            });
+        }
+
+        Assert.InRange(new HashSet<int>(Enumerable.Range(0, 20).Select(_ => ReadOnce().Number)).Min(), 0, highest);
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static (WeakReference Domain, int Number) ReadOnce()
+        {
+            var domain = new RcuDomain();
+            using RcuReadSection section = domain.EnterReadSection();
+            Assert.True(domain.IsInReadSection);
+            return (new WeakReference(domain), domain.Number);
+        }
     }
 
     [Fact]

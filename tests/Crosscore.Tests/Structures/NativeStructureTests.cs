@@ -15,7 +15,7 @@ public sealed unsafe class NativeStructureTests
     [Fact]
     public void The_examples_of_the_documentation_run()
     {
-        // docs/structures.md
+        // shown
         using var work = new NativeQueue<(int From, int To)>();
         work.Enqueue((1, 10));
         work.Enqueue((11, 20));
@@ -25,6 +25,7 @@ public sealed unsafe class NativeStructureTests
         free.Push(0x1000);
         Assert.True(free.TryPop(out nint page) && page == 0x1000);
         Assert.False(free.TryPop(out _));
+        // end
     }
 
     [Fact]

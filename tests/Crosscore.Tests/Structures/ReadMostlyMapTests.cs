@@ -15,7 +15,7 @@ public sealed class ReadMostlyMapTests : IDisposable
     [Fact]
     public void The_example_of_the_documentation_runs()
     {
-        // docs/structures.md
+        // shown
         using var domain = new RcuDomain();
         using var connections = new ReadMostlyMap<string, MemoryStream>(domain);
         connections.Set("a", new MemoryStream([1, 2, 3]));
@@ -30,6 +30,7 @@ public sealed class ReadMostlyMapTests : IDisposable
         }
 
         domain.Barrier();
+        // end
     }
 
     [Fact]

@@ -125,7 +125,7 @@ internal sealed class GracePeriods
                 ReaderSlot slot = _holders[i];
 
                 // Acquire; pairs with the release in RcuReadSection.Dispose: what the reader did inside comes before what follows the grace period.
-                if (!ReaderWord.HoldsUp(Volatile.Read(ref slot.Word.Value), number) || (patience.IsLong && !slot.Owner!.IsAlive))
+                if (!ReaderWord.HoldsUp(Volatile.Read(ref slot.Word.Value), number) || (patience.IsLong && !slot.Owner.IsAlive))
                 {
                     _holders.RemoveAt(i);
                 }

@@ -29,7 +29,7 @@ internal sealed class ReaderRegistry
     public long Abandoned => Volatile.Read(ref _abandoned);
 
     /// <summary>Returns the slot of this thread, new or found, or null if the registry is closed.</summary>
-    public ReaderSlot? Register(RcuDomain domain)
+    public ReaderSlot? Register(long domainId)
     {
         Thread owner = Thread.CurrentThread;
         lock (_gate)
@@ -45,7 +45,7 @@ internal sealed class ReaderRegistry
                 _nextLook = Math.Max(FirstLook, 2 * _slots.Count);
             }
 
-            var slot = new ReaderSlot(domain, owner);
+            var slot = new ReaderSlot(domainId, owner);
             _slots.Add(slot);
             return slot;
         }
@@ -62,7 +62,7 @@ internal sealed class ReaderRegistry
             bool anyDead = false;
             foreach (ReaderSlot slot in _slots)
             {
-                if (slot.Owner!.IsAlive)
+                if (slot.Owner.IsAlive)
                 {
                     if (ReaderWord.HoldsUp(Volatile.Read(ref slot.Word.Value), gracePeriod))
                     {
@@ -101,7 +101,7 @@ internal sealed class ReaderRegistry
 
     private bool IsDead(ReaderSlot slot)
     {
-        if (slot.Owner!.IsAlive)
+        if (slot.Owner.IsAlive)
         {
             return false;
         }

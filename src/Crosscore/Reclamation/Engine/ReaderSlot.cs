@@ -1,26 +1,55 @@
+using System.Runtime.CompilerServices;
+
 namespace Crosscore.Reclamation;
 
 /// <summary>One thread's word in one domain. An object of the heap: whoever holds a section of it keeps it alive, also when its thread or its domain is gone.</summary>
-internal sealed class ReaderSlot
+internal sealed class ReaderSlot(long domainId, Thread owner) : ReaderPlace
 {
-    /// <summary>Stands in tables where a thread has no slot, so that looking up needs no test for null.</summary>
-    public static readonly ReaderSlot None = new(null, null);
+    // Inner places this deep are kept for the next time.
+    private const int DepthKept = 16;
 
-    public readonly Thread? Owner;
+    private long _domainId = domainId;
+    private InnerPlace? _first; // the place at depth 2, if there ever was one
 
-    /// <summary>Written by <see cref="Owner"/> alone, read by grace periods.</summary>
-    public PaddedLong Word;
+    public Thread Owner => owner;
 
-    private RcuDomain? _domain;
+    /// <summary>The domain's <see cref="RcuDomain.Id"/>, or 0 when it has been disposed of. Not the domain, which threads that have read it once must not keep alive.</summary>
+    public long DomainId => _domainId;
 
-    public ReaderSlot(RcuDomain? domain, Thread? owner)
+    /// <summary>The place of the newest section, or null when that is the outermost one or there is none. The owner's.</summary>
+    public InnerPlace? Innermost { get; set; }
+
+    /// <summary>Enters a section inside of another one. The word keeps the number of the outermost: litmus/reclamation/Rcu.Nested.NewNumber.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public ReaderPlace EnterInner()
     {
-        _domain = domain;
-        Owner = owner;
+        long word = Word.Value;
+        int depth = (int)(word & ReaderWord.DepthMask) + 1;
+        if (depth > ReaderWord.DepthMask)
+        {
+            throw new InvalidOperationException($"RcuReadSection: more than {ReaderWord.DepthMask} sections are nested; the section was not entered. A section that is never left, in a loop or a recursion?");
+        }
+
+        InnerPlace? outer = Innermost;
+        InnerPlace inner = (outer is null ? _first : outer.Inner) ?? AddPlace(outer, depth);
+        Volatile.Write(ref Word.Value, word + 1);
+        return Innermost = inner;
     }
 
-    /// <summary>Null when the domain has been disposed of.</summary>
-    public RcuDomain? Domain => _domain;
+    public void Detach() => Volatile.Write(ref _domainId, 0);
 
-    public void Detach() => Volatile.Write(ref _domain, null);
+    private InnerPlace AddPlace(InnerPlace? outer, int depth)
+    {
+        var inner = new InnerPlace(this, outer, depth);
+        if (outer is null)
+        {
+            _first = inner;
+        }
+        else if (depth <= DepthKept)
+        {
+            outer.Inner = inner;
+        }
+
+        return inner;
+    }
 }

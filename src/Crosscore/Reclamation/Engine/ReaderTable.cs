@@ -3,59 +3,57 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// The slots of a thread by the number of their domain, so that a section finds its own without a shared access. Without a static constructor: a thread-static field of a class
-/// that has one is slower.
+/// The slots of a thread, so that a section finds its own without a shared access: the one that was used last, and all by the number of their domain. They do not keep their domains alive. Without a static
+/// constructor: a thread-static field of a class that has one is slower.
 /// </summary>
 internal static class ReaderTable
 {
     [ThreadStatic]
-    private static ReaderSlot[]? t_slots;
+    private static ReaderSlot? t_last;
 
-    /// <summary>The slot of this thread at a number; one of another domain, or <see cref="ReaderSlot.None"/>, where it has none there.</summary>
+    [ThreadStatic]
+    private static ReaderSlot?[]? t_slots;
+
+    /// <summary>The slot of this thread in a domain; it gets one if it has none.</summary>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ReaderSlot Find(int number)
+    public static ReaderSlot FindOrRegister(RcuDomain domain)
     {
-        ReaderSlot[]? slots = t_slots;
-        return slots is not null && (uint)number < (uint)slots.Length ? slots[number] : ReaderSlot.None;
-    }
-
-    public static void Set(int number, ReaderSlot slot)
-    {
-        ReaderSlot[] slots = t_slots ?? [];
-        if (number >= slots.Length)
+        // Two ways out, and one call on the rare one: written so, the compiler asks the runtime for the thread's statics once before a loop of sections, and not in each. That call is more than half of
+        // what a section costs alone (bench/README.md).
+        long id = domain.Id;
+        ReaderSlot? last = t_last;
+        if (last is not null && last.DomainId == id)
         {
-            int used = slots.Length;
-            Array.Resize(ref slots, Math.Max(4, Math.Max(number + 1, 2 * used)));
-            Array.Fill(slots, ReaderSlot.None, used, slots.Length - used);
+            return last;
         }
 
-        slots[number] = slot;
+        return FindInTableOrRegister(domain);
+    }
+
+    /// <summary>The slot of this thread in a domain, or null where it has none.</summary>
+    public static ReaderSlot? Find(RcuDomain domain) => t_last is { } last && last.DomainId == domain.Id ? last : FindInTable(domain);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ReaderSlot FindInTableOrRegister(RcuDomain domain) => FindInTable(domain) ?? Register(domain);
+
+    private static ReaderSlot? FindInTable(RcuDomain domain)
+    {
+        ReaderSlot?[] slots = t_slots ?? [];
+        return (uint)domain.Number < (uint)slots.Length && slots[domain.Number] is { } slot && slot.DomainId == domain.Id ? t_last = slot : null;
+    }
+
+    private static ReaderSlot Register(RcuDomain domain)
+    {
+        ReaderSlot slot = domain.Register();
+        ReaderSlot?[] slots = t_slots ?? [];
+        if (domain.Number >= slots.Length)
+        {
+            Array.Resize(ref slots, Math.Max(4, Math.Max(domain.Number + 1, 2 * slots.Length)));
+        }
+
+        slots[domain.Number] = slot;
         t_slots = slots;
-    }
-}
-
-/// <summary>
-/// Numbers of domains. They are used again: a thread may then find the slot of an earlier domain at a number, and sees by <see cref="ReaderSlot.Domain"/> that it is not its own.
-/// </summary>
-internal static class DomainNumbers
-{
-    private static readonly Lock Gate = new();
-    private static readonly PriorityQueue<int, int> Free = new();
-    private static int _next;
-
-    public static int Take()
-    {
-        lock (Gate)
-        {
-            return Free.TryDequeue(out int number, out _) ? number : _next++;
-        }
-    }
-
-    public static void Return(int number)
-    {
-        lock (Gate)
-        {
-            Free.Enqueue(number, number);
-        }
+        return t_last = slot;
     }
 }

@@ -16,10 +16,15 @@ internal static class ReaderWord
     public const int DepthBits = 16;
     public const long DepthMask = (1L << DepthBits) - 1;
 
+    /// <summary>What a reader writes that leaves its outermost section.</summary>
+    public const long Outside = 0;
+
     /// <summary>What a reader writes that enters its outermost section after a grace period has begun.</summary>
     public static long Entry(long gracePeriod) => (gracePeriod << DepthBits) | 1;
 
-    public static bool IsInside(long word) => (word & DepthMask) != 0;
+    public static bool IsInside(long word) => (ushort)word != 0;
+
+    public static bool IsOneDeep(long word) => (ushort)word == 1;
 
     /// <summary>Whether a grace period must wait for a reader: it is inside, and was before the grace period began.</summary>
     public static bool HoldsUp(long word, long gracePeriod) => IsInside(word) && ((word - Entry(gracePeriod)) >> DepthBits) < 0;
