@@ -28,7 +28,8 @@ internal sealed record TestTranslation(FaultReturn Return, IReadOnlySet<int> Unp
     /// <exception cref="LitmusException">It asks for something that is not modelled, or nobody knows.</exception>
     public static TestTranslation Of(LitmusTest test)
     {
-        FaultReturn faultReturn = FaultReturn.Retry;
+        // Who asks for translation in the header has herd's defaults; the collections of tests that leave it to the command are to be run with "fatal".
+        FaultReturn faultReturn = test.HasTables && !Words(test, "Variant").Any() ? FaultReturn.End : FaultReturn.Retry;
         foreach ((string word, SourcePosition position) in Words(test, "Variant"))
         {
             faultReturn = word.ToUpperInvariant() switch

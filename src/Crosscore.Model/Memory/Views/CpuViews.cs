@@ -88,7 +88,7 @@ internal sealed class CpuViews
     /// <summary>What the access that is under way was translated by.</summary>
     public BitField Translation { get; }
 
-    /// <summary>The invalidation that hides that translation, before which the access must be done; 0 for none.</summary>
+    /// <summary>The invalidation by another CPU that hides that translation, before which the access must be done; 0 for none.</summary>
     public BitField Deadline { get; }
 }
 

@@ -45,7 +45,7 @@ internal sealed partial class ViewMemory
         // Nothing but a context synchronisation puts a translation after what its CPU did before ([CSE-ob]).
         int floor = views.FetchFloor.Get(state);
 
-        // [R-TTD; tr-ib; po-va; ...; TLBI]: an earlier translation of the page is done before the invalidation, too, if this one is.
+        // [R-TTD; tr-ib; po-va; tr-ib^-1; R-TTD; TLBI-after; TLBI; DSB-ob; ext]: an earlier translation of the page is done before the invalidation, if this one is.
         int earlier = Math.Max(floor, views.Translated[Array.IndexOf(_tables, entry)].Get(state));
         for (int position = Writes.Count(state); position >= 0; position--)
         {
@@ -72,8 +72,10 @@ internal sealed partial class ViewMemory
             return false;
         }
 
-        int hidden = NextInvalidation(state, cpu, entry, newer);
-        return hidden == 0 || earlier < hidden;
+        // [R-TTD; TLBI-after; TLBI; DSB-ob]; what an invalidation by another CPU waits for is more.
+        int hidden = NextInvalidation(state, cpu, entry, newer, byOthers: false);
+        int waitsFor = NextInvalidation(state, cpu, entry, newer, byOthers: true);
+        return (hidden == 0 || floor < hidden) && (waitsFor == 0 || earlier < waitsFor);
     }
 
     /// <summary>A translation reads a write of an entry. What it returns depends on the address alone; that it took place binds the access that follows.</summary>
@@ -88,14 +90,14 @@ internal sealed partial class ViewMemory
         }
 
         int newer = NextWrite(state, entry, position);
-        views.Deadline.Set(state, newer == 0 ? 0 : NextInvalidation(state, cpu, entry, newer));
+        views.Deadline.Set(state, newer == 0 ? 0 : NextInvalidation(state, cpu, entry, newer, byOthers: true));
         Raise(state, views.Translated[Array.IndexOf(_tables, entry)], Math.Max(position, views.FetchFloor.Get(state)));
 
         // [R-TTD; tr-ib; po; W] and [R-TTD; tr-ib; po; CSE], as what an address depends on.
         views.Control.Raise(state, View.Of(position));
     }
 
-    /// <summary>Whether a view is early enough for an access whose translation an invalidation hides: [tr-ib^-1; TLBI-after; TLBI; DSB-ob].</summary>
+    /// <summary>Whether a view is early enough for an access whose translation another CPU's invalidation hides: [tr-ib^-1; TLBI-after; TLBI; DSB-ob; ext].</summary>
     public bool IsInTime(ReadOnlySpan<ulong> state, int cpu, int view) => _cpus[cpu].Deadline.Get(state) is int deadline && (deadline == 0 || view < deadline);
 
     /// <summary>What a fault comes after: what an access in its place would, and where nothing is mapped all accesses before it, as of the same location.</summary>
@@ -120,15 +122,17 @@ internal sealed partial class ViewMemory
         return 0;
     }
 
-    private int NextInvalidation(ReadOnlySpan<ulong> state, int cpu, int entry, int position)
+    // The first invalidation of an entry for a CPU after a position; 0 for none.
+    private int NextInvalidation(ReadOnlySpan<ulong> state, int cpu, int entry, int position, bool byOthers)
     {
         int count = Writes.Count(state);
         for (position++; position <= count; position++)
         {
             int place = Writes.Place(state, position);
+            bool own = Writes.Cpu(state, position) == cpu;
             bool everywhere = place == PlaceOfInvalidation(entry, here: false) || place == PlaceOfInvalidation(-1, here: false);
             bool here = place == PlaceOfInvalidation(entry, here: true) || place == PlaceOfInvalidation(-1, here: true);
-            if (everywhere || (here && Writes.Cpu(state, position) == cpu))
+            if ((everywhere && !(own && byOthers)) || (here && own && !byOthers))
             {
                 return position;
             }
