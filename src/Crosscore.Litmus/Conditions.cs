@@ -47,6 +47,7 @@ public static class Conditions
             Disjunction any => (string.Join(" \\/ ", any.Parts.Select(part => Format(part, test, InDisjunction))), InDisjunction),
             Implication implies => ($"{Format(implies.Left, test, InDisjunction)} => {Format(implies.Right, test, Loosest)}", Loosest),
             Negation not => ($"not ({Format(not.Part, test, Loosest)})", InConjunction),
+            EqualsValue equal when test.Observables[equal.Left].Register.Fault is not null => ($"{test.Observables[equal.Left]}", InConjunction),
             EqualsValue equal => ($"{test.Observables[equal.Left]}={Format(equal.Value, test, test.Observables[equal.Left].Type)}", InConjunction),
             EqualsObservable same => ($"{test.Observables[same.Left]}={test.Observables[same.Right]}", InConjunction),
             _ => throw new InvalidOperationException($"Crosscore bug: unknown proposition {proposition}"),

@@ -28,7 +28,7 @@ internal sealed class CpuViews
         CleanFloor = layout.Add(fetches ? sizes.Writes : 0);
         Translated = [.. Enumerable.Range(0, tables).Select(_ => Position())];
         Translation = layout.Add(tables > 0 ? sizes.Writes : 0);
-        Deadline = layout.Add(tables > 0 ? sizes.Writes : 0);
+        TranslationTable = layout.Add(tables);
     }
 
     /// <summary>All loads so far (vrOld).</summary>
@@ -85,11 +85,11 @@ internal sealed class CpuViews
     /// <summary>For each entry of the translation tables, the translations by it so far.</summary>
     public BitField[] Translated { get; }
 
-    /// <summary>What the access that is under way was translated by.</summary>
+    /// <summary>The write that the access that is under way was translated by.</summary>
     public BitField Translation { get; }
 
-    /// <summary>The invalidation by another CPU that hides that translation, before which the access must be done; 0 for none.</summary>
-    public BitField Deadline { get; }
+    /// <summary>The entry that it was translated by, plus one; 0 for none that can change.</summary>
+    public BitField TranslationTable { get; }
 }
 
 /// <summary>A CPU's own last store to a cell, which a load of it may be given before it reaches memory.</summary>

@@ -82,23 +82,30 @@ internal sealed partial class ViewMemory
     public void Translate(Span<ulong> state, int cpu, int entry, int position)
     {
         CpuViews views = _cpus[cpu];
+        int table = Array.IndexOf(_tables, entry);
         views.Translation.Set(state, position);
-        views.Deadline.Set(state, 0);
-        if (entry < 0)
+        views.TranslationTable.Set(state, table + 1);
+        if (table < 0)
         {
             return;
         }
 
-        int newer = NextWrite(state, entry, position);
-        views.Deadline.Set(state, newer == 0 ? 0 : NextInvalidation(state, cpu, entry, newer, byOthers: true));
-        Raise(state, views.Translated[Array.IndexOf(_tables, entry)], Math.Max(position, views.FetchFloor.Get(state)));
+        Raise(state, views.Translated[table], Math.Max(position, views.FetchFloor.Get(state)));
 
         // [R-TTD; tr-ib; po; W] and [R-TTD; tr-ib; po; CSE], as what an address depends on.
         views.Control.Raise(state, View.Of(position));
     }
 
     /// <summary>Whether a view is early enough for an access whose translation another CPU's invalidation hides: [tr-ib^-1; TLBI-after; TLBI; DSB-ob; ext].</summary>
-    public bool IsInTime(ReadOnlySpan<ulong> state, int cpu, int view) => _cpus[cpu].Deadline.Get(state) is int deadline && (deadline == 0 || view < deadline);
+    public bool IsInTime(ReadOnlySpan<ulong> state, int cpu, int view)
+    {
+        int table = _cpus[cpu].TranslationTable.Get(state) - 1;
+        int newer = table < 0 ? 0 : NextWrite(state, _tables[table], _cpus[cpu].Translation.Get(state));
+
+        // It may have come into the list only after the translation.
+        int hidden = newer == 0 ? 0 : NextInvalidation(state, cpu, _tables[table], newer, byOthers: true);
+        return hidden == 0 || view < hidden;
+    }
 
     /// <summary>What a fault comes after: what an access in its place would, and where nothing is mapped all accesses before it, as of the same location.</summary>
     public int BeforeFault(ReadOnlySpan<ulong> state, int cpu, View address, bool unmapped)
