@@ -47,14 +47,24 @@ public static class Conditions
             Disjunction any => (string.Join(" \\/ ", any.Parts.Select(part => Format(part, test, InDisjunction))), InDisjunction),
             Implication implies => ($"{Format(implies.Left, test, InDisjunction)} => {Format(implies.Right, test, Loosest)}", Loosest),
             Negation not => ($"not ({Format(not.Part, test, Loosest)})", InConjunction),
-            EqualsValue equal => ($"{test.Observables[equal.Left]}={Format(equal.Value, test.Observables[equal.Left].Type)}", InConjunction),
+            EqualsValue equal when test.Observables[equal.Left].Register.Fault is not null => ($"{test.Observables[equal.Left]}", InConjunction),
+            EqualsValue equal => ($"{test.Observables[equal.Left]}={Format(equal.Value, test, test.Observables[equal.Left].Type)}", InConjunction),
             EqualsObservable same => ($"{test.Observables[same.Left]}={test.Observables[same.Right]}", InConjunction),
             _ => throw new InvalidOperationException($"Crosscore bug: unknown proposition {proposition}"),
         };
         return binds < place ? $"({text})" : text;
     }
 
-    private static string Format(InitialValue value, DataType type) => value.AddressOf is null
-        ? type.Format(value.Number)
-        : value.Element == 0 ? value.AddressOf : $"{value.AddressOf}[{value.Element}]";
+    private static string Format(InitialValue value, LitmusTest test, DataType type)
+    {
+        if (value.Entry is not null)
+        {
+            var layout = new MemoryLayout(test.Variables);
+            return layout.Format(layout.Resolve(value, MemoryLayout.ModelBase), type);
+        }
+
+        return value.AddressOf is null ? type.Format(value.Number)
+            : value.Element == 0 ? value.AddressOf
+            : $"{value.AddressOf}[{value.Element}]";
+    }
 }

@@ -1,4 +1,6 @@
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Syntax.AArch64;
+using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus;
 
@@ -24,11 +26,14 @@ public sealed class MemoryLayout
     /// <param name="variables">The variables.</param>
     public MemoryLayout(IEnumerable<Variable> variables)
     {
-        foreach (Variable variable in variables)
+        // Where pages are translated each variable has one of its own.
+        List<Variable> all = [.. variables];
+        int unit = all.Exists(variable => variable.Translates is not null) ? (int)TableEntry.PageSize : Line;
+        foreach (Variable variable in all)
         {
             _places.Add((variable, Size));
             _offsets.Add(variable.Name, Size);
-            Size += (variable.Size + Line - 1) / Line * Line;
+            Size += (variable.Size + unit - 1) / unit * unit;
         }
     }
 
@@ -46,7 +51,9 @@ public sealed class MemoryLayout
     /// <summary>The bits of an initial value, for memory that starts at an address.</summary>
     /// <param name="value">The value.</param>
     /// <param name="start">The address of offset 0.</param>
-    public ulong Resolve(InitialValue value, ulong start) => value.AddressOf is null
+    public ulong Resolve(InitialValue value, ulong start) => value.Entry is ArmTableEntry entry
+        ? entry.Fields | (entry.OutputAddress is null ? 0 : start + (ulong)OffsetOf(entry.OutputAddress))
+        : value.AddressOf is null
         ? value.Number
         : start + (ulong)(OffsetOf(value.AddressOf) + (value.Element * Find(value.AddressOf).Type.Width));
 
@@ -71,6 +78,13 @@ public sealed class MemoryLayout
             ? $"{variable.Name}[{within / variable.Type.Width}]"
             : $"{variable.Name}+{within}";
     }
+
+    /// <summary>A value as a test would write it.</summary>
+    /// <param name="value">The value.</param>
+    /// <param name="type">Its type.</param>
+    public string Format(ulong value, DataType type) => type == DataType.TableEntry && value != 0
+        ? ArmTableEntry.Format(value, Describe)
+        : Describe(value) ?? type.Format(value);
 
     /// <summary>The type of what lies at a model address; of another width than the variable's, the signed one.</summary>
     /// <param name="address">The address.</param>

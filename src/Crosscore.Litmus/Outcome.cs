@@ -73,8 +73,7 @@ public sealed class Outcome : IEquatable<Outcome>
         for (int index = 0; index < _values.Length; index++)
         {
             Observable observable = test.Observables[index];
-            string value = layout.Describe(_values[index]) ?? observable.Type.Format(_values[index]);
-            parts.Add($"{observable}={value};");
+            parts.Add($"{observable}={layout.Format(_values[index], observable.Type)};");
         }
 
         return string.Join(' ', parts);

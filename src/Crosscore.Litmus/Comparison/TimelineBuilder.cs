@@ -64,7 +64,7 @@ internal sealed class TimelineBuilder
             {
                 TraceEventKind.Serialize or TraceEventKind.ReturnSerializing => TimelineMark.Serialized,
                 TraceEventKind.TakeInterrupt when _words.EntrySerializes => TimelineMark.Serialized,
-                TraceEventKind.FetchStale or TraceEventKind.FetchUnpredictable => TimelineMark.Stale,
+                TraceEventKind.FetchStale or TraceEventKind.FetchUnpredictable or TraceEventKind.TranslateStale => TimelineMark.Stale,
                 _ => TimelineMark.None,
             },
             After = [.. happened.Cores.Select(Lane)],

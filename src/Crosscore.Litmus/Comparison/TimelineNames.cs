@@ -51,7 +51,7 @@ internal sealed class TimelineNames
     /// <summary>A value as it stands at a place.</summary>
     public string Value(ulong address, int width, ulong value) => Kernel(address) switch
     {
-        null => _verdict.Layout.Describe(value) ?? _verdict.Layout.TypeAt(address, width).Format(value),
+        null => _verdict.Layout.Format(value, _verdict.Layout.TypeAt(address, width)),
         (KernelVariable { Type: KernelType.Bool }, _) => value != 0 ? "true" : "false",
         (KernelVariable { Type: KernelType.Task }, _) => value == 0 ? "none" : Task((int)value - 1),
         (KernelVariable { Type: KernelType.Mm }, _) => value == 0 ? "none" : Space((int)value - 1),

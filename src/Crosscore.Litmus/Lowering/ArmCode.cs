@@ -91,7 +91,8 @@ internal sealed class ArmCode
         int[] columns = [thread.Id, .. ReachableFrom(thread).Select(other => other.Id)];
         IEnumerable<(int, int)> returns = columns.SelectMany(column => _test.Threads[column].ArmCode
             .Select((instruction, index) => (instruction, index))
-            .Where(entry => entry.instruction.Opcode is ArmOpcode.BranchLink or ArmOpcode.BranchLinkRegister or ArmOpcode.SupervisorCall or ArmOpcode.Undefined)
+            .Where(entry => entry.instruction.Opcode is ArmOpcode.BranchLink or ArmOpcode.BranchLinkRegister or ArmOpcode.SupervisorCall or ArmOpcode.Undefined
+                || (_test.HasTables && entry.instruction.Operands.OfType<ArmMemory>().Any()))
             .SelectMany(entry => (IEnumerable<(int, int)>)[(column, entry.index), (column, entry.index + 1)]));
         return _taken.Where(place => columns.Contains(place.Thread)).Concat(returns).Distinct();
     }

@@ -1,3 +1,4 @@
+using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Syntax.AArch64;
 using Crosscore.Model;
 using Crosscore.Model.Programs;
@@ -40,6 +41,7 @@ internal sealed partial class ArmLowering
                 JumpThrough(target);
                 break;
             case ArmOpcode.SupervisorCall:
+                NoteFault(index, FaultKind.SupervisorCall);
                 TakeException(CodeLayout.AddressOf(_column, index + 1));
                 break;
             case ArmOpcode.Undefined:
@@ -97,19 +99,15 @@ internal sealed partial class ArmLowering
 
     private void Fault(int index)
     {
-        string? label = Test.Threads[_column].Labels.Where(label => label.Value == index).Select(label => label.Key).FirstOrDefault();
-        if (Test.Observables.Select(observed => observed.Register).FirstOrDefault(register => register.Fault == $"P{_column}:{label}") is { Fault: not null } fault)
+        NoteFault(index, FaultKind.UndefinedInstruction);
+        if (Thread.Handler < 0 && _translation.Return == FaultReturn.Retry)
         {
-            Emit(MicroOp.Copy(ModelRegister(fault), Operand.Number(1)));
-        }
-
-        if (Thread.Handler < 0)
-        {
+            // Tried again it faults again, and again: where nobody has a handler for it the thread is at its end.
             Emit(MicroOp.Plain(MicroOpKind.Halt));
             return;
         }
 
-        TakeException(CodeLayout.AddressOf(_column, index));
+        LeaveFault(index);
     }
 
     // Entry to the handler synchronises the context, and so does the way back. A supervisor call that nobody handles comes back at once.

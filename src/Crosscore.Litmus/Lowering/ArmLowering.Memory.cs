@@ -7,14 +7,16 @@ namespace Crosscore.Litmus.Lowering;
 /// <summary>Instructions that access memory.</summary>
 internal sealed partial class ArmLowering
 {
-    private void LowerAccess(ArmInstruction instruction)
+    private void LowerAccess(ArmInstruction instruction, int index)
     {
         var memory = (ArmMemory)instruction.Operands[^1];
         ArmMnemonic mnemonic = instruction.Mnemonic;
         var first = (ArmRegister)instruction.Operands[0];
         ArmRegister second = instruction.Operands.Count > 2 ? (ArmRegister)instruction.Operands[1] : first;
         int width = mnemonic.AccessWidth != 0 ? mnemonic.AccessWidth : second.Width;
-        Operand address = Address(memory, out Operand? written);
+        Operand virtualAddress = Address(memory, out Operand? written);
+        Operand entry = LowerTranslation(virtualAddress, instruction.Opcode is not (ArmOpcode.Load or ArmOpcode.LoadPair), index);
+        Operand address = Physical(entry, virtualAddress);
         switch (instruction.Opcode)
         {
             case ArmOpcode.Load:
@@ -22,17 +24,18 @@ internal sealed partial class ArmLowering
                 break;
             case ArmOpcode.LoadPair:
                 // Two accesses of one register each, in no order but what they ask for themselves. The second register may be the base.
-                Operand next = Compute(static (a, b) => a + b, address, Operand.Number((ulong)width));
+                Operand next = Physical(entry, Compute(static (a, b) => a + b, virtualAddress, Operand.Number((ulong)width)));
                 address = first.Number == memory.Base.Number ? Compute(static (a, _) => a, address, default) : address;
                 LowerLoad(first, address, width, mnemonic);
                 LowerLoad(second, next, width, mnemonic);
                 break;
             case ArmOpcode.Store:
-                Emit(MicroOp.Store(address, Read(first, width), width) with { Order = mnemonic.StoreOrder });
+                Emit(MicroOp.Store(address, Read(first, width), width) with { Order = mnemonic.StoreOrder | _translated });
                 break;
             case ArmOpcode.StorePair:
-                Emit(MicroOp.Store(address, Read(first, width), width) with { Order = mnemonic.StoreOrder });
-                Emit(MicroOp.Store(Compute(static (a, b) => a + b, address, Operand.Number((ulong)width)), Read(second, width), width) with { Order = mnemonic.StoreOrder });
+                Emit(MicroOp.Store(address, Read(first, width), width) with { Order = mnemonic.StoreOrder | _translated });
+                next = Physical(entry, Compute(static (a, b) => a + b, virtualAddress, Operand.Number((ulong)width)));
+                Emit(MicroOp.Store(next, Read(second, width), width) with { Order = mnemonic.StoreOrder | _translated });
                 break;
             case ArmOpcode.StoreExclusive:
                 LowerStoreExclusive(first, second, address, width, mnemonic);
@@ -73,7 +76,7 @@ internal sealed partial class ArmLowering
     private void LowerLoad(ArmRegister destination, Operand address, int width, ArmMnemonic mnemonic)
     {
         int loaded = Temporary();
-        Emit(MicroOp.Load(loaded, address, width) with { Order = mnemonic.LoadOrder });
+        Emit(MicroOp.Load(loaded, address, width) with { Order = mnemonic.LoadOrder | _translated });
         Operand value = Operand.Of(loaded);
         Write(destination, mnemonic.IsSigned
             ? Compute((a, _) => DataType.Truncate(ArmArithmetic.SignExtend(a, width), destination.Width), value, default)
@@ -87,7 +90,7 @@ internal sealed partial class ArmLowering
         Emit(MicroOp.TryReservation(failed, address, width));
         int branch = Ops.Count;
         Emit(MicroOp.Branch(Operand.Of(failed), 0) with { IsPredicate = true });
-        Emit(MicroOp.Store(address, value, width) with { Order = mnemonic.StoreOrder });
+        Emit(MicroOp.Store(address, value, width) with { Order = mnemonic.StoreOrder | _translated });
         Ops[branch] = Ops[branch] with { Target = Ops.Count };
 
         // What is written here depends on nothing: whether it succeeds may be known before the store is done (Arm ARM B2.3, dependencies through registers).
@@ -101,8 +104,8 @@ internal sealed partial class ArmLowering
         bool returns = instruction.Opcode != ArmOpcode.StoreModified && !(instruction.Opcode == ArmOpcode.CompareAndSwap ? first : second).IsZero;
 
         // A load whose result nobody takes is no acquire load (Arm ARM B2.3.x, C6 of each instruction).
-        AccessOrder load = returns ? mnemonic.LoadOrder : AccessOrder.Atomic | AccessOrder.NoReturn;
-        AccessOrder store = returns ? mnemonic.StoreOrder : mnemonic.StoreOrder & ~AccessOrder.OrdersLater;
+        AccessOrder load = _translated | (returns ? mnemonic.LoadOrder : AccessOrder.Atomic | AccessOrder.NoReturn);
+        AccessOrder store = _translated | (returns ? mnemonic.StoreOrder : mnemonic.StoreOrder & ~AccessOrder.OrdersLater);
         Operand operand = Read(instruction.Opcode == ArmOpcode.CompareAndSwap ? second : first, width);
         Operand expected = instruction.Opcode == ArmOpcode.CompareAndSwap ? Read(first, width) : default;
         int loaded = Temporary();

@@ -18,10 +18,11 @@ internal sealed partial class ArmLowering : ThreadLowering
     // The column whose code is being lowered, which need not be the thread's own.
     private int _column;
 
-    public ArmLowering(LitmusTest test, LitmusThread thread, MemoryLayout layout, KernelLowering? kernel, ArmCode code)
+    public ArmLowering(LitmusTest test, LitmusThread thread, MemoryLayout layout, KernelLowering? kernel, ArmCode code, TestTranslation translation)
         : base(test, thread, layout, kernel)
     {
         _code = code;
+        _translation = translation;
         LowerColumn(thread);
         foreach (LitmusThread other in code.ReachableFrom(thread))
         {
@@ -108,7 +109,7 @@ internal sealed partial class ArmLowering : ThreadLowering
                 break;
             case ArmOpcode.Load or ArmOpcode.LoadPair or ArmOpcode.Store or ArmOpcode.StorePair or ArmOpcode.StoreExclusive or ArmOpcode.CompareAndSwap or ArmOpcode.Swap
                 or ArmOpcode.LoadAndModify or ArmOpcode.StoreModified:
-                LowerAccess(instruction);
+                LowerAccess(instruction, index);
                 break;
             case ArmOpcode.Barrier:
                 Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = instruction.Mnemonic.Fence });
@@ -116,6 +117,9 @@ internal sealed partial class ArmLowering : ThreadLowering
             case ArmOpcode.CleanCode or ArmOpcode.InvalidateCode:
                 Operand line = instruction.Operands is [_, ArmRegister register] ? Read(register) : Operand.Number(0);
                 Emit(MicroOp.Maintain(instruction.Opcode == ArmOpcode.CleanCode ? MicroOpKind.CleanCode : MicroOpKind.InvalidateCode, line));
+                break;
+            case ArmOpcode.InvalidateTranslation:
+                LowerInvalidation(instruction);
                 break;
             case ArmOpcode.ReadSystem:
                 var destination = (ArmRegister)instruction.Operands[0];

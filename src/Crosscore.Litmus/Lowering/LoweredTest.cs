@@ -26,9 +26,20 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
             throw new LitmusException(test.File, clash.Position, $"found the location {clash.Name}, which is a variable of the design {design!.Name} too; expected another name");
         }
 
+        if (design is not null && test.HasTables)
+        {
+            throw new LitmusException(test.File, test.Variables.First(variable => variable.Translates is not null).Position, "found translation tables; expected none in a test on a kernel design");
+        }
+
         var code = new ArmCode(test);
+        if (test.HasTables && code.Memory.Any())
+        {
+            throw new LitmusException(test.File, test.Variables.First(variable => variable.Translates is not null).Position, "found translation tables and code that changes; expected one of them");
+        }
+
+        TestTranslation translation = TestTranslation.Of(test);
         ThreadLowering[] threads = [.. test.Threads.Select(thread => test.Architecture == Architecture.AArch64
-            ? (ThreadLowering)new ArmLowering(test, thread, layout, kernel, code)
+            ? (ThreadLowering)new ArmLowering(test, thread, layout, kernel, code, translation)
             : new X86Lowering(test, thread, layout, kernel))];
         var program = new ModelProgram
         {
@@ -41,6 +52,7 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
                 AddressTaken = taken.Contains(variable.Name),
                 IsCode = variable.IsCode,
                 IsUnmapped = variable.IsUnmapped,
+                TranslatesPage = variable.Translates is string page ? layout.ModelAddressOf(page) : null,
             }).Concat(code.Memory).Concat(kernel?.Memory ?? [])],
             Observations = [.. test.Observables.Select(observable => observable.Variable is Variable variable
                 ? Observation.OfMemory(layout.ModelAddressOf(variable.Name) + (ulong)(observable.Element * variable.Type.Width), variable.Type.Width)
@@ -70,6 +82,7 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
         IEnumerable<InitialValue> initial = test.Variables.SelectMany(variable => variable.InitialValues)
             .Concat(test.Threads.SelectMany(thread => thread.InitialRegisters.Values));
         HashSet<string> taken = [.. initial.Where(value => value.AddressOf is not null).Select(value => value.AddressOf!)];
+        taken.UnionWith(TestTranslation.Entries(test).Select(entry => entry.OutputAddress).OfType<string>());
         foreach (X86Instruction instruction in test.Threads.SelectMany(thread => thread.Code))
         {
             if (instruction.Opcode == X86Opcode.Call)

@@ -83,7 +83,15 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         scanner.Expect("[", "after locations");
         while (!scanner.Accept("]"))
         {
-            ParsePlace();
+            if (IsFault())
+            {
+                ParseFault();
+            }
+            else
+            {
+                ParsePlace();
+            }
+
             // A type may follow, as in "0:rax uint64_t;": only the initial state declares types, so it must be repeated there.
             Token type = scanner.Peek();
             if (type.Kind == TokenKind.Name && DataType.TryParse(type.Text, out _))
@@ -202,7 +210,7 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
 
     private Raw ParseAtom()
     {
-        if (scanner.Peek().IsName("fault") && scanner.PeekSecond().Is("("))
+        if (IsFault())
         {
             return ParseFault();
         }
@@ -244,6 +252,13 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
 
         scanner.Accept("&");
         token = scanner.Next();
+        if (token.Is("("))
+        {
+            InitialValue entry = state.ParseTableEntry(token, left.Variable is null ? null : InitialState.PageOf(left.Variable));
+            state.NoteTableEntry(left.Thread, left.Register, left.Position);
+            return new RawValue(left, entry, token.Position);
+        }
+
         if (state.ParseCodeValue(token) is InitialValue code)
         {
             return new RawValue(left, code, token.Position);
@@ -252,7 +267,7 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         return token.Kind switch
         {
             TokenKind.Number => new RawValue(left, new InitialValue(token.Value), token.Position),
-            TokenKind.Name => new RawValue(left, state.AddressOf(token.Text, ParseElement() is int index and >= 0 ? index : 0, token.Position), token.Position),
+            TokenKind.Name => new RawValue(left, state.AddressOf(state.LocationName(token), ParseElement() is int index and >= 0 ? index : 0, token.Position), token.Position),
             _ => throw scanner.Unexpected(token, "a number, a location or a register"),
         };
     }
@@ -265,7 +280,9 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
     private bool IsLabel(Token token) => architecture == Architecture.AArch64 && LitmusParser.ThreadNumber(token) is not null
         && !ArmParser.TryRegister(scanner.PeekThird().Text, out _, out _);
 
-    // "fault(P0:L0)", "fault(P0:L0,x)", "fault(P0:L0,UndefinedInstruction)": did the instruction there fault?
+    private bool IsFault() => scanner.Peek().IsName("fault") && scanner.PeekSecond().Is("(");
+
+    // "fault(P0:L0)", "fault(P0:L0,x)", "fault(P0,x,MMU:Translation)": did the instruction there fault, accessing this, in that way?
     private RawValue ParseFault()
     {
         Token first = scanner.Next();
@@ -274,30 +291,47 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         int? thread = column.Kind == TokenKind.Number ? (int)column.Value : LitmusParser.ThreadNumber(column);
         if (thread is null || thread >= threadCount)
         {
-            throw scanner.Unexpected(column, "the column of the label, such as P0");
+            throw scanner.Unexpected(column, "the column of the instruction, such as P0");
         }
 
-        scanner.Expect(":", "between column and label");
-        Token label = scanner.Next();
-        if (label.Kind != TokenKind.Name)
+        var question = new FaultQuestion(thread.Value, null, null, null);
+        if (scanner.Accept(":"))
         {
-            throw scanner.Unexpected(label, "a label");
-        }
-
-        if (scanner.Accept(","))
-        {
-            Token kind = scanner.Next();
-            if (!kind.IsName("UndefinedInstruction"))
+            Token label = scanner.Next();
+            if (label.Kind != TokenKind.Name)
             {
-                throw scanner.Unexpected(kind, "UndefinedInstruction (faults of translation are not modelled)");
+                throw scanner.Unexpected(label, "a label");
             }
+
+            state.NoteLabel($"P{thread}:{label.Text}", label.Position);
+            question = question with { Label = label.Text };
+        }
+
+        while (scanner.Accept(","))
+        {
+            question = ParseFaultPart(question);
         }
 
         scanner.Expect(")", "after the fault");
-        state.NoteLabel($"P{thread}:{label.Text}", label.Position);
-        var place = new Place(thread.Value, new TestRegister(architecture, 0) { Fault = $"P{thread}:{label.Text}" }, null, -1, first.Position);
+        var place = new Place(thread.Value, new TestRegister(architecture, 0) { Fault = question }, null, -1, first.Position);
         _places.Add(place);
         return new RawValue(place, new InitialValue(1), first.Position);
+    }
+
+    private FaultQuestion ParseFaultPart(FaultQuestion question)
+    {
+        Token part = scanner.Next();
+        string text = part.Text + (scanner.Accept(":") ? ":" + scanner.Next().Text : "");
+        if (FaultKindNames.Find(text) is FaultKind kind)
+        {
+            return question with { Kind = kind };
+        }
+
+        string kinds = string.Join(", ", Enum.GetValues<FaultKind>().Select(known => known.Name()));
+        string location = part.Kind == TokenKind.Name && text == part.Text ? state.LocationName(part) : "";
+        return state.Knows(location) && question.Location is null
+            ? question with { Location = location }
+            : throw scanner.Error(part.Position, $"found '{text}', expected a location of the test or one of {kinds}");
     }
 
     private Place ParsePlace()
@@ -323,6 +357,7 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
                 throw scanner.Unexpected(name, "a location such as [x], or a register such as 0:rax");
             }
 
+            string location = state.LocationName(name);
             int element = -1;
             if (bracketed && first.Is("["))
             {
@@ -334,12 +369,12 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             }
 
             // A new location would be zero for ever; the condition that it was meant for would be about nothing.
-            if (!state.Knows(name.Text))
+            if (!state.Knows(location))
             {
                 throw scanner.Error(name.Position, $"found '{name.Text}', which neither the initial state nor an instruction names");
             }
 
-            place = new Place(-1, default, name.Text, element, name.Position);
+            place = new Place(-1, default, location, element, name.Position);
         }
 
         _places.Add(place);

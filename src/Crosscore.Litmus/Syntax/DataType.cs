@@ -16,9 +16,12 @@ public sealed record DataType(string Name, int Width, bool Signed)
     /// <summary>A pointer to a location of the test.</summary>
     public static DataType Pointer { get; } = new("void*", 8, false);
 
+    /// <summary>An entry of a translation table.</summary>
+    public static DataType TableEntry { get; } = new("pteval_t", 8, false);
+
     private static readonly Dictionary<string, DataType> Known = new DataType[]
     {
-        Int,
+        Int, TableEntry,
         new("char", 1, true), new("short", 2, true), new("long", 8, true),
         new("int8_t", 1, true), new("int16_t", 2, true), new("int32_t", 4, true), new("int64_t", 8, true),
         new("uint8_t", 1, false), new("uint16_t", 2, false), new("uint32_t", 4, false), new("uint64_t", 8, false),

@@ -1,3 +1,6 @@
+using Crosscore.Litmus.Syntax.AArch64;
+using Crosscore.Model.Programs;
+
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>
@@ -28,6 +31,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         public bool IsCode { get; set; }
 
         public bool IsUnmapped { get; set; }
+
+        public string? Translates { get; init; }
 
         public bool Set { get; set; }
 
@@ -104,7 +109,7 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
 
         return _order.ConvertAll(location =>
         {
-            DataType type = location.Type ?? Undeclared(location.Values[0], location.WidestAccess);
+            DataType type = location.Translates is not null ? DataType.TableEntry : location.Type ?? Undeclared(location.Values[0], location.WidestAccess);
             foreach (InitialValue value in location.Values.Where(value => !value.IsAddress && !type.CanHold(value.Number)))
             {
                 throw scanner.Error(location.Position, $"found the initial value {(long)value.Number} of {location.Name}, which its type {type.Name} cannot hold");
@@ -123,6 +128,7 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
                 IsArray = location.IsArray,
                 IsCode = location.IsCode,
                 IsUnmapped = location.IsUnmapped,
+                Translates = location.Translates,
                 InitialValues = Array.ConvertAll(location.Values, value => value with { Number = type.Truncate(value.Number) }),
             };
         });
@@ -136,7 +142,7 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
     /// <summary>The declared type of a register, if any.</summary>
     public DataType? RegisterType(int thread, TestRegister register) =>
         _registers.TryGetValue((thread, register), out RegisterEntry? entry)
-            ? entry.Type ?? (entry.Value.IsAddress ? DataType.Pointer : null)
+            ? entry.Type ?? (entry.Value.IsAddress ? DataType.Pointer : entry.Value.Entry is not null ? DataType.TableEntry : null)
             : null;
 
     /// <summary>The highest thread that the initial state names, with the place, to check it against the columns.</summary>
@@ -160,12 +166,87 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         name = Resolve(name);
         if (!_locations.TryGetValue(name, out Location? location))
         {
-            location = new Location(name, position);
+            string? page = PageOf(name);
+            location = new Location(name, position) { Translates = page };
+            if (page is not null)
+            {
+                Find(page, position);
+                location.Values = [new InitialValue(0) { Entry = ArmTableEntry.Default(page) }];
+            }
+
             _locations.Add(name, location);
             _order.Add(location);
         }
 
         return location;
+    }
+
+    /// <summary>
+    /// The location that a name begins, which may be followed by more: <c>PTE(x)</c>, in older tests <c>pte_x</c>, is the entry of the page of x, and <c>PA(x)</c> or
+    /// <c>phy_x</c> the memory that x has when nothing is said of its page.
+    /// </summary>
+    public string LocationName(Token name)
+    {
+        if (architecture != Architecture.AArch64)
+        {
+            return name.Text;
+        }
+
+        bool entry = name.Text == "PTE";
+        if ((entry || name.Text == "PA") && scanner.Accept("("))
+        {
+            Token inner = scanner.Next();
+            if (inner.Kind != TokenKind.Name)
+            {
+                throw scanner.Unexpected(inner, "a location");
+            }
+
+            scanner.Expect(")", "after the location");
+            return entry ? TableOf(inner.Text, inner.Position) : inner.Text;
+        }
+
+        return name.Text.StartsWith("pte_", StringComparison.Ordinal) ? TableOf(name.Text[4..], name.Position)
+            : name.Text.StartsWith("phy_", StringComparison.Ordinal) ? name.Text[4..]
+            : name.Text;
+    }
+
+    /// <summary>The location whose page an entry translates; <see langword="null"/> where a location is no entry.</summary>
+    public static string? PageOf(string name) => name.StartsWith("PTE(", StringComparison.Ordinal) ? name[4..^1] : null;
+
+    /// <summary>Reads an entry of a translation table.</summary>
+    /// <param name="opening">The parenthesis.</param>
+    /// <param name="page">The location that it is for, which is where it leads unless it says otherwise; <see langword="null"/> where that is not known.</param>
+    public InitialValue ParseTableEntry(Token opening, string? page)
+    {
+        ArmTableEntry entry = ArmTableEntry.Parse(scanner, token =>
+        {
+            string name = LocationName(token);
+            return name == token.Text ? throw scanner.Unexpected(token, "a physical address such as PA(x)") : Find(name, token.Position).Name;
+        });
+        if (entry.OutputAddress is null && page is null && (entry.Fields & TableEntry.Valid) != 0)
+        {
+            throw scanner.Error(opening.Position, "found an entry that does not say where it leads, expected oa:PA(x)");
+        }
+
+        return new InitialValue(0) { Entry = entry with { OutputAddress = entry.OutputAddress ?? page } };
+    }
+
+    /// <summary>Notes that the condition compares a register with an entry of a translation table.</summary>
+    public void NoteTableEntry(int thread, TestRegister register, SourcePosition position)
+    {
+        if (thread >= 0 && RegisterType(thread, register) is null)
+        {
+            _registers[(thread, register)] = _registers.TryGetValue((thread, register), out RegisterEntry? known)
+                ? known with { Type = DataType.TableEntry }
+                : new RegisterEntry(DataType.TableEntry, default, false, position);
+        }
+    }
+
+    private string TableOf(string location, SourcePosition position)
+    {
+        string name = ArmTableEntry.NameFor(Resolve(location));
+        Find(name, position);
+        return name;
     }
 
     private void ParseEntry()
@@ -245,7 +326,7 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         bool set = scanner.Accept("=");
         if (set)
         {
-            value = ParseValue();
+            value = ParseValue(page: null);
         }
 
         if (_registers.TryGetValue((thread, register), out RegisterEntry? earlier) && earlier.Set && set)
@@ -274,15 +355,16 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
                 : "a location or a register such as 0:rax");
         }
 
+        string text = LocationName(name);
         if (bracketed)
         {
             scanner.Expect("]", "after the location");
         }
 
-        Location location = Find(name.Text, name.Position);
+        Location location = Find(text, name.Position);
         if (location.Set)
         {
-            throw scanner.Error(name.Position, $"found a second declaration of {name.Text}");
+            throw scanner.Error(name.Position, $"found a second declaration of {text}");
         }
 
         location.Set = true;
@@ -321,7 +403,13 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
                 throw scanner.Unexpected(scanner.Peek(), "the elements in braces");
             }
 
-            location.Values = [ParseValue()];
+            Token value = scanner.Peek();
+            location.Values = [ParseValue(location.Translates)];
+            if (location.Translates is not null && location.Values[0].Entry is null)
+            {
+                throw scanner.Error(value.Position, $"found a value of {text}, expected an entry such as (oa:PA({location.Translates}), valid:1)");
+            }
+
             return;
         }
 
@@ -334,7 +422,7 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         var values = new List<InitialValue>();
         do
         {
-            values.Add(ParseValue());
+            values.Add(ParseValue(page: null));
         }
         while (scanner.Accept(","));
         scanner.Expect("}", "after the last element");
@@ -396,6 +484,41 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
 
     }
 
+    /// <summary>
+    /// Where the entry of a label's page leads to the memory of locations, these are other names of the label's code. Call it when the columns are known, before
+    /// <see cref="ResolveLabels"/>.
+    /// </summary>
+    /// <param name="labelOf">The label of a name with its column; <see langword="null"/> where there is none.</param>
+    public void JoinCode(Func<string, string?> labelOf)
+    {
+        foreach (Location table in _order.Where(location => location.Translates is string page && labelOf(page) is not null).ToList())
+        {
+            string label = labelOf(table.Translates!)!;
+            string memory = table.Values[0].Entry!.OutputAddress!;
+            string? MemoryOf(Location location) => _locations.TryGetValue(ArmTableEntry.NameFor(location.Name), out Location? own)
+                ? own.Values[0].Entry!.OutputAddress : location.Name;
+            List<Location> names = [.. _order.Where(location => location.Translates is null && labelOf(location.Name) is null && MemoryOf(location) == memory)];
+            if (names.Count == 0 || names.Find(location => location.Set) is not null)
+            {
+                throw scanner.Error(table.Position, $"found the page of the label {table.Translates}, expected that it leads to that of a location without a value of its own");
+            }
+
+            foreach (string name in names.Select(location => location.Name).Append(table.Translates!).SelectMany(name => (string[])[name, ArmTableEntry.NameFor(name)]).ToList())
+            {
+                _order.RemoveAll(location => location.Name == name);
+                _locations.Remove(name);
+            }
+
+            InitialValue Join(InitialValue value) => names.Exists(location => location.Name == value.AddressOf) ? Label(label, table.Position) : value;
+            foreach ((int, TestRegister) register in _registers.Keys.ToList())
+            {
+                _registers[register] = _registers[register] with { Value = Join(_registers[register].Value) };
+            }
+
+            _addresses.RemoveAll(used => names.Exists(location => location.Name == used.Name));
+        }
+    }
+
     /// <summary>Checks that all labels that were named exist; call it when everything has been read.</summary>
     public void CheckLabels()
     {
@@ -446,13 +569,13 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         return new InitialValue(opcode) { Instruction = text };
     }
 
-    private InitialValue ParseValue()
+    private InitialValue ParseValue(string? page)
     {
         scanner.Accept("&");
         Token token = scanner.Next();
-        if (token.Is("("))
+        if (architecture == Architecture.AArch64 && token.Is("("))
         {
-            throw scanner.Unexpected(token, "a number or the name of a location (entries of translation tables are not modelled)");
+            return ParseTableEntry(token, page);
         }
 
         if (ParseCodeValue(token) is InitialValue code)
@@ -470,6 +593,7 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
             throw scanner.Unexpected(token, "a number or the name of a location");
         }
 
+        string name = LocationName(token);
         int element = 0;
         if (scanner.Accept("["))
         {
@@ -483,6 +607,6 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
             scanner.Expect("]", "after the index");
         }
 
-        return AddressOf(token.Text, element, token.Position);
+        return AddressOf(name, element, token.Position);
     }
 }

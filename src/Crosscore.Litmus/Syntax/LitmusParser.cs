@@ -93,6 +93,7 @@ public sealed class LitmusParser
 
         _state.Parse();
         List<ColumnBuilder> columns = ParseColumns();
+        _state.JoinCode(name => columns.Find(column => column.Find(name) is not null) is ColumnBuilder column ? $"P{column.Id}:{name}" : null);
         _state.ResolveLabels(label => AddressOfLabel(columns, label));
         NoteAccesses(columns);
         (int highest, SourcePosition mention) = _state.HighestThread();

@@ -62,6 +62,9 @@ public sealed record LitmusTest
         : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode is X86Opcode.Rseq or X86Opcode.RseqCpu)) ? "it has restartable sections"
         : System.IsPlain ? null
         : "it places its threads on CPUs";
+
+    /// <summary>Whether it looks at translation tables, so that accesses are translated.</summary>
+    public bool HasTables => Variables.Any(variable => variable.Translates is not null);
 }
 
 /// <summary>How a condition is asked of the final states.</summary>
@@ -95,6 +98,9 @@ public sealed class Variable
     /// <summary>Whether nothing is mapped there at the start: the first store to it maps the page and writes it.</summary>
     public bool IsUnmapped { get; init; }
 
+    /// <summary>The variable whose page it translates, as the entry of a translation table; <see langword="null"/> for ordinary memory.</summary>
+    public string? Translates { get; init; }
+
     /// <summary>Whether it was declared as an array.</summary>
     public required bool IsArray { get; init; }
 
@@ -119,6 +125,9 @@ public readonly record struct InitialValue(ulong Number, string? AddressOf = nul
 
     /// <summary>The instruction whose opcode <see cref="Number"/> is, as written; otherwise <see langword="null"/>.</summary>
     public string? Instruction { get; init; }
+
+    /// <summary>The entry of a translation table that it is; otherwise <see langword="null"/>.</summary>
+    public ArmTableEntry? Entry { get; init; }
 
     /// <summary>Whether it is an address, which takes 8 bytes.</summary>
     public bool IsAddress => AddressOf is not null || Label is not null;

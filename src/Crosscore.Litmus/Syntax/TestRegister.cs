@@ -15,10 +15,8 @@ public enum Architecture
 /// <param name="Number">Its number there: of <see cref="X86Register"/>, or 0 to 30.</param>
 public readonly record struct TestRegister(Architecture Architecture, int Number)
 {
-    /// <summary>
-    /// Not a register but the answer to <c>fault(P0:L0)</c>: one where the instruction at a label faulted, zero otherwise. The label, with its column.
-    /// </summary>
-    public string? Fault { get; init; }
+    /// <summary>Not a register but the answer to a question such as <c>fault(P0:L0)</c>: one where an instruction faulted, zero otherwise.</summary>
+    public FaultQuestion? Fault { get; init; }
 
     /// <summary>The register as one of x86.</summary>
     public X86Register X86 => (X86Register)Number;

@@ -107,6 +107,17 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.CleanCode or MicroOpKind.InvalidateCode:
                 // Every other core keeps its instruction cache coherent by itself.
                 break;
+            case MicroOpKind.Translate:
+                // As one without a TLB.
+                ulong address = _values[op.A.Get(state)];
+                MemoryRegion? table = _setup.Program.Memory.FirstOrDefault(region => region.TranslatesPage == TableEntry.PageOf(address));
+                op.Destination.Set(state, table is null ? _values.Number(TableEntry.Identity(address)) : _memory.Load(state, cpu, _setup.Map.Find(table.Address, table.ElementWidth)));
+                break;
+            case MicroOpKind.Fault:
+                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Fault, op);
+                break;
+            case MicroOpKind.InvalidateTranslation:
+                break;
             case MicroOpKind.RequestFences:
                 RequestFences(state, cpu, code.Id);
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.RequestFences, op);

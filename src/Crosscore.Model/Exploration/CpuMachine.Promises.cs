@@ -176,7 +176,7 @@ internal sealed partial class CpuMachine<TMachine>
             }
             else
             {
-                (place, floor) = Maintenance(origin, cpu, op, op.Kind == MicroOpKind.InvalidateCode);
+                (place, floor) = Maintenance(origin, cpu, op);
             }
 
             if (place >= 0 && floor <= count && (_setup.PromisesFirst || _overtakes[run]))
@@ -187,7 +187,7 @@ internal sealed partial class CpuMachine<TMachine>
 
         // The load of an indivisible or exclusive pair reads what comes right before the store: there is nothing to overtake.
         bool overtakes = !_setup.PromisesFirst && (_overtakes[run] || IsWrite(op)
-            || (op.Kind is MicroOpKind.Load or MicroOpKind.Fetch && (op.Order & (AccessOrder.Atomic | AccessOrder.Exclusive)) == 0));
+            || (op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.Translate && (op.Order & (AccessOrder.Atomic | AccessOrder.Exclusive)) == 0));
         ulong[] next = [.. origin];
         Apply(next, new Move(MoveKind.Step, cpu, choice));
         for (int fused = 0; fused < 1000 && NextStep(next, cpu) == StepKind.Local; fused++)
@@ -304,5 +304,5 @@ internal sealed partial class CpuMachine<TMachine>
         choices.Add(0);
     }
 
-    private static bool HasChoices(CompiledOp op) => IsWrite(op) || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose;
+    private static bool HasChoices(CompiledOp op) => IsWrite(op) || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose or MicroOpKind.Translate or MicroOpKind.Fault;
 }

@@ -23,7 +23,8 @@ internal sealed partial class CpuMachine<TMachine>
         bool interruptible = !inCpuCode && IsInterruptible(op);
         switch (op.Kind)
         {
-            case MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode:
+            case MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode
+                or MicroOpKind.Translate or MicroOpKind.Fault or MicroOpKind.InvalidateTranslation:
                 if (!MayAccess(state, cpu))
                 {
                     return StepKind.Blocked;
@@ -56,7 +57,7 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
-    private static bool IsWrite(CompiledOp op) => op.Kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode;
+    private static bool IsWrite(CompiledOp op) => op.Kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode or MicroOpKind.InvalidateTranslation;
 
     // While the writes are still being promised nobody executes anything.
     private bool MayAccess(ReadOnlySpan<ulong> state, int cpu) => _alone || !_setup.PromisesFirst || (HasBegun(state) && IsFirstUnfinished(state, cpu));
@@ -68,8 +69,27 @@ internal sealed partial class CpuMachine<TMachine>
         switch (op.Kind)
         {
             case MicroOpKind.Load:
-                View address = op.AView.Get(state);
-                _views.Readable(state, cpu, SpanOf(state, op).First, _views.BeforeLoad(state, cpu, address, op.Order), choices);
+                View before = _views.BeforeLoad(state, cpu, op.AView.Get(state), op.Order);
+                int source = SpanOf(state, op).First;
+                _views.Readable(state, cpu, source, before, choices);
+                _views.KeepInTime(state, cpu, source, before, op.Order, choices);
+                break;
+            case MicroOpKind.Translate:
+                int entry = EntryFor(state, op);
+                if (entry < 0)
+                {
+                    choices.Add(0);
+                    break;
+                }
+
+                _views.Translatable(state, cpu, entry, choices);
+                break;
+            case MicroOpKind.Fault:
+                if (_views.IsInTime(state, cpu, _views.BeforeFault(state, cpu, op.AView.Get(state), op.B.Get(state) != 0)))
+                {
+                    choices.Add(0);
+                }
+
                 break;
             case MicroOpKind.Fetch:
                 _views.Fetchable(state, cpu, op.Span.First, choices);
@@ -89,10 +109,17 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.Store:
                 int cell = SpanOf(state, op).First;
                 AddPositions(state, cpu, cell, op.B.Get(state), StoreFloor(state, cpu, cell, op), op.Order, choices);
+                for (int index = choices.Count - 1; index >= 0 && op.Order.HasFlag(AccessOrder.Translated); index--)
+                {
+                    if (!_views.IsInTime(state, cpu, choices[index]))
+                    {
+                        choices.RemoveAt(index);
+                    }
+                }
+
                 break;
             default:
-                bool invalidates = op.Kind == MicroOpKind.InvalidateCode;
-                (int place, int floor) = Maintenance(state, cpu, op, invalidates);
+                (int place, int floor) = Maintenance(state, cpu, op);
                 if (place < 0)
                 {
                     // Of memory that holds no code: nobody fetches what it would change.
@@ -108,9 +135,20 @@ internal sealed partial class CpuMachine<TMachine>
     private int StoreFloor(ReadOnlySpan<ulong> state, int cpu, int cell, CompiledOp op) =>
         _views.BeforeStore(state, cpu, cell, op.AView.Get(state), op.BView.Get(state), op.PickView.Get(state), op.Order);
 
-    private (int Place, int Floor) Maintenance(ReadOnlySpan<ulong> state, int cpu, CompiledOp op, bool invalidates)
+    private int EntryFor(ReadOnlySpan<ulong> state, CompiledOp op) => _views.EntryFor(_values[op.A.Get(state)]);
+
+    private (int Place, int Floor) Maintenance(ReadOnlySpan<ulong> state, int cpu, CompiledOp op)
     {
         ulong address = _values[op.A.Get(state)];
+        if (op.Kind == MicroOpKind.InvalidateTranslation)
+        {
+            // Of a page whose entry never changes: nobody can tell.
+            int entry = _views.EntryFor(address);
+            bool known = _views.HasTables && (address == 0 || entry >= 0);
+            return known ? (_views.PlaceOfInvalidation(entry, op.B.Get(state) != 0), _views.BeforeInvalidation(state, cpu, op.AView.Get(state))) : (-1, 0);
+        }
+
+        bool invalidates = op.Kind == MicroOpKind.InvalidateCode;
         int cell = address == 0 ? -1 : _setup.Map.TryFind(address, out int found) ? found : -2;
         int place = cell == -2 ? -1 : _views.PlaceOfMaintenance(cell, invalidates);
         return (place, place < 0 ? 0 : _views.BeforeMaintenance(state, cpu, cell, op.AView.Get(state), invalidates));
@@ -218,8 +256,11 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.Fetch:
                 FetchRelaxed(state, cpu, op, choice);
                 return pc + 1;
-            case MicroOpKind.CleanCode or MicroOpKind.InvalidateCode:
+            case MicroOpKind.CleanCode or MicroOpKind.InvalidateCode or MicroOpKind.InvalidateTranslation:
                 MaintainRelaxed(state, cpu, op, choice);
+                return pc + 1;
+            case MicroOpKind.Translate:
+                TranslateRelaxed(state, cpu, op, choice);
                 return pc + 1;
             case MicroOpKind.Fence:
                 _views.Fence(state, cpu, op.Fence);
@@ -281,10 +322,23 @@ internal sealed partial class CpuMachine<TMachine>
         Recorder?.Access(cpu, TaskOf(state, cpu), stale ? TraceEventKind.FetchStale : TraceEventKind.Fetch, op, op.Span, value);
     }
 
+    private void TranslateRelaxed(Span<ulong> state, int cpu, CompiledOp op, int position)
+    {
+        int entry = EntryFor(state, op);
+        int value = entry < 0 ? _values.Number(TableEntry.Identity(_values[op.A.Get(state)])) : _views.ValueAt(state, entry, position);
+        _views.Translate(state, cpu, entry, position);
+        op.Destination.Set(state, value);
+        op.DestinationView.Set(state, op.AView.Get(state));
+        if (entry >= 0)
+        {
+            bool old = Recorder is not null && position != _views.Writes.Newest(state, entry, _views.Writes.Count(state));
+            Recorder?.Access(cpu, TaskOf(state, cpu), old ? TraceEventKind.TranslateStale : TraceEventKind.Translate, op, new CellSpan(entry, 1), value);
+        }
+    }
+
     private void MaintainRelaxed(Span<ulong> state, int cpu, CompiledOp op, int position)
     {
-        bool invalidates = op.Kind == MicroOpKind.InvalidateCode;
-        (int place, _) = Maintenance(state, cpu, op, invalidates);
+        (int place, _) = Maintenance(state, cpu, op);
         if (place >= 0)
         {
             if (position <= _views.Writes.Count(state))
@@ -296,11 +350,24 @@ internal sealed partial class CpuMachine<TMachine>
                 _views.Writes.Append(state, cpu, place, 0, promised: false);
             }
 
-            ulong address = _values[op.A.Get(state)];
-            _views.Maintain(state, cpu, address == 0 || !_setup.Map.TryFind(address, out int cell) ? -1 : cell, invalidates, position);
+            if (op.Kind == MicroOpKind.InvalidateTranslation)
+            {
+                _views.Invalidate(state, cpu, position);
+            }
+            else
+            {
+                ulong address = _values[op.A.Get(state)];
+                _views.Maintain(state, cpu, address == 0 || !_setup.Map.TryFind(address, out int cell) ? -1 : cell, op.Kind == MicroOpKind.InvalidateCode, position);
+            }
         }
 
-        Recorder?.Note(cpu, TaskOf(state, cpu), invalidates ? TraceEventKind.InvalidateCode : TraceEventKind.CleanCode, op);
+        TraceEventKind happened = op.Kind switch
+        {
+            MicroOpKind.CleanCode => TraceEventKind.CleanCode,
+            MicroOpKind.InvalidateCode => TraceEventKind.InvalidateCode,
+            _ => TraceEventKind.InvalidateTranslation,
+        };
+        Recorder?.Note(cpu, TaskOf(state, cpu), happened, op);
     }
 
     // An indivisible operation of a kernel that is fully ordered: a full fence, a load of the newest write, a store after it, a full fence.

@@ -172,6 +172,18 @@ public enum TraceEventKind
 
     /// <summary>Code was dropped from all instruction caches.</summary>
     InvalidateCode,
+
+    /// <summary>An address was translated by the entry that memory has.</summary>
+    Translate,
+
+    /// <summary>An address was translated by an entry that memory had once.</summary>
+    TranslateStale,
+
+    /// <summary>An access was not allowed by the entry of its page.</summary>
+    Fault,
+
+    /// <summary>Entries were dropped from TLBs.</summary>
+    InvalidateTranslation,
 }
 
 /// <summary>One event on the way to a state.</summary>

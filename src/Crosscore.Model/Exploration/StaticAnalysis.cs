@@ -147,7 +147,7 @@ internal sealed class StaticAnalysis
 
                 int after = before[index];
                 after = waiting && kind is (MicroOpKind.Fence or MicroOpKind.AtomicBegin or MicroOpKind.Serialize) ? 0 : after;
-                bool counts = waiting ? kind == MicroOpKind.Store && !atomic : kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode;
+                bool counts = waiting ? kind == MicroOpKind.Store && !atomic : kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode or MicroOpKind.InvalidateTranslation;
                 after += counts ? 1 : 0;
                 if (after > limit)
                 {
@@ -233,7 +233,12 @@ internal sealed class StaticAnalysis
     private bool Solve(int index)
     {
         MicroOp op = _ops[index];
-        ulong reads = op.Kind is MicroOpKind.Load or MicroOpKind.Fetch ? CellsOf(op) : 0;
+        ulong reads = op.Kind switch
+        {
+            MicroOpKind.Load or MicroOpKind.Fetch => CellsOf(op),
+            MicroOpKind.Translate => _map.TablesMask,
+            _ => 0,
+        };
         ulong writes = op.Kind == MicroOpKind.Store ? CellsOf(op) : 0;
         bool requests = op.Kind is MicroOpKind.RequestFences or MicroOpKind.AwaitFences;
         ulong live = 0;

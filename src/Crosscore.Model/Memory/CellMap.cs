@@ -66,6 +66,7 @@ internal sealed class CellMap
             ulong mask = new CellSpan(_widths.Count - CellsOf(region), CellsOf(region)).Mask;
             _masks.Add(region.Name, mask);
             AddressTakenMask |= region.AddressTaken ? mask : 0;
+            TablesMask |= region.TranslatesPage is not null ? mask : 0;
             int first = _widths.Count - CellsOf(region);
             bool anywhere = accesses.Any(op => op.Kind == MicroOpKind.Store && !op.A.IsConstant && (op.Region is null ? region.AddressTaken : op.Region == region.Name));
             _written.AddRange(Enumerable.Repeat(anywhere, CellsOf(region)));
@@ -97,6 +98,9 @@ internal sealed class CellMap
 
     /// <summary>The cells that a computed address may name.</summary>
     public ulong AddressTakenMask { get; }
+
+    /// <summary>The cells of translation tables.</summary>
+    public ulong TablesMask { get; }
 
     /// <summary>Whether some region is cut into bytes, so that an access may span several cells.</summary>
     public bool HasByteCells { get; private set; }

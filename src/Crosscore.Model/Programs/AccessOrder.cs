@@ -27,6 +27,9 @@ public enum AccessOrder
 
     /// <summary>The store of an instruction that is acquire and release (CASAL, SWPAL): everything later follows it.</summary>
     OrdersLater = 64,
+
+    /// <summary>An access to where the last <see cref="MicroOpKind.Translate"/> of its thread leads.</summary>
+    Translated = 128,
 }
 
 /// <summary>What a fence keeps in order. The shareability domain makes no difference: all CPUs are in one.</summary>

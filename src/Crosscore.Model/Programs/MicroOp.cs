@@ -92,6 +92,18 @@ public enum MicroOpKind
 
     /// <summary>Drops the code at address A, or with address 0 all code, from the instruction caches of every CPU (IC IVAU, IC IALLUIS).</summary>
     InvalidateCode,
+
+    /// <summary>
+    /// Destination := the entry (<see cref="TableEntry"/>) by which this core may translate the address A: any that its TLB may still hold. It binds the accesses that follow and
+    /// say <see cref="AccessOrder.Translated"/>.
+    /// </summary>
+    Translate,
+
+    /// <summary>The access whose translation came before does not take place: it faults. A is its address; B is 1 where nothing is mapped.</summary>
+    Fault,
+
+    /// <summary>Drops the entry for address A, or with address 0 all entries, from the TLB of every CPU (TLBI VAE1IS and its kind), or with B not zero of this one.</summary>
+    InvalidateTranslation,
 }
 
 /// <summary>Where an operation stands, which decides what may come between it and its neighbours. The default is user mode.</summary>
@@ -199,6 +211,18 @@ public sealed record MicroOp
     public static MicroOp Maintain(MicroOpKind kind, Operand address) => kind is MicroOpKind.CleanCode or MicroOpKind.InvalidateCode
         ? new(kind) { A = address }
         : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation maintains no cache.");
+
+    /// <summary>Makes a <see cref="MicroOpKind.Translate"/>.</summary>
+    public static MicroOp Translate(int destination, Operand address) => new(MicroOpKind.Translate) { Destination = destination, A = address };
+
+    /// <summary>Makes a <see cref="MicroOpKind.Fault"/>.</summary>
+    public static MicroOp Fault(Operand address, Operand unmapped) => new(MicroOpKind.Fault) { A = address, B = unmapped };
+
+    /// <summary>Makes a <see cref="MicroOpKind.InvalidateTranslation"/>.</summary>
+    /// <param name="address">An address in the page, or the constant 0 for all pages.</param>
+    /// <param name="hereOnly">Whether only the TLB of the CPU that executes it is meant.</param>
+    public static MicroOp InvalidateTranslation(Operand address, bool hereOnly) =>
+        new(MicroOpKind.InvalidateTranslation) { A = address, B = Operand.Number(hereOnly ? 1UL : 0) };
 
     /// <summary>Makes a <see cref="MicroOpKind.Fetch"/>.</summary>
     public static MicroOp Fetch(int destination, Operand address, int width) => new(MicroOpKind.Fetch) { Destination = destination, A = address, Width = width };

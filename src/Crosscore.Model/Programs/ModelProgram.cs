@@ -39,6 +39,9 @@ public sealed class MemoryRegion
     /// <summary>Whether nothing can have been fetched from it at the start, because nothing was mapped there.</summary>
     public bool IsUnmapped { get; init; }
 
+    /// <summary>The page whose translation it holds (<see cref="TableEntry"/>); <see langword="null"/> for ordinary memory.</summary>
+    public ulong? TranslatesPage { get; init; }
+
     /// <summary>Whether a computed address may lie in it. Accesses by constant addresses are seen without this.</summary>
     public required bool AddressTaken { get; init; }
 

@@ -33,6 +33,8 @@ public class ArmSyntaxTests
     [InlineData("DSB OSHLD")]
     [InlineData("IC IALLUIS")]
     [InlineData("dc cvau,x0")]
+    [InlineData("TLBI VAAE1IS,X0")]
+    [InlineData("TLBI VMALLE1")]
     [InlineData("membarrier private_expedited_sync_core")]
     public void Instructions_are_understood_and_keep_their_text(string text)
     {
@@ -42,7 +44,9 @@ public class ArmSyntaxTests
 
     [Theory]
     [InlineData("FMOV W0,W1", "found 'FMOV', which is no AArch64 instruction that this project knows")]
-    [InlineData("TLBI VAE1IS,X0", "translation tables are not modelled")]
+    [InlineData("TLBI VAE2IS,X0", "expected TLBI VMALLE1, or TLBI VAE1,Xn")]
+    [InlineData("TLBI VAE1IS", "expected TLBI VMALLE1, or TLBI VAE1,Xn")]
+    [InlineData("AT S1E1R,X0", "address translation instructions are not modelled")]
     [InlineData("CASP X0,X1,X2,X3,[X4]", "exclusive and atomic pairs are not modelled")]
     [InlineData("DMB NSH", "a barrier of one CPU alone, which is not modelled")]
     [InlineData("DMB", "expected one of DMB SY, LD, ST")]
@@ -71,13 +75,29 @@ public class ArmSyntaxTests
     [InlineData("0:X0=P7:L0;", "found P7:L0, but that column has no such label")]
     [InlineData("0:X0=instr:\"FMOV\";", "which is no AArch64 instruction")]
     [InlineData("0:X0=instr:\"B L0\";", "expected an offset such as .+8")]
-    [InlineData("[PTE(x)]=(oa:PA(x));", "expected ']'")]
+    [InlineData("[PTE(x)]=(oa:PA(x), attrs:(Device));", "found 'attrs', expected one of the fields oa, valid, af, db, dbm, el0")]
+    [InlineData("[PTE(x)]=(valid:2);", "expected 0 or 1")]
+    [InlineData("[PTE(x)]=1;", "expected an entry such as (oa:PA(x), valid:1)")]
+    [InlineData("0:X0=(af:1);", "found an entry that does not say where it leads")]
+    [InlineData("0:X0=(oa:x);", "expected a physical address such as PA(x)")]
     [InlineData("0:RAX=1;", "expected a general register such as X0")]
     public void Initial_values_that_mean_nothing_are_errors_at_their_place(string entry, string expected)
     {
         LitmusException error = Tests.Syntax.Litmus.Error($"AArch64 Bad\n{{ {entry} }}\nP0 ;\nL0: NOP ;\nforall true");
         Assert.StartsWith("t.litmus:2:", error.Message);
         Assert.Contains(expected, error.Message);
+    }
+
+    [Theory]
+    [InlineData("[PTE(x)]=(valid:0);")]
+    [InlineData("pte_x=(oa:phy_x,valid:0);")]
+    public void Entries_of_translation_tables_are_values_in_the_present_and_the_older_notation(string entry)
+    {
+        LitmusTest test = Tests.Syntax.Litmus.Parse($"AArch64 Entries\n{{ {entry} 0:X1=PTE(x); pteval_t 0:X2; y=7; }}\nP0 ;\nLDR X2,[X1] ;\nforall (0:X2=(oa:PA(x), valid:0) /\\ [PTE(x)]=(valid:0) /\\ ~fault(P0))");
+        ModelVerdict verdict = Tests.Model.Outcomes.Explore(test, Crosscore.Model.Exploration.CoreKind.AArch64);
+        Assert.Equal(Frequency.Always, verdict.Frequency);
+        Assert.Equal("0:X2=(oa:PA(x), valid:0); fault(P0)=0; [PTE(x)]=(oa:PA(x), valid:0);", Assert.Single(verdict.Allowed).Describe(test, verdict.Layout));
+        Assert.Equal("0:X2=(oa:PA(x), valid:0) /\\ [PTE(x)]=(oa:PA(x), valid:0) /\\ not (fault(P0))", test.Condition.Format(test));
     }
 
     [Fact]

@@ -7,7 +7,7 @@ public enum ArmOpcode
     Nop, Move, MoveKeep, Compute, Compare, Select, Extend, Address,
     Load, LoadPair, Store, StorePair, StoreExclusive, CompareAndSwap, Swap, LoadAndModify, StoreModified,
     Branch, BranchIf, CompareAndBranch, TestAndBranch, BranchLink, BranchRegister, BranchLinkRegister, Return,
-    Barrier, CleanCode, InvalidateCode, ReadSystem, WriteSystem, SupervisorCall, ExceptionReturn, Undefined,
+    Barrier, CleanCode, InvalidateCode, InvalidateTranslation, ReadSystem, WriteSystem, SupervisorCall, ExceptionReturn, Undefined,
 #pragma warning restore CS1591
 
     /// <summary>The end of a column that a fault handler follows.</summary>

@@ -68,7 +68,7 @@ public sealed record ArmMnemonic(string Name, ArmOpcode Opcode)
             new("CBZ", ArmOpcode.CompareAndBranch) { Condition = ArmCondition.Eq }, new("CBNZ", ArmOpcode.CompareAndBranch) { Condition = ArmCondition.Ne },
             new("TBZ", ArmOpcode.TestAndBranch) { Condition = ArmCondition.Eq }, new("TBNZ", ArmOpcode.TestAndBranch) { Condition = ArmCondition.Ne },
             new("DMB", ArmOpcode.Barrier) { Fence = FenceKind.Full }, new("DSB", ArmOpcode.Barrier) { Fence = FenceKind.FullCompletion }, new("ISB", ArmOpcode.Barrier) { Fence = FenceKind.Context },
-            new("DC", ArmOpcode.CleanCode), new("IC", ArmOpcode.InvalidateCode),
+            new("DC", ArmOpcode.CleanCode), new("IC", ArmOpcode.InvalidateCode), new("TLBI", ArmOpcode.InvalidateTranslation),
             new("MRS", ArmOpcode.ReadSystem), new("MSR", ArmOpcode.WriteSystem), new("SVC", ArmOpcode.SupervisorCall), new("ERET", ArmOpcode.ExceptionReturn), new("UDF", ArmOpcode.Undefined),
             new("MEMBARRIER", ArmOpcode.Membarrier), new("SYSCALL", ArmOpcode.Syscall),
             new("LDP", ArmOpcode.LoadPair), new("LDNP", ArmOpcode.LoadPair), new("LDIAPP", ArmOpcode.LoadPair) { LoadOrder = AccessOrder.AcquirePc },

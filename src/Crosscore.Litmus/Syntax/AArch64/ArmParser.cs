@@ -54,7 +54,7 @@ internal sealed class ArmParser(LitmusScanner scanner)
 
     private static string Hint(string name) => name.ToUpperInvariant() switch
     {
-        "TLBI" or "AT" => ": translation tables are not modelled",
+        "AT" => ": address translation instructions are not modelled",
         ['C', 'A', 'S', 'P', ..] or "LDXP" or "LDAXP" or "STXP" or "STLXP" => ": exclusive and atomic pairs are not modelled",
         _ => "",
     };

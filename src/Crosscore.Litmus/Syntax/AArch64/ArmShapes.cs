@@ -38,6 +38,8 @@ internal static class ArmShapes
             ArmOpcode.Return => operands is [] or [ArmRegister],
             ArmOpcode.CleanCode => operands is [ArmWord { Text: "CVAU" or "CIVAC" or "CVAC" }, ArmRegister],
             ArmOpcode.InvalidateCode => operands is [ArmWord { Text: "IVAU" }, ArmRegister] or [ArmWord { Text: "IALLU" or "IALLUIS" }],
+            ArmOpcode.InvalidateTranslation => operands is [ArmWord { Text: "VAE1" or "VAE1IS" or "VAE1OS" or "VAAE1" or "VAAE1IS" or "VAAE1OS" or "VALE1" or "VALE1IS" or "VALE1OS" or "VAALE1" or "VAALE1IS"
+                or "VAALE1OS" or "ASIDE1" or "ASIDE1IS" or "ASIDE1OS" }, ArmRegister { Width: 8 }] or [ArmWord { Text: "VMALLE1" or "VMALLE1IS" or "VMALLE1OS" }],
             ArmOpcode.ReadSystem => operands is [ArmRegister, ArmWord { Text: "ELR_EL1" or "CTR_EL0" }],
             ArmOpcode.WriteSystem => operands is [ArmWord { Text: "ELR_EL1" }, ArmRegister],
             ArmOpcode.SupervisorCall or ArmOpcode.Undefined => operands is [ArmImmediate],
@@ -85,6 +87,7 @@ internal static class ArmShapes
         ArmOpcode.Select => $"{name} with registers and a condition such as EQ",
         ArmOpcode.CleanCode => "DC CVAU,Xn",
         ArmOpcode.InvalidateCode => "IC IVAU,Xn, IC IALLU or IC IALLUIS",
+        ArmOpcode.InvalidateTranslation => "TLBI VMALLE1, or TLBI VAE1,Xn, VAAE1, VALE1, VAALE1 or ASIDE1, each also with IS or OS",
         ArmOpcode.ReadSystem => "MRS Xn,ELR_EL1 or MRS Xn,CTR_EL0",
         ArmOpcode.WriteSystem => "MSR ELR_EL1,Xn",
         ArmOpcode.Branch or ArmOpcode.BranchIf or ArmOpcode.BranchLink => $"{name} and a label of the column",

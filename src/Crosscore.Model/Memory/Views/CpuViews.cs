@@ -5,7 +5,7 @@ namespace Crosscore.Model.Memory.Views;
 /// <summary>What one CPU remembers of memory: Promising-ARM's thread state, with the paper's names in brackets.</summary>
 internal sealed class CpuViews
 {
-    public CpuViews(ViewSizes sizes, int cells, bool fetches, StateLayout layout)
+    public CpuViews(ViewSizes sizes, int cells, bool fetches, int tables, StateLayout layout)
     {
         BitField Position() => layout.Add(sizes.Writes);
         Loads = sizes.Add(layout);
@@ -20,11 +20,15 @@ internal sealed class CpuViews
         ReservedPosition = Position();
         ReservedView = sizes.Add(layout);
         Fetched = layout.Add(fetches ? sizes.Writes : 0);
-        FetchFloor = layout.Add(fetches ? sizes.Writes : 0);
-        Completed = layout.Add(fetches ? sizes.Writes : 0);
+        int implicitReads = fetches || tables > 0 ? sizes.Writes : 0;
+        FetchFloor = layout.Add(implicitReads);
+        Completed = layout.Add(implicitReads);
         Cleaned = layout.Add(fetches ? sizes.Writes : 0);
-        Invalidated = layout.Add(fetches ? sizes.Writes : 0);
+        Invalidated = layout.Add(implicitReads);
         CleanFloor = layout.Add(fetches ? sizes.Writes : 0);
+        Translated = [.. Enumerable.Range(0, tables).Select(_ => Position())];
+        Translation = layout.Add(tables > 0 ? sizes.Writes : 0);
+        TranslationTable = layout.Add(tables);
     }
 
     /// <summary>All loads so far (vrOld).</summary>
@@ -63,7 +67,7 @@ internal sealed class CpuViews
     /// <summary>All instructions fetched so far of code that changes.</summary>
     public BitField Fetched { get; }
 
-    /// <summary>What later fetches must not fall behind: raised by context synchronisation only.</summary>
+    /// <summary>What later fetches and translations must not fall behind: raised by context synchronisation only.</summary>
     public BitField FetchFloor { get; }
 
     /// <summary>What the last DSB found complete, or a context synchronisation waited for: cache maintenance comes after it.</summary>
@@ -72,11 +76,20 @@ internal sealed class CpuViews
     /// <summary>All DC CVAU so far.</summary>
     public BitField Cleaned { get; }
 
-    /// <summary>All IC IVAU so far.</summary>
+    /// <summary>All IC IVAU and TLBI so far.</summary>
     public BitField Invalidated { get; }
 
     /// <summary>What a later DC CVAU must come after, by an earlier full DMB.</summary>
     public BitField CleanFloor { get; }
+
+    /// <summary>For each entry of the translation tables, the translations by it so far.</summary>
+    public BitField[] Translated { get; }
+
+    /// <summary>The write that the access that is under way was translated by.</summary>
+    public BitField Translation { get; }
+
+    /// <summary>The entry that it was translated by, plus one; 0 for none that can change.</summary>
+    public BitField TranslationTable { get; }
 }
 
 /// <summary>A CPU's own last store to a cell, which a load of it may be given before it reaches memory.</summary>

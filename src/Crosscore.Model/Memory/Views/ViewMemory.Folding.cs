@@ -33,7 +33,7 @@ internal sealed partial class ViewMemory
     /// <param name="reads">For each CPU, the cells (<see cref="CellSpan.Mask"/>) that may still be read there.</param>
     public void Fold(Span<ulong> state, int from, ReadOnlySpan<ulong> reads)
     {
-        if (HasCode)
+        if (HasCode || HasTables)
         {
             return;
         }

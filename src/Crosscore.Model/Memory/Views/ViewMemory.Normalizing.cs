@@ -12,6 +12,12 @@ internal sealed partial class ViewMemory
     /// <param name="registers">The views of the registers of what it runs.</param>
     public void Normalize(Span<ulong> state, int cpu, IReadOnlyList<ViewField> registers)
     {
+        if (HasTables)
+        {
+            // What control depended on comes to bind translations, which no load's floor does.
+            return;
+        }
+
         CpuViews views = _cpus[cpu];
         bool promised = Writes.OpenPromise(state, cpu) != 0;
         int reads = views.LoadFloor.Get(state).Read;

@@ -24,9 +24,12 @@ internal sealed partial class ViewMemory
         _cells = map.Count;
         _caches = caches;
         _code = [.. program.Memory.Where(region => region.IsCode).Select(region => map.Find(region.Address, region.ElementWidth).First)];
+        MemoryRegion[] tables = [.. program.Memory.Where(region => region.TranslatesPage is not null)];
+        _tables = [.. tables.Select(region => map.Find(region.Address, region.ElementWidth).First)];
+        _pages = [.. tables.Select(region => region.TranslatesPage!.Value)];
         Sizes = sizes;
-        Writes = new WriteList(sizes.Writes, cpus, _cells + (2 * _code.Length) + 1, memory.Values.LargestNumber, layout);
-        _cpus = [.. Enumerable.Range(0, cpus).Select(_ => new CpuViews(sizes, _cells, _code.Length > 0, layout))];
+        Writes = new WriteList(sizes.Writes, cpus, FirstInvalidation + InvalidationPlaces, memory.Values.LargestNumber, layout);
+        _cpus = [.. Enumerable.Range(0, cpus).Select(_ => new CpuViews(sizes, _cells, _code.Length > 0, _tables.Length, layout))];
     }
 
     public ViewSizes Sizes { get; }
@@ -48,6 +51,12 @@ internal sealed partial class ViewMemory
 
         // [addr], [bob]: what fences and acquire loads put before every later load; a load-acquire also waits for release stores ([L]; po; [A]).
         View before = address | views.LoadFloor.Get(state);
+        if (order.HasFlag(AccessOrder.Translated))
+        {
+            // [tr-ib]
+            before |= View.Of(views.Translation.Get(state));
+        }
+
         return order.HasFlag(AccessOrder.Acquire) ? before | View.Of(views.Release.Get(state)) : before;
     }
 
@@ -78,6 +87,34 @@ internal sealed partial class ViewMemory
         positions.Add(0);
     }
 
+    // Where a load is that reads a write: after it, or, of one's own store, after what that depended on.
+    private View ResultOf(ReadOnlySpan<ulong> state, int cpu, int cell, View before, AccessOrder order, int position)
+    {
+        OwnWrite own = _cpus[cpu].Own[cell];
+        if (!IsOwn(state, own, position))
+        {
+            return before | View.Of(position);
+        }
+
+        // [dob: (addr | data); lrs]: one's own store is given at once; an acquire load of what an indivisible instruction stored waits for its load.
+        int loaded = order.HasFlag(AccessOrder.Acquire) || order.HasFlag(AccessOrder.AcquirePc) ? own.Load.Get(state) : 0;
+        return before | own.View.Get(state) | View.Of(loaded);
+    }
+
+    private static bool IsOwn(ReadOnlySpan<ulong> state, OwnWrite own, int position) => position > 0 && own.Position.Get(state) == position;
+
+    /// <summary>Forgets the writes that a load would read too late for its translation.</summary>
+    public void KeepInTime(ReadOnlySpan<ulong> state, int cpu, int cell, View before, AccessOrder order, List<int> positions)
+    {
+        for (int index = positions.Count - 1; index >= 0 && order.HasFlag(AccessOrder.Translated); index--)
+        {
+            if (!IsInTime(state, cpu, ResultOf(state, cpu, cell, before, order, positions[index]).Read))
+            {
+                positions.RemoveAt(index);
+            }
+        }
+    }
+
     /// <summary>A load reads a write.</summary>
     /// <returns>What its result depends on.</returns>
     public View Load(Span<ulong> state, int cpu, int cell, View address, AccessOrder order, int position)
@@ -85,20 +122,11 @@ internal sealed partial class ViewMemory
         CpuViews views = _cpus[cpu];
         View before = BeforeLoad(state, cpu, address, order);
         OwnWrite own = views.Own[cell];
-        View result;
-        View value;
-        if (position > 0 && own.Position.Get(state) == position)
+        View result = ResultOf(state, cpu, cell, before, order, position);
+        View value = result;
+        if (IsOwn(state, own, position))
         {
-            // [dob: (addr | data); lrs]: one's own store is given at once; an acquire load of what an indivisible instruction stored waits for its load.
-            View given = own.View.Get(state);
-            int loaded = order.HasFlag(AccessOrder.Acquire) || order.HasFlag(AccessOrder.AcquirePc) ? own.Load.Get(state) : 0;
-            result = before | given | View.Of(loaded);
             value = new View(Math.Max(result.Read, own.Value.Get(state)), Math.Max(result.Write, own.Value.Get(state)));
-        }
-        else
-        {
-            result = before | View.Of(position);
-            value = result;
         }
 
         views.Coherence[cell].Raise(state, result | new View(position, position));
@@ -140,6 +168,11 @@ internal sealed partial class ViewMemory
         // [dob], [pob]: addresses, data, control and what decided about them; [bob]: fences and acquire loads; [lws]: coherence, what the CPU read included.
         View before = address | data | pick | views.Control.Get(state) | views.Coherence[cell].Get(state);
         int floor = Math.Max(before.Write, views.StoreFloor.Get(state));
+        if (order.HasFlag(AccessOrder.Translated))
+        {
+            // [tr-ib]
+            floor = Math.Max(floor, views.Translation.Get(state));
+        }
 
         // [bob: po; [L]]
         return order.HasFlag(AccessOrder.Release) ? Math.Max(floor, Math.Max(views.Loads.Get(state).Write, views.Stores.Get(state))) : floor;
@@ -252,7 +285,7 @@ internal sealed partial class ViewMemory
                 Raise(state, views.Completed, stores);
                 break;
             default:
-                // [CSE-ob]: what decided that it is executed, what was completed, and what was fetched before, come before everything after it.
+                // [CSE-ob]: what decided that it is executed, what was completed, and what was fetched or translated before, come before everything after it.
                 View control = views.Control.Get(state);
                 int complete = Math.Max(views.Completed.Get(state), views.Fetched.Get(state));
                 Raise(state, views.FetchFloor, Math.Max(control.Read, complete));

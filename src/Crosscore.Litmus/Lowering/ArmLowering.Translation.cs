@@ -1,0 +1,111 @@
+using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Syntax.AArch64;
+using Crosscore.Model.Programs;
+
+namespace Crosscore.Litmus.Lowering;
+
+/// <summary>Translation of addresses, and faults.</summary>
+internal sealed partial class ArmLowering
+{
+    private readonly TestTranslation _translation;
+
+    // Of an access that was translated; nothing where a test has no tables.
+    private AccessOrder _translated;
+
+    /// <summary>
+    /// Translates an address, if the test has tables. From here on the thread is at the access, with the entry that it is translated by, or has taken a fault.
+    /// </summary>
+    private Operand LowerTranslation(Operand address, bool writes, int index)
+    {
+        _translated = AccessOrder.Plain;
+        if (!Test.HasTables)
+        {
+            return default;
+        }
+
+        int entry = Temporary();
+        Emit(MicroOp.Translate(entry, address));
+        Operand found = Operand.Of(entry);
+        ulong[] tables = [.. Test.Variables.Where(variable => variable.Translates is not null).Select(variable => TableEntry.PageOf(Layout.ModelAddressOf(variable.Name)))];
+        bool unprivileged = _translation.Unprivileged.Contains(Thread.Id);
+        Operand fault = Compute((a, b) => FaultOf(a, writes, unprivileged, unprivileged && Array.IndexOf(tables, TableEntry.PageOf(b)) >= 0), found, address);
+        int branch = Ops.Count + 1;
+        Emit(MicroOp.Branch(Compute(static (a, _) => a == 0 ? 1UL : 0, fault, default), 0) with { IsPredicate = true });
+        Emit(MicroOp.Fault(address, Compute(static (a, _) => a == (ulong)FaultKind.Translation ? 1UL : 0, fault, default)));
+        foreach (TestRegister question in QuestionsAt(index))
+        {
+            ulong? page = question.Fault!.Location is string location ? TableEntry.PageOf(Layout.ModelAddressOf(location)) : null;
+            ulong? kind = (ulong?)question.Fault.Kind;
+            Operand matches = Compute((a, b) => (kind ?? a) == a && (page is null || page == TableEntry.PageOf(b)) ? 1UL : 0, fault, address);
+            int answer = ModelRegister(question);
+            Emit(MicroOp.Compute(answer, static (a, b) => a | b, Operand.Of(answer), matches));
+            UsedTemporaries--;
+        }
+
+        LeaveFault(index);
+        Ops[branch] = Ops[branch] with { Target = Ops.Count };
+        _translated = AccessOrder.Translated;
+        return found;
+    }
+
+    /// <summary>Where an access of a virtual address goes.</summary>
+    private Operand Physical(Operand entry, Operand address) =>
+        _translated == AccessOrder.Plain ? address : Compute(TableEntry.Translate, entry, address);
+
+    private static ulong FaultOf(ulong entry, bool writes, bool unprivileged, bool isTable)
+    {
+        bool permitted = !isTable && (!unprivileged || (entry & TableEntry.Unprivileged) != 0) && (!writes || (entry & TableEntry.ReadOnly) == 0);
+        return (entry & TableEntry.Valid) != TableEntry.Valid ? (ulong)FaultKind.Translation
+            : (entry & TableEntry.Accessed) == 0 ? (ulong)FaultKind.AccessFlag
+            : permitted ? 0 : (ulong)FaultKind.Permission;
+    }
+
+    private IEnumerable<TestRegister> QuestionsAt(int index) => Test.Observables.Select(observed => observed.Register).Where(register => register.Fault is FaultQuestion question
+        && question.Thread == _column && (question.Label is null || Test.Threads[_column].Labels[question.Label] == index));
+
+    private void NoteFault(int index, FaultKind kind)
+    {
+        foreach (TestRegister question in QuestionsAt(index).Where(question => question.Fault!.Location is null && (question.Fault.Kind ?? kind) == kind))
+        {
+            Emit(MicroOp.Copy(ModelRegister(question), Operand.Number(1)));
+        }
+    }
+
+    // To the handler, or as the test says.
+    private void LeaveFault(int index)
+    {
+        if (Thread.Handler >= 0)
+        {
+            TakeException(CodeLayout.AddressOf(_column, index));
+            return;
+        }
+
+        if (_translation.Return == FaultReturn.End)
+        {
+            Emit(MicroOp.Plain(MicroOpKind.Halt));
+            return;
+        }
+
+        // Somebody handles it: there and back the context is synchronised.
+        Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = FenceKind.Context });
+        _jumps.Add((Ops.Count, _column, _translation.Return == FaultReturn.Skip ? index + 1 : index));
+        Emit(MicroOp.Jump(0));
+    }
+
+    private void LowerInvalidation(ArmInstruction instruction)
+    {
+        if (_translation.Unprivileged.Contains(Thread.Id))
+        {
+            throw Error(instruction, $"found {instruction} in P{Thread.Id}, which runs at EL0; expected it in a thread at EL1");
+        }
+
+        string what = ((ArmWord)instruction.Operands[0]).Text;
+        bool everywhere = what.EndsWith("IS", StringComparison.Ordinal) || what.EndsWith("OS", StringComparison.Ordinal);
+
+        // The register holds the number of the page, below the address space; there is one address space here, so an invalidation of that one is one of everything.
+        Operand page = what.StartsWith('V') && instruction.Operands is [_, ArmRegister register]
+            ? Compute(static (a, _) => (a << 20) >> 8, Read(register), default)
+            : Operand.Number(0);
+        Emit(MicroOp.InvalidateTranslation(page, hereOnly: !everywhere));
+    }
+}
