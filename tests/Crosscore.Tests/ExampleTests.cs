@@ -6,13 +6,13 @@ using Crosscore.Reclamation;
 
 namespace Crosscore.Tests;
 
-/// <summary>An example of each public type of the fences and of RCU. What docs/fences.md, docs/rcu.md and docs/per-cpu.md show stands here, or beside the
-/// tests of per-CPU data, between markers, word for word.</summary>
+/// <summary>An example of each public type of the fences and of RCU. What docs/fences.md, docs/rcu.md, docs/per-cpu.md and docs/code.md show stands here, or beside the
+/// tests of per-CPU data and of code, between markers, word for word.</summary>
 public sealed class ExampleTests
 {
-    private static readonly string[] Pages = ["fences.md", "rcu.md", "per-cpu.md"];
+    private static readonly string[] Pages = ["fences.md", "rcu.md", "per-cpu.md", "code.md"];
 
-    private static readonly string[] Sources = ["ExampleTests.cs", "PerCpu/PerCpuExampleTests.cs"];
+    private static readonly string[] Sources = ["ExampleTests.cs", "PerCpu/PerCpuExampleTests.cs", "Code/CodeExampleTests.cs"];
 
     [Fact]
     public void What_the_documentation_shows_is_what_is_compiled_here()
