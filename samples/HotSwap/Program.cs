@@ -7,32 +7,38 @@ using System.Runtime.InteropServices;
 using Crosscore.Code;
 
 const int Versions = 100_000;
+const int Callers = 4;
 if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
 {
     Console.WriteLine("The code of this sample is x86-64.");
     return 1;
 }
 
+// Callers and the one who replaces share the processors, so it takes a while; something is to be seen all the time.
+Console.WriteLine($"{Callers} threads call one function, on {Environment.ProcessorCount} processors, while it is replaced {Versions:N0} times: each version is new machine code, the old one is unmapped.");
+Console.WriteLine($"{"version",10} {"unmapped",10} {"calls",16} {"versions met",14} {"mixtures",10}");
 InstalledCode current = Install(0);
 var slot = new CodeSlot(current.Address);
 CodeReclaimer reclaimer = CodeReclaimer.AfterSuspension;
-var callers = new Caller[4];
+var callers = new Caller[Callers];
 for (int index = 0; index < callers.Length; index++)
 {
     callers[index] = new Caller(slot.Address);
 }
 
-Console.WriteLine($"{callers.Length} threads call one function; it is replaced {Versions:N0} times under them, each version unmapped when no thread can be in it any more.");
 long began = Stopwatch.GetTimestamp();
+long shown = began;
 for (uint version = 1; version <= Versions; version++)
 {
     InstalledCode next = Install(version);
     slot.Target = next.Address;     // one store: who calls from now on runs the next version
     reclaimer.Retire(current);      // unmapped when no thread can be in it any more
     current = next;
-    if (version % (Versions / 10) == 0)
+    if (Stopwatch.GetElapsedTime(shown) >= TimeSpan.FromSeconds(1))
     {
-        Console.WriteLine($"{Stopwatch.GetElapsedTime(began).TotalSeconds,5:F1} s  {version,7:N0} versions, {callers.Sum(caller => caller.Calls),13:N0} calls, {callers.Sum(caller => caller.Mixtures)} mixtures");
+        shown = Stopwatch.GetTimestamp();
+        Console.WriteLine(
+            $"{version,10:N0} {version - reclaimer.Waiting,10:N0} {callers.Sum(caller => caller.Calls),16:N0} {callers.Sum(caller => caller.VersionsSeen),14:N0} {callers.Sum(caller => caller.Mixtures),10:N0}");
     }
 }
 
@@ -52,9 +58,9 @@ foreach (Caller caller in callers)
 
 int waiting = reclaimer.Waiting;
 _ = reclaimer.WaitAndReclaim();
-Console.WriteLine($"{Versions:N0} versions in {time.TotalSeconds:F1} s; {calls:N0} calls by {callers.Length} threads, which met {versions:N0} changes of version");
+Console.WriteLine($"{Versions} versions in {time.TotalSeconds:F1} s; {calls} calls by {callers.Length} threads, which met {versions} changes of version");
 Console.WriteLine($"mixtures of two versions: {mixtures}; an older version after a newer one: {backwards}");
-Console.WriteLine($"versions unmapped: {Versions - reclaimer.Waiting:N0}, of them {waiting:N0} at the end");
+Console.WriteLine($"versions unmapped: {Versions - reclaimer.Waiting}, of them {waiting} at the end");
 return mixtures == 0 && backwards == 0 && versions > callers.Length ? 0 : 1;
 
 static InstalledCode Install(uint version)

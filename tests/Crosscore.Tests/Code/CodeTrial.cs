@@ -13,7 +13,7 @@ internal static class CodeTrial
 
     public const string Named = "crosscore_test_function";
 
-    /// <summary>Seals and installs its own code, then installs inherited code: a line for each, and whether all mappings for code are as before.</summary>
+    /// <summary>Seals and installs its own code, then installs inherited code, then live code: a line for each, and whether all mappings for code are as before.</summary>
     public static int TryEverything()
     {
         Console.WriteLine(Outcome(() => MachineCode.Call(MachineCode.Return42)));
@@ -26,6 +26,12 @@ internal static class CodeTrial
             return MachineCode.Call(installed);
         }));
         Console.WriteLine(File.ReadAllText("/proc/self/maps").Contains("crosscore-code", StringComparison.Ordinal) ? "something stayed" : "nothing stayed");
+        Console.WriteLine(Outcome(() =>
+        {
+            using LiveCode code = LiveCode.Install(MachineCode.Return42);
+            return MachineCode.Call(code.Address);
+        }));
+        Console.WriteLine(File.ReadAllText("/proc/self/maps").Contains("crosscore-live", StringComparison.Ordinal) ? "something live stayed" : "nothing live stayed");
         return 0;
     }
 

@@ -164,18 +164,32 @@ public sealed partial class HandOverTests
         Assert.Equal(42, values[6]);
     }
 
-    [Fact]
-    public void Where_memory_files_are_refused_inherited_code_still_runs() =>
-        Assert.Equal([$"{CodeFailure.MemoryFileRefused} {Errno.EPERM}", "42", "nothing stayed"], TryUnder(Launcher.RefusingMemoryFiles(Errno.EPERM)));
+    [Theory]
+    [InlineData(Errno.EPERM, CodeFailure.MemoryFileRefused)]
+    [InlineData(Errno.ENOSYS, CodeFailure.MemoryFileRefused)]
+    [InlineData(Errno.EMFILE, CodeFailure.TooManyFiles)]
+    [InlineData(Errno.ENFILE, CodeFailure.TooManyFiles)]
+    [InlineData(Errno.ENOMEM, CodeFailure.OutOfMemory)]
+    public void Where_memory_files_are_refused_inherited_code_still_runs(int errno, CodeFailure failure) =>
+        Assert.Equal([$"{failure} {errno}", "42", "nothing stayed", $"{failure} {errno}", "nothing live stayed"], TryUnder(Launcher.RefusingMemoryFiles(errno)));
 
-    [Fact]
-    public void Where_executable_mappings_are_refused_the_exception_says_so_and_nothing_stays() =>
+    [Theory]
+    [InlineData(Errno.EACCES, CodeFailure.ExecutableMappingRefused)]
+    [InlineData(Errno.EPERM, CodeFailure.ExecutableMappingRefused)]
+    [InlineData(Errno.ENOMEM, CodeFailure.OutOfMemory)]
+    public void Where_executable_mappings_are_refused_the_exception_says_so_and_nothing_stays(int errno, CodeFailure failure) =>
         Assert.Equal(
-            [$"{CodeFailure.ExecutableMappingRefused} {Errno.EACCES}", $"{CodeFailure.ExecutableMappingRefused} {Errno.EACCES}", "nothing stayed"],
-            TryUnder(Launcher.RefusingExecutableSharedMappings(Errno.EACCES)));
+            [$"{failure} {errno}", $"{failure} {errno}", "nothing stayed", $"{failure} {errno}", "nothing live stayed"], TryUnder(Launcher.RefusingExecutableSharedMappings(errno)));
 
     [Fact]
-    public void Without_a_sandbox_both_run() => Assert.Equal(["42", "42", "nothing stayed"], TryUnder(null));
+    public void Where_there_is_no_memory_for_the_file_the_exception_says_so_and_nothing_stays()
+    {
+        string refused = $"{CodeFailure.OutOfMemory} {Errno.ENOSPC}";
+        Assert.Equal([refused, "42", "nothing stayed", refused, "nothing live stayed"], TryUnder(Launcher.Refusing(SyscallNumber.Pwrite64, Errno.ENOSPC)));
+    }
+
+    [Fact]
+    public void Without_a_sandbox_all_run() => Assert.Equal(["42", "42", "nothing stayed", "42", "nothing live stayed"], TryUnder(null));
 
     private static string[] TryUnder(RawProgram? launcher)
     {

@@ -147,7 +147,7 @@ public sealed partial class SealedCodeTests
         Assert.SkipWhen(result.Status == Launcher.NotAvailable, "Setting vm.memfd_noexec needs Linux 6.3 and CAP_SYS_ADMIN.");
 
         Assert.True(result.Status == 0, result.Errors);
-        Assert.Equal($"42 under {setting}\n", result.Text);
+        Assert.Equal($"42 live\n42 under {setting}\n", result.Text);
     }
 
     [LibraryImport("libc", EntryPoint = "mprotect", SetLastError = true)]

@@ -193,6 +193,7 @@ internal sealed class RawProgram
         public const int Open = 2;
         public const int Mmap = 9;
         public const int Mprotect = 10;
+        public const int Pwrite64 = 18;
         public const int SchedYield = 24;
         public const int Pause = 34;
         public const int Clone = 56;

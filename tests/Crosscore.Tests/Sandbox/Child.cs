@@ -68,6 +68,11 @@ internal static class Child
 
                 return 0;
             case RunSealedCode:
+                using (LiveCode live = LiveCode.Install(MachineCode.Return42))
+                {
+                    Console.WriteLine($"{MachineCode.Call(live.Address)} live");
+                }
+
                 Console.WriteLine($"{MachineCode.Call(MachineCode.Return42)} under {File.ReadAllText("/proc/sys/vm/memfd_noexec").Trim()}");
                 return 0;
             case TryCode:

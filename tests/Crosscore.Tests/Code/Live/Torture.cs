@@ -32,7 +32,7 @@ internal sealed unsafe class Torture : IDisposable
     private readonly Thread _managed;
 
     /// <param name="code">What is executed.</param>
-    /// <param name="managed">Whether C# calls it, too. A control tears sooner when one thread has a processor for itself.</param>
+    /// <param name="managed">Whether C# calls it, too; otherwise the machine code has processor 1 for itself, as far as others leave it.</param>
     public Torture(TortureCode code, bool managed = true)
     {
         _targets = [.. code.Sites.Select(site => code.Code.Address + site.Offset)];
@@ -47,6 +47,11 @@ internal sealed unsafe class Torture : IDisposable
         nint targets = _pinned.AddrOfPinnedObject();
         _native = new Thread(() =>
         {
+            if (!managed)
+            {
+                Processor.Pin(1);
+            }
+
             // SAFETY: the loop takes the block, the targets and their number, and calls what the code's comment says.
             ((delegate* unmanaged<long*, nint, nint, void>)loop)(_shared, targets, _targets.Length);
         });
