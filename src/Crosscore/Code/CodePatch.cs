@@ -64,7 +64,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
 
     /// <summary>Writes the changes. May be called again, for code that was changed to something else meanwhile.</summary>
     /// <returns>What was done.</returns>
-    /// <exception cref="CodeException">The patch is refused; everything is as it was before.</exception>
+    /// <exception cref="CodeException">The patch is refused; everything is as it was before, but after <see cref="CodeFailure.OldCodeNotConfirmed"/>.</exception>
     /// <exception cref="ObjectDisposedException">Some code was unmapped.</exception>
     public PatchPlan Commit()
     {

@@ -15,7 +15,6 @@ namespace Crosscore.Code;
 internal static class BreakpointProtocol
 {
     private const byte Int3 = 0xCC;
-    private const int Tries = 100;
 
     /// <param name="sites">What changes.</param>
     /// <param name="old">Where threads go on until all of the new is in place.</param>
@@ -36,7 +35,7 @@ internal static class BreakpointProtocol
         }
         catch
         {
-            // Only first bytes have changed, and back again is a change of one byte, too: no synchronisation is needed for it.
+            // Only first bytes have changed, and back again is a change of one byte, too. A core that goes on with the INT3 it fetched comes to the handler late, which lets it execute what stands there now: the old instruction.
             foreach ((LiveCode code, PatchSite site) in sites)
             {
                 code.Memory.Store(site.Offset, site.Old[0]);
@@ -56,46 +55,16 @@ internal static class BreakpointProtocol
             }
         }
 
-        Insist(synchronise);
+        Persistence.Insist(synchronise);
         BreakpointControl.Publish(@new);
         foreach ((LiveCode code, PatchSite site) in sites)
         {
             code.Memory.Store(site.Offset, site.New[0]);
         }
 
-        Insist(synchronise);
+        Persistence.Insist(synchronise);
         BreakpointControl.Publish(null);
         BreakpointTables.Retire(old);
         BreakpointTables.Retire(@new);
-    }
-
-    /// <summary>
-    /// There is no way back from here and none forward without it. A kernel that has done it a moment ago refuses only for want of memory; when that lasts, the process ends, rather than run code that is half
-    /// one thing and half another. That is so whatever kind of exception comes, an interruption of the thread included, which is given back to it when the patch is whole.
-    /// </summary>
-    private static void Insist(Action synchronise)
-    {
-        using var steady = new Uninterrupted();
-        for (int attempt = 1; ; attempt++)
-        {
-            try
-            {
-                synchronise();
-                return;
-            }
-            catch (ThreadInterruptedException)
-            {
-                steady.Remember();
-            }
-            catch (Exception refusal)
-            {
-                if (attempt == Tries)
-                {
-                    Environment.FailFast($"Crosscore: a patch of live code is half written, and the kernel goes on refusing to synchronise the cores: {refusal.Message}");
-                }
-
-                _ = Thread.Yield();
-            }
-        }
     }
 }

@@ -150,14 +150,36 @@ internal sealed class PreparedPatch
         {
             synchronise();
         }
-        catch
+        catch (Exception refusal)
         {
             foreach ((LiveCode code, PatchSite site) in _draft.Sites)
             {
                 Store(code, site, site.Old);
             }
 
+            MakeForgotten(synchronise, refusal);
             throw;
+        }
+    }
+
+    /// <summary>
+    /// After a patch was taken back in memory: until it is serialised, a core that has fetched the new instructions may go on with them, and one that has not executes the old ones. Each is whole, and an instruction begins at
+    /// every place where a thread can be, so where it cannot be done this is told and does not end the process.
+    /// </summary>
+    /// <param name="synchronise">Serialises all cores, or throws.</param>
+    /// <param name="refusal">Why the patch was taken back.</param>
+    /// <exception cref="CodeException">Refused again and again; <see cref="CodeFailure.OldCodeNotConfirmed"/>.</exception>
+    private static void MakeForgotten(Action synchronise, Exception refusal)
+    {
+        if (Persistence.Try(synchronise) is { } again)
+        {
+            throw new CodeException(
+                CodeFailure.OldCodeNotConfirmed,
+                $"The patch is refused: {refusal.Message} It was taken back, and memory holds the old instructions. But the cores could not be synchronised after that either: {again.Message} Until a core is serialised for another "
+                + "reason, it may go on executing new instructions that it has fetched; every instruction that is executed is a whole one, old or new. "
+                + "CoreSerialization.AllThreads ends this, when it is no longer refused.",
+                (again as CodeException)?.Errno ?? 0,
+                refusal);
         }
     }
 
@@ -178,11 +200,13 @@ internal sealed class PreparedPatch
     private void ExchangePages(Action synchronise)
     {
         int page = Environment.SystemPageSize;
+        PlacedSite[] sites = _draft.Sites.ToArray();
         Span<byte> instructions = stackalloc byte[InstructionBytes.Size];
-        var done = new List<(LiveMemory Memory, int Start, byte[] Before)>();
+        var done = new List<(LiveCode Code, int Start, byte[] Before)>();
         try
         {
-            foreach (IGrouping<LiveCode, PlacedSite> group in _draft.Sites.ToArray().GroupBy(site => site.Code))
+            // What can be taken back comes first.
+            foreach (IGrouping<LiveCode, PlacedSite> group in sites.GroupBy(site => site.Code).OrderBy(group => group.Any(BeginsInstructions)))
             {
                 int start = group.Min(site => site.Site.Offset) / page * page;
                 int end = (group.Max(site => site.Site.Offset + site.Site.Length) + page - 1) / page * page;
@@ -194,32 +218,50 @@ internal sealed class PreparedPatch
                 }
 
                 group.Key.Memory.ExchangePages(start, after);
-                done.Add((group.Key.Memory, start, before));
+                done.Add((group.Key, start, before));
             }
 
-            synchronise();
-        }
-        catch
-        {
-            foreach ((LiveMemory memory, int start, byte[] before) in done)
+            if (sites.Any(BeginsInstructions))
             {
-                RestorePages(memory, start, before);
+                Persistence.Insist(synchronise);
             }
-
+            else
+            {
+                synchronise();
+            }
+        }
+        catch (Exception refusal) when (done.Count > 0)
+        {
+            TakeBack(done, refusal);
+            MakeForgotten(synchronise, refusal);
             throw;
         }
+
+        // A thread can be at an instruction that begins inside of an old one, and would go on in the middle of that one if the old page came back.
+        static bool BeginsInstructions(PlacedSite site) => site.Site.Instructions > 1;
     }
 
     /// <summary>Pages that cannot be taken back would leave a patch that is refused and yet executed: the process ends instead.</summary>
-    private static void RestorePages(LiveMemory memory, int start, ReadOnlySpan<byte> before)
+    private void TakeBack(List<(LiveCode Code, int Start, byte[] Before)> done, Exception refusal)
     {
-        try
+        foreach ((LiveCode exchanged, int start, byte[] before) in done)
         {
-            memory.ExchangePages(start, before);
-        }
-        catch (Exception refusal)
-        {
-            Environment.FailFast($"Crosscore: a patch of live code was refused after pages had been exchanged, and they could not be exchanged back: {refusal.Message}");
+            foreach ((LiveCode code, PatchSite site) in _draft.Sites)
+            {
+                if (code == exchanged && site.Instructions > 1)
+                {
+                    Environment.FailFast($"Crosscore: a patch of live code was refused after threads could be at instructions that only it has: {refusal.Message}");
+                }
+            }
+
+            try
+            {
+                exchanged.Memory.ExchangePages(start, before);
+            }
+            catch (Exception again)
+            {
+                Environment.FailFast($"Crosscore: a patch of live code was refused after pages had been exchanged, and they could not be exchanged back: {again.Message}");
+            }
         }
     }
 

@@ -10,6 +10,9 @@ public sealed unsafe class CodePatchTests
     // mov eax, 1 (5 bytes); add eax, 2 (3); nop (1); ret (1)
     private static readonly byte[] Function = [0xB8, 1, 0, 0, 0, 0x83, 0xC0, 2, 0x90, 0xC3];
 
+    // nop, twice; call [rsp+disp32], across aligned 8 bytes; ret
+    private static readonly byte[] UnmovableCall = [0x90, 0x90, 0xFF, 0x94, 0x24, 0, 0, 0, 0, 0xC3];
+
     public CodePatchTests() => Machine.NeedsRawPrograms();
 
     [Fact]
@@ -134,9 +137,7 @@ public sealed unsafe class CodePatchTests
     [Fact]
     public void What_cannot_be_executed_elsewhere_is_refused_in_strict_mode_and_exchanged_with_its_page_in_measured_mode()
     {
-        // nop, 4 times; call [rsp+disp32], across aligned 8 bytes; ret
-        byte[] call = [0x90, 0x90, 0xFF, 0x94, 0x24, 0, 0, 0, 0, 0xC3];
-        using LiveCode code = LiveCode.Install(call);
+        using LiveCode code = LiveCode.Install(UnmovableCall);
         Refuses(code, CodeFailure.PatchNotMovable, patch => patch.Replace(code, 5, [1, 1, 1, 1]), "stack pointer");
         PatchPlan plan = new CodePatch(CodeMode.Measured).Replace(code, 5, [1, 1, 1, 1]).Commit();
         Assert.Equal(PatchMethod.PageSwap, plan.Method);
@@ -184,6 +185,75 @@ public sealed unsafe class CodePatchTests
         Assert.Equal(3, Call(code));
         Assert.Equal(PatchMethod.Breakpoint, new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Commit().Method);
         Assert.Equal(0x04030203, Call(code));
+    }
+
+    [Fact]
+    public void After_stores_are_taken_back_the_cores_are_synchronised_again()
+    {
+        using LiveCode code = LiveCode.Install(Function);
+        List<int> seen = [];
+        lock (LiveCode.Patching)
+        {
+            PreparedPatch prepared = new CodePatch().Replace(code, 1, [5]).Prepare();
+            Assert.Equal(PatchMethod.SingleStore, prepared.Plan.Method);
+            _ = Assert.Throws<InvalidOperationException>(() => prepared.Write(() =>
+            {
+                seen.Add(Call(code));
+                if (seen.Count < 3)
+                {
+                    throw new InvalidOperationException();
+                }
+            }));
+        }
+
+        Assert.Equal([7, 3, 3], seen); // With the new instruction in memory, and twice, until it was granted, with the old one.
+        Assert.Equal(1, code.ToArray()[1]);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Where_that_is_refused_too_the_failure_says_what_is_known(bool pages)
+    {
+        using LiveCode code = LiveCode.Install([.. UnmovableCall, .. Function]);
+        lock (LiveCode.Patching)
+        {
+            PreparedPatch prepared = (pages ? new CodePatch(CodeMode.Measured).Replace(code, 5, [1, 1, 1, 1]) : new CodePatch().Replace(code, 11, [5])).Prepare();
+            Assert.Equal(pages ? PatchMethod.PageSwap : PatchMethod.SingleStore, prepared.Plan.Method);
+            CodeException refusal = Assert.Throws<CodeException>(() => prepared.Write(() => throw new CodeException(CodeFailure.SynchronisationRefused, "It is a test.", 12)));
+            Assert.Equal((CodeFailure.OldCodeNotConfirmed, 12), (refusal.Failure, refusal.Errno));
+            Assert.Contains("memory holds the old instructions", refusal.Message, StringComparison.Ordinal);
+            Assert.Equal("It is a test.", refusal.InnerException!.Message);
+        }
+
+        byte[] before = [.. UnmovableCall, .. Function];
+        Assert.Equal(before, code.ToArray());
+        Assert.Equal(before, new ReadOnlySpan<byte>((void*)code.Address, before.Length)); // SAFETY: the code's bytes, which are readable.
+    }
+
+    /// <summary>A thread can be at the second of two new instructions, which lies inside of the old one: the old page must not come back.</summary>
+    [Fact]
+    public void Pages_on_which_instructions_begin_anew_are_not_taken_back()
+    {
+        using LiveCode code = LiveCode.Install(UnmovableCall);
+        int calls = 0;
+        lock (LiveCode.Patching)
+        {
+            PreparedPatch prepared = new CodePatch(CodeMode.Measured).Replace(code, 2, [0x0F, 0x1F, 0x40, 0, 0x0F, 0x1F, 0]).Prepare();
+            Assert.Equal(PatchMethod.PageSwap, prepared.Plan.Method);
+            prepared.Write(() =>
+            {
+                if (++calls < 3)
+                {
+                    throw new CodeException(CodeFailure.SynchronisationRefused, "It is a test.");
+                }
+
+                Assert.Equal(0x1F, *(byte*)(code.Address + 3)); // SAFETY: inside of the code, which is readable.
+            });
+        }
+
+        Assert.Equal(3, calls);
+        Assert.Equal(0x1F, code.ToArray()[3]);
     }
 
     [Fact]
