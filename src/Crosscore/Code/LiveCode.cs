@@ -109,11 +109,19 @@ public sealed class LiveCode : IDisposable
 
             BreakpointHandler.Install();
             var memory = new LiveMemory(CodeRange.OfThisProcess, all);
-            var code = new LiveCode(memory, all[..pages], instructions, new CodeSegment(memory.Address, writer.Length, writer.Name, functions), end);
-            CodeRegistry.Add(code._segment);
-            CodeEvents.Segments.Add(1);
-            CodeEvents.Bytes.Add(end);
-            return code;
+            try
+            {
+                var code = new LiveCode(memory, all[..pages], instructions, new CodeSegment(memory.Address, writer.Length, writer.Name, functions), end);
+                CodeRegistry.Add(code._segment);
+                CodeEvents.Segments.Add(1);
+                CodeEvents.Bytes.Add(end);
+                return code;
+            }
+            catch
+            {
+                memory.Dispose();
+                throw;
+            }
         }
     }
 

@@ -9,14 +9,29 @@ internal static class CodeRegistry
 
     static CodeRegistry() => CodeEvents.Publish();
 
+    /// <summary>Enters a segment, and tells all sinks. One that throws leaves nothing behind, neither here nor at the sinks before it.</summary>
     public static void Add(CodeSegment segment)
     {
         lock (Changing)
         {
             Segments.Add(segment.Address, segment);
-            foreach (INameSink sink in Sinks)
+            int told = 0;
+            try
             {
-                sink.Added(segment);
+                for (; told < Sinks.Count; told++)
+                {
+                    Sinks[told].Added(segment);
+                }
+            }
+            catch
+            {
+                _ = Segments.Remove(segment.Address);
+                while (told > 0)
+                {
+                    Sinks[--told].Removed(segment);
+                }
+
+                throw;
             }
         }
     }
@@ -33,17 +48,30 @@ internal static class CodeRegistry
         }
     }
 
-    /// <summary>Tells a sink of everything that is installed, and from now on of every change.</summary>
+    /// <summary>Tells a sink of everything that is installed, and from now on of every change. One that throws is told of nothing any more, and of what it was told that it is gone.</summary>
     public static void Attach(INameSink sink)
     {
         lock (Changing)
         {
-            foreach (CodeSegment segment in Segments.Values)
+            int told = 0;
+            try
             {
-                sink.Added(segment);
-            }
+                for (; told < Segments.Count; told++)
+                {
+                    sink.Added(Segments.GetValueAtIndex(told));
+                }
 
-            Sinks.Add(sink);
+                Sinks.Add(sink);
+            }
+            catch
+            {
+                while (told > 0)
+                {
+                    sink.Removed(Segments.GetValueAtIndex(--told));
+                }
+
+                throw;
+            }
         }
     }
 
@@ -67,7 +95,9 @@ internal static class CodeRegistry
 /// <summary>Somebody who names code to others.</summary>
 internal interface INameSink
 {
+    /// <summary>Knows the segment from now on, or throws and does not.</summary>
     void Added(CodeSegment segment);
 
+    /// <summary>Knows it no longer. Throws nothing.</summary>
     void Removed(CodeSegment segment);
 }

@@ -47,6 +47,7 @@ internal sealed unsafe class DebuggerInterface : INameSink
     public void Added(CodeSegment segment)
     {
         byte[] symbols = ElfImage.SymbolsOf(segment);
+        _ = _entries.EnsureCapacity(_entries.Count + 1); // Whatever can fail comes before gdb's list is changed.
         var entry = (Entry*)NativeMemory.Alloc((nuint)(sizeof(Entry) + symbols.Length));
         byte* file = (byte*)(entry + 1);
         symbols.CopyTo(new Span<byte>(file, symbols.Length)); // SAFETY: as many bytes were allocated behind the entry
