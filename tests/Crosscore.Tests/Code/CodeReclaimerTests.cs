@@ -112,6 +112,22 @@ public sealed class CodeReclaimerTests
     }
 
     [Fact]
+    public void Without_a_grace_period_to_be_had_the_code_stays_the_callers_as_it_was()
+    {
+        var domain = new RcuDomain();
+        CodeReclaimer reclaimer = CodeReclaimer.AfterReadSections(domain);
+        domain.Dispose();
+        InstalledCode installed = Install();
+        nint address = installed.Address;
+        _ = Assert.Throws<ObjectDisposedException>(() => reclaimer.Retire(installed));
+        Assert.Equal(0, reclaimer.Waiting);
+        Assert.Equal(address, installed.Address);
+        Assert.Equal(42, MachineCode.Call(installed));
+        installed.Dispose();
+        Assert.Equal("---p", Maps.PermissionsAt(address));
+    }
+
+    [Fact]
     public void No_more_waits_than_is_promised()
     {
         var reclaimer = new CodeReclaimer(new StoppedPeriod());
