@@ -13,6 +13,7 @@ internal static unsafe class Signals
     public const nint SIG_IGN = 1;
 
     public const int SA_SIGINFO = 0x00000004;
+    public const int SA_RESTORER = 0x04000000;
     public const int SA_RESETHAND = unchecked((int)0x80000000);
 
     /// <summary>si_code of a signal that the kernel itself raises for an instruction: include/uapi/asm-generic/siginfo.h.</summary>
@@ -29,12 +30,16 @@ internal static unsafe class Signals
     }
 
     /// <summary>Changes what is done with a signal. Returns 0 or the negative error number.</summary>
-    public static int Set(int signal, in SignalAction action)
+    public static int Set(int signal, in SignalAction action) => Exchange(signal, action, out _);
+
+    /// <summary>Changes what is done with a signal and tells, in the same system call, what was done with it until then. Returns 0 or the negative error number.</summary>
+    public static int Exchange(int signal, in SignalAction action, out SignalAction replaced)
     {
-        // SAFETY: as above; it is only read.
+        // SAFETY: as above; the first is only read.
         fixed (SignalAction* next = &action)
+        fixed (SignalAction* previous = &replaced)
         {
-            return (int)Libc.OrNegativeErrno(Libc.Sigaction(signal, next, null));
+            return (int)Libc.OrNegativeErrno(Libc.Sigaction(signal, next, previous));
         }
     }
 }
@@ -43,8 +48,13 @@ internal static unsafe class Signals
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct SignalAction
 {
+    public const int MaskWords = 16;
+
     public nint Handler;
-    public fixed ulong Mask[16];
+    public fixed ulong Mask[MaskWords];
     public int Flags;
     public nint Restorer;
+
+    /// <summary>Whether the same would be done with a signal. The kernel's mask has 64 bits; what stands behind them is the C library's. SA_RESTORER is added by the C library, and read back.</summary>
+    public readonly bool IsSameAs(in SignalAction other) => Handler == other.Handler && (Flags | Signals.SA_RESTORER) == (other.Flags | Signals.SA_RESTORER) && Mask[0] == other.Mask[0];
 }

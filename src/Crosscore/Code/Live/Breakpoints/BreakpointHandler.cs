@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Crosscore.Linux;
 
 namespace Crosscore.Code;
@@ -6,43 +7,62 @@ namespace Crosscore.Code;
 /// The SIGTRAP handler of this process: put in place once, before the first live code, and looked after before every batch. It keeps the flags and the mask of the handler before it: .NET's runs on the thread's own stack
 /// (no SA_ONSTACK), and crashes on another. Used under the lock of patches.
 /// </summary>
-internal static class BreakpointHandler
+internal static unsafe class BreakpointHandler
 {
     private static readonly List<nint> Ours = []; // None is ever unmapped: somebody may have saved its address to chain to it.
 
     /// <summary>Puts a handler in place, unless one of ours is: in front of whatever is there now.</summary>
     /// <exception cref="CodeException">The system refused.</exception>
-    public static unsafe void Install()
+    public static void Install()
     {
-        SignalAction previous = Current();
-        if (Ours.Contains(previous.Handler))
+        SignalAction there = Current();
+        if (!Ours.Contains(there.Handler))
+        {
+            PutInFrontOf(there, there);
+        }
+    }
+
+    /// <summary>Makes a handler that passes on what is not ours, and puts it in place.</summary>
+    /// <param name="next">Whom it passes on to.</param>
+    /// <param name="seen">What was there when somebody looked. If there is something else by now, somebody has set it since, and that is what the handler passes on to instead.</param>
+    internal static void PutInFrontOf(in SignalAction next, in SignalAction seen)
+    {
+        // SAFETY: one word; written before the handler can run, and not freed afterwards, because the handler never goes.
+        nint* passedOnTo = (nint*)NativeMemory.Alloc((nuint)sizeof(nint));
+        *passedOnTo = next.Handler;
+        InstalledCode? installed = null;
+        SignalAction action;
+        SignalAction replaced;
+        try
+        {
+            CodeRange range = CodeRange.OfThisProcess;
+            using SealedCode code = SealedCode.Seal(HandlerCode.Emit(BreakpointControl.Address, range.Start, range.Length, (nint)passedOnTo));
+            installed = code.Install();
+            _ = Ours.EnsureCapacity(Ours.Count + 1);
+            action = InFrontOf(next, installed.Address);
+            replaced = Exchange(action);
+        }
+        catch
+        {
+            installed?.Dispose();
+            NativeMemory.Free(passedOnTo); // SAFETY: the handler that knows the word was never in place.
+            throw;
+        }
+
+        Ours.Add(installed.Address);
+        if (replaced.IsSameAs(seen))
         {
             return;
         }
 
-        CodeRange range = CodeRange.OfThisProcess;
-        using SealedCode code = SealedCode.Seal(HandlerCode.Emit(BreakpointControl.Address, range.Start, range.Length, previous.Handler));
-        InstalledCode installed = code.Install();
-        SignalAction action = previous;
-        action.Handler = installed.Address;
-
-        // The handler needs the context, which the kernel passes in any case, and si_code, which it writes for SA_SIGINFO only. A handler without that flag looks at its first argument alone.
-        // SA_RESETHAND would take us away at the first signal.
-        action.Flags = (previous.Flags | Signals.SA_SIGINFO) & ~Signals.SA_RESETHAND;
-        if (previous.Handler is Signals.SIG_DFL or Signals.SIG_IGN)
+        // Somebody has set a handler since we looked, and we have taken its place. sigaction(2) cannot compare and exchange, so a signal that came meanwhile went to the one before it.
+        Volatile.Write(ref *passedOnTo, replaced.Handler);
+        SignalAction mirrored = InFrontOf(replaced, installed.Address);
+        if (!mirrored.IsSameAs(action) && Exchange(mirrored) is var again && again.Handler != installed.Address)
         {
-            action.Flags = Signals.SA_SIGINFO;
-            new Span<ulong>(action.Mask, 16).Clear(); // SAFETY: the field has 16 words, and the structure is a local.
+            // And once more, while we were adopting the flags. That one may pass on to us, so we must not pass on to it: it gets a handler of its own in front of it.
+            PutInFrontOf(again, mirrored);
         }
-
-        int answer = Signals.Set(Signals.SIGTRAP, action);
-        if (answer < 0)
-        {
-            installed.Dispose();
-            throw new CodeException(CodeFailure.BreakpointHandler, $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}: a sandbox forbids it. Live code needs a handler for its breakpoints.", -answer);
-        }
-
-        Ours.Add(installed.Address);
     }
 
     /// <summary>Why no breakpoint may be set now, or null: a handler that is not ours would take it for a mistake of the program and end the process.</summary>
@@ -55,11 +75,35 @@ internal static class BreakpointHandler
                 + "Call LiveCode.RestoreBreakpointHandler to put one in front of it";
     }
 
+    private static SignalAction InFrontOf(SignalAction next, nint handler)
+    {
+        SignalAction action = next;
+        action.Handler = handler;
+
+        // The handler needs the context, which the kernel passes in any case, and si_code, which it writes for SA_SIGINFO only. A handler without that flag looks at its first argument alone.
+        // SA_RESETHAND would take us away at the first signal.
+        action.Flags = (next.Flags | Signals.SA_SIGINFO) & ~Signals.SA_RESETHAND;
+        if (next.Handler is Signals.SIG_DFL or Signals.SIG_IGN)
+        {
+            action.Flags = Signals.SA_SIGINFO;
+            new Span<ulong>(action.Mask, SignalAction.MaskWords).Clear(); // SAFETY: the field has as many words, and the structure is a local.
+        }
+
+        return action;
+    }
+
     private static SignalAction Current()
     {
         int answer = Signals.Get(Signals.SIGTRAP, out SignalAction action);
-        return answer == 0
-            ? action
-            : throw new CodeException(CodeFailure.BreakpointHandler, $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}: a sandbox forbids it. Live code needs a handler for its breakpoints.", -answer);
+        return answer == 0 ? action : throw Refused(answer);
     }
+
+    private static SignalAction Exchange(in SignalAction action)
+    {
+        int answer = Signals.Exchange(Signals.SIGTRAP, action, out SignalAction replaced);
+        return answer == 0 ? replaced : throw Refused(answer);
+    }
+
+    private static CodeException Refused(int answer) => new(
+        CodeFailure.BreakpointHandler, $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}: a sandbox forbids it. Live code needs a handler for its breakpoints.", -answer);
 }

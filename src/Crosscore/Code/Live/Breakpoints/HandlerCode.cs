@@ -32,7 +32,9 @@ namespace Crosscore.Code;
 ///     }
 ///     lock dec control.Inflight
 /// chain:
-///     jmp the handler before us
+///     if (*previous == SIG_IGN &amp;&amp; info->si_code &lt;= 0) return;   // the kernel lets nobody ignore an instruction's own signal
+///     if (*previous is SIG_DFL or SIG_IGN) { set the default action again; send the signal once more; return }
+///     jmp *previous
 /// </code>
 /// <para>A late trap: the thread met INT3, and before it came here the patch ended and its table went. Where it stood an instruction begins for ever (<see cref="InstructionMap"/>), so it executes there what stands there now.</para>
 /// <para>Version before Table, pairs with <see cref="Publish"/>, which stores them in the opposite order, and then INT3: who saw an INT3 and still sees the version it read before has read a table that knows it
@@ -52,10 +54,8 @@ internal static class HandlerCode
     /// <param name="control">The address of <see cref="BreakpointControl"/>'s block.</param>
     /// <param name="rangeStart">The range in which code of this library lies.</param>
     /// <param name="rangeLength">Its length.</param>
-    /// <param name="previous">The handler before us, SIG_DFL or SIG_IGN.</param>
-    public static byte[] Emit(nint control, nint rangeStart, nint rangeLength, nint previous)
-    {
-        CodeEmitter code = new CodeEmitter()
+    /// <param name="previous">The address of a word that holds the handler before us, SIG_DFL or SIG_IGN: a word, because who was before us is known for certain only after we are in place.</param>
+    public static byte[] Emit(nint control, nint rangeStart, nint rangeLength, nint previous) => new CodeEmitter()
             .Bytes(0x81, 0x7E, 0x08).Bytes(Signals.SI_KERNEL, 0, 0, 0)      // cmp dword [rsi+8], SI_KERNEL
             .Jump("chain", 0x0F, 0x85)                                      // jne chain
             .Bytes(0x49, 0xBB).Number(control)                              // mov r11, control
@@ -115,40 +115,31 @@ internal static class HandlerCode
             .Bytes(0xF0, 0x49, 0xFF, 0x4B, Inflight, 0xC3)                  // lock dec qword [r11+Inflight]; ret
             .Label("serialise")
             .Bytes(SerializingInstruction.ForThisMachine())
-            .Label("chain");
-        switch (previous)
-        {
-            case Signals.SIG_DFL:
-                EmitDefault(code);
-                break;
-            case Signals.SIG_IGN:
-                // The kernel does not let an instruction's own signal be ignored, but one that somebody sent.
-                code.Bytes(0x83, 0x7E, 0x08, 0x00)                          // cmp dword [rsi+8], 0
-                    .Jump("default", 0x0F, 0x8F)                            // jg default
-                    .Bytes(0xC3)                                            // ret
-                    .Label("default");
-                EmitDefault(code);
-                break;
-            default:
-                code.Bytes(0x48, 0xB8).Number(previous).Bytes(0xFF, 0xE0);  // mov rax, previous; jmp rax
-                break;
-        }
+            .Label("chain")
+            .Bytes(0x48, 0xB8).Number(previous)                             // mov rax, previous
+            .Bytes(0x48, 0x8B, 0x00)                                        // mov rax, [rax]
+            .Bytes(0x48, 0x83, 0xF8, (byte)Signals.SIG_IGN)                 // cmp rax, SIG_IGN
+            .Jump("default", 0x0F, 0x82)                                    // jb default              SIG_DFL
+            .Jump("ignore", 0x0F, 0x84)                                     // je ignore
+            .Bytes(0xFF, 0xE0)                                              // jmp rax
+            .Label("ignore")
+            .Bytes(0x83, 0x7E, 0x08, 0x00)                                  // cmp dword [rsi+8], 0
+            .Jump("default", 0x0F, 0x8F)                                    // jg default
+            .Bytes(0xC3)                                                    // ret
+            .Label("default")
 
-        return code.ToArray();
-    }
-
-    /// <summary>What would have happened without us: the action is set to the default again and the signal sent once more; it arrives at the end of this handler, which blocks it.</summary>
-    private static void EmitDefault(CodeEmitter code) => code
-        .Bytes(0x6A, 0x00, 0x6A, 0x00, 0x6A, 0x00, 0x6A, 0x00)              // push 0, four times       the kernel's struct sigaction: SIG_DFL
-        .Bytes(0xB8, 13, 0, 0, 0)                                           // mov eax, rt_sigaction
-        .Bytes(0xBF, Signals.SIGTRAP, 0, 0, 0)                              // mov edi, SIGTRAP
-        .Bytes(0x48, 0x89, 0xE6)                                            // mov rsi, rsp
-        .Bytes(0x31, 0xD2)                                                  // xor edx, edx
-        .Bytes(0x41, 0xBA, 8, 0, 0, 0)                                      // mov r10d, 8              bytes of a signal set
-        .Bytes(0x0F, 0x05)                                                  // syscall
-        .Bytes(0x48, 0x83, 0xC4, 0x20)                                      // add rsp, 32
-        .Bytes(0xB8, 186, 0, 0, 0, 0x0F, 0x05)                              // mov eax, gettid; syscall
-        .Bytes(0x89, 0xC7)                                                  // mov edi, eax
-        .Bytes(0xBE, Signals.SIGTRAP, 0, 0, 0)                              // mov esi, SIGTRAP
-        .Bytes(0xB8, 200, 0, 0, 0, 0x0F, 0x05, 0xC3);                       // mov eax, tkill; syscall; ret
+            // What would have happened without us: the action is set to the default again and the signal sent once more; it arrives at the end of this handler, which blocks it.
+            .Bytes(0x6A, 0x00, 0x6A, 0x00, 0x6A, 0x00, 0x6A, 0x00)          // push 0, four times      the kernel's struct sigaction: SIG_DFL
+            .Bytes(0xB8, 13, 0, 0, 0)                                       // mov eax, rt_sigaction
+            .Bytes(0xBF, Signals.SIGTRAP, 0, 0, 0)                          // mov edi, SIGTRAP
+            .Bytes(0x48, 0x89, 0xE6)                                        // mov rsi, rsp
+            .Bytes(0x31, 0xD2)                                              // xor edx, edx
+            .Bytes(0x41, 0xBA, 8, 0, 0, 0)                                  // mov r10d, 8             bytes of a signal set
+            .Bytes(0x0F, 0x05)                                              // syscall
+            .Bytes(0x48, 0x83, 0xC4, 0x20)                                  // add rsp, 32
+            .Bytes(0xB8, 186, 0, 0, 0, 0x0F, 0x05)                          // mov eax, gettid; syscall
+            .Bytes(0x89, 0xC7)                                              // mov edi, eax
+            .Bytes(0xBE, Signals.SIGTRAP, 0, 0, 0)                          // mov esi, SIGTRAP
+            .Bytes(0xB8, 200, 0, 0, 0, 0x0F, 0x05, 0xC3)                    // mov eax, tkill; syscall; ret
+            .ToArray();
 }
