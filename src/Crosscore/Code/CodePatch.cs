@@ -78,7 +78,9 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     }
 
     /// <summary>Looks at everything and changes nothing yet. The caller holds <see cref="LiveCode.Patching"/>.</summary>
-    internal PreparedPatch Prepare()
+    internal PreparedPatch Prepare() => Prepare(BreakpointConditions.OfThisProcess);
+
+    internal PreparedPatch Prepare(BreakpointConditions conditions)
     {
         foreach ((LiveCode code, _) in _changes)
         {
@@ -90,7 +92,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
             _draft = new PatchDraft(_changes);
         }
 
-        return PreparedPatch.Of(_draft, mode);
+        return PreparedPatch.Of(_draft, mode, conditions);
     }
 
     private List<CodeChange> ChangesOf(LiveCode code)

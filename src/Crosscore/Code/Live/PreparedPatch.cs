@@ -27,8 +27,11 @@ internal sealed class PreparedPatch
 
     public PatchPlan Plan { get; }
 
+    /// <param name="draft">What was found out about it.</param>
+    /// <param name="mode">Whose word is relied on.</param>
+    /// <param name="conditions">Of this process, or imagined ones.</param>
     /// <exception cref="CodeException">The patch is refused.</exception>
-    public static PreparedPatch Of(PatchDraft draft, CodeMode mode)
+    public static PreparedPatch Of(PatchDraft draft, CodeMode mode, BreakpointConditions conditions)
     {
         PatchFacts facts = FactsOf(draft.Sites, mode);
         if (PatchPlanner.SingleStore(facts).Possible)
@@ -36,47 +39,45 @@ internal sealed class PreparedPatch
             return new PreparedPatch(draft, mode, PatchPlanner.Choose(facts, null), null, null);
         }
 
-        BreakpointTable old;
-        BreakpointTable @new;
-        (CodeFailure Failure, string Text)? obstacle;
-        (old, @new, obstacle) = SetUp(draft);
-        if (obstacle is { Failure: CodeFailure.OutOfLineMemory })
+        (BreakpointTable? old, BreakpointTable? @new, (CodeFailure Failure, string Text)? obstacle) = SetUp(draft, conditions);
+        if (obstacle is { Failure: CodeFailure.OutOfLineMemory } && BreakpointTables.AllAreFree)
         {
-            // What nobody was ever sent to can go, if no table names it: a table that was taken back may still be read by a thread in the handler.
-            Release(old, @new);
-            if (BreakpointTables.AllAreFree)
-            {
-                draft.ForgetUnusedCopies();
-            }
-
-            (old, @new, obstacle) = SetUp(draft);
+            // What nobody was ever sent to can go, as no table names it: a table that was taken back may still be read by a thread in the handler.
+            draft.ForgetUnusedCopies();
+            (old, @new, obstacle) = SetUp(draft, conditions);
         }
 
-        try
-        {
-            PatchPlan plan = PatchPlanner.Choose(facts, obstacle);
-            if (plan.Method == PatchMethod.Breakpoint)
-            {
-                return new PreparedPatch(draft, mode, plan, old, @new);
-            }
-
-            Release(old, @new);
-            return new PreparedPatch(draft, mode, plan, null, null);
-        }
-        catch
-        {
-            Release(old, @new);
-            throw;
-        }
+        return new PreparedPatch(draft, mode, PatchPlanner.Choose(facts, obstacle), old, @new);
     }
 
-    private static (BreakpointTable Old, BreakpointTable New, (CodeFailure, string)? Obstacle) SetUp(PatchDraft draft)
+    /// <returns>Two tables, or why breakpoints cannot be set.</returns>
+    private static (BreakpointTable? Old, BreakpointTable? New, (CodeFailure, string)? Obstacle) SetUp(PatchDraft draft, BreakpointConditions conditions)
     {
+        if (conditions.Obstacle is { } obstacle)
+        {
+            return (null, null, obstacle);
+        }
+
         draft.RefreshResumptions();
         BreakpointTables.Collect();
-        BreakpointTable old = BreakpointTables.Take(draft.Sites.Length);
-        BreakpointTable @new = BreakpointTables.Take(draft.Sites.Length);
-        return (old, @new, BreakpointHandler.Obstacle() is { } replaced ? (CodeFailure.BreakpointHandler, replaced) : draft.Fill(old, @new));
+        BreakpointTable? old = null;
+        BreakpointTable? @new = null;
+        bool complete = false;
+        try
+        {
+            old = BreakpointTables.Take(draft.Sites.Length);
+            @new = BreakpointTables.Take(draft.Sites.Length);
+            (CodeFailure, string)? refused = draft.Fill(old, @new);
+            complete = refused is null;
+            return complete ? (old, @new, null) : (null, null, refused);
+        }
+        finally
+        {
+            if (!complete)
+            {
+                Release(old, @new);
+            }
+        }
     }
 
     /// <summary>Writes it. Afterwards every thread executes the new instructions.</summary>

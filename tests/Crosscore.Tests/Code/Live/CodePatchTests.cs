@@ -173,6 +173,27 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
+    public void Whatever_stands_against_breakpoints_no_table_is_lost()
+    {
+        byte[] wide = [0x90, 0x90, 0x90, 0x90, 0x90, .. Function];
+        using LiveCode code = LiveCode.Install(wide);
+        using LiveCode unmovable = LiveCode.Install(UnmovableCall);
+        lock (LiveCode.Patching)
+        {
+            new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Prepare().Abandon(); // At least two tables are free now.
+            int free = BreakpointTables.FreeCount;
+            var refused = new BreakpointConditions(() => "of a test");
+            var throwing = new BreakpointConditions(() => throw new InvalidOperationException());
+            CodePatch patch = new CodePatch().Replace(code, 6, [1, 2, 3, 4]);
+            Assert.Equal(CodeFailure.BreakpointHandler, Assert.Throws<CodeException>(() => patch.Prepare(refused)).Failure);
+            _ = Assert.Throws<InvalidOperationException>(() => patch.Prepare(throwing));
+            _ = Assert.Throws<CodeException>(() => new CodePatch().Replace(unmovable, 5, [1, 1, 1, 1]).Prepare());
+            Assert.Equal(PatchMethod.PageSwap, new CodePatch(CodeMode.Measured).Replace(code, 6, [1, 2, 3, 4]).Prepare(refused).Plan.Method);
+            Assert.Equal(free, BreakpointTables.FreeCount);
+        }
+    }
+
+    [Fact]
     public void The_first_synchronisation_that_is_refused_leaves_everything_as_it_was()
     {
         using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);

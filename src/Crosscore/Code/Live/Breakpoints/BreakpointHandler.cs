@@ -68,10 +68,10 @@ internal static unsafe class BreakpointHandler
     /// <summary>Why no breakpoint may be set now, or null: a handler that is not ours would take it for a mistake of the program and end the process.</summary>
     public static string? Obstacle()
     {
-        nint handler = Current().Handler;
-        return Ours.Contains(handler)
-            ? null
-            : $"the handler of SIGTRAP is 0x{handler:X} now, which is not this library's: somebody replaced it after live code was installed. "
+        int answer = Signals.Get(Signals.SIGTRAP, out SignalAction there);
+        return answer < 0 ? $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}, so it is not known whose handler there is: a sandbox forbids it"
+            : Ours.Contains(there.Handler) ? null
+            : $"the handler of SIGTRAP is 0x{there.Handler:X} now, which is not this library's: somebody replaced it after live code was installed. "
                 + "Call LiveCode.RestoreBreakpointHandler to put one in front of it";
     }
 
