@@ -53,7 +53,7 @@ internal sealed class PreparedPatch
     /// <returns>Two tables, or why breakpoints cannot be set.</returns>
     private static (BreakpointTable? Old, BreakpointTable? New, (CodeFailure, string)? Obstacle) SetUp(PatchDraft draft, BreakpointConditions conditions)
     {
-        if (conditions.Obstacle is { } obstacle)
+        if (conditions.ObstacleTo(draft.Sites) is { } obstacle)
         {
             return (null, null, obstacle);
         }

@@ -182,8 +182,8 @@ public sealed unsafe class CodePatchTests
         {
             new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Prepare().Abandon(); // At least two tables are free now.
             int free = BreakpointTables.FreeCount;
-            var refused = new BreakpointConditions(() => "of a test");
-            var throwing = new BreakpointConditions(() => throw new InvalidOperationException());
+            var refused = new BreakpointConditions(() => "of a test", () => false);
+            var throwing = new BreakpointConditions(() => throw new InvalidOperationException(), () => false);
             CodePatch patch = new CodePatch().Replace(code, 6, [1, 2, 3, 4]);
             Assert.Equal(CodeFailure.BreakpointHandler, Assert.Throws<CodeException>(() => patch.Prepare(refused)).Failure);
             _ = Assert.Throws<InvalidOperationException>(() => patch.Prepare(throwing));
@@ -191,6 +191,68 @@ public sealed unsafe class CodePatchTests
             Assert.Equal(PatchMethod.PageSwap, new CodePatch(CodeMode.Measured).Replace(code, 6, [1, 2, 3, 4]).Prepare(refused).Plan.Method);
             Assert.Equal(free, BreakpointTables.FreeCount);
         }
+    }
+
+    [Theory]
+    [InlineData("E800000000", "E801000001", true)] // call rel32, both times
+    [InlineData("0F1F440000", "E800000001", true)] // a long nop becomes one
+    [InlineData("E800000001", "0F1F440000", true)] // and back
+    [InlineData("FF1500000000", "FF1501000001", true)] // call [rip+disp32]
+    [InlineData("E900000000", "E901000001", false)] // jmp rel32
+    [InlineData("0F1F440000", "9090909090", false)]
+    public void With_a_shadow_stack_no_breakpoint_stands_on_a_call(string before, string after, bool isCall)
+    {
+        // The changed bytes lie on both sides of 8, so that no single store does.
+        using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Convert.FromHexString(before), 0xC3]);
+        byte[] change = Convert.FromHexString(after);
+        var with = new BreakpointConditions(() => null, () => true);
+        var without = new BreakpointConditions(() => null, () => false);
+        lock (LiveCode.Patching)
+        {
+            CodePatch strict = new CodePatch().Replace(code, 5, change);
+            PreparedPatch prepared = strict.Prepare(without);
+            Assert.Equal(PatchMethod.Breakpoint, prepared.Plan.Method);
+            prepared.Abandon();
+            PreparedPatch measured = new CodePatch(CodeMode.Measured).Replace(code, 5, change).Prepare(with);
+            Assert.Equal(isCall ? PatchMethod.PageSwap : PatchMethod.Breakpoint, measured.Plan.Method);
+            measured.Abandon();
+            if (isCall)
+            {
+                CodeException refusal = Assert.Throws<CodeException>(() => strict.Prepare(with));
+                Assert.Equal(CodeFailure.PatchNotMovable, refusal.Failure);
+                Assert.Contains("shadow stack", refusal.Message, StringComparison.Ordinal);
+            }
+            else
+            {
+                strict.Prepare(with).Abandon();
+            }
+        }
+    }
+
+    [Fact]
+    public void With_a_shadow_stack_a_call_within_aligned_8_bytes_is_still_one_store()
+    {
+        using LiveCode code = LiveCode.Install([0xE8, 0, 0, 0, 0, 0xC3]);
+        lock (LiveCode.Patching)
+        {
+            Assert.Equal(PatchMethod.SingleStore, new CodePatch().Replace(code, 1, [1]).Prepare(new BreakpointConditions(() => null, () => true)).Plan.Method);
+        }
+    }
+
+    [Theory]
+    [InlineData(0, ShadowStack.ARCH_SHSTK_SHSTK, true)]
+    [InlineData(0, ShadowStack.ARCH_SHSTK_SHSTK | ShadowStack.ARCH_SHSTK_WRSS, true)]
+    [InlineData(0, ShadowStack.ARCH_SHSTK_WRSS, false)]
+    [InlineData(0, 0, false)]
+    [InlineData(-Errno.EINVAL, ShadowStack.ARCH_SHSTK_SHSTK, false)] // A kernel that knows none.
+    public void The_kernels_answer_about_shadow_stacks_is_understood(int answer, ulong features, bool isOn) => Assert.Equal(isOn, ShadowStack.IsOn(answer, features));
+
+    /// <summary>As /proc says it, in another way.</summary>
+    [Fact]
+    public void The_kernel_is_asked_about_this_thread()
+    {
+        string features = File.ReadLines("/proc/thread-self/status").FirstOrDefault(line => line.StartsWith("x86_Thread_features:", StringComparison.Ordinal)) ?? "";
+        Assert.Equal(features.Contains("shstk", StringComparison.Ordinal), BreakpointConditions.OfThisProcess.HasShadowStack());
     }
 
     [Fact]
