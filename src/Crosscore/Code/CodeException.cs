@@ -48,6 +48,12 @@ public enum CodeFailure
     /// <summary>A core synchronisation is needed and was refused; <see cref="Exception.InnerException"/> is the <see cref="MembarrierException"/>.</summary>
     SynchronisationRefused,
 
+    /// <summary>
+    /// A patch was refused and taken back in memory, but the cores could not be synchronised after that: one that has fetched new instructions may go on executing them, whole ones, until it is serialised.
+    /// <see cref="CoreSerialization.AllThreads(CodeMode)"/> ends this. The one failure after which not everything is as it was before.
+    /// </summary>
+    OldCodeNotConfirmed,
+
     /// <summary>A change lies outside of the code, or has no bytes.</summary>
     PatchOutside,
 
@@ -75,7 +81,7 @@ public enum CodeFailure
 
 /// <summary>
 /// The one exception of Crosscore.Code for what the system or the code itself stands against: what was asked, what was answered, what that means and what to do about it.
-/// Whatever throws it has left everything as it was before; where that could not be done, the message says so and what is known (<see cref="CodePatch.Commit"/>).
+/// Whatever throws it has left everything as it was before; where that cannot be known, the failure is <see cref="CodeFailure.OldCodeNotConfirmed"/>.
 /// </summary>
 public sealed class CodeException : Exception
 {

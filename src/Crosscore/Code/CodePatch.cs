@@ -64,10 +64,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
 
     /// <summary>Writes the changes. May be called again, for code that was changed to something else meanwhile.</summary>
     /// <returns>What was done.</returns>
-    /// <exception cref="CodeException">
-    /// The patch is refused; everything is as it was before. A synchronisation that is refused after the first store is asked for again, a hundred times, when the patch has been taken back: if all are refused, threads that
-    /// have met an instruction of the patch may execute it, whole, until the next interrupt on their cores, and the message says so. Where that would leave instructions half written, the process ends.
-    /// </exception>
+    /// <exception cref="CodeException">The patch is refused; everything is as it was before, but after <see cref="CodeFailure.OldCodeNotConfirmed"/>.</exception>
     /// <exception cref="ObjectDisposedException">Some code was unmapped.</exception>
     public PatchPlan Commit()
     {
@@ -81,7 +78,9 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     }
 
     /// <summary>Looks at everything and changes nothing yet. The caller holds <see cref="LiveCode.Patching"/>.</summary>
-    internal PreparedPatch Prepare()
+    internal PreparedPatch Prepare() => Prepare(BreakpointConditions.OfThisProcess);
+
+    internal PreparedPatch Prepare(BreakpointConditions conditions)
     {
         foreach ((LiveCode code, _) in _changes)
         {
@@ -93,7 +92,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
             _draft = new PatchDraft(_changes);
         }
 
-        return PreparedPatch.Of(_draft, mode);
+        return PreparedPatch.Of(_draft, mode, conditions);
     }
 
     private List<CodeChange> ChangesOf(LiveCode code)

@@ -67,25 +67,35 @@ public sealed class CodeReclaimer
 
     /// <summary>Takes over a segment that nothing leads to any more, and unmaps it when every thread that may be in it has left. Its addresses cannot be asked for any more.</summary>
     /// <param name="code">The segment. Caller must: have changed every slot and pointer that led to it, before.</param>
-    /// <exception cref="ObjectDisposedException">The segment was disposed of or retired before; or the domain was disposed of, and then the segment is still the caller's, as it was.</exception>
+    /// <exception cref="ObjectDisposedException">The segment was disposed of or retired before; or the domain has been disposed of, and the segment is still the caller's, as it was.</exception>
+    /// <exception cref="MembarrierException">So much waits that this call had to wait for a grace period, and the kernel refused the barrier that it needs. The segment has been taken over, and waits like the others.</exception>
     public void Retire(InstalledCode code)
     {
         ArgumentNullException.ThrowIfNull(code);
         bool tooMuch;
         lock (_lock)
         {
-            // What can fail comes before the code is withdrawn, for which there is no way back. The moment is asked for after the lock was taken, so that the queue is in the order of the moments.
-            _ = _waiting.EnsureCapacity(_waiting.Count + 1);
-            long moment = _period.Now();
             ObjectDisposedException.ThrowIf(!code.Withdraw(), code);
-            _waiting.Enqueue((moment, code));
+            try
+            {
+                if (!_isWatching)
+                {
+                    // Looks when the lock has been left, so it may be born before there is anything to look after.
+                    _ = new CollectionWatch(this);
+                    _isWatching = true;
+                }
+
+                // After the lock was taken, so that the queue is in the order of the moments, and after the withdrawal, so that whoever was given an address before it is waited for.
+                _waiting.Enqueue((_period.Now(), code));
+            }
+            catch
+            {
+                code.GiveBack();
+                throw;
+            }
+
             _waitingBytes += code.MappedLength;
             tooMuch = _waiting.Count > MostSegments || _waitingBytes > MostBytes;
-            if (!_isWatching)
-            {
-                _ = new CollectionWatch(this);
-                _isWatching = true;
-            }
         }
 
         _ = tooMuch && _period.CanWait ? WaitAndReclaim() : Reclaim();

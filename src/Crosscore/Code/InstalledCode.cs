@@ -81,9 +81,12 @@ public sealed class InstalledCode : IDisposable
         }
     }
 
-    /// <summary>Gives no address any more; to be followed by one <see cref="Unmap"/> when nobody runs the code.</summary>
+    /// <summary>Gives no address any more; to be followed by one <see cref="Unmap"/> when nobody runs the code, or by one <see cref="GiveBack"/>.</summary>
     /// <returns>Whether it gave any until now.</returns>
     internal bool Withdraw() => Interlocked.Exchange(ref _isGone, 1) == 0;
+
+    /// <summary>Takes a withdrawal back.</summary>
+    internal void GiveBack() => Volatile.Write(ref _isGone, 0);
 
     internal void Unmap()
     {

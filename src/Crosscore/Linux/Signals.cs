@@ -13,6 +13,7 @@ internal static unsafe class Signals
     public const nint SIG_IGN = 1;
 
     public const int SA_SIGINFO = 0x00000004;
+    public const int SA_RESTORER = 0x04000000;
     public const int SA_RESETHAND = unchecked((int)0x80000000);
 
     /// <summary>si_code of a signal that the kernel itself raises for an instruction: include/uapi/asm-generic/siginfo.h.</summary>
@@ -54,6 +55,6 @@ internal unsafe struct SignalAction
     public int Flags;
     public nint Restorer;
 
-    /// <summary>Whether the same would be done with a signal. The kernel's mask has 64 bits; what the C library writes behind them is not compared.</summary>
-    public readonly bool IsSameAs(in SignalAction other) => Handler == other.Handler && Flags == other.Flags && Mask[0] == other.Mask[0];
+    /// <summary>Whether the same would be done with a signal. The kernel's mask has 64 bits; what stands behind them is the C library's. SA_RESTORER is added by the C library, and read back.</summary>
+    public readonly bool IsSameAs(in SignalAction other) => Handler == other.Handler && (Flags | Signals.SA_RESTORER) == (other.Flags | Signals.SA_RESTORER) && Mask[0] == other.Mask[0];
 }

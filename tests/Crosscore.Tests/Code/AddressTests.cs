@@ -135,18 +135,45 @@ public sealed class AddressTests
     }
 
     [Fact]
-    public void Code_that_the_kernel_will_not_unmap_is_no_silent_matter_and_goes_on_counting()
+    public void Where_unmapping_is_refused_the_code_counts_and_keeps_its_addresses_until_it_is_granted()
     {
-        using var range = new SmallRange(pages: 16, mapLimit: 4, () => { }); // Three for code.
-        nint address = range.Map();
-        _ = range.Map();
-        _ = range.Map();
-        CodeException refusal = Assert.Throws<CodeException>(() => range.Free(address + 1)); // munmap takes whole pages only.
-        Assert.Equal((CodeFailure.Unexpected, Errno.EINVAL), (refusal.Failure, refusal.Errno));
-        Assert.Equal("r-xs", Maps.PermissionsAt(address));
+        bool refuses = true;
+        using var range = new SmallRange(pages: 2, mapLimit: 1000, () => { }, (address, length) => refuses ? AccessTaken.Refused : RangeReservation.TakeAccess(address, length));
+        nint first = range.Map();
+        range.Free(first);
+        Assert.Equal("r-xs", Maps.PermissionsAt(first));
+        nint second = range.Map();
+        Assert.NotEqual(first, second);
+        Assert.Equal(CodeFailure.OutOfAddresses, Assert.Throws<CodeException>(() => range.Map()).Failure);
+        refuses = false;
+        Assert.Equal(first, range.Map()); // Tried again for want of addresses.
+        refuses = true;
+        range.Free(first);
+        refuses = false;
+        range.Free(second); // And with the next that goes.
+        Assert.Equal(("---p", "---p"), (Maps.PermissionsAt(first), Maps.PermissionsAt(second)));
+        Assert.Equal([first, second], new[] { range.Map(), range.Map() }.Order());
+    }
+
+    [Fact]
+    public void What_could_not_be_unmapped_goes_on_counting_as_a_mapping()
+    {
+        bool refuses = true;
+        using var range = new SmallRange(pages: 8, mapLimit: 4, () => { }, (address, length) => refuses ? AccessTaken.Refused : RangeReservation.TakeAccess(address, length));
+        nint[] three = [.. Enumerable.Range(0, 3).Select(_ => range.Map())];
+        range.Free(three[0]);
         Assert.Equal(CodeFailure.TooManyMappings, Assert.Throws<CodeException>(() => range.Map()).Failure);
-        range.Free(address);
+        refuses = false;
         _ = range.Map();
+        Assert.Equal(CodeFailure.TooManyMappings, Assert.Throws<CodeException>(() => range.Map()).Failure);
+    }
+
+    [Fact]
+    public void A_hole_is_never_used_again()
+    {
+        using var range = new SmallRange(pages: 1, mapLimit: 1000, () => { }, (address, length) => Mapping.Unmap(address, (nuint)length) == 0 ? AccessTaken.Unmapped : AccessTaken.Refused);
+        range.Free(range.Map());
+        Assert.Equal(CodeFailure.OutOfAddresses, Assert.Throws<CodeException>(() => range.Map()).Failure);
     }
 
     /// <summary>Values of CTR_EL0 from the Technical Reference Manuals; IDC and DIC are set by those who build a Neoverse N1 with coherent caches.</summary>
@@ -172,11 +199,11 @@ public sealed class AddressTests
         private readonly SealedCode _code = SealedCode.Seal(MachineCode.Return42);
         private readonly nint _length;
 
-        public SmallRange(int pages, long mapLimit, Action synchronise)
+        public SmallRange(int pages, long mapLimit, Action synchronise, Func<nint, nint, AccessTaken>? takeAccess = null)
         {
             _length = pages * CodeFile.Page;
             Start = RangeReservation.At(0, _length, 0);
-            Range = new CodeRange(Start, _length, mapLimit, synchronise);
+            Range = new CodeRange(Start, _length, mapLimit, synchronise, takeAccess ?? RangeReservation.TakeAccess);
         }
 
         public nint Start { get; }

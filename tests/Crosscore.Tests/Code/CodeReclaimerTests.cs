@@ -112,18 +112,18 @@ public sealed class CodeReclaimerTests
     }
 
     [Fact]
-    public void Where_no_grace_period_can_be_asked_for_the_code_stays_the_callers_as_it_was()
+    public void Without_a_grace_period_to_be_had_the_code_stays_the_callers_as_it_was()
     {
         var domain = new RcuDomain();
         CodeReclaimer reclaimer = CodeReclaimer.AfterReadSections(domain);
         domain.Dispose();
-        InstalledCode code = Install();
-        nint address = code.Address;
-        _ = Assert.Throws<ObjectDisposedException>(() => reclaimer.Retire(code));
-        Assert.Equal(address, code.Address);
-        Assert.Equal(42, MachineCode.Call(code));
+        InstalledCode installed = Install();
+        nint address = installed.Address;
+        _ = Assert.Throws<ObjectDisposedException>(() => reclaimer.Retire(installed));
         Assert.Equal(0, reclaimer.Waiting);
-        code.Dispose();
+        Assert.Equal(address, installed.Address);
+        Assert.Equal(42, MachineCode.Call(installed));
+        installed.Dispose();
         Assert.Equal("---p", Maps.PermissionsAt(address));
     }
 

@@ -22,9 +22,6 @@ internal static class Child
     public const string MeetForeignBreakpointWithLiveCode = nameof(MeetForeignBreakpointWithLiveCode);
     public const string MeetDefaultBreakpointWithLiveCode = nameof(MeetDefaultBreakpointWithLiveCode);
     public const string MeetIgnoredBreakpointWithLiveCode = nameof(MeetIgnoredBreakpointWithLiveCode);
-    public const string SetHandlerMeanwhile = nameof(SetHandlerMeanwhile);
-    public const string PatchWithoutSigaction = nameof(PatchWithoutSigaction);
-    public const string PatchWithoutMembarrier = nameof(PatchWithoutMembarrier);
     public const string ReclaimAfterSuspension = nameof(ReclaimAfterSuspension);
     public const string ReclaimAfterSuspensionOrdinaryCalls = nameof(ReclaimAfterSuspensionOrdinaryCalls);
     public const string ReclaimAfterReadSections = nameof(ReclaimAfterReadSections);
@@ -110,10 +107,11 @@ internal static class Child
                 _ = LiveCode.Install(MachineCode.Return42);
                 return MeetBreakpoint();
             case MeetDefaultBreakpointWithLiveCode:
-                Signals.Get(Signals.SIGTRAP, out SignalAction action);
-                action.Handler = Signals.SIG_DFL;
-                _ = Signals.Set(Signals.SIGTRAP, action);
-                _ = LiveCode.Install(MachineCode.Return42);
+                InstallLiveCodeOver(Signals.SIG_DFL);
+                return MeetBreakpoint();
+            case MeetIgnoredBreakpointWithLiveCode:
+                InstallLiveCodeOver(Signals.SIG_IGN);
+                Console.WriteLine(SendSigtrap() == 0 ? "a signal is ignored" : "no signal was sent");
                 return MeetBreakpoint();
             case UsePerCpuData:
                 PerCpu.PerCpuChild.Run();
@@ -131,6 +129,22 @@ internal static class Child
                 Console.Error.WriteLine($"no such task: {task}");
                 return 2;
         }
+    }
+
+    /// <summary>Sends SIGTRAP to the calling thread, which has executed the handler when this returns. Returns 0 or -1.</summary>
+    public static nint SendSigtrap()
+    {
+        const nint Gettid = 186;
+        const nint Tkill = 200;
+        return Libc.Syscall(Tkill, Libc.Syscall(Gettid, 0, 0, 0), Signals.SIGTRAP, 0);
+    }
+
+    private static void InstallLiveCodeOver(nint handler)
+    {
+        _ = Signals.Get(Signals.SIGTRAP, out SignalAction action);
+        action.Handler = handler;
+        _ = Signals.Set(Signals.SIGTRAP, action);
+        _ = LiveCode.Install(MachineCode.Return42);
     }
 
     /// <summary>Executes an INT3 of nobody's; what happens then is the runtime's business, or the default. The exceptions that the runtime makes of signals must go on working before.</summary>

@@ -18,7 +18,9 @@ internal sealed class CodeRange
     /// <summary>Executes a core-serialising instruction on every core that runs a thread of this process.</summary>
     private readonly Action _synchronise;
 
+    private readonly Func<nint, nint, AccessTaken> _takeAccess;
     private readonly AddressPool _pool;
+    private readonly List<(nint Address, int Length, int Gap)> _refused = []; // to be freed, and not yet
     private readonly Lock _lock = new();
     private readonly long _mostPieces;
     private readonly long _mapLimit;
@@ -28,8 +30,10 @@ internal sealed class CodeRange
     /// <param name="length">Bytes of it.</param>
     /// <param name="mapLimit">vm.max_map_count.</param>
     /// <param name="synchronise">Serialises all cores, or throws.</param>
-    public CodeRange(nint start, nint length, long mapLimit, Action synchronise)
+    /// <param name="takeAccess">Takes the access to addresses and bytes away; <see cref="RangeReservation.TakeAccess"/>.</param>
+    public CodeRange(nint start, nint length, long mapLimit, Action synchronise, Func<nint, nint, AccessTaken> takeAccess)
     {
+        _takeAccess = takeAccess;
         Start = start;
         Length = length;
         _mapLimit = mapLimit;
@@ -102,36 +106,46 @@ internal sealed class CodeRange
             return address;
         }
 
-        Free(address, length, length);
-        throw Refused((int)-data);
+        CodeException refusal = Refused((int)-data);
+        lock (_lock)
+        {
+            GiveBack(address + length, length, length);
+        }
+
+        Free(address, length, 0);
+        throw refusal;
     }
 
-    /// <summary>Takes the access away; afterwards executing there traps, and the addresses wait for the next synchronisation. Nobody may be executing them.</summary>
-    /// <exception cref="CodeException">The kernel refused both ways to do it, which none is known to do: the code stays mapped, and its addresses are not used again.</exception>
+    /// <summary>
+    /// Takes the access away; afterwards executing there traps, and the addresses wait for the next synchronisation. Nobody may be executing them. Where the system refuses, the code stays executable: it goes on counting as a piece,
+    /// its addresses are not used again, and it is tried again with every later call and before a mapping is refused.
+    /// </summary>
     public void Free(nint address, int length, int gap)
     {
         lock (_lock)
         {
-            nint answer = RangeReservation.At(address, length, Mapping.MAP_FIXED);
-            if (answer == address)
+            _refused.Add((address, length, gap));
+            TakeAccessAway();
+        }
+    }
+
+    private void TakeAccessAway()
+    {
+        for (int index = _refused.Count - 1; index >= 0; index--)
+        {
+            (nint address, int length, int gap) = _refused[index];
+            AccessTaken taken = _takeAccess(address, length);
+            if (taken == AccessTaken.Refused)
             {
-                _pieces--;
-                _pool.Retire(address, length + gap);
-                return;
+                continue;
             }
 
-            // With vm.max_map_count exhausted even replacing is refused, but unmapping is not. What then is a hole traps as well; its addresses are not used again.
-            answer = Mapping.Unmap(address, (nuint)length);
-            if (answer < 0)
-            {
-                throw new CodeException(
-                    CodeFailure.Unexpected,
-                    $"munmap answered {Errno.Name((int)-answer)} for the {length} bytes of code at 0x{address:X}: something other than this library has changed the mappings there. They stay as they are, executable, and their "
-                    + "addresses are not used again.",
-                    (int)-answer);
-            }
-
+            _refused.RemoveAt(index);
             _pieces--;
+            if (taken == AccessTaken.Reserved)
+            {
+                _pool.Retire(address, length + gap);
+            }
         }
     }
 
@@ -139,6 +153,11 @@ internal sealed class CodeRange
     {
         lock (_lock)
         {
+            if (_pieces >= _mostPieces)
+            {
+                TakeAccessAway();
+            }
+
             if (_pieces >= _mostPieces)
             {
                 throw CodeRefusal.TooManyMappings(MemoryMap.Read().Count, _mapLimit, 0);
@@ -164,6 +183,7 @@ internal sealed class CodeRange
             return address;
         }
 
+        TakeAccessAway();
         if (_pool.AnyRetired)
         {
             _synchronise();

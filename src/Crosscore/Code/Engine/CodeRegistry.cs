@@ -26,9 +26,9 @@ internal static class CodeRegistry
             catch
             {
                 _ = Segments.Remove(segment.Address);
-                foreach (INameSink sink in Sinks[..told])
+                while (told > 0)
                 {
-                    sink.Removed(segment);
+                    Sinks[--told].Removed(segment);
                 }
 
                 throw;

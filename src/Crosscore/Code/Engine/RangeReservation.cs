@@ -24,7 +24,7 @@ internal static class RangeReservation
 
             if (start == 0 || answer == start)
             {
-                return new CodeRange(answer, length, MapLimit(), AllCores.Synchronise);
+                return new CodeRange(answer, length, MapLimit(), AllCores.Synchronise, TakeAccess);
             }
 
             _ = Mapping.Unmap(answer, (nuint)length); // A kernel before 4.17 took the address as a hint.
@@ -37,6 +37,15 @@ internal static class RangeReservation
     public static nint At(nint address, nint length, int how) => Mapping.MapAt(
         address, (nuint)length, Mapping.PROT_NONE, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS | Mapping.MAP_NORESERVE | how, -1);
 
+    /// <summary>
+    /// Makes code a reservation again. With vm.max_map_count exhausted even replacing is refused, but unmapping is not: what then is a hole traps as well, but somebody else may be given its addresses.
+    /// Both are refused only where somebody else has changed the mapping or the rules since (mseal(2), a seccomp filter).
+    /// </summary>
+    public static AccessTaken TakeAccess(nint address, nint length) =>
+        At(address, length, Mapping.MAP_FIXED) == address ? AccessTaken.Reserved
+        : Mapping.Unmap(address, (nuint)length) == 0 ? AccessTaken.Unmapped
+        : AccessTaken.Refused;
+
     /// <summary>The kernel's default is 65530.</summary>
     private static long MapLimit() => File.Exists(MaxMapCount) ? long.Parse(File.ReadAllText(MaxMapCount), CultureInfo.InvariantCulture) : 65530;
 
@@ -46,4 +55,17 @@ internal static class RangeReservation
         string[] fields = line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
         return fields.Length > 3 && long.TryParse(fields[3], CultureInfo.InvariantCulture, out long limit) ? limit : null;
     }
+}
+
+/// <summary>What became of addresses whose access was to be taken away.</summary>
+internal enum AccessTaken
+{
+    /// <summary>They are reserved, and can be used again.</summary>
+    Reserved,
+
+    /// <summary>Nothing is there. They are nobody's.</summary>
+    Unmapped,
+
+    /// <summary>Everything is as it was.</summary>
+    Refused,
 }

@@ -84,14 +84,14 @@ internal static unsafe class SlotTable
         try
         {
             InstructionCaches.MakeFetchable(address, HalfBytes);
+            CodeRegistry.Add(new CodeSegment(address, HalfBytes, code.Name, [.. code.Functions]));
         }
         catch
         {
-            range.Free(address, HalfBytes, HalfBytes);
+            range.Free(address, 2 * HalfBytes, 0);
             throw;
         }
 
-        CodeRegistry.Add(new CodeSegment(address, HalfBytes, code.Name, [.. code.Functions]));
         CodeEvents.Segments.Add(1);
         CodeEvents.Bytes.Add(HalfBytes);
         return address;

@@ -55,27 +55,16 @@ internal static class BreakpointProtocol
             }
         }
 
-        Insist(synchronise);
+        Persistence.Insist(synchronise);
         BreakpointControl.Publish(@new);
         foreach ((LiveCode code, PatchSite site) in sites)
         {
             code.Memory.Store(site.Offset, site.New[0]);
         }
 
-        Insist(synchronise);
+        Persistence.Insist(synchronise);
         BreakpointControl.Publish(null);
         BreakpointTables.Retire(old);
         BreakpointTables.Retire(@new);
-    }
-
-    /// <summary>
-    /// There is no way back from here and none forward without it. Where the refusals last, the process ends, rather than run code that is half one thing and half another, whatever kind of exception they are.
-    /// </summary>
-    private static void Insist(Action synchronise)
-    {
-        if (Persistence.Try(synchronise) is { } refusal)
-        {
-            Environment.FailFast($"Crosscore: a patch of live code is half written, and the kernel goes on refusing to synchronise the cores: {refusal.Message}");
-        }
     }
 }

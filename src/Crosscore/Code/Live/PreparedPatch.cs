@@ -27,8 +27,11 @@ internal sealed class PreparedPatch
 
     public PatchPlan Plan { get; }
 
+    /// <param name="draft">What was found out about it.</param>
+    /// <param name="mode">Whose word is relied on.</param>
+    /// <param name="conditions">Of this process, or imagined ones.</param>
     /// <exception cref="CodeException">The patch is refused.</exception>
-    public static PreparedPatch Of(PatchDraft draft, CodeMode mode)
+    public static PreparedPatch Of(PatchDraft draft, CodeMode mode, BreakpointConditions conditions)
     {
         PatchFacts facts = FactsOf(draft.Sites, mode);
         if (PatchPlanner.SingleStore(facts).Possible)
@@ -36,40 +39,37 @@ internal sealed class PreparedPatch
             return new PreparedPatch(draft, mode, PatchPlanner.Choose(facts, null), null, null);
         }
 
-        (BreakpointTable? old, BreakpointTable? @new, (CodeFailure Failure, string Text)? obstacle) = SetUp(draft);
+        (BreakpointTable? old, BreakpointTable? @new, (CodeFailure Failure, string Text)? obstacle) = SetUp(draft, conditions);
         if (obstacle is { Failure: CodeFailure.OutOfLineMemory } && BreakpointTables.AllAreFree)
         {
             // What nobody was ever sent to can go, as no table names it: a table that was taken back may still be read by a thread in the handler.
             draft.ForgetUnusedCopies();
-            (old, @new, obstacle) = SetUp(draft);
+            (old, @new, obstacle) = SetUp(draft, conditions);
         }
 
         return new PreparedPatch(draft, mode, PatchPlanner.Choose(facts, obstacle), old, @new);
     }
 
     /// <returns>Two tables, or why breakpoints cannot be set.</returns>
-    private static (BreakpointTable? Old, BreakpointTable? New, (CodeFailure, string)? Obstacle) SetUp(PatchDraft draft)
+    private static (BreakpointTable? Old, BreakpointTable? New, (CodeFailure, string)? Obstacle) SetUp(PatchDraft draft, BreakpointConditions conditions)
     {
-        if (BreakpointHandler.Obstacle() is { } replaced)
+        if (conditions.ObstacleTo(draft.Sites) is { } obstacle)
         {
-            return (null, null, (CodeFailure.BreakpointHandler, replaced));
+            return (null, null, obstacle);
         }
 
         draft.RefreshResumptions();
         BreakpointTables.Collect();
-        BreakpointTable old = BreakpointTables.Take(draft.Sites.Length);
+        BreakpointTable? old = null;
         BreakpointTable? @new = null;
         bool complete = false;
         try
         {
+            old = BreakpointTables.Take(draft.Sites.Length);
             @new = BreakpointTables.Take(draft.Sites.Length);
-            if (draft.Fill(old, @new) is { } refused)
-            {
-                return (null, null, refused);
-            }
-
-            complete = true;
-            return (old, @new, null);
+            (CodeFailure, string)? refused = draft.Fill(old, @new);
+            complete = refused is null;
+            return complete ? (old, @new, null) : (null, null, refused);
         }
         finally
         {
@@ -158,25 +158,28 @@ internal sealed class PreparedPatch
                 Store(code, site, site.Old);
             }
 
-            DemandForgotten(synchronise, refusal);
+            MakeForgotten(synchronise, refusal);
             throw;
         }
     }
 
     /// <summary>
-    /// A patch was taken back: other cores may have fetched its instructions and go on with them until they are serialised, so they are asked once more. Each instruction is whole all the same, so this is no reason to end
-    /// the process.
+    /// After a patch was taken back in memory: until it is serialised, a core that has fetched the new instructions may go on with them, and one that has not executes the old ones. Each is whole, and an instruction begins at
+    /// every place where a thread can be, so where it cannot be done this is told and does not end the process.
     /// </summary>
-    /// <exception cref="CodeException">Refused again: it says what is known.</exception>
-    private static void DemandForgotten(Action synchronise, Exception refusal)
+    /// <param name="synchronise">Serialises all cores, or throws.</param>
+    /// <param name="refusal">Why the patch was taken back.</param>
+    /// <exception cref="CodeException">Refused again and again; <see cref="CodeFailure.OldCodeNotConfirmed"/>.</exception>
+    private static void MakeForgotten(Action synchronise, Exception refusal)
     {
         if (Persistence.Try(synchronise) is { } again)
         {
             throw new CodeException(
-                CodeFailure.SynchronisationRefused,
-                $"The patch is refused, because the cores had to be synchronised and could not be: {refusal.Message} It has been taken back, and the code's bytes are as they were before. But that could not be told to the "
-                + $"other cores either ({again.Message}): a thread that has met an instruction of the patch may execute it again, whole, until its core is next serialised, by an interrupt or a switch of threads.",
-                (refusal as CodeException)?.Errno ?? 0,
+                CodeFailure.OldCodeNotConfirmed,
+                $"The patch is refused: {refusal.Message} It was taken back, and memory holds the old instructions. But the cores could not be synchronised after that either: {again.Message} Until a core is serialised for another "
+                + "reason, it may go on executing new instructions that it has fetched; every instruction that is executed is a whole one, old or new. "
+                + "CoreSerialization.AllThreads ends this, when it is no longer refused.",
+                (again as CodeException)?.Errno ?? 0,
                 refusal);
         }
     }
@@ -198,11 +201,13 @@ internal sealed class PreparedPatch
     private void ExchangePages(Action synchronise)
     {
         int page = Environment.SystemPageSize;
+        PlacedSite[] sites = _draft.Sites.ToArray();
         Span<byte> instructions = stackalloc byte[InstructionBytes.Size];
-        var done = new List<(LiveMemory Memory, int Start, byte[] Before)>();
+        var done = new List<(LiveCode Code, int Start, byte[] Before)>();
         try
         {
-            foreach (IGrouping<LiveCode, PlacedSite> group in _draft.Sites.ToArray().GroupBy(site => site.Code))
+            // What can be taken back comes first.
+            foreach (IGrouping<LiveCode, PlacedSite> group in sites.GroupBy(site => site.Code).OrderBy(group => group.Any(BeginsInstructions)))
             {
                 int start = group.Min(site => site.Site.Offset) / page * page;
                 int end = (group.Max(site => site.Site.Offset + site.Site.Length) + page - 1) / page * page;
@@ -214,37 +219,50 @@ internal sealed class PreparedPatch
                 }
 
                 group.Key.Memory.ExchangePages(start, after);
-                done.Add((group.Key.Memory, start, before));
+                done.Add((group.Key, start, before));
             }
 
-            synchronise();
+            if (sites.Any(BeginsInstructions))
+            {
+                Persistence.Insist(synchronise);
+            }
+            else
+            {
+                synchronise();
+            }
         }
-        catch (Exception refusal)
+        catch (Exception refusal) when (done.Count > 0)
         {
-            foreach ((LiveMemory memory, int start, byte[] before) in done)
-            {
-                RestorePages(memory, start, before);
-            }
-
-            if (done.Count > 0)
-            {
-                DemandForgotten(synchronise, refusal);
-            }
-
+            TakeBack(done, refusal);
+            MakeForgotten(synchronise, refusal);
             throw;
         }
+
+        // A thread can be at an instruction that begins inside of an old one, and would go on in the middle of that one if the old page came back.
+        static bool BeginsInstructions(PlacedSite site) => site.Site.Instructions > 1;
     }
 
     /// <summary>Pages that cannot be taken back would leave a patch that is refused and yet executed: the process ends instead.</summary>
-    private static void RestorePages(LiveMemory memory, int start, ReadOnlySpan<byte> before)
+    private void TakeBack(List<(LiveCode Code, int Start, byte[] Before)> done, Exception refusal)
     {
-        try
+        foreach ((LiveCode exchanged, int start, byte[] before) in done)
         {
-            memory.ExchangePages(start, before);
-        }
-        catch (Exception refusal)
-        {
-            Environment.FailFast($"Crosscore: a patch of live code was refused after pages had been exchanged, and they could not be exchanged back: {refusal.Message}");
+            foreach ((LiveCode code, PatchSite site) in _draft.Sites)
+            {
+                if (code == exchanged && site.Instructions > 1)
+                {
+                    Environment.FailFast($"Crosscore: a patch of live code was refused after threads could be at instructions that only it has: {refusal.Message}");
+                }
+            }
+
+            try
+            {
+                exchanged.Memory.ExchangePages(start, before);
+            }
+            catch (Exception again)
+            {
+                Environment.FailFast($"Crosscore: a patch of live code was refused after pages had been exchanged, and they could not be exchanged back: {again.Message}");
+            }
         }
     }
 

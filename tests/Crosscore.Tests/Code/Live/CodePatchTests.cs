@@ -11,6 +11,9 @@ public sealed unsafe class CodePatchTests
     // mov eax, 1 (5 bytes); add eax, 2 (3); nop (1); ret (1)
     private static readonly byte[] Function = [0xB8, 1, 0, 0, 0, 0x83, 0xC0, 2, 0x90, 0xC3];
 
+    // nop, twice; call [rsp+disp32], across aligned 8 bytes; ret
+    private static readonly byte[] UnmovableCall = [0x90, 0x90, 0xFF, 0x94, 0x24, 0, 0, 0, 0, 0xC3];
+
     public CodePatchTests() => Machine.NeedsRawPrograms();
 
     [Fact]
@@ -135,9 +138,7 @@ public sealed unsafe class CodePatchTests
     [Fact]
     public void What_cannot_be_executed_elsewhere_is_refused_in_strict_mode_and_exchanged_with_its_page_in_measured_mode()
     {
-        // nop, 4 times; call [rsp+disp32], across aligned 8 bytes; ret
-        byte[] call = [0x90, 0x90, 0xFF, 0x94, 0x24, 0, 0, 0, 0, 0xC3];
-        using LiveCode code = LiveCode.Install(call);
+        using LiveCode code = LiveCode.Install(UnmovableCall);
         Refuses(code, CodeFailure.PatchNotMovable, patch => patch.Replace(code, 5, [1, 1, 1, 1]), "stack pointer");
         PatchPlan plan = new CodePatch(CodeMode.Measured).Replace(code, 5, [1, 1, 1, 1]).Commit();
         Assert.Equal(PatchMethod.PageSwap, plan.Method);
@@ -173,6 +174,89 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
+    public void Whatever_stands_against_breakpoints_no_table_is_lost()
+    {
+        byte[] wide = [0x90, 0x90, 0x90, 0x90, 0x90, .. Function];
+        using LiveCode code = LiveCode.Install(wide);
+        using LiveCode unmovable = LiveCode.Install(UnmovableCall);
+        lock (LiveCode.Patching)
+        {
+            new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Prepare().Abandon(); // At least two tables are free now.
+            int free = BreakpointTables.FreeCount;
+            var refused = new BreakpointConditions(() => "of a test", () => false);
+            var throwing = new BreakpointConditions(() => throw new InvalidOperationException(), () => false);
+            CodePatch patch = new CodePatch().Replace(code, 6, [1, 2, 3, 4]);
+            Assert.Equal(CodeFailure.BreakpointHandler, Assert.Throws<CodeException>(() => patch.Prepare(refused)).Failure);
+            _ = Assert.Throws<InvalidOperationException>(() => patch.Prepare(throwing));
+            _ = Assert.Throws<CodeException>(() => new CodePatch().Replace(unmovable, 5, [1, 1, 1, 1]).Prepare());
+            Assert.Equal(PatchMethod.PageSwap, new CodePatch(CodeMode.Measured).Replace(code, 6, [1, 2, 3, 4]).Prepare(refused).Plan.Method);
+            Assert.Equal(free, BreakpointTables.FreeCount);
+        }
+    }
+
+    [Theory]
+    [InlineData("E800000000", "E801000001", true)] // call rel32, both times
+    [InlineData("0F1F440000", "E800000001", true)] // a long nop becomes one
+    [InlineData("E800000001", "0F1F440000", true)] // and back
+    [InlineData("FF1500000000", "FF1501000001", true)] // call [rip+disp32]
+    [InlineData("E900000000", "E901000001", false)] // jmp rel32
+    [InlineData("0F1F440000", "9090909090", false)]
+    public void With_a_shadow_stack_no_breakpoint_stands_on_a_call(string before, string after, bool isCall)
+    {
+        // The changed bytes lie on both sides of 8, so that no single store does.
+        using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Convert.FromHexString(before), 0xC3]);
+        byte[] change = Convert.FromHexString(after);
+        var with = new BreakpointConditions(() => null, () => true);
+        var without = new BreakpointConditions(() => null, () => false);
+        lock (LiveCode.Patching)
+        {
+            CodePatch strict = new CodePatch().Replace(code, 5, change);
+            PreparedPatch prepared = strict.Prepare(without);
+            Assert.Equal(PatchMethod.Breakpoint, prepared.Plan.Method);
+            prepared.Abandon();
+            PreparedPatch measured = new CodePatch(CodeMode.Measured).Replace(code, 5, change).Prepare(with);
+            Assert.Equal(isCall ? PatchMethod.PageSwap : PatchMethod.Breakpoint, measured.Plan.Method);
+            measured.Abandon();
+            if (isCall)
+            {
+                CodeException refusal = Assert.Throws<CodeException>(() => strict.Prepare(with));
+                Assert.Equal(CodeFailure.PatchNotMovable, refusal.Failure);
+                Assert.Contains("shadow stack", refusal.Message, StringComparison.Ordinal);
+            }
+            else
+            {
+                strict.Prepare(with).Abandon();
+            }
+        }
+    }
+
+    [Fact]
+    public void With_a_shadow_stack_a_call_within_aligned_8_bytes_is_still_one_store()
+    {
+        using LiveCode code = LiveCode.Install([0xE8, 0, 0, 0, 0, 0xC3]);
+        lock (LiveCode.Patching)
+        {
+            Assert.Equal(PatchMethod.SingleStore, new CodePatch().Replace(code, 1, [1]).Prepare(new BreakpointConditions(() => null, () => true)).Plan.Method);
+        }
+    }
+
+    [Theory]
+    [InlineData(0, ShadowStack.ARCH_SHSTK_SHSTK, true)]
+    [InlineData(0, ShadowStack.ARCH_SHSTK_SHSTK | ShadowStack.ARCH_SHSTK_WRSS, true)]
+    [InlineData(0, ShadowStack.ARCH_SHSTK_WRSS, false)]
+    [InlineData(0, 0, false)]
+    [InlineData(-Errno.EINVAL, ShadowStack.ARCH_SHSTK_SHSTK, false)] // A kernel that knows none.
+    public void The_kernels_answer_about_shadow_stacks_is_understood(int answer, ulong features, bool isOn) => Assert.Equal(isOn, ShadowStack.IsOn(answer, features));
+
+    /// <summary>As /proc says it, in another way.</summary>
+    [Fact]
+    public void The_kernel_is_asked_about_this_thread()
+    {
+        string features = File.ReadLines("/proc/thread-self/status").FirstOrDefault(line => line.StartsWith("x86_Thread_features:", StringComparison.Ordinal)) ?? "";
+        Assert.Equal(features.Contains("shstk", StringComparison.Ordinal), BreakpointConditions.OfThisProcess.HasShadowStack());
+    }
+
+    [Fact]
     public void The_first_synchronisation_that_is_refused_leaves_everything_as_it_was()
     {
         using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
@@ -188,151 +272,72 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void Single_stores_whose_synchronisation_is_refused_are_taken_back_and_the_cores_told_so()
+    public void After_stores_are_taken_back_the_cores_are_synchronised_again()
     {
         using LiveCode code = LiveCode.Install(Function);
-        var seen = new List<int>();
+        List<int> seen = [];
         lock (LiveCode.Patching)
         {
             PreparedPatch prepared = new CodePatch().Replace(code, 1, [5]).Prepare();
             Assert.Equal(PatchMethod.SingleStore, prepared.Plan.Method);
-            CodeException refusal = Assert.Throws<CodeException>(() => prepared.Write(() =>
+            _ = Assert.Throws<InvalidOperationException>(() => prepared.Write(() =>
             {
-                seen.Add(*(byte*)(code.Address + 1)); // SAFETY: inside of the code, which is readable.
+                seen.Add(Call(code));
                 if (seen.Count < 3)
                 {
-                    throw new CodeException(CodeFailure.OutOfMemory, "a test");
+                    throw new InvalidOperationException();
                 }
             }));
-            Assert.Equal("a test", refusal.Message);
         }
 
-        Assert.Equal([5, 1, 1], seen); // Refused with the new byte; then with the old one refused, and done.
-        Assert.Equal(3, Call(code));
+        Assert.Equal([7, 3, 3], seen); // With the new instruction in memory, and twice, until it was granted, with the old one.
+        Assert.Equal(1, code.ToArray()[1]);
     }
 
-    [Fact]
-    public void Exchanged_pages_whose_synchronisation_is_refused_are_taken_back_and_the_cores_told_so()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Where_that_is_refused_too_the_failure_says_what_is_known(bool pages)
     {
-        byte[] call = [0x90, 0x90, 0xFF, 0x94, 0x24, 0, 0, 0, 0, 0xC3]; // As below: cannot be executed elsewhere.
-        using LiveCode code = LiveCode.Install(call);
-        var seen = new List<int>();
+        using LiveCode code = LiveCode.Install([.. UnmovableCall, .. Function]);
         lock (LiveCode.Patching)
         {
-            PreparedPatch prepared = new CodePatch(CodeMode.Measured).Replace(code, 5, [1, 1, 1, 1]).Prepare();
-            Assert.Equal(PatchMethod.PageSwap, prepared.Plan.Method);
-            _ = Assert.Throws<CodeException>(() => prepared.Write(() =>
-            {
-                seen.Add(*(byte*)(code.Address + 5)); // SAFETY: as above.
-                if (seen.Count < 2)
-                {
-                    throw new CodeException(CodeFailure.OutOfMemory, "a test");
-                }
-            }));
+            PreparedPatch prepared = (pages ? new CodePatch(CodeMode.Measured).Replace(code, 5, [1, 1, 1, 1]) : new CodePatch().Replace(code, 11, [5])).Prepare();
+            Assert.Equal(pages ? PatchMethod.PageSwap : PatchMethod.SingleStore, prepared.Plan.Method);
+            CodeException refusal = Assert.Throws<CodeException>(() => prepared.Write(() => throw new CodeException(CodeFailure.SynchronisationRefused, "It is a test.", 12)));
+            Assert.Equal((CodeFailure.OldCodeNotConfirmed, 12), (refusal.Failure, refusal.Errno));
+            Assert.Contains("memory holds the old instructions", refusal.Message, StringComparison.Ordinal);
+            Assert.Equal("It is a test.", refusal.InnerException!.Message);
         }
 
-        Assert.Equal([1, 0], seen);
-        Assert.Equal(call, code.ToArray());
+        byte[] before = [.. UnmovableCall, .. Function];
+        Assert.Equal(before, code.ToArray());
+        Assert.Equal(before, new ReadOnlySpan<byte>((void*)code.Address, before.Length)); // SAFETY: the code's bytes, which are readable.
     }
 
-    /// <summary>The thread has executed the first of the two, a call that has not returned, and its return address is where the second begins.</summary>
+    /// <summary>A thread can be at the second of two new instructions, which lies inside of the old one: the old page must not come back.</summary>
     [Fact]
-    public void A_thread_stopped_between_two_instructions_that_are_replaced_goes_on_with_the_second_new_one()
+    public void Pages_on_which_instructions_begin_anew_are_not_taken_back()
     {
-        const int Waiting = 24;
-
-        // nop, 7 times; call 24 and mov eax, 1, each across aligned 8 bytes; ret; traps; at 24: mov dword [rdi], 1; wait: pause; cmp dword [rdi+4], 0; je wait; ret
-        byte[] bytes =
-        [
-            0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xE8, Waiting - 12, 0, 0, 0, 0xB8, 1, 0, 0, 0, 0xC3, .. Enumerable.Repeat((byte)0xCC, Waiting - 18),
-            0xC7, 0x07, 1, 0, 0, 0, 0xF3, 0x90, 0x83, 0x7F, 0x04, 0x00, 0x74, 0xF8, 0xC3,
-        ];
-        using LiveCode code = LiveCode.Install(bytes);
-        nint address = code.Address;
-        int* flags = stackalloc int[2];
-        flags[0] = flags[1] = 0;
-        nint shared = (nint)flags;
-        int answer = 0;
-
-        // SAFETY: the thread is joined before this frame and the code end.
-        var thread = new Thread(() => answer = ((delegate* unmanaged<nint, int>)address)(shared));
-        thread.Start();
-        SpinWait.SpinUntil(() => Volatile.Read(ref *(int*)shared) != 0);
-        byte[] nop5 = [0x0F, 0x1F, 0x44, 0x00, 0x00];
-        byte[] ten = [0x48, 0xB8, 3, 0, 0, 0, 0, 0, 0, 0]; // One instruction in the place of both.
-        Refuses(code, CodeFailure.PatchRemovesBoundary, patch => patch.Replace(code, 7, ten), "A thread may be stopped there");
-        PatchPlan plan = new CodePatch().Replace(code, 7, nop5).Replace(code, 12, [0xB8, 2, 2, 2, 2]).Commit();
-        Volatile.Write(ref flags[1], 1);
-        thread.Join();
-        Assert.Equal((PatchMethod.Breakpoint, 2), (plan.Method, plan.Sites));
-        Assert.Equal(0x02020202, answer);
-    }
-
-    [Fact]
-    public void When_the_memory_for_copies_is_full_of_such_as_threads_were_sent_to_the_patch_is_refused_and_measured_mode_exchanges_pages()
-    {
-        using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
-        int version = 0;
-        CodeException? refusal = null;
-        byte[] immediate = new byte[4];
-        while (refusal is null && version < 10_000)
+        using LiveCode code = LiveCode.Install(UnmovableCall);
+        int calls = 0;
+        lock (LiveCode.Patching)
         {
-            version++;
-            BitConverter.TryWriteBytes(immediate, Value(version));
-            try
+            PreparedPatch prepared = new CodePatch(CodeMode.Measured).Replace(code, 2, [0x0F, 0x1F, 0x40, 0, 0x0F, 0x1F, 0]).Prepare();
+            Assert.Equal(PatchMethod.PageSwap, prepared.Plan.Method);
+            prepared.Write(() =>
             {
-                lock (LiveCode.Patching)
+                if (++calls < 3)
                 {
-                    // This thread meets each breakpoint itself, so each copy has been used.
-                    new CodePatch().Replace(code, 6, immediate).Prepare().Write(() => _ = Call(code));
+                    throw new CodeException(CodeFailure.SynchronisationRefused, "It is a test.");
                 }
-            }
-            catch (CodeException full)
-            {
-                refusal = full;
-            }
+
+                Assert.Equal(0x1F, *(byte*)(code.Address + 3)); // SAFETY: inside of the code, which is readable.
+            });
         }
 
-        Assert.Equal(CodeFailure.OutOfLineMemory, refusal?.Failure);
-        Assert.Equal(Value(version - 1) + 2, Call(code));
-        Assert.Equal(PatchMethod.PageSwap, new CodePatch(CodeMode.Measured).Replace(code, 6, immediate).Commit().Method);
-        Assert.Equal(Value(version) + 2, Call(code));
-
-        static int Value(int version) => ((version & 0xFF) * 0x010100) + (version >> 8 << 24); // Changes on both sides of the aligned 8 bytes.
-    }
-
-    [Fact]
-    public void Where_synchronising_is_refused_for_good_the_bytes_are_as_before_and_the_exception_says_what_is_not_known()
-    {
-        ChildResult result = ChildProcess.RunThisProgram(Child.PatchWithoutMembarrier);
-        Assert.SkipWhen(result.Status == Launcher.NotAvailable, "This system does not let a process filter its own calls.");
-        Assert.True(result.Status == 0, $"status {result.Status}: {result.Text} {result.Errors}");
-        string refused = $"{CodeFailure.SynchronisationRefused} {Errno.EPERM}";
-        Assert.Equal([$"{refused}, and others may not know", "3", refused, "3"], result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
-    }
-
-    [Fact]
-    public void Where_a_name_cannot_be_published_nothing_is_installed()
-    {
-        _ = RefusedName.TakeTold();
-        int mappings = Mappings();
-        long segments = CodeEvents.Segments.Value;
-        _ = Assert.Throws<InsufficientMemoryException>(() => LiveCode.Install(Function, RefusedName.Text));
-        Assert.Equal((mappings, segments), (Mappings(), CodeEvents.Segments.Value));
-        Assert.Null(CodeNames.Find(RefusedName.TakeTold()[0].Address));
-
-        static int Mappings() => MemoryMap.Read().Count(line => line.Path.Contains("crosscore-live", StringComparison.Ordinal));
-    }
-
-    [Fact]
-    public void With_a_shadow_stack_live_code_is_refused_and_without_one_it_is_not()
-    {
-        CodeException refusal = Assert.Throws<CodeException>(() => LiveCode.DemandNoShadowStack(0, 1));
-        Assert.Equal(CodeFailure.WrongPlatform, refusal.Failure);
-        Assert.Contains("shadow stack", refusal.Message, StringComparison.Ordinal);
-        LiveCode.DemandNoShadowStack(0, 0);
-        LiveCode.DemandNoShadowStack(0, 2); // The permission to write one, and none there.
-        LiveCode.DemandNoShadowStack(-Errno.EINVAL, 1); // A kernel without them.
+        Assert.Equal(3, calls);
+        Assert.Equal(0x1F, code.ToArray()[3]);
     }
 
     [Fact]

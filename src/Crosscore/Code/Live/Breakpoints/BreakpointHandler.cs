@@ -12,66 +12,56 @@ internal static unsafe class BreakpointHandler
     private static readonly List<nint> Ours = []; // None is ever unmapped: somebody may have saved its address to chain to it.
 
     /// <summary>Puts a handler in place, unless one of ours is: in front of whatever is there now.</summary>
-    /// <exception cref="CodeException">The system refused, or others set handlers all the while; the handler that was there is there.</exception>
-    public static void Install() => Install(() => { });
-
-    /// <param name="meanwhile">Called after the look at the handler that is there, and before another takes its place: the moment at which somebody else may set one.</param>
-    internal static void Install(Action meanwhile)
+    /// <exception cref="CodeException">The system refused.</exception>
+    public static void Install()
     {
-        SignalAction previous = Current();
-        if (Ours.Contains(previous.Handler))
+        SignalAction there = Current();
+        if (!Ours.Contains(there.Handler))
         {
-            return;
+            PutInFrontOf(there, there);
         }
+    }
 
-        // SAFETY: one word, written before the handler can run and never freed, because the handler never is.
-        nint* chained = (nint*)NativeMemory.Alloc((nuint)sizeof(nint));
-        CodeRange range = CodeRange.OfThisProcess;
-        InstalledCode installed;
+    /// <summary>Makes a handler that passes on what is not ours, and puts it in place.</summary>
+    /// <param name="next">Whom it passes on to.</param>
+    /// <param name="seen">What was there when somebody looked. If there is something else by now, somebody has set it since, and that is what the handler passes on to instead.</param>
+    internal static void PutInFrontOf(in SignalAction next, in SignalAction seen)
+    {
+        // SAFETY: one word; written before the handler can run, and not freed afterwards, because the handler never goes.
+        nint* passedOnTo = (nint*)NativeMemory.Alloc((nuint)sizeof(nint));
+        *passedOnTo = next.Handler;
+        InstalledCode? installed = null;
+        SignalAction action;
+        SignalAction replaced;
         try
         {
-            using SealedCode code = SealedCode.Seal(HandlerCode.Emit(BreakpointControl.Address, range.Start, range.Length, (nint)chained));
+            CodeRange range = CodeRange.OfThisProcess;
+            using SealedCode code = SealedCode.Seal(HandlerCode.Emit(BreakpointControl.Address, range.Start, range.Length, (nint)passedOnTo));
             installed = code.Install();
+            _ = Ours.EnsureCapacity(Ours.Count + 1);
+            action = InFrontOf(next, installed.Address);
+            replaced = Exchange(action);
         }
         catch
         {
-            NativeMemory.Free(chained); // SAFETY: nothing that knows the word exists.
+            installed?.Dispose();
+            NativeMemory.Free(passedOnTo); // SAFETY: the handler that knows the word was never in place.
             throw;
         }
 
-        meanwhile();
-        Volatile.Write(ref *chained, previous.Handler);
-        int answer = Signals.Exchange(Signals.SIGTRAP, InFrontOf(previous, installed.Address), out SignalAction replaced);
-        if (answer < 0)
-        {
-            installed.Dispose();
-            NativeMemory.Free(chained); // SAFETY: the only code that knows the word was never executed and is gone.
-            throw Refused(answer);
-        }
-
         Ours.Add(installed.Address);
-        if (replaced.IsSameAs(previous))
+        if (replaced.IsSameAs(seen))
         {
             return;
         }
 
-        // Somebody has set a handler since we looked, and we have taken its place: it is the one to pass on to, and whose flags are to be kept. Until the next line its signals went to the one before it.
-        Volatile.Write(ref *chained, replaced.Handler);
-        answer = Signals.Exchange(Signals.SIGTRAP, InFrontOf(replaced, installed.Address), out SignalAction again);
-        if (answer == 0 && again.Handler != installed.Address)
+        // Somebody has set a handler since we looked, and we have taken its place. sigaction(2) cannot compare and exchange, so a signal that came meanwhile went to the one before it.
+        Volatile.Write(ref *passedOnTo, replaced.Handler);
+        SignalAction mirrored = InFrontOf(replaced, installed.Address);
+        if (!mirrored.IsSameAs(action) && Exchange(mirrored) is var again && again.Handler != installed.Address)
         {
-            // And once more. That one may pass on to us, so we must not pass on to it.
-            answer = Signals.Set(Signals.SIGTRAP, again);
-            if (answer == 0)
-            {
-                throw new CodeException(
-                    CodeFailure.BreakpointHandler, "Other threads set handlers of SIGTRAP while this one did. The last of theirs is in place; call LiveCode.RestoreBreakpointHandler when they have finished.");
-            }
-        }
-
-        if (answer < 0)
-        {
-            throw Refused(answer);
+            // And once more, while we were adopting the flags. That one may pass on to us, so we must not pass on to it: it gets a handler of its own in front of it.
+            PutInFrontOf(again, mirrored);
         }
     }
 
@@ -79,22 +69,22 @@ internal static unsafe class BreakpointHandler
     /// <exception cref="CodeException">The system does not say which handler there is.</exception>
     public static string? Obstacle()
     {
-        nint handler = Current().Handler;
-        return Ours.Contains(handler)
-            ? null
-            : $"the handler of SIGTRAP is 0x{handler:X} now, which is not this library's: somebody replaced it after live code was installed. "
+        int answer = Signals.Get(Signals.SIGTRAP, out SignalAction there);
+        return answer < 0 ? $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}, so it is not known whose handler there is: a sandbox forbids it"
+            : Ours.Contains(there.Handler) ? null
+            : $"the handler of SIGTRAP is 0x{there.Handler:X} now, which is not this library's: somebody replaced it after live code was installed. "
                 + "Call LiveCode.RestoreBreakpointHandler to put one in front of it";
     }
 
-    private static SignalAction InFrontOf(SignalAction previous, nint handler)
+    private static SignalAction InFrontOf(SignalAction next, nint handler)
     {
-        SignalAction action = previous;
+        SignalAction action = next;
         action.Handler = handler;
 
         // The handler needs the context, which the kernel passes in any case, and si_code, which it writes for SA_SIGINFO only. A handler without that flag looks at its first argument alone.
         // SA_RESETHAND would take us away at the first signal.
-        action.Flags = (previous.Flags | Signals.SA_SIGINFO) & ~Signals.SA_RESETHAND;
-        if (previous.Handler is Signals.SIG_DFL or Signals.SIG_IGN)
+        action.Flags = (next.Flags | Signals.SA_SIGINFO) & ~Signals.SA_RESETHAND;
+        if (next.Handler is Signals.SIG_DFL or Signals.SIG_IGN)
         {
             action.Flags = Signals.SA_SIGINFO;
             new Span<ulong>(action.Mask, SignalAction.MaskWords).Clear(); // SAFETY: the field has as many words, and the structure is a local.
@@ -107,6 +97,12 @@ internal static unsafe class BreakpointHandler
     {
         int answer = Signals.Get(Signals.SIGTRAP, out SignalAction action);
         return answer == 0 ? action : throw Refused(answer);
+    }
+
+    private static SignalAction Exchange(in SignalAction action)
+    {
+        int answer = Signals.Exchange(Signals.SIGTRAP, action, out SignalAction replaced);
+        return answer == 0 ? replaced : throw Refused(answer);
     }
 
     private static CodeException Refused(int answer) => new(

@@ -11,7 +11,8 @@ internal static class BreakpointTables
     /// <summary>Whether no table that was taken back can still be read.</summary>
     public static bool AllAreFree => Retired.Count == 0;
 
-    public static int FreeCount => Free.Count;
+    /// <summary>How many tables can be taken.</summary>
+    internal static int FreeCount => Free.Count;
 
     public static BreakpointTable Take(int sites)
     {

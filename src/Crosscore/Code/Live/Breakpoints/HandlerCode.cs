@@ -54,7 +54,7 @@ internal static class HandlerCode
     /// <param name="control">The address of <see cref="BreakpointControl"/>'s block.</param>
     /// <param name="rangeStart">The range in which code of this library lies.</param>
     /// <param name="rangeLength">Its length.</param>
-    /// <param name="previous">The address of a word that holds the handler before us, SIG_DFL or SIG_IGN.</param>
+    /// <param name="previous">The address of a word that holds the handler before us, SIG_DFL or SIG_IGN: a word, because who was before us is known for certain only after we are in place.</param>
     public static byte[] Emit(nint control, nint rangeStart, nint rangeLength, nint previous) => new CodeEmitter()
             .Bytes(0x81, 0x7E, 0x08).Bytes(Signals.SI_KERNEL, 0, 0, 0)      // cmp dword [rsi+8], SI_KERNEL
             .Jump("chain", 0x0F, 0x85)                                      // jne chain

@@ -85,6 +85,20 @@ internal static class X86Relocator
         return true;
     }
 
+    /// <summary>Whether one of these instructions pushes a return address.</summary>
+    public static bool HasCall(ReadOnlySpan<byte> code)
+    {
+        for (int at = 0; at < code.Length && X86Decoder.TryDecode(code[at..], out X86Instruction parts); at += parts.Length)
+        {
+            if (IsCall(code[at..], parts))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private static bool IsCall(ReadOnlySpan<byte> instruction, in X86Instruction parts) =>
         parts.Branch == X86Branch.Call || (parts is { Map: X86OpcodeMap.Primary, Opcode: 0xFF } && (instruction[parts.ModRmOffset] >> 3 & 7) == 2);
 
