@@ -6,7 +6,7 @@ public enum CodeFailure
     /// <summary>An answer that no kernel is known to give.</summary>
     Unexpected,
 
-    /// <summary>Not Linux on x86-64 or arm64, or a runtime or a mode of the processor (shadow stacks) that does not give what the call relies on. Nothing was changed.</summary>
+    /// <summary>Not Linux on x86-64 or arm64, or a runtime that does not give what the call relies on. No call was made.</summary>
     WrongPlatform,
 
     /// <summary>memfd_create or its seals are refused: a seccomp filter or another security policy, or a kernel without them.</summary>

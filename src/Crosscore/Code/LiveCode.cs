@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Crosscore.Linux;
 
 namespace Crosscore.Code;
 
@@ -12,7 +11,6 @@ namespace Crosscore.Code;
 /// <para>Caller must: call it with the calling convention and arguments that it expects, whatever it is changed to meanwhile.</para>
 /// <para>Caller must: not execute it with SIGTRAP blocked, or inside of a handler that SIGTRAP has interrupted: the kernel ends a process that meets a breakpoint then.</para>
 /// <para>Caller must: know that no thread is executing it or will return into it when <see cref="Dispose"/> is called. There is no finalizer, because a collector cannot know.</para>
-/// <para>Caller must: execute it on threads without a shadow stack (CET) only; <see cref="Install(CodeWriter)"/> refuses where the calling thread has one, and threads get it from the thread that starts them.</para>
 /// <para>Children made by fork do not have it. Linux 5.1 or newer, x86-64.</para>
 /// </remarks>
 public sealed class LiveCode : IDisposable
@@ -91,7 +89,6 @@ public sealed class LiveCode : IDisposable
                 CodeFailure.WrongPlatform, "Live code is implemented for Linux on x86-64 only. Elsewhere, install sealed code and swap the target of a CodeSlot.");
         }
 
-        DemandNoShadowStack(ShadowStack.Status(out ulong features), features);
         CodeFunction[] functions = [.. writer.Functions];
         var instructions = InstructionMap.Of(writer.Bytes, functions);
         int pages = CodeFile.WholePages(writer.Length);
@@ -247,18 +244,6 @@ public sealed class LiveCode : IDisposable
             Instructions.Add(site.Offset + at);
             _ = X86Decoder.TryDecode(instructions[at..], out X86Instruction instruction);
             at += instruction.Length;
-        }
-    }
-
-    /// <summary>A thread that meets a breakpoint on a call is given its return address by the handler, which cannot write a shadow stack: the return would end the process.</summary>
-    internal static void DemandNoShadowStack(int answer, ulong features)
-    {
-        if (ShadowStack.IsOn(answer, features))
-        {
-            throw new CodeException(
-                CodeFailure.WrongPlatform,
-                "This thread has a shadow stack (CET), and live code cannot carry out a call for a thread that has one. Start the program without it (GLIBC_TUNABLES=glibc.cpu.x86_shstk=off), or install sealed code and swap the "
-                + "target of a CodeSlot, which works with one.");
         }
     }
 
