@@ -32,6 +32,7 @@ public sealed class RcuDomain : IDisposable
     private readonly List<Exception> _failures = []; // that no handler has been told of
     private long _failedCallbacks;
     private volatile bool _closed;
+    private long _outside = ReaderWord.Outside(Interlocked.Increment(ref s_lastId));
     private PaddedLong _entry; // on a line of its own, which is written once a grace period
 
     /// <summary>Makes a domain.</summary>
@@ -80,8 +81,8 @@ public sealed class RcuDomain : IDisposable
         _readers.Abandoned,
         _readers.Count);
 
-    /// <summary>Unlike any other domain's, ever; not 0.</summary>
-    internal long Id { get; } = Interlocked.Increment(ref s_lastId);
+    /// <summary>What the words of this domain's readers hold while they are outside; 0, which no word ever holds, when the domain has been disposed of.</summary>
+    internal long Outside => _outside;
 
     /// <summary>Where threads find their slots: <see cref="ReaderTable"/>.</summary>
     internal int Number => _number.Value;
@@ -92,7 +93,7 @@ public sealed class RcuDomain : IDisposable
     /// <summary>Enters a read section. It is left by disposing of it: <c>using RcuReadSection section = domain.EnterReadSection();</c></summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public RcuReadSection EnterReadSection() => RcuReadSection.Enter(ReaderTable.FindOrRegister(this), this);
+    public RcuReadSection EnterReadSection() => RcuReadSection.Enter(_outside, ReaderTable.Last, this);
 
     /// <summary>The calling thread's place in this domain, for loops: entering by way of it is cheaper by the look-up.</summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
@@ -244,9 +245,7 @@ public sealed class RcuDomain : IDisposable
     internal void RetireAlways(Retired item) => _reclaimer.Enqueue(item, mayWait: !IsInReadSection);
 
     /// <summary>A slot for the calling thread, which has none.</summary>
-    internal ReaderSlot Register() => _readers.Register(Id) ?? throw Gone();
-
-    internal ObjectDisposedException Gone() => new(nameof(RcuDomain), $"The domain '{Name}' has been disposed of.");
+    internal ReaderSlot Register() => _readers.Register(_outside) ?? throw new ObjectDisposedException(nameof(RcuDomain), $"The domain '{Name}' has been disposed of.");
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_closed, this);
 
@@ -305,6 +304,7 @@ public sealed class RcuDomain : IDisposable
     private void Close()
     {
         _closed = true;
+        Volatile.Write(ref _outside, 0);
         if (_readers.Close())
         {
             _number.Dispose();

@@ -21,19 +21,25 @@ public ref struct RcuReadSection
 
     private RcuReadSection(ReaderPlace place) => _place = place;
 
-    /// <summary>Enters for the owner of a slot, which is the calling thread.</summary>
+    /// <summary>Enters for the calling thread.</summary>
+    /// <param name="outside">The domain's <see cref="RcuDomain.Outside"/>.</param>
+    /// <param name="slot">One of this thread's, maybe of another domain; or null.</param>
+    /// <param name="domain">The domain to enter.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static RcuReadSection Enter(ReaderSlot slot, RcuDomain domain)
+    internal static RcuReadSection Enter(long outside, ReaderSlot? slot, RcuDomain domain)
     {
-        ReaderPlace place = slot;
-        if (ReaderWord.IsInside(slot.Word.Value)) // nobody else writes it
+        // One short way and one call on the long one, with nothing but the place live behind them: written so, the compiler looks up the thread's statics once before a loop of sections and not in each
+        // (that call of the runtime is more than half of what a section costs alone), and keeps nothing in memory across a call that is hardly ever made. Figures: bench/README.md.
+        ReaderPlace place;
+        if (slot is not null && slot.Word.Value == outside) // nobody else writes it
         {
-            place = slot.EnterInner() ?? throw new UnreachableException(); // said to the compiler, so that leaving needs no test
+            place = slot;
+            long entry = Volatile.Read(ref domain.Entry);
+            Volatile.Write(ref slot.Word.Value, entry);
         }
         else
         {
-            long entry = Volatile.Read(ref domain.Entry);
-            Volatile.Write(ref slot.Word.Value, entry);
+            place = ReaderTable.Enter(domain) ?? throw new UnreachableException(); // said to the compiler, so that leaving needs no test
         }
 
         // Pairs with Heavy in GracePeriods.RunOne: either the grace period sees the word, or what is read after this point is what was written before the grace period.
@@ -57,7 +63,7 @@ public ref struct RcuReadSection
         {
             // A release store: what was read and written inside comes before it. Pairs with the acquire in GracePeriods.WaitForThreads, and makes a second heavy fence there
             // needless on weakly ordered processors (a plain store made .NET's own test of such a lock fail on arm64: dotnet/runtime#11177). Fails without: litmus/reclamation/Rcu.Exit.PlainStore.
-            Volatile.Write(ref place.Word.Value, ReaderWord.Outside);
+            Volatile.Write(ref place.Word.Value, place.Outside);
         }
         else
         {
@@ -71,7 +77,7 @@ public ref struct RcuReadSection
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal readonly void Demand(RcuDomain domain)
     {
-        if (_place is not ReaderSlot slot || slot.DomainId != domain.Id)
+        if (_place is not ReaderSlot slot || slot.Outside != domain.Outside)
         {
             DemandInner(_place, domain);
         }
@@ -80,7 +86,7 @@ public ref struct RcuReadSection
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void DemandInner(ReaderPlace? place, RcuDomain domain)
     {
-        if (place is not InnerPlace inner || inner.Slot.DomainId != domain.Id)
+        if (place is not InnerPlace inner || inner.Slot.Outside != domain.Outside)
         {
             ThrowForeign(place is null);
         }

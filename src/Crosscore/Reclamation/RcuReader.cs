@@ -24,17 +24,15 @@ public readonly ref struct RcuReader
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public RcuReadSection Enter()
     {
-        RcuDomain? domain = _domain;
-        if (domain is null || _slot!.DomainId != domain.Id)
+        ReaderSlot? slot = _slot;
+        if (slot is null)
         {
-            ThrowNoDomain(domain);
+            ThrowDefault();
         }
 
-        return RcuReadSection.Enter(_slot, domain);
+        return RcuReadSection.Enter(_domain!.Outside, slot, _domain);
     }
 
     [DoesNotReturn]
-    private static void ThrowNoDomain(RcuDomain? domain) => throw (domain is null
-        ? new InvalidOperationException("The reader is default. Get one with RcuDomain.GetReader().")
-        : domain.Gone());
+    private static void ThrowDefault() => throw new InvalidOperationException("The reader is default. Get one with RcuDomain.GetReader().");
 }

@@ -20,6 +20,9 @@ public sealed class CacheLineTests
     [Fact]
     public void A_reader_writer_lock_keeps_what_readers_look_at_apart() => AssertSize(() => new AsymmetricReaderWriterLock());
 
+    [Fact]
+    public void A_list_of_sections_that_cross_an_await_has_its_lines_for_itself() => AssertSize(() => new AsyncSections.Stripe());
+
     private static long Apart(HazardSlot slot, ref object first, ref uint last)
     {
         GC.KeepAlive(slot);

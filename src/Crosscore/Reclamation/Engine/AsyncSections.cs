@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace Crosscore.Reclamation;
 
@@ -112,13 +113,17 @@ internal sealed class AsyncSections
         return false;
     }
 
-    /// <summary>A list and its lock, padded: lists of different processors are written by different processors.</summary>
+    /// <summary>A list and its lock. Two cache lines lie before and behind: lists of different processors are written by different processors, and the lock is an object of its own that lies behind its list and before the next.</summary>
+    [StructLayout(LayoutKind.Explicit)]
     internal sealed class Stripe
     {
+        [FieldOffset(120)]
         public readonly Lock Gate = new();
+
+        [FieldOffset(128)]
         public RcuAsyncReadSection? First;
-#pragma warning disable CS0169, IDE0051 // it only takes up room
-        private readonly PaddedLong _room;
-#pragma warning restore CS0169, IDE0051
+
+        [FieldOffset(136)]
+        public CacheLines Behind;
     }
 }

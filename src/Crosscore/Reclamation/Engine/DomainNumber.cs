@@ -2,7 +2,7 @@ namespace Crosscore.Reclamation;
 
 /// <summary>
 /// Where threads keep their slots of a domain in their tables. Numbers are used again when the domain has been disposed of, or dropped; a thread may then find the slot of an earlier domain there, and sees by
-/// <see cref="ReaderSlot.DomainId"/> that it is not the one it looks for.
+/// <see cref="ReaderPlace.Outside"/> that it is not the one it looks for.
 /// </summary>
 internal sealed class DomainNumber : IDisposable
 {

@@ -9,8 +9,17 @@ namespace Crosscore.Reclamation;
 /// </summary>
 internal abstract class ReaderPlace
 {
+    /// <summary>What to write on leaving: <see cref="ReaderWord.Outside"/>. Of an inner place: never used.</summary>
+    public readonly long Outside;
+
     /// <summary>Of a slot: see <see cref="ReaderWord"/>. Written by the slot's owner alone, read by grace periods. Of an inner place: always 0, so that leaving by it never takes the short way.</summary>
     public PaddedLong Word;
+
+    protected ReaderPlace(long outside)
+    {
+        Outside = outside;
+        Word.Value = outside;
+    }
 
     /// <summary>Leaves by another way than the short one: an inner section, or a mistake.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -40,7 +49,7 @@ internal abstract class ReaderPlace
 }
 
 /// <summary>The place of a section inside of another one. The first few of a thread are used again.</summary>
-internal sealed class InnerPlace(ReaderSlot slot, InnerPlace? outer, int depth) : ReaderPlace
+internal sealed class InnerPlace(ReaderSlot slot, InnerPlace? outer, int depth) : ReaderPlace(0)
 {
     public ReaderSlot Slot => slot;
 

@@ -29,7 +29,7 @@ internal sealed class ReaderRegistry
     public long Abandoned => Volatile.Read(ref _abandoned);
 
     /// <summary>Returns the slot of this thread, new or found, or null if the registry is closed.</summary>
-    public ReaderSlot? Register(long domainId)
+    public ReaderSlot? Register(long outside)
     {
         Thread owner = Thread.CurrentThread;
         lock (_gate)
@@ -45,7 +45,7 @@ internal sealed class ReaderRegistry
                 _nextLook = Math.Max(FirstLook, 2 * _slots.Count);
             }
 
-            var slot = new ReaderSlot(domainId, owner);
+            var slot = new ReaderSlot(outside, owner);
             _slots.Add(slot);
             return slot;
         }
@@ -82,7 +82,7 @@ internal sealed class ReaderRegistry
         }
     }
 
-    /// <summary>Takes their domain from all slots, so that nobody enters a section any more; returns false if that was done before.</summary>
+    /// <summary>Registers nobody any more, and forgets all; returns false if that was done before.</summary>
     public bool Close()
     {
         lock (_gate)
@@ -93,7 +93,6 @@ internal sealed class ReaderRegistry
             }
 
             _closed = true;
-            _slots.ForEach(slot => slot.Detach());
             _slots.Clear();
             return true;
         }

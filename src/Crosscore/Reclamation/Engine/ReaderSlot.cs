@@ -1,27 +1,23 @@
-using System.Runtime.CompilerServices;
-
 namespace Crosscore.Reclamation;
 
-/// <summary>One thread's word in one domain. An object of the heap: whoever holds a section of it keeps it alive, also when its thread or its domain is gone.</summary>
-internal sealed class ReaderSlot(long domainId, Thread owner) : ReaderPlace
+/// <summary>
+/// One thread's word in one domain. An object of the heap: whoever holds a section of it keeps it alive, also when its thread or its domain is gone. It does not know the domain, which threads that have read it once
+/// must not keep alive.
+/// </summary>
+internal sealed class ReaderSlot(long outside, Thread owner) : ReaderPlace(outside)
 {
     // Inner places this deep are kept for the next time.
     private const int DepthKept = 16;
 
-    private long _domainId = domainId;
     private InnerPlace? _first; // the place at depth 2, if there ever was one
 
     public Thread Owner => owner;
-
-    /// <summary>The domain's <see cref="RcuDomain.Id"/>, or 0 when it has been disposed of. Not the domain, which threads that have read it once must not keep alive.</summary>
-    public long DomainId => _domainId;
 
     /// <summary>The place of the newest section, or null when that is the outermost one or there is none. The owner's.</summary>
     public InnerPlace? Innermost { get; set; }
 
     /// <summary>Enters a section inside of another one. The word keeps the number of the outermost: litmus/reclamation/Rcu.Nested.NewNumber.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public ReaderPlace EnterInner()
+    public InnerPlace EnterInner()
     {
         long word = Word.Value;
         int depth = (int)(word & ReaderWord.DepthMask) + 1;
@@ -35,8 +31,6 @@ internal sealed class ReaderSlot(long domainId, Thread owner) : ReaderPlace
         Volatile.Write(ref Word.Value, word + 1);
         return Innermost = inner;
     }
-
-    public void Detach() => Volatile.Write(ref _domainId, 0);
 
     private InnerPlace AddPlace(InnerPlace? outer, int depth)
     {

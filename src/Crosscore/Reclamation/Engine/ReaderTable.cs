@@ -14,33 +14,42 @@ internal static class ReaderTable
     [ThreadStatic]
     private static ReaderSlot?[]? t_slots;
 
+    /// <summary>The slot that this thread used last, of whichever domain; or null.</summary>
+    public static ReaderSlot? Last
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => t_last;
+    }
+
+    /// <summary>Enters where the short way does not: the slot was not the last one used, there is none yet, or the thread is inside already.</summary>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static ReaderPlace Enter(RcuDomain domain)
+    {
+        ReaderSlot slot = FindOrRegister(domain);
+        if (ReaderWord.IsInside(slot.Word.Value))
+        {
+            return slot.EnterInner();
+        }
+
+        Volatile.Write(ref slot.Word.Value, Volatile.Read(ref domain.Entry));
+        return slot;
+    }
+
     /// <summary>The slot of this thread in a domain; it gets one if it has none.</summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ReaderSlot FindOrRegister(RcuDomain domain)
+    public static ReaderSlot FindOrRegister(RcuDomain domain) => Find(domain) ?? Register(domain);
+
+    /// <summary>The slot of this thread in a domain, or null where it has none or the domain has been disposed of.</summary>
+    public static ReaderSlot? Find(RcuDomain domain)
     {
-        // Two ways out, and one call on the rare one: written so, the compiler asks the runtime for the thread's statics once before a loop of sections, and not in each. That call is more than half of
-        // what a section costs alone (bench/README.md).
-        long id = domain.Id;
-        ReaderSlot? last = t_last;
-        if (last is not null && last.DomainId == id)
+        if (t_last is { } last && last.Outside == domain.Outside)
         {
             return last;
         }
 
-        return FindInTableOrRegister(domain);
-    }
-
-    /// <summary>The slot of this thread in a domain, or null where it has none.</summary>
-    public static ReaderSlot? Find(RcuDomain domain) => t_last is { } last && last.DomainId == domain.Id ? last : FindInTable(domain);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static ReaderSlot FindInTableOrRegister(RcuDomain domain) => FindInTable(domain) ?? Register(domain);
-
-    private static ReaderSlot? FindInTable(RcuDomain domain)
-    {
         ReaderSlot?[] slots = t_slots ?? [];
-        return (uint)domain.Number < (uint)slots.Length && slots[domain.Number] is { } slot && slot.DomainId == domain.Id ? t_last = slot : null;
+        return (uint)domain.Number < (uint)slots.Length && slots[domain.Number] is { } slot && slot.Outside == domain.Outside ? t_last = slot : null;
     }
 
     private static ReaderSlot Register(RcuDomain domain)

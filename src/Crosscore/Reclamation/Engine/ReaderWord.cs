@@ -8,7 +8,7 @@ namespace Crosscore.Reclamation;
 ///  63                                  16 15        0
 /// | number of the grace period last seen |   depth   |
 /// </code>
-/// Depth 0: not in a section, whatever stands above it. The number cannot be overtaken: a grace period does not end while a reader with an older one is inside, so the difference
+/// Depth 0: not in a section; above it stands which domain the word belongs to. The number cannot be overtaken: a grace period does not end while a reader with an older one is inside, so the difference
 /// of two numbers that meet is 1 or little more, also after they wrap.
 /// </summary>
 internal static class ReaderWord
@@ -16,8 +16,8 @@ internal static class ReaderWord
     public const int DepthBits = 16;
     public const long DepthMask = (1L << DepthBits) - 1;
 
-    /// <summary>What a reader writes that leaves its outermost section.</summary>
-    public const long Outside = 0;
+    /// <summary>What stands in the words of a domain's readers while they are outside: not the same for two domains, and never 0, so one comparison says that a word belongs to the domain and its reader is outside.</summary>
+    public static long Outside(long domainId) => domainId << DepthBits;
 
     /// <summary>What a reader writes that enters its outermost section after a grace period has begun.</summary>
     public static long Entry(long gracePeriod) => (gracePeriod << DepthBits) | 1;
