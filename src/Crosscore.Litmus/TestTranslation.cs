@@ -17,10 +17,12 @@ internal enum FaultReturn
     Skip,
 }
 
-/// <summary>What the header of a test says of translation and of faults: <c>Variant=vmsa,fatal</c>, <c>EL0=P0,P2</c>, <c>TTHM=...</c>.</summary>
+/// <summary>What the header of a test says of translation, faults and exceptions: <c>Variant=vmsa,fatal</c>, <c>EL0=P0,P2</c>, <c>TTHM=...</c>.</summary>
 /// <param name="Return">What follows a fault.</param>
+/// <param name="EntrySynchronizes">Whether exception entry is a context synchronisation; with FEAT_ExS only where EIS says so.</param>
+/// <param name="ReturnSynchronizes">Whether exception return is one; with FEAT_ExS only where EOS says so.</param>
 /// <param name="Unprivileged">The threads that run at EL0.</param>
-internal sealed record TestTranslation(FaultReturn Return, IReadOnlySet<int> Unprivileged)
+internal sealed record TestTranslation(FaultReturn Return, bool EntrySynchronizes, bool ReturnSynchronizes, IReadOnlySet<int> Unprivileged)
 {
     private static readonly char[] Separators = [' ', ','];
 
@@ -29,17 +31,19 @@ internal sealed record TestTranslation(FaultReturn Return, IReadOnlySet<int> Unp
     public static TestTranslation Of(LitmusTest test)
     {
         // Who asks for translation in the header has herd's defaults; the collections of tests that leave it to the command are to be run with "fatal".
+        var known = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         FaultReturn faultReturn = test.HasTables && !Words(test, "Variant").Any() ? FaultReturn.End : FaultReturn.Retry;
         foreach ((string word, SourcePosition position) in Words(test, "Variant"))
         {
+            known.Add(word);
             faultReturn = word.ToUpperInvariant() switch
             {
                 "HANDLED" or "IMPRECISE" => FaultReturn.Retry,
                 "FATAL" or "PRECISE" => FaultReturn.End,
                 "SKIP" or "FAULTTONEXT" => FaultReturn.Skip,
-                "VMSA" or "KVM" => faultReturn,
-                _ when !test.HasTables => faultReturn,
-                _ => throw new LitmusException(test.File, position, $"found the variant '{word}', expected vmsa, fatal, handled or skip; with translation tables no other is modelled"),
+                "VMSA" or "KVM" or "IFETCH" or "SELF" or "EXS" or "EIS" or "EOS" => faultReturn,
+                _ when test.Architecture != Architecture.AArch64 => faultReturn,
+                _ => throw new LitmusException(test.File, position, $"found the variant '{word}', expected vmsa, ifetch, fatal, handled, skip, exs, eis or eos; no other is modelled"),
             };
         }
 
@@ -57,7 +61,8 @@ internal sealed record TestTranslation(FaultReturn Return, IReadOnlySet<int> Unp
             throw new LitmusException(test.File, managed, "found TTHM= and an entry with af:0 or db:0; that hardware manages these fields is not modelled");
         }
 
-        return new TestTranslation(faultReturn, unprivileged);
+        bool optional = known.Contains("exs");
+        return new TestTranslation(faultReturn, !optional || known.Contains("eis"), !optional || known.Contains("eos"), unprivileged);
     }
 
     /// <summary>The entries of translation tables that a test has in its initial state.</summary>

@@ -67,8 +67,8 @@ internal sealed class ArmCode
 
     private IEnumerable<(int Thread, int Index)> Changeable => _taken.Where(place => IsChangeable(place.Thread, place.Index));
 
-    /// <summary>Whether an instruction can change.</summary>
-    public bool IsChangeable(int thread, int index) => _taken.Contains((thread, index)) && index < _test.Threads[thread].ArmCode.Count
+    /// <summary>Whether an instruction can change. Where pages are translated none can: a store to code is outside of the memory of the program, and an error.</summary>
+    public bool IsChangeable(int thread, int index) => !_test.HasTables && _taken.Contains((thread, index)) && index < _test.Threads[thread].ArmCode.Count
         && _test.Threads[thread].ArmCode[index].Opcode != ArmOpcode.End;
 
     /// <summary>The opcode of an instruction; of one that is not encoded here, a number that is no opcode.</summary>

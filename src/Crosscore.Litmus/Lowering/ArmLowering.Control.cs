@@ -48,7 +48,7 @@ internal sealed partial class ArmLowering
                 Fault(index);
                 break;
             case ArmOpcode.ExceptionReturn:
-                Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = FenceKind.Context });
+                Synchronize(_translation.ReturnSynchronizes);
                 JumpThrough(Link);
                 break;
             case ArmOpcode.End:
@@ -110,10 +110,24 @@ internal sealed partial class ArmLowering
         LeaveFault(index);
     }
 
-    // Entry to the handler synchronises the context, and so does the way back. A supervisor call that nobody handles comes back at once.
+    private void Synchronize(bool synchronizes)
+    {
+        if (synchronizes)
+        {
+            Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = FenceKind.Context });
+        }
+    }
+
+    // Entry to the handler synchronises the context, and so does the way back. A supervisor call that nobody handles comes back at once, unless faults end the thread.
     private void TakeException(ulong link)
     {
-        Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = FenceKind.Context });
+        if (Thread.Handler < 0 && _translation.Return == FaultReturn.End)
+        {
+            Emit(MicroOp.Plain(MicroOpKind.Halt));
+            return;
+        }
+
+        Synchronize(_translation.EntrySynchronizes || (Thread.Handler < 0 && _translation.ReturnSynchronizes));
         if (Thread.Handler >= 0)
         {
             Emit(MicroOp.Copy(Link.Register, Operand.Number(link)));

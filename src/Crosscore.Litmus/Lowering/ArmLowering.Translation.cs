@@ -87,7 +87,7 @@ internal sealed partial class ArmLowering
         }
 
         // Somebody handles it: there and back the context is synchronised.
-        Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = FenceKind.Context });
+        Synchronize(_translation.EntrySynchronizes || _translation.ReturnSynchronizes);
         _jumps.Add((Ops.Count, _column, _translation.Return == FaultReturn.Skip ? index + 1 : index));
         Emit(MicroOp.Jump(0));
     }

@@ -32,11 +32,6 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
         }
 
         var code = new ArmCode(test);
-        if (test.HasTables && code.Memory.Any())
-        {
-            throw new LitmusException(test.File, test.Variables.First(variable => variable.Translates is not null).Position, "found translation tables and code that changes; expected one of them");
-        }
-
         TestTranslation translation = TestTranslation.Of(test);
         ThreadLowering[] threads = [.. test.Threads.Select(thread => test.Architecture == Architecture.AArch64
             ? (ThreadLowering)new ArmLowering(test, thread, layout, kernel, code, translation)

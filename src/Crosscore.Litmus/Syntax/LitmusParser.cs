@@ -136,7 +136,7 @@ public sealed class LitmusParser
             Dictionary<TestRegister, InitialValue> registers = _state.Registers(column.Id);
             foreach (ArmInstruction instruction in column.ArmCode)
             {
-                if (instruction.Operands.OfType<ArmMemory>().FirstOrDefault() is ArmMemory memory && instruction.Mnemonic.AccessWidth == 0
+                if (instruction.Operands.OfType<ArmMemory>().FirstOrDefault() is ArmMemory memory && instruction.Mnemonic.AccessWidth == 0 && instruction.Opcode != ArmOpcode.Nop
                     && registers.TryGetValue(new TestRegister(_architecture, memory.Base.Number), out InitialValue value) && value.AddressOf is string name)
                 {
                     ArmRegister data = (ArmRegister)instruction.Operands[instruction.Opcode == ArmOpcode.StoreExclusive ? 1 : 0];

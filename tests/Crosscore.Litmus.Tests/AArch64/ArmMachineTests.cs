@@ -61,6 +61,15 @@ public class ArmMachineTests
         Assert.True(IsWrong(test, op => op.Kind == MicroOpKind.Store || lost != AccessOrder.Exclusive ? op with { Order = op.Order & ~lost } : op));
     }
 
+    [Theory]
+    [InlineData("ISH", Frequency.Never)]
+    [InlineData("NSH", Frequency.Sometimes)]
+    public void A_barrier_for_its_own_CPU_alone_orders_nothing_for_others(string domain, Frequency expected)
+    {
+        LitmusTest test = Tests.Syntax.Litmus.Parse($"AArch64 Domain\n{{ 0:X1=x; 0:X2=y; 1:X1=y; 1:X2=x; }}\nP0 | P1 ;\nMOV W0,#1 | MOV W0,#1 ;\nSTR W0,[X1] | STR W0,[X1] ;\nDMB {domain} | DMB {domain} ;\nLDR W3,[X2] | LDR W3,[X2] ;\nexists (0:X3=0 /\\ 1:X3=0)");
+        Assert.Equal(expected, Outcomes.Explore(test, CoreKind.AArch64).Frequency);
+    }
+
     [Fact]
     public void A_context_synchronisation_that_does_nothing_is_caught_by_fresh_code()
     {

@@ -35,6 +35,8 @@ public class ArmSyntaxTests
     [InlineData("dc cvau,x0")]
     [InlineData("TLBI VAAE1IS,X0")]
     [InlineData("TLBI VMALLE1")]
+    [InlineData("DMB NSH")]
+    [InlineData("PRFM PLDL1KEEP,[X1,#8]")]
     [InlineData("membarrier private_expedited_sync_core")]
     public void Instructions_are_understood_and_keep_their_text(string text)
     {
@@ -48,7 +50,7 @@ public class ArmSyntaxTests
     [InlineData("TLBI VAE1IS", "expected TLBI VMALLE1, or TLBI VAE1,Xn")]
     [InlineData("AT S1E1R,X0", "address translation instructions are not modelled")]
     [InlineData("CASP X0,X1,X2,X3,[X4]", "exclusive and atomic pairs are not modelled")]
-    [InlineData("DMB NSH", "a barrier of one CPU alone, which is not modelled")]
+    [InlineData("PRFM W0,[X1]", "other operands of PRFM")]
     [InlineData("DMB", "expected one of DMB SY, LD, ST")]
     [InlineData("LDR W0,X1", "expected LDR Wt,[Xn]")]
     [InlineData("LDR W0,[W1]", "a base register of 64 bits")]

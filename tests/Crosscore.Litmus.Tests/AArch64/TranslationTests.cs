@@ -66,6 +66,18 @@ public class TranslationTests
         Assert.True(Explore("Variant=vmsa\n{ [PTE(x)]=(valid:0); x=3; 0:X1=x; 0:X2=PTE(x); 0:X3=(oa:PA(x)); }\nP0 | P0.F ;\nL0: LDR W0,[X1] | STR X3,[X2] ;\n | DSB ISH ;\n | ERET ;\nforall (0:X0=3 /\\ fault(P0:L0,x))").Holds);
     }
 
+    [Theory]
+    [InlineData("exs", Frequency.Sometimes)]
+    [InlineData("exs,eis", Frequency.Never)]
+    [InlineData("exs,eos", Frequency.Never)]
+    [InlineData("vmsa", Frequency.Never)]
+    public void An_exception_synchronises_the_context_where_the_header_does_not_say_otherwise(string variant, Frequency expected)
+    {
+        const string Code = "P0 | P0.F ;\nSTR X0,[X1] | ERET ;\nDSB ISH | ;\nSVC #0 | ;\nL0: LDR W3,[X2] | ;\n";
+        string test = $"Variant=vmsa,{variant}\n{{ [PTE(x)]=(valid:0); 0:X0=(oa:PA(x)); 0:X1=PTE(x); 0:X2=x; }}\n{Code}exists fault(P0:L0,MMU:Translation)";
+        Assert.Equal(expected, Explore(test).Frequency);
+    }
+
     [Fact]
     public void Two_addresses_of_the_same_memory_are_coherent()
     {
@@ -84,10 +96,11 @@ public class TranslationTests
 
     [Theory]
     [InlineData("TTHM=HA\n{ [PTE(x)]=(af:0); 0:X1=x; }\nP0 ;\nLDR W0,[X1] ;\nforall true", "that hardware manages these fields is not modelled")]
-    [InlineData("Variant=vmsa,ETS2\n{ [PTE(x)]=(valid:1); 0:X1=x; }\nP0 ;\nLDR W0,[X1] ;\nforall true", "found the variant 'ETS2', expected vmsa, fatal, handled or skip")]
+    [InlineData("Variant=vmsa,ETS2\n{ [PTE(x)]=(valid:1); 0:X1=x; }\nP0 ;\nLDR W0,[X1] ;\nforall true", "found the variant 'ETS2', expected vmsa, ifetch, fatal")]
     [InlineData("EL0=P3\n{ [PTE(x)]=(valid:1); 0:X1=x; }\nP0 ;\nLDR W0,[X1] ;\nforall true", "found 'P3', expected a column such as P0")]
     [InlineData("EL0=P0\n{ [PTE(x)]=(valid:1); 0:X1=x; }\nP0 ;\nTLBI VMALLE1 ;\nforall true", "which runs at EL0")]
-    [InlineData("{ [PTE(x)]=(valid:1); 0:X1=x; 0:X2=P0:L0; }\nP0 ;\nL0: NOP ;\nforall true", "found translation tables and code that changes")]
+    [InlineData("{ [PTE(x)]=(valid:1); 0:X1=x; 0:X2=P0:L0; }\nP0 ;\nL0: STR W0,[X2] ;\nforall true", "is outside of the memory of the program")]
+    [InlineData("Variant=memtag\n{ }\nP0 ;\nNOP ;\nforall true", "found the variant 'memtag', expected vmsa, ifetch, fatal")]
     [InlineData("{ [PTE(L0)]=(oa:PA(x)); x=1; 0:X1=x; }\nP0 ;\nL0: NOP ;\nforall true", "found the page of the label L0")]
     public void What_is_not_modelled_of_translation_is_refused_at_its_place(string test, string expected)
     {

@@ -50,7 +50,7 @@ public sealed record ArmMnemonic(string Name, ArmOpcode Opcode)
     {
         var all = new List<ArmMnemonic>
         {
-            new("NOP", ArmOpcode.Nop), new("YIELD", ArmOpcode.Nop), new("SEV", ArmOpcode.Nop), new("SEVL", ArmOpcode.Nop), new("WFE", ArmOpcode.Nop), new("BTI", ArmOpcode.Nop),
+            new("NOP", ArmOpcode.Nop), new("YIELD", ArmOpcode.Nop), new("SEV", ArmOpcode.Nop), new("SEVL", ArmOpcode.Nop), new("WFE", ArmOpcode.Nop), new("BTI", ArmOpcode.Nop), new("WFI", ArmOpcode.Nop), new("PRFM", ArmOpcode.Nop),
             new("MOV", ArmOpcode.Move), new("MOVZ", ArmOpcode.Move), new("MOVN", ArmOpcode.Move) { Function = ArmFunction.Orn }, new("MVN", ArmOpcode.Move) { Function = ArmFunction.Orn },
             new("NEG", ArmOpcode.Move) { Function = ArmFunction.Sub },
             new("MOVK", ArmOpcode.MoveKeep),

@@ -101,11 +101,15 @@ internal sealed class ArmParser(LitmusScanner scanner)
             return operands.Count == 0 || domain == "SY" ? mnemonic : throw scanner.Error(first.Position, $"found an operand of ISB, expected none or SY");
         }
 
+        if (domain is "NSH" or "NSHLD" or "NSHST")
+        {
+            // All CPUs are in one shareability domain, so a barrier for its own CPU alone binds nothing that another could see.
+            return mnemonic with { Opcode = ArmOpcode.Nop };
+        }
+
         if (domain is not ("SY" or "ISH" or "OSH" or "LD" or "ISHLD" or "OSHLD" or "ST" or "ISHST" or "OSHST"))
         {
-            throw scanner.Error(first.Position, domain.StartsWith("NSH", StringComparison.Ordinal)
-                ? $"found {mnemonic.Name} {domain}, a barrier of one CPU alone, which is not modelled; expected SY, ISH or OSH, with LD or ST"
-                : $"found '{scanner.TextFrom(first)}', expected one of {mnemonic.Name} SY, LD, ST, ISH, ISHLD, ISHST, OSH, OSHLD, OSHST");
+            throw scanner.Error(first.Position, $"found '{scanner.TextFrom(first)}', expected one of {mnemonic.Name} SY, LD, ST, ISH, ISHLD, ISHST, OSH, OSHLD, OSHST, NSH, NSHLD, NSHST");
         }
 
         int kind = domain.EndsWith("LD", StringComparison.Ordinal) ? 1 : domain.EndsWith("ST", StringComparison.Ordinal) ? 2 : 0;

@@ -12,7 +12,11 @@ internal static class ArmShapes
         string name = instruction.Mnemonic.Name;
         bool right = instruction.Opcode switch
         {
-            ArmOpcode.Nop => operands.Count == 0 || name == "BTI",
+            ArmOpcode.Nop => name switch
+            {
+                "PRFM" => operands is [ArmWord or ArmImmediate, ArmMemory { Indexing: ArmIndexing.None }],
+                _ => operands.Count == 0 || name is "BTI" or "DMB" or "DSB",
+            },
             ArmOpcode.Barrier or ArmOpcode.ExceptionReturn => operands.Count <= 1,
             ArmOpcode.Move => operands is [ArmRegister, ArmRegister or ArmImmediate] || (operands is [ArmRegister, _, ArmWord shift] && IsShift(shift)),
             ArmOpcode.MoveKeep => operands is [ArmRegister, ArmImmediate] || (operands is [ArmRegister, ArmImmediate, ArmWord shift] && IsShift(shift)),
