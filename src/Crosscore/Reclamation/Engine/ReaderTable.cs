@@ -45,17 +45,25 @@ internal static class DomainNumbers
 
     public static int Take()
     {
-        lock (Gate)
-        {
-            return Free.TryDequeue(out int number, out _) ? number : _next++;
-        }
+        using var steady = new Uninterrupted();
+        steady.Enter(Gate);
+        int taken = Free.TryDequeue(out int number, out _) ? number : _next++;
+        Gate.Exit();
+        return taken;
     }
 
     public static void Return(int number)
     {
-        lock (Gate)
+        // Not to be lost to an interruption of the thread that disposes of the domain.
+        using var steady = new Uninterrupted();
+        steady.Enter(Gate);
+        try
         {
             Free.Enqueue(number, number);
+        }
+        finally
+        {
+            Gate.Exit();
         }
     }
 }
