@@ -63,7 +63,7 @@ public static class AsymmetricFence
     /// The heavy side: before it returns, every other thread of this process has passed a full fence at some moment after the call began, and so has the caller. Callers at the same time
     /// share barriers: each is served by one that began after it called. Costs some 0.3 microseconds when no other thread runs, and 2 to 10 when others must be interrupted; blocks that long.
     /// </summary>
-    /// <exception cref="InvalidOperationException">A mode was chosen that does not exist or cannot be had here.</exception>
+    /// <exception cref="InvalidOperationException">A mode was chosen that does not exist or cannot be had here; or, in the mode <see cref="AsymmetricFenceMode.PageProtection"/>, as the next one.</exception>
     /// <exception cref="MembarrierException">The kernel refused the barrier (out of memory, or a sandbox closed meanwhile): nothing is ordered.</exception>
     public static void Heavy()
     {
@@ -80,7 +80,8 @@ public static class AsymmetricFence
     /// <see cref="Heavy"/> for callers that must not block: what the caller did before the call is ordered when the task is completed, for those who await it.
     /// </summary>
     /// <param name="cancellation">Ends the waiting, not the barrier.</param>
-    /// <exception cref="InvalidOperationException">A mode was chosen that does not exist or cannot be had here.</exception>
+    /// <exception cref="InvalidOperationException">As for <see cref="Heavy"/>.</exception>
+    /// <exception cref="MembarrierException">As for <see cref="Heavy"/>, by the task.</exception>
     public static Task HeavyAsync(CancellationToken cancellation = default)
     {
         if (Decided().Mode == AsymmetricFenceMode.Symmetric && !cancellation.IsCancellationRequested)

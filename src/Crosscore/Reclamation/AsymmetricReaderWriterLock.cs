@@ -187,8 +187,16 @@ public sealed class AsymmetricReaderWriterLock
         AsymmetricFence.Light();
         if (Volatile.Read(ref _writer) != 0)
         {
-            _readerLeft.Set();
+            SetReaderLeft();
         }
+    }
+
+    // Apart, so that leaving stays small.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void SetReaderLeft()
+    {
+        using var steady = new Uninterrupted();
+        steady.Set(_readerLeft);
     }
 
     private bool Write(Deadline deadline)

@@ -25,21 +25,26 @@ public sealed class HazardCohort : IDisposable
 
     /// <summary>Reclaims now what nobody protects.</summary>
     /// <returns>How many objects are left: protected, or with a callback running on another thread.</returns>
-    /// <exception cref="AggregateException">Callbacks threw.</exception>
-    public long Reclaim()
-    {
-        _retired.Scan(onlyIfDue: false);
-        return _retired.Count;
-    }
+    /// <exception cref="AggregateException">Callbacks threw, or the barrier failed and everything waits.</exception>
+    public long Reclaim() => _retired.ReclaimNow();
 
     /// <summary>Closes the cohort and reclaims everything in it, waiting for readers that still protect some of it. Disposing twice does nothing more.</summary>
     /// <remarks>No thread may be retiring into the cohort at the same time: such a call either throws <see cref="ObjectDisposedException"/> or may be too late to be waited for.</remarks>
     /// <exception cref="InvalidOperationException">A pointer of the calling thread protects some of it, or this is a callback of the cohort, so waiting would never end. Nothing was closed.</exception>
-    /// <exception cref="AggregateException">Callbacks threw. Everything was reclaimed.</exception>
+    /// <exception cref="AggregateException">
+    /// Callbacks threw; everything was reclaimed. Or the barrier failed, which is then the last of the inner exceptions: the cohort is closed, what is left by <see cref="RetiredCount"/> waits, and Dispose or
+    /// <see cref="Reclaim"/> may be called again.
+    /// </exception>
     public void Dispose()
     {
         HazardWait.UntilReclaimed(_retired, () => _disposed = true);
     }
+
+    /// <summary>
+    /// For structures, which have unlinked a node already when they retire it, and whose caller wants its value: never refuses and never throws. If a scan fails, everything waits for the next one, and
+    /// <see cref="Dispose"/> says so if it cannot make up for it. Their callbacks only free.
+    /// </summary>
+    internal void RetireAlways(HazardGarbage retired) => _ = _retired.Add(retired, retired, 1, retired.Bytes);
 
     internal HazardGarbageList ListFor(HazardPointers domain)
     {

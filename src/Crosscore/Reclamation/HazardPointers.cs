@@ -13,6 +13,9 @@ namespace Crosscore.Reclamation;
 /// <see cref="Reclaim"/>, or use a <see cref="HazardCohort"/>.</para>
 /// <para>Callbacks run on a thread that retires, reclaims or disposes, outside of every lock of this library. They may retire more. If some throw, all others still run, and the call that ran them ends with an
 /// <see cref="AggregateException"/>; what it was asked to retire is retired.</para>
+/// <para>If the process-wide barrier of a scan fails (the exceptions of <see cref="AsymmetricFence.Heavy"/>), nothing is reclaimed and everything waits; the call ends with an <see cref="AggregateException"/> that holds the reason.
+/// A scan that comes by itself is then tried again when as much again has been retired: until one succeeds, garbage is not bounded. <see cref="AggregateException"/> always means that what was to be retired is retired, every other
+/// exception of <c>Retire</c> that it is not.</para>
 /// <para>Michael, Hazard Pointers: Safe Memory Reclamation for Lock-Free Objects (2004); std::hazard_pointer of C++26. Models: litmus/reclamation/HazardPointer*.litmus. All members may be called by any thread.</para>
 /// </remarks>
 public sealed class HazardPointers : IDisposable
@@ -34,6 +37,10 @@ public sealed class HazardPointers : IDisposable
         _retired = new HazardGarbageList(this);
     }
 
+    /// <summary>For tests of a barrier that fails.</summary>
+    internal HazardPointers(Action heavy, int scanThreshold)
+        : this(scanThreshold) => Heavy = heavy;
+
     /// <summary>The domain of the process, for those who need none of their own; it is never disposed of.</summary>
     public static HazardPointers Default { get; } = new();
 
@@ -53,6 +60,9 @@ public sealed class HazardPointers : IDisposable
     public long RetiredBytes => _retired.Bytes;
 
     internal ThreadRegistry<HazardThread> Registry { get; } = new();
+
+    /// <summary>The fence of scans: <see cref="AsymmetricFence.Heavy"/>.</summary>
+    internal Action Heavy { get; } = AsymmetricFence.Heavy;
 
     /// <summary>A handle with which this thread protects one object at a time. Dispose of it (<c>using</c>), or its slot protects until the thread ends.</summary>
     /// <exception cref="ObjectDisposedException">The domain was disposed of.</exception>
@@ -83,7 +93,7 @@ public sealed class HazardPointers : IDisposable
     /// <param name="cohort">The cohort that answers for it; otherwise the domain does.</param>
     /// <exception cref="ArgumentException">The cohort is another domain's.</exception>
     /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The value was not retired.</exception>
-    /// <exception cref="AggregateException">Callbacks threw. The value was retired.</exception>
+    /// <exception cref="AggregateException">Callbacks threw, or the barrier of a scan failed. The value was retired.</exception>
     public void Retire<T>(T value, Action<T> reclaim, long bytes = 0, HazardCohort? cohort = null)
         where T : class
     {
@@ -91,7 +101,7 @@ public sealed class HazardPointers : IDisposable
         ArgumentNullException.ThrowIfNull(reclaim);
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         var retired = new GarbageObject<T>(value, reclaim, bytes);
-        List(cohort).Add(retired, retired, 1, bytes);
+        HazardFailures.Throw(List(cohort).Add(retired, retired, 1, bytes));
     }
 
     /// <summary>The same for native memory.</summary>
@@ -101,14 +111,14 @@ public sealed class HazardPointers : IDisposable
     /// <param name="cohort">The cohort that answers for it; otherwise the domain does.</param>
     /// <exception cref="ArgumentException">The cohort is another domain's.</exception>
     /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The memory was not retired.</exception>
-    /// <exception cref="AggregateException">Callbacks threw. The memory was retired.</exception>
+    /// <exception cref="AggregateException">Callbacks threw, or the barrier of a scan failed. The memory was retired.</exception>
     public void Retire(nint pointer, Action<nint> free, long bytes = 0, HazardCohort? cohort = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(pointer);
         ArgumentNullException.ThrowIfNull(free);
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        var retired = new GarbagePointer(pointer, free, bytes);
-        List(cohort).Add(retired, retired, 1, bytes);
+        var retired = new GarbagePointer(free, bytes) { Pointer = pointer };
+        HazardFailures.Throw(List(cohort).Add(retired, retired, 1, bytes));
     }
 
     /// <summary>Retires many objects with one interlocked operation and at most one scan.</summary>
@@ -148,7 +158,7 @@ public sealed class HazardPointers : IDisposable
         foreach (nint pointer in pointers)
         {
             ArgumentOutOfRangeException.ThrowIfZero(pointer, nameof(pointers));
-            first = new GarbagePointer(pointer, free, bytesEach) { Next = first };
+            first = new GarbagePointer(free, bytesEach) { Pointer = pointer, Next = first };
             last ??= first;
         }
 
@@ -165,19 +175,18 @@ public sealed class HazardPointers : IDisposable
 
     /// <summary>Reclaims now what was retired without a cohort and nobody protects.</summary>
     /// <returns>How many objects are left: protected, or with a callback running on another thread.</returns>
-    /// <exception cref="AggregateException">Callbacks threw.</exception>
-    public long Reclaim()
-    {
-        _retired.Scan(onlyIfDue: false);
-        return _retired.Count;
-    }
+    /// <exception cref="AggregateException">Callbacks threw, or the barrier failed and everything waits.</exception>
+    public long Reclaim() => _retired.ReclaimNow();
 
     /// <summary>
-    /// Closes the domain: nothing can be protected or retired any more, and everything retired without a cohort is reclaimed before this returns; it waits for readers that still protect some of it. Disposing
-    /// twice does nothing more.
+    /// Closes the domain: nothing can be protected or retired any more, and everything retired without a cohort is reclaimed before this returns; it waits for readers that still protect some of it, and is not broken off by
+    /// <see cref="Thread.Interrupt"/>. Disposing twice does nothing more.
     /// </summary>
     /// <exception cref="InvalidOperationException">A pointer of the calling thread protects some of it, or this is one of the domain's callbacks, so waiting would never end; or it is the default domain. Nothing was closed.</exception>
-    /// <exception cref="AggregateException">Callbacks threw. Everything was reclaimed.</exception>
+    /// <exception cref="AggregateException">
+    /// Callbacks threw; everything was reclaimed. Or the barrier failed, which is then the last of the inner exceptions: the domain is closed, what is left by <see cref="RetiredCount"/> waits, and Dispose or
+    /// <see cref="Reclaim"/> may be called again.
+    /// </exception>
     public void Dispose()
     {
         if (ReferenceEquals(this, Default))
@@ -195,7 +204,7 @@ public sealed class HazardPointers : IDisposable
         HazardGarbageList list = List(cohort);
         if (first is not null)
         {
-            list.Add(first, last!, count, checked(count * bytesEach));
+            HazardFailures.Throw(list.Add(first, last!, count, checked(count * bytesEach)));
         }
     }
 

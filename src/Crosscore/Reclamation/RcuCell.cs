@@ -68,7 +68,7 @@ public sealed class RcuCell<T> : IDisposable
         return Volatile.Read(ref _value) ?? throw new ObjectDisposedException(nameof(RcuCell<>));
     }
 
-    /// <summary>Puts another value in place of the present one, which is retired. Returns at once, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.</summary>
+    /// <summary>Puts another value in place of the present one, which is retired. Returns at once, or waits for room at a limit of the domain, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.</summary>
     /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the caller's.</exception>
     public void Replace(T value)
     {

@@ -118,7 +118,9 @@ public sealed class RcuDomain : IDisposable
     /// </summary>
     /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain, and would wait for itself.</exception>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
-    /// <exception cref="MembarrierException">The kernel refused the barrier; the grace period did not take place.</exception>
+    /// <exception cref="MembarrierException">
+    /// The kernel refused the barrier; the grace period did not take place. In a mode of <see cref="AsymmetricFence"/> that does not use membarrier(2) it is an <see cref="InvalidOperationException"/>.
+    /// </exception>
     public void Synchronize()
     {
         DemandOutside("Synchronize");
@@ -126,10 +128,11 @@ public sealed class RcuDomain : IDisposable
         _gracePeriods.Wait();
     }
 
-    /// <summary><see cref="Synchronize"/> without blocking.</summary>
+    /// <summary><see cref="Synchronize"/> without blocking the caller. A thread of the pool waits for the readers in its place, one for all who ask at the same time: with many domains and readers that stay long, that is many threads.</summary>
     /// <param name="cancellation">Ends the waiting, not the grace period.</param>
     /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain; thrown at once, not by the task.</exception>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
+    /// <exception cref="MembarrierException">As for <see cref="Synchronize"/>, by the task.</exception>
     public Task SynchronizeAsync(CancellationToken cancellation = default)
     {
         DemandOutside("SynchronizeAsync");
@@ -137,7 +140,7 @@ public sealed class RcuDomain : IDisposable
         return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : _gracePeriods.WaitAsync().WaitAsync(cancellation);
     }
 
-    /// <summary>Asks for a grace period that begins after this call, without waiting for it. May be called inside of a section.</summary>
+    /// <summary>Asks for a grace period that begins after this call, without waiting for it. May be called inside of a section. A thread of the pool waits, as for <see cref="SynchronizeAsync"/>.</summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     public RcuGracePeriod StartPoll()
     {
@@ -152,8 +155,8 @@ public sealed class RcuDomain : IDisposable
         : throw new ArgumentException(gracePeriod.Domain is null ? "The grace period is default; get one from StartPoll." : "The grace period belongs to another domain.", nameof(gracePeriod));
 
     /// <summary>
-    /// Disposes of an object after a grace period. Returns at once, unless a limit of <see cref="RcuDomainOptions"/> has been reached: then it waits for room, except inside of a section or a
-    /// callback. Unlink the object first, so that no new reader finds it. The object is disposed of on a thread of the domain, in the order of retiring.
+    /// Disposes of an object after a grace period. Returns at once, unless a limit of <see cref="RcuDomainOptions"/> has been reached: then it waits for room, except in a
+    /// callback or inside of a section, if that is not one that may cross an await: in such a one it may wait for as long as <see cref="RcuDomainOptions.BackPressureTimeout"/>. Unlink the object first, so that no new reader finds it. The object is disposed of on a thread of the domain, in the order of retiring.
     /// </summary>
     /// <param name="item">What no section entered from now on can find.</param>
     /// <param name="bytes">What it keeps occupied, for the limits; 0 or more.</param>
@@ -178,24 +181,22 @@ public sealed class RcuDomain : IDisposable
     /// <summary>Returns when everything that was retired before this call has been reclaimed.</summary>
     /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain or in one of its callbacks, and would wait for itself.</exception>
     /// <exception cref="AggregateException">Callbacks have thrown, and no handler of <see cref="CallbackFailed"/> was told: the first 32 of those exceptions. Everything has been reclaimed all the same.</exception>
-    /// <exception cref="MembarrierException">The kernel refused the barrier. Nothing is lost; it is tried again.</exception>
+    /// <exception cref="MembarrierException">The kernel refused the barrier. Nothing is lost; it is tried again until it succeeds.</exception>
+    /// <exception cref="OutOfMemoryException">The thread that reclaims could not be started. Nothing is lost; the next call of this or of <c>Retire</c> tries again.</exception>
+    /// <exception cref="ThreadInterruptedException">While waiting.</exception>
     public void Barrier() => BarrierAsync().GetAwaiter().GetResult();
 
     /// <summary><see cref="Barrier"/> without blocking. Its exceptions of kind <see cref="InvalidOperationException"/> are thrown at once, not by the task.</summary>
     /// <param name="cancellation">Ends the waiting, nothing else.</param>
     public Task BarrierAsync(CancellationToken cancellation = default)
     {
-        DemandOutside("Barrier");
-        if (_reclaimer.IsWorker)
-        {
-            throw new InvalidOperationException("RcuDomain.Barrier: called in a callback of this domain, for which it would wait.");
-        }
-
-        return ReachMarker(cancellation);
+        DemandNotWaitedFor("Barrier");
+        return WaitUntilReclaimed(cancellation);
     }
 
     /// <summary>
-    /// Who holds up the grace period that is running, and for how long: the threads and sections that it still waits for. Empty when none is running or nobody holds it up.
+    /// Who holds up the grace period that is running, and for how long: the threads and sections that it still waits for. Empty when none is running or nobody holds it up; to learn who is inside at other times, ask for one
+    /// by <see cref="StartPoll"/>.
     /// </summary>
     public IReadOnlyList<RcuHolder> GetHolders()
     {
@@ -211,10 +212,17 @@ public sealed class RcuDomain : IDisposable
     }
 
     /// <summary>
-    /// Waits until everything retired has been reclaimed, as <see cref="Barrier"/> does, and ends the domain. Sections that are entered afterwards throw. A second call does nothing.
+    /// Waits until everything retired has been reclaimed, as <see cref="Barrier"/> does, and ends the domain. Sections that are entered afterwards throw. A second call does nothing, unless the
+    /// first one was broken off: then it goes on.
     /// </summary>
-    /// <exception cref="InvalidOperationException">This is <see cref="Default"/>, or as for <see cref="Barrier"/>.</exception>
-    /// <exception cref="AggregateException">As for <see cref="Barrier"/>; the domain has been disposed of.</exception>
+    /// <remarks>
+    /// Where an exception below says so, what was retired still belongs to the domain, whose thread reclaims it as soon as it can, and Dispose may be called again to wait for that.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">This is <see cref="Default"/>, or as for <see cref="Barrier"/>; nothing has changed. Or as the next one, in a mode whose barrier is not membarrier(2).</exception>
+    /// <exception cref="MembarrierException">The kernel refused the barrier. Not everything has been reclaimed yet.</exception>
+    /// <exception cref="OutOfMemoryException">The thread that reclaims could not be started. Not everything has been reclaimed yet.</exception>
+    /// <exception cref="ThreadInterruptedException">While waiting. Not everything may have been reclaimed yet.</exception>
+    /// <exception cref="AggregateException">As for <see cref="Barrier"/>; the domain has been disposed of, and everything has been reclaimed.</exception>
     public void Dispose()
     {
         if (this == Default)
@@ -222,23 +230,21 @@ public sealed class RcuDomain : IDisposable
             throw new InvalidOperationException("RcuDomain.Default lives for as long as the process and cannot be disposed of.");
         }
 
-        if (_closed)
+        if (!_closed)
         {
-            return;
-        }
-
-        Task reclaimed = BarrierAsync(); // throws at once where the caller would wait for itself, and the domain goes on
-        try
-        {
-            reclaimed.GetAwaiter().GetResult();
-        }
-        finally
-        {
+            DemandNotWaitedFor("Dispose");
+            ReachMarker().GetAwaiter().GetResult(); // if this throws, the domain goes on
             Close();
         }
 
-        // What was retired between the first barrier and the end.
-        ReachMarker(CancellationToken.None).GetAwaiter().GetResult();
+        // What was retired between the marker and the end, and what a call that was broken off here has left.
+        while (_reclaimer.PendingCount > 0)
+        {
+            DemandNotWaitedFor("Dispose");
+            ReachMarker().GetAwaiter().GetResult();
+        }
+
+        ThrowIfCallbacksFailed();
     }
 
     /// <summary>For cells, which have exchanged their value already when they retire the old one: never refuses.</summary>
@@ -255,12 +261,24 @@ public sealed class RcuDomain : IDisposable
         RetireAlways(item);
     }
 
-    private async Task ReachMarker(CancellationToken cancellation)
+    private async Task WaitUntilReclaimed(CancellationToken cancellation)
+    {
+        await ReachMarker().WaitAsync(cancellation).ConfigureAwait(false);
+        ThrowIfCallbacksFailed();
+    }
+
+    private Task ReachMarker()
     {
         var marker = new RetiredMarker();
         _reclaimer.Enqueue(marker);
-        await marker.Reached.WaitAsync(cancellation).ConfigureAwait(false);
-        lock (_failing)
+        return marker.Reached;
+    }
+
+    private void ThrowIfCallbacksFailed()
+    {
+        using var steady = new Uninterrupted();
+        steady.Enter(_failing);
+        try
         {
             if (_failures.Count > 0)
             {
@@ -268,6 +286,10 @@ public sealed class RcuDomain : IDisposable
                 _failures.Clear();
                 throw failures;
             }
+        }
+        finally
+        {
+            _failing.Exit();
         }
     }
 
@@ -292,12 +314,19 @@ public sealed class RcuDomain : IDisposable
 
     private void Keep(Exception failure)
     {
-        lock (_failing)
+        // On the thread that reclaims, which a callback may have interrupted.
+        using var steady = new Uninterrupted();
+        steady.Enter(_failing);
+        try
         {
             if (_failures.Count < FailuresKept)
             {
                 _failures.Add(failure);
             }
+        }
+        finally
+        {
+            _failing.Exit();
         }
     }
 
@@ -316,6 +345,15 @@ public sealed class RcuDomain : IDisposable
         if (IsInReadSection)
         {
             ThrowInside(member);
+        }
+    }
+
+    private void DemandNotWaitedFor(string member)
+    {
+        DemandOutside(member);
+        if (_reclaimer.IsWorker)
+        {
+            throw new InvalidOperationException($"RcuDomain.{member}: called in a callback of the domain '{Name}', for which it would wait.");
         }
     }
 

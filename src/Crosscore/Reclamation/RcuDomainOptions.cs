@@ -12,7 +12,10 @@ public sealed record RcuDomainOptions
     /// <summary>So many bytes are worth a grace period at once; at least 1.</summary>
     public long BatchBytes { get; init; } = 1 << 20;
 
-    /// <summary>No item waits longer than this before a grace period is begun for it; from 0 to a day.</summary>
+    /// <summary>
+    /// How long the thread of the domain gathers items at most before it begins a grace period for them; from 0 to a day. Counted from when it finds the first one, which it does not while it waits for the grace period of the batch
+    /// before, or runs its callbacks.
+    /// </summary>
     public TimeSpan MaximumDelay { get; init; } = TimeSpan.FromMilliseconds(10);
 
     /// <summary>When so many items wait, <c>Retire</c> waits too; at least <see cref="BatchCount"/>.</summary>
@@ -23,7 +26,7 @@ public sealed record RcuDomainOptions
 
     /// <summary>
     /// How long one call of <c>Retire</c> waits at most when a limit is reached; then it goes on and is counted as an overrun. A reader that never leaves so slows its writers down and does not
-    /// stop them. <see cref="Timeout.InfiniteTimeSpan"/> waits until there is room.
+    /// stop them. <see cref="Timeout.InfiniteTimeSpan"/> waits until there is room: for ever, if the caller is inside of a section that crosses an await, because nobody can know that it is.
     /// </summary>
     public TimeSpan BackPressureTimeout { get; init; } = TimeSpan.FromSeconds(1);
 

@@ -69,13 +69,19 @@ public sealed unsafe class NativeQueue<T> : IDisposable
     /// <summary>Takes the oldest value.</summary>
     /// <returns>False if there was none.</returns>
     /// <exception cref="ObjectDisposedException">The queue was disposed of.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was changed.</exception>
     public bool TryDequeue(out T value)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         using HazardPointerArray hazards = _domain.Acquire(2);
+        GarbagePointer? retired = null;
         while (true)
         {
             nint head = hazards[0].Protect(ref _head.Value);
+
+            // The tail as it is while this head is the head, or later: an older one may be a node before it, and the head would pass a tail that lags behind. Volatile reads alone are not kept in order by the JIT
+            // (dotnet/runtime#133524), so there is a barrier, which is no instruction on x86-64. Fails without the order: litmus/reclamation/Queue.Tail.ReadEarly.litmus.
+            Volatile.ReadBarrier();
             nint tail = Volatile.Read(ref _tail.Value);
 
             // SAFETY: it was the head after it had been announced, so it is not freed before the announcement ends.
@@ -101,18 +107,22 @@ public sealed unsafe class NativeQueue<T> : IDisposable
                 continue;
             }
 
+            // Before the value is taken: afterwards nothing may throw, or it would be lost.
+            retired ??= new GarbagePointer(_free, 0);
             if (Interlocked.CompareExchange(ref _head.Value, next, head) == head)
             {
                 // SAFETY: still announced by the second pointer. The value is written only before the node is appended.
                 value = ((NativeNode<T>*)next)->Value;
                 hazards[0].Clear();
-                _domain.Retire(head, _free, cohort: _cohort);
+                retired.Pointer = head;
+                _cohort.RetireAlways(retired);
                 return true;
             }
         }
     }
 
     /// <summary>Frees all nodes, those included that other threads took out. No other thread may be using the queue. Disposing twice does nothing more.</summary>
+    /// <exception cref="AggregateException">The barrier failed that says whether nodes that were taken out are still looked at. Those wait; Dispose may be called again.</exception>
     public void Dispose()
     {
         _disposed = true;

@@ -63,10 +63,12 @@ public sealed unsafe class NativeStack<T> : IDisposable
     /// <summary>Takes the value on top.</summary>
     /// <returns>False if there was none.</returns>
     /// <exception cref="ObjectDisposedException">The stack was disposed of.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was changed.</exception>
     public bool TryPop(out T value)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         using HazardPointer hazard = _domain.Acquire();
+        GarbagePointer? retired = null;
         while (true)
         {
             nint top = hazard.Protect(ref _top.Value);
@@ -76,6 +78,9 @@ public sealed unsafe class NativeStack<T> : IDisposable
                 return false;
             }
 
+            // Before the node is taken: afterwards nothing may throw, or the value would be lost.
+            retired ??= new GarbagePointer(_free, 0);
+
             // SAFETY: the node was on top after it had been announced, so it is not freed before the announcement ends, nor on top again: litmus/reclamation/Stack.litmus.
             var node = (NativeNode<T>*)top;
             nint next = node->Next;
@@ -84,13 +89,15 @@ public sealed unsafe class NativeStack<T> : IDisposable
                 // SAFETY: as above. The value is written only before the node is pushed.
                 value = node->Value;
                 hazard.Clear();
-                _domain.Retire(top, _free, cohort: _cohort);
+                retired.Pointer = top;
+                _cohort.RetireAlways(retired);
                 return true;
             }
         }
     }
 
     /// <summary>Frees all nodes, those included that other threads popped. No other thread may be using the stack. Disposing twice does nothing more.</summary>
+    /// <exception cref="AggregateException">The barrier failed that says whether popped nodes are still looked at. Those wait; Dispose may be called again.</exception>
     public void Dispose()
     {
         _disposed = true;

@@ -11,6 +11,7 @@ namespace Crosscore.Structures;
 /// <remarks>
 /// <para>A value must not be used after the section in which it was read; nothing can check that. For values that need no disposal use <see cref="System.Collections.Concurrent.ConcurrentDictionary{TKey, TValue}"/>.</para>
 /// <para>Each member but the enumeration is linearizable. Everything that was done before a value was put into the map is visible to who finds it. Writers may be inside of a section. The map takes values over: one object must not be in it twice, nor in another map.</para>
+/// <para>A member that retires a value returns at once, unless a limit of the domain has been reached: then it waits for room, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.</para>
 /// <para>If it grows it allocates new nodes for all entries; it does not shrink, except by <see cref="Clear"/>.</para>
 /// </remarks>
 /// <typeparam name="TKey">Its equality and hash code must not change while it is in the map.</typeparam>
@@ -80,42 +81,26 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     /// <summary>Finds the value of a key, or makes one. It is not disposed of before the section is left.</summary>
     /// <param name="section">A section of <see cref="Domain"/>.</param>
     /// <param name="key">The key.</param>
-    /// <param name="make">Makes the value, outside of any lock, and so perhaps in vain: if another thread was quicker, that one's value is returned and this one is retired.</param>
+    /// <param name="make">
+    /// Makes the value, outside of any lock, and so perhaps in vain: if another thread was quicker, that one's value is returned and this one is retired, unless they are the same object. It may use the map.
+    /// </param>
     /// <exception cref="InvalidOperationException">As for <see cref="TryGetValue(in RcuReadSection, TKey, out TValue)"/>; or a value of null was made.</exception>
     /// <exception cref="ObjectDisposedException">The map has been disposed of. A value that was made meanwhile is retired.</exception>
     public TValue GetOrAdd(in RcuReadSection section, TKey key, Func<TKey, TValue> make)
     {
         ArgumentNullException.ThrowIfNull(make);
         section.Demand(Domain);
-        if (TryFind(key, out TValue? found))
-        {
-            return found;
-        }
+        return FindOrAdd(key, make);
+    }
 
-        TValue made = make(key) ?? throw new InvalidOperationException("ReadMostlyMap.GetOrAdd: the function made null, which is no value.");
-        bool added = false;
-        try
-        {
-            lock (_writing)
-            {
-                MapNode<TKey, TValue>? node = Find(Table, key, Hash(key));
-                if (node is not null)
-                {
-                    return node.Value;
-                }
-
-                Add(key, made);
-                added = true;
-                return made;
-            }
-        }
-        finally
-        {
-            if (!added)
-            {
-                _old.Retire(made);
-            }
-        }
+    /// <summary>The same in a section that may cross an await.</summary>
+    /// <inheritdoc cref="GetOrAdd(in RcuReadSection, TKey, Func{TKey, TValue})"/>
+    public TValue GetOrAdd(RcuAsyncReadSection section, TKey key, Func<TKey, TValue> make)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        ArgumentNullException.ThrowIfNull(make);
+        section.Demand(Domain);
+        return FindOrAdd(key, make);
     }
 
     /// <summary>Adds a key with its value.</summary>
@@ -239,6 +224,15 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         return new EntryEnumerator(Table);
     }
 
+    /// <summary>The same in a section that may cross an await; the enumeration may not.</summary>
+    /// <inheritdoc cref="Entries(in RcuReadSection)"/>
+    public EntryEnumerator Entries(RcuAsyncReadSection section)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        section.Demand(Domain);
+        return new EntryEnumerator(Table);
+    }
+
     /// <summary>Retires all values. Every later use throws; a second call does nothing.</summary>
     public void Dispose()
     {
@@ -256,6 +250,40 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     }
 
     private MapTable<TKey, TValue> Table => Volatile.Read(ref _table) ?? throw new ObjectDisposedException(nameof(ReadMostlyMap<,>));
+
+    private TValue FindOrAdd(TKey key, Func<TKey, TValue> make)
+    {
+        if (TryFind(key, out TValue? found))
+        {
+            return found;
+        }
+
+        TValue made = make(key) ?? throw new InvalidOperationException("ReadMostlyMap.GetOrAdd: the function made null, which is no value.");
+        TValue? present = null;
+        try
+        {
+            lock (_writing)
+            {
+                MapNode<TKey, TValue>? node = Find(Table, key, Hash(key));
+                if (node is null)
+                {
+                    Add(key, made);
+                    present = made;
+                }
+                else
+                {
+                    present = node.Value;
+                }
+
+                return present;
+            }
+        }
+        finally
+        {
+            // Also when it was the function that put its value into the map, or when it makes the same object for everybody.
+            RetireUnlessSame(made, present);
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool TryFind(TKey key, [MaybeNullWhen(false)] out TValue value)
@@ -323,7 +351,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         Volatile.Write(ref _count, 0);
     }
 
-    private void RetireUnlessSame(TValue old, TValue value)
+    private void RetireUnlessSame(TValue old, TValue? value)
     {
         // The same object put in its own place is not old.
         if (old != value)
@@ -354,7 +382,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         }
     }
 
-    /// <summary>Walks the entries; see <see cref="Entries"/>.</summary>
+    /// <summary>Walks the entries; see <see cref="Entries(in RcuReadSection)"/>.</summary>
     public ref struct EntryEnumerator
     {
         private readonly MapTable<TKey, TValue>? _table;

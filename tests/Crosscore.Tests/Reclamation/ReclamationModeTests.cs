@@ -16,13 +16,43 @@ public sealed class ReclamationModeTests
     {
         if (setting == FenceDecision.VariableName)
         {
-            FenceDecision decision = FenceDecision.Choose(value, FenceProbe.Ask());
-            Assert.SkipUnless(decision.Error is null, decision.Error ?? "");
+            NeedsMode(value);
         }
 
         ChildResult child = ChildProcess.RunThisProgram(Child.StressReclamation, null, (setting, value));
         Assert.True(child.Status == 0, child.Errors);
         Assert.Equal("quiet", child.Text.Trim());
+    }
+
+    /// <summary>A stress that finds no fault would not notice that a mode has no fence; these do, and their controls show it.</summary>
+    [Theory]
+    [InlineData("Symmetric")]
+    [InlineData("PageProtection")]
+    public void The_fence_of_the_mode_orders_readers_against_scans_and_grace_periods_and_without_it_they_are_not(string mode)
+    {
+        Processor.NeedsTwo();
+        NeedsMode(mode);
+        ChildResult child = ChildProcess.RunThisProgram(Child.OrderReclamation, null, (FenceDecision.VariableName, mode));
+        Assert.True(child.Status == 0, child.Errors);
+        Assert.Equal($"ordered by {mode}", child.Text.Trim());
+    }
+
+    /// <summary>In the child.</summary>
+    internal static void RunOrders()
+    {
+        var hazards = new HazardFenceTests();
+        hazards.With_the_barrier_no_reader_meets_what_the_scan_took_for_unprotected();
+        hazards.Without_the_barrier_a_reader_does();
+        var rcu = new RcuLitmusTests();
+        rcu.A_section_that_was_not_waited_for_sees_what_was_stored_before_the_grace_period();
+        if (AsymmetricFence.Mode != AsymmetricFenceMode.Symmetric)
+        {
+            // There the reader has a full fence, and the writer another one anyway where it shares grace periods, so nothing is left to take away.
+            rcu.Without_the_heavy_fence_it_does_not();
+            rcu.A_fence_of_the_writer_alone_is_not_enough();
+        }
+
+        Console.WriteLine($"ordered by {AsymmetricFence.Mode}");
     }
 
     /// <summary>In the child.</summary>
@@ -38,5 +68,11 @@ public sealed class ReclamationModeTests
         structures.Every_value_pushed_is_popped_once_and_no_freed_node_is_met();
         structures.Values_leave_the_queue_once_and_in_the_order_of_each_producer();
         Console.WriteLine("quiet");
+    }
+
+    private static void NeedsMode(string mode)
+    {
+        FenceDecision decision = FenceDecision.Choose(mode, FenceProbe.Ask());
+        Assert.SkipUnless(decision.Error is null, decision.Error ?? "");
     }
 }

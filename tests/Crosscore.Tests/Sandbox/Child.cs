@@ -35,6 +35,8 @@ internal static class Child
     public const string UsePerCpuData = nameof(UsePerCpuData);
     public const string TortureRcu = nameof(TortureRcu);
     public const string ExitInsideOfSection = nameof(ExitInsideOfSection);
+    public const string RetireWithoutThreads = nameof(RetireWithoutThreads);
+    public const string OrderReclamation = nameof(OrderReclamation);
     public const string StressReclamation = nameof(StressReclamation);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
@@ -121,6 +123,12 @@ internal static class Child
                 return 0;
             case ExitInsideOfSection:
                 RcuHazards.LeaveThreadsInside();
+                return 0;
+            case RetireWithoutThreads:
+                RcuHazards.RetireWithoutThreads();
+                return 0;
+            case OrderReclamation:
+                ReclamationModeTests.RunOrders();
                 return 0;
             case StressReclamation:
                 ReclamationModeTests.RunStress();

@@ -233,6 +233,15 @@ public sealed class ReadMostlyMapTests : IDisposable
             map.TryRemove(1);
             await Task.Yield();
             Assert.Equal(0, found.Disposals);
+            Item second = map.GetOrAdd(section, 2, static key => new Item(key));
+            int entries = 0;
+            foreach (KeyValuePair<int, Item> entry in map.Entries(section))
+            {
+                Assert.Same(second, entry.Value);
+                entries++;
+            }
+
+            Assert.Equal(1, entries);
         }
 
         await _domain.BarrierAsync(TestContext.Current.CancellationToken);
@@ -250,10 +259,10 @@ public sealed class ReadMostlyMapTests : IDisposable
             using RcuReadSection section = other.EnterReadSection();
             map.TryGetValue(in section, 1, out _);
         });
-        Assert.Throws<InvalidOperationException>(() => map.GetOrAdd(default, 1, _ => new Item(1)));
+        Assert.Throws<InvalidOperationException>(() => map.GetOrAdd(default(RcuReadSection), 1, _ => new Item(1)));
         Assert.Throws<InvalidOperationException>(() =>
         {
-            foreach (KeyValuePair<int, Item> unused in map.Entries(default))
+            foreach (KeyValuePair<int, Item> unused in map.Entries(default(RcuReadSection)))
             {
             }
         });
@@ -315,6 +324,25 @@ public sealed class ReadMostlyMapTests : IDisposable
         Assert.Throws<ArgumentNullException>(() => map.Set("key", null!));
         Assert.Throws<ArgumentNullException>(() => map.Set(null!, inVain));
         Assert.Throws<ArgumentNullException>(() => map.ContainsKey(null!));
+    }
+
+    [Fact]
+    public void A_value_that_is_made_and_is_in_the_map_already_is_not_disposed_of()
+    {
+        using var map = new ReadMostlyMap<string, Item>(_domain);
+        var memoised = new Item(1);
+        using (RcuReadSection section = _domain.EnterReadSection())
+        {
+            Assert.Same(memoised, map.GetOrAdd(in section, "key", key =>
+            {
+                map.Set(key, memoised);
+                return memoised;
+            }));
+        }
+
+        _domain.Barrier();
+        Assert.Equal(0, memoised.Disposals);
+        Assert.Equal(1, map.Count);
     }
 
     [Fact]

@@ -76,7 +76,7 @@ internal sealed class CoalescedOperation(Action operation)
         Interlocked.MemoryBarrier();
     }
 
-    /// <summary><see cref="Pass"/> without blocking: a thread of the pool runs what nobody else does.</summary>
+    /// <summary><see cref="Pass"/> without blocking the caller: a thread of the pool runs what nobody else does, and is held by it for as long as it takes.</summary>
     public Task PassAsync()
     {
         Interlocked.MemoryBarrier(); // as in Pass
@@ -273,9 +273,12 @@ internal sealed class CoalescedOperation(Action operation)
             {
                 _served?.SetResult();
             }
-            else
+            else if (_served is not null)
             {
-                _served?.SetException(failure.SourceException);
+                _served.SetException(failure.SourceException);
+
+                // Some of those who share the task drop it: they poll, or have given up waiting. That is no exception that nobody has noticed (TaskScheduler.UnobservedTaskException).
+                _ = _served.Task.Exception;
             }
         }
 

@@ -46,7 +46,10 @@ internal static class ProtectedPage
     /// <exception cref="InvalidOperationException">The kernel refused; nothing is ordered.</exception>
     public static void Fence()
     {
-        lock (Turn)
+        // Whoever is interrupted here runs the barrier for others too, so the wait for the turn is not broken off.
+        using var steady = new Uninterrupted();
+        steady.Enter(Turn);
+        try
         {
             Protect(Mapping.PROT_READ | Mapping.PROT_WRITE);
 
@@ -59,6 +62,10 @@ internal static class ProtectedPage
 
             Protect(Mapping.PROT_NONE);
             Interlocked.MemoryBarrier();
+        }
+        finally
+        {
+            Turn.Exit();
         }
     }
 

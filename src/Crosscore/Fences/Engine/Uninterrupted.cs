@@ -54,6 +54,23 @@ internal ref struct Uninterrupted
         }
     }
 
+    /// <summary>Sets an event. It takes a lock inside if anybody waits, after the event counts as set and before the one who waits is woken, so it must not be broken off there; setting it again does no harm.</summary>
+    public void Set(ManualResetEventSlim happened)
+    {
+        while (true)
+        {
+            try
+            {
+                happened.Set();
+                return;
+            }
+            catch (ThreadInterruptedException)
+            {
+                _interrupted = true;
+            }
+        }
+    }
+
     /// <summary>Sleeps at most so long.</summary>
     public void Sleep(int milliseconds)
     {

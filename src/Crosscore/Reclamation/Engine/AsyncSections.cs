@@ -70,9 +70,11 @@ internal sealed class AsyncSections
 
     public void CollectHolders(long gracePeriod, List<RcuAsyncReadSection> holders)
     {
+        using var steady = new Uninterrupted();
         foreach (Stripe stripe in _stripes)
         {
-            lock (stripe.Gate)
+            steady.Enter(stripe.Gate);
+            try
             {
                 for (RcuAsyncReadSection? section = stripe.First; section is not null; section = section.Next)
                 {
@@ -81,6 +83,10 @@ internal sealed class AsyncSections
                         holders.Add(section);
                     }
                 }
+            }
+            finally
+            {
+                stripe.Gate.Exit();
             }
         }
     }

@@ -14,10 +14,10 @@ internal sealed class DomainNumber : IDisposable
 
     public DomainNumber()
     {
-        lock (Gate)
-        {
-            Value = Free.TryDequeue(out int number, out _) ? number : s_next++;
-        }
+        using var steady = new Uninterrupted();
+        steady.Enter(Gate);
+        Value = Free.TryDequeue(out int number, out _) ? number : s_next++;
+        Gate.Exit();
     }
 
     // The only finaliser of a domain: one that nobody disposes of must not make the tables of all threads grow for ever. Nothing else depends on it.
@@ -34,13 +34,20 @@ internal sealed class DomainNumber : IDisposable
 
     private void Return()
     {
-        lock (Gate)
+        // Not to be lost to an interruption of the thread that disposes of the domain.
+        using var steady = new Uninterrupted();
+        steady.Enter(Gate);
+        try
         {
             if (!_returned)
             {
                 _returned = true;
                 Free.Enqueue(Value, Value);
             }
+        }
+        finally
+        {
+            Gate.Exit();
         }
     }
 }

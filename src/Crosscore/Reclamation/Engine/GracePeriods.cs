@@ -24,6 +24,7 @@ internal sealed class GracePeriods
     private readonly List<ReaderSlot> _holders = []; // of the grace period that runs
     private long _begun;
     private long _completed;
+    private long _running; // the number of the one that runs, or 0; not every one that has begun ends, for the kernel may refuse its barrier
     private long _beganAt; // Stopwatch timestamp
 
     /// <param name="domain">Whose readers write what <see cref="RcuDomain.Entry"/> says.</param>
@@ -40,8 +41,6 @@ internal sealed class GracePeriods
         _domain.Entry = ReaderWord.Entry(0);
     }
 
-    public long Begun => Volatile.Read(ref _begun);
-
     public long Completed => Volatile.Read(ref _completed);
 
     /// <summary>How long the grace period that runs has lasted; zero if none does.</summary>
@@ -49,9 +48,9 @@ internal sealed class GracePeriods
     {
         get
         {
-            long completed = Completed;
-            Volatile.ReadBarrier(); // the JIT may exchange two volatile reads of one expression (dotnet/runtime#133524)
-            return Begun == completed ? TimeSpan.Zero : Stopwatch.GetElapsedTime(Volatile.Read(ref _beganAt));
+            long running = Volatile.Read(ref _running);
+            Volatile.ReadBarrier(); // pairs with the order of the stores in RunOne; without it the JIT may exchange the reads (dotnet/runtime#133524)
+            return running == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(Volatile.Read(ref _beganAt));
         }
     }
 
@@ -89,8 +88,8 @@ internal sealed class GracePeriods
     /// <summary>The readers that the grace period now running waits for.</summary>
     public void CollectHolders(List<ReaderSlot> threads, List<RcuAsyncReadSection> sections)
     {
-        long number = Begun;
-        if (Completed != number)
+        long number = Volatile.Read(ref _running);
+        if (number != 0)
         {
             _readers.CollectHolders(number, threads);
             _asyncSections.CollectHolders(number, sections);
@@ -101,6 +100,21 @@ internal sealed class GracePeriods
     {
         long number = _begun + 1;
         Volatile.Write(ref _beganAt, Stopwatch.GetTimestamp());
+        Volatile.Write(ref _running, number);
+        try
+        {
+            Run(number);
+        }
+        finally
+        {
+            // Also when the barrier was refused: then nobody is waited for. Those left over from this grace period may be outside when the next one begins.
+            _holders.Clear();
+            Volatile.Write(ref _running, 0);
+        }
+    }
+
+    private void Run(long number)
+    {
         Volatile.Write(ref _begun, number);
         Volatile.Write(ref _domain.Entry, ReaderWord.Entry(number));
 

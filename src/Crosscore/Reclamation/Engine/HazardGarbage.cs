@@ -23,9 +23,12 @@ internal sealed class GarbageObject<T>(T value, Action<T> reclaim, long bytes) :
 }
 
 /// <inheritdoc/>
-internal sealed class GarbagePointer(nint pointer, Action<nint> free, long bytes) : HazardGarbage(bytes)
+internal sealed class GarbagePointer(Action<nint> free, long bytes) : HazardGarbage(bytes)
 {
-    public override bool IsIn(HazardSnapshot protectedNow) => protectedNow.Contains(pointer);
+    /// <summary>Set before it is retired; apart from the constructor, so that there is a record before it is known what will be retired.</summary>
+    public nint Pointer { get; set; }
 
-    public override void Reclaim() => free(pointer);
+    public override bool IsIn(HazardSnapshot protectedNow) => protectedNow.Contains(Pointer);
+
+    public override void Reclaim() => free(Pointer);
 }

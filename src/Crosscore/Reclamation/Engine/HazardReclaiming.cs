@@ -1,20 +1,12 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>That the calling thread is running callbacks of a list, perhaps from inside of a callback of another one.</summary>
-internal sealed class HazardReclaiming : IDisposable
+internal sealed class HazardReclaiming(HazardGarbageList list)
 {
     [ThreadStatic]
     private static HazardReclaiming? t_innermost;
 
-    private readonly HazardGarbageList _list;
-    private readonly HazardReclaiming? _outer;
-
-    public HazardReclaiming(HazardGarbageList list)
-    {
-        _list = list;
-        _outer = t_innermost;
-        t_innermost = this;
-    }
+    private HazardReclaiming? _outer;
 
     public static bool ByThisThread => t_innermost is not null;
 
@@ -22,7 +14,7 @@ internal sealed class HazardReclaiming : IDisposable
     {
         for (HazardReclaiming? running = t_innermost; running is not null; running = running._outer)
         {
-            if (running._list == list)
+            if (running.IsOf(list))
             {
                 return true;
             }
@@ -31,5 +23,13 @@ internal sealed class HazardReclaiming : IDisposable
         return false;
     }
 
-    public void Dispose() => t_innermost = _outer;
+    public void Begin()
+    {
+        _outer = t_innermost;
+        t_innermost = this;
+    }
+
+    public void End() => t_innermost = _outer;
+
+    private bool IsOf(HazardGarbageList other) => list == other;
 }

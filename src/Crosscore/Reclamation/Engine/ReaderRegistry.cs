@@ -3,6 +3,7 @@ namespace Crosscore.Reclamation;
 /// <summary>
 /// The slots of a domain. A thread's slot is dropped when its thread is dead, by grace periods and when many slots have come since the last look; no finaliser takes part.
 /// A thread that ended inside of a section reads nothing any more, so it holds nothing up; it is counted as abandoned.
+/// No member is broken off by <see cref="Thread.Interrupt"/>: a grace period is run by one thread for all who share it, and a reader does not expect to be thrown at when it enters.
 /// </summary>
 internal sealed class ReaderRegistry
 {
@@ -18,10 +19,11 @@ internal sealed class ReaderRegistry
     {
         get
         {
-            lock (_gate)
-            {
-                return _slots.Count;
-            }
+            using var steady = new Uninterrupted();
+            steady.Enter(_gate);
+            int count = _slots.Count;
+            _gate.Exit();
+            return count;
         }
     }
 
@@ -32,7 +34,9 @@ internal sealed class ReaderRegistry
     public ReaderSlot? Register(long outside)
     {
         Thread owner = Thread.CurrentThread;
-        lock (_gate)
+        using var steady = new Uninterrupted();
+        steady.Enter(_gate);
+        try
         {
             if (_closed)
             {
@@ -49,6 +53,10 @@ internal sealed class ReaderRegistry
             _slots.Add(slot);
             return slot;
         }
+        finally
+        {
+            _gate.Exit();
+        }
     }
 
     /// <summary>
@@ -57,7 +65,9 @@ internal sealed class ReaderRegistry
     /// </summary>
     public void CollectHolders(long gracePeriod, List<ReaderSlot> holders)
     {
-        lock (_gate)
+        using var steady = new Uninterrupted();
+        steady.Enter(_gate);
+        try
         {
             bool anyDead = false;
             foreach (ReaderSlot slot in _slots)
@@ -80,22 +90,22 @@ internal sealed class ReaderRegistry
                 _ = _slots.RemoveAll(IsDead);
             }
         }
+        finally
+        {
+            _gate.Exit();
+        }
     }
 
     /// <summary>Registers nobody any more, and forgets all; returns false if that was done before.</summary>
     public bool Close()
     {
-        lock (_gate)
-        {
-            if (_closed)
-            {
-                return false;
-            }
-
-            _closed = true;
-            _slots.Clear();
-            return true;
-        }
+        using var steady = new Uninterrupted();
+        steady.Enter(_gate);
+        bool first = !_closed;
+        _closed = true;
+        _slots.Clear();
+        _gate.Exit();
+        return first;
     }
 
     private bool IsDead(ReaderSlot slot)

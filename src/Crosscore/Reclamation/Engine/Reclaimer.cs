@@ -44,12 +44,13 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     /// <summary>Whether the caller runs in a callback.</summary>
     public bool IsWorker => Volatile.Read(ref _worker) == Thread.CurrentThread;
 
+    /// <summary>Once it is linked in, the item is the domain's: nothing is thrown, also where the thread cannot be started now. The next call tries that again.</summary>
     public void Enqueue(Retired item, bool mayWait)
     {
         long count = Interlocked.Increment(ref _retired) - Volatile.Read(ref _reclaimed);
         long bytes = Interlocked.Add(ref _pendingBytes, item.Bytes);
         bool batchIsFull = count % options.BatchCount == 0 || bytes / options.BatchBytes != (bytes - item.Bytes) / options.BatchBytes;
-        Push(item, urgent: batchIsFull);
+        _ = Push(item, urgent: batchIsFull);
         if (IsFull(count, bytes))
         {
             WaitForRoom(mayWait);
@@ -57,11 +58,18 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     }
 
     /// <summary>Not an item: it is not counted, nor ever refused, and what stands before it does not wait for a full batch.</summary>
-    public void Enqueue(RetiredMarker marker) => Push(marker, urgent: true);
+    public void Enqueue(RetiredMarker marker)
+    {
+        if (Push(marker, urgent: true) is { } obstacle)
+        {
+            marker.Stalled(obstacle);
+        }
+    }
 
     private bool IsFull(long count, long bytes) => count >= options.LimitCount || bytes >= options.LimitBytes;
 
-    private void Push(Retired item, bool urgent)
+    /// <summary>Returns why the thread does not run, or null.</summary>
+    private Exception? Push(Retired item, bool urgent)
     {
         // Interlocked, so a full fence: what the caller unlinked is unlinked before the worker can find the item and begin a grace period for it.
         Retired? newest = Volatile.Read(ref _newest);
@@ -77,13 +85,12 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             newest = found;
         }
 
-        if (urgent || newest is null)
-        {
-            Wake(urgent);
-        }
+        // There is no thread although the item is not the first one: it could not be started for those before it.
+        return urgent || newest is null || Volatile.Read(ref _worker) is null ? Wake(urgent) : null;
     }
 
-    private void Wake(bool urgent)
+    /// <summary>Returns why the thread does not run, or null.</summary>
+    private Exception? Wake(bool urgent)
     {
         using var steady = new Uninterrupted();
         steady.Enter(_signal);
@@ -100,6 +107,12 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             {
                 Monitor.Pulse(_signal);
             }
+
+            return null;
+        }
+        catch (Exception obstacle) when (obstacle is OutOfMemoryException or ThreadStartException)
+        {
+            return obstacle;
         }
         finally
         {
@@ -109,8 +122,7 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
 
     private void WaitForRoom(bool mayWait)
     {
-        Wake(urgent: true);
-        if (!mayWait || IsWorker)
+        if (Wake(urgent: true) is not null || !mayWait || IsWorker)
         {
             _ = Interlocked.Increment(ref _overruns);
             return;
@@ -150,7 +162,7 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         while (Gather())
         {
             Retired? oldest = TakeAll();
-            WaitForGracePeriod(oldest);
+            WaitForGracePeriod(oldest!); // nobody else takes anything out, so what Gather has seen is there
             while (oldest is not null)
             {
                 Retired item = oldest;
@@ -208,8 +220,10 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         return oldest;
     }
 
-    /// <summary>Does not return before a grace period has ended. While the kernel refuses the barrier, the items stay where they are, and those who wait for them are told.</summary>
-    private void WaitForGracePeriod(Retired? items)
+    /// <summary>
+    /// Does not return before a grace period has ended. While the kernel refuses the barrier, the items stay, those that come meanwhile join them, and those who wait for any of them are told.
+    /// </summary>
+    private void WaitForGracePeriod(Retired items)
     {
         while (true)
         {
@@ -220,6 +234,14 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             }
             catch (Exception refusal)
             {
+                // Also those who have come since: a barrier that is asked for while the kernel refuses must not wait for as long as it does.
+                Retired last = items;
+                while (last.Next is { } next)
+                {
+                    last = next;
+                }
+
+                last.Next = TakeAll();
                 for (Retired? item = items; item is not null; item = item.Next)
                 {
                     item.Stalled(refusal);

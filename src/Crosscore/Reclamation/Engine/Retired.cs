@@ -35,5 +35,9 @@ internal sealed class RetiredMarker() : Retired(0)
 
     public override void Reclaim() => _reached.TrySetResult();
 
-    public override void Stalled(Exception reason) => _reached.TrySetException(reason);
+    public override void Stalled(Exception reason)
+    {
+        _ = _reached.TrySetException(reason);
+        _ = _reached.Task.Exception; // who waits gets it; who has given up waiting leaves no exception behind that nobody has noticed
+    }
 }
