@@ -36,21 +36,6 @@ public sealed class CodeNamesTests
     }
 
     [Fact]
-    public void Where_a_name_cannot_be_published_nothing_is_installed_and_the_others_forget_it()
-    {
-        _ = RefusedName.TakeTold();
-        var writer = new CodeWriter(RefusedName.Text);
-        _ = writer.Append(MachineCode.Return42, "f");
-        using SealedCode code = writer.Seal();
-        _ = Assert.Throws<InsufficientMemoryException>(code.Install);
-        (bool Came, nint Address)[] told = RefusedName.TakeTold();
-        nint address = told[0].Address;
-        Assert.Equal([(true, address), (false, address)], told);
-        Assert.Equal("---p", Maps.PermissionsAt(address));
-        Assert.Null(CodeNames.Find(address));
-    }
-
-    [Fact]
     public void A_sink_that_throws_while_it_is_told_of_what_there_is_is_not_attached_and_forgets_the_rest()
     {
         using SealedCode code = SealedCode.Seal(MachineCode.Return42);

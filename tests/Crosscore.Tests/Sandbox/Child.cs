@@ -35,6 +35,8 @@ internal static class Child
     public const string UsePerCpuData = nameof(UsePerCpuData);
     public const string TortureRcu = nameof(TortureRcu);
     public const string ExitInsideOfSection = nameof(ExitInsideOfSection);
+    public const string PatchWithoutSigaction = nameof(PatchWithoutSigaction);
+    public const string PatchWithoutMembarrier = nameof(PatchWithoutMembarrier);
     public const string RetireWithoutThreads = nameof(RetireWithoutThreads);
     public const string OrderReclamation = nameof(OrderReclamation);
     public const string StressReclamation = nameof(StressReclamation);
@@ -95,10 +97,6 @@ internal static class Child
             case TryFences:
                 FenceTrial.RunAndPrint();
                 return 0;
-            case MeetIgnoredBreakpointWithLiveCode:
-                return LivePatchTrial.MeetIgnoredBreakpoint();
-            case SetHandlerMeanwhile:
-                return LivePatchTrial.SetHandlerMeanwhile();
             case PatchWithoutSigaction:
                 return LivePatchTrial.PatchWithoutSigaction();
             case PatchWithoutMembarrier:

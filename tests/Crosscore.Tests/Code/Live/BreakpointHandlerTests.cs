@@ -82,6 +82,16 @@ public sealed unsafe class BreakpointHandlerTests
     }
 
     [Fact]
+    public void Where_sigaction_is_refused_the_patch_is_and_nothing_is_lost()
+    {
+        Machine.NeedsRawPrograms();
+        ChildResult result = ChildProcess.RunThisProgram(Child.PatchWithoutSigaction);
+        Assert.SkipWhen(result.Status == Launcher.NotAvailable, "This system does not let a process filter its own calls.");
+        Assert.True(result.Status == 0, $"status {result.Status}: {result.Text} {result.Errors}");
+        Assert.Equal($"{CodeFailure.BreakpointHandler} {Errno.EPERM}\n0 tables lost\n3\n", result.Text);
+    }
+
+    [Fact]
     public void Its_machine_code_decodes_and_each_jump_lands_on_an_instruction()
     {
         Machine.NeedsRawPrograms();

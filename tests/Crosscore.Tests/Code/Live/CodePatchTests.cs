@@ -340,6 +340,81 @@ public sealed unsafe class CodePatchTests
         Assert.Equal(0x1F, code.ToArray()[3]);
     }
 
+    /// <summary>The thread has executed the first of the two, a call that has not returned, and its return address is where the second begins.</summary>
+    [Fact]
+    public void A_thread_stopped_between_two_instructions_that_are_replaced_goes_on_with_the_second_new_one()
+    {
+        const int Waiting = 24;
+
+        // nop, 7 times; call 24 and mov eax, 1, each across aligned 8 bytes; ret; traps; at 24: mov dword [rdi], 1; wait: pause; cmp dword [rdi+4], 0; je wait; ret
+        byte[] bytes =
+        [
+            0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xE8, Waiting - 12, 0, 0, 0, 0xB8, 1, 0, 0, 0, 0xC3, .. Enumerable.Repeat((byte)0xCC, Waiting - 18),
+            0xC7, 0x07, 1, 0, 0, 0, 0xF3, 0x90, 0x83, 0x7F, 0x04, 0x00, 0x74, 0xF8, 0xC3,
+        ];
+        using LiveCode code = LiveCode.Install(bytes);
+        nint address = code.Address;
+        int* flags = stackalloc int[2];
+        flags[0] = flags[1] = 0;
+        nint shared = (nint)flags;
+        int answer = 0;
+
+        // SAFETY: the thread is joined before this frame and the code end.
+        var thread = new Thread(() => answer = ((delegate* unmanaged<nint, int>)address)(shared));
+        thread.Start();
+        SpinWait.SpinUntil(() => Volatile.Read(ref *(int*)shared) != 0);
+        byte[] nop5 = [0x0F, 0x1F, 0x44, 0x00, 0x00];
+        byte[] ten = [0x48, 0xB8, 3, 0, 0, 0, 0, 0, 0, 0]; // One instruction in the place of both.
+        Refuses(code, CodeFailure.PatchRemovesBoundary, patch => patch.Replace(code, 7, ten), "A thread may be stopped there");
+        PatchPlan plan = new CodePatch().Replace(code, 7, nop5).Replace(code, 12, [0xB8, 2, 2, 2, 2]).Commit();
+        Volatile.Write(ref flags[1], 1);
+        thread.Join();
+        Assert.Equal((PatchMethod.Breakpoint, 2), (plan.Method, plan.Sites));
+        Assert.Equal(0x02020202, answer);
+    }
+
+    [Fact]
+    public void When_the_memory_for_copies_is_full_of_such_as_threads_were_sent_to_the_patch_is_refused_and_measured_mode_exchanges_pages()
+    {
+        using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
+        int version = 0;
+        CodeException? refusal = null;
+        byte[] immediate = new byte[4];
+        while (refusal is null && version < 10_000)
+        {
+            version++;
+            BitConverter.TryWriteBytes(immediate, Value(version));
+            try
+            {
+                lock (LiveCode.Patching)
+                {
+                    // This thread meets each breakpoint itself, so each copy has been used.
+                    new CodePatch().Replace(code, 6, immediate).Prepare().Write(() => _ = Call(code));
+                }
+            }
+            catch (CodeException full)
+            {
+                refusal = full;
+            }
+        }
+
+        Assert.Equal(CodeFailure.OutOfLineMemory, refusal?.Failure);
+        Assert.Equal(Value(version - 1) + 2, Call(code));
+        Assert.Equal(PatchMethod.PageSwap, new CodePatch(CodeMode.Measured).Replace(code, 6, immediate).Commit().Method);
+        Assert.Equal(Value(version) + 2, Call(code));
+
+        static int Value(int version) => ((version & 0xFF) * 0x010100) + (version >> 8 << 24); // Changes on both sides of the aligned 8 bytes.
+    }
+
+    [Fact]
+    public void Where_synchronising_is_refused_for_good_the_bytes_are_as_before_and_the_exception_says_what_is_not_known()
+    {
+        ChildResult result = ChildProcess.RunThisProgram(Child.PatchWithoutMembarrier);
+        Assert.SkipWhen(result.Status == Launcher.NotAvailable, "This system does not let a process filter its own calls.");
+        Assert.True(result.Status == 0, $"status {result.Status}: {result.Text} {result.Errors}");
+        Assert.Equal([$"{CodeFailure.OldCodeNotConfirmed} {Errno.EPERM}", "3", $"{CodeFailure.SynchronisationRefused} {Errno.EPERM}", "3"], result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
     [Fact]
     public void A_refused_synchronisation_later_on_is_asked_for_again()
     {
