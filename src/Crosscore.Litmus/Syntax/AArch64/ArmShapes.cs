@@ -42,8 +42,7 @@ internal static class ArmShapes
             ArmOpcode.Return => operands is [] or [ArmRegister],
             ArmOpcode.CleanCode => operands is [ArmWord { Text: "CVAU" or "CIVAC" or "CVAC" }, ArmRegister],
             ArmOpcode.InvalidateCode => operands is [ArmWord { Text: "IVAU" }, ArmRegister] or [ArmWord { Text: "IALLU" or "IALLUIS" }],
-            ArmOpcode.InvalidateTranslation => operands is [ArmWord { Text: "VAE1" or "VAE1IS" or "VAE1OS" or "VAAE1" or "VAAE1IS" or "VAAE1OS" or "VALE1" or "VALE1IS" or "VALE1OS" or "VAALE1" or "VAALE1IS"
-                or "VAALE1OS" or "ASIDE1" or "ASIDE1IS" or "ASIDE1OS" }, ArmRegister { Width: 8 }] or [ArmWord { Text: "VMALLE1" or "VMALLE1IS" or "VMALLE1OS" }],
+            ArmOpcode.InvalidateTranslation => IsInvalidation(operands),
             ArmOpcode.ReadSystem => operands is [ArmRegister, ArmWord { Text: "ELR_EL1" or "CTR_EL0" }],
             ArmOpcode.WriteSystem => operands is [ArmWord { Text: "ELR_EL1" }, ArmRegister],
             ArmOpcode.SupervisorCall or ArmOpcode.Undefined => operands is [ArmImmediate],
@@ -74,6 +73,13 @@ internal static class ArmShapes
             : writesBack && memory.Offset is ArmImmediate { Value: var offset } && (offset < -reach || offset >= reach) ? $"a constant from -{reach} to {reach - 1} for writing back"
             : isOrdered && !writesBack && !IsPlain(memory) ? $"{instruction.Mnemonic.Name} Wt,[Xn] without an offset"
             : null;
+    }
+
+    private static bool IsInvalidation(IReadOnlyList<ArmOperand> operands)
+    {
+        string what = operands is [ArmWord word, ..] ? word.Text : "";
+        what = what.EndsWith("IS", StringComparison.Ordinal) || what.EndsWith("OS", StringComparison.Ordinal) ? what[..^2] : what;
+        return what == "VMALLE1" ? operands.Count == 1 : what is "VAE1" or "VAAE1" or "VALE1" or "VAALE1" or "ASIDE1" && operands is [_, ArmRegister { Width: 8 }];
     }
 
     private static bool IsPlain(ArmMemory memory) => memory.Indexing == ArmIndexing.None && memory.Offset is null or ArmImmediate { Value: 0 };

@@ -279,7 +279,8 @@ internal sealed class TranslationOracle
             }
         }
 
-        var invalidations = (from i in Enumerable.Range(0, count) where _events[i].Kind == 'I' && Enumerable.Range(0, count).Any(dsb => Before(i, dsb) && Is(dsb, TranslationStep.Completion))
+        var invalidations = (from i in Enumerable.Range(0, count)
+                             where _events[i].Kind == 'I' && Enumerable.Range(0, count).Any(dsb => Before(i, dsb) && Is(dsb, TranslationStep.Completion))
                              from t in Enumerable.Range(0, count)
                              where _events[t].Kind == 'T' && (_events[i].Of.Kind == TranslationStep.Invalidate || _events[i].Thread == _events[t].Thread)
                              select (Invalidation: i, Translation: t)).ToArray();
