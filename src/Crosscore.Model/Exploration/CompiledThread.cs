@@ -98,6 +98,7 @@ internal sealed class CompiledThread
             Order = op.Order,
             Fence = op.Fence,
             IsPredicate = op.IsPredicate,
+            DecidesAtomic = op is { Kind: MicroOpKind.Branch, IsPredicate: true } && index + 1 < End && Analysis.IsAtomicStore(index + 1),
             DestinationView = op.Destination < 0 ? default : _views[op.Destination],
             AView = ViewOf(op.A),
             BView = ViewOf(op.B),
@@ -198,6 +199,9 @@ internal sealed class CompiledOp
     public required FenceKind Fence { get; init; }
 
     public required bool IsPredicate { get; init; }
+
+    /// <summary>Whether this branch leaves out the store of a compare-and-swap.</summary>
+    public required bool DecidesAtomic { get; init; }
 
     public required ViewField DestinationView { get; init; }
 

@@ -17,12 +17,20 @@ internal sealed partial class CpuMachine<TMachine>
 
     private readonly List<ulong[]> _runs = [];
 
-    // For each of them, whether an access came before that a promise can overtake.
-    private readonly List<bool> _overtakes = [];
+    // For each of them, which accesses came before that a promise can overtake.
+    private readonly List<Overtaken> _overtakes = [];
     private readonly Dictionary<ulong, List<int>> _runIndex = [];
     private readonly List<(int From, int To)> _edges = [];
     private readonly List<(int To, int Promise)> _candidates = [];
     private int _aloneFrom;
+
+    // Whether a store overtakes anything, so that promising it is worth more than executing it. Its own load cannot be: that reads what comes right before the store.
+    private enum Overtaken
+    {
+        Nothing,
+        OneReservingLoad,
+        Something,
+    }
 
     private bool HasBegun(ReadOnlySpan<ulong> state) => _setup.Phase.Get(state) != 0;
 
@@ -95,10 +103,18 @@ internal sealed partial class CpuMachine<TMachine>
 
     private void FindPromises(ReadOnlySpan<ulong> state, int cpu, List<Move> moves)
     {
-        if (_setup.Options.Promises && _views.Writes.Count(state) < _views.Writes.Capacity)
+        if (!_setup.Options.Promises)
         {
-            RunAlone(state, cpu, moves);
+            return;
         }
+
+        if (_views.Writes.Count(state) == _views.Writes.Capacity)
+        {
+            WriteBoundReached |= !_setup.WritesAreBounded;
+            return;
+        }
+
+        RunAlone(state, cpu, moves);
     }
 
     private void Promise(Span<ulong> state, int cpu, int promise)
@@ -117,7 +133,6 @@ internal sealed partial class CpuMachine<TMachine>
     private bool RunAlone(ReadOnlySpan<ulong> state, int cpu, List<Move> moves)
     {
         int count = _views.Writes.Count(state);
-        bool bound = WriteBoundReached;
         (_alone, _aloneFrom) = (true, count);
         _runs.Clear();
         _overtakes.Clear();
@@ -125,7 +140,7 @@ internal sealed partial class CpuMachine<TMachine>
         _edges.Clear();
         _candidates.Clear();
         bool complete = false;
-        AddRun(state, overtakes: false);
+        AddRun(state, Overtaken.Nothing);
         var choices = new List<int>();
         ITraceRecorder? recorder = Recorder;
         Recorder = null;
@@ -154,9 +169,6 @@ internal sealed partial class CpuMachine<TMachine>
 
         (_alone, Recorder) = (false, recorder);
         AddKept(cpu, count, moves);
-
-        // Past the bound a run alone only finds fewer promises, and only a loop without end comes there.
-        WriteBoundReached = bound || (WriteBoundReached && _setup.PromisesFirst);
         return complete;
     }
 
@@ -179,15 +191,14 @@ internal sealed partial class CpuMachine<TMachine>
                 (place, floor) = Maintenance(origin, cpu, op);
             }
 
-            if (place >= 0 && floor <= count && (_setup.PromisesFirst || _overtakes[run]))
+            Overtaken needed = (op.Order & (AccessOrder.Atomic | AccessOrder.Exclusive)) == 0 ? Overtaken.OneReservingLoad : Overtaken.Something;
+            if (place >= 0 && floor <= count && (_setup.PromisesFirst || _overtakes[run] >= needed))
             {
                 promise = (place << PlaceShift) | value;
             }
         }
 
-        // The load of an indivisible or exclusive pair reads what comes right before the store: there is nothing to overtake.
-        bool overtakes = !_setup.PromisesFirst && (_overtakes[run] || IsWrite(op)
-            || (op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.Translate && (op.Order & (AccessOrder.Atomic | AccessOrder.Exclusive)) == 0));
+        Overtaken overtakes = Overtake(_overtakes[run], op);
         ulong[] next = [.. origin];
         Apply(next, new Move(MoveKind.Step, cpu, choice));
         for (int fused = 0; fused < 1000 && NextStep(next, cpu) == StepKind.Local; fused++)
@@ -198,7 +209,7 @@ internal sealed partial class CpuMachine<TMachine>
             }
 
             CompiledThread code = Running(next, cpu);
-            overtakes |= !_setup.PromisesFirst && code.Ops[code.Pc.Get(next)].Kind == MicroOpKind.Load;
+            overtakes = Overtake(overtakes, code.Ops[code.Pc.Get(next)]);
             Apply(next, new Move(MoveKind.Step, cpu, -1));
         }
 
@@ -209,6 +220,17 @@ internal sealed partial class CpuMachine<TMachine>
         {
             _candidates.Add((to, promise));
         }
+    }
+
+    private Overtaken Overtake(Overtaken before, CompiledOp op)
+    {
+        if (_setup.PromisesFirst || !(IsWrite(op) || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.Translate))
+        {
+            return before;
+        }
+
+        bool reserves = op.Kind == MicroOpKind.Load && (op.Order & (AccessOrder.Atomic | AccessOrder.Exclusive)) != 0;
+        return before == Overtaken.Nothing && reserves ? Overtaken.OneReservingLoad : Overtaken.Something;
     }
 
     // Behind a full fence nothing is worth promising, for what was executed before it comes before it. Where all promises are made first every write is promised.
@@ -269,7 +291,7 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
-    private int AddRun(ReadOnlySpan<ulong> state, bool overtakes)
+    private int AddRun(ReadOnlySpan<ulong> state, Overtaken overtakes)
     {
         ulong hash = StateHash.Of(state);
         if (!_runIndex.TryGetValue(hash, out List<int>? known))
@@ -304,5 +326,5 @@ internal sealed partial class CpuMachine<TMachine>
         choices.Add(0);
     }
 
-    private static bool HasChoices(CompiledOp op) => IsWrite(op) || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose or MicroOpKind.Translate or MicroOpKind.Fault;
+    private static bool HasChoices(CompiledOp op) => IsWrite(op) || op.DecidesAtomic || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose or MicroOpKind.Translate or MicroOpKind.Fault;
 }

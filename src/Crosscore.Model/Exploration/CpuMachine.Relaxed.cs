@@ -11,6 +11,7 @@ internal sealed partial class CpuMachine<TMachine>
     private readonly ViewMemory _views;
     private readonly List<int> _choices = [];
     private readonly ulong[] _futureReads;
+    private readonly ViewMemory.LooksLeft _looksLeft;
 
     /// <summary>Whether a store had to wait because the bound on the list of writes, and not the program, said so.</summary>
     public bool WriteBoundReached { get; private set; }
@@ -52,10 +53,16 @@ internal sealed partial class CpuMachine<TMachine>
                 return _interrupts.AllAnswered(state, cpu) ? StepKind.Visible : StepKind.Blocked;
             case MicroOpKind.Sleep or MicroOpKind.SwitchTo or MicroOpKind.EndSwitch or MicroOpKind.EndInterrupt or MicroOpKind.ReturnFromInterrupt:
                 return StepKind.Visible;
+            case MicroOpKind.Branch:
+                return MayFail(state, op) ? StepKind.Visible : StepKind.Local;
             default:
                 return StepKind.Local;
         }
     }
+
+    // The load of a compare-and-swap may find what is not in memory yet when its CPU runs alone, so a comparison that succeeds then may fail in the end. A store behind it, and
+    // behind DMB ST, is promised for that case; whether the comparison did fail is seen when the promise is to be kept.
+    private bool MayFail(ReadOnlySpan<ulong> state, CompiledOp op) => _alone && op.DecidesAtomic && op.A.Get(state) == 0;
 
     private static bool IsWrite(CompiledOp op) => op.Kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode or MicroOpKind.InvalidateTranslation;
 
@@ -97,6 +104,14 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.Choose:
                 choices.Add(0);
                 choices.Add(1);
+                break;
+            case MicroOpKind.Branch:
+                choices.Add(0);
+                if (MayFail(state, op))
+                {
+                    choices.Add(1);
+                }
+
                 break;
             case MicroOpKind.TryReservation:
                 if (_views.HasReservation(state, cpu, SpanOf(state, op).First))
@@ -192,7 +207,7 @@ internal sealed partial class CpuMachine<TMachine>
         if (choice < 0)
         {
             // A step that was fused: it has one choice.
-            FindChoices(state, cpu, op, _choices);
+            ListChoices(state, cpu, op, _choices);
             choice = _choices.Count > 0 ? _choices[0] : 0;
         }
 
@@ -213,7 +228,7 @@ internal sealed partial class CpuMachine<TMachine>
         if (!_setup.PromisesFirst)
         {
             _views.Normalize(state, cpu, code.Views);
-            _views.Fold(state, _alone ? _aloneFrom : 0, FutureReads(state));
+            WriteBoundReached |= !_views.Fold(state, _alone ? _aloneFrom : 0, FutureReads(state), _looksLeft);
         }
     }
 
@@ -232,7 +247,7 @@ internal sealed partial class CpuMachine<TMachine>
                     _views.Branch(state, cpu, op.AView.Get(state));
                 }
 
-                return op.A.Get(state) != 0 ? op.Target : pc + 1;
+                return op.A.Get(state) != 0 || choice > 0 ? op.Target : pc + 1;
             case MicroOpKind.Load:
                 LoadRelaxed(state, cpu, op, choice);
                 return pc + 1;
@@ -425,6 +440,19 @@ internal sealed partial class CpuMachine<TMachine>
 
     /// <summary>Reads memory as everything that happened so far leaves it.</summary>
     public int ReadMemory(ReadOnlySpan<ulong> state, CellSpan span) => _memory.ReadMemory(state, span);
+
+    private int LooksLeft(ReadOnlySpan<ulong> state, int cell)
+    {
+        // The code of CPUs runs any number of times.
+        int looks = (_readByCpus & new CellSpan(cell, 1).Mask) != 0 ? StaticAnalysis.ManyLoads : 0;
+        foreach (CompiledThread task in _tasks)
+        {
+            int left = task.Analysis.FutureLoads[task.Pc.Get(state)][cell];
+            looks = Math.Min(StaticAnalysis.ManyLoads, looks + left);
+        }
+
+        return looks;
+    }
 
     // The cells that may still be read on each CPU: by what runs there, or, where tasks move, by any of them.
     private ReadOnlySpan<ulong> FutureReads(ReadOnlySpan<ulong> state)

@@ -68,6 +68,7 @@ internal sealed partial class CpuMachine<TMachine>
         _firstSignal = setup.Map.Count;
         _views = setup.Views!;
         _futureReads = new ulong[_scheduler.Cpus];
+        _looksLeft = LooksLeft;
         foreach (CompiledOp op in _cpuCode.Take(1).SelectMany(code => code.Ops))
         {
             _readByCpus |= op.Reads;

@@ -148,7 +148,7 @@ public enum Bounds
     /// <summary>It was cancelled.</summary>
     Cancelled = 8,
 
-    /// <summary><see cref="ExplorationOptions.WriteBound"/> made a store impossible.</summary>
+    /// <summary><see cref="ExplorationOptions.WriteBound"/> made a store impossible, or a loop may look at more writes of a cell side by side than were told apart.</summary>
     Writes = 16,
 
     /// <summary><see cref="ExplorationOptions.Promises"/> was off, and stores of different cells stayed in order.</summary>

@@ -26,6 +26,7 @@ internal sealed class StaticAnalysis
 
         FutureReads = new ulong[_ops.Count + 1];
         FutureWrites = new ulong[_ops.Count + 1];
+        FutureLoads = [.. Enumerable.Range(0, _ops.Count + 1).Select(_ => new byte[map.Count])];
         MayRequestFences = new bool[_ops.Count + 1];
         LiveRegisters = new ulong[_ops.Count + 1];
         InsideInstruction = FindInside();
@@ -50,6 +51,12 @@ internal sealed class StaticAnalysis
 
     /// <summary>Cells that the thread may write from here on; stores that wait already are not counted.</summary>
     public ulong[] FutureWrites { get; }
+
+    /// <summary>For each cell, how many loads of it the thread may still do from here on; <see cref="ManyLoads"/> stands for that many or more, as in a loop.</summary>
+    public byte[][] FutureLoads { get; }
+
+    /// <summary>More loads of a cell than are counted.</summary>
+    public const byte ManyLoads = 32;
 
     /// <summary>Whether the thread may demand a fence of others, or await one, from here on.</summary>
     public bool[] MayRequestFences { get; }
@@ -96,6 +103,9 @@ internal sealed class StaticAnalysis
             throw problem.At(_thread, op.Source);
         }
     }
+
+    /// <summary>Whether an operation is the store of an indivisible instruction.</summary>
+    public bool IsAtomicStore(int index) => _ops[index].Kind == MicroOpKind.Store && _ops[index].Order.HasFlag(AccessOrder.Atomic);
 
     /// <summary>What an indivisible step that begins at an operation reads and writes.</summary>
     public (ulong Reads, ulong Writes) CellsOfAtomic(int begin)
@@ -216,7 +226,7 @@ internal sealed class StaticAnalysis
         }
     }
 
-    // All four are unions over the paths that leave an operation, so one fixed point serves.
+    // All are unions, or the larger of two, over the paths that leave an operation, so one fixed point serves.
     private void SolveBackwards()
     {
         bool changed = true;
@@ -262,12 +272,30 @@ internal sealed class StaticAnalysis
             live |= LiveRegisters[abort];
         }
 
-        bool changed = reads != FutureReads[index] || writes != FutureWrites[index]
+        bool changed = CountLoads(index, op) || reads != FutureReads[index] || writes != FutureWrites[index]
             || requests != MayRequestFences[index] || live != LiveRegisters[index];
         FutureReads[index] = reads;
         FutureWrites[index] = writes;
         MayRequestFences[index] = requests;
         LiveRegisters[index] = live;
+        return changed;
+    }
+
+    private bool CountLoads(int index, MicroOp op)
+    {
+        ulong here = op.Kind is MicroOpKind.Load or MicroOpKind.Fetch ? CellsOf(op) : 0;
+        IEnumerable<int> successors = SectionAt[index] < 0 ? SuccessorsOf(index) : SuccessorsOf(index).Append(AbortOf(index));
+        bool changed = false;
+        foreach (int successor in successors)
+        {
+            for (int cell = 0; cell < _map.Count; cell++)
+            {
+                int loads = Math.Min(ManyLoads, FutureLoads[successor][cell] + (int)(here >> cell & 1));
+                changed |= loads > FutureLoads[index][cell];
+                FutureLoads[index][cell] = (byte)Math.Max(loads, FutureLoads[index][cell]);
+            }
+        }
+
         return changed;
     }
 

@@ -41,7 +41,7 @@ internal static class Wording
 
         if (bounds.HasFlag(Model.Exploration.Bounds.Writes))
         {
-            parts.Add("a loop stores without end and filled the --writes list");
+            parts.Add("a loop stores without end and filled the --writes list, or watches writes that go to and fro");
         }
 
         if (bounds.HasFlag(Model.Exploration.Bounds.Promises))

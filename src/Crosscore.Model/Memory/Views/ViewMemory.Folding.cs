@@ -8,8 +8,11 @@ namespace Crosscore.Model.Memory.Views;
 /// </summary>
 internal sealed partial class ViewMemory
 {
-    // How often a value may come again in writes that go to and fro.
-    private const int MostRepeats = 2;
+    /// <summary>How many loads of a cell all CPUs together may still do; <see cref="StaticAnalysis.ManyLoads"/> for any number.</summary>
+    public delegate int LooksLeft(ReadOnlySpan<ulong> state, int cell);
+
+    // How many looks at writes that go to and fro are kept apart where a loop may look any number of times.
+    private const int LooksInLoops = 3;
 
     // Every field of the state that holds a position.
     private BitField[] _positions = [];
@@ -31,12 +34,16 @@ internal sealed partial class ViewMemory
     /// <param name="state">The state.</param>
     /// <param name="from">Only writes after this position.</param>
     /// <param name="reads">For each CPU, the cells (<see cref="CellSpan.Mask"/>) that may still be read there.</param>
-    public void Fold(Span<ulong> state, int from, ReadOnlySpan<ulong> reads)
+    /// <param name="looks">How many loads of a cell everybody together may still do.</param>
+    /// <returns>Whether all that was forgotten could not be told apart; otherwise a loop that looks often enough could have.</returns>
+    public bool Fold(Span<ulong> state, int from, ReadOnlySpan<ulong> reads, LooksLeft looks)
     {
         if (HasCode || HasTables)
         {
-            return;
+            return true;
         }
+
+        bool exact = true;
 
         for (int position = from + 1; position <= Writes.Count(state);)
         {
@@ -44,45 +51,47 @@ internal sealed partial class ViewMemory
             {
                 position++;
             }
+            else if (from > 0 && Writes.Newest(state, Writes.Place(state, position), Writes.Count(state)) > position)
+            {
+                // A CPU alone: it stored there again, and nobody else is there to look. What was behind the write stays behind what is now in its place.
+                Remove(state, position, position + 1);
+            }
             else if (from == 0 && IsHidden(state, position, reads))
             {
-                Remove(state, position, merged: false);
+                Remove(state, position, position);
             }
             else if (from == 0 && (position == 1 ? IsSeenByAll(state, Writes.Place(state, 1), 1, reads) : IsForgotten(state, position, reads)))
             {
                 _memory.Initialize(state, Writes.Place(state, position), Writes.Value(state, position));
-                Remove(state, position, merged: false);
+                Remove(state, position, position);
             }
             else if (RepeatsNext(state, position))
             {
-                Remove(state, position + 1, merged: true);
+                Remove(state, position + 1, position + 1, merged: true);
             }
-            else if (from == 0 && Alternates(state, position))
+            else if (from == 0 && Alternates(state, position, looks, ref exact))
             {
-                Remove(state, position, merged: false);
+                Remove(state, position, position);
             }
             else
             {
                 position++;
             }
         }
+
+        return exact;
     }
 
     // Writes of one cell side by side that go to and fro, as a scheduler does that switches again and again while nobody looks. No view can fall between them but one
-    // of that cell, so a reader sees some of them in order, and then the last. A value that is there often enough before is no new sight, for a reader that looks
-    // no more than MostRepeats + 1 times.
-    private bool Alternates(ReadOnlySpan<ulong> state, int position)
+    // of that cell, so loads of it see some of them, in order. Whether one of them can be missed is a question about words: two words have the same subsequences of up
+    // to n letters, one for each load that is left, although one letter is missing, if that letter is repeated often enough before it and behind it (Simon 1975).
+    // Test: ArmMachineTests.Writes_that_go_to_and_fro_are_told_apart_by_whoever_looks_often_enough.
+    private bool Alternates(ReadOnlySpan<ulong> state, int position, LooksLeft looks, ref bool exact)
     {
         int cell = Writes.Place(state, position);
         if (!IsQuietWrite(state, position + 1, cell))
         {
             return false;
-        }
-
-        int repeats = 0;
-        for (int earlier = position - 1; earlier > 0 && IsQuietWrite(state, earlier, cell); earlier--)
-        {
-            repeats += Writes.Value(state, earlier) == Writes.Value(state, position) ? 1 : 0;
         }
 
         for (int cpu = 0; cpu < _cpus.Length; cpu++)
@@ -93,11 +102,55 @@ internal sealed partial class ViewMemory
             }
         }
 
-        return repeats >= MostRepeats;
+        // What somebody has in view already parts the writes: each part is a word of its own.
+        int before = 0;
+        int behind = Writes.Count(state) + 1;
+        foreach (BitField field in _positions)
+        {
+            int view = field.Get(state);
+            if (view == position)
+            {
+                return false;
+            }
+
+            before = view < position ? Math.Max(before, view) : before;
+            behind = view > position ? Math.Min(behind, view) : behind;
+        }
+
+        int left = looks(state, cell);
+        bool loops = left == StaticAnalysis.ManyLoads;
+        int repeats = Repeats(state, position, before, -1) + Repeats(state, position, behind, 1);
+        if (repeats < (loops ? LooksInLoops : left))
+        {
+            return false;
+        }
+
+        exact &= !loops;
+        return true;
+    }
+
+    // How many stretches of writes, one after the other away from a position, have the value at that position and all values of the stretch before.
+    private int Repeats(ReadOnlySpan<ulong> state, int position, int end, int step)
+    {
+        int cell = Writes.Place(state, position);
+        int repeats = 0;
+        HashSet<int> needed = [Writes.Value(state, position)];
+        HashSet<int> stretch = [];
+        for (int other = position + step; other != end && IsQuietWrite(state, other, cell); other += step)
+        {
+            stretch.Add(Writes.Value(state, other));
+            if (stretch.IsSupersetOf(needed))
+            {
+                repeats++;
+                (needed, stretch) = (stretch, []);
+            }
+        }
+
+        return repeats;
     }
 
     private bool IsQuietWrite(ReadOnlySpan<ulong> state, int position, int cell) =>
-        position <= Writes.Count(state) && Writes.Place(state, position) == cell && !Writes.IsPromise(state, position);
+        position > 0 && position <= Writes.Count(state) && Writes.Place(state, position) == cell && !Writes.IsPromise(state, position);
 
     // A write of somebody else after the one that was reserved makes the exclusive store fail. It must not be forgotten that it was there.
     private void LoseReservations(Span<ulong> state, int position)
@@ -196,7 +249,8 @@ internal sealed partial class ViewMemory
         return true;
     }
 
-    private void Remove(Span<ulong> state, int position, bool merged)
+    // Views from a position on move down.
+    private void Remove(Span<ulong> state, int position, int first, bool merged = false)
     {
         LoseReservations(state, position);
         for (int cpu = 0; cpu < _cpus.Length && !merged; cpu++)
@@ -211,7 +265,7 @@ internal sealed partial class ViewMemory
         foreach (BitField field in _positions)
         {
             int value = field.Get(state);
-            if (value >= position)
+            if (value >= first)
             {
                 field.Set(state, value - 1);
             }

@@ -31,7 +31,7 @@ internal static class ArmCycles
         ("CoWR", "Wx WxRx"),
     ];
 
-    private static readonly string[] Between = ["po", "sy", "ld", "st", "dsb.st", "rel", "acq", "acqpc", "addr", "data", "ctrl", "ctrl-isb", "pick-data", "pick-addr", "pick-ctrl", "pick-isb", "swp", "swpal", "cas", "ldadda", "lxsx", "rfi-addr", "rfi-data"];
+    private static readonly string[] Between = ["po", "sy", "ld", "st", "dsb.st", "rel", "acq", "acqpc", "addr", "data", "ctrl", "ctrl-isb", "pick-data", "pick-addr", "pick-ctrl", "pick-isb", "swp", "swpal", "cas", "ldadda", "lxsx", "rfi-addr", "rfi-data", "ldxr", "cas-first", "cas-first-st"];
 
     /// <summary>The name and text of each test.</summary>
     /// <param name="mostOfShape">How many of a shape; those of larger ones are spread over all combinations.</param>
@@ -67,7 +67,7 @@ internal static class ArmCycles
         bool toRead = column[2] == 'R';
         return kind switch
         {
-            "acq" or "acqpc" or "addr" or "ctrl" or "ctrl-isb" or "pick-addr" or "pick-ctrl" or "pick-isb" => fromRead,
+            "acq" or "acqpc" or "addr" or "ctrl" or "ctrl-isb" or "pick-addr" or "pick-ctrl" or "pick-isb" or "ldxr" or "cas-first" or "cas-first-st" => fromRead,
             "data" or "pick-data" => fromRead && !toRead,
             "rfi-addr" or "rfi-data" => fromRead && column[1] != column[3],
             "rel" => !fromRead || !toRead,
@@ -86,7 +86,7 @@ internal static class ArmCycles
         }
 
         char[] variables = [.. columns.SelectMany(column => column).Where(char.IsLower).Distinct().Order()];
-        string[] registers = ["X11=x", "X12=y", "X13=z", "X14=w", "X7=1", "X8=2", "X9=3"];
+        string[] registers = ["X11=x", "X12=y", "X13=z", "X14=w", "X7=1", "X8=2", "X9=3", "X10=4"];
         IEnumerable<string> observed = columns.SelectMany((_, thread) => new[] { $"{thread}:X0", $"{thread}:X1", $"{thread}:X5" });
         return ArmText.Write(title, ["int x", "int y", "int z", "int w"], [.. columns.Select(_ => registers)], code, [.. observed, .. variables.Select(variable => variable.ToString())]);
     }
@@ -104,7 +104,7 @@ internal static class ArmCycles
         bool first = column[0] == 'R';
         string at = $"[{Place(column[1])}]";
         lines.Add(first
-            ? $"{(kind is "acq" ? "LDAR" : kind is "acqpc" ? "LDAPR" : "LDR")} W0,{at}"
+            ? kind.StartsWith("cas-first", StringComparison.Ordinal) ? $"CAS W0,W10,{at}" : $"{(kind is "acq" ? "LDAR" : kind is "acqpc" ? "LDAPR" : kind is "ldxr" ? "LDXR" : "LDR")} W0,{at}"
             : $"{(kind is "rel" && second == 'R' ? "STLR" : "STR")} {Value(column[1])},{at}");
         switch (kind)
         {
@@ -114,7 +114,7 @@ internal static class ArmCycles
             case "ld":
                 lines.Add("DMB ISHLD");
                 break;
-            case "st":
+            case "st" or "cas-first-st":
                 lines.Add("DMB ST");
                 break;
             case "dsb.st":

@@ -10,14 +10,14 @@ public class MachineComparisonTests(ITestOutputHelper output)
     private static readonly int Factor = Setting("CROSSCORE_ARM_FACTOR", 1);
 
     [Theory]
-    [InlineData("catalogue", 79)]
-    [InlineData("cas", 31)]
-    [InlineData("readers-guide", 44)]
-    public void Every_public_test_about_data_has_the_outcomes_of_the_oracle(string folder, int count)
+    [InlineData("catalogue", 79, 79)]
+    [InlineData("cas", 31, 31)]
+    [InlineData("readers-guide", 44, 44)]
+    public void Every_public_test_about_data_has_the_outcomes_of_the_oracle(string folder, int count, int interleaved)
     {
         // OracleCorpusTests says which tests the oracle refuses, and why.
         IEnumerable<(string File, string Text)> texts = OracleCorpus.Files(folder).Select(test => (test.File, File.ReadAllText(test.File)));
-        Assert.Equal(count, Judged([.. texts]));
+        Assert.Equal((count, interleaved), Judged([.. texts]));
     }
 
     [Fact]
@@ -25,7 +25,11 @@ public class MachineComparisonTests(ITestOutputHelper output)
     {
         List<(string, string)> cycles = [.. ArmCycles.All(mostOfShape: 120)];
         Assert.True(cycles.Count > 1_500, $"Only {cycles.Count} cycles were made.");
-        Assert.Equal(cycles.Count, Judged(cycles));
+        (int first, int interleaved) = Judged(cycles);
+        Assert.Equal(cycles.Count, first);
+
+        // The larger ones of three threads are too large interleaved.
+        Assert.True(interleaved >= 1_900, $"Only {interleaved} cycles were judged interleaved.");
     }
 
     [Theory]
@@ -39,44 +43,32 @@ public class MachineComparisonTests(ITestOutputHelper output)
     public void Every_random_program_has_the_outcomes_of_the_oracle(ArmIngredients ingredients, int count)
     {
         count *= Factor;
-        int judged = JudgedRandom(ingredients, count);
+        (int judged, int interleaved) = JudgedRandom(ingredients, count);
 
-        // Programs that are too large for one of the two are passed over; they must stay the exception.
+        // Programs that are too large for one of the two are passed over; they must stay the exception. Interleaved, those with exclusives mostly are.
         Assert.True(judged * 10 >= count * 8, $"Only {judged} of {count} programs were judged.");
+        Assert.True(interleaved * 10 >= count * 3, $"Only {interleaved} of {count} programs were judged interleaved.");
     }
 
     [Fact]
     public void A_program_with_accesses_of_several_widths_is_refused_or_has_the_outcomes_of_the_oracle() => JudgedRandom(ArmIngredients.MixedSizes, 100);
 
-    // LB: the failed compare-and-swap wrote nothing, so DMB ST has nothing to hold the store back for, and a read is not its business. The axioms allow it; a
-    // promise of the store is certified in a memory where the comparison still succeeds, and there DMB ST does order two writes.
-    [Fact]
-    public void A_store_behind_DMB_ST_does_not_pass_a_compare_and_swap_that_will_fail_though_the_axioms_allow_it()
-    {
-        string text = ArmText.Write("LB+cas-fail-dmb.st+addr", ["int x", "int y"], [["X7=1", "X8=2", "X11=x", "X12=y"], ["X7=1", "X11=x", "X12=y"]],
-            [["CAS W0,W8,[X11]", "DMB ST", "STR W7,[X12]"], ["LDR W0,[X12]", "EOR W1,W0,W0", "STR W7,[X11,W1,SXTW]"]], ["0:X0", "1:X0", "x", "y"]);
-        ComparisonResult result = MachineComparison.Compare(text, "LB+cas-fail-dmb.st+addr");
-        Assert.Equal("the machine lacks\n    0:X0=1; 1:X0=1; [x]=1; [y]=1;\nand adds\n\n", result.Difference);
-        Assert.True(result.OnlyLacks);
-    }
-
-    private static bool HasKnownGap(RandomArmProgram program) => program.Columns.Any(column =>
-        column.SkipWhile(line => !line.StartsWith("CAS", StringComparison.Ordinal)).Any(line => line is "DMB ST" or "DMB ISHST" or "DSB ST"));
-
     private static int Setting(string name, int otherwise) =>
         Environment.GetEnvironmentVariable(name) is string text ? int.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : otherwise;
 
-    private int Judged(List<(string Name, string Text)> tests)
+    private (int First, int Interleaved) Judged(List<(string Name, string Text)> tests)
     {
         var different = new List<string>();
         int judged = 0;
+        int interleaved = 0;
         foreach ((string name, string text) in tests)
         {
             ComparisonResult result = MachineComparison.Compare(text, name);
             judged += result.NotJudged is null ? 1 : 0;
-            if (result.NotJudged is not null)
+            interleaved += result.InterleavedNotJudged is null ? 1 : 0;
+            if ((result.NotJudged ?? result.InterleavedNotJudged) is string reason)
             {
-                output.WriteLine($"{name}: {result.NotJudged}");
+                output.WriteLine($"{name}: {reason}");
             }
 
             if (result.Difference is not null)
@@ -85,26 +77,24 @@ public class MachineComparisonTests(ITestOutputHelper output)
             }
         }
 
+        output.WriteLine($"{judged} of {tests.Count} judged, {interleaved} interleaved.");
         Assert.True(different.Count == 0, $"{different.Count} of {tests.Count} differ.\n" + string.Join('\n', different.Take(20)));
-        return judged;
+        return (judged, interleaved);
     }
 
-    private int JudgedRandom(ArmIngredients ingredients, int count)
+    private (int First, int Interleaved) JudgedRandom(ArmIngredients ingredients, int count)
     {
         var reasons = new List<string>();
+        int judged = 0;
+        int interleaved = 0;
         for (int seed = FirstSeed; seed < FirstSeed + count; seed++)
         {
             RandomArmProgram program = RandomArmProgram.Make(seed, ingredients);
             ComparisonResult result = Compare(program);
-            if (result.NotJudged is string reason)
-            {
-                reasons.Add(reason);
-            }
-            else if (result.Difference is not null && result.OnlyLacks && HasKnownGap(program))
-            {
-                reasons.Add("a compare-and-swap before DMB ST");
-            }
-            else if (result.Difference is not null)
+            judged += result.NotJudged is null ? 1 : 0;
+            interleaved += result.InterleavedNotJudged is null ? 1 : 0;
+            reasons.AddRange(new[] { result.NotJudged, result.InterleavedNotJudged }.OfType<string>());
+            if (result.Difference is not null)
             {
                 // The first smaller one that still differs, again and again.
                 while (RandomArmProgram.Shrink(program).FirstOrDefault(smaller => Compare(smaller).Difference is not null) is RandomArmProgram smaller)
@@ -116,8 +106,8 @@ public class MachineComparisonTests(ITestOutputHelper output)
             }
         }
 
-        output.WriteLine($"{count - reasons.Count} of {count} judged. {string.Join(", ", reasons.GroupBy(reason => reason).Select(group => $"{group.Count()}: {group.Key}").Take(5))}");
-        return count - reasons.Count;
+        output.WriteLine($"{judged} of {count} judged, {interleaved} interleaved. {string.Join(", ", reasons.GroupBy(reason => reason).Select(group => $"{group.Count()}: {group.Key}").Take(5))}");
+        return (judged, interleaved);
     }
 
     private static ComparisonResult Compare(RandomArmProgram program) => MachineComparison.Compare(program.Text, $"seed-{program.Seed}.litmus", mostStates: 60_000);
