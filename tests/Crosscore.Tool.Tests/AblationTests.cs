@@ -11,7 +11,7 @@ public partial class AblationTests
     {
         string page = File.ReadAllText(Path.Combine(Command.Repository, "docs", "barriers.md"));
         MatchCollection commands = MarkdownCommand().Matches(page);
-        Assert.Equal(2, commands.Count);
+        Assert.Equal(4, commands.Count);
         foreach (Match command in commands)
         {
             Command run = Command.Run(command.Groups[1].Value.Split(' '));
@@ -89,6 +89,15 @@ public partial class AblationTests
         Command run = Command.Run(arguments);
         Assert.Equal((2, ""), (run.Status, run.Output));
         Assert.Contains(message, run.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Tests_in_AArch64_are_taken_apart_on_their_own_core()
+    {
+        Command run = Command.Run("ablate", "--kernel", "linux-5.12", "litmus/aarch64/kernel/ScenarioD.litmus");
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        Assert.Contains("linux-5.12 on aarch64", run.Output, StringComparison.Ordinal);
+        Assert.Contains("--core aarch64", run.Output, StringComparison.Ordinal);
     }
 
     [GeneratedRegex(@"^    crosscore (ablate .*--format markdown.*)$", RegexOptions.Multiline)]

@@ -187,9 +187,9 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
     }
 
     // What of a design a test can ever execute: its own system calls, the interrupts that they send, and the switch where it has a scheduler.
-    private static List<(MicroOpKind, Operand, Operand)> Executed(LitmusTest test, KernelDesign design)
+    private List<(MicroOpKind, Operand, Operand)> Executed(LitmusTest test, KernelDesign design)
     {
-        ModelProgram program = LoweredTest.Of(test, DesignReport.Configure(test, design)).Program;
+        ModelProgram program = LoweredTest.Of(test, DesignReport.Configure(test, design), core).Program;
         CpuSystem system = program.System!;
         IReadOnlyList<MicroOp> cpu = system.CpuCode[0].Ops;
         IEnumerable<MicroOp> From(int entry, MicroOpKind end) => cpu.Skip(entry).TakeWhile(op => op.Kind != end);

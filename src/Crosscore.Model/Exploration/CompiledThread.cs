@@ -39,12 +39,13 @@ internal sealed class CompiledThread
     /// <summary>The views of the registers.</summary>
     public IReadOnlyList<ViewField> Views => _views;
 
-    /// <summary>Whether the indivisible step that begins at an operation is one of a kernel, which orders everything; an instruction says what it orders.</summary>
-    public bool IsFencedAtomic(int begin)
-    {
-        int load = Array.FindIndex(Ops, begin, op => op.Kind is MicroOpKind.Load or MicroOpKind.AtomicEnd);
-        return !Ops[load].Order.HasFlag(AccessOrder.Atomic);
-    }
+    /// <summary>Whether the indivisible step that begins at an operation is one of a kernel; an instruction's halves say that they belong together.</summary>
+    public bool IsKernelAtomic(int begin) => !LoadOfAtomic(begin).Order.HasFlag(AccessOrder.Atomic);
+
+    /// <summary>Whether such a step orders everything, as all of a kernel do but the taking of a lock, which is an acquire load only.</summary>
+    public bool IsFencedAtomic(int begin) => IsKernelAtomic(begin) && !LoadOfAtomic(begin).Order.HasFlag(AccessOrder.Acquire);
+
+    private CompiledOp LoadOfAtomic(int begin) => Ops[Array.FindIndex(Ops, begin, op => op.Kind is MicroOpKind.Load or MicroOpKind.AtomicEnd)];
 
     public int Id { get; }
 

@@ -1,4 +1,5 @@
 using Crosscore.Model.Memory;
+using Crosscore.Model.Memory.Views;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Model.Exploration;
@@ -139,17 +140,17 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.SendIpi:
                 int targets = (int)_values[op.A.Get(state)] & ~(1 << cpu) & ((1 << Cpus) - 1);
                 _interrupts.Send(state, cpu, targets, op.Target);
-                if (_memory.HasViews && _system!.IpiOrder != IpiOrder.None)
+                if (_memory.HasViews)
                 {
-                    _views.SendRequest(state, cpu);
+                    _views.SendRequest(state, cpu, _system!.IpiOrder != IpiOrder.None);
                 }
 
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.SendIpi, op, targets);
                 break;
             case MicroOpKind.AwaitIpi:
-                if (_memory.HasViews && _system!.IpiOrder != IpiOrder.None)
+                if (_memory.HasViews)
                 {
-                    _views.ReceiveAnswers(state, cpu);
+                    _views.ReceiveAnswers(state, cpu, _system!.IpiOrder != IpiOrder.None);
                 }
 
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.AwaitIpi, op);
@@ -319,8 +320,7 @@ internal sealed partial class CpuMachine<TMachine>
                 _views.Fence(state, cpu, FenceKind.FullCompletion);
             }
 
-            _views.LeaveCpu(state, cpu, previous);
-            _views.EnterCpu(state, cpu, next);
+            Hand(state, cpu, previous, next);
         }
 
         if (_memory.StoresAreLocal)
@@ -334,6 +334,24 @@ internal sealed partial class CpuMachine<TMachine>
         }
 
         Recorder?.Note(cpu, next, TraceEventKind.SwitchTo, op);
+    }
+
+    // A task that stays on its CPU takes nothing along: that CPU has its views. Of one that moves, what its registers depend on is behind what it takes along.
+    private void Hand(Span<ulong> state, int cpu, int previous, int next)
+    {
+        if (!_system!.Tasks[previous].Pinned)
+        {
+            _views.LeaveCpu(state, cpu, previous);
+            foreach (ViewField register in _tasks[previous].Views)
+            {
+                register.Set(state, default);
+            }
+        }
+
+        if (!_system.Tasks[next].Pinned)
+        {
+            _views.EnterCpu(state, cpu, next);
+        }
     }
 
     private void RequestFences(Span<ulong> state, int cpu, int task)
@@ -375,7 +393,9 @@ internal sealed partial class CpuMachine<TMachine>
 
         try
         {
-            return _setup.Map.FindComputed(_values[op.A.Get(state)], op.Width);
+            CellSpan span = _setup.Map.FindComputed(_values[op.A.Get(state)], op.Width);
+            return op.Kind is not (MicroOpKind.Load or MicroOpKind.Store) || (span.Mask & (op.Reads | op.Writes)) != 0 ? span
+                : throw new ModelException($"A computed address reaches 0x{_values[op.A.Get(state)]:x}, memory that only the kernel has.");
         }
         catch (ModelException problem)
         {

@@ -18,19 +18,15 @@ internal sealed partial class CpuMachine<TMachine>
     private readonly List<ulong[]> _runs = [];
 
     // For each of them, which accesses came before that a promise can overtake.
-    private readonly List<Overtaken> _overtakes = [];
+    private readonly List<bool> _overtakes = [];
     private readonly Dictionary<ulong, List<int>> _runIndex = [];
     private readonly List<(int From, int To)> _edges = [];
     private readonly List<(int To, int Promise)> _candidates = [];
+    private readonly List<Move> _interruptions = [];
     private int _aloneFrom;
 
-    // Whether a store overtakes anything, so that promising it is worth more than executing it. Its own load cannot be: that reads what comes right before the store.
-    private enum Overtaken
-    {
-        Nothing,
-        OneReservingLoad,
-        Something,
-    }
+    // The cells that others may still touch: a store to any other is not worth promising.
+    private ulong _worthPromising;
 
     private bool HasBegun(ReadOnlySpan<ulong> state) => _setup.Phase.Get(state) != 0;
 
@@ -103,7 +99,7 @@ internal sealed partial class CpuMachine<TMachine>
 
     private void FindPromises(ReadOnlySpan<ulong> state, int cpu, List<Move> moves)
     {
-        if (!_setup.Options.Promises)
+        if (!_setup.Options.Promises || !MayStoreForOthers(state, cpu))
         {
             return;
         }
@@ -115,6 +111,25 @@ internal sealed partial class CpuMachine<TMachine>
         }
 
         RunAlone(state, cpu, moves);
+    }
+
+    // Only a store that others may see is worth promising.
+    private bool MayStoreForOthers(ReadOnlySpan<ulong> state, int cpu)
+    {
+        (ulong reads, ulong writes) = OthersMayTouch(state, cpu);
+        _worthPromising = reads | writes;
+        if (_views.HasCode || _views.HasTables)
+        {
+            return true;
+        }
+
+        ulong own = RunsCpuCode(state, cpu) ? _setup.CpuAccesses[cpu].Writes : 0;
+        for (int task = 0; task < _tasks.Length; task++)
+        {
+            own |= MayRunOn(task, cpu) ? _tasks[task].Analysis.FutureWrites[_tasks[task].Pc.Get(state)] : 0;
+        }
+
+        return (own & _worthPromising) != 0;
     }
 
     private void Promise(Span<ulong> state, int cpu, int promise)
@@ -140,14 +155,20 @@ internal sealed partial class CpuMachine<TMachine>
         _edges.Clear();
         _candidates.Clear();
         bool complete = false;
-        AddRun(state, Overtaken.Nothing);
+        AddRun(state, overtakes: false);
         var choices = new List<int>();
         ITraceRecorder? recorder = Recorder;
         Recorder = null;
         for (int run = 0; run < _runs.Count; run++)
         {
             ulong[] origin = _runs[run];
-            if (_tasks.Length > 0 && !IsInCpuCode(origin, cpu) && IsFinished(origin, _tasks[_scheduler.Current(origin, cpu)]))
+            bool inCpuCode = IsInCpuCode(origin, cpu);
+            if (_overtakes[run] && !inCpuCode)
+            {
+                FollowInterruptions(origin, run, cpu);
+            }
+
+            if (!inCpuCode && IsFinished(origin, _tasks[_scheduler.Current(origin, cpu)]))
             {
                 complete |= _views.Writes.Count(origin) == count && _views.Writes.OpenPromise(origin, cpu) == 0;
                 continue;
@@ -191,29 +212,17 @@ internal sealed partial class CpuMachine<TMachine>
                 (place, floor) = Maintenance(origin, cpu, op);
             }
 
-            Overtaken needed = (op.Order & (AccessOrder.Atomic | AccessOrder.Exclusive)) == 0 ? Overtaken.OneReservingLoad : Overtaken.Something;
-            if (place >= 0 && floor <= count && (_setup.PromisesFirst || _overtakes[run] >= needed))
+            bool worth = _setup.PromisesFirst || (_overtakes[run] && (place >= _setup.Map.Count || _views.IsCode(place) || (new Memory.CellSpan(place, 1).Mask & _worthPromising) != 0));
+            if (place >= 0 && floor <= count && worth)
             {
                 promise = (place << PlaceShift) | value;
             }
         }
 
-        Overtaken overtakes = Overtake(_overtakes[run], op);
+        bool overtakes = !_setup.PromisesFirst && (_overtakes[run] || IsAccess(op));
         ulong[] next = [.. origin];
         Apply(next, new Move(MoveKind.Step, cpu, choice));
-        for (int fused = 0; fused < 1000 && NextStep(next, cpu) == StepKind.Local; fused++)
-        {
-            if (EndsRunAlone(Running(next, cpu), next))
-            {
-                break;
-            }
-
-            CompiledThread code = Running(next, cpu);
-            overtakes = Overtake(overtakes, code.Ops[code.Pc.Get(next)]);
-            Apply(next, new Move(MoveKind.Step, cpu, -1));
-        }
-
-        ClearDeadRegisters(next, cpu);
+        overtakes |= SettleAlone(next, cpu);
         int to = AddRun(next, overtakes);
         _edges.Add((run, to));
         if (promise >= 0)
@@ -222,16 +231,44 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
-    private Overtaken Overtake(Overtaken before, CompiledOp op)
+    // What comes between two instructions orders nothing by itself: a promise may be of a store behind a switch to another task, or behind an interrupt. Where nothing was
+    // accessed yet, it can as well be made after that.
+    // Test: Designs/WeakAblationTests.The_barrier_before_a_switch_is_needed.
+    private void FollowInterruptions(ulong[] origin, int run, int cpu)
     {
-        if (_setup.PromisesFirst || !(IsWrite(op) || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.Translate))
+        if (!_scheduler.CanBeInterrupted || !_scheduler.IsOnline(cpu))
         {
-            return before;
+            return;
         }
 
-        bool reserves = op.Kind == MicroOpKind.Load && (op.Order & (AccessOrder.Atomic | AccessOrder.Exclusive)) != 0;
-        return before == Overtaken.Nothing && reserves ? Overtaken.OneReservingLoad : Overtaken.Something;
+        _interruptions.Clear();
+        AddInterruptions(origin, cpu, _interruptions);
+        AddSignal(origin, cpu, _interruptions);
+        foreach (Move interruption in _interruptions)
+        {
+            ulong[] next = [.. origin];
+            Apply(next, interruption);
+            SettleAlone(next, cpu);
+            _edges.Add((run, AddRun(next, overtakes: true)));
+        }
     }
+
+    // The rest of a step, and what a CPU alone then does for itself. Returns whether that has an access in it.
+    private bool SettleAlone(ulong[] state, int cpu)
+    {
+        bool accesses = false;
+        for (int fused = 0; fused < 1000 && NextStep(state, cpu) == StepKind.Local && !EndsRunAlone(Running(state, cpu), state); fused++)
+        {
+            CompiledThread code = Running(state, cpu);
+            accesses |= !_setup.PromisesFirst && IsAccess(code.Ops[code.Pc.Get(state)]);
+            Apply(state, new Move(MoveKind.Step, cpu, -1));
+        }
+
+        ClearDeadRegisters(state, cpu);
+        return accesses;
+    }
+
+    private static bool IsAccess(CompiledOp op) => IsWrite(op) || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.Translate or MicroOpKind.AtomicBegin;
 
     // Behind a full fence nothing is worth promising, for what was executed before it comes before it. Where all promises are made first every write is promised.
     private bool EndsRunAlone(CompiledThread code, ReadOnlySpan<ulong> state)
@@ -242,11 +279,17 @@ internal sealed partial class CpuMachine<TMachine>
         }
 
         int pc = code.Pc.Get(state);
+        if (pc == code.End)
+        {
+            return false;
+        }
+
         CompiledOp op = code.Ops[pc];
         return op.Kind switch
         {
-            MicroOpKind.Serialize or MicroOpKind.SendIpi or MicroOpKind.RequestFences or MicroOpKind.AwaitIpi or MicroOpKind.AwaitFences or MicroOpKind.Sleep
-                or MicroOpKind.SwitchTo or MicroOpKind.EndInterrupt => true,
+            MicroOpKind.RequestFences or MicroOpKind.AwaitFences => true,
+            MicroOpKind.SwitchTo => _system!.SwitchOrders,
+            MicroOpKind.EndInterrupt => _system!.IpiOrder == IpiOrder.Full,
             MicroOpKind.AtomicBegin => code.IsFencedAtomic(pc),
             MicroOpKind.Fence => op.Fence is FenceKind.Full or FenceKind.FullCompletion,
             _ => false,
@@ -291,7 +334,7 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
-    private int AddRun(ReadOnlySpan<ulong> state, Overtaken overtakes)
+    private int AddRun(ReadOnlySpan<ulong> state, bool overtakes)
     {
         ulong hash = StateHash.Of(state);
         if (!_runIndex.TryGetValue(hash, out List<int>? known))

@@ -10,9 +10,6 @@ internal sealed partial class CpuMachine<TMachine>
     // Set only where TMachine has views.
     private readonly ViewMemory _views;
     private readonly List<int> _choices = [];
-    private readonly ulong[] _futureReads;
-    private readonly ViewMemory.LooksLeft _looksLeft;
-
     /// <summary>Whether a store had to wait because the bound on the list of writes, and not the program, said so.</summary>
     public bool WriteBoundReached { get; private set; }
 
@@ -21,7 +18,7 @@ internal sealed partial class CpuMachine<TMachine>
 
     private StepKind ClassifyRelaxed(ReadOnlySpan<ulong> state, int cpu, CompiledThread code, CompiledOp op, bool inCpuCode)
     {
-        bool interruptible = !inCpuCode && IsInterruptible(op);
+        bool interruptible = !inCpuCode && MayBeInterruptedAt(state, cpu, op);
         switch (op.Kind)
         {
             case MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode
@@ -33,10 +30,10 @@ internal sealed partial class CpuMachine<TMachine>
 
                 FindChoices(state, cpu, op, _choices);
                 return _choices.Count == 0 ? StepKind.Blocked
-                    : _choices.Count == 1 && !interruptible && (_setup.PromisesFirst ? !_alone || !IsWrite(op) : op.Kind == MicroOpKind.Load && IsPrivate(code, op, inCpuCode))
-                        ? StepKind.Local : StepKind.Visible;
+                    : _choices.Count == 1 && !interruptible && (_setup.PromisesFirst ? !_alone || !IsWrite(op) : IsNobodyElses(state, cpu, op)) ? StepKind.Local
+                    : StepKind.Visible;
             case MicroOpKind.AtomicBegin:
-                if (code.IsFencedAtomic(code.Pc.Get(state)) && _views.Writes.Count(state) >= _views.Writes.Capacity)
+                if (code.IsKernelAtomic(code.Pc.Get(state)) && _views.Writes.Count(state) >= _views.Writes.Capacity)
                 {
                     WriteBoundReached = true;
                     return StepKind.Blocked;
@@ -50,11 +47,17 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.AwaitFences:
                 return _requests.AllPassed(state, code.Id) ? StepKind.Visible : StepKind.Blocked;
             case MicroOpKind.AwaitIpi:
-                return _interrupts.AllAnswered(state, cpu) ? StepKind.Visible : StepKind.Blocked;
-            case MicroOpKind.Sleep or MicroOpKind.SwitchTo or MicroOpKind.EndSwitch or MicroOpKind.EndInterrupt or MicroOpKind.ReturnFromInterrupt:
+                return !_interrupts.AllAnswered(state, cpu) ? StepKind.Blocked : interruptible ? StepKind.Visible : StepKind.Local;
+            case MicroOpKind.ReadCpu:
+                return inCpuCode || !MaySwitch(cpu) || !CanBeSwitchedOut(op.Context) ? StepKind.Local : StepKind.Visible;
+            case MicroOpKind.Sleep:
                 return StepKind.Visible;
             case MicroOpKind.Branch:
                 return MayFail(state, op) ? StepKind.Visible : StepKind.Local;
+
+            // What the kernel does at the ends of a switch and of an interrupt is about its own CPU, and only lets others go on, which they need not do at once.
+            case MicroOpKind.SwitchTo or MicroOpKind.EndSwitch or MicroOpKind.EndInterrupt or MicroOpKind.ReturnFromInterrupt:
+                return StepKind.Local;
             default:
                 return StepKind.Local;
         }
@@ -227,8 +230,7 @@ internal sealed partial class CpuMachine<TMachine>
 
         if (!_setup.PromisesFirst)
         {
-            _views.Normalize(state, cpu, code.Views);
-            WriteBoundReached |= !_views.Fold(state, _alone ? _aloneFrom : 0, FutureReads(state), _looksLeft);
+            Tidy(state, cpu, code.Views);
         }
     }
 
@@ -286,7 +288,7 @@ internal sealed partial class CpuMachine<TMachine>
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Serialize, op);
                 return pc + 1;
             case MicroOpKind.AtomicBegin:
-                return _setup.PromisesFirst || !code.IsFencedAtomic(pc) ? pc + 1 : ExecuteFencedAtomic(state, cpu, code, pc);
+                return _setup.PromisesFirst || !code.IsKernelAtomic(pc) ? pc + 1 : ExecuteKernelAtomic(state, cpu, code, pc);
             case MicroOpKind.AtomicEnd:
                 // A compare-and-swap that did not store leaves no reservation either.
                 _views.DropReservation(state, cpu);
@@ -385,10 +387,15 @@ internal sealed partial class CpuMachine<TMachine>
         Recorder?.Note(cpu, TaskOf(state, cpu), happened, op);
     }
 
-    // An indivisible operation of a kernel that is fully ordered: a full fence, a load of the newest write, a store after it, a full fence.
-    private int ExecuteFencedAtomic(Span<ulong> state, int cpu, CompiledThread code, int pc)
+    // An indivisible operation of a kernel: a load of the newest write, a store right after it, and a full fence on either side unless it takes a lock.
+    private int ExecuteKernelAtomic(Span<ulong> state, int cpu, CompiledThread code, int pc)
     {
-        _views.Fence(state, cpu, FenceKind.Full);
+        bool fenced = code.IsFencedAtomic(pc);
+        if (fenced)
+        {
+            _views.Fence(state, cpu, FenceKind.Full);
+        }
+
         for (pc++; code.Ops[pc].Kind != MicroOpKind.AtomicEnd;)
         {
             CompiledOp op = code.Ops[pc];
@@ -401,17 +408,17 @@ internal sealed partial class CpuMachine<TMachine>
             pc = ExecuteRelaxed(state, cpu, code, op, pc, choice);
         }
 
-        _views.Fence(state, cpu, FenceKind.Full);
+        if (fenced)
+        {
+            _views.Fence(state, cpu, FenceKind.Full);
+        }
+
         return pc + 1;
     }
 
     private void EnterInterrupt(Span<ulong> state, int cpu, int sender)
     {
-        if (_system!.IpiOrder != IpiOrder.None)
-        {
-            _views.ReceiveRequest(state, cpu, sender);
-        }
-
+        _views.ReceiveRequest(state, cpu, sender, _system!.IpiOrder != IpiOrder.None, _setup.CpuAccesses[cpu].Reads);
         if (_system.IpiOrder == IpiOrder.Full)
         {
             _views.Fence(state, cpu, FenceKind.Full);
@@ -430,45 +437,10 @@ internal sealed partial class CpuMachine<TMachine>
             _views.Fence(state, cpu, FenceKind.Full);
         }
 
-        if (_system.IpiOrder != IpiOrder.None)
-        {
-            _views.SendAnswer(state, cpu, sender);
-        }
-
+        _views.SendAnswer(state, cpu, sender, _system.IpiOrder != IpiOrder.None);
         _interrupts.Answer(state, sender, cpu);
     }
 
     /// <summary>Reads memory as everything that happened so far leaves it.</summary>
     public int ReadMemory(ReadOnlySpan<ulong> state, CellSpan span) => _memory.ReadMemory(state, span);
-
-    private int LooksLeft(ReadOnlySpan<ulong> state, int cell)
-    {
-        // The code of CPUs runs any number of times.
-        int looks = (_readByCpus & new CellSpan(cell, 1).Mask) != 0 ? StaticAnalysis.ManyLoads : 0;
-        foreach (CompiledThread task in _tasks)
-        {
-            int left = task.Analysis.FutureLoads[task.Pc.Get(state)][cell];
-            looks = Math.Min(StaticAnalysis.ManyLoads, looks + left);
-        }
-
-        return looks;
-    }
-
-    // The cells that may still be read on each CPU: by what runs there, or, where tasks move, by any of them.
-    private ReadOnlySpan<ulong> FutureReads(ReadOnlySpan<ulong> state)
-    {
-        ulong all = 0;
-        foreach (CompiledThread task in _tasks)
-        {
-            all |= task.Analysis.FutureReads[task.Pc.Get(state)];
-        }
-
-        for (int cpu = 0; cpu < _futureReads.Length; cpu++)
-        {
-            CompiledThread task = _tasks[_scheduler.Current(state, cpu)];
-            _futureReads[cpu] = _readByCpus | (_scheduler.Switches ? all : task.Analysis.FutureReads[task.Pc.Get(state)]);
-        }
-
-        return _futureReads;
-    }
 }

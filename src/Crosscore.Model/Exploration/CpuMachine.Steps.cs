@@ -25,11 +25,9 @@ internal sealed partial class CpuMachine<TMachine>
         StepKind kind = Classify(state, cpu, code, pc, inCpuCode);
 
         // A step that shuts a window for interruptions is not fused to the one before it: what may come through the window comes before it.
-        return kind == StepKind.Local && !inCpuCode && _scheduler.CanBeInterrupted && code.ShutsWindow[pc] ? StepKind.Visible : kind;
+        return kind == StepKind.Local && !inCpuCode && code.ShutsWindow[pc] && (_memory.HasViews ? MayBeInterrupted(state, cpu) : _scheduler.CanBeInterrupted)
+            ? StepKind.Visible : kind;
     }
-
-    /// <summary>Whether steps that nothing can depend on can be told by their cells. Through views, what a load may read depends on more.</summary>
-    public bool HasIndependence => !_memory.HasViews;
 
     private StepKind Classify(ReadOnlySpan<ulong> state, int cpu, CompiledThread code, int pc, bool inCpuCode)
     {
@@ -87,6 +85,26 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
+    /// <summary>Moves of one agent, all that it has, whose results nothing that anybody else may do from here on, in any order, can change.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="moves">Receives them.</param>
+    /// <returns>Whether there are any.</returns>
+    public bool TryFindIndependent(ReadOnlySpan<ulong> state, List<Move> moves)
+    {
+        if (_memory.HasViews)
+        {
+            return !_setup.PromisesFirst && TryFindIndependentRelaxed(state, moves);
+        }
+
+        bool found = TryFindIndependent(state, out Move alone);
+        if (found)
+        {
+            moves.Add(alone);
+        }
+
+        return found;
+    }
+
     /// <summary>
     /// A move whose result nothing that anybody else may do from here on, in any order, can change: no other task and no CPU's code may write what the step
     /// reads, or touch what it writes, neither later nor by a store that waits already.
@@ -95,7 +113,7 @@ internal sealed partial class CpuMachine<TMachine>
     /// Where nothing is switched, the CPU's own waiting stores do not matter: a load of a cell that only this core writes returns the same value before and after
     /// they reach memory. A task that may go on elsewhere would read memory there, so then they count like everybody's.
     /// </remarks>
-    public bool TryFindIndependent(ReadOnlySpan<ulong> state, out Move move)
+    private bool TryFindIndependent(ReadOnlySpan<ulong> state, out Move move)
     {
         Span<ulong> reads = stackalloc ulong[_tasks.Length];
         Span<ulong> writes = stackalloc ulong[_tasks.Length];

@@ -68,7 +68,8 @@ internal sealed partial class CpuMachine<TMachine>
         _firstSignal = setup.Map.Count;
         _views = setup.Views!;
         _futureReads = new ulong[_scheduler.Cpus];
-        _looksLeft = LooksLeft;
+        _pcs = new int[_tasks.Length];
+        _loadsLeft = LoadsLeft;
         foreach (CompiledOp op in _cpuCode.Take(1).SelectMany(code => code.Ops))
         {
             _readByCpus |= op.Reads;

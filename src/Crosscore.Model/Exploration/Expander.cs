@@ -111,11 +111,7 @@ internal sealed class Expander<TMachine>
             return true;
         }
 
-        if (_independence && _machine.HasIndependence && _machine.TryFindIndependent(state, out Move alone))
-        {
-            _moves.Add(alone);
-        }
-        else
+        if (!_independence || !_machine.TryFindIndependent(state, _moves))
         {
             _machine.FindMoves(state, _moves);
         }
@@ -182,6 +178,11 @@ internal sealed class Expander<TMachine>
         {
             state.CopyTo(successor);
             Apply(successor[.._codec.Words], move);
+            if (_machine.IsHopeless(successor[.._codec.Words], move.Cpu))
+            {
+                continue;
+            }
+
             if (!_codec.TryFold(successor, origin, _spare))
             {
                 return false;

@@ -135,6 +135,11 @@ public static class Explorer
                     cpu, code, _cpuAnalysis, map, Layout, Values, views: views, isCpuCode: true, entries: system.Entries))];
             }
 
+            if (hasViews && program.System is CpuSystem cpus)
+            {
+                CpuAccesses = [.. Enumerable.Range(0, cpus.Cpus).Select(cpu => new CpuCodeAccesses(cpus, cpu, map, _cpuAnalysis!))];
+            }
+
             Memory = new MainMemory(map, Layout, Values);
 
             // A core with views finds what a fetch returns among the writes.
@@ -164,6 +169,9 @@ public static class Explorer
 
         /// <summary>The code of each CPU; none without a system.</summary>
         public CompiledThread[] CpuCode { get; } = [];
+
+        /// <summary>What the code of each CPU may touch, where the core asks; otherwise none.</summary>
+        public CpuCodeAccesses[] CpuAccesses { get; } = [];
 
         public Scheduler Scheduler { get; }
 

@@ -14,6 +14,9 @@ internal sealed class StaticAnalysis
     private readonly int _thread;
     private readonly IReadOnlyList<RestartableSection> _sections;
 
+    // Registers that the code never writes, and what they hold. The code of CPUs is given registers from outside.
+    private readonly Dictionary<int, ulong> _fixedRegisters;
+
     public StaticAnalysis(ThreadCode code, CellMap map, IEnumerable<int> observedRegisters, int thread = -1)
     {
         _ops = code.Ops;
@@ -24,10 +27,13 @@ internal sealed class StaticAnalysis
             throw new ModelException($"A thread uses {code.InitialRegisters.Count} registers; the model has room for 64.") { Thread = thread };
         }
 
+        _fixedRegisters = thread < 0 ? [] : Enumerable.Range(0, code.InitialRegisters.Count).Where(register => _ops.All(op => op.Destination != register))
+            .ToDictionary(register => register, register => code.InitialRegisters[register]);
         FutureReads = new ulong[_ops.Count + 1];
         FutureWrites = new ulong[_ops.Count + 1];
-        FutureLoads = [.. Enumerable.Range(0, _ops.Count + 1).Select(_ => new byte[map.Count])];
         MayRequestFences = new bool[_ops.Count + 1];
+        MaySendInterrupts = new bool[_ops.Count + 1];
+        MayCleanCode = new bool[_ops.Count + 1];
         LiveRegisters = new ulong[_ops.Count + 1];
         InsideInstruction = FindInside();
         SectionAt = new int[_ops.Count + 1];
@@ -52,14 +58,14 @@ internal sealed class StaticAnalysis
     /// <summary>Cells that the thread may write from here on; stores that wait already are not counted.</summary>
     public ulong[] FutureWrites { get; }
 
-    /// <summary>For each cell, how many loads of it the thread may still do from here on; <see cref="ManyLoads"/> stands for that many or more, as in a loop.</summary>
-    public byte[][] FutureLoads { get; }
-
-    /// <summary>More loads of a cell than are counted.</summary>
-    public const byte ManyLoads = 32;
-
     /// <summary>Whether the thread may demand a fence of others, or await one, from here on.</summary>
     public bool[] MayRequestFences { get; }
+
+    /// <summary>Whether the thread may interrupt other CPUs from here on.</summary>
+    public bool[] MaySendInterrupts { get; }
+
+    /// <summary>Whether the thread may clean code from here on.</summary>
+    public bool[] MayCleanCode { get; }
 
     /// <summary>
     /// Whether the thread has done the load, and not yet the store, of one instruction that does both without being indivisible. The fences that others
@@ -89,14 +95,16 @@ internal sealed class StaticAnalysis
     /// <summary>The cells that one operation names.</summary>
     public ulong CellsOf(MicroOp op)
     {
-        if (!op.A.IsConstant)
+        // An address that a register holds from the start to the end is as good as a constant; of what code outside of memory holds the map knows nothing.
+        bool known = op.A.IsConstant || (_fixedRegisters.TryGetValue(op.A.Register, out ulong held) && _map.TryFind(held, out _));
+        if (!known)
         {
             return op.Region is null ? _map.AddressTakenMask : _map.MaskOf(op.Region);
         }
 
         try
         {
-            return _map.Find(op.A.Constant, op.Width).Mask;
+            return _map.Find(op.A.IsConstant ? op.A.Constant : _fixedRegisters[op.A.Register], op.Width).Mask;
         }
         catch (ModelException problem)
         {
@@ -185,6 +193,29 @@ internal sealed class StaticAnalysis
         return most;
     }
 
+    /// <summary>The most loads of some cells that the thread can still make, for each of its operations; past a limit as many as it says.</summary>
+    /// <param name="cells">The cells (<see cref="CellSpan.Mask"/>).</param>
+    /// <param name="limit">The limit, which a loop with such a load reaches.</param>
+    public int[] MostLoads(ulong cells, int limit)
+    {
+        int[] most = new int[_ops.Count + 1];
+        bool changed = true;
+        while (changed)
+        {
+            changed = false;
+            for (int index = _ops.Count - 1; index >= 0; index--)
+            {
+                int after = SuccessorsOf(index).Append(SectionAt[index] >= 0 ? AbortOf(index) : _ops.Count).Max(next => most[next]);
+                bool loads = _ops[index].Kind is MicroOpKind.Load or MicroOpKind.Fetch && (CellsOf(_ops[index]) & cells) != 0;
+                int loadsFromHere = Math.Min(limit, after + (loads ? 1 : 0));
+                changed |= loadsFromHere != most[index];
+                most[index] = loadsFromHere;
+            }
+        }
+
+        return most;
+    }
+
     private bool[] FindInside()
     {
         bool[] inside = new bool[_ops.Count + 1];
@@ -226,7 +257,7 @@ internal sealed class StaticAnalysis
         }
     }
 
-    // All are unions, or the larger of two, over the paths that leave an operation, so one fixed point serves.
+    // All six are unions over the paths that leave an operation, so one fixed point serves.
     private void SolveBackwards()
     {
         bool changed = true;
@@ -251,12 +282,16 @@ internal sealed class StaticAnalysis
         };
         ulong writes = op.Kind == MicroOpKind.Store ? CellsOf(op) : 0;
         bool requests = op.Kind is MicroOpKind.RequestFences or MicroOpKind.AwaitFences;
+        bool sends = op.Kind == MicroOpKind.SendIpi;
+        bool cleans = op.Kind == MicroOpKind.CleanCode;
         ulong live = 0;
         foreach (int successor in SuccessorsOf(index))
         {
             reads |= FutureReads[successor];
             writes |= FutureWrites[successor];
             requests |= MayRequestFences[successor];
+            sends |= MaySendInterrupts[successor];
+            cleans |= MayCleanCode[successor];
             live |= LiveRegisters[successor];
         }
 
@@ -269,33 +304,19 @@ internal sealed class StaticAnalysis
             reads |= FutureReads[abort];
             writes |= FutureWrites[abort];
             requests |= MayRequestFences[abort];
+            sends |= MaySendInterrupts[abort];
+            cleans |= MayCleanCode[abort];
             live |= LiveRegisters[abort];
         }
 
-        bool changed = CountLoads(index, op) || reads != FutureReads[index] || writes != FutureWrites[index]
-            || requests != MayRequestFences[index] || live != LiveRegisters[index];
+        bool changed = reads != FutureReads[index] || writes != FutureWrites[index]
+            || requests != MayRequestFences[index] || sends != MaySendInterrupts[index] || cleans != MayCleanCode[index] || live != LiveRegisters[index];
         FutureReads[index] = reads;
         FutureWrites[index] = writes;
         MayRequestFences[index] = requests;
+        MaySendInterrupts[index] = sends;
+        MayCleanCode[index] = cleans;
         LiveRegisters[index] = live;
-        return changed;
-    }
-
-    private bool CountLoads(int index, MicroOp op)
-    {
-        ulong here = op.Kind is MicroOpKind.Load or MicroOpKind.Fetch ? CellsOf(op) : 0;
-        IEnumerable<int> successors = SectionAt[index] < 0 ? SuccessorsOf(index) : SuccessorsOf(index).Append(AbortOf(index));
-        bool changed = false;
-        foreach (int successor in successors)
-        {
-            for (int cell = 0; cell < _map.Count; cell++)
-            {
-                int loads = Math.Min(ManyLoads, FutureLoads[successor][cell] + (int)(here >> cell & 1));
-                changed |= loads > FutureLoads[index][cell];
-                FutureLoads[index][cell] = (byte)Math.Max(loads, FutureLoads[index][cell]);
-            }
-        }
-
         return changed;
     }
 

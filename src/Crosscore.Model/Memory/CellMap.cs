@@ -65,8 +65,10 @@ internal sealed class CellMap
             Add(region, whole ? region.ElementWidth : 1);
             ulong mask = new CellSpan(_widths.Count - CellsOf(region), CellsOf(region)).Mask;
             _masks.Add(region.Name, mask);
-            AddressTakenMask |= region.AddressTaken ? mask : 0;
             TablesMask |= region.TranslatesPage is not null ? mask : 0;
+
+            // A region that accesses name (a kernel's variable) is reached through its name only.
+            AddressTakenMask |= region.AddressTaken && accesses.All(op => op.Region != region.Name) ? mask : 0;
             int first = _widths.Count - CellsOf(region);
             bool anywhere = accesses.Any(op => op.Kind == MicroOpKind.Store && !op.A.IsConstant && (op.Region is null ? region.AddressTaken : op.Region == region.Name));
             _written.AddRange(Enumerable.Repeat(anywhere, CellsOf(region)));
@@ -96,7 +98,7 @@ internal sealed class CellMap
     /// <summary>The cells of a region, as a mask.</summary>
     public ulong MaskOf(string region) => _masks[region];
 
-    /// <summary>The cells that a computed address may name.</summary>
+    /// <summary>The cells that a computed address may name where the access does not say of which region it is.</summary>
     public ulong AddressTakenMask { get; }
 
     /// <summary>The cells of translation tables.</summary>

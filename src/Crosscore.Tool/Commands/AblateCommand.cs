@@ -102,13 +102,13 @@ internal static class AblateCommand
         }
     }
 
-    private static IReadOnlyList<KernelLabel> Labels(KernelDesign design, string set)
+    private static KernelLabel[] Labels(KernelDesign design, string set)
     {
         try
         {
-            IReadOnlyList<KernelLabel> labels = [.. set.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(design.FindLabel)];
+            KernelLabel[] labels = [.. set.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(design.FindLabel)];
             string? twice = labels.GroupBy(label => label.Name).FirstOrDefault(group => group.Count() > 1)?.Key;
-            return labels.Count == 0 ? throw new UsageException($"found '{set}' after --together, expected labels with commas between")
+            return labels.Length == 0 ? throw new UsageException($"found '{set}' after --together, expected labels with commas between")
                 : twice is not null ? throw new UsageException($"found {twice} twice in '{set}' after --together")
                 : labels.FirstOrDefault(label => design.RemovedLabels.Contains(label.Name)) is KernelLabel gone
                     ? throw new UsageException($"found {gone.Name} after --together, but --remove leaves it out of every run")

@@ -111,14 +111,15 @@ internal sealed class ExpressionEmitter
         }
     }
 
-    public Operand Load(VariableDeclaration place, Operand address)
+    public Operand Load(VariableDeclaration place, Operand address, AccessOrder order = AccessOrder.Plain)
     {
         int result = Writer.Temporary();
-        Writer.Emit(InRegion(MicroOp.Load(result, address, 8), place));
+        Writer.Emit(InRegion(MicroOp.Load(result, address, 8), place) with { Order = order });
         return Operand.Of(result);
     }
 
-    public void Store(VariableDeclaration place, Operand address, Operand value) => Writer.Emit(InRegion(MicroOp.Store(address, value, 8), place));
+    public void Store(VariableDeclaration place, Operand address, Operand value, AccessOrder order = AccessOrder.Plain) =>
+        Writer.Emit(InRegion(MicroOp.Store(address, value, 8), place) with { Order = order });
 
     /// <summary>The register of a local, or of the CPU, that can be assigned to.</summary>
     public int RegisterOf(NameExpression name) => _routine.Frame.Locals.TryGetValue(name.Name, out Local local)

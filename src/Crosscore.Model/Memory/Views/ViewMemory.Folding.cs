@@ -8,12 +8,6 @@ namespace Crosscore.Model.Memory.Views;
 /// </summary>
 internal sealed partial class ViewMemory
 {
-    /// <summary>How many loads of a cell all CPUs together may still do; <see cref="StaticAnalysis.ManyLoads"/> for any number.</summary>
-    public delegate int LooksLeft(ReadOnlySpan<ulong> state, int cell);
-
-    // How many looks at writes that go to and fro are kept apart where a loop may look any number of times.
-    private const int LooksInLoops = 3;
-
     // Every field of the state that holds a position.
     private BitField[] _positions = [];
 
@@ -26,6 +20,7 @@ internal sealed partial class ViewMemory
         [
             .. Both(cpu.Loads), cpu.Stores, .. Both(cpu.LoadFloor), cpu.StoreFloor, .. Both(cpu.Control), cpu.Release, .. cpu.Coherence.SelectMany(Both),
             .. cpu.Own.SelectMany(own => (BitField[])[own.Position, .. Both(own.View), own.Value, own.Load]), cpu.ReservedPosition, .. Both(cpu.ReservedView),
+            cpu.Fetched, cpu.FetchFloor, cpu.Completed, cpu.Cleaned, cpu.Invalidated, cpu.CleanFloor,
         ];
         _positions = [.. _cpus.SelectMany(OfCpu).Concat(registers.SelectMany(Both)).Concat(_messages).Where(field => field.Mask != 0).Distinct()];
     }
@@ -34,20 +29,20 @@ internal sealed partial class ViewMemory
     /// <param name="state">The state.</param>
     /// <param name="from">Only writes after this position.</param>
     /// <param name="reads">For each CPU, the cells (<see cref="CellSpan.Mask"/>) that may still be read there.</param>
-    /// <param name="looks">How many loads of a cell everybody together may still do.</param>
-    /// <returns>Whether all that was forgotten could not be told apart; otherwise a loop that looks often enough could have.</returns>
-    public bool Fold(Span<ulong> state, int from, ReadOnlySpan<ulong> reads, LooksLeft looks)
+    /// <param name="loadsLeft">How many loads of a cell all CPUs together can still make; <see cref="int.MaxValue"/> where that has no limit.</param>
+    public void Fold(Span<ulong> state, int from, ReadOnlySpan<ulong> reads, Func<int, int> loadsLeft)
     {
-        if (HasCode || HasTables)
+        if (HasTables)
         {
-            return true;
+            return;
         }
-
-        bool exact = true;
 
         for (int position = from + 1; position <= Writes.Count(state);)
         {
-            if (Writes.IsPromise(state, position))
+            int place = Writes.Place(state, position);
+
+            // Code and its maintenance stay: what a fetch may return is found among them.
+            if (Writes.IsPromise(state, position) || place >= _cells || IsCode(place))
             {
                 position++;
             }
@@ -60,16 +55,16 @@ internal sealed partial class ViewMemory
             {
                 Remove(state, position, position);
             }
-            else if (from == 0 && (position == 1 ? IsSeenByAll(state, Writes.Place(state, 1), 1, reads) : IsForgotten(state, position, reads)))
+            else if (from == 0 && (position == 1 ? IsSeenByAll(state, place, 1, reads) : IsForgotten(state, position, reads)))
             {
-                _memory.Initialize(state, Writes.Place(state, position), Writes.Value(state, position));
+                _memory.Initialize(state, place, Writes.Value(state, position));
                 Remove(state, position, position);
             }
             else if (RepeatsNext(state, position))
             {
                 Remove(state, position + 1, position + 1, merged: true);
             }
-            else if (from == 0 && Alternates(state, position, looks, ref exact))
+            else if (from == 0 && IsOneMore(state, position, loadsLeft))
             {
                 Remove(state, position, position);
             }
@@ -78,20 +73,24 @@ internal sealed partial class ViewMemory
                 position++;
             }
         }
-
-        return exact;
     }
 
-    // Writes of one cell side by side that go to and fro, as a scheduler does that switches again and again while nobody looks. No view can fall between them but one
-    // of that cell, so loads of it see some of them, in order. Whether one of them can be missed is a question about words: two words have the same subsequences of up
-    // to n letters, one for each load that is left, although one letter is missing, if that letter is repeated often enough before it and behind it (Simon 1975).
-    // Test: ArmMachineTests.Writes_that_go_to_and_fro_are_told_apart_by_whoever_looks_often_enough.
-    private bool Alternates(ReadOnlySpan<ulong> state, int position, LooksLeft looks, ref bool exact)
+    // Writes of one cell side by side, as of a scheduler that switches again and again while nobody looks. No view can fall between them but one of that cell. So if all
+    // CPUs together can make no more than k loads of it, what they see there is a sequence of at most k of the values in their order, and then the last. Where the writes
+    // before this one contain every sequence of k of their values, and its value is one of them, it shows nobody anything that they do not, to lower views.
+    // Test: AArch64/FoldingTests.
+    private bool IsOneMore(ReadOnlySpan<ulong> state, int position, Func<int, int> loadsLeft)
     {
         int cell = Writes.Place(state, position);
-        if (!IsQuietWrite(state, position + 1, cell))
+        if (!IsQuietWrite(state, position + 1, cell) || !IsQuietWrite(state, position - 1, cell))
         {
             return false;
+        }
+
+        int first = position - 1;
+        while (first > 1 && IsQuietWrite(state, first - 1, cell))
+        {
+            first--;
         }
 
         for (int cpu = 0; cpu < _cpus.Length; cpu++)
@@ -100,53 +99,82 @@ internal sealed partial class ViewMemory
             {
                 return false;
             }
+
+            // Who has seen some of them already sees those from there on.
+            int seen = Math.Max(_cpus[cpu].Coherence[cell].Get(state).Read, _cpus[cpu].LoadFloor.Get(state).Read);
+            first = seen < position ? Math.Max(first, seen) : first;
         }
 
-        // What somebody has in view already parts the writes: each part is a word of its own.
-        int before = 0;
-        int behind = Writes.Count(state) + 1;
-        foreach (BitField field in _positions)
-        {
-            int view = field.Get(state);
-            if (view == position)
-            {
-                return false;
-            }
-
-            before = view < position ? Math.Max(before, view) : before;
-            behind = view > position ? Math.Min(behind, view) : behind;
-        }
-
-        int left = looks(state, cell);
-        bool loops = left == StaticAnalysis.ManyLoads;
-        int repeats = Repeats(state, position, before, -1) + Repeats(state, position, behind, 1);
-        if (repeats < (loops ? LooksInLoops : left))
+        // A stretch with all of the values in it is one letter of any sequence; so there must be as many stretches as loads.
+        int needed = loadsLeft(cell);
+        if (needed == int.MaxValue || !Contains(state, first, position, Writes.Value(state, position)) || IsViewed(state, position))
         {
             return false;
         }
 
-        exact &= !loops;
-        return true;
-    }
+        ulong kinds = Kinds(state, first, position);
 
-    // How many stretches of writes, one after the other away from a position, have the value at that position and all values of the stretch before.
-    private int Repeats(ReadOnlySpan<ulong> state, int position, int end, int step)
-    {
-        int cell = Writes.Place(state, position);
-        int repeats = 0;
-        HashSet<int> needed = [Writes.Value(state, position)];
-        HashSet<int> stretch = [];
-        for (int other = position + step; other != end && IsQuietWrite(state, other, cell); other += step)
+        ulong stretch = 0;
+        int stretches = 0;
+        for (int earlier = first; earlier < position; earlier++)
         {
-            stretch.Add(Writes.Value(state, other));
-            if (stretch.IsSupersetOf(needed))
+            stretch |= 1UL << FirstWith(state, first, earlier);
+            if (stretch == kinds)
             {
-                repeats++;
-                (needed, stretch) = (stretch, []);
+                stretches++;
+                stretch = 0;
             }
         }
 
-        return repeats;
+        return stretches >= needed;
+    }
+
+    // Some view ends with this write; without it, it would let what comes before be read.
+    private bool IsViewed(ReadOnlySpan<ulong> state, int position)
+    {
+        foreach (BitField field in _positions)
+        {
+            if (field.Get(state) == position)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    // The values of some writes as a set, each named by the first write that has it.
+    private ulong Kinds(ReadOnlySpan<ulong> state, int first, int end)
+    {
+        ulong kinds = 0;
+        for (int position = first; position < end; position++)
+        {
+            kinds |= 1UL << FirstWith(state, first, position);
+        }
+
+        return kinds;
+    }
+
+    private int FirstWith(ReadOnlySpan<ulong> state, int first, int position)
+    {
+        int value = Writes.Value(state, position);
+        int same = first;
+        while (Writes.Value(state, same) != value)
+        {
+            same++;
+        }
+
+        return same - first;
+    }
+
+    private bool Contains(ReadOnlySpan<ulong> state, int first, int end, int value)
+    {
+        while (first < end && Writes.Value(state, first) != value)
+        {
+            first++;
+        }
+
+        return first < end;
     }
 
     private bool IsQuietWrite(ReadOnlySpan<ulong> state, int position, int cell) =>
@@ -179,14 +207,14 @@ internal sealed partial class ViewMemory
         }
     }
 
-    // Nobody reads the cell any more; older writes of it are gone already.
+    // Whoever may still read the cell reads this write or a newer one, and comes after it in any case; older writes of it are gone already.
     private bool IsForgotten(ReadOnlySpan<ulong> state, int position, ReadOnlySpan<ulong> reads)
     {
         int cell = Writes.Place(state, position);
         ulong mask = new CellSpan(cell, 1).Mask;
         for (int cpu = 0; cpu < _cpus.Length; cpu++)
         {
-            if ((reads[cpu] & mask) != 0)
+            if ((reads[cpu] & mask) != 0 && _cpus[cpu].LoadFloor.Get(state).Read < position)
             {
                 return false;
             }

@@ -28,21 +28,40 @@ internal sealed partial class ViewMemory
         _messages = [.. _requests, .. _answers, .. _tasks, .. _demands, .. _passed];
     }
 
-    /// <summary>A CPU sends an interrupt, after everything it did.</summary>
-    public void SendRequest(Span<ulong> state, int cpu)
+    /// <summary>A CPU sends an interrupt.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="ordered">Whether that comes after everything it did; otherwise it is no more than a plain store, which only fences and the like order.</param>
+    public void SendRequest(Span<ulong> state, int cpu, bool ordered)
     {
-        _requests[cpu].Set(state, Everything(state, cpu));
+        _requests[cpu].Set(state, Sent(state, cpu, ordered));
         _answers[cpu].Set(state, 0);
     }
 
-    /// <summary>A CPU takes the interrupt of a sender, before everything it does then.</summary>
-    public void ReceiveRequest(Span<ulong> state, int cpu, int sender) => RaiseFloors(state, _cpus[cpu], View.Of(_requests[sender].Get(state)));
-
-    public void SendAnswer(Span<ulong> state, int cpu, int sender) => Raise(state, _answers[sender], Everything(state, cpu));
-
-    public void ReceiveAnswers(Span<ulong> state, int cpu)
+    /// <summary>A CPU takes the interrupt of a sender.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="sender">The CPU that sent it.</param>
+    /// <param name="ordered">Whether that comes before everything it does then; otherwise it is a plain load.</param>
+    /// <param name="asked">The cells (<see cref="CellSpan.Mask"/>) that say what is asked for: the handler reads of them what the sender wrote, or it would not know what to do.</param>
+    public void ReceiveRequest(Span<ulong> state, int cpu, int sender, bool ordered, ulong asked)
     {
-        RaiseFloors(state, _cpus[cpu], View.Of(_answers[cpu].Get(state)));
+        int view = _requests[sender].Get(state);
+        Received(state, cpu, view, ordered);
+        for (int cell = 0; cell < _cells && !ordered; cell++)
+        {
+            if ((asked & new CellSpan(cell, 1).Mask) != 0)
+            {
+                _cpus[cpu].Coherence[cell].Raise(state, View.Of(view));
+            }
+        }
+    }
+
+    public void SendAnswer(Span<ulong> state, int cpu, int sender, bool ordered) => Raise(state, _answers[sender], Sent(state, cpu, ordered));
+
+    public void ReceiveAnswers(Span<ulong> state, int cpu, bool ordered)
+    {
+        Received(state, cpu, _answers[cpu].Get(state), ordered);
         _answers[cpu].Set(state, 0);
         _requests[cpu].Set(state, 0);
     }
@@ -53,7 +72,7 @@ internal sealed partial class ViewMemory
     /// <summary>A CPU takes a task up, after an acquire load of the scheduler.</summary>
     public void EnterCpu(Span<ulong> state, int cpu, int task)
     {
-        RaiseFloors(state, _cpus[cpu], View.Of(_tasks[task].Get(state)));
+        Receive(state, cpu, _tasks[task].Get(state));
         _tasks[task].Set(state, 0);
     }
 
@@ -75,9 +94,35 @@ internal sealed partial class ViewMemory
     /// <summary>All have passed.</summary>
     public void AwaitDemanded(Span<ulong> state, int cpu, int thread)
     {
-        RaiseFloors(state, _cpus[cpu], View.Of(_passed[thread].Get(state)));
+        Receive(state, cpu, _passed[thread].Get(state));
         _passed[thread].Set(state, 0);
         _demands[thread].Set(state, 0);
+    }
+
+    private int Sent(ReadOnlySpan<ulong> state, int cpu, bool ordered) =>
+        ordered ? Everything(state, cpu) : Math.Max(_cpus[cpu].LoadFloor.Get(state).Write, _cpus[cpu].StoreFloor.Get(state));
+
+    private void Received(Span<ulong> state, int cpu, int view, bool ordered)
+    {
+        if (ordered)
+        {
+            Receive(state, cpu, view);
+        }
+        else
+        {
+            _cpus[cpu].Loads.Raise(state, View.Of(view));
+        }
+    }
+
+    // What comes after a message is executed because of it, so a context synchronisation puts fetches behind it too.
+    // Test: litmus/aarch64/kernel/LiveCode.SyncCore.litmus.
+    private void Receive(Span<ulong> state, int cpu, int view)
+    {
+        RaiseFloors(state, _cpus[cpu], View.Of(view));
+        if (HasCode)
+        {
+            _cpus[cpu].Control.Raise(state, View.Of(view));
+        }
     }
 
     // A message goes after all accesses, and after what those had to come after.

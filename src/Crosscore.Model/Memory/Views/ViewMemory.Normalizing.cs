@@ -1,3 +1,5 @@
+using Crosscore.Model.Exploration;
+
 namespace Crosscore.Model.Memory.Views;
 
 /// <summary>
@@ -10,7 +12,9 @@ internal sealed partial class ViewMemory
     /// <param name="state">The state.</param>
     /// <param name="cpu">The CPU.</param>
     /// <param name="registers">The views of the registers of what it runs.</param>
-    public void Normalize(Span<ulong> state, int cpu, IReadOnlyList<ViewField> registers)
+    /// <param name="reads">The cells (<see cref="CellSpan.Mask"/>) that may still be read there.</param>
+    /// <param name="maintains">Whether code may still be cleaned.</param>
+    public void Normalize(Span<ulong> state, int cpu, IReadOnlyList<ViewField> registers, ulong reads, bool maintains)
     {
         if (HasTables)
         {
@@ -20,33 +24,45 @@ internal sealed partial class ViewMemory
 
         CpuViews views = _cpus[cpu];
         bool promised = Writes.OpenPromise(state, cpu) != 0;
-        int reads = views.LoadFloor.Get(state).Read;
+        int loadFloor = views.LoadFloor.Get(state).Read;
         if (!promised)
         {
             views.StoreFloor.Set(state, 0);
-            views.LoadFloor.Set(state, View.Of(reads));
+            views.LoadFloor.Set(state, View.Of(loadFloor));
         }
 
-        View floor = new(reads, promised ? Math.Min(views.StoreFloor.Get(state), views.LoadFloor.Get(state).Write) : Sizes.Writes);
-        Clear(state, views.Loads, floor with { Write = Math.Min(floor.Write, reads) });
-        if (views.Stores.Get(state) <= Math.Min(reads, floor.Write))
+        View floor = new(loadFloor, promised ? Math.Min(views.StoreFloor.Get(state), views.LoadFloor.Get(state).Write) : Sizes.Writes);
+        Clear(state, views.Loads, floor with { Write = Math.Min(floor.Write, loadFloor) });
+        if (views.Stores.Get(state) <= Math.Min(loadFloor, floor.Write))
         {
-            views.Stores.Set(state, 0);
+            views.Stores.Set(state, OfCode(state, views.Stores.Get(state)));
         }
 
         // What control depended on can come to bind loads, by a context synchronisation.
-        Clear(state, views.Control, floor with { Write = Math.Min(floor.Write, reads) });
-        if (views.Release.Get(state) <= reads)
+        Clear(state, views.Control, floor with { Write = Math.Min(floor.Write, loadFloor) });
+        if (views.Release.Get(state) <= loadFloor)
         {
             views.Release.Set(state, 0);
         }
 
         for (int cell = 0; cell < _cells; cell++)
         {
-            Clear(state, views.Coherence[cell], floor);
             OwnWrite own = views.Own[cell];
+            if ((reads & new CellSpan(cell, 1).Mask) == 0 && !promised && !IsCode(cell))
+            {
+                // Nothing is read there any more, and a store goes to the end of the list.
+                views.Coherence[cell].Set(state, default);
+                ClearOwn(state, own);
+                continue;
+            }
+
+            if (!IsCode(cell))
+            {
+                Clear(state, views.Coherence[cell], floor);
+            }
+
             int position = own.Position.Get(state);
-            if (position != 0 && position <= Math.Min(reads, floor.Write))
+            if (position != 0 && position <= Math.Min(loadFloor, floor.Write))
             {
                 ClearOwn(state, own);
             }
@@ -54,17 +70,49 @@ internal sealed partial class ViewMemory
 
         foreach (ViewField register in registers)
         {
-            Clear(state, register, floor with { Write = Math.Min(floor.Write, reads) });
+            Clear(state, register, floor with { Write = Math.Min(floor.Write, loadFloor) });
+        }
+
+        if (HasCode)
+        {
+            NormalizeFetch(state, views, maintains);
         }
     }
 
-    private static void Clear(Span<ulong> state, ViewField field, View floor)
+    // What fetches and maintenance must not fall behind is told apart by code and its maintenance only: everything else that it orders, the floors do as well.
+    private void NormalizeFetch(Span<ulong> state, CpuViews views, bool maintains)
+    {
+        foreach (BitField field in (ReadOnlySpan<BitField>)[views.FetchFloor, views.Completed, views.Fetched])
+        {
+            field.Set(state, OfCode(state, field.Get(state)));
+        }
+
+        if (!maintains)
+        {
+            views.CleanFloor.Set(state, 0);
+        }
+    }
+
+    // What no later access can tell apart may still say how much a later context synchronisation puts before fetches.
+    private void Clear(Span<ulong> state, ViewField field, View floor)
     {
         View view = field.Get(state);
         if (view.Read <= floor.Read && view.Write <= floor.Write)
         {
-            field.Set(state, default);
+            field.Set(state, View.Of(OfCode(state, view.Read)));
         }
+    }
+
+    // The newest write of code, or maintenance, that a view holds.
+    private int OfCode(ReadOnlySpan<ulong> state, int position)
+    {
+        position = HasCode ? position : 0;
+        while (position > 0 && Writes.Place(state, position) < _cells && !IsCode(Writes.Place(state, position)))
+        {
+            position--;
+        }
+
+        return position;
     }
 
     private static void ClearOwn(Span<ulong> state, OwnWrite own)
