@@ -91,15 +91,6 @@ public partial class AblationTests
         Assert.Contains(message, run.Errors, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Tests_in_AArch64_are_taken_apart_on_their_own_core()
-    {
-        Command run = Command.Run("ablate", "--kernel", "linux-5.12", "litmus/aarch64/kernel/ScenarioD.litmus");
-        Assert.Equal((0, ""), (run.Status, run.Errors));
-        Assert.Contains("linux-5.12 on aarch64", run.Output, StringComparison.Ordinal);
-        Assert.Contains("--core aarch64", run.Output, StringComparison.Ordinal);
-    }
-
     [GeneratedRegex(@"^    crosscore (ablate .*--format markdown.*)$", RegexOptions.Multiline)]
     private static partial Regex MarkdownCommand();
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Crosscore.Code;
 using Crosscore.Linux;
@@ -65,7 +64,8 @@ internal static unsafe class LivePatchTrial
         }
         catch (CodeException refusal)
         {
-            return string.Create(CultureInfo.InvariantCulture, $"{refusal.Failure} {refusal.Errno}");
+            bool named = refusal.Errno == Errno.EPERM || refusal.Message.Contains("EPERM", StringComparison.Ordinal);
+            return $"{refusal.Failure} {(named ? "for EPERM" : "for a reason that is not said")}";
         }
     }
 
