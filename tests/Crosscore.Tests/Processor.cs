@@ -7,6 +7,12 @@ internal static class Processor
 {
     public static void NeedsTwo() => Assert.SkipUnless(Environment.ProcessorCount >= 2, "Needs two processors that run at the same time.");
 
+    /// <summary>
+    /// Keeps the calling thread on a processor for a while, where <see cref="Pin"/> can. A thread that others use afterwards, as that of a test, would pass its processor on to them, to the threads that it
+    /// starts and to its child processes.
+    /// </summary>
+    public static Hold HoldOn(int processor) => new(processor);
+
     /// <summary>Does nothing where the system has no such call or that processor is not this process's to use.</summary>
     public static void Pin(int processor)
     {
@@ -23,5 +29,29 @@ internal static class Processor
         byte[] mask = new byte[Affinity.MaskLength];
         mask[processor / 8] = (byte)(1 << (processor % 8));
         return Affinity.Set(mask) == 0;
+    }
+
+    /// <summary>Lets the thread go where it could before.</summary>
+    public readonly ref struct Hold
+    {
+        private readonly byte[]? _before;
+
+        public Hold(int processor)
+        {
+            if (OperatingSystem.IsLinux())
+            {
+                _before = new byte[Affinity.MaskLength];
+                Assert.True(Affinity.Get(_before) >= 0);
+                _ = TryPin(processor);
+            }
+        }
+
+        public void Dispose()
+        {
+            if (_before is not null)
+            {
+                Assert.Equal(0, Affinity.Set(_before));
+            }
+        }
     }
 }

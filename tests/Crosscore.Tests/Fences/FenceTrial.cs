@@ -40,7 +40,7 @@ internal static unsafe class FenceTrial
                 Volatile.Write(ref over, true);
             });
             thread.Start();
-            Processor.Pin(0);
+            using Processor.Hold held = Processor.HoldOn(0);
             start.SignalAndWait();
             while (!Volatile.Read(ref over) && heavyTurns < HeavyTurns)
             {

@@ -60,7 +60,7 @@ public sealed class RcuLitmusTests
                 start.SignalAndWait();
                 Read(domain, shared);
             });
-            Processor.Pin(0);
+            using Processor.Hold held = Processor.HoldOn(0);
             start.SignalAndWait();
             for (long stored = 1; Volatile.Read(ref shared.Sections.Value) < Turns; stored++)
             {
