@@ -32,7 +32,7 @@ internal static class Processor
     }
 
     /// <summary>Lets the thread go where it could before.</summary>
-    public readonly ref struct Hold
+    public sealed class Hold : IDisposable
     {
         private readonly byte[]? _before;
 
@@ -42,9 +42,12 @@ internal static class Processor
             {
                 _before = new byte[Affinity.MaskLength];
                 Assert.True(Affinity.Get(_before) >= 0);
-                _ = TryPin(processor);
+                IsPinned = TryPin(processor);
             }
         }
+
+        /// <summary>Whether the kernel did.</summary>
+        public bool IsPinned { get; }
 
         public void Dispose()
         {

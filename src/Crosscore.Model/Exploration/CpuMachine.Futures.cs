@@ -75,11 +75,6 @@ internal sealed partial class CpuMachine<TMachine>
     // Test: Designs/ReductionTests and AArch64/WeakReductionTests, on and off.
     private bool IsNobodyElses(ReadOnlySpan<ulong> state, int cpu, CompiledOp op)
     {
-        if (op.Kind == MicroOpKind.Choose)
-        {
-            return false;
-        }
-
         if (op.Kind is not (MicroOpKind.Load or MicroOpKind.Store) || OthersMayRequestFences(state, cpu)
             || (op.Order & (AccessOrder.Atomic | AccessOrder.Exclusive)) != 0)
         {
@@ -140,12 +135,7 @@ internal sealed partial class CpuMachine<TMachine>
             return false;
         }
 
-        ulong own = RunsCpuCode(state, cpu) ? _setup.CpuAccesses[cpu].Writes : 0;
-        for (int task = 0; task < _tasks.Length; task++)
-        {
-            own |= MayRunOn(task, cpu) ? _tasks[task].Analysis.FutureWrites[_tasks[task].Pc.Get(state)] : 0;
-        }
-
+        ulong own = FutureWrites(state, cpu);
         for (; promise > 0; promise--)
         {
             int place = _views.Writes.Place(state, promise);
@@ -230,6 +220,18 @@ internal sealed partial class CpuMachine<TMachine>
         }
 
         return left;
+    }
+
+    // The cells that may still be written on a CPU, by whatever may run there.
+    private ulong FutureWrites(ReadOnlySpan<ulong> state, int cpu)
+    {
+        ulong writes = RunsCpuCode(state, cpu) ? _setup.CpuAccesses[cpu].Writes : 0;
+        for (int task = 0; task < _tasks.Length; task++)
+        {
+            writes |= MayRunOn(task, cpu) ? _tasks[task].Analysis.FutureWrites[_tasks[task].Pc.Get(state)] : 0;
+        }
+
+        return writes;
     }
 
     // The cells that may still be read on each CPU: by what runs there, or, where tasks move, by any that may come there.

@@ -17,7 +17,7 @@ internal sealed partial class CpuMachine<TMachine>
 
     private readonly List<ulong[]> _runs = [];
 
-    // For each of them, which accesses came before that a promise can overtake.
+    // For each of them, whether an access came before that a promise can overtake.
     private readonly List<bool> _overtakes = [];
     private readonly Dictionary<ulong, List<int>> _runIndex = [];
     private readonly List<(int From, int To)> _edges = [];
@@ -123,13 +123,7 @@ internal sealed partial class CpuMachine<TMachine>
             return true;
         }
 
-        ulong own = RunsCpuCode(state, cpu) ? _setup.CpuAccesses[cpu].Writes : 0;
-        for (int task = 0; task < _tasks.Length; task++)
-        {
-            own |= MayRunOn(task, cpu) ? _tasks[task].Analysis.FutureWrites[_tasks[task].Pc.Get(state)] : 0;
-        }
-
-        return (own & _worthPromising) != 0;
+        return (FutureWrites(state, cpu) & _worthPromising) != 0;
     }
 
     private void Promise(Span<ulong> state, int cpu, int promise)

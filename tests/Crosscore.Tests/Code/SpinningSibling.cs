@@ -8,16 +8,18 @@ namespace Crosscore.Tests;
 internal sealed class SpinningSibling : IDisposable
 {
     private readonly Thread _thread;
-    private readonly byte[] _allowedBefore = new byte[Affinity.MaskLength];
+    private readonly Processor.Hold _held;
     private long _turns;
     private volatile bool _isOver;
 
     public SpinningSibling()
     {
         Assert.SkipUnless(Environment.ProcessorCount >= 2, "A sibling that runs meanwhile needs a second CPU.");
-        Assert.True(Affinity.Get(_allowedBefore) >= 0);
-        int[] cpus = [.. Enumerable.Range(0, 8 * Affinity.MaskLength).Where(cpu => (_allowedBefore[cpu / 8] & (1 << (cpu % 8))) != 0).Take(2)];
-        Assert.True(Processor.TryPin(cpus[0]));
+        byte[] allowed = new byte[Affinity.MaskLength];
+        Assert.True(Affinity.Get(allowed) >= 0);
+        int[] cpus = [.. Enumerable.Range(0, 8 * Affinity.MaskLength).Where(cpu => (allowed[cpu / 8] & (1 << (cpu % 8))) != 0).Take(2)];
+        _held = Processor.HoldOn(cpus[0]);
+        Assert.True(_held.IsPinned);
         _thread = new Thread(() =>
         {
             Assert.True(Processor.TryPin(cpus[1]));
@@ -59,6 +61,6 @@ internal sealed class SpinningSibling : IDisposable
     {
         _isOver = true;
         _thread.Join();
-        _ = Affinity.Set(_allowedBefore);
+        _held.Dispose();
     }
 }

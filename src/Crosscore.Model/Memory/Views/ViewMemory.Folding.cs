@@ -46,7 +46,7 @@ internal sealed partial class ViewMemory
             {
                 position++;
             }
-            else if (from > 0 && Writes.Newest(state, Writes.Place(state, position), Writes.Count(state)) > position)
+            else if (from > 0 && Writes.Newest(state, place, Writes.Count(state)) > position)
             {
                 // A CPU alone: it stored there again, and nobody else is there to look. What was behind the write stays behind what is now in its place.
                 Remove(state, position, position + 1);

@@ -237,19 +237,19 @@ internal sealed class PreparedPatch
             MakeForgotten(synchronise, refusal);
             throw;
         }
-
-        // A thread can be at an instruction that begins inside of an old one, and would go on in the middle of that one if the old page came back.
-        static bool BeginsInstructions(PlacedSite site) => site.Site.Instructions > 1;
     }
+
+    /// <summary>A thread can be at an instruction that begins inside of an old one, and would go on in the middle of that one if the old page came back.</summary>
+    private static bool BeginsInstructions(PlacedSite site) => site.Site.Instructions > 1;
 
     /// <summary>Pages that cannot be taken back would leave a patch that is refused and yet executed: the process ends instead.</summary>
     private void TakeBack(List<(LiveCode Code, int Start, byte[] Before)> done, Exception refusal)
     {
         foreach ((LiveCode exchanged, int start, byte[] before) in done)
         {
-            foreach ((LiveCode code, PatchSite site) in _draft.Sites)
+            foreach (PlacedSite site in _draft.Sites)
             {
-                if (code == exchanged && site.Instructions > 1)
+                if (site.Code == exchanged && BeginsInstructions(site))
                 {
                     Environment.FailFast($"Crosscore: a patch of live code was refused after threads could be at instructions that only it has: {refusal.Message}");
                 }
