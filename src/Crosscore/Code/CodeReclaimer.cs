@@ -8,7 +8,8 @@ namespace Crosscore.Code;
 /// </summary>
 /// <remarks>
 /// <para>What is retired is unmapped by a later <see cref="Retire"/>, <see cref="Reclaim"/> or <see cref="WaitAndReclaim"/>, or after the next garbage collection, by the finalizer thread, whichever comes first. Not more than
-/// <see cref="MostSegments"/> segments or <see cref="MostBytes"/> bytes wait: then <see cref="Retire"/> waits for a grace period itself (unless it is called inside of a read section, where that would never end).</para>
+/// <see cref="MostSegments"/> segments or <see cref="MostBytes"/> bytes wait: then <see cref="Retire"/> waits for a grace period itself. It does not inside of a read section, where that would never end; and because nothing shows whether it
+/// is called inside of one that crosses an await, it waits for a second at most, and does not wait again for the same sections. Then more waits.</para>
 /// <para>Any thread may call any member at any time, except from within the code.</para>
 /// </remarks>
 public sealed class CodeReclaimer
@@ -19,10 +20,13 @@ public sealed class CodeReclaimer
     /// <summary>How many bytes may wait, 16 MiB.</summary>
     public const int MostBytes = 16 << 20;
 
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
+
     private readonly IGracePeriod _period;
     private readonly Lock _lock = new();
     private readonly Queue<(long Moment, InstalledCode Code)> _waiting = new();
     private long _waitingBytes;
+    private long? _heldUp; // the oldest moment of those waiting, when the last wait for it was too long
     private bool _isWatching;
 
     internal CodeReclaimer(IGracePeriod period) => _period = period;
@@ -95,10 +99,18 @@ public sealed class CodeReclaimer
             }
 
             _waitingBytes += code.MappedLength;
-            tooMuch = _waiting.Count > MostSegments || _waitingBytes > MostBytes;
+            tooMuch = (_waiting.Count > MostSegments || _waitingBytes > MostBytes) && _waiting.Peek().Moment != _heldUp;
         }
 
-        _ = tooMuch && _period.CanWait ? WaitAndReclaim() : Reclaim();
+        if (tooMuch && _period.CanWait && !_period.Wait(_period.Now(), LongestWait))
+        {
+            lock (_lock)
+            {
+                _heldUp = _waiting.TryPeek(out (long Moment, InstalledCode Code) oldest) ? oldest.Moment : null;
+            }
+        }
+
+        _ = Reclaim();
     }
 
     /// <summary>Unmaps what no thread can be in any more. Does not wait.</summary>

@@ -90,7 +90,7 @@ public static class AsymmetricFence
             return Task.CompletedTask;
         }
 
-        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : Barrier.PassAsync().WaitAsync(cancellation);
+        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : Barrier.PassAsync(cancellation);
     }
 
     /// <summary>For those who must not throw: the decision with its error.</summary>

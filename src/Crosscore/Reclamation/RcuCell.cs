@@ -19,7 +19,9 @@ public sealed class RcuCell<T> : IDisposable
     /// <param name="value">The first value.</param>
     /// <param name="domain">Whose sections protect readers; null for <see cref="RcuDomain.Default"/>.</param>
     /// <param name="reclaim">What is done with an old value; null to dispose of it, if it is <see cref="IDisposable"/>.</param>
-    /// <param name="size">How many bytes a value keeps occupied, for the limits of the domain; null for none.</param>
+    /// <param name="size">
+    /// How many bytes a value keeps occupied, for the limits of the domain; null for none. Asked before the value is replaced, maybe more than once, inside of a section of the domain: it may retire, and must not wait for a grace period.
+    /// </param>
     public RcuCell(T value, RcuDomain? domain = null, Action<T>? reclaim = null, Func<T, long>? size = null)
     {
         ArgumentNullException.ThrowIfNull(value);
@@ -69,15 +71,12 @@ public sealed class RcuCell<T> : IDisposable
     }
 
     /// <summary>Puts another value in place of the present one, which is retired. Returns at once, or waits for room at a limit of the domain, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.</summary>
+    /// <remarks>An exception of the function that tells the size comes out before anything has changed: the cell holds what it held, and the value is still the caller's.</remarks>
     /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the caller's.</exception>
     public void Replace(T value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        T seen = Current();
-        while (!TryReplace(seen, value))
-        {
-            seen = Current();
-        }
+        _ = TryExchange(null, value);
     }
 
     /// <summary>
@@ -85,34 +84,57 @@ public sealed class RcuCell<T> : IDisposable
     /// or another value could have been made of the same object.
     /// </summary>
     /// <returns>Whether it was; if not, the value is still the caller's.</returns>
+    /// <remarks><inheritdoc cref="Replace" path="/remarks/node()"/></remarks>
     /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the caller's.</exception>
     public bool TryReplace(T expected, T value)
     {
         ArgumentNullException.ThrowIfNull(expected);
         ArgumentNullException.ThrowIfNull(value);
-        Domain.ThrowIfDisposed();
-        _ = Current();
-        if (Interlocked.CompareExchange(ref _value, value, expected) != expected)
-        {
-            return false;
-        }
-
-        // The same object put in its own place is not old.
-        if (value != expected)
-        {
-            _old.Retire(expected);
-        }
-
-        return true;
+        return TryExchange(expected, value);
     }
 
-    /// <summary>Retires the value. Readers that come later get an <see cref="ObjectDisposedException"/>; a second call does nothing.</summary>
+    /// <summary>
+    /// Retires the value. Readers that come later get an <see cref="ObjectDisposedException"/>; a second call does nothing. If the function that tells the size throws, the value is retired with size 0, and the exception comes out.
+    /// </summary>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _value, null) is { } last)
         {
             _old.Retire(last);
         }
+    }
+
+    /// <param name="expected">Null for any value.</param>
+    /// <param name="value">What the cell holds afterwards.</param>
+    private bool TryExchange(T? expected, T value)
+    {
+        Domain.ThrowIfDisposed();
+        T old;
+        long bytes;
+
+        // The size is asked for before the exchange, of a value that another writer may retire at any moment: a section keeps it until then.
+        using (RcuReadSection section = _old.AsksForSize ? Domain.EnterReadSection() : default)
+        {
+            do
+            {
+                old = Current();
+                if (expected is not null && old != expected)
+                {
+                    return false;
+                }
+
+                bytes = _old.SizeOf(old);
+            }
+            while (Interlocked.CompareExchange(ref _value, value, old) != old);
+        }
+
+        // The same object put in its own place is not old.
+        if (value != old)
+        {
+            _old.Retire(old, bytes);
+        }
+
+        return true;
     }
 
     private T Current() => Volatile.Read(ref _value) ?? throw new ObjectDisposedException(nameof(RcuCell<>));

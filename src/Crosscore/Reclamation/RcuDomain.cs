@@ -13,9 +13,10 @@ namespace Crosscore.Reclamation;
 /// to its pool, freeing unmanaged memory, reusing an object.</para>
 /// <para>Threads need not register and may come and go. A grace period waits for the sections that were entered before it began, of both kinds, and for no others.
 /// A thread inside of a section must not wait for a grace period of the domain, and must not wait for a thread that does, for example by taking a lock that the other holds while it synchronises.</para>
-/// <para>Ordering: what a thread did before <see cref="Synchronize"/> or <c>Retire</c> is seen by every section that is entered after the grace period began; what a section did comes before what
+/// <para>Ordering: what a thread did before <see cref="Synchronize()"/> or <c>Retire</c> is seen by every section that is entered after the grace period began; what a section did comes before what
 /// follows the grace period. docs/rcu.md has the reasons, litmus/reclamation the proofs.</para>
-/// <para>Dispose of a domain when no thread uses it any more. <see cref="Default"/> lives for as long as the process.</para>
+/// <para>Dispose of a domain when no thread uses it any more. <see cref="Default"/> lives for as long as the process, and what was retired to it is reclaimed when the process ends. What was retired to another domain that is
+/// not disposed of then is not.</para>
 /// </remarks>
 public sealed class RcuDomain : IDisposable
 {
@@ -31,8 +32,11 @@ public sealed class RcuDomain : IDisposable
     private readonly Lock _failing = new();
     private readonly List<Exception> _failures = []; // that no handler has been told of
     private long _failedCallbacks;
+    private readonly bool _isDefault;
+    private readonly long _identity = ReaderWord.Outside(Interlocked.Increment(ref s_lastId));
     private volatile bool _closed;
-    private long _outside = ReaderWord.Outside(Interlocked.Increment(ref s_lastId));
+    private volatile bool _readersHaveLeft; // after it was closed
+    private long _outside;
     private PaddedLong _entry; // on a line of its own, which is written once a grace period
 
     /// <summary>Makes a domain.</summary>
@@ -45,8 +49,10 @@ public sealed class RcuDomain : IDisposable
     }
 
     /// <summary>For tests that show what the heavy fence is for.</summary>
-    internal RcuDomain(RcuDomainOptions? options, Action heavy)
+    internal RcuDomain(RcuDomainOptions? options, Action heavy, bool isDefault = false)
     {
+        _isDefault = isDefault;
+        _outside = _identity;
         options = (options ?? new RcuDomainOptions()).Validate();
         Name = options.Name;
 
@@ -57,17 +63,24 @@ public sealed class RcuDomain : IDisposable
         _number = new DomainNumber();
     }
 
-    /// <summary>Raised, on the thread that reclaims, when a callback throws. Without a handler the exceptions are kept for <see cref="Barrier"/> and <see cref="Dispose"/> to throw.</summary>
+    /// <summary>
+    /// Raised, on the thread that reclaims, when a callback throws or leaves a read section open. Without a handler the exceptions are kept for <see cref="Barrier()"/> and <see cref="Dispose"/> to throw. Not so those of
+    /// <see cref="Default"/>, whose callers have nothing to do with each other: without a handler they go where the exceptions of tasks go that nothing has looked at, <see cref="TaskScheduler.UnobservedTaskException"/>.
+    /// </summary>
     public event Action<Exception>? CallbackFailed;
 
-    /// <summary>A domain for everybody who needs no own.</summary>
-    public static RcuDomain Default { get; } = new(new RcuDomainOptions { Name = "Default RCU" });
+    /// <summary>
+    /// A domain for all who need no own. What was retired to it is reclaimed when the process ends by returning from Main, <see cref="Environment.Exit"/> or SIGTERM; that takes 2 seconds at most, so not what a reader still
+    /// holds up then, nor what waits for a thread or a callback that itself ends the process.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The mode of <see cref="AsymmetricFence"/> that was chosen cannot be had here.</exception>
+    public static RcuDomain Default => DefaultDomain.Instance ?? throw DefaultDomain.Refusal();
 
     /// <summary>As given by <see cref="RcuDomainOptions.Name"/>.</summary>
     public string Name { get; }
 
     /// <summary>Whether the calling thread is inside of a section of this domain (not counting sections that may cross an await).</summary>
-    public bool IsInReadSection => ReaderTable.Find(this) is { } slot && ReaderWord.IsInside(slot.Word.Value);
+    public bool IsInReadSection => OwnSlot is { Depth: > 0 };
 
     /// <summary>What this domain has done and has to do.</summary>
     public RcuStatistics Statistics => new(
@@ -83,6 +96,12 @@ public sealed class RcuDomain : IDisposable
 
     /// <summary>What the words of this domain's readers hold while they are outside; 0, which no word ever holds, when the domain has been disposed of.</summary>
     internal long Outside => _outside;
+
+    /// <summary>What they hold; also of a domain that has been disposed of.</summary>
+    internal long Identity => _identity;
+
+    /// <summary>The slot of the calling thread, or null.</summary>
+    internal ReaderSlot? OwnSlot => ReaderTable.Find(this) ?? (_closed ? _readers.Find() : null);
 
     /// <summary>Where threads find their slots: <see cref="ReaderTable"/>.</summary>
     internal int Number => _number.Value;
@@ -128,19 +147,35 @@ public sealed class RcuDomain : IDisposable
         _gracePeriods.Wait();
     }
 
-    /// <summary><see cref="Synchronize"/> without blocking the caller. A thread of the pool waits for the readers in its place, one for all who ask at the same time: with many domains and readers that stay long, that is many threads.</summary>
+    /// <summary><see cref="Synchronize()"/>, or gives up when that is cancelled.</summary>
+    /// <param name="cancellation">Ends the waiting, not the grace period.</param>
+    /// <exception cref="OperationCanceledException">Cancelled: nothing is known of the readers.</exception>
+    /// <inheritdoc cref="Synchronize()" path="/exception"/>
+    public void Synchronize(CancellationToken cancellation)
+    {
+        Task over = SynchronizeAsync(cancellation);
+        using (var steady = new Uninterrupted())
+        {
+            _ = steady.Wait(over, Timeout.InfiniteTimeSpan);
+        }
+
+        over.GetAwaiter().GetResult();
+    }
+
+    /// <summary><see cref="Synchronize()"/> without blocking the caller, nor a thread of the pool: one thread of the process waits in the place of all who ask, in whichever domains.</summary>
     /// <param name="cancellation">Ends the waiting, not the grace period.</param>
     /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain; thrown at once, not by the task.</exception>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
-    /// <exception cref="MembarrierException">As for <see cref="Synchronize"/>, by the task.</exception>
+    /// <exception cref="MembarrierException">As for <see cref="Synchronize()"/>, by the task.</exception>
+    /// <exception cref="OutOfMemoryException">The thread that waits could not be started; by the task.</exception>
     public Task SynchronizeAsync(CancellationToken cancellation = default)
     {
         DemandOutside("SynchronizeAsync");
         ObjectDisposedException.ThrowIf(_closed, this);
-        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : _gracePeriods.WaitAsync().WaitAsync(cancellation);
+        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : _gracePeriods.WaitAsync(cancellation);
     }
 
-    /// <summary>Asks for a grace period that begins after this call, without waiting for it. May be called inside of a section. A thread of the pool waits, as for <see cref="SynchronizeAsync"/>.</summary>
+    /// <summary>Asks for a grace period that begins after this call, without waiting for it. May be called inside of a section. No thread of the pool waits, as for <see cref="SynchronizeAsync"/>.</summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     public RcuGracePeriod StartPoll()
     {
@@ -169,7 +204,7 @@ public sealed class RcuDomain : IDisposable
 
     /// <summary>Calls back after a grace period, otherwise as <see cref="Retire(IDisposable, long)"/>.</summary>
     /// <param name="state">Given to the callback.</param>
-    /// <param name="callback">Called once, on a thread of the domain. It may retire; it may synchronise; it must not wait for <see cref="Barrier"/>.</param>
+    /// <param name="callback">Called once, on a thread of the domain. It may retire; it may synchronise; it must not wait for <see cref="Barrier()"/>.</param>
     /// <param name="bytes">What is kept occupied until then, for the limits; 0 or more.</param>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of; the state is still the caller's.</exception>
     public void Retire<TState>(TState state, Action<TState> callback, long bytes = 0)
@@ -186,12 +221,18 @@ public sealed class RcuDomain : IDisposable
     /// <exception cref="ThreadInterruptedException">While waiting.</exception>
     public void Barrier() => BarrierAsync().GetAwaiter().GetResult();
 
-    /// <summary><see cref="Barrier"/> without blocking. Its exceptions of kind <see cref="InvalidOperationException"/> are thrown at once, not by the task.</summary>
+    /// <summary><see cref="Barrier()"/>, or gives up when that is cancelled.</summary>
+    /// <param name="cancellation">Ends the waiting, nothing else.</param>
+    /// <exception cref="OperationCanceledException">Cancelled: something may not have been reclaimed yet.</exception>
+    /// <inheritdoc cref="Barrier()" path="/exception"/>
+    public void Barrier(CancellationToken cancellation) => BarrierAsync(cancellation).GetAwaiter().GetResult();
+
+    /// <summary><see cref="Barrier()"/> without blocking. Its exceptions of kind <see cref="InvalidOperationException"/> are thrown at once, not by the task.</summary>
     /// <param name="cancellation">Ends the waiting, nothing else.</param>
     public Task BarrierAsync(CancellationToken cancellation = default)
     {
         DemandNotWaitedFor("Barrier");
-        return WaitUntilReclaimed(cancellation);
+        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : ReachMarker(TellFailures, cancellation);
     }
 
     /// <summary>
@@ -212,20 +253,20 @@ public sealed class RcuDomain : IDisposable
     }
 
     /// <summary>
-    /// Waits until everything retired has been reclaimed, as <see cref="Barrier"/> does, and ends the domain. Sections that are entered afterwards throw. A second call does nothing, unless the
-    /// first one was broken off: then it goes on.
+    /// Waits until everything retired has been reclaimed, as <see cref="Barrier()"/> does, and ends the domain: sections that are entered afterwards throw, and those that were entered before have been left when this returns. A
+    /// second call does nothing, unless the first one was broken off: then it goes on.
     /// </summary>
     /// <remarks>
     /// Where an exception below says so, what was retired still belongs to the domain, whose thread reclaims it as soon as it can, and Dispose may be called again to wait for that.
     /// </remarks>
-    /// <exception cref="InvalidOperationException">This is <see cref="Default"/>, or as for <see cref="Barrier"/>; nothing has changed. Or as the next one, in a mode whose barrier is not membarrier(2).</exception>
+    /// <exception cref="InvalidOperationException">This is <see cref="Default"/>, or as for <see cref="Barrier()"/>; nothing has changed. Or as the next one, in a mode whose barrier is not membarrier(2).</exception>
     /// <exception cref="MembarrierException">The kernel refused the barrier. Not everything has been reclaimed yet.</exception>
     /// <exception cref="OutOfMemoryException">The thread that reclaims could not be started. Not everything has been reclaimed yet.</exception>
     /// <exception cref="ThreadInterruptedException">While waiting. Not everything may have been reclaimed yet.</exception>
-    /// <exception cref="AggregateException">As for <see cref="Barrier"/>; the domain has been disposed of, and everything has been reclaimed.</exception>
+    /// <exception cref="AggregateException">As for <see cref="Barrier()"/>; the domain has been disposed of, and everything has been reclaimed.</exception>
     public void Dispose()
     {
-        if (this == Default)
+        if (_isDefault)
         {
             throw new InvalidOperationException("RcuDomain.Default lives for as long as the process and cannot be disposed of.");
         }
@@ -233,15 +274,17 @@ public sealed class RcuDomain : IDisposable
         if (!_closed)
         {
             DemandNotWaitedFor("Dispose");
-            ReachMarker().GetAwaiter().GetResult(); // if this throws, the domain goes on
+            WaitForMarker(); // if this throws, the domain is as it was
             Close();
         }
 
-        // What was retired between the marker and the end, and what a call that was broken off here has left.
-        while (_reclaimer.PendingCount > 0)
+        // At least once more, with the domain closed: its grace period waits for the readers that have entered since the first began, and for which what they see may have been retired. Then for what was retired between the
+        // marker and the end, and for what a call that was broken off here has left.
+        while (!_readersHaveLeft || _reclaimer.PendingCount > 0)
         {
             DemandNotWaitedFor("Dispose");
-            ReachMarker().GetAwaiter().GetResult();
+            WaitForMarker();
+            _readersHaveLeft = true;
         }
 
         ThrowIfCallbacksFailed();
@@ -251,7 +294,28 @@ public sealed class RcuDomain : IDisposable
     internal void RetireAlways(Retired item) => _reclaimer.Enqueue(item, mayWait: !IsInReadSection);
 
     /// <summary>A slot for the calling thread, which has none.</summary>
-    internal ReaderSlot Register() => _readers.Register(_outside) ?? throw new ObjectDisposedException(nameof(RcuDomain), $"The domain '{Name}' has been disposed of.");
+    internal ReaderSlot Register() => _readers.Register(_identity) ?? throw Disposed();
+
+    internal ObjectDisposedException Disposed() => new(nameof(RcuDomain), $"The domain '{Name}' has been disposed of.");
+
+    /// <summary><see cref="Synchronize()"/> for callers who may be what it waits for.</summary>
+    /// <returns>Whether the grace period is over; otherwise it was not within the limit.</returns>
+    internal bool TrySynchronize(TimeSpan limit)
+    {
+        using var cancellation = new CancellationTokenSource();
+        Task over = SynchronizeAsync(cancellation.Token);
+        using (var steady = new Uninterrupted())
+        {
+            if (!steady.Wait(over, limit))
+            {
+                cancellation.Cancel(); // so that the domain forgets the caller
+                return false;
+            }
+        }
+
+        over.GetAwaiter().GetResult();
+        return true;
+    }
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_closed, this);
 
@@ -261,17 +325,31 @@ public sealed class RcuDomain : IDisposable
         RetireAlways(item);
     }
 
-    private async Task WaitUntilReclaimed(CancellationToken cancellation)
+    private void WaitForMarker() => ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None).GetAwaiter().GetResult();
+
+    private Task ReachMarker(Action<AsyncCaller> reached, CancellationToken cancellation)
     {
-        await ReachMarker().WaitAsync(cancellation).ConfigureAwait(false);
-        ThrowIfCallbacksFailed();
+        var caller = new AsyncCaller(cancellation);
+        _reclaimer.Enqueue(new RetiredMarker(caller, reached));
+        return caller.Task;
     }
 
-    private Task ReachMarker()
+    /// <summary>Tells a caller of the barrier which callbacks have thrown, unless it has given up waiting: then the next one is told.</summary>
+    private void TellFailures(AsyncCaller caller)
     {
-        var marker = new RetiredMarker();
-        _reclaimer.Enqueue(marker);
-        return marker.Reached;
+        using var steady = new Uninterrupted();
+        steady.Enter(_failing);
+        try
+        {
+            if (caller.TryEnd(_failures.Count > 0 ? Failures() : null))
+            {
+                _failures.Clear();
+            }
+        }
+        finally
+        {
+            _failing.Exit();
+        }
     }
 
     private void ThrowIfCallbacksFailed()
@@ -282,7 +360,7 @@ public sealed class RcuDomain : IDisposable
         {
             if (_failures.Count > 0)
             {
-                var failures = new AggregateException($"Callbacks of the domain '{Name}' have thrown. Everything has been reclaimed all the same.", _failures);
+                AggregateException failures = Failures();
                 _failures.Clear();
                 throw failures;
             }
@@ -292,6 +370,8 @@ public sealed class RcuDomain : IDisposable
             _failing.Exit();
         }
     }
+
+    private AggregateException Failures() => new($"Callbacks of the domain '{Name}' have failed. Everything has been reclaimed all the same.", _failures);
 
     private void Report(Exception failure)
     {
@@ -314,6 +394,12 @@ public sealed class RcuDomain : IDisposable
 
     private void Keep(Exception failure)
     {
+        if (_isDefault)
+        {
+            _ = Task.FromException(failure); // unobserved, and so reported by the runtime
+            return;
+        }
+
         // On the thread that reclaims, which a callback may have interrupted.
         using var steady = new Uninterrupted();
         steady.Enter(_failing);
@@ -334,10 +420,8 @@ public sealed class RcuDomain : IDisposable
     {
         _closed = true;
         Volatile.Write(ref _outside, 0);
-        if (_readers.Close())
-        {
-            _number.Dispose();
-        }
+        _readers.Close();
+        _number.Dispose();
     }
 
     private void DemandOutside(string member)
@@ -365,5 +449,44 @@ public sealed class RcuDomain : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         return bytes;
+    }
+
+    /// <summary>At the end of the process: reclaims what waits, if that can be waited for.</summary>
+    /// <returns>Whether anything was waited for and is done.</returns>
+    private bool Flush(TimeSpan limit)
+    {
+        if (_reclaimer.PendingCount == 0 || IsInReadSection || _reclaimer.IsWorker)
+        {
+            return false;
+        }
+
+        using var steady = new Uninterrupted();
+        return steady.Wait(ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None), limit);
+    }
+
+    /// <summary>Apart, so that a fence that cannot be had fails no static constructor, and a constant in compiled code all the same.</summary>
+    private static class DefaultDomain
+    {
+        /// <summary>Null where the fence cannot be had, which is decided once.</summary>
+        public static readonly RcuDomain? Instance = Make();
+
+        /// <summary>Throws what the constructor would.</summary>
+        public static Exception Refusal()
+        {
+            _ = AsymmetricFence.Mode;
+            return new UnreachableException();
+        }
+
+        private static RcuDomain? Make()
+        {
+            if (AsymmetricFence.Decide().Error is not null)
+            {
+                return null;
+            }
+
+            var domain = new RcuDomain(new RcuDomainOptions { Name = "Default RCU" }, AsymmetricFence.Heavy, isDefault: true);
+            ExitFlush.Add(domain.Flush);
+            return domain;
+        }
     }
 }

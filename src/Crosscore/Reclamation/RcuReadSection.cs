@@ -73,11 +73,11 @@ public ref struct RcuReadSection
         _place = null;
     }
 
-    /// <summary>Throws unless this is a section of a domain that has not been left by means of this variable.</summary>
+    /// <summary>Throws unless this is a section of a domain that has not been left, by means of this variable or of a copy.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal readonly void Demand(RcuDomain domain)
     {
-        if (_place is not ReaderSlot slot || slot.Outside != domain.Outside)
+        if (_place is not ReaderSlot slot || slot.Outside != domain.Identity || !ReaderWord.IsInside(slot.Word.Value))
         {
             DemandInner(_place, domain);
         }
@@ -86,14 +86,22 @@ public ref struct RcuReadSection
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void DemandInner(ReaderPlace? place, RcuDomain domain)
     {
-        if (place is not InnerPlace inner || inner.Slot.Outside != domain.Outside)
+        var inner = place as InnerPlace;
+        ReaderSlot? slot = inner?.Slot ?? place as ReaderSlot;
+        if (slot is null || slot.Depth < (inner?.Depth ?? 1))
         {
-            ThrowForeign(place is null);
+            ThrowLeft();
+        }
+
+        if (slot.Outside != domain.Identity)
+        {
+            ThrowForeign();
         }
     }
 
     [DoesNotReturn]
-    private static void ThrowForeign(bool none) => throw new InvalidOperationException(none
-        ? "The read section is default or has been left, so it protects nothing. Enter one with RcuDomain.EnterReadSection()."
-        : "The read section belongs to another domain, so it protects nothing here. Enter one of the domain that was given to the cell.");
+    private static void ThrowLeft() => throw new InvalidOperationException("The read section is default or has been left, so it protects nothing. Enter one with RcuDomain.EnterReadSection().");
+
+    [DoesNotReturn]
+    private static void ThrowForeign() => throw new InvalidOperationException("The read section belongs to another domain, so it protects nothing here. Enter one of the domain that was given to the cell.");
 }

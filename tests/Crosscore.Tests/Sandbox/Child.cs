@@ -38,6 +38,12 @@ internal static class Child
     public const string PatchWithoutSigaction = nameof(PatchWithoutSigaction);
     public const string PatchWithoutMembarrier = nameof(PatchWithoutMembarrier);
     public const string RetireWithoutThreads = nameof(RetireWithoutThreads);
+    public const string WaitOnSmallPool = nameof(WaitOnSmallPool);
+    public const string ReplaceAndEnd = nameof(ReplaceAndEnd);
+    public const string EndWithReaderOfDefault = nameof(EndWithReaderOfDefault);
+    public const string EndInsideOfDefault = nameof(EndInsideOfDefault);
+    public const string EndInCallbackOfDefault = nameof(EndInCallbackOfDefault);
+    public const string UseMissingFence = nameof(UseMissingFence);
     public const string OrderReclamation = nameof(OrderReclamation);
     public const string StressReclamation = nameof(StressReclamation);
 
@@ -124,6 +130,24 @@ internal static class Child
                 return 0;
             case RetireWithoutThreads:
                 RcuHazards.RetireWithoutThreads();
+                return 0;
+            case WaitOnSmallPool:
+                RcuHazards.WaitOnSmallPool();
+                return 0;
+            case ReplaceAndEnd:
+                RcuHazards.ReplaceAndEnd();
+                return 0;
+            case EndWithReaderOfDefault:
+                RcuHazards.EndWithReaderOfDefault();
+                return 0;
+            case EndInsideOfDefault:
+                RcuHazards.EndInsideOfDefault();
+                return 0;
+            case EndInCallbackOfDefault:
+                RcuHazards.EndInCallbackOfDefault();
+                return 0;
+            case UseMissingFence:
+                RcuHazards.UseMissingFence();
                 return 0;
             case OrderReclamation:
                 ReclamationModeTests.RunOrders();

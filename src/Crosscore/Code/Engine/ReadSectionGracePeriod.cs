@@ -20,4 +20,7 @@ internal sealed class ReadSectionGracePeriod(RcuDomain domain) : IGracePeriod
             domain.Synchronize();
         }
     }
+
+    /// <summary>Whether the caller is inside of a section that crosses an await cannot be known.</summary>
+    public bool Wait(long moment, TimeSpan limit) => HasPassed(moment) || domain.TrySynchronize(limit);
 }

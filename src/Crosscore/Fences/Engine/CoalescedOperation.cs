@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 
 namespace Crosscore;
@@ -7,7 +8,12 @@ namespace Crosscore;
 /// too late for that run, because it may already be past the moment that counts, and gathers for the next one. When a run ends, one of those gathered is appointed to run the next;
 /// everybody who asks until the appointed one has begun is served by that run too.
 /// </summary>
-internal sealed class CoalescedOperation(Action operation)
+/// <remarks>
+/// A run has two halves: it begins, and is over when <paramref name="isOver"/> says so. Callers who block wait for that on their own threads; a run of callers who do not is left to <see cref="SharedThread"/>.
+/// </remarks>
+/// <param name="begin">The first half, or all of it. Whatever it throws ends the run.</param>
+/// <param name="isOver">Whether a run that has begun is over; told whether the wait is long already. Neither waits nor throws. Null: as soon as it has begun.</param>
+internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver = null)
 {
     private const int CrowdLasts = 8;
     private const int MostYields = 32;
@@ -34,7 +40,7 @@ internal sealed class CoalescedOperation(Action operation)
     {
         _ = Interlocked.Increment(ref _asked);
         _ = Interlocked.Increment(ref _run);
-        operation();
+        begin();
     }
 
     /// <summary>Returns when the operation has been run from beginning to end after this call began; throws what that run threw. A full fence on entry and on return.</summary>
@@ -76,15 +82,31 @@ internal sealed class CoalescedOperation(Action operation)
         Interlocked.MemoryBarrier();
     }
 
-    /// <summary><see cref="Pass"/> without blocking the caller: a thread of the pool runs what nobody else does, and is held by it for as long as it takes.</summary>
-    public Task PassAsync()
+    /// <summary><see cref="Pass"/> without blocking the caller: <see cref="SharedThread"/> runs what no blocking caller does.</summary>
+    /// <param name="cancellation">Ends the waiting, not the run.</param>
+    public Task PassAsync(CancellationToken cancellation = default)
+    {
+        var caller = new AsyncCaller(cancellation, Forget);
+        Ask(caller);
+        return caller.Task;
+    }
+
+    /// <summary>Sees to it that there is a run which begins after this call. If it fails, no caller is told.</summary>
+    public void Ask() => Ask(null);
+
+    private void Ask(AsyncCaller? caller)
     {
         Interlocked.MemoryBarrier(); // as in Pass
         using var steady = new Uninterrupted();
         steady.Enter(_gate);
         _asked++;
         Batch batch = _gathering;
-        Task served = batch.Served;
+        batch.IsAsked = true;
+        if (caller is not null)
+        {
+            caller.Node = batch.AsyncCallers.AddLast(caller);
+        }
+
         bool first = !_engaged;
         _engaged = true;
         _gate.Exit();
@@ -93,8 +115,18 @@ internal sealed class CoalescedOperation(Action operation)
         {
             Appoint(batch, waiting: 0);
         }
+    }
 
-        return served;
+    private void Forget(AsyncCaller caller)
+    {
+        using var steady = new Uninterrupted();
+        steady.Enter(_gate);
+        if (caller.Node is { List: { } list } node)
+        {
+            list.Remove(node);
+        }
+
+        _gate.Exit();
     }
 
     /// <summary>Whether other threads have called lately, so that it is worth looking whether some are about to. Under the gate.</summary>
@@ -124,61 +156,148 @@ internal sealed class CoalescedOperation(Action operation)
 
     private void Lead(Batch? batch)
     {
-        using var steady = new Uninterrupted();
-        if (batch is not null)
+        ExceptionDispatchInfo? failure = Begin(batch);
+        if (failure is null)
         {
-            // From here on those who ask are too late for this run.
-            steady.Enter(_gate);
-            _gathering = new Batch();
-            _gate.Exit();
+            using var patience = new Patience();
+            while (!IsOver(patience.IsLong))
+            {
+                patience.Pause();
+            }
         }
 
-        ExceptionDispatchInfo? failure = null;
-        try
-        {
-            operation();
-        }
-        catch (Exception exception)
-        {
-            failure = ExceptionDispatchInfo.Capture(exception);
-        }
-
-        steady.Enter(_gate);
-        _run++;
-        Batch next = _gathering;
-        int waiting = next.Waiting;
-        _engaged = waiting > 0 || next.IsAwaited;
-        bool more = _engaged;
-        _gate.Exit();
-
-        batch?.Serve(failure);
-        if (more)
-        {
-            Appoint(next, waiting);
-        }
-
+        Finish(batch, failure);
         if (batch is null)
         {
             failure?.Throw();
         }
     }
 
-    /// <summary>The thread of the pool is in addition to those who wait: whichever comes first claims the run.</summary>
+    /// <summary>From here on those who ask are too late for the run that is about to begin.</summary>
+    private void CloseGathering()
+    {
+        using var steady = new Uninterrupted();
+        steady.Enter(_gate);
+        _gathering = new Batch();
+        _gate.Exit();
+    }
+
+    private bool IsOver(bool isLong) => isOver is null || isOver(isLong);
+
+    /// <summary>Returns what it threw.</summary>
+    private ExceptionDispatchInfo? Begin(Batch? batch)
+    {
+        if (batch is not null)
+        {
+            CloseGathering();
+        }
+
+        try
+        {
+            begin();
+            return null;
+        }
+        catch (Exception exception)
+        {
+            return ExceptionDispatchInfo.Capture(exception);
+        }
+    }
+
+    private void Finish(Batch? batch, ExceptionDispatchInfo? failure)
+    {
+        using var steady = new Uninterrupted();
+        AsyncCaller[] callers = [];
+        steady.Enter(_gate);
+        _run++;
+        Batch next = _gathering;
+        int waiting = next.Waiting;
+        bool more = waiting > 0 || next.IsAsked;
+        _engaged = more;
+        if (batch is { IsAsked: true })
+        {
+            callers = [.. batch.AsyncCallers];
+            batch.AsyncCallers.Clear();
+        }
+
+        _gate.Exit();
+
+        batch?.Serve(failure);
+        foreach (AsyncCaller caller in callers)
+        {
+            _ = caller.TryEnd(failure?.SourceException);
+        }
+
+        if (more)
+        {
+            Appoint(next, waiting);
+        }
+    }
+
+    /// <summary>The shared thread is in addition to those who wait: whichever comes first claims the run.</summary>
     private void Appoint(Batch batch, int waiting)
     {
         batch.Appoint();
-        if (waiting == 0)
+        if (waiting > 0)
         {
-            _ = ThreadPool.UnsafeQueueUserWorkItem(
-                static work =>
+            return;
+        }
+
+        try
+        {
+            SharedThread.Add(new SteppedRun(this, batch));
+        }
+        catch (OutOfMemoryException obstacle)
+        {
+            // No thread to run it. A caller who blocks may have come and claimed it; otherwise it fails for those who asked.
+            if (batch.TryClaim())
+            {
+                CloseGathering();
+                Finish(batch, ExceptionDispatchInfo.Capture(obstacle));
+            }
+        }
+    }
+
+    /// <summary>A run on the shared thread, which has others to wait for.</summary>
+    private sealed class SteppedRun(CoalescedOperation operation, Batch batch) : IStepped
+    {
+        // Readers are mostly gone within a microsecond. Afterwards it is asked at longer and longer intervals: 1 ms, and never later than by 1/64 of the time that it has lasted, nor by 50 ms.
+        private const int LooksAtOnce = 100;
+        private const int LongestPause = 50;
+        private const int AgeToPause = 64;
+
+        private int _looks;
+        private long _beganAt; // 0 before
+
+        public int Step()
+        {
+            if (_beganAt == 0)
+            {
+                if (!batch.TryClaim())
                 {
-                    if (work.batch.TryClaim())
-                    {
-                        work.self.Lead(work.batch);
-                    }
-                },
-                (self: this, batch),
-                preferLocal: false);
+                    return SharedThread.Done; // a caller who blocks was first
+                }
+
+                _beganAt = Stopwatch.GetTimestamp();
+                if (operation.Begin(batch) is { } failure)
+                {
+                    operation.Finish(batch, failure);
+                    return SharedThread.Done;
+                }
+            }
+
+            if (operation.IsOver(isLong: _looks == LooksAtOnce))
+            {
+                operation.Finish(batch, null);
+                return SharedThread.Done;
+            }
+
+            if (_looks < LooksAtOnce)
+            {
+                _looks++;
+                return 0;
+            }
+
+            return (int)Math.Clamp(Stopwatch.GetElapsedTime(_beganAt).TotalMilliseconds / AgeToPause, 1, LongestPause);
         }
     }
 
@@ -195,16 +314,15 @@ internal sealed class CoalescedOperation(Action operation)
 
         private int _state;
         private ExceptionDispatchInfo? _failure; // written before Done
-        private TaskCompletionSource? _served;
 
         /// <summary>Threads that wait; written under the gate.</summary>
         public int Waiting;
 
-        /// <summary>Whether somebody has asked for <see cref="Served"/>; kept under the gate.</summary>
-        public bool IsAwaited => _served is not null;
+        /// <summary>Whether a caller who does not wait here has asked; kept under the gate.</summary>
+        public bool IsAsked;
 
-        /// <summary>Created under the gate.</summary>
-        public Task Served => (_served ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        /// <summary>Kept under the gate.</summary>
+        public LinkedList<AsyncCaller> AsyncCallers => field ??= [];
 
         public bool TryClaim() => Volatile.Read(ref _state) == Appointed && Interlocked.CompareExchange(ref _state, Claimed, Appointed) == Appointed;
 
@@ -269,17 +387,6 @@ internal sealed class CoalescedOperation(Action operation)
             Volatile.Write(ref _state, Done);
             Monitor.PulseAll(this);
             Monitor.Exit(this);
-            if (failure is null)
-            {
-                _served?.SetResult();
-            }
-            else if (_served is not null)
-            {
-                _served.SetException(failure.SourceException);
-
-                // Some of those who share the task drop it: they poll, or have given up waiting. That is no exception that nobody has noticed (TaskScheduler.UnobservedTaskException).
-                _ = _served.Task.Exception;
-            }
         }
 
         public void ThrowIfFailed()

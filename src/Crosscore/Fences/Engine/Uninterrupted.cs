@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Crosscore;
 
 /// <summary>
@@ -82,6 +84,36 @@ internal ref struct Uninterrupted
         {
             _interrupted = true;
         }
+    }
+
+    /// <summary>Waits until a task is over, whatever its end, but at most so long.</summary>
+    /// <returns>Whether it is over.</returns>
+    public bool Wait(Task task, TimeSpan limit)
+    {
+        long began = Stopwatch.GetTimestamp();
+        while (!task.IsCompleted)
+        {
+            TimeSpan left = limit == Timeout.InfiniteTimeSpan ? limit : limit - Stopwatch.GetElapsedTime(began);
+            if (left < TimeSpan.Zero && left != Timeout.InfiniteTimeSpan)
+            {
+                return false;
+            }
+
+            try
+            {
+                _ = task.Wait(left);
+            }
+            catch (ThreadInterruptedException)
+            {
+                _interrupted = true;
+            }
+            catch (AggregateException) when (task.IsCompleted)
+            {
+                // The task's own failure or cancellation, which the caller takes from it.
+            }
+        }
+
+        return true;
     }
 
     /// <summary>An interruption reached the caller in some other way, and is to be given back like these.</summary>

@@ -59,39 +59,8 @@ internal sealed class AsyncSections
         stripe.Gate.Exit();
     }
 
-    public void Wait(long gracePeriod)
-    {
-        Patience patience = default;
-        while (AnyHoldsUp(gracePeriod))
-        {
-            patience.Pause();
-        }
-    }
-
-    public void CollectHolders(long gracePeriod, List<RcuAsyncReadSection> holders)
-    {
-        using var steady = new Uninterrupted();
-        foreach (Stripe stripe in _stripes)
-        {
-            steady.Enter(stripe.Gate);
-            try
-            {
-                for (RcuAsyncReadSection? section = stripe.First; section is not null; section = section.Next)
-                {
-                    if (ReaderWord.HoldsUp(section.Word, gracePeriod))
-                    {
-                        holders.Add(section);
-                    }
-                }
-            }
-            finally
-            {
-                stripe.Gate.Exit();
-            }
-        }
-    }
-
-    private bool AnyHoldsUp(long gracePeriod)
+    /// <summary>Whether a grace period must wait for any of them.</summary>
+    public bool AnyHoldsUp(long gracePeriod)
     {
         // Pairs with the exchange in Enter: the heavy fence of the grace period stands between what was done before it and this read. A section that is missed here sees what was done before.
         if (!Volatile.Read(ref _used))
@@ -117,6 +86,29 @@ internal sealed class AsyncSections
         }
 
         return false;
+    }
+
+    public void CollectHolders(long gracePeriod, List<RcuAsyncReadSection> holders)
+    {
+        using var steady = new Uninterrupted();
+        foreach (Stripe stripe in _stripes)
+        {
+            steady.Enter(stripe.Gate);
+            try
+            {
+                for (RcuAsyncReadSection? section = stripe.First; section is not null; section = section.Next)
+                {
+                    if (ReaderWord.HoldsUp(section.Word, gracePeriod))
+                    {
+                        holders.Add(section);
+                    }
+                }
+            }
+            finally
+            {
+                stripe.Gate.Exit();
+            }
+        }
     }
 
     /// <summary>A list and its lock. Two cache lines lie before and behind: lists of different processors are written by different processors, and the lock is an object of its own that lies behind its list and before the next.</summary>

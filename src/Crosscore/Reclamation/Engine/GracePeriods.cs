@@ -37,7 +37,7 @@ internal sealed class GracePeriods
         _readers = readers;
         _heavy = heavy;
         _asyncSections = asyncSections;
-        _shared = new CoalescedOperation(RunOne);
+        _shared = new CoalescedOperation(Begin, IsOver);
         _domain.Entry = ReaderWord.Entry(0);
     }
 
@@ -56,7 +56,7 @@ internal sealed class GracePeriods
 
     public void Wait() => _shared.Pass();
 
-    public Task WaitAsync() => _shared.PassAsync();
+    public Task WaitAsync(CancellationToken cancellation = default) => _shared.PassAsync(cancellation);
 
     /// <summary>The number of the first grace period that begins after now, and sees to it that it does.</summary>
     public long Request()
@@ -65,7 +65,7 @@ internal sealed class GracePeriods
         // is that grace period or a later one. Shown by litmus/reclamation/Rcu.Cookie and its control Rcu.Cookie.NoFence.
         Interlocked.MemoryBarrier();
         long number = Volatile.Read(ref _begun) + 1;
-        _ = _shared.PassAsync();
+        _shared.Ask();
         return number;
     }
 
@@ -79,7 +79,7 @@ internal sealed class GracePeriods
 
         if (!_shared.IsEngaged)
         {
-            _ = _shared.PassAsync();
+            _shared.Ask();
         }
 
         return false;
@@ -96,61 +96,59 @@ internal sealed class GracePeriods
         }
     }
 
-    private void RunOne()
+    private void Begin()
     {
         long number = _begun + 1;
         Volatile.Write(ref _beganAt, Stopwatch.GetTimestamp());
         Volatile.Write(ref _running, number);
         try
         {
-            Run(number);
+            Volatile.Write(ref _begun, number);
+            Volatile.Write(ref _domain.Entry, ReaderWord.Entry(number));
+
+            // Pairs with Light in RcuReadSection.Enter. A reader whose word we miss below stores it after this barrier, so what it reads then is what was written before the grace period: it
+            // cannot have the old. One that we see inside either has number n, and read it after we wrote it, so the same holds; or it has an older one, and we wait.
+            // Without this fence: litmus/reclamation/Rcu.NoHeavyFence, and RcuLitmusTests with the fence of the domain taken away.
+            _heavy();
+
+            _readers.CollectHolders(number, _holders);
         }
-        finally
+        catch
         {
-            // Also when the barrier was refused: then nobody is waited for. Those left over from this grace period may be outside when the next one begins.
-            _holders.Clear();
-            Volatile.Write(ref _running, 0);
+            // The barrier was refused: then no reader is waited for. Those left over from this grace period may be outside when the next one begins.
+            End();
+            throw;
         }
     }
 
-    private void Run(long number)
+    /// <summary>Whether all readers have left that the grace period which has begun waits for; if so, it is over.</summary>
+    private bool IsOver(bool isLong)
     {
-        Volatile.Write(ref _begun, number);
-        Volatile.Write(ref _domain.Entry, ReaderWord.Entry(number));
+        long number = _running;
+        for (int i = _holders.Count - 1; i >= 0; i--)
+        {
+            ReaderSlot slot = _holders[i];
 
-        // Pairs with Light in RcuReadSection.Enter. A reader whose word we miss below stores it after this barrier, so what it reads then is what was written before the grace period: it
-        // cannot have the old. One that we see inside either has number n, and read it after we wrote it, so the same holds; or it has an older one, and we wait.
-        // Without this fence: litmus/reclamation/Rcu.NoHeavyFence, and RcuLitmusTests with the fence of the domain taken away.
-        _heavy();
+            // Acquire; pairs with the release in RcuReadSection.Dispose: what the reader did inside comes before what follows the grace period.
+            if (!ReaderWord.HoldsUp(Volatile.Read(ref slot.Word.Value), number) || (isLong && !slot.Owner.IsAlive))
+            {
+                _holders.RemoveAt(i);
+            }
+        }
 
-        _readers.CollectHolders(number, _holders);
-        WaitForThreads(number);
-        _asyncSections.Wait(number);
+        if (_holders.Count > 0 || _asyncSections.AnyHoldsUp(number))
+        {
+            return false;
+        }
+
         Volatile.Write(ref _completed, number);
+        End();
+        return true;
     }
 
-    private void WaitForThreads(long number)
+    private void End()
     {
-        Patience patience = default;
-        while (true)
-        {
-            for (int i = _holders.Count - 1; i >= 0; i--)
-            {
-                ReaderSlot slot = _holders[i];
-
-                // Acquire; pairs with the release in RcuReadSection.Dispose: what the reader did inside comes before what follows the grace period.
-                if (!ReaderWord.HoldsUp(Volatile.Read(ref slot.Word.Value), number) || (patience.IsLong && !slot.Owner.IsAlive))
-                {
-                    _holders.RemoveAt(i);
-                }
-            }
-
-            if (_holders.Count == 0)
-            {
-                return;
-            }
-
-            patience.Pause();
-        }
+        _holders.Clear();
+        Volatile.Write(ref _running, 0);
     }
 }

@@ -15,7 +15,7 @@ internal static class HazardWait
 
         close();
         List<Exception>? failures = null;
-        Patience patience = default;
+        using var patience = new Patience();
         while (list.Count > 0 && list.TryScan(onlyIfDue: false, ref failures))
         {
             if (list.Count > 0)

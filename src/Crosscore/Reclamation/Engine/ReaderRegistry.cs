@@ -96,16 +96,25 @@ internal sealed class ReaderRegistry
         }
     }
 
-    /// <summary>Registers nobody any more, and forgets all; returns false if that was done before.</summary>
-    public bool Close()
+    /// <summary>
+    /// Registers no thread any more. The slots stay: readers may be inside, and one that looked before the domain was closed may yet enter, and whatever is retired afterwards has to wait for them.
+    /// </summary>
+    public void Close()
     {
         using var steady = new Uninterrupted();
         steady.Enter(_gate);
-        bool first = !_closed;
         _closed = true;
-        _slots.Clear();
         _gate.Exit();
-        return first;
+    }
+
+    /// <summary>The slot of the calling thread, found the long way, or null.</summary>
+    public ReaderSlot? Find()
+    {
+        using var steady = new Uninterrupted();
+        steady.Enter(_gate);
+        ReaderSlot? found = _slots.Find(slot => slot.Owner == Thread.CurrentThread);
+        _gate.Exit();
+        return found;
     }
 
     private bool IsDead(ReaderSlot slot)

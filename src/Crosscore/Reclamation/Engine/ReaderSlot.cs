@@ -32,6 +32,24 @@ internal sealed class ReaderSlot(long outside, Thread owner) : ReaderPlace(outsi
         return Innermost = inner;
     }
 
+    /// <summary>How many sections the thread is inside of. The owner's.</summary>
+    public int Depth => (int)(Word.Value & ReaderWord.DepthMask);
+
+    /// <summary>Leaves the newest sections, whose variables are gone, until the thread is so deep. The owner's.</summary>
+    /// <returns>Whether there were any.</returns>
+    public bool LeaveTo(int depth)
+    {
+        bool any = Depth > depth;
+        while (Depth > depth)
+        {
+            // Release, as in RcuReadSection.Dispose.
+            Volatile.Write(ref Word.Value, Innermost is null ? Outside : Word.Value - 1);
+            Innermost = Innermost?.Outer;
+        }
+
+        return any;
+    }
+
     private InnerPlace AddPlace(InnerPlace? outer, int depth)
     {
         var inner = new InnerPlace(this, outer, depth);

@@ -38,18 +38,37 @@ internal static class ReaderTable
 
     /// <summary>The slot of this thread in a domain; it gets one if it has none.</summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
-    public static ReaderSlot FindOrRegister(RcuDomain domain) => Find(domain) ?? Register(domain);
+    public static ReaderSlot FindOrRegister(RcuDomain domain) => domain.Outside == 0 ? throw domain.Disposed() : Find(domain) ?? Register(domain);
 
-    /// <summary>The slot of this thread in a domain, or null where it has none or the domain has been disposed of.</summary>
+    /// <summary>
+    /// The slot of this thread in a domain, or null where it has none. In a domain that has been disposed of, maybe null although it has one: its place in the table may be another domain's.
+    /// </summary>
     public static ReaderSlot? Find(RcuDomain domain)
     {
-        if (t_last is { } last && last.Outside == domain.Outside)
+        if (t_last is { } last && last.Outside == domain.Identity)
         {
             return last;
         }
 
         ReaderSlot?[] slots = t_slots ?? [];
-        return (uint)domain.Number < (uint)slots.Length && slots[domain.Number] is { } slot && slot.Outside == domain.Outside ? t_last = slot : null;
+        return (uint)domain.Number < (uint)slots.Length && slots[domain.Number] is { } slot && slot.Outside == domain.Identity ? t_last = slot : null;
+    }
+
+    /// <summary>Leaves sections of this thread, whose variables must be gone.</summary>
+    /// <param name="ofThread">Those of all domains; otherwise of the one that was used last.</param>
+    /// <returns>Whether there were any.</returns>
+    public static bool LeaveOpenSections(bool ofThread)
+    {
+        bool any = t_last is { } last && last.LeaveTo(0);
+        if (ofThread)
+        {
+            foreach (ReaderSlot? slot in t_slots ?? [])
+            {
+                any |= slot is not null && slot.LeaveTo(0);
+            }
+        }
+
+        return any;
     }
 
     private static ReaderSlot Register(RcuDomain domain)

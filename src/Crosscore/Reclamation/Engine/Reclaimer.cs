@@ -6,19 +6,20 @@ namespace Crosscore.Reclamation;
 /// What was retired in a domain, and the thread that reclaims it: it gathers a batch, waits for a grace period, calls the callbacks in the order of retiring, and goes when nothing has
 /// come for a while. Callbacks run on this thread alone: never on one that retires, which may hold locks or be inside of a section (facebook/folly#2010), and never on a finaliser's.
 /// </summary>
-internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeriods, Action<Exception> report)
+internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeriods, Action<Exception> report) : IStepped
 {
     private const int Idle = 2_000;    // milliseconds without work after which the thread goes
-    private const int RetryDelay = 50; // milliseconds after a barrier that was refused
+    private const int RetryDelay = 50; // milliseconds after a barrier or a thread that was refused
 
-    private readonly object _signal = new(); // guards _worker and _urgent
+    private readonly object _signal = new(); // guards the next three
     private readonly object _room = new();   // pulsed when items have been reclaimed
     private Retired? _newest;                // a stack; the worker takes all of it and turns it round
     private Thread? _worker;
+    private bool _isStartAsked;              // the shared thread is to start it
     private bool _urgent;
     private long _retired;
     private long _reclaimed;
-    private long _pendingBytes;
+    private ByteSum _pendingBytes;
     private long _overruns;
     private int _waitingForRoom;
 
@@ -37,20 +38,24 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         }
     }
 
-    public long PendingBytes => Volatile.Read(ref _pendingBytes);
+    public long PendingBytes => _pendingBytes.Value;
 
     public long Overruns => Volatile.Read(ref _overruns);
 
     /// <summary>Whether the caller runs in a callback.</summary>
     public bool IsWorker => Volatile.Read(ref _worker) == Thread.CurrentThread;
 
-    /// <summary>Once it is linked in, the item is the domain's: nothing is thrown, also where the thread cannot be started now. The next call tries that again.</summary>
+    /// <summary>
+    /// Once it is linked in, the item is the domain's: nothing is thrown, also where the thread cannot be started now; that is tried again. Where there is no thread, the shared one is asked to start it, because the
+    /// start of a thread takes a hundred times as long as all the rest.
+    /// </summary>
     public void Enqueue(Retired item, bool mayWait)
     {
         long count = Interlocked.Increment(ref _retired) - Volatile.Read(ref _reclaimed);
-        long bytes = Interlocked.Add(ref _pendingBytes, item.Bytes);
-        bool batchIsFull = count % options.BatchCount == 0 || bytes / options.BatchBytes != (bytes - item.Bytes) / options.BatchBytes;
-        _ = Push(item, urgent: batchIsFull);
+        _pendingBytes.Add(item.Bytes);
+        long bytes = _pendingBytes.Value;
+        bool batchIsFull = count % options.BatchCount == 0 || bytes == long.MaxValue || bytes / options.BatchBytes != (bytes - item.Bytes) / options.BatchBytes;
+        _ = Push(item, urgent: batchIsFull, startHere: false);
         if (IsFull(count, bytes))
         {
             WaitForRoom(mayWait);
@@ -60,7 +65,7 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     /// <summary>Not an item: it is not counted, nor ever refused, and what stands before it does not wait for a full batch.</summary>
     public void Enqueue(RetiredMarker marker)
     {
-        if (Push(marker, urgent: true) is { } obstacle)
+        if (Push(marker, urgent: true, startHere: true) is { } obstacle)
         {
             marker.Stalled(obstacle);
         }
@@ -69,7 +74,7 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     private bool IsFull(long count, long bytes) => count >= options.LimitCount || bytes >= options.LimitBytes;
 
     /// <summary>Returns why the thread does not run, or null.</summary>
-    private Exception? Push(Retired item, bool urgent)
+    private Exception? Push(Retired item, bool urgent, bool startHere)
     {
         // Interlocked, so a full fence: what the caller unlinked is unlinked before the worker can find the item and begin a grace period for it.
         Retired? newest = Volatile.Read(ref _newest);
@@ -86,43 +91,124 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         }
 
         // There is no thread although the item is not the first one: it could not be started for those before it.
-        return urgent || newest is null || Volatile.Read(ref _worker) is null ? Wake(urgent) : null;
+        return urgent || newest is null || Volatile.Read(ref _worker) is null ? Wake(urgent, startHere) : null;
     }
 
     /// <summary>Returns why the thread does not run, or null.</summary>
-    private Exception? Wake(bool urgent)
+    /// <param name="urgent">Do not wait for more items.</param>
+    /// <param name="startHere">The caller waits anyway, so it starts the thread itself and learns at once whether that can be done.</param>
+    private Exception? Wake(bool urgent, bool startHere)
     {
+        Thread? worker = null;
         using var steady = new Uninterrupted();
         steady.Enter(_signal);
         try
         {
             _urgent |= urgent;
-            if (_worker is null)
+            if (_worker is not null)
             {
-                var worker = new Thread(Work) { IsBackground = true, Name = $"{options.Name} reclaimer" };
-                worker.UnsafeStart(); // waits for the lock, and so finds itself in _worker
-                _worker = worker;
+                Monitor.Pulse(_signal);
+                return null;
+            }
+
+            if (startHere)
+            {
+                worker = NewWorker();
+            }
+            else if (_isStartAsked)
+            {
+                return null;
             }
             else
             {
-                Monitor.Pulse(_signal);
+                _isStartAsked = true;
             }
-
-            return null;
-        }
-        catch (Exception obstacle) when (obstacle is OutOfMemoryException or ThreadStartException)
-        {
-            return obstacle;
         }
         finally
         {
             Monitor.Exit(_signal);
         }
+
+        return worker is null ? AskForStart() : Start(worker);
+    }
+
+    /// <summary>Under the lock. Started without it, so that no other thread that retires waits for that.</summary>
+    private Thread NewWorker() => _worker = new Thread(Work) { IsBackground = true, Name = $"{options.Name} reclaimer" };
+
+    /// <summary>Returns why the thread does not run, or null.</summary>
+    private Exception? Start(Thread worker)
+    {
+        try
+        {
+            worker.UnsafeStart();
+            return null;
+        }
+        catch (Exception obstacle) when (obstacle is OutOfMemoryException or ThreadStartException)
+        {
+            using var steady = new Uninterrupted();
+            steady.Enter(_signal);
+            try
+            {
+                // Those that came meanwhile relied on it. No thread takes anything out here, so the queue can be walked.
+                for (Retired? item = Volatile.Read(ref _newest); item is not null; item = item.Next)
+                {
+                    item.Stalled(obstacle);
+                }
+
+                _worker = null;
+            }
+            finally
+            {
+                Monitor.Exit(_signal);
+            }
+
+            return obstacle;
+        }
+    }
+
+    private OutOfMemoryException? AskForStart()
+    {
+        try
+        {
+            SharedThread.Add(this);
+            return null;
+        }
+        catch (OutOfMemoryException obstacle)
+        {
+            using var steady = new Uninterrupted();
+            steady.Enter(_signal);
+            _isStartAsked = false;
+            Monitor.Exit(_signal);
+            return obstacle;
+        }
+    }
+
+    /// <summary>On the shared thread: starts the thread of the domain, now or later.</summary>
+    int IStepped.Step()
+    {
+        Thread? worker = null;
+        using var steady = new Uninterrupted();
+        steady.Enter(_signal);
+        if (_worker is null)
+        {
+            worker = NewWorker();
+        }
+
+        Monitor.Exit(_signal);
+        if (worker is not null && Start(worker) is not null)
+        {
+            return RetryDelay;
+        }
+
+        steady.Enter(_signal);
+        _isStartAsked = false;
+        Monitor.Exit(_signal);
+        return SharedThread.Done;
     }
 
     private void WaitForRoom(bool mayWait)
     {
-        if (Wake(urgent: true) is not null || !mayWait || IsWorker)
+        if (Wake(urgent: true, startHere: false) is not null || !mayWait || IsWorker)
         {
             _ = Interlocked.Increment(ref _overruns);
             return;
@@ -162,7 +248,7 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         while (Gather())
         {
             Retired? oldest = TakeAll();
-            WaitForGracePeriod(oldest!); // nobody else takes anything out, so what Gather has seen is there
+            WaitForGracePeriod(oldest!); // no other thread takes anything out, so what Gather has seen is there
             while (oldest is not null)
             {
                 Retired item = oldest;
@@ -170,6 +256,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
                 item.Next = null;
                 Reclaim(item);
             }
+
+            LeaveWhatCallbacksLeftOpen(ofThread: true);
         }
     }
 
@@ -255,6 +343,11 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
 
     private void Reclaim(Retired item)
     {
+        if (item is RetiredMarker)
+        {
+            LeaveWhatCallbacksLeftOpen(ofThread: true); // so that who waits for the marker is told
+        }
+
         try
         {
             item.Reclaim();
@@ -264,12 +357,13 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             report(failure);
         }
 
+        LeaveWhatCallbacksLeftOpen(ofThread: false);
         if (item is RetiredMarker)
         {
             return;
         }
 
-        _ = Interlocked.Add(ref _pendingBytes, -item.Bytes);
+        _pendingBytes.Subtract(item.Bytes);
         _ = Interlocked.Increment(ref _reclaimed);
         if (Volatile.Read(ref _waitingForRoom) != 0 && !IsFull(PendingCount, PendingBytes))
         {
@@ -277,6 +371,20 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             steady.Enter(_room);
             Monitor.PulseAll(_room);
             Monitor.Exit(_room);
+        }
+    }
+
+    /// <summary>
+    /// A section that a callback did not leave would hold up every later grace period of its domain, for as long as this thread lives. It lived on the callback's stack, so nothing can use it any more.
+    /// After each callback the domain that was read last is looked at, which is nearly always enough; before a marker and after each batch all of them.
+    /// </summary>
+    private void LeaveWhatCallbacksLeftOpen(bool ofThread)
+    {
+        if (ReaderTable.LeaveOpenSections(ofThread))
+        {
+            report(new InvalidOperationException(
+                $"A callback of the domain '{options.Name}' left a read section open; it has been left for it. What it read there may be reclaimed from now on. Sections end where they were entered; use 'using'."));
+            _ = ReaderTable.LeaveOpenSections(ofThread); // of the one who was told
         }
     }
 }

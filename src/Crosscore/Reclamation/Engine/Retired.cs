@@ -26,18 +26,12 @@ internal sealed class RetiredDisposable(IDisposable item, long bytes) : Retired(
     public override void Reclaim() => item.Dispose();
 }
 
-/// <summary>Stands in the queue behind all that was retired before it: see <see cref="RcuDomain.Barrier"/>.</summary>
-internal sealed class RetiredMarker() : Retired(0)
+/// <summary>Stands in the queue behind all that was retired before it: see <see cref="RcuDomain.Barrier()"/>.</summary>
+/// <param name="caller">Who waits for it.</param>
+/// <param name="reached">Tells the caller.</param>
+internal sealed class RetiredMarker(AsyncCaller caller, Action<AsyncCaller> reached) : Retired(0)
 {
-    private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    public override void Reclaim() => reached(caller);
 
-    public Task Reached => _reached.Task;
-
-    public override void Reclaim() => _reached.TrySetResult();
-
-    public override void Stalled(Exception reason)
-    {
-        _ = _reached.TrySetException(reason);
-        _ = _reached.Task.Exception; // who waits gets it; who has given up waiting leaves no exception behind that nobody has noticed
-    }
+    public override void Stalled(Exception reason) => _ = caller.TryEnd(reason);
 }
