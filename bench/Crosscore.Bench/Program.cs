@@ -21,6 +21,8 @@ var sections = new Dictionary<string, Action<string?>>
     ["patches"] = _ => LivePatchBench.Run(),
     ["percpu"] = _ => PerCpuBench.Run(),
     ["reclamation"] = _ => ReclamationBench.Run(),
+    ["pool"] = _ => WaitingBench.RunPool(),
+    ["quiet"] = _ => WaitingBench.RunQuiet(),
     ["hazards"] = _ => HazardBench.Run(),
     ["locks"] = _ => LockBench.Run(),
     ["structures"] = _ => StructureBench.Run(),

@@ -5,7 +5,7 @@ namespace Crosscore.Reclamation;
 /// <param name="Retired">Items ever retired.</param>
 /// <param name="Reclaimed">Items whose callback has been called, those that threw included.</param>
 /// <param name="PendingCount">Items retired and not yet reclaimed.</param>
-/// <param name="PendingBytes">Their bytes, as told to <c>Retire</c>.</param>
+/// <param name="PendingBytes">Their bytes, as told to <c>Retire</c>; <see cref="long.MaxValue"/> if more.</param>
 /// <param name="FailedCallbacks">Callbacks that threw.</param>
 /// <param name="Overruns">Calls of <c>Retire</c> that went on although a limit was reached: inside of a section or a callback, where waiting would never end, or after <see cref="RcuDomainOptions.BackPressureTimeout"/>.</param>
 /// <param name="AbandonedSections">Threads that ended inside of a section.</param>

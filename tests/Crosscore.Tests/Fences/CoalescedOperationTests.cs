@@ -28,7 +28,7 @@ public sealed class CoalescedOperationTests
     }
 
     [Fact]
-    public async Task Callers_who_do_not_block_are_served_by_a_thread_of_the_pool_or_by_one_who_blocks()
+    public async Task Callers_who_do_not_block_are_served_by_the_shared_thread_or_by_one_who_blocks()
     {
         var run = new HeldOperation();
         var shared = new CoalescedOperation(run.Invoke);

@@ -1,3 +1,6 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.Loader;
 using Crosscore.Code;
 using Crosscore.Reclamation;
 using Crosscore.Tests.Raw;
@@ -216,6 +219,33 @@ public sealed class RcuBadDayTests
         ChildResult child = ChildProcess.RunThisProgram(how);
         Assert.True(child.Status == 0, child.Errors);
         Assert.Equal("leaving", child.Text.Trim());
+    }
+
+    [Fact]
+    public void A_plugin_that_used_RCU_and_its_shared_thread_can_be_unloaded()
+    {
+        WeakReference context = UseInPlugin();
+        Background.Until(() =>
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            return !context.IsAlive;
+        });
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static WeakReference UseInPlugin()
+        {
+            var context = new AssemblyLoadContext("plugin", isCollectible: true);
+            Type type = context.LoadFromAssemblyPath(typeof(RcuDomain).Assembly.Location).GetType(typeof(RcuDomain).FullName!)!;
+            object domain = type.GetProperty(nameof(RcuDomain.Default))!.GetValue(null)!;
+            Assert.NotSame(typeof(RcuDomain), domain.GetType());
+            object poll = type.GetMethod(nameof(RcuDomain.StartPoll))!.Invoke(domain, null)!;
+            MethodInfo isOver = type.GetMethod(nameof(RcuDomain.Poll))!;
+            Background.Until(() => (bool)isOver.Invoke(domain, [poll])!);
+            _ = type.GetMethod(nameof(RcuDomain.Retire), [typeof(IDisposable), typeof(long)])!.Invoke(domain, [new MemoryStream(), 0L]);
+            context.Unload(); // reclaims it
+            return new WeakReference(context);
+        }
     }
 
     [Fact]

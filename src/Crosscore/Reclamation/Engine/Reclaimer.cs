@@ -11,11 +11,14 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     private const int Idle = 2_000;    // milliseconds without work after which the thread goes
     private const int RetryDelay = 50; // milliseconds after a barrier or a thread that was refused
 
+    private const int StartDelay = 1;  // milliseconds: the thread that was woken to start another one must not have the processor of the one that retires
+
     private readonly object _signal = new(); // guards the next three
     private readonly object _room = new();   // pulsed when items have been reclaimed
     private Retired? _newest;                // a stack; the worker takes all of it and turns it round
     private Thread? _worker;
     private bool _isStartAsked;              // the shared thread is to start it
+    private bool _isStartDue;                // the shared thread's alone
     private bool _urgent;
     private long _retired;
     private long _reclaimed;
@@ -186,6 +189,12 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     /// <summary>On the shared thread: starts the thread of the domain, now or later.</summary>
     int IStepped.Step()
     {
+        if (!_isStartDue)
+        {
+            _isStartDue = true;
+            return StartDelay;
+        }
+
         Thread? worker = null;
         using var steady = new Uninterrupted();
         steady.Enter(_signal);
@@ -200,6 +209,7 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             return RetryDelay;
         }
 
+        _isStartDue = false;
         steady.Enter(_signal);
         _isStartAsked = false;
         Monitor.Exit(_signal);
@@ -264,10 +274,12 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     /// <summary>Waits for items, and for more of them; returns false when the thread is to end.</summary>
     private bool Gather()
     {
-        using var steady = new Uninterrupted();
+        // Never given back: the thread is the domain's, and an interruption by one callback must not meet the callbacks of the next batch.
+        var steady = new Uninterrupted();
         steady.Enter(_signal);
         try
         {
+            steady.Wait(_signal, 0); // meets one that is due
             long began = Stopwatch.GetTimestamp();
             while (Volatile.Read(ref _newest) is null)
             {
