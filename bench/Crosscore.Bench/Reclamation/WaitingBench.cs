@@ -3,7 +3,9 @@ using Crosscore.Reclamation;
 
 namespace Crosscore.Bench.Reclamation;
 
-/// <summary>What waiting for readers costs those who do not wait: other work of the thread pool, and callers of Retire.</summary>
+/// <summary>
+/// What waiting for readers costs those who do not wait: other work of the thread pool, and callers of Retire.
+/// </summary>
 internal static class WaitingBench
 {
     private const int Domains = 40;
@@ -12,7 +14,9 @@ internal static class WaitingBench
     private const int QuietRounds = 15;
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2.5); // the thread of a domain goes after 2 s
 
-    /// <summary>The latency of an empty task, without grace periods and beside 40 that wait for a reader who stays.</summary>
+    /// <summary>
+    /// The latency of an empty task, without grace periods and beside 40 that wait for a reader who stays.
+    /// </summary>
     public static void RunPool()
     {
         _ = TaskLatency(); // warms up
@@ -27,7 +31,8 @@ internal static class WaitingBench
             beside = Math.Min(beside, TaskLatency());
             if (domains.Zip(polls).Any(pair => pair.First.Poll(pair.Second)))
             {
-                throw new InvalidOperationException("A grace period did not wait for its reader, so nothing was measured.");
+                throw new InvalidOperationException(
+                    "A grace period did not wait for its reader, so nothing was measured.");
             }
 
             Array.ForEach(readers, reader => reader.Dispose());
@@ -35,13 +40,19 @@ internal static class WaitingBench
         }
 
         Array.ForEach(domains, domain => domain.Dispose());
-        var table = new Table($"Task.Run of nothing, us until it is over (median of {Tasks}; smallest of {Rounds} rounds)", "beside", "us", "ratio");
+        var table =
+            new Table($"Task.Run of nothing, us until it is over (median of {Tasks}; smallest of {Rounds} rounds)",
+            "beside", "us", "ratio");
         table.Add("nothing", Table.Number(1e6 * without), "");
-        table.Add($"{Domains} domains whose reader stays, a grace period asked for in each", Table.Number(1e6 * beside), Table.Ratio(beside, without));
+        table.Add($"{Domains} domains whose reader stays, a grace period asked for in each",
+            Table.Number(1e6 * beside), Table.Ratio(beside, without));
         table.Print();
     }
 
-    /// <summary>A call of Retire on a domain that has been quiet for so long that its thread has gone, and on one whose thread waits.</summary>
+    /// <summary>
+    /// A call of Retire on a domain that has been quiet for so long that its thread has gone, and on one whose thread
+    /// waits.
+    /// </summary>
     public static void RunQuiet()
     {
         using var domain = new RcuDomain();
@@ -60,8 +71,10 @@ internal static class WaitingBench
 
         Array.Sort(quiet);
         Array.Sort(busy);
-        var table = new Table($"Retire, us for the caller ({QuietRounds} calls)", "domain", "median", "smallest", "largest");
-        table.Add($"quiet for {Quiet.TotalSeconds} s", Table.Number(quiet[QuietRounds / 2]), Table.Number(quiet[0]), Table.Number(quiet[^1]));
+        var table =
+            new Table($"Retire, us for the caller ({QuietRounds} calls)", "domain", "median", "smallest", "largest");
+        table.Add($"quiet for {Quiet.TotalSeconds} s", Table.Number(quiet[QuietRounds / 2]), Table.Number(quiet[0]),
+            Table.Number(quiet[^1]));
         table.Add("in use", Table.Number(busy[QuietRounds / 2]), Table.Number(busy[0]), Table.Number(busy[^1]));
         table.Print();
     }

@@ -8,8 +8,11 @@ namespace Crosscore.Code;
 /// </summary>
 /// <remarks>
 /// <para>What is retired is unmapped by a later <see cref="Retire"/>, <see cref="Reclaim"/> or <see cref="WaitAndReclaim"/>, or after the next garbage collection, by the finalizer thread, whichever comes first. Not more than
-/// <see cref="MostSegments"/> segments or <see cref="MostBytes"/> bytes wait: then <see cref="Retire"/> waits for a grace period itself. It does not inside of a read section, where that would never end; and because nothing shows whether it
-/// is called inside of one that crosses an await, it waits for a second at most, and does not wait again for the same sections. Then more waits.</para>
+/// <see cref="MostSegments"/> segments or <see cref="MostBytes"/> bytes wait: then <see cref="Retire"/> waits for a
+/// grace period itself. It does not inside of a read section, where that would never end; and because nothing shows
+/// whether it
+/// is called inside of one that crosses an await, it waits for a second at most, and does not wait again for the same
+/// sections. Then more waits.</para>
 /// <para>Any thread may call any member at any time, except from within the code.</para>
 /// </remarks>
 public sealed class CodeReclaimer

@@ -77,7 +77,8 @@ public static class AsymmetricFence
     }
 
     /// <summary>
-    /// <see cref="Heavy"/> for callers that must not block, on a thread of the library's and not of the pool: what the caller did before the call is ordered when the task is completed, for those who await it.
+    /// <see cref="Heavy"/> for callers that must not block, on a thread of the library's and not of the pool: what the
+    /// caller did before the call is ordered when the task is completed, for those who await it.
     /// </summary>
     /// <param name="cancellation">Ends the waiting, not the barrier.</param>
     /// <exception cref="InvalidOperationException">As for <see cref="Heavy"/>.</exception>

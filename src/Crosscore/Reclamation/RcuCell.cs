@@ -20,7 +20,9 @@ public sealed class RcuCell<T> : IDisposable
     /// <param name="domain">Whose sections protect readers; null for <see cref="RcuDomain.Default"/>.</param>
     /// <param name="reclaim">What is done with an old value; null to dispose of it, if it is <see cref="IDisposable"/>.</param>
     /// <param name="size">
-    /// How many bytes a value keeps occupied, for the limits of the domain; null for none. Asked before the value is replaced, maybe more than once, inside of a section of the domain: it may retire, and must not wait for a grace period.
+    /// How many bytes a value keeps occupied, for the limits of the domain; null for none. Asked before the value is
+    /// replaced, maybe more than once, inside of a section of the domain: it may retire, and must not wait for a grace
+    /// period.
     /// </param>
     public RcuCell(T value, RcuDomain? domain = null, Action<T>? reclaim = null, Func<T, long>? size = null)
     {
@@ -71,7 +73,10 @@ public sealed class RcuCell<T> : IDisposable
     }
 
     /// <summary>Puts another value in place of the present one, which is retired. Returns at once, or waits for room at a limit of the domain, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.</summary>
-    /// <remarks>An exception of the function that tells the size comes out before anything has changed: the cell holds what it held, and the value is still the caller's.</remarks>
+    /// <remarks>
+    /// An exception of the function that tells the size comes out before anything has changed: the cell holds what it
+    /// held, and the value is still the caller's.
+    /// </remarks>
     /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the caller's.</exception>
     public void Replace(T value)
     {
@@ -94,7 +99,9 @@ public sealed class RcuCell<T> : IDisposable
     }
 
     /// <summary>
-    /// Retires the value. Readers that come later get an <see cref="ObjectDisposedException"/>; a second call does nothing. If the function that tells the size throws, the value is retired with size 0, and the exception comes out.
+    /// Retires the value. Readers that come later get an <see cref="ObjectDisposedException"/>; a second call does
+    /// nothing. If the function that tells the size throws, the value is retired with size 0, and the exception comes
+    /// out.
     /// </summary>
     public void Dispose()
     {
@@ -112,7 +119,8 @@ public sealed class RcuCell<T> : IDisposable
         T old;
         long bytes;
 
-        // The size is asked for before the exchange, of a value that another writer may retire at any moment: a section keeps it until then.
+        // The size is asked for before the exchange, of a value that another writer may retire at any moment: a section
+        // keeps it until then.
         using (RcuReadSection section = _old.AsksForSize ? Domain.EnterReadSection() : default)
         {
             do

@@ -13,9 +13,11 @@ namespace Crosscore.Reclamation;
 /// to its pool, freeing unmanaged memory, reusing an object.</para>
 /// <para>Threads need not register and may come and go. A grace period waits for the sections that were entered before it began, of both kinds, and for no others.
 /// A thread inside of a section must not wait for a grace period of the domain, and must not wait for a thread that does, for example by taking a lock that the other holds while it synchronises.</para>
-/// <para>Ordering: what a thread did before <see cref="Synchronize()"/> or <c>Retire</c> is seen by every section that is entered after the grace period began; what a section did comes before what
+/// <para>Ordering: what a thread did before <see cref="Synchronize()"/> or <c>Retire</c> is seen by every section that
+/// is entered after the grace period began; what a section did comes before what
 /// follows the grace period. docs/rcu.md has the reasons, litmus/reclamation the proofs.</para>
-/// <para>Dispose of a domain when no thread uses it any more. <see cref="Default"/> lives for as long as the process, and what was retired to it is reclaimed when the process ends. What was retired to another domain that is
+/// <para>Dispose of a domain when no thread uses it any more. <see cref="Default"/> lives for as long as the process,
+/// and what was retired to it is reclaimed when the process ends. What was retired to another domain that is
 /// not disposed of then is not.</para>
 /// </remarks>
 public sealed class RcuDomain : IDisposable
@@ -64,16 +66,20 @@ public sealed class RcuDomain : IDisposable
     }
 
     /// <summary>
-    /// Raised, on the thread that reclaims, when a callback throws or leaves a read section open. Without a handler the exceptions are kept for <see cref="Barrier()"/> and <see cref="Dispose"/> to throw. Not so those of
-    /// <see cref="Default"/>, whose callers have nothing to do with each other: without a handler they go where the exceptions of tasks go that nothing has looked at, <see cref="TaskScheduler.UnobservedTaskException"/>.
+    /// Raised, on the thread that reclaims, when a callback throws or leaves a read section open. Without a handler the
+    /// exceptions are kept for <see cref="Barrier()"/> and <see cref="Dispose"/> to throw. Not so those of
+    /// <see cref="Default"/>, whose callers have nothing to do with each other: without a handler they go where the
+    /// exceptions of tasks go that nothing has looked at, <see cref="TaskScheduler.UnobservedTaskException"/>.
     /// </summary>
     public event Action<Exception>? CallbackFailed;
 
     /// <summary>
-    /// A domain for all who need no own. What was retired to it is reclaimed when the process ends by returning from Main, <see cref="Environment.Exit"/> or SIGTERM; that takes 2 seconds at most, so not what a reader still
+    /// A domain for all who need no own. What was retired to it is reclaimed when the process ends by returning from
+    /// Main, <see cref="Environment.Exit"/> or SIGTERM; that takes 2 seconds at most, so not what a reader still
     /// holds up then, nor what waits for a thread or a callback that itself ends the process.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The mode of <see cref="AsymmetricFence"/> that was chosen cannot be had here.</exception>
+    /// <exception cref="InvalidOperationException">The mode of <see cref="AsymmetricFence"/> that was chosen cannot be
+    /// had here.</exception>
     public static RcuDomain Default => DefaultDomain.Instance ?? throw DefaultDomain.Refusal();
 
     /// <summary>As given by <see cref="RcuDomainOptions.Name"/>.</summary>
@@ -162,7 +168,10 @@ public sealed class RcuDomain : IDisposable
         over.GetAwaiter().GetResult();
     }
 
-    /// <summary><see cref="Synchronize()"/> without blocking the caller, nor a thread of the pool: one thread of the process waits in the place of all who ask, in whichever domains.</summary>
+    /// <summary>
+    /// <see cref="Synchronize()"/> without blocking the caller, nor a thread of the pool: one thread of the process
+    /// waits in the place of all who ask, in whichever domains.
+    /// </summary>
     /// <param name="cancellation">Ends the waiting, not the grace period.</param>
     /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain; thrown at once, not by the task.</exception>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
@@ -172,10 +181,14 @@ public sealed class RcuDomain : IDisposable
     {
         DemandOutside("SynchronizeAsync");
         ObjectDisposedException.ThrowIf(_closed, this);
-        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : _gracePeriods.WaitAsync(cancellation);
+        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
+            : _gracePeriods.WaitAsync(cancellation);
     }
 
-    /// <summary>Asks for a grace period that begins after this call, without waiting for it. May be called inside of a section. No thread of the pool waits, as for <see cref="SynchronizeAsync"/>.</summary>
+    /// <summary>
+    /// Asks for a grace period that begins after this call, without waiting for it. May be called inside of a section.
+    /// No thread of the pool waits, as for <see cref="SynchronizeAsync"/>.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     public RcuGracePeriod StartPoll()
     {
@@ -204,7 +217,10 @@ public sealed class RcuDomain : IDisposable
 
     /// <summary>Calls back after a grace period, otherwise as <see cref="Retire(IDisposable, long)"/>.</summary>
     /// <param name="state">Given to the callback.</param>
-    /// <param name="callback">Called once, on a thread of the domain. It may retire; it may synchronise; it must not wait for <see cref="Barrier()"/>.</param>
+    /// <param name="callback">
+    /// Called once, on a thread of the domain. It may retire; it may synchronise; it must not wait for
+    /// <see cref="Barrier()"/>.
+    /// </param>
     /// <param name="bytes">What is kept occupied until then, for the limits; 0 or more.</param>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of; the state is still the caller's.</exception>
     public void Retire<TState>(TState state, Action<TState> callback, long bytes = 0)
@@ -215,7 +231,7 @@ public sealed class RcuDomain : IDisposable
 
     /// <summary>Returns when everything that was retired before this call has been reclaimed.</summary>
     /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain or in one of its callbacks, and would wait for itself.</exception>
-    /// <exception cref="AggregateException">Callbacks have thrown, and no handler of <see cref="CallbackFailed"/> was told: the first 32 of those exceptions. Everything has been reclaimed all the same.</exception>
+    /// <exception cref="AggregateException">Callbacks have thrown, and no handler of <see cref="CallbackFailed"/> was told: the first 32 of those exceptions. Everything has been reclaimed nevertheless.</exception>
     /// <exception cref="MembarrierException">The kernel refused the barrier. Nothing is lost; it is tried again until it succeeds.</exception>
     /// <exception cref="OutOfMemoryException">The thread that reclaims could not be started. Nothing is lost; the next call of this or of <c>Retire</c> tries again.</exception>
     /// <exception cref="ThreadInterruptedException">While waiting.</exception>
@@ -227,12 +243,16 @@ public sealed class RcuDomain : IDisposable
     /// <inheritdoc cref="Barrier()" path="/exception"/>
     public void Barrier(CancellationToken cancellation) => BarrierAsync(cancellation).GetAwaiter().GetResult();
 
-    /// <summary><see cref="Barrier()"/> without blocking. Its exceptions of kind <see cref="InvalidOperationException"/> are thrown at once, not by the task.</summary>
+    /// <summary>
+    /// <see cref="Barrier()"/> without blocking. Its exceptions of kind <see cref="InvalidOperationException"/> are
+    /// thrown at once, not by the task.
+    /// </summary>
     /// <param name="cancellation">Ends the waiting, nothing else.</param>
     public Task BarrierAsync(CancellationToken cancellation = default)
     {
         DemandNotWaitedFor("Barrier");
-        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : ReachMarker(TellFailures, cancellation);
+        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
+            : ReachMarker(TellFailures, cancellation);
     }
 
     /// <summary>
@@ -253,17 +273,21 @@ public sealed class RcuDomain : IDisposable
     }
 
     /// <summary>
-    /// Waits until everything retired has been reclaimed, as <see cref="Barrier()"/> does, and ends the domain: sections that are entered afterwards throw, and those that were entered before have been left when this returns. A
-    /// second call does nothing, unless the first one was broken off: then it goes on.
+    /// Waits until everything retired has been reclaimed, as <see cref="Barrier()"/> does, and ends the domain:
+    /// sections that are entered afterwards throw, and those that were entered before have been left when this returns.
+    /// A
+    /// second call does nothing, unless the first one was broken off: then it continues that.
     /// </summary>
     /// <remarks>
     /// Where an exception below says so, what was retired still belongs to the domain, whose thread reclaims it as soon as it can, and Dispose may be called again to wait for that.
     /// </remarks>
-    /// <exception cref="InvalidOperationException">This is <see cref="Default"/>, or as for <see cref="Barrier()"/>; nothing has changed. Or as the next one, in a mode whose barrier is not membarrier(2).</exception>
+    /// <exception cref="InvalidOperationException">This is <see cref="Default"/>, or as for <see cref="Barrier()"/>;
+    /// nothing has changed. Or as the next one, in a mode whose barrier is not membarrier(2).</exception>
     /// <exception cref="MembarrierException">The kernel refused the barrier. Not everything has been reclaimed yet.</exception>
     /// <exception cref="OutOfMemoryException">The thread that reclaims could not be started. Not everything has been reclaimed yet.</exception>
     /// <exception cref="ThreadInterruptedException">While waiting. Not everything may have been reclaimed yet.</exception>
-    /// <exception cref="AggregateException">As for <see cref="Barrier()"/>; the domain has been disposed of, and everything has been reclaimed.</exception>
+    /// <exception cref="AggregateException">As for <see cref="Barrier()"/>; the domain has been disposed of, and
+    /// everything has been reclaimed.</exception>
     public void Dispose()
     {
         if (_isDefault)
@@ -278,7 +302,8 @@ public sealed class RcuDomain : IDisposable
             Close();
         }
 
-        // At least once more, with the domain closed: its grace period waits for the readers that have entered since the first began, and for which what they see may have been retired. Then for what was retired between the
+        // At least once more, with the domain closed: its grace period waits for the readers that have entered since
+        // the first began, and for which what they see may have been retired. Then for what was retired between the
         // marker and the end, and for what a call that was broken off here has left.
         while (!_readersHaveLeft || _reclaimer.PendingCount > 0)
         {
@@ -325,7 +350,8 @@ public sealed class RcuDomain : IDisposable
         RetireAlways(item);
     }
 
-    private void WaitForMarker() => ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None).GetAwaiter().GetResult();
+    private void WaitForMarker() =>
+        ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None).GetAwaiter().GetResult();
 
     private Task ReachMarker(Action<AsyncCaller> reached, CancellationToken cancellation)
     {
@@ -334,7 +360,10 @@ public sealed class RcuDomain : IDisposable
         return caller.Task;
     }
 
-    /// <summary>Tells a caller of the barrier which callbacks have thrown, unless it has given up waiting: then the next one is told.</summary>
+    /// <summary>
+    /// Tells a caller of the barrier which callbacks have thrown, unless it has given up waiting: then the next one is
+    /// told.
+    /// </summary>
     private void TellFailures(AsyncCaller caller)
     {
         using var steady = new Uninterrupted();
@@ -371,7 +400,8 @@ public sealed class RcuDomain : IDisposable
         }
     }
 
-    private AggregateException Failures() => new($"Callbacks of the domain '{Name}' have failed. Everything has been reclaimed all the same.", _failures);
+    private AggregateException Failures() =>
+        new($"Callbacks of the domain '{Name}' have failed. Everything has been reclaimed nevertheless.", _failures);
 
     private void Report(Exception failure)
     {
@@ -464,7 +494,9 @@ public sealed class RcuDomain : IDisposable
         return steady.Wait(ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None), limit);
     }
 
-    /// <summary>Apart, so that a fence that cannot be had fails no static constructor, and a constant in compiled code all the same.</summary>
+    /// <summary>
+    /// Apart, so that a fence that cannot be had fails no static constructor, and a constant in compiled code nevertheless.
+    /// </summary>
     private static class DefaultDomain
     {
         /// <summary>Null where the fence cannot be had, which is decided once.</summary>
@@ -484,7 +516,8 @@ public sealed class RcuDomain : IDisposable
                 return null;
             }
 
-            var domain = new RcuDomain(new RcuDomainOptions { Name = "Default RCU" }, AsymmetricFence.Heavy, isDefault: true);
+            var domain =
+                new RcuDomain(new RcuDomainOptions { Name = "Default RCU" }, AsymmetricFence.Heavy, isDefault: true);
             ExitFlush.Add(domain.Flush);
             return domain;
         }

@@ -73,7 +73,9 @@ public ref struct RcuReadSection
         _place = null;
     }
 
-    /// <summary>Throws unless this is a section of a domain that has not been left, by means of this variable or of a copy.</summary>
+    /// <summary>
+    /// Throws unless this is a section of a domain that has not been left, by means of this variable or of a copy.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal readonly void Demand(RcuDomain domain)
     {
@@ -100,8 +102,11 @@ public ref struct RcuReadSection
     }
 
     [DoesNotReturn]
-    private static void ThrowLeft() => throw new InvalidOperationException("The read section is default or has been left, so it protects nothing. Enter one with RcuDomain.EnterReadSection().");
+    private static void ThrowLeft() => throw new InvalidOperationException(
+        "The read section is default or has been left, so it protects nothing. Enter one with RcuDomain.EnterReadSection().");
 
     [DoesNotReturn]
-    private static void ThrowForeign() => throw new InvalidOperationException("The read section belongs to another domain, so it protects nothing here. Enter one of the domain that was given to the cell.");
+    private static void ThrowForeign() => throw new InvalidOperationException(
+        "The read section belongs to another domain, so it protects nothing here. "
+            + "Enter one of the domain that was given to the cell.");
 }

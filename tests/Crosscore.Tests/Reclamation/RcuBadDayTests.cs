@@ -8,7 +8,10 @@ using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests.Reclamation;
 
-/// <summary>What a program does on a bad day: it ends a domain under its readers, interrupts, throws, leaves sections open, and takes the largest numbers.</summary>
+/// <summary>
+/// What a program does on a bad day: it ends a domain under its readers, interrupts, throws, leaves sections open, and
+/// takes the largest numbers.
+/// </summary>
 public sealed class RcuBadDayTests
 {
     [Fact]
@@ -64,7 +67,8 @@ public sealed class RcuBadDayTests
         Background? readsFirst = null;
         Background? readsSecond = null;
 
-        // In a callback, so that both enter after the grace period that Dispose waits for, and before it closes the domain.
+        // In a callback, so that both enter after the grace period that Dispose waits for, and before it closes the
+        // domain.
         domain.Retire(0, _ =>
         {
             readsFirst = Reader(cell, first, leave);
@@ -198,7 +202,8 @@ public sealed class RcuBadDayTests
         string folder = Directory.CreateTempSubdirectory("crosscore-").FullName;
         try
         {
-            ChildResult child = ChildProcess.RunThisProgram(Child.ReplaceAndEnd, null, (RcuHazards.FolderVariable, folder));
+            ChildResult child =
+                ChildProcess.RunThisProgram(Child.ReplaceAndEnd, null, (RcuHazards.FolderVariable, folder));
             Assert.True(child.Status == 0, child.Errors);
             Assert.Equal("first", File.ReadAllText(Path.Combine(folder, "first")));
             Assert.Equal("second", File.ReadAllText(Path.Combine(folder, "second")));
@@ -236,13 +241,16 @@ public sealed class RcuBadDayTests
         static WeakReference UseInPlugin()
         {
             var context = new AssemblyLoadContext("plugin", isCollectible: true);
-            Type type = context.LoadFromAssemblyPath(typeof(RcuDomain).Assembly.Location).GetType(typeof(RcuDomain).FullName!)!;
+            Type type =
+                context.LoadFromAssemblyPath(typeof(RcuDomain).Assembly.Location).GetType(typeof(RcuDomain).FullName!)!;
             object domain = type.GetProperty(nameof(RcuDomain.Default))!.GetValue(null)!;
             Assert.NotSame(typeof(RcuDomain), domain.GetType());
             object poll = type.GetMethod(nameof(RcuDomain.StartPoll))!.Invoke(domain, null)!;
             MethodInfo isOver = type.GetMethod(nameof(RcuDomain.Poll))!;
             Background.Until(() => (bool)isOver.Invoke(domain, [poll])!);
-            _ = type.GetMethod(nameof(RcuDomain.Retire), [typeof(IDisposable), typeof(long)])!.Invoke(domain, [new MemoryStream(), 0L]);
+            _ =
+                type.GetMethod(nameof(RcuDomain.Retire), [typeof(IDisposable), typeof(long)])!.Invoke(domain,
+                [new MemoryStream(), 0L]);
             context.Unload(); // reclaims it
             return new WeakReference(context);
         }
@@ -253,14 +261,16 @@ public sealed class RcuBadDayTests
     {
         var failure = new InvalidOperationException("another library's callback failed");
         bool unobserved = false;
-        void Note(object? sender, UnobservedTaskExceptionEventArgs note) => unobserved |= note.Exception.InnerExceptions.Contains(failure);
+        void Note(object? sender, UnobservedTaskExceptionEventArgs note) => unobserved
+            |= note.Exception.InnerExceptions.Contains(failure);
         TaskScheduler.UnobservedTaskException += Note;
         try
         {
             RcuDomain.Default.Retire(failure, static failure => throw failure);
             RcuDomain.Default.Barrier();
 
-            // It is not lost either: without a handler it ends where the exceptions of tasks end that nothing has looked at.
+            // It is not lost either: without a handler it ends where the exceptions of tasks end that nothing has
+            // looked at.
             Background.Until(() =>
             {
                 GC.Collect();
@@ -286,11 +296,13 @@ public sealed class RcuBadDayTests
     public void A_mode_of_the_fence_that_cannot_be_had_is_reported_by_the_documented_exception()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "on other systems the mode can be had");
-        ChildResult child = ChildProcess.RunThisProgram(Child.UseMissingFence, null, (FenceDecision.VariableName, "Runtime"));
+        ChildResult child =
+            ChildProcess.RunThisProgram(Child.UseMissingFence, null, (FenceDecision.VariableName, "Runtime"));
         Assert.True(child.Status == 0, child.Errors);
         string[] lines = child.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(5, lines.Length);
-        Assert.All(lines, line => Assert.Matches("^InvalidOperationException: AsymmetricFence: Runtime was chosen by ", line));
+        Assert.All(lines, line =>
+            Assert.Matches("^InvalidOperationException: AsymmetricFence: Runtime was chosen by ", line));
     }
 
     [Fact]
@@ -345,7 +357,8 @@ public sealed class RcuBadDayTests
             using RcuReadSection third = (ofAnother ? domain : other).EnterReadSection();
         });
         var barrier = new Background(() =>
-            Assert.Contains("left a read section", Assert.Throws<AggregateException>(domain.Barrier).InnerException!.Message, StringComparison.Ordinal));
+            Assert.Contains("left a read section",
+                Assert.Throws<AggregateException>(domain.Barrier).InnerException!.Message, StringComparison.Ordinal));
         barrier.Join();
         domain.Retire(0, _ => reclaimed++);
         new Background(domain.Barrier).Join();
@@ -359,7 +372,9 @@ public sealed class RcuBadDayTests
         using var domain = new RcuDomain();
         var reclaimed = new List<int>();
         bool fails = true;
-        using var cell = new RcuCell<int[]>([1], domain, old => reclaimed.Add(old[0]), size: _ => fails ? throw new InvalidOperationException("size") : 4);
+        using var cell =
+            new RcuCell<int[]>([1], domain, old => reclaimed.Add(old[0]), size: _ => fails
+            ? throw new InvalidOperationException("size") : 4);
         int[] mine = [2];
         Assert.Equal("size", Assert.Throws<InvalidOperationException>(() => cell.Replace(mine)).Message);
         int[] held = Held(cell);
@@ -409,7 +424,13 @@ public sealed class RcuBadDayTests
     [Fact]
     public void The_largest_sizes_do_not_wrap_around_and_are_held_against_the_limit()
     {
-        using var domain = new RcuDomain(new RcuDomainOptions { LimitBytes = long.MaxValue, BackPressureTimeout = TimeSpan.FromMilliseconds(1) });
+        using var domain =
+            new RcuDomain(new RcuDomainOptions
+            {
+                LimitBytes = long.MaxValue,
+                BackPressureTimeout =
+            TimeSpan.FromMilliseconds(1)
+            });
         using (domain.EnterReadSection())
         {
             for (int i = 0; i < 5; i++)
@@ -426,7 +447,10 @@ public sealed class RcuBadDayTests
         Assert.Equal(0, domain.Statistics.PendingBytes);
     }
 
-    /// <summary>What is retired stays until something waits for it, so the callback runs in the batch of the marker that Dispose waits for.</summary>
+    /// <summary>
+    /// What is retired stays until something waits for it, so the callback runs in the batch of the marker that Dispose
+    /// waits for.
+    /// </summary>
     private static RcuDomainOptions NothingBeforeMarker { get; } = new() { MaximumDelay = TimeSpan.FromDays(1) };
 
     private static bool IsClosed(RcuDomain domain)

@@ -96,7 +96,9 @@ public sealed class RcuCellTests : IDisposable
     public void A_size_that_throws_loses_no_value()
     {
         var reclaimed = new List<int>();
-        var cell = new RcuCell<int[]>([1], _domain, old => reclaimed.Add(old[0]), size: _ => throw new InvalidOperationException("size"));
+        var cell =
+            new RcuCell<int[]>([1], _domain, old => reclaimed.Add(old[0]), size: _ =>
+            throw new InvalidOperationException("size"));
         _ = Assert.Throws<InvalidOperationException>(() => cell.Replace([2]));
         _domain.Barrier();
         Assert.Empty(reclaimed);

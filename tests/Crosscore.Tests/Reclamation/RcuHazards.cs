@@ -68,7 +68,10 @@ internal static partial class RcuHazards
     /// <summary>Where <see cref="ReplaceAndEnd"/> writes.</summary>
     public const string FolderVariable = "CROSSCORE_TEST_FOLDER";
 
-    /// <summary>Replaces and drops values of a cell of the default domain that lose what they hold unless they are disposed of, and returns from Main.</summary>
+    /// <summary>
+    /// Replaces and drops values of a cell of the default domain that lose what they hold unless they are disposed of,
+    /// and returns from Main.
+    /// </summary>
     public static void ReplaceAndEnd()
     {
         string folder = Environment.GetEnvironmentVariable(FolderVariable)!;
@@ -93,7 +96,9 @@ internal static partial class RcuHazards
         }
     }
 
-    /// <summary>Returns from Main while another thread is inside of a section of the default domain and items wait for it.</summary>
+    /// <summary>
+    /// Returns from Main while another thread is inside of a section of the default domain and items wait for it.
+    /// </summary>
     public static void EndWithReaderOfDefault()
     {
         using var entered = new ManualResetEventSlim();
@@ -130,7 +135,10 @@ internal static partial class RcuHazards
         Thread.Sleep(Timeout.Infinite);
     }
 
-    /// <summary>Makes the pool as small as it can be, and lets as many grace periods wait for readers that need it as it has threads, and then as many threads of it block on grace periods.</summary>
+    /// <summary>
+    /// Makes the pool as small as it can be, and lets as many grace periods wait for readers that need it as it has
+    /// threads, and then as many threads of it block on grace periods.
+    /// </summary>
     public static void WaitOnSmallPool()
     {
         int size = Environment.ProcessorCount; // the smallest that the pool takes
@@ -147,7 +155,8 @@ internal static partial class RcuHazards
             _ = domain.StartPoll();
         }
 
-        Console.WriteLine(left.Wait(Background.Bound) ? "all sections were left" : $"{left.CurrentCount} of {domains.Length} sections are never left");
+        Console.WriteLine(left.Wait(Background.Bound) ? "all sections were left"
+            : $"{left.CurrentCount} of {domains.Length} sections are never left");
         using var returned = new CountdownEvent(4 * size);
         using var cancellation = new CancellationTokenSource();
         for (int i = 0; i < size; i++)
@@ -159,7 +168,8 @@ internal static partial class RcuHazards
             Block(() => AsymmetricFence.HeavyAsync(cancellation.Token).Wait());
         }
 
-        Console.WriteLine(returned.Wait(Background.Bound) ? "all threads of the pool returned" : $"{returned.CurrentCount} blocked for ever");
+        Console.WriteLine(returned.Wait(Background.Bound) ? "all threads of the pool returned"
+            : $"{returned.CurrentCount} blocked for ever");
 
         void Block(Action action) => ThreadPool.QueueUserWorkItem(_ =>
         {

@@ -3,12 +3,16 @@ using Crosscore.Reclamation;
 
 namespace Crosscore.Tests.Reclamation;
 
-/// <summary>Every member and every number of RCU and of the two locks, and every function of a user's that RCU calls, under what nobody expects of them.</summary>
+/// <summary>
+/// Every member and every number of RCU and of the two locks, and every function of a user's that RCU calls, under use
+/// that they were not made for.
+/// </summary>
 public sealed class RcuSweepTests
 {
     private static readonly Type[] Swept =
     [
-        typeof(RcuDomain), typeof(RcuCell<>), typeof(RcuReadSection), typeof(RcuReader), typeof(RcuAsyncReadSection), typeof(AsymmetricReaderWriterLock), typeof(AsymmetricReaderWriterLock.ReadScope),
+        typeof(RcuDomain), typeof(RcuCell<>), typeof(RcuReadSection), typeof(RcuReader), typeof(RcuAsyncReadSection),
+        typeof(AsymmetricReaderWriterLock), typeof(AsymmetricReaderWriterLock.ReadScope),
         typeof(AsymmetricReaderWriterLock.WriteScope), typeof(BiasedLock), typeof(BiasedLock.Scope),
     ];
 
@@ -33,9 +37,11 @@ public sealed class RcuSweepTests
         ["retires"] = static (domain, cell) => domain.Retire(0, static _ => { }),
         ["replaces"] = static (_, cell) => cell.Replace(new Counted()),
         ["reads"] = static (_, cell) => { using RcuReadSection section = cell.Read(out Counted _); },
-        ["reads asynchronously"] = static (domain, cell) => { using RcuAsyncReadSection section = domain.EnterAsyncReadSection(); _ = cell.Read(section); },
+        ["reads asynchronously"] = static (domain, cell) =>
+        { using RcuAsyncReadSection section = domain.EnterAsyncReadSection(); _ = cell.Read(section); },
         ["leaves a section open"] = static (domain, cell) => domain.EnterReadSection(),
-        ["leaves sections open, nested"] = static (domain, cell) => { _ = domain.EnterReadSection(); _ = domain.EnterReadSection(); _ = domain.EnterReadSection(); },
+        ["leaves sections open, nested"] = static (domain, cell) =>
+        { _ = domain.EnterReadSection(); _ = domain.EnterReadSection(); _ = domain.EnterReadSection(); },
         ["synchronizes"] = static (domain, cell) => domain.Synchronize(),
         ["synchronizes with a token"] = static (domain, cell) => domain.Synchronize(CancellationToken.None),
         ["synchronizes and blocks"] = static (domain, cell) => domain.SynchronizeAsync().Wait(),
@@ -49,7 +55,7 @@ public sealed class RcuSweepTests
 
     [Theory]
     [MemberData(nameof(CallbacksAndDeeds))]
-    public void Whatever_a_function_of_the_users_does_the_domain_goes_on(string where, string deed)
+    public void Whatever_a_function_of_the_users_does_the_domain_keeps_working(string where, string deed)
     {
         Exception? strange = null;
         int runs = 0;
@@ -85,7 +91,8 @@ public sealed class RcuSweepTests
                     break;
             }
 
-            // It goes on: what is retired now is reclaimed, a grace period ends, no section is open, and the domain can be ended.
+            // It keeps working: what is retired now is reclaimed, a grace period ends, no section is open, and the domain can
+            // be ended.
             int reclaimed = 0;
             domain.Retire(0, item => reclaimed++);
             Note(domain.Barrier);
@@ -124,8 +131,11 @@ public sealed class RcuSweepTests
             }
             catch (Exception exception)
             {
-                Exception[] all = exception is AggregateException several ? [.. several.Flatten().InnerExceptions] : [exception];
-                strange ??= Array.Find(all, one => one is not (FormatException or InvalidOperationException or InvalidTimeZoneException or ObjectDisposedException));
+                Exception[] all = exception is AggregateException several ? [.. several.Flatten().InnerExceptions]
+                    : [exception];
+                strange ??= Array.Find(all, one =>
+                    one is not (
+                    FormatException or InvalidOperationException or InvalidTimeZoneException or ObjectDisposedException));
             }
         }
     }
@@ -160,10 +170,12 @@ public sealed class RcuSweepTests
                     }
                     catch (ThreadInterruptedException exception)
                     {
-                        throw new InvalidOperationException($"{member.Name} was broken off and does not say that it can be.", exception);
+                        throw new InvalidOperationException(
+                            $"{member.Name} was broken off and does not say that it can be.", exception);
                     }
 
-                    if (domain.IsInReadSection || rwLock.IsReadLockHeld || rwLock.IsWriteLockHeld || biased.IsHeldByCurrentThread)
+                    if (domain.IsInReadSection || rwLock.IsReadLockHeld || rwLock.IsWriteLockHeld
+                        || biased.IsHeldByCurrentThread)
                     {
                         _ = Interlocked.Increment(ref inside);
                     }
@@ -181,7 +193,8 @@ public sealed class RcuSweepTests
         });
         try
         {
-            Array.ForEach(users, user => Assert.True(user.Thread.Join(TimeSpan.FromMinutes(3)), "A user was still running."));
+            Array.ForEach(users, user =>
+                Assert.True(user.Thread.Join(TimeSpan.FromMinutes(3)), "A user was still running."));
         }
         finally
         {
@@ -197,7 +210,8 @@ public sealed class RcuSweepTests
         Assert.True(biased.TryEnter(Background.Bound));
         domain.Synchronize();
         domain.Barrier();
-        Assert.Equal((0L, 0L, 0L), (domain.Statistics.PendingCount, domain.Statistics.PendingBytes, domain.Statistics.FailedCallbacks));
+        Assert.Equal((0L, 0L, 0L),
+            (domain.Statistics.PendingCount, domain.Statistics.PendingBytes, domain.Statistics.FailedCallbacks));
         domain.Dispose();
     }
 
@@ -226,13 +240,15 @@ public sealed class RcuSweepTests
         };
         foreach (RcuDomainOptions options in new[]
         {
-            least, most, least with { BackPressureTimeout = Timeout.InfiniteTimeSpan }, least with { BackPressureTimeout = TimeSpan.FromTicks(1), MaximumDelay = TimeSpan.FromTicks(1) },
+            least, most, least with { BackPressureTimeout = Timeout.InfiniteTimeSpan },
+            least with { BackPressureTimeout = TimeSpan.FromTicks(1), MaximumDelay = TimeSpan.FromTicks(1) },
             most with { BatchCount = 1, LimitCount = 1 }, most with { BatchBytes = 1, LimitBytes = 1 },
         })
         {
             using var domain = new RcuDomain(options);
             int reclaimed = 0;
-            foreach (long bytes in new[] { 0, 1, uint.MaxValue, 1L + uint.MaxValue, long.MaxValue - 1, long.MaxValue, 0 })
+            foreach (long bytes in new[] { 0, 1, uint.MaxValue, 1L + uint.MaxValue, long.MaxValue - 1, long.MaxValue,
+                0 })
             {
                 domain.Retire(0, item => reclaimed++, bytes);
                 Assert.InRange(domain.Statistics.PendingBytes, 0, long.MaxValue);
@@ -244,10 +260,15 @@ public sealed class RcuSweepTests
 
         foreach (RcuDomainOptions refused in new[]
         {
-            least with { BatchCount = 0 }, least with { BatchCount = int.MinValue }, least with { BatchBytes = 0 }, least with { BatchBytes = long.MinValue }, least with { LimitCount = 0 },
-            least with { LimitCount = long.MinValue }, least with { LimitBytes = 0 }, least with { LimitBytes = long.MinValue }, least with { MaximumDelay = TimeSpan.FromTicks(-1) },
-            least with { MaximumDelay = TimeSpan.MinValue }, least with { MaximumDelay = TimeSpan.MaxValue }, least with { BackPressureTimeout = TimeSpan.MinValue },
-            least with { BackPressureTimeout = TimeSpan.MaxValue }, most with { BackPressureTimeout = TimeSpan.FromDays(1) + TimeSpan.FromTicks(1) }, most with { BatchCount = int.MaxValue, LimitCount = int.MaxValue - 1 },
+            least with { BatchCount = 0 }, least with { BatchCount = int.MinValue }, least with { BatchBytes = 0 },
+            least with { BatchBytes = long.MinValue }, least with { LimitCount = 0 },
+            least with { LimitCount = long.MinValue }, least with { LimitBytes = 0 },
+            least with { LimitBytes = long.MinValue }, least with { MaximumDelay = TimeSpan.FromTicks(-1) },
+            least with { MaximumDelay = TimeSpan.MinValue }, least with { MaximumDelay = TimeSpan.MaxValue },
+            least with { BackPressureTimeout = TimeSpan.MinValue },
+            least with { BackPressureTimeout = TimeSpan.MaxValue },
+            most with { BackPressureTimeout = TimeSpan.FromDays(1) + TimeSpan.FromTicks(1) },
+            most with { BatchCount = int.MaxValue, LimitCount = int.MaxValue - 1 },
         })
         {
             _ = Assert.Throws<ArgumentOutOfRangeException>(() => new RcuDomain(refused));
@@ -267,7 +288,8 @@ public sealed class RcuSweepTests
 
         var rwLock = new AsymmetricReaderWriterLock();
         var biased = new BiasedLock();
-        foreach (TimeSpan timeout in new[] { TimeSpan.Zero, TimeSpan.FromTicks(1), TimeSpan.FromMilliseconds(int.MaxValue), Timeout.InfiniteTimeSpan })
+        foreach (TimeSpan timeout in new[] { TimeSpan.Zero, TimeSpan.FromTicks(1),
+            TimeSpan.FromMilliseconds(int.MaxValue), Timeout.InfiniteTimeSpan })
         {
             Assert.True(rwLock.TryEnterReadLock(timeout));
             rwLock.ExitReadLock();
@@ -277,7 +299,8 @@ public sealed class RcuSweepTests
             biased.Exit();
         }
 
-        foreach (TimeSpan refused in new[] { TimeSpan.MinValue, TimeSpan.FromTicks(-1), TimeSpan.FromMilliseconds(-2), TimeSpan.FromMilliseconds(1.0 + int.MaxValue), TimeSpan.MaxValue })
+        foreach (TimeSpan refused in new[] { TimeSpan.MinValue, TimeSpan.FromTicks(-1), TimeSpan.FromMilliseconds(-2),
+            TimeSpan.FromMilliseconds(1.0 + int.MaxValue), TimeSpan.MaxValue })
         {
             _ = Assert.Throws<ArgumentOutOfRangeException>(() => rwLock.TryEnterReadLock(refused));
             _ = Assert.Throws<ArgumentOutOfRangeException>(() => rwLock.TryEnterWriteLock(refused));
@@ -292,25 +315,32 @@ public sealed class RcuSweepTests
     {
         var named = members.SelectMany(member => member.Name.Split(' ')).ToHashSet();
         IEnumerable<string> there = Swept
-            .SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly))
+            .SelectMany(type =>
+                type.GetMethods(
+                BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly))
             .Where(method => !method.IsSpecialName)
             .Select(method => $"{method.DeclaringType!.Name.Split('`')[0]}.{method.Name}");
         Assert.Empty(there.Where(name => !named.Contains(name)).Distinct());
     }
 
-    private static Member[] Members(RcuDomain domain, RcuCell<Counted> cell, AsymmetricReaderWriterLock rwLock, BiasedLock biased)
+    private static Member[] Members(RcuDomain domain, RcuCell<Counted> cell, AsymmetricReaderWriterLock rwLock,
+        BiasedLock biased)
     {
         TimeSpan brief = TimeSpan.FromMilliseconds(1);
         RcuGracePeriod poll = domain.StartPoll();
         return
         [
-            new("RcuDomain.EnterReadSection RcuReadSection.Dispose", false, () => { using RcuReadSection section = domain.EnterReadSection(); Thread.SpinWait(20); }),
-            new("RcuDomain.GetReader RcuReader.Enter", false, () => { using RcuReadSection section = domain.GetReader().Enter(); }),
-            new("RcuDomain.EnterAsyncReadSection RcuAsyncReadSection.Dispose", false, () => { using RcuAsyncReadSection section = domain.EnterAsyncReadSection(); _ = cell.Read(section); }),
+            new("RcuDomain.EnterReadSection RcuReadSection.Dispose", false, () =>
+                { using RcuReadSection section = domain.EnterReadSection(); Thread.SpinWait(20); }),
+            new("RcuDomain.GetReader RcuReader.Enter", false, () =>
+                { using RcuReadSection section = domain.GetReader().Enter(); }),
+            new("RcuDomain.EnterAsyncReadSection RcuAsyncReadSection.Dispose", false, () =>
+                { using RcuAsyncReadSection section = domain.EnterAsyncReadSection(); _ = cell.Read(section); }),
             new("RcuDomain.Synchronize", false, domain.Synchronize),
             new("RcuDomain.Synchronize", false, () => domain.Synchronize(CancellationToken.None)),
             new("RcuDomain.SynchronizeAsync", false, () => _ = domain.SynchronizeAsync()),
-            new("RcuDomain.StartPoll RcuDomain.Poll", false, () => { _ = domain.Poll(poll); poll = domain.StartPoll(); }),
+            new("RcuDomain.StartPoll RcuDomain.Poll", false, () =>
+                { _ = domain.Poll(poll); poll = domain.StartPoll(); }),
             new("RcuDomain.Retire", false, () => domain.Retire(new Counted(), 1)),
             new("RcuDomain.Retire", false, () => domain.Retire(0, static _ => { }, 1)),
             new("RcuDomain.Barrier", true, domain.Barrier),
@@ -318,18 +348,28 @@ public sealed class RcuSweepTests
             new("RcuDomain.BarrierAsync", false, () => _ = domain.BarrierAsync()),
             new("RcuDomain.GetHolders", false, () => _ = domain.GetHolders()),
             new("RcuDomain.Dispose", true, End),
-            new("RcuCell.Read", false, () => { using RcuReadSection section = cell.Read(out Counted _); _ = cell.Read(section); }),
+            new("RcuCell.Read", false, () =>
+                { using RcuReadSection section = cell.Read(out Counted _); _ = cell.Read(section); }),
             new("RcuCell.Replace", false, () => cell.Replace(new Counted())),
-            new("RcuCell.TryReplace", false, () => { using RcuReadSection section = cell.Read(out Counted value); _ = cell.TryReplace(value, new Counted()); }),
+            new("RcuCell.TryReplace", false, () =>
+                { using RcuReadSection section = cell.Read(out Counted value); _ =
+                cell.TryReplace(value, new Counted()); }),
             new("RcuCell.Dispose", false, () => new RcuCell<Counted>(new Counted(), domain).Dispose()),
-            new("AsymmetricReaderWriterLock.EnterReadLock AsymmetricReaderWriterLock.ExitReadLock", true, () => { rwLock.EnterReadLock(); rwLock.ExitReadLock(); }),
-            new("AsymmetricReaderWriterLock.EnterReadScope ReadScope.Dispose", true, () => { using AsymmetricReaderWriterLock.ReadScope scope = rwLock.EnterReadScope(); Thread.SpinWait(20); }),
-            new("AsymmetricReaderWriterLock.TryEnterReadLock", true, () => Exit(rwLock.TryEnterReadLock(brief), rwLock.ExitReadLock)),
-            new("AsymmetricReaderWriterLock.EnterWriteLock AsymmetricReaderWriterLock.ExitWriteLock", true, () => { rwLock.EnterWriteLock(); rwLock.ExitWriteLock(); }),
-            new("AsymmetricReaderWriterLock.EnterWriteScope WriteScope.Dispose", true, () => { using AsymmetricReaderWriterLock.WriteScope scope = rwLock.EnterWriteScope(); }),
-            new("AsymmetricReaderWriterLock.TryEnterWriteLock", true, () => Exit(rwLock.TryEnterWriteLock(brief), rwLock.ExitWriteLock)),
+            new("AsymmetricReaderWriterLock.EnterReadLock AsymmetricReaderWriterLock.ExitReadLock", true, () =>
+                { rwLock.EnterReadLock(); rwLock.ExitReadLock(); }),
+            new("AsymmetricReaderWriterLock.EnterReadScope ReadScope.Dispose", true, () =>
+                { using AsymmetricReaderWriterLock.ReadScope scope = rwLock.EnterReadScope(); Thread.SpinWait(20); }),
+            new("AsymmetricReaderWriterLock.TryEnterReadLock", true, () =>
+                Exit(rwLock.TryEnterReadLock(brief), rwLock.ExitReadLock)),
+            new("AsymmetricReaderWriterLock.EnterWriteLock AsymmetricReaderWriterLock.ExitWriteLock", true, () =>
+                { rwLock.EnterWriteLock(); rwLock.ExitWriteLock(); }),
+            new("AsymmetricReaderWriterLock.EnterWriteScope WriteScope.Dispose", true, () =>
+                { using AsymmetricReaderWriterLock.WriteScope scope = rwLock.EnterWriteScope(); }),
+            new("AsymmetricReaderWriterLock.TryEnterWriteLock", true, () =>
+                Exit(rwLock.TryEnterWriteLock(brief), rwLock.ExitWriteLock)),
             new("BiasedLock.Enter BiasedLock.Exit", true, () => { biased.Enter(); biased.Exit(); }),
-            new("BiasedLock.EnterScope Scope.Dispose", true, () => { using BiasedLock.Scope scope = biased.EnterScope(); Thread.SpinWait(20); }),
+            new("BiasedLock.EnterScope Scope.Dispose", true, () =>
+                { using BiasedLock.Scope scope = biased.EnterScope(); Thread.SpinWait(20); }),
             new("BiasedLock.TryEnter", true, () => Exit(biased.TryEnter(brief), biased.Exit)),
             new("BiasedLock.TryEnter", false, () => Exit(biased.TryEnter(), biased.Exit)),
         ];
@@ -364,7 +404,8 @@ public sealed class RcuSweepTests
 
             if (reclaimed != 1)
             {
-                throw new InvalidOperationException($"A domain that has been disposed of has reclaimed {reclaimed} of 1 items.");
+                throw new InvalidOperationException(
+                    $"A domain that has been disposed of has reclaimed {reclaimed} of 1 items.");
             }
 
             if (broken is not null)

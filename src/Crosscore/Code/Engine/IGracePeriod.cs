@@ -17,7 +17,10 @@ internal interface IGracePeriod
     /// <summary>Returns when they have.</summary>
     void Wait(long moment);
 
-    /// <summary>The same, for a caller who may be what it waits for and cannot know it: gives up after a time, where the wait could last for ever.</summary>
+    /// <summary>
+    /// The same, for a caller who may be what it waits for and cannot know it: gives up after a time, where the wait
+    /// could last for ever.
+    /// </summary>
     /// <returns>Whether they have left.</returns>
     bool Wait(long moment, TimeSpan limit)
     {

@@ -1,8 +1,10 @@
 namespace Crosscore;
 
 /// <summary>
-/// A caller who waits without blocking, until what it waits for is over or its token is cancelled. Ending its task needs no thread of the pool: what the caller does afterwards may, but a thread that blocks on the task
-/// is woken at once. (<see cref="Task.WaitAsync(CancellationToken)"/> ends its task on the pool, whose threads may all be blocked on such tasks.)
+/// A caller who waits without blocking, until what it waits for is over or its token is cancelled. Ending its task
+/// needs no thread of the pool: what the caller does afterwards may, but a thread that blocks on the task
+/// is woken at once. (<see cref="Task.WaitAsync(CancellationToken)"/> ends its task on the pool, whose threads may all
+/// be blocked on such tasks.)
 /// </summary>
 internal sealed class AsyncCaller
 {
@@ -11,7 +13,9 @@ internal sealed class AsyncCaller
     private readonly CancellationTokenRegistration _registration;
 
     /// <param name="cancellation">Ends the waiting.</param>
-    /// <param name="forget">Called when it did, on the thread that cancels; maybe before the constructor returns.</param>
+    /// <param name="forget">
+    /// Called when it did, on the thread that cancels; maybe before the constructor returns.
+    /// </param>
     public AsyncCaller(CancellationToken cancellation, Action<AsyncCaller>? forget = null)
     {
         _forget = forget;
@@ -34,7 +38,9 @@ internal sealed class AsyncCaller
         }
 
         bool told = _source.TrySetException(failure);
-        _ = _source.Task.Exception; // a caller that has dropped the task leaves no exception behind that nothing has looked at (TaskScheduler.UnobservedTaskException)
+        // A caller that has dropped the task leaves no exception behind that nothing has looked at
+        // (TaskScheduler.UnobservedTaskException).
+        _ = _source.Task.Exception;
         return told;
     }
 

@@ -9,10 +9,14 @@ namespace Crosscore;
 /// everybody who asks until the appointed one has begun is served by that run too.
 /// </summary>
 /// <remarks>
-/// A run has two halves: it begins, and is over when <paramref name="isOver"/> says so. Callers who block wait for that on their own threads; a run of callers who do not is left to <see cref="SharedThread"/>.
+/// A run has two halves: it begins, and is over when <paramref name="isOver"/> says so. Callers who block wait for that
+/// on their own threads; a run of callers who do not is left to <see cref="SharedThread"/>.
 /// </remarks>
 /// <param name="begin">The first half, or all of it. Whatever it throws ends the run.</param>
-/// <param name="isOver">Whether a run that has begun is over; told whether the wait is long already. Neither waits nor throws. Null: as soon as it has begun.</param>
+/// <param name="isOver">
+/// Whether a run that has begun is over; told whether the wait is long already. Neither waits nor throws. Null: as soon
+/// as it has begun.
+/// </param>
 internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver = null)
 {
     private const int CrowdLasts = 8;
@@ -82,7 +86,9 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         Interlocked.MemoryBarrier();
     }
 
-    /// <summary><see cref="Pass"/> without blocking the caller: <see cref="SharedThread"/> runs what no blocking caller does.</summary>
+    /// <summary>
+    /// <see cref="Pass"/> without blocking the caller: <see cref="SharedThread"/> runs what no blocking caller does.
+    /// </summary>
     /// <param name="cancellation">Ends the waiting, not the run.</param>
     public Task PassAsync(CancellationToken cancellation = default)
     {
@@ -248,7 +254,8 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         }
         catch (OutOfMemoryException obstacle)
         {
-            // No thread to run it. A caller who blocks may have come and claimed it; otherwise it fails for those who asked.
+            // No thread to run it. A caller who blocks may have come and claimed it; otherwise it fails for those who
+            // asked.
             if (batch.TryClaim())
             {
                 CloseGathering();
@@ -260,7 +267,8 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
     /// <summary>A run on the shared thread, which has others to wait for.</summary>
     private sealed class SteppedRun(CoalescedOperation operation, Batch batch) : IStepped
     {
-        // Readers are mostly gone within a microsecond. Afterwards it is asked at longer and longer intervals: 1 ms, and never later than by 1/64 of the time that it has lasted, nor by 50 ms.
+        // Readers are mostly gone within a microsecond. Afterwards it is asked at longer and longer intervals: 1 ms,
+        // and never later than by 1/64 of the time that it has lasted, nor by 50 ms.
         private const int LooksAtOnce = 100;
         private const int LongestPause = 50;
         private const int AgeToPause = 64;

@@ -1,11 +1,13 @@
 namespace Crosscore;
 
 /// <summary>
-/// How a thread waits for readers: they are mostly gone within a microsecond, so it looks again at once; then it leaves its processor to the readers, and in the end sleeps between looks. Readers
-/// wake nobody, because that would cost each of them a test when it leaves.
+/// How a thread waits for readers: they are mostly gone within a microsecond, so it looks again at once; then it leaves
+/// its processor to the readers, and in the end sleeps between looks. Readers
+/// do not wake the one who waits, because that would cost each of them a test when it leaves.
 /// </summary>
 /// <remarks>
-/// One for a whole wait, disposed of at its end: <see cref="Thread.Interrupt"/> is noticed once, and given back then. Given back before, it would throw out of each of the sleeps that follow.
+/// One for a whole wait, disposed of at its end: <see cref="Thread.Interrupt"/> is noticed once, and given back then.
+/// Given back before, it would throw out of each of the sleeps that follow.
 /// </remarks>
 internal ref struct Patience
 {

@@ -2,20 +2,26 @@ using System.Diagnostics;
 
 namespace Crosscore;
 
-/// <summary>Work that waits without a thread: <see cref="SharedThread"/> takes one step of it after the other.</summary>
+/// <summary>
+/// Work that waits without a thread: <see cref="SharedThread"/> takes one step of it after the other.
+/// </summary>
 internal interface IStepped
 {
     /// <summary>Does what can be done now. It neither waits nor throws.</summary>
-    /// <returns>After how many milliseconds the next step is due, 0 or more; or <see cref="SharedThread.Done"/>.</returns>
+    /// <returns>
+    /// After how many milliseconds the next step is due, 0 or more; or <see cref="SharedThread.Done"/>.
+    /// </returns>
     int Step();
 }
 
 /// <summary>
-/// The one thread of the process that waits in the place of all callers who do not block: grace periods of any number of domains wait on it side by side, and none of them occupies a thread of the pool, which
+/// The one thread of the process that waits in the place of all callers who do not block: grace periods of any number
+/// of domains wait on it side by side, and none of them occupies a thread of the pool, which
 /// the readers that it waits for may need. It also starts threads for callers who must not wait for that.
 /// </summary>
 /// <remarks>
-/// A background thread that comes with the first work and then stays, so that handing it work is a lock and a wake-up. In a collectible <see cref="System.Runtime.Loader.AssemblyLoadContext"/>, whose code
+/// A background thread that comes with the first work and then stays, so that handing it work is a lock and a wake-up.
+/// In a collectible <see cref="System.Runtime.Loader.AssemblyLoadContext"/>, whose code
 /// the thread would keep loaded, it goes when the context is unloaded, and afterwards whenever it has nothing to do.
 /// </remarks>
 internal static class SharedThread
@@ -30,7 +36,8 @@ internal static class SharedThread
     private static bool s_goesWhenIdle;
 
     /// <summary>Hands work over. Its first step is taken at once, on the thread.</summary>
-    /// <exception cref="OutOfMemoryException">The thread could not be started. The work was not taken; the next call tries again.</exception>
+    /// <exception cref="OutOfMemoryException">The thread could not be started. The work was not taken; the next call
+    /// tries again.</exception>
     public static void Add(IStepped work)
     {
         using var steady = new Uninterrupted();

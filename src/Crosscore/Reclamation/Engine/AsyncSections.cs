@@ -62,7 +62,8 @@ internal sealed class AsyncSections
     /// <summary>Whether a grace period must wait for any of them.</summary>
     public bool AnyHoldsUp(long gracePeriod)
     {
-        // Pairs with the exchange in Enter: the heavy fence of the grace period stands between what was done before it and this read. A section that is missed here sees what was done before.
+        // Pairs with the exchange in Enter: the heavy fence of the grace period stands between what was done before it
+        // and this read. A section that is missed here sees what was done before.
         if (!Volatile.Read(ref _used))
         {
             return false;

@@ -1,7 +1,9 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// A sum of sizes that many threads add to and take from, and that cannot wrap around: units of 4 GiB are counted apart, which only sizes beyond that touch. Read without a lock: what others add or take at that moment may be in it or not.
+/// A sum of sizes that many threads add to and take from, and that cannot wrap around: units of 4 GiB are counted
+/// apart, which only sizes beyond that touch. Read without a lock: what others add or take at that moment may be in it
+/// or not.
 /// </summary>
 internal struct ByteSum
 {

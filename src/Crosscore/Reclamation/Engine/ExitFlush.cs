@@ -3,7 +3,8 @@ using System.Diagnostics;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// What is done when the process ends, so that nothing that was retired to a <c>Default</c> is lost without need: values that write a file or close a connection when they are disposed of. Domains that live for as long as the
+/// What is done when the process ends, so that nothing that was retired to a <c>Default</c> is lost without need:
+/// values that write a file or close a connection when they are disposed of. Domains that live for as long as the
 /// process add themselves; others end by their Dispose.
 /// </summary>
 internal static class ExitFlush
@@ -16,7 +17,8 @@ internal static class ExitFlush
 
     /// <summary>Adds what is called when the process ends.</summary>
     /// <param name="flush">
-    /// Reclaims what can be reclaimed within a time, and returns whether that was anything; then all are called once more, because a callback may have retired something else. It returns at once where it would wait for its own
+    /// Reclaims what can be reclaimed within a time, and returns whether that was anything; then all are called once
+    /// more, because a callback may have retired something else. It returns at once where it would wait for its own
     /// caller, which may be any thread, also one inside of a section or a callback.
     /// </param>
     public static void Add(Func<TimeSpan, bool> flush)

@@ -106,22 +106,28 @@ internal sealed class GracePeriods
             Volatile.Write(ref _begun, number);
             Volatile.Write(ref _domain.Entry, ReaderWord.Entry(number));
 
-            // Pairs with Light in RcuReadSection.Enter. A reader whose word we miss below stores it after this barrier, so what it reads then is what was written before the grace period: it
-            // cannot have the old. One that we see inside either has number n, and read it after we wrote it, so the same holds; or it has an older one, and we wait.
-            // Without this fence: litmus/reclamation/Rcu.NoHeavyFence, and RcuLitmusTests with the fence of the domain taken away.
+            // Pairs with Light in RcuReadSection.Enter. A reader whose word we miss below stores it after this barrier,
+            // so what it reads then is what was written before the grace period: it
+            // cannot have the old. One that we see inside either has number n, and read it after we wrote it, so the
+            // same holds; or it has an older one, and we wait.
+            // Without this fence: litmus/reclamation/Rcu.NoHeavyFence, and RcuLitmusTests with the fence of the domain
+            // taken away.
             _heavy();
 
             _readers.CollectHolders(number, _holders);
         }
         catch
         {
-            // The barrier was refused: then no reader is waited for. Those left over from this grace period may be outside when the next one begins.
+            // The barrier was refused: then no reader is waited for. Those left over from this grace period may be
+            // outside when the next one begins.
             End();
             throw;
         }
     }
 
-    /// <summary>Whether all readers have left that the grace period which has begun waits for; if so, it is over.</summary>
+    /// <summary>
+    /// Whether all readers have left that the grace period which has begun waits for; if so, it is over.
+    /// </summary>
     private bool IsOver(bool isLong)
     {
         long number = _running;
@@ -129,7 +135,8 @@ internal sealed class GracePeriods
         {
             ReaderSlot slot = _holders[i];
 
-            // Acquire; pairs with the release in RcuReadSection.Dispose: what the reader did inside comes before what follows the grace period.
+            // Acquire; pairs with the release in RcuReadSection.Dispose: what the reader did inside comes before what
+            // follows the grace period.
             if (!ReaderWord.HoldsUp(Volatile.Read(ref slot.Word.Value), number) || (isLong && !slot.Owner.IsAlive))
             {
                 _holders.RemoveAt(i);

@@ -97,7 +97,8 @@ internal sealed class ReaderRegistry
     }
 
     /// <summary>
-    /// Registers no thread any more. The slots stay: readers may be inside, and one that looked before the domain was closed may yet enter, and whatever is retired afterwards has to wait for them.
+    /// Registers no thread any more. The slots stay: readers may be inside, and one that looked before the domain was
+    /// closed may yet enter, and whatever is retired afterwards has to wait for them.
     /// </summary>
     public void Close()
     {

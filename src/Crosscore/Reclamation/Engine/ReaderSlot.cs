@@ -35,7 +35,9 @@ internal sealed class ReaderSlot(long outside, Thread owner) : ReaderPlace(outsi
     /// <summary>How many sections the thread is inside of. The owner's.</summary>
     public int Depth => (int)(Word.Value & ReaderWord.DepthMask);
 
-    /// <summary>Leaves the newest sections, whose variables are gone, until the thread is so deep. The owner's.</summary>
+    /// <summary>
+    /// Leaves the newest sections, whose variables are gone, until the thread is so deep. The owner's.
+    /// </summary>
     /// <returns>Whether there were any.</returns>
     public bool LeaveTo(int depth)
     {

@@ -38,10 +38,12 @@ internal static class ReaderTable
 
     /// <summary>The slot of this thread in a domain; it gets one if it has none.</summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
-    public static ReaderSlot FindOrRegister(RcuDomain domain) => domain.Outside == 0 ? throw domain.Disposed() : Find(domain) ?? Register(domain);
+    public static ReaderSlot FindOrRegister(RcuDomain domain) => domain.Outside == 0 ? throw domain.Disposed()
+        : Find(domain) ?? Register(domain);
 
     /// <summary>
-    /// The slot of this thread in a domain, or null where it has none. In a domain that has been disposed of, maybe null although it has one: its place in the table may be another domain's.
+    /// The slot of this thread in a domain, or null where it has none. In a domain that has been disposed of, maybe
+    /// null although it has one: its place in the table may be another domain's.
     /// </summary>
     public static ReaderSlot? Find(RcuDomain domain)
     {
@@ -51,7 +53,8 @@ internal static class ReaderTable
         }
 
         ReaderSlot?[] slots = t_slots ?? [];
-        return (uint)domain.Number < (uint)slots.Length && slots[domain.Number] is { } slot && slot.Outside == domain.Identity ? t_last = slot : null;
+        return (uint)domain.Number < (uint)slots.Length && slots[domain.Number] is { } slot
+            && slot.Outside == domain.Identity ? t_last = slot : null;
     }
 
     /// <summary>Leaves sections of this thread, whose variables must be gone.</summary>

@@ -6,12 +6,14 @@ namespace Crosscore.Reclamation;
 /// What was retired in a domain, and the thread that reclaims it: it gathers a batch, waits for a grace period, calls the callbacks in the order of retiring, and goes when nothing has
 /// come for a while. Callbacks run on this thread alone: never on one that retires, which may hold locks or be inside of a section (facebook/folly#2010), and never on a finaliser's.
 /// </summary>
-internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeriods, Action<Exception> report) : IStepped
+internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeriods, Action<Exception> report)
+    : IStepped
 {
     private const int Idle = 2_000;    // milliseconds without work after which the thread goes
     private const int RetryDelay = 50; // milliseconds after a barrier or a thread that was refused
 
-    private const int StartDelay = 1;  // milliseconds: the thread that was woken to start another one must not have the processor of the one that retires
+    // In milliseconds. The shared thread, woken to start another one, must not have the processor of the caller.
+    private const int StartDelay = 1;
 
     private readonly object _signal = new(); // guards the next three
     private readonly object _room = new();   // pulsed when items have been reclaimed
@@ -49,7 +51,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     public bool IsWorker => Volatile.Read(ref _worker) == Thread.CurrentThread;
 
     /// <summary>
-    /// Once it is linked in, the item is the domain's: nothing is thrown, also where the thread cannot be started now; that is tried again. Where there is no thread, the shared one is asked to start it, because the
+    /// Once it is linked in, the item is the domain's: nothing is thrown, also where the thread cannot be started now;
+    /// that is tried again. Where there is no thread, the shared one is asked to start it, because the
     /// start of a thread takes a hundred times as long as all the rest.
     /// </summary>
     public void Enqueue(Retired item, bool mayWait)
@@ -57,7 +60,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         long count = Interlocked.Increment(ref _retired) - Volatile.Read(ref _reclaimed);
         _pendingBytes.Add(item.Bytes);
         long bytes = _pendingBytes.Value;
-        bool batchIsFull = count % options.BatchCount == 0 || bytes == long.MaxValue || bytes / options.BatchBytes != (bytes - item.Bytes) / options.BatchBytes;
+        bool batchIsFull = count % options.BatchCount == 0 || bytes == long.MaxValue
+            || bytes / options.BatchBytes != (bytes - item.Bytes) / options.BatchBytes;
         _ = Push(item, urgent: batchIsFull, startHere: false);
         if (IsFull(count, bytes))
         {
@@ -99,7 +103,9 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
 
     /// <summary>Returns why the thread does not run, or null.</summary>
     /// <param name="urgent">Do not wait for more items.</param>
-    /// <param name="startHere">The caller waits anyway, so it starts the thread itself and learns at once whether that can be done.</param>
+    /// <param name="startHere">
+    /// The caller waits anyway, so it starts the thread itself and learns at once whether that can be done.
+    /// </param>
     private Exception? Wake(bool urgent, bool startHere)
     {
         Thread? worker = null;
@@ -136,7 +142,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     }
 
     /// <summary>Under the lock. Started without it, so that no other thread that retires waits for that.</summary>
-    private Thread NewWorker() => _worker = new Thread(Work) { IsBackground = true, Name = $"{options.Name} reclaimer" };
+    private Thread NewWorker() => _worker =
+        new Thread(Work) { IsBackground = true, Name = $"{options.Name} reclaimer" };
 
     /// <summary>Returns why the thread does not run, or null.</summary>
     private Exception? Start(Thread worker)
@@ -152,7 +159,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             steady.Enter(_signal);
             try
             {
-                // Those that came meanwhile relied on it. No thread takes anything out here, so the queue can be walked.
+                // Those that came since relied on it. No thread takes anything out here, so the queue can be
+                // walked.
                 for (Retired? item = Volatile.Read(ref _newest); item is not null; item = item.Next)
                 {
                     item.Stalled(obstacle);
@@ -274,7 +282,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     /// <summary>Waits for items, and for more of them; returns false when the thread is to end.</summary>
     private bool Gather()
     {
-        // Never given back: the thread is the domain's, and an interruption by one callback must not meet the callbacks of the next batch.
+        // Never given back: the thread is the domain's, and an interruption by one callback must not meet the callbacks
+        // of the next batch.
         var steady = new Uninterrupted();
         steady.Enter(_signal);
         try
@@ -387,15 +396,18 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     }
 
     /// <summary>
-    /// A section that a callback did not leave would hold up every later grace period of its domain, for as long as this thread lives. It lived on the callback's stack, so nothing can use it any more.
-    /// After each callback the domain that was read last is looked at, which is nearly always enough; before a marker and after each batch all of them.
+    /// A section that a callback did not leave would hold up every later grace period of its domain, for as long as
+    /// this thread lives. It lived on the callback's stack, so nothing can use it any more.
+    /// After each callback the domain that was read last is looked at, which is nearly always enough; before a marker
+    /// and after each batch all of them.
     /// </summary>
     private void LeaveWhatCallbacksLeftOpen(bool ofThread)
     {
         if (ReaderTable.LeaveOpenSections(ofThread))
         {
             report(new InvalidOperationException(
-                $"A callback of the domain '{options.Name}' left a read section open; it has been left for it. What it read there may be reclaimed from now on. Sections end where they were entered; use 'using'."));
+                $"A callback of the domain '{options.Name}' left a read section open; it has been left for it. "
+                    + "What it read there may be reclaimed from now on. Sections end where they were entered; use 'using'."));
             _ = ReaderTable.LeaveOpenSections(ofThread); // of the one who was told
         }
     }

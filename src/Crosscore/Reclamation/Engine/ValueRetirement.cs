@@ -8,8 +8,9 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
     public bool AsksForSize => size is not null;
 
     /// <summary>
-    /// How many bytes a value keeps occupied, by the user's function; its exceptions come out. Ask before the value is replaced, so that they come out before anything has changed, and inside of a section if another
-    /// thread may replace it meanwhile.
+    /// How many bytes a value keeps occupied, by the user's function; its exceptions come out. Ask before the value is
+    /// replaced, so that they come out before anything has changed, and inside of a section if another
+    /// thread may replace it at that time.
     /// </summary>
     /// <exception cref="InvalidOperationException">The function left a read section open.</exception>
     public long SizeOf(T value)
@@ -33,11 +34,16 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
         }
 
         return leftOpen
-            ? throw new InvalidOperationException($"The function that tells the size of values left a read section of the domain '{domain.Name}' open; it has been left for it. Use 'using'.")
+            ? throw new InvalidOperationException(
+                $"The function that tells the size of values left a read section of the domain '{domain.Name}' open; "
+                    + "it has been left for it. Use 'using'.")
             : Math.Max(0, bytes);
     }
 
-    /// <summary>Retires a value that no reader can find any more, and whose size is known. Never refuses, because no other thread knows the value any more.</summary>
+    /// <summary>
+    /// Retires a value that no reader can find any more, and whose size is known. Never refuses, because no other
+    /// thread knows the value any more.
+    /// </summary>
     public void Retire(T old, long bytes)
     {
         if (reclaim is not null)
@@ -50,7 +56,9 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
         }
     }
 
-    /// <summary>The same where its size is not known; also when the user's function throws, whose exception then comes out.</summary>
+    /// <summary>
+    /// The same where its size is not known; also when the user's function throws, whose exception then comes out.
+    /// </summary>
     public void Retire(T old)
     {
         long bytes = 0;
