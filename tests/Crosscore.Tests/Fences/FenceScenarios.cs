@@ -1,4 +1,5 @@
 using Crosscore.Code;
+using Crosscore.Linux;
 using Crosscore.Tests.Sandbox.Refusals;
 
 namespace Crosscore.Tests.Fences;
@@ -27,9 +28,18 @@ internal static class FenceScenarios
         new(EveryCpu, () => CoreSerialization.VisitEveryCpu("this is a test"), typeof(MembarrierException), typeof(CodeException)),
         new(Heavy, AsymmetricFence.Heavy, typeof(MembarrierException)),
         new(PageProtection, AsymmetricFence.Heavy, typeof(InvalidOperationException)),
-        new(Guarantees, UseGuarantees, typeof(UnansweredException)),
+        new(Guarantees, UseGuarantees, typeof(UnansweredException)) { Prepare = RegisterProcess },
         new(Release, () => Demand(KernelRelease.Read() is not null, "the release is not known"), typeof(UnansweredException)),
     ];
+
+    /// <summary>Registers the process as an earlier case has: the kernel remembers that, and what is registered is found and not registered again.</summary>
+    private static void RegisterProcess()
+    {
+        foreach (MembarrierRegistrations registration in Enum.GetValues<MembarrierRegistrations>().Where(one => one != MembarrierRegistrations.None))
+        {
+            _ = MembarrierCall.Invoke((int)registration, 0, 0);
+        }
+    }
 
     private static void UseCommands()
     {

@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using System.Reflection;
-using System.Runtime.Loader;
 using System.Text;
 using Crosscore.Linux;
 
@@ -41,8 +40,7 @@ internal static class RefusalChild
 
     private static string RunCase(string type, string name, Socket parent)
     {
-        var copy = new Copy();
-        Type scenarios = copy.LoadFromAssemblyPath(typeof(RefusalChild).Assembly.Location).GetType(typeof(RefusalChild).FullName!)!;
+        Type scenarios = FreshCopy.Load(typeof(RefusalChild));
         const BindingFlags Hidden = BindingFlags.Static | BindingFlags.NonPublic;
         var refused = scenarios.GetMethod(nameof(UseUnderRefusal), Hidden)!.CreateDelegate<Func<string, string, Func<bool>, string>>();
         var free = scenarios.GetMethod(nameof(UseFreely), Hidden)!.CreateDelegate<Func<string, string, string>>();
@@ -117,12 +115,5 @@ internal static class RefusalChild
         _ = parent.Send(BitConverter.GetBytes(listener));
         byte[] answer = new byte[1];
         return parent.Receive(answer) == 1 && answer[0] == 1 && listener >= 0;
-    }
-
-    /// <summary>This assembly and the library, once more.</summary>
-    private sealed class Copy() : AssemblyLoadContext("copy", isCollectible: false)
-    {
-        protected override Assembly? Load(AssemblyName assemblyName) =>
-            assemblyName.Name == typeof(Membarrier).Assembly.GetName().Name ? LoadFromAssemblyPath(typeof(Membarrier).Assembly.Location) : null;
     }
 }

@@ -15,8 +15,8 @@ internal sealed record WatchedCall(string Name, string Detail, bool ByFramework)
 }
 
 /// <summary>
-/// Which system calls of a child are the library's. The runtime makes the same ones on the same threads, for its heaps, its compiler and the assemblies it loads, and dies of a refusal; so a call counts only if the
-/// first caller outside of the C library is no part of the runtime, and, where it is about a file, if that file is the system's (/proc, /sys) or code of this library.
+/// Which system calls of a child are the library's. The runtime makes the same ones on the same threads, for its heaps, its compiler and the assemblies it loads, and dies of a refusal. So a call that is about a file counts if
+/// that file is the system's (/proc, /sys) or code of this library; another one, if compiled code called the C library for it.
 /// </summary>
 internal sealed class WatchedCalls : IDisposable
 {
@@ -39,9 +39,7 @@ internal sealed class WatchedCalls : IDisposable
 
     private static readonly string[] AboutSecondPath = ["openat", "newfstatat", "readlinkat", "statx"];
 
-    private static readonly string[] OfTheRuntime = ["libcoreclr", "libclrjit", "libclrgc", "libhostfxr", "libhostpolicy", "ld-linux", "ld-musl", "liblttng"];
-
-    private static readonly string[] OfTheCLibrary = ["libc.so", "libc-", "libpthread", "ld-musl"];
+    private static readonly string[] OfTheCLibrary = ["libc.so", "libc-", "libpthread", "ld-musl", "libstdc++", "libgcc_s"];
 
     /// <summary>The numbers that a filter has to notify of. Source: arch/x86/entry/syscalls/syscall_64.tbl.</summary>
     public static IReadOnlyCollection<int> Numbers => Names.Keys;
@@ -79,9 +77,8 @@ internal sealed class WatchedCalls : IDisposable
                 detail = string.Create(CultureInfo.InvariantCulture, $"0x{arguments[0]:x}");
             }
 
-            string caller = Caller(thread);
-            return OfTheRuntime.Any(part => caller.StartsWith(part, StringComparison.Ordinal)) ? null
-                : new WatchedCall(name, Neutral(detail, thread), caller.StartsWith("libSystem.Native", StringComparison.Ordinal));
+            bool aboutFile = detail.StartsWith('/');
+            return !aboutFile && !IsCalledByCompiledCode(thread) ? null : new WatchedCall(name, Neutral(detail, thread), aboutFile && name != "fcntl");
         }
         catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {
@@ -97,29 +94,39 @@ internal sealed class WatchedCalls : IDisposable
     /// <summary>The same call has the same name in each process and thread.</summary>
     private string Neutral(string file, int thread) => string.Join('/', file.Split('/').Select(part => part == $"{Process}" || part == $"{thread}" ? "N" : part));
 
-    /// <summary>The file name of the image that called the C library, or "" for compiled code: the first return address on the stack that lies in none of the C library's.</summary>
-    private string Caller(int thread)
+    /// <summary>Whether the first return address on the stack that lies in none of the C library's images lies in none at all.</summary>
+    private bool IsCalledByCompiledCode(int thread)
     {
-        // number, six arguments, stack pointer, program counter: Documentation/filesystems/proc.rst.
-        string[] state = File.ReadAllText($"/proc/{thread}/syscall").Split(' ', StringSplitOptions.TrimEntries);
-        string direct = Image(Number(state[8])) ?? "";
-        if (OfTheRuntime.Any(part => direct.StartsWith(part, StringComparison.Ordinal)))
+        // number, six arguments, stack pointer, program counter; or one word while the thread is on its way to sleep: Documentation/filesystems/proc.rst.
+        string[] state;
+        while ((state = File.ReadAllText($"/proc/{thread}/syscall").Split(' ', StringSplitOptions.TrimEntries)).Length < 9)
         {
-            return direct;
+            _ = Thread.Yield();
         }
 
         byte[] stack = new byte[StackBytes];
         int length = Read(Number(state[7]), stack);
+
+        // Images stay where they are, and most calls come straight from the runtime; compiled code comes and goes.
+        if (IsLookedThrough(Image(Number(state[8])) ?? "") && Image((nint)BitConverter.ToInt64(stack)) is { Length: > 0 } direct && !IsLookedThrough(direct))
+        {
+            return false;
+        }
+
+        _map = MemoryMap.Parse(File.ReadLines($"/proc/{Process}/maps"));
         for (int at = 0; at + 8 <= length; at += 8)
         {
-            if (Image((nint)BitConverter.ToInt64(stack, at)) is { } image && !OfTheCLibrary.Any(part => image.StartsWith(part, StringComparison.Ordinal)))
+            if (Image((nint)BitConverter.ToInt64(stack, at)) is { } image && !IsLookedThrough(image))
             {
-                return image;
+                return image.Length == 0;
             }
         }
 
-        return "";
+        return false;
     }
+
+    /// <summary>Libraries that make system calls for their callers.</summary>
+    private static bool IsLookedThrough(string image) => OfTheCLibrary.Any(part => image.StartsWith(part, StringComparison.Ordinal));
 
     private static nint Number(string text) => (nint)ulong.Parse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
