@@ -45,12 +45,18 @@ public static unsafe class CoreSerialization
     /// <para><see cref="MachineGuarantees"/> tells which of it holds here (<see cref="MachinePromise.OwnCoreSerialization"/>, <see cref="MachinePromise.AllThreadsCoreSerialization"/>).</para>
     /// </remarks>
     /// <param name="mode">Whose word is relied on.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such mode.</exception>
     /// <exception cref="MembarrierException">It cannot be promised here, or the kernel refused; nothing is promised then. No thread is left where it may not run, and the next call tries again.</exception>
     /// <exception cref="PlatformNotSupportedException">Not Linux on x86-64 or arm64.</exception>
     /// <exception cref="CodeException">The first call could not install the instruction.</exception>
     public static void AllThreads(CodeMode mode = CodeMode.Strict)
     {
         DemandPlatform(OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(), RuntimeInformation.ProcessArchitecture);
+        if (mode is not (CodeMode.Strict or CodeMode.Measured))
+        {
+            throw new ArgumentOutOfRangeException(nameof(mode), mode, "There is no such mode.");
+        }
+
         MachineFacts facts = Facts();
         SerializationChoice choice = SerializationChoice.Decide(facts, mode);
         switch (choice.Way)

@@ -41,6 +41,7 @@ internal static class Child
     public const string OrderReclamation = nameof(OrderReclamation);
     public const string StressReclamation = nameof(StressReclamation);
     public const string MeetRefusals = nameof(MeetRefusals);
+    public const string CompileVolatileReads = nameof(CompileVolatileReads);
     public const string UseHiddenSystem = nameof(UseHiddenSystem);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
@@ -133,6 +134,8 @@ internal static class Child
             case StressReclamation:
                 ReclamationModeTests.RunStress();
                 return 0;
+            case CompileVolatileReads:
+                return VolatileReadTests.CompileControls();
             case MeetRefusals:
                 return Refusals.RefusalChild.Run();
             case UseHiddenSystem:

@@ -32,7 +32,7 @@ internal static class CpuTour
                 thrown = ExceptionDispatchInfo.Capture(exception);
             }
         })
-        { IsBackground = true, Name = "Crosscore: visits every CPU" };
+        { IsBackground = true };
         try
         {
             thread.Start();
