@@ -40,18 +40,23 @@ public static unsafe class CoreSerialization
     /// <remarks>
     /// <para>By membarrier(2)'s SYNC_CORE, which promises that for siblings, and <see cref="Self"/> behind it for the caller. It costs about one interrupt for each CPU that runs a sibling. The first
     /// call registers the process, 10 to 25 ms.</para>
-    /// <para>Where SYNC_CORE does not keep its promise (x86-64 before Linux 5.10) or is absent, strict mode sends a thread to every CPU in turn, which needs nothing of the kernel but sched_setaffinity(2) and the lists in
-    /// /sys and /proc, takes some hundred microseconds a CPU, and waits behind real-time threads. The caller itself is not moved. Where that is not possible either, it refuses; a refusal is not remembered. In <see cref="CodeMode.Measured"/> mode SYNC_CORE is believed wherever it is offered.</para>
+    /// <para>Where SYNC_CORE does not keep its promise (x86-64 before Linux 5.10) or is absent, strict mode sends a
+    /// thread to every CPU in turn, which needs nothing of the kernel but sched_setaffinity(2) and the lists in /sys
+    /// and /proc, takes some hundred microseconds a CPU, and waits behind real-time threads. The caller itself is not
+    /// moved. Where that is not possible either, it refuses; a refusal is not remembered. In <see
+    /// cref="CodeMode.Measured"/> mode SYNC_CORE is believed wherever it is offered.</para>
     /// <para><see cref="MachineGuarantees"/> tells which of it holds here (<see cref="MachinePromise.OwnCoreSerialization"/>, <see cref="MachinePromise.AllThreadsCoreSerialization"/>).</para>
     /// </remarks>
     /// <param name="mode">Whose word is relied on.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such mode.</exception>
-    /// <exception cref="MembarrierException">It cannot be promised here, or the kernel refused; nothing is promised then. No thread is left where it may not run, and the next call tries again.</exception>
+    /// <exception cref="MembarrierException">It cannot be promised here, or the kernel refused; nothing is promised
+    /// then. No thread is left where it may not run, and the next call tries again.</exception>
     /// <exception cref="PlatformNotSupportedException">Not Linux on x86-64 or arm64.</exception>
     /// <exception cref="CodeException">The first call could not install the instruction.</exception>
     public static void AllThreads(CodeMode mode = CodeMode.Strict)
     {
-        DemandPlatform(OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(), RuntimeInformation.ProcessArchitecture);
+        DemandPlatform(OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(),
+            RuntimeInformation.ProcessArchitecture);
         if (mode is not (CodeMode.Strict or CodeMode.Measured))
         {
             throw new ArgumentOutOfRangeException(nameof(mode), mode, "There is no such mode.");
@@ -94,8 +99,10 @@ public static unsafe class CoreSerialization
     }
 
     /// <summary>
-    /// The stores before it are in memory when the first core serialises: Self waits for them on the CPU they were made on, and the thread that visits the CPUs is started after that. Each of its visits is what a
-    /// thread does in litmus/code/AllThreads.EveryCpu.litmus. The caller is blocked until all are made, so it runs on a core that was visited.
+    /// The stores before it are in memory when the first core serialises: Self waits for them on the CPU they were
+    /// made on, and the thread that visits the CPUs is started after that. Each of its visits is what a thread does
+    /// in litmus/code/AllThreads.EveryCpu.litmus. The caller is blocked until all are made, so it runs on a core that
+    /// was visited.
     /// </summary>
     internal static void VisitEveryCpu(string why)
     {
@@ -110,7 +117,8 @@ public static unsafe class CoreSerialization
     internal static TrialFailure? TrySelf() => Try(Self);
 
     /// <summary>
-    /// Tries for <see cref="MachineGuarantees"/> what <see cref="AllThreads"/> needs in strict mode. Where that is a visit to every CPU none is made, because it may wait for long; what a visit asks of the system is tried.
+    /// Tries for <see cref="MachineGuarantees"/> what <see cref="AllThreads"/> needs in strict mode. Where that is a
+    /// visit to every CPU none is made, because it may wait for long; what a visit asks of the system is tried.
     /// </summary>
     internal static TrialFailure? TryAllThreads() => Try(() =>
     {
@@ -134,7 +142,8 @@ public static unsafe class CoreSerialization
         if (!isLinux || architecture is not (Architecture.X64 or Architecture.Arm64))
         {
             throw new PlatformNotSupportedException(
-                $"CoreSerialization: this system is {(isLinux ? "Linux" : RuntimeInformation.OSDescription)} on {architecture}, and only Linux on x86-64 and arm64 is known to this library. "
+                $"CoreSerialization: this system is {(isLinux ? "Linux" : RuntimeInformation.OSDescription)} on {architecture}, "
+                + "and only Linux on x86-64 and arm64 is known to this library. "
                 + "Test for that first; MachineGuarantees.Detect() tells it.");
         }
     }
@@ -152,11 +161,14 @@ public static unsafe class CoreSerialization
         }
         catch (CodeException refusal)
         {
-            return new(refusal.Message, refusal.Failure is CodeFailure.TooManyFiles or CodeFailure.OutOfMemory or CodeFailure.TooManyMappings or CodeFailure.Unexpected);
+            return new(refusal.Message,
+                refusal.Failure is CodeFailure.TooManyFiles or CodeFailure.OutOfMemory
+                    or CodeFailure.TooManyMappings or CodeFailure.Unexpected);
         }
         catch (MembarrierException refusal)
         {
-            return new(refusal.Message, refusal.Failure is MembarrierFailure.OutOfMemory or MembarrierFailure.Unexpected);
+            return new(refusal.Message,
+                refusal.Failure is MembarrierFailure.OutOfMemory or MembarrierFailure.Unexpected);
         }
     }
 
@@ -179,14 +191,22 @@ public static unsafe class CoreSerialization
     private static MembarrierException Refusal(MachineFacts facts, string reason)
     {
         bool offered = facts.Supported.HasFlag(MembarrierCommands.PrivateExpeditedSyncCore);
-        MembarrierFailure failure = facts.Access != MembarrierFailure.None ? facts.Access : offered ? MembarrierFailure.NotKept : MembarrierFailure.NotOffered;
+        MembarrierFailure failure = facts.Access != MembarrierFailure.None ? facts.Access : offered
+            ? MembarrierFailure.NotKept : MembarrierFailure.NotOffered;
         string cure = offered
             ? "Use Linux 5.10 or newer, or accept CodeMode.Measured."
             : "Allow membarrier in the sandbox, or sched_setaffinity to every CPU together with /proc and /sys.";
-        return new($"CoreSerialization.AllThreads: it cannot be promised here that every core has forgotten old instructions: {reason}. {cure}", failure, errno: 0);
+        return new(
+            "CoreSerialization.AllThreads: it cannot be promised here that every core has forgotten old instructions: "
+                + $"{reason}. {cure}",
+            failure,
+            errno: 0);
     }
 
-    /// <summary>The address of the instruction, which the first call installs; a call that fails leaves nothing behind, and the next one tries again.</summary>
+    /// <summary>
+    /// The address of the instruction, which the first call installs; a call that fails leaves nothing behind, and
+    /// the next one tries again.
+    /// </summary>
     private static nint Instruction()
     {
         nint address = Volatile.Read(ref _instruction);
@@ -195,7 +215,8 @@ public static unsafe class CoreSerialization
             return address;
         }
 
-        DemandPlatform(OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(), RuntimeInformation.ProcessArchitecture);
+        DemandPlatform(OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(),
+            RuntimeInformation.ProcessArchitecture);
         using var steady = new Uninterrupted();
         steady.Enter(Installing);
         try
@@ -209,7 +230,10 @@ public static unsafe class CoreSerialization
         }
         catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw new CodeException(CodeFailure.Unexpected, $"CoreSerialization: the serialising instruction could not be written to a memory file: {refusal.Message} Try again.", 0);
+            throw new CodeException(CodeFailure.Unexpected,
+                $"CoreSerialization: the serialising instruction could not be written to a memory file: "
+                    + $"{refusal.Message} Try again.",
+                0);
         }
         finally
         {

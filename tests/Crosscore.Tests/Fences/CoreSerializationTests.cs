@@ -97,13 +97,16 @@ public sealed class CoreSerializationTests
     [InlineData(false, Architecture.Arm64)]
     [InlineData(true, Architecture.RiscV64)]
     [InlineData(true, Architecture.X86)]
-    public void Other_systems_are_refused_with_the_exception_that_is_documented(bool isLinux, Architecture architecture) =>
-        Assert.Contains("only Linux on x86-64 and arm64", Assert.Throws<PlatformNotSupportedException>(() => CoreSerialization.DemandPlatform(isLinux, architecture)).Message, StringComparison.Ordinal);
+    public void Other_systems_are_refused_with_the_exception_that_is_documented(bool isLinux,
+        Architecture architecture) =>
+        Assert.Contains("only Linux on x86-64 and arm64", Assert.Throws<PlatformNotSupportedException>(() =>
+            CoreSerialization.DemandPlatform(isLinux, architecture)).Message, StringComparison.Ordinal);
 
     [Theory]
     [InlineData(true, Architecture.X64)]
     [InlineData(true, Architecture.Arm64)]
-    public void Linux_on_the_two_processors_is_not(bool isLinux, Architecture architecture) => CoreSerialization.DemandPlatform(isLinux, architecture);
+    public void Linux_on_the_two_processors_is_not(bool isLinux, Architecture architecture) =>
+        CoreSerialization.DemandPlatform(isLinux, architecture);
 
     [Fact]
     public void No_thread_is_pinned_while_the_CPUs_are_visited_or_when_a_visit_fails()

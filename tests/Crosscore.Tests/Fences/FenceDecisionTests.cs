@@ -8,7 +8,8 @@ namespace Crosscore.Tests.Fences;
 public sealed class FenceDecisionTests
 {
     private static readonly FenceFacts Linux = new(
-        IsLinux: true, RuntimeBarrierIsSound: false, Architecture.X64, MembarrierFailure.None, Emulated: false, BroadcastsInvalidations: false, FenceDecision.TestedRuntime);
+        IsLinux: true, RuntimeBarrierIsSound: false, Architecture.X64, MembarrierFailure.None, Emulated: false,
+            BroadcastsInvalidations: false, FenceDecision.TestedRuntime);
 
     private static readonly FenceFacts NoCall = Linux with { Membarrier = MembarrierFailure.Absent };
 
@@ -27,7 +28,8 @@ public sealed class FenceDecisionTests
 
     [Theory]
     [MemberData(nameof(Machines))]
-    public void Page_protection_is_taken_nowhere_without_being_asked_for_and_nothing_weaker_is_used_anywhere(string machine, AsymmetricFenceMode mode)
+    public void Page_protection_is_taken_nowhere_without_being_asked_for_and_nothing_weaker_is_used_anywhere(
+        string machine, AsymmetricFenceMode mode)
     {
         FenceDecision decision = FenceDecision.Choose(null, Facts(machine));
         Assert.Equal((mode, null), (decision.Mode, decision.Error));
@@ -59,15 +61,19 @@ public sealed class FenceDecisionTests
     [InlineData("no call")]
     [InlineData("refused")]
     public void Page_protection_is_taken_where_it_is_asked_for(string machine) =>
-        Assert.Equal((AsymmetricFenceMode.PageProtection, null), (FenceDecision.Choose("PageProtection", Facts(machine)).Mode, FenceDecision.Choose("PageProtection", Facts(machine)).Error));
+        Assert.Equal((AsymmetricFenceMode.PageProtection, null),
+            (FenceDecision.Choose("PageProtection", Facts(machine)).Mode,
+            FenceDecision.Choose("PageProtection", Facts(machine)).Error));
 
     [Theory]
     [InlineData("linux")]
     [InlineData("arm64")]
     [InlineData("windows")]
-    public void On_a_runtime_that_the_tests_have_not_seen_both_sides_are_full_fences_and_a_warning_says_why(string machine)
+    public void On_a_runtime_that_the_tests_have_not_seen_both_sides_are_full_fences_and_a_warning_says_why(
+        string machine)
     {
-        foreach (int major in (int[])[FenceDecision.TestedRuntime - 1, FenceDecision.TestedRuntime + 1, 99, int.MinValue, int.MaxValue])
+        foreach (int major in (int[])[FenceDecision.TestedRuntime - 1, FenceDecision.TestedRuntime + 1, 99,
+            int.MinValue, int.MaxValue])
         {
             FenceDecision decision = FenceDecision.Choose(null, Facts(machine) with { RuntimeMajor = major });
             Assert.Equal((AsymmetricFenceMode.Symmetric, null), (decision.Mode, decision.Error));
@@ -82,9 +88,11 @@ public sealed class FenceDecisionTests
     public void A_choice_is_the_consent_to_a_runtime_that_the_tests_have_not_seen()
     {
         FenceFacts next = Linux with { RuntimeMajor = FenceDecision.TestedRuntime + 1 };
-        Assert.Equal((AsymmetricFenceMode.Membarrier, null), (FenceDecision.Choose("Membarrier", next).Mode, FenceDecision.Choose("Membarrier", next).Warning));
+        Assert.Equal((AsymmetricFenceMode.Membarrier, null),
+            (FenceDecision.Choose("Membarrier", next).Mode, FenceDecision.Choose("Membarrier", next).Warning));
         Assert.Null(FenceDecision.Choose("Symmetric", next).Warning);
-        Assert.Null(FenceDecision.Choose(null, next with { Membarrier = MembarrierFailure.Absent }).Warning); // full fences anyway
+        // full fences anyway
+        Assert.Null(FenceDecision.Choose(null, next with { Membarrier = MembarrierFailure.Absent }).Warning);
     }
 
     [Fact]
@@ -96,7 +104,8 @@ public sealed class FenceDecisionTests
     }
 
     [Fact]
-    public void The_tests_have_seen_the_runtime_that_runs_them() => Assert.Equal(FenceDecision.TestedRuntime, Environment.Version.Major);
+    public void The_tests_have_seen_the_runtime_that_runs_them() =>
+        Assert.Equal(FenceDecision.TestedRuntime, Environment.Version.Major);
 
     private sealed class Listener : EventListener
     {
@@ -114,7 +123,8 @@ public sealed class FenceDecisionTests
         {
             if (eventData.EventSource.Name == "Crosscore.AsymmetricFence")
             {
-                Heard.Add($"{eventData.Level}: {string.Format(CultureInfo.InvariantCulture, eventData.Message!, [.. eventData.Payload!])}");
+                string text = string.Format(CultureInfo.InvariantCulture, eventData.Message!, [.. eventData.Payload!]);
+                Heard.Add($"{eventData.Level}: {text}");
             }
         }
     }

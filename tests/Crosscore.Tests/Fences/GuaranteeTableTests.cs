@@ -108,9 +108,11 @@ public sealed class GuaranteeTableTests
     [InlineData("6.18.44-custom", Yes, Documented)]
     [InlineData("7.3.4", Yes, Documented)]
     [InlineData("", Unknown, ByKernelVersion)]
-    public void A_restart_can_be_forgotten_before_the_release_that_mended_it(string release, GuaranteeAnswer holds, GuaranteeBasis basis)
+    public void A_restart_can_be_forgotten_before_the_release_that_mended_it(string release, GuaranteeAnswer holds,
+        GuaranteeBasis basis)
     {
-        MachineGuarantee guarantee = Decide(MachinePromise.SiblingsSequenceRestart, release, Architecture.X64, FakeKernel.Linux510);
+        MachineGuarantee guarantee = Decide(MachinePromise.SiblingsSequenceRestart, release, Architecture.X64,
+            FakeKernel.Linux510);
         Assert.Equal((holds, basis), (guarantee.Holds, guarantee.Basis));
     }
 
@@ -120,14 +122,17 @@ public sealed class GuaranteeTableTests
     [InlineData(MembarrierFailure.NotRegistered, No)]
     [InlineData(MembarrierFailure.OutOfMemory, Unknown)]
     [InlineData(MembarrierFailure.Unexpected, Unknown)]
-    public void A_command_that_is_offered_and_refused_when_it_is_tried_promises_nothing(MembarrierFailure failure, GuaranteeAnswer holds)
+    public void A_command_that_is_offered_and_refused_when_it_is_tried_promises_nothing(MembarrierFailure failure,
+        GuaranteeAnswer holds)
     {
         MembarrierCommands[] commands =
         [
-            MembarrierCommands.Global, MembarrierCommands.GlobalExpedited, MembarrierCommands.PrivateExpedited, MembarrierCommands.PrivateExpeditedSyncCore, MembarrierCommands.PrivateExpeditedRseq,
+            MembarrierCommands.Global, MembarrierCommands.GlobalExpedited, MembarrierCommands.PrivateExpedited,
+                MembarrierCommands.PrivateExpeditedSyncCore, MembarrierCommands.PrivateExpeditedRseq,
         ];
         IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(new MachineFacts(
-            MembarrierFailure.None, FakeKernel.Linux63, MembarrierRegistrations.None, Architecture.X64, KernelRelease.Parse("6.18.44"))
+            MembarrierFailure.None, FakeKernel.Linux63, MembarrierRegistrations.None, Architecture.X64,
+                KernelRelease.Parse("6.18.44"))
         {
             Trials = commands.ToDictionary(command => command, _ => failure),
             Self = new TrialFailure("mmap answered EPERM", MayPass: holds == Unknown),
@@ -135,7 +140,8 @@ public sealed class GuaranteeTableTests
         });
 
         Assert.All(
-            table.Where(line => line.Promise is not (MachinePromise.InstructionCacheCoherence or MachinePromise.LightFenceIsFree)),
+            table.Where(line =>
+                line.Promise is not (MachinePromise.InstructionCacheCoherence or MachinePromise.LightFenceIsFree)),
             line => Assert.Equal((line.Promise, holds, Probed), (line.Promise, line.Holds, line.Basis)));
     }
 
@@ -213,7 +219,8 @@ public sealed class GuaranteeTableTests
     public void What_stands_behind_the_asymmetric_fence_is_told_with_what_it_rests_on(
         string wish, MembarrierFailure membarrier, GuaranteeAnswer holds, GuaranteeBasis basis, string source)
     {
-        FenceDecision fence = FenceDecision.Choose(wish, new FenceFacts(true, false, Architecture.X64, membarrier, false, false, FenceDecision.TestedRuntime));
+        FenceDecision fence = FenceDecision.Choose(wish, new FenceFacts(true, false, Architecture.X64, membarrier,
+            false, false, FenceDecision.TestedRuntime));
         MachineGuarantee line = GuaranteeTable.Decide(new MachineFacts(
             membarrier, FakeKernel.Linux63, MembarrierRegistrations.None, Architecture.X64, null, fence)).Single(line => line.Promise == MachinePromise.LightFenceIsFree);
         Assert.Equal((holds, basis), (line.Holds, line.Basis));

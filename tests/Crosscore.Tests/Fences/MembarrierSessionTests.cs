@@ -139,7 +139,8 @@ public sealed class MembarrierSessionTests
         MembarrierException refusal = Assert.IsType<MembarrierException>(session.Register("test", Everything));
 
         Assert.Equal(MembarrierFailure.NotOffered, refusal.Failure);
-        Assert.Equal(MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited, session.FindRegistered());
+        Assert.Equal(MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited,
+            session.FindRegistered());
     }
 
     [Fact]

@@ -3,7 +3,8 @@ using Crosscore.Tests.Sandbox.Refusals;
 namespace Crosscore.Tests.Fences;
 
 /// <summary>
-/// Every system call of the fences is refused at every place, with each of six errors, once and for ever: nothing is lost, nothing is remembered, no thread stays pinned, and what is thrown is documented.
+/// Every system call of the fences is refused at every place, with each of six errors, once and for ever: nothing is
+/// lost, nothing is remembered, no thread stays pinned, and what is thrown is documented.
 /// </summary>
 public sealed class RefusalTests(ITestOutputHelper output)
 {
@@ -22,5 +23,6 @@ public sealed class RefusalTests(ITestOutputHelper output)
 
     [Fact]
     public void A_refused_system_call_of_the_protected_page_is_neither_lost_nor_remembered() =>
-        RefusalSweep.Check(typeof(FenceScenarios), FenceScenarios.PageProtection, output.WriteLine, (FenceDecision.VariableName, nameof(AsymmetricFenceMode.PageProtection)));
+        RefusalSweep.Check(typeof(FenceScenarios), FenceScenarios.PageProtection, output.WriteLine,
+            (FenceDecision.VariableName, nameof(AsymmetricFenceMode.PageProtection)));
 }

@@ -12,7 +12,8 @@ public sealed class SandboxTests
 {
     private const string Refusal = nameof(MembarrierException);
 
-    private static readonly string[] NeverThrow = ["Supported", "FindRegistered()", "TryRegister(registrations, failure)"];
+    private static readonly string[] NeverThrow = ["Supported", "FindRegistered()",
+        "TryRegister(registrations, failure)"];
 
     public SandboxTests() => Machine.NeedsRawPrograms();
 

@@ -8,15 +8,19 @@ using Crosscore.Tests.Sandbox;
 namespace Crosscore.Tests.Fences;
 
 /// <summary>
-/// The JIT of .NET 10.0 breaks the order of volatile reads in two shapes. Both are searched for in the whole library, and both are shown here in the code that the JIT emits for controls. RcuHazardTests has the list
-/// of straight pieces; here is that of the loops.
+/// The JIT of .NET 10.0 breaks the order of volatile reads in two shapes. Both are searched for in the whole library,
+/// and both are shown here in the code that the JIT emits for controls. RcuHazardTests has the list of straight
+/// pieces; here is that of the loops.
 /// </summary>
 public sealed partial class VolatileReadTests
 {
-    /// <summary>Loops with a plain load and a volatile read, and why nothing is lost if the load leaves its loop, or why it cannot.</summary>
+    /// <summary>
+    /// Loops with a plain load and a volatile read, and why nothing is lost if the load leaves its loop, or why it
+    /// cannot.
+    /// </summary>
     private static readonly Dictionary<string, string> Harmless = new()
     {
-        ["AsymmetricReaderWriterLock.IsAnybodyReading"] = "the record after the one that the loop is at: another address in each turn",
+        ["AsymmetricReaderWriterLock.IsAnybodyReading"] = "the record after that of the loop: another address each turn",
         ["AsymmetricReaderWriterLock.WaitForReaders"] = "as above",
         ["AsyncSections.Wait"] = "as above; the stripes are read by an index that counts",
         ["Bias.TryRevoke"] = "stored by this thread, under the lock that is held",
@@ -46,7 +50,8 @@ public sealed partial class VolatileReadTests
             VolatileReadOrder.MethodsWithLoads([typeof(Controls)]));
 
     /// <summary>
-    /// What makes the search worth its while: this compiler does move the loads. Where it no longer does this test fails, and the search, the remarks on it and the advice in docs/fences.md are to be looked at again.
+    /// What makes the search worth its while: this compiler does move the loads. Where it no longer does this test
+    /// fails, and the search, the remarks on it and the advice in docs/fences.md are to be looked at again.
     /// </summary>
     [Fact]
     public void The_compiler_takes_the_load_of_the_control_out_of_its_loop_and_exchanges_the_reads_of_the_other()
@@ -55,17 +60,21 @@ public sealed partial class VolatileReadTests
         string file = Path.Combine(AppContext.BaseDirectory, $"listing-{Guid.NewGuid():N}.txt");
         try
         {
-            string[] methods = [nameof(Controls.Hoisted), nameof(Controls.Kept), nameof(Controls.Exchanged), nameof(Controls.InOrder)];
+            string[] methods = [nameof(Controls.Hoisted), nameof(Controls.Kept), nameof(Controls.Exchanged),
+                nameof(Controls.InOrder)];
             ChildResult child = ChildProcess.RunThisProgram(Child.CompileVolatileReads, null,
-                ("DOTNET_JitDisasm", string.Join(' ', methods)), ("DOTNET_JitStdOutFile", file), ("DOTNET_TieredCompilation", "0"));
+                ("DOTNET_JitDisasm", string.Join(' ', methods)), ("DOTNET_JitStdOutFile", file),
+                    ("DOTNET_TieredCompilation", "0"));
             Assert.True(child.Status == 0, child.Errors);
             Dictionary<string, string[]> code = Header().Matches(File.ReadAllText(file))
                 .ToDictionary(method => method.Groups[1].Value, method => method.Groups[2].Value.Split('\n'));
 
             Assert.Equal(1, LoadsInLoop(code[nameof(Controls.Hoisted)]));
             Assert.Equal(2, LoadsInLoop(code[nameof(Controls.Kept)]));
-            Assert.True(IsSecondArgumentFirst(code[nameof(Controls.Exchanged)]), string.Join('\n', code[nameof(Controls.Exchanged)]));
-            Assert.False(IsSecondArgumentFirst(code[nameof(Controls.InOrder)]), string.Join('\n', code[nameof(Controls.InOrder)]));
+            Assert.True(IsSecondArgumentFirst(code[nameof(Controls.Exchanged)]),
+                string.Join('\n', code[nameof(Controls.Exchanged)]));
+            Assert.False(IsSecondArgumentFirst(code[nameof(Controls.InOrder)]),
+                string.Join('\n', code[nameof(Controls.InOrder)]));
         }
         finally
         {
@@ -77,7 +86,8 @@ public sealed partial class VolatileReadTests
     internal static int CompileControls()
     {
         var shared = new Shared { Ready = 1 };
-        long sum = Controls.Hoisted(shared, 3) + Controls.Kept(shared, 3) + Controls.Exchanged(shared) + Controls.InOrder(shared);
+        long sum = Controls.Hoisted(shared, 3) + Controls.Kept(shared, 3) + Controls.Exchanged(shared)
+            + Controls.InOrder(shared);
         Console.WriteLine(sum);
         return 0;
     }
@@ -89,8 +99,10 @@ public sealed partial class VolatileReadTests
         for (int at = 0; at < code.Length; at++)
         {
             int target = Jump().Match(code[at]) is { Success: true } jump
-                ? Array.FindIndex(code, line => line.StartsWith(jump.Groups[1].Value + ":", StringComparison.Ordinal)) : -1;
-            most = target >= 0 && target < at ? Math.Max(most, code[target..at].Count(line => Load().IsMatch(line))) : most;
+                ? Array.FindIndex(code, line => line.StartsWith(jump.Groups[1].Value + ":", StringComparison.Ordinal))
+                    : -1;
+            most = target >= 0 && target < at ? Math.Max(most, code[target..at].Count(line => Load().IsMatch(line)))
+                : most;
         }
 
         return most;
@@ -99,11 +111,13 @@ public sealed partial class VolatileReadTests
     /// <summary>Whether the field that is loaded first lies behind the other.</summary>
     private static bool IsSecondArgumentFirst(string[] code)
     {
-        int[] offsets = [.. code.Select(line => Load().Match(line)).Where(load => load.Success).Select(load => Convert.ToInt32(load.Groups[1].Value, 16))];
+        int[] offsets = [.. code.Select(line => Load().Match(line)).Where(load => load.Success)
+            .Select(load => Convert.ToInt32(load.Groups[1].Value, 16))];
         return offsets.Length >= 2 && offsets[0] > offsets[1];
     }
 
-    [GeneratedRegex(@"; Assembly listing for method \S*Controls:(\w+)\((.*?)(?=; Assembly listing|\z)", RegexOptions.Singleline)]
+    [GeneratedRegex(@"; Assembly listing for method \S*Controls:(\w+)\((.*?)(?=; Assembly listing|\z)",
+        RegexOptions.Singleline)]
     private static partial Regex Header();
 
     [GeneratedRegex(@"\bptr\b.*\[r(?!sp|bp)\w+\+0x([0-9A-F]+)\]")]
@@ -191,7 +205,8 @@ public sealed partial class VolatileReadTests
         }
 
         [MethodImpl(MethodImplOptions.NoInlining)]
-        public static long Exchanged(Shared shared) => Difference(Volatile.Read(ref shared.Value), Volatile.Read(ref shared.Ready));
+        public static long Exchanged(Shared shared) => Difference(Volatile.Read(ref shared.Value),
+            Volatile.Read(ref shared.Ready));
 
         /// <summary>The twin: two statements with a barrier between them.</summary>
         [MethodImpl(MethodImplOptions.NoInlining)]

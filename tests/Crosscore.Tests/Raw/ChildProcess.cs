@@ -50,7 +50,8 @@ internal static class ChildProcess
     }
 
     /// <summary>Runs any program, with settings added to its environment.</summary>
-    public static ChildResult RunCommand(string[] command, params IEnumerable<(string Name, string Value)> settings) => Run(command[0], command[1..], settings);
+    public static ChildResult RunCommand(string[] command, params IEnumerable<(string Name, string Value)> settings) =>
+        Run(command[0], command[1..], settings);
 
     private static ChildResult RunFile(RawProgram program, string[] arguments, params IEnumerable<(string Name, string Value)> settings)
     {
@@ -92,7 +93,8 @@ internal static class ChildProcess
 
     private static Process Start(string file, string[] arguments, IEnumerable<(string Name, string Value)> settings)
     {
-        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true,
+            RedirectStandardError = true };
         foreach ((string name, string value) in settings)
         {
             start.Environment[name] = value;

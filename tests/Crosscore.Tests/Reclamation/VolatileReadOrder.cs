@@ -4,14 +4,17 @@ using System.Reflection.Emit;
 namespace Crosscore.Tests.Reclamation;
 
 /// <summary>
-/// Finds in the IL of the library the two shapes in which the JIT of .NET 10.0 is known to break the order of volatile reads. Whether it does is read off its code for controls of both shapes, and for whatever of
-/// the library is found, by <see cref="Crosscore.Tests.Fences.VolatileReadTests"/>.
+/// Finds in the IL of the library the two shapes in which the JIT of .NET 10.0 is known to break the order of
+/// volatile reads. Whether it does is read off its code for controls of both shapes, and for whatever of the library
+/// is found, by <see cref="Crosscore.Tests.Fences.VolatileReadTests"/>.
 /// </summary>
 /// <remarks>
-/// <para>Two volatile reads in one straight piece of code with nothing between them: they may be exchanged, in one expression or in two statements (dotnet/runtime#133524). A branch, a store, a barrier or a call that
-/// is not inlined lies between pieces. A property that only reads is looked through.</para>
-/// <para>A plain load and a volatile read in one loop: the load may be taken out of the loop over the read (dotnet/runtime#133579). A call that is not inlined, an interlocked operation, a barrier or a volatile
-/// store in the loop keeps it inside; readonly fields do not change, and locals are nobody else's.</para>
+/// <para>Two volatile reads in one straight piece of code with nothing between them: they may be exchanged, in one
+/// expression or in two statements (dotnet/runtime#133524). A branch, a store, a barrier or a call that is not
+/// inlined lies between pieces. A property that only reads is looked through.</para>
+/// <para>A plain load and a volatile read in one loop: the load may be taken out of the loop over the read
+/// (dotnet/runtime#133579). A call that is not inlined, an interlocked operation, a barrier or a volatile store in
+/// the loop keeps it inside; readonly fields do not change, and locals are nobody else's.</para>
 /// </remarks>
 internal static class VolatileReadOrder
 {
@@ -32,13 +35,17 @@ internal static class VolatileReadOrder
             .Order(StringComparer.Ordinal),
     ];
 
-    /// <summary>The methods of some types that contain a loop with a plain load and a volatile read, each with the fields that are loaded.</summary>
+    /// <summary>
+    /// The methods of some types that contain a loop with a plain load and a volatile read, each with the fields that
+    /// are loaded.
+    /// </summary>
     public static IReadOnlyList<string> MethodsWithLoads(IEnumerable<Type> types) =>
     [
         .. types.SelectMany(type => type.GetMethods(Declared).Cast<MethodBase>().Concat(type.GetConstructors(Declared)))
             .Select(method => (Method: method, Loads: LoadsBesideReads(method)))
             .Where(found => found.Loads.Count > 0)
-            .Select(found => $"{found.Method.DeclaringType!.Name}.{found.Method.Name}: {string.Join(", ", found.Loads)}")
+            .Select(found =>
+                $"{found.Method.DeclaringType!.Name}.{found.Method.Name}: {string.Join(", ", found.Loads)}")
             .Distinct()
             .Order(StringComparer.Ordinal),
     ];
@@ -112,13 +119,16 @@ internal static class VolatileReadOrder
             }
             else if (operation.OperandType == OperandType.InlineMethod)
             {
-                found.AddRange(StepsOf(method, BitConverter.ToInt32(code, operand)).Select(step => step with { At = begin, Target = -1 }));
+                found.AddRange(StepsOf(method, BitConverter.ToInt32(code, operand))
+                    .Select(step => step with { At = begin, Target = -1 }));
             }
             else if (isVolatile)
             {
-                found.Add(new(begin, operation.Name!.StartsWith("st", StringComparison.Ordinal) ? Effect.Barrier : Effect.Read));
+                found.Add(new(begin, operation.Name!.StartsWith("st", StringComparison.Ordinal) ? Effect.Barrier
+                    : Effect.Read));
             }
-            else if (IsPlainLoad(method, operation, before, operation.OperandType == OperandType.InlineField ? BitConverter.ToInt32(code, operand) : 0, out string name))
+            else if (IsPlainLoad(method, operation, before, operation.OperandType == OperandType.InlineField
+                ? BitConverter.ToInt32(code, operand) : 0, out string name))
             {
                 found.Add(new(begin, Effect.Load, name));
             }
@@ -127,7 +137,8 @@ internal static class VolatileReadOrder
             before = operation;
         }
 
-        steps.AddRange(found.OrderBy(step => step.At).ThenBy(step => !step.IsTarget)); // a target stands before what is there
+        // a target stands before what is there
+        steps.AddRange(found.OrderBy(step => step.At).ThenBy(step => !step.IsTarget));
         return steps;
     }
 
@@ -151,26 +162,32 @@ internal static class VolatileReadOrder
         }
     }
 
-    /// <summary>Whether an instruction loads what another thread may store: not a local, not a field that is written once.</summary>
+    /// <summary>
+    /// Whether an instruction loads what another thread may store: not a local, not a field that is written once.
+    /// </summary>
     private static bool IsPlainLoad(MethodBase method, OpCode operation, OpCode before, int token, out string name)
     {
         name = operation.Name!;
         if (operation == OpCodes.Ldfld || operation == OpCodes.Ldsfld)
         {
-            FieldInfo field = method.Module.ResolveField(token, Arguments(method.DeclaringType!), method.IsGenericMethod ? method.GetGenericArguments() : null)!;
+            FieldInfo field = method.Module.ResolveField(token, Arguments(method.DeclaringType!),
+                method.IsGenericMethod ? method.GetGenericArguments() : null)!;
             name = $"{field.DeclaringType!.Name}.{field.Name}";
-            bool isLocal = before.Name!.StartsWith("ldloc", StringComparison.Ordinal) && field.DeclaringType.IsValueType;
+            bool isLocal = before.Name!.StartsWith("ldloc", StringComparison.Ordinal)
+                && field.DeclaringType.IsValueType;
             return !field.IsInitOnly && !isLocal;
         }
 
-        return name.StartsWith("ldind", StringComparison.Ordinal) || name is "ldobj" || (name.StartsWith("ldelem", StringComparison.Ordinal) && name != "ldelema");
+        return name.StartsWith("ldind", StringComparison.Ordinal) || name is "ldobj"
+            || (name.StartsWith("ldelem", StringComparison.Ordinal) && name != "ldelema");
     }
 
     private static Type[]? Arguments(Type type) => type.IsGenericType ? type.GetGenericArguments() : null;
 
     private static IEnumerable<Step> StepsOf(MethodBase caller, int token)
     {
-        MethodBase called = caller.Module.ResolveMethod(token, Arguments(caller.DeclaringType!), caller.IsGenericMethod ? caller.GetGenericArguments() : null)!;
+        MethodBase called = caller.Module.ResolveMethod(token, Arguments(caller.DeclaringType!), caller.IsGenericMethod
+            ? caller.GetGenericArguments() : null)!;
         if (called.DeclaringType == typeof(Volatile))
         {
             return [new(0, called.Name == nameof(Volatile.Read) ? Effect.Read : Effect.Barrier)];
@@ -186,10 +203,14 @@ internal static class VolatileReadOrder
             return [new(0, Effect.Barrier)];
         }
 
+        // What a call adds to its caller is each kind of effect once: bodies of bodies would not end.
         Step[] inside = [.. Steps(called).SkipLast(1)]; // without its return
-        Step[] kept = [.. inside.Where(step => step.Effect is Effect.Barrier or Effect.Load)];
-        return inside.Any(step => step.Effect is Effect.Border or Effect.Barrier) ? [new(0, Effect.Border), .. inside.SelectMany(step => (Step[])[step with { IsTarget = false }, new(0, Effect.Border)])]
-            : inside.Any(step => step.Effect == Effect.Read) ? [new(0, Effect.Read), .. kept] : kept;
+        Step[] loads = [.. inside.Where(step => step.Effect == Effect.Load).DistinctBy(step => step.Name)];
+        Step[] read = inside.Any(step => step.Effect == Effect.Read) ? [new(0, Effect.Read)] : [];
+        Step[] barrier = inside.Any(step => step.Effect == Effect.Barrier) ? [new(0, Effect.Barrier)] : [];
+        return inside.Any(step => step.Effect is Effect.Border or Effect.Barrier)
+            ? [new(0, Effect.Border), .. read, new(0, Effect.Border), .. barrier, .. loads, new(0, Effect.Border)]
+            : [.. read, .. loads];
     }
 
     private static int Size(OperandType operand, byte[] code, int at) => operand switch
@@ -210,7 +231,10 @@ internal static class VolatileReadOrder
         /// <summary>The end of a straight piece.</summary>
         Border,
 
-        /// <summary>A volatile store, an interlocked operation, a barrier or a call that is not inlined: also the end of a straight piece.</summary>
+        /// <summary>
+        /// A volatile store, an interlocked operation, a barrier or a call that is not inlined: also the end of a
+        /// straight piece.
+        /// </summary>
         Barrier,
 
         Read,

@@ -21,7 +21,10 @@ internal static unsafe partial class CallFilter
         }
     }
 
-    /// <summary>From now on another process answers some system calls of this thread and of those that it starts, for good. Returns the descriptor by which they are answered, or the negative error number.</summary>
+    /// <summary>
+    /// From now on another process answers some system calls of this thread and of those that it starts, for good.
+    /// Returns the descriptor by which they are answered, or the negative error number.
+    /// </summary>
     public static int NotifyOfThisThread(IReadOnlyCollection<int> calls)
     {
         const int PrSetNoNewPrivs = 38;
@@ -33,7 +36,8 @@ internal static unsafe partial class CallFilter
         {
             // SAFETY: the kernel copies the program during the call.
             var program = new Program { Length = (ushort)filter.Length, First = (nint)first };
-            return Prctl(PrSetNoNewPrivs, 1, 0, 0, 0) != 0 ? -Errno.EPERM : (int)Libc.OrNegativeErrno(Libc.Syscall(Seccomp, SetModeFilter, NewListener, (nint)(&program)));
+            return Prctl(PrSetNoNewPrivs, 1, 0, 0, 0) != 0 ? -Errno.EPERM
+                : (int)Libc.OrNegativeErrno(Libc.Syscall(Seccomp, SetModeFilter, NewListener, (nint)(&program)));
         }
     }
 

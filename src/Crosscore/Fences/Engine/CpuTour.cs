@@ -4,9 +4,10 @@ using Crosscore.Linux;
 namespace Crosscore;
 
 /// <summary>
-/// Takes a thread to every CPU on which a thread of the process may run. sched_setaffinity(2) returns only when the thread runs where it may, so an instruction
-/// executed behind it is executed on that CPU. Waits for its turn on each: behind a real-time thread that never sleeps it waits for ever. The thread is one that is started for it and ends with it, so no other thread is
-/// ever pinned, whatever the system refuses on the way.
+/// Takes a thread to every CPU on which a thread of the process may run. sched_setaffinity(2) returns only when the
+/// thread runs where it may, so an instruction executed behind it is executed on that CPU. Waits for its turn on
+/// each: behind a real-time thread that never sleeps it waits for ever. The thread is one that is started for it and
+/// ends with it, so no other thread is ever pinned, whatever the system refuses on the way.
 /// </summary>
 internal static class CpuTour
 {
@@ -15,7 +16,10 @@ internal static class CpuTour
     private const string NoList = "the list of online CPUs under /sys/devices/system/cpu cannot be read";
     private const int ESRCH = 3; // the thread has ended since its folder was found
 
-    /// <summary>Calls <paramref name="visit"/> on each CPU, on another thread; returns when that has ended, and throws what <paramref name="visit"/> threw.</summary>
+    /// <summary>
+    /// Calls <paramref name="visit"/> on each CPU, on another thread; returns when that has ended, and throws what
+    /// <paramref name="visit"/> threw.
+    /// </summary>
     /// <returns>Why some CPU was not visited, or null.</returns>
     public static string? Make(Action visit)
     {
@@ -116,9 +120,11 @@ internal static class CpuTour
             return null;
         }
 
-        // EINVAL: outside of the thread's cpuset, or offline by now. A CPU on which no other thread may run either needs no visit.
+        // EINVAL: outside of the thread's cpuset, or offline by now. A CPU on which no other thread may run either
+        // needs no visit.
         return answer != -Errno.EINVAL ? $"sched_setaffinity to CPU {cpu} answered {Errno.Name(-answer)}"
-            : MayRun(cpu, out bool someThread) is { } obstacle ? $"it cannot be told whether a thread may run on CPU {cpu}: {obstacle}"
+            : MayRun(cpu, out bool someThread) is { } obstacle
+                ? $"it cannot be told whether a thread may run on CPU {cpu}: {obstacle}"
             : someThread ? $"sched_setaffinity to CPU {cpu} answered EINVAL, and another thread may run there" : null;
     }
 
@@ -136,7 +142,8 @@ internal static class CpuTour
                 {
                     status = File.ReadAllLines(Path.Combine(thread, "status"));
                 }
-                catch (Exception ended) when (ended is FileNotFoundException or DirectoryNotFoundException or IOException { HResult: ESRCH })
+                catch (Exception ended) when (ended is FileNotFoundException or DirectoryNotFoundException
+                    or IOException { HResult: ESRCH })
                 {
                     continue;
                 }

@@ -29,14 +29,18 @@ internal sealed record FenceFacts(
 internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, string? Error)
 {
     /// <summary>
-    /// The major version of .NET whose compiled code the tests have read. Light rests on what its JIT does with <see cref="Volatile.ReadBarrier"/>, which no document promises, so on another one nothing is taken for granted.
+    /// The major version of .NET whose compiled code the tests have read. Light rests on what its JIT does with <see
+    /// cref="Volatile.ReadBarrier"/>, which no document promises, so on another one nothing is taken for granted.
     /// </summary>
     public const int TestedRuntime = 10;
 
     public const string PropertyName = "Crosscore.AsymmetricFence";
     public const string VariableName = "CROSSCORE_ASYMMETRIC_FENCE";
 
-    /// <summary>Set where full fences were taken only because the tests have not seen this version of .NET: what to tell the user.</summary>
+    /// <summary>
+    /// Set where full fences were taken only because the tests have not seen this version of .NET: what to tell the
+    /// user.
+    /// </summary>
     public string? Warning { get; private init; }
 
     /// <summary>Takes a full fence in the caller too.</summary>
@@ -69,7 +73,8 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
     {
         if (string.IsNullOrWhiteSpace(wish))
         {
-            AsymmetricFenceMode best = Candidates.FirstOrDefault(mode => Obstacle(mode, facts) is null); // Symmetric, if there is none
+            // Symmetric, if there is none
+            AsymmetricFenceMode best = Candidates.FirstOrDefault(mode => Obstacle(mode, facts) is null);
             if (best == AsymmetricFenceMode.Symmetric)
             {
                 return new FenceDecision(best, $"no process-wide barrier here: {Why(facts)}", null);
@@ -80,11 +85,14 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
                 return new FenceDecision(best, Basis(best), null);
             }
 
-            string reason = $".NET {facts.RuntimeMajor} is not the version whose compiled code this library was tested with (.NET {TestedRuntime}), and the light fence rests on that code";
+            string reason = $".NET {facts.RuntimeMajor} is not the version whose compiled code this library was tested with "
+                + $"(.NET {TestedRuntime}), and the light fence rests on that code";
             return new FenceDecision(AsymmetricFenceMode.Symmetric, reason, null)
             {
-                Warning = $"AsymmetricFence: both sides are full fences, because {reason}. Use a version of Crosscore that knows .NET {facts.RuntimeMajor}, "
-                    + $"or choose {best} by {PropertyName} or {VariableName} once its tests (AsymmetricFenceCodeTests) have passed there.",
+                Warning = $"AsymmetricFence: both sides are full fences, because {reason}. "
+                    + $"Use a version of Crosscore that knows .NET {facts.RuntimeMajor}, "
+                    + $"or choose {best} by {PropertyName} or {VariableName} "
+                    + "once its tests (AsymmetricFenceCodeTests) have passed there.",
             };
         }
 
@@ -101,11 +109,17 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
             : new FenceDecision(chosen, $"chosen; {Basis(chosen)}", null);
     }
 
-    /// <summary>Taken without being asked for. Page protection is not: no document promises that it is a barrier, and a hypervisor or processor that flushes for others need not interrupt them.</summary>
-    private static IEnumerable<AsymmetricFenceMode> Candidates { get; } = [AsymmetricFenceMode.Membarrier, AsymmetricFenceMode.Runtime];
+    /// <summary>
+    /// Taken without being asked for. Page protection is not: no document promises that it is a barrier, and a
+    /// hypervisor or processor that flushes for others need not interrupt them.
+    /// </summary>
+    private static IEnumerable<AsymmetricFenceMode> Candidates { get; } = [AsymmetricFenceMode.Membarrier,
+        AsymmetricFenceMode.Runtime];
 
     private static FenceDecision Refused(AsymmetricFenceMode mode, string obstacle) =>
-        new(AsymmetricFenceMode.Symmetric, obstacle, $"AsymmetricFence: {mode} was chosen by {PropertyName} or {VariableName} and cannot be had here: {obstacle}.");
+        new(AsymmetricFenceMode.Symmetric, obstacle,
+            $"AsymmetricFence: {mode} was chosen by {PropertyName} or {VariableName} "
+                + $"and cannot be had here: {obstacle}.");
 
     private static string Basis(AsymmetricFenceMode mode) => mode switch
     {
@@ -114,8 +128,12 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
         _ => "Interlocked.MemoryBarrierProcessWide",
     };
 
+    private const string NotAsked = $"{nameof(AsymmetricFenceMode.PageProtection)}, which no document promises, "
+        + $"was not asked for ({PropertyName}, {VariableName})";
+
     private static string Why(FenceFacts facts) => Obstacle(facts.IsLinux ? AsymmetricFenceMode.Membarrier : AsymmetricFenceMode.Runtime, facts)
-        + (!facts.IsLinux ? "" : $"; and {Obstacle(AsymmetricFenceMode.PageProtection, facts) ?? $"{nameof(AsymmetricFenceMode.PageProtection)}, which no document promises, was not asked for ({PropertyName}, {VariableName})"}");
+        + (!facts.IsLinux ? ""
+            : $"; and {Obstacle(AsymmetricFenceMode.PageProtection, facts) ?? NotAsked}");
 
     private static string? Obstacle(AsymmetricFenceMode mode, FenceFacts facts) => mode switch
     {

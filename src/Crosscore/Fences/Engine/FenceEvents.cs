@@ -3,7 +3,8 @@ using System.Diagnostics.Tracing;
 namespace Crosscore;
 
 /// <summary>
-/// Tells that the light fence is a full one because the tests have not seen this version of .NET: a warning of the event source <c>Crosscore.AsymmetricFence</c>. The source exists only where there is something to tell, because
+/// Tells that the light fence is a full one because the tests have not seen this version of .NET: a warning of the
+/// event source <c>Crosscore.AsymmetricFence</c>. The source exists only where there is something to tell, because
 /// one that exists keeps the assembly loaded.
 /// </summary>
 [EventSource(Name = "Crosscore.AsymmetricFence")]

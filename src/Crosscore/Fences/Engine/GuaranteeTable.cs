@@ -82,12 +82,15 @@ internal static class GuaranteeTable
     }
 
     /// <summary>The answer where QUERY offers the command and a trial of it failed.</summary>
-    private static (GuaranteeAnswer, GuaranteeBasis, string)? Refused(MachineFacts facts, MembarrierCommands command) => facts.Trials?.GetValueOrDefault(command) switch
+    private static (GuaranteeAnswer, GuaranteeBasis, string)? Refused(MachineFacts facts,
+        MembarrierCommands command) => facts.Trials?.GetValueOrDefault(command) switch
     {
         null or MembarrierFailure.None => null,
         MembarrierFailure.OutOfMemory or MembarrierFailure.Unexpected =>
-            (GuaranteeAnswer.Unknown, GuaranteeBasis.Probed, $"QUERY offers {command}, and the trial of it failed ({facts.Trials[command]}); ask again"),
-        { } failure => (GuaranteeAnswer.No, GuaranteeBasis.Probed, $"QUERY offers {command}, and it is refused when it is tried ({failure}): a sandbox lets QUERY pass only"),
+            (GuaranteeAnswer.Unknown, GuaranteeBasis.Probed,
+                $"QUERY offers {command}, and the trial of it failed ({facts.Trials[command]}); ask again"),
+        { } failure => (GuaranteeAnswer.No, GuaranteeBasis.Probed,
+            $"QUERY offers {command}, and it is refused when it is tried ({failure}): a sandbox lets QUERY pass only"),
     };
 
     private static (GuaranteeAnswer, GuaranteeBasis, string) Answer(MachinePromise promise, MachineFacts facts) => promise switch
@@ -115,7 +118,9 @@ internal static class GuaranteeTable
             ? (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion, doubt)
             : (GuaranteeAnswer.Yes, GuaranteeBasis.ByKernelVersion, "kernel/sched/membarrier.c, 4.14 to 6.18: no CPU is spared; only GLOBAL is refused under nohz_full"),
         MachinePromise.IndependenceFromOtherProcesses => facts.Release is { } release && Disbelief(facts) is null && release.IsAtLeast(6, 9)
-            ? (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion, "944d5fe50f3f, merged in 6.8: one lock for the whole system; in 7.2 RSEQ for one CPU takes a lock of that CPU instead")
+            ? (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion,
+                "944d5fe50f3f, merged in 6.8: one lock for the whole system; "
+                    + "in 7.2 RSEQ for one CPU takes a lock of that CPU instead")
             : (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion, "944d5fe50f3f (6.8) went into all stable kernels: one lock for the whole system"),
         MachinePromise.OwnCoreSerialization => facts.Architecture switch
         {
@@ -127,10 +132,13 @@ internal static class GuaranteeTable
         },
         MachinePromise.AllThreadsCoreSerialization => SerializationChoice.Decide(facts, CodeMode.Strict) switch
         {
-            { Way: not SerializationWay.None } when facts.AllThreads is { } failure => (failure.Answer, GuaranteeBasis.Probed, failure.Reason),
+            { Way: not SerializationWay.None } when facts.AllThreads is { } failure =>
+                (failure.Answer, GuaranteeBasis.Probed, failure.Reason),
             { Way: SerializationWay.SyncCoreAndSelf } => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, $"{Manual}, SYNC_CORE for the siblings; an instruction of its own for the caller"),
-            { Way: SerializationWay.EveryCpu } choice => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, $"sched_setaffinity(2): a thread visits every CPU and serialises there; {choice.Reason}"),
-            var choice when facts.Release is null && facts.Access != MembarrierFailure.WrongPlatform => (GuaranteeAnswer.Unknown, GuaranteeBasis.Probed, choice.Reason),
+            { Way: SerializationWay.EveryCpu } choice => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented,
+                $"sched_setaffinity(2): a thread visits every CPU and serialises there; {choice.Reason}"),
+            var choice when facts.Release is null && facts.Access != MembarrierFailure.WrongPlatform =>
+                (GuaranteeAnswer.Unknown, GuaranteeBasis.Probed, choice.Reason),
             var choice => (GuaranteeAnswer.No, GuaranteeBasis.Probed, choice.Reason),
         },
         MachinePromise.LightFenceIsFree => LightFence(facts.Fence),
@@ -175,27 +183,36 @@ internal static class GuaranteeTable
     }
 
     /// <summary>
-    /// Documented since 5.10, and not always kept: the kernel reads and clears its note of the events of a thread with interrupts on, so one that comes between the two is forgotten and the sequence commits. Mended by
-    /// 6eb350a22336 (6.18). The sources of 6.1.176 and 6.12.117 contain it, read in Debian's packages of them, those of 5.10.223 do not; of other stable releases it is not known here.
+    /// Documented since 5.10, and not always kept: the kernel reads and clears its note of the events of a thread
+    /// with interrupts on, so one that comes between the two is forgotten and the sequence commits. Mended by
+    /// 6eb350a22336 (6.18). The sources of 6.1.176 and 6.12.117 contain it, read in Debian's packages of them, those
+    /// of 5.10.223 do not; of other stable releases it is not known here.
     /// </summary>
     private static (GuaranteeAnswer, GuaranteeBasis, string) SequenceRestart(MachineFacts facts)
     {
         const string Promise = $"{Manual}, PRIVATE_EXPEDITED_RSEQ, since 5.10";
         return facts.Release switch
         {
-            null or { Emulated: true } => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion, $"{Promise}; but before 6eb350a22336 (6.18) a restart can be forgotten; {Disbelief(facts)}"),
+            null or { Emulated: true } => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
+                $"{Promise}; but before 6eb350a22336 (6.18) a restart can be forgotten; {Disbelief(facts)}"),
             var release when Has(release, 6, 18) => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, Promise),
             var release when release.IsInSeries(6, 1, 176) || release.IsInSeries(6, 12, 117) =>
-                (GuaranteeAnswer.Yes, GuaranteeBasis.ByKernelVersion, $"{Promise}; the sources of 6.1.176 and 6.12.117 contain 6eb350a22336, without which a restart can be forgotten"),
+                (GuaranteeAnswer.Yes, GuaranteeBasis.ByKernelVersion,
+                    $"{Promise}; the sources of 6.1.176 and 6.12.117 contain 6eb350a22336, "
+                        + "without which a restart can be forgotten"),
             var release => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
-                $"{Promise}; but before 6eb350a22336 (6.18) a restart can be forgotten, and whether {release.Text} took it over is unknown (6.1.176 and 6.12.117 did, 5.10.223 did not)"),
+                $"{Promise}; but before 6eb350a22336 (6.18) a restart can be forgotten, and whether "
+                    + $"{release.Text} took it over is unknown (6.1.176 and 6.12.117 did, 5.10.223 did not)"),
         };
     }
 
     /// <summary>
-    /// Documented since 4.16, and not kept from 5.4 to the newest release whose source was read, 7.3.4. A CPU's run queue keeps a copy of the registration, and two things leave it unset while a registered thread runs:
-    /// a CPU that idles with the address space is not told when the process registers (5.4 on); an exiting thread, or a kernel thread that gives the address space back, clears it (5.11 on). In both cases the
-    /// next thread of the process on that CPU changes nothing, because the address space stayed. Tests: litmus/kernel/GlobalBarrier.AfterSiblingExit; on a machine: the section exits of the benchmarks.
+    /// Documented since 4.16, and not kept from 5.4 to the newest release whose source was read, 7.3.4. A CPU's run
+    /// queue keeps a copy of the registration, and two things leave it unset while a registered thread runs: a CPU
+    /// that idles with the address space is not told when the process registers (5.4 on); an exiting thread, or a
+    /// kernel thread that gives the address space back, clears it (5.11 on). In both cases the next thread of the
+    /// process on that CPU changes nothing, because the address space stayed. Tests:
+    /// litmus/kernel/GlobalBarrier.AfterSiblingExit; on a machine: the section exits of the benchmarks.
     /// </summary>
     private static (GuaranteeAnswer, GuaranteeBasis, string) RegisteredReceivers(MachineFacts facts)
     {
@@ -204,14 +221,20 @@ internal static class GuaranteeTable
         return facts.Release switch
         {
             { Emulated: true } => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, Promise),
-            null => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion, $"{Promise}; but from 5.4 on {Idle}; {Disbelief(facts)}"),
+            null => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
+                $"{Promise}; but from 5.4 on {Idle}; {Disbelief(facts)}"),
             var release when release.IsAtLeast(7, 4) => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
-                $"{Promise}; but from 5.4 to 7.3.4 {Idle}, and from 5.11 on one where a thread of it exited; whether {release.Text} mends that is unknown"),
+                $"{Promise}; but from 5.4 to 7.3.4 {Idle}, and from 5.11 on one where a thread of it exited; "
+                    + $"whether {release.Text} mends that is unknown"),
             var release when Has(release, 5, 11) => (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion,
-                $"{Promise}; but from 5.4 to 7.3.4 {Idle}, and from 5bc78502322a (5.11) on one where a thread of it exited"),
-            var release when Has(release, 5, 4) => (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion, $"{Promise}; but from 5.4 to 7.3.4 {Idle}"),
-            { Vendor: false, Candidate: false } when Disbelief(facts) is null => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, Promise),
-            var release => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion, $"{Promise}; but from 5.4 on {Idle}, and whether {release.Text} took that over is unknown"),
+                $"{Promise}; but from 5.4 to 7.3.4 {Idle}, "
+                    + "and from 5bc78502322a (5.11) on one where a thread of it exited"),
+            var release when Has(release, 5, 4) => (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion,
+                $"{Promise}; but from 5.4 to 7.3.4 {Idle}"),
+            { Vendor: false, Candidate: false } when Disbelief(facts) is null =>
+                (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, Promise),
+            var release => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
+                $"{Promise}; but from 5.4 on {Idle}, and whether {release.Text} took that over is unknown"),
         };
     }
 

@@ -15,7 +15,8 @@ namespace Crosscore;
 /// <param name="Candidate">A release candidate: parts of this version may be missing.</param>
 /// <param name="Vendor">Something was appended: a distribution's, a vendor's or a local build.</param>
 /// <param name="Emulated">Not Linux at all but gVisor, which borrows a release number.</param>
-internal sealed record KernelRelease(string Text, int Major, int Minor, int Patch, bool Candidate, bool Vendor, bool Emulated)
+internal sealed record KernelRelease(string Text, int Major, int Minor, int Patch, bool Candidate, bool Vendor,
+    bool Emulated)
 {
     // gVisor gives its build a fixed date that no real kernel shares (pkg/sentry/syscalls/linux/linux64.go); newer versions also say "gvisor" in the release.
     private const string GVisorBuild = "Sun Jan 10 15:06:54 PST 2016";
@@ -28,8 +29,9 @@ internal sealed record KernelRelease(string Text, int Major, int Minor, int Patc
     public bool IsInSeries(int major, int minor, int patch) => (Major, Minor) == (major, minor) && Patch >= patch;
 
     /// <summary>
-    /// Reads this system's release, each time anew; null where there is none, as outside Linux. By uname(2), which needs no file system and no descriptor: /proc/sys, which a container may hide, is asked only where a
-    /// sandbox refuses the call.
+    /// Reads this system's release, each time anew; null where there is none, as outside Linux. By uname(2), which
+    /// needs no file system and no descriptor: /proc/sys, which a container may hide, is asked only where a sandbox
+    /// refuses the call.
     /// </summary>
     public static KernelRelease? Read()
     {
@@ -70,7 +72,8 @@ internal sealed record KernelRelease(string Text, int Major, int Minor, int Patc
             return null;
         }
 
-        int patch = count > 2 && int.TryParse(numbers[parts[2]], NumberStyles.None, CultureInfo.InvariantCulture, out int third) ? third : 0;
+        int patch = count > 2 && int.TryParse(numbers[parts[2]], NumberStyles.None, CultureInfo.InvariantCulture,
+            out int third) ? third : 0;
         bool candidate = rest.StartsWith("-rc", StringComparison.Ordinal) && rest.Length > 3 && char.IsAsciiDigit(rest[3]);
         bool emulated = build.Contains(GVisorBuild, StringComparison.Ordinal) || rest.Contains("gvisor", StringComparison.OrdinalIgnoreCase);
         return new KernelRelease(text, major, minor, patch, candidate, Vendor: !rest.IsEmpty || count > 3, emulated);

@@ -20,7 +20,9 @@ internal sealed record MachineFacts(
     /// <summary>How each offered command ended when it was tried; null where none was.</summary>
     public IReadOnlyDictionary<MembarrierCommands, MembarrierFailure>? Trials { get; init; }
 
-    /// <summary>Why <see cref="CoreSerialization.Self"/> failed when it was tried; null where it did not, or was not tried.</summary>
+    /// <summary>
+    /// Why <see cref="CoreSerialization.Self"/> failed when it was tried; null where it did not, or was not tried.
+    /// </summary>
     public TrialFailure? Self { get; init; }
 
     /// <summary>The same of <see cref="CoreSerialization.AllThreads"/>, strict.</summary>

@@ -14,7 +14,8 @@ internal sealed class MembarrierSession
 
     private readonly IMembarrierKernel _kernel;
     private readonly Lock _registering = new();
-    private int _supported;   // MembarrierCommands, once the kernel has told them; 0 before, and a refusal is not remembered
+    // MembarrierCommands, once the kernel has told them; 0 before, and a refusal is not remembered
+    private int _supported;
     private int _established; // MembarrierRegistrations, each bit set by a call that succeeded. Bits are only ever added: there is no way back in the kernel.
 
     public MembarrierSession(IMembarrierKernel kernel) => _kernel = kernel;
@@ -24,7 +25,8 @@ internal sealed class MembarrierSession
     public MembarrierCommands Supported => FindSupported(out _);
 
     /// <summary>
-    /// Finds what a successful call proves. GET_REGISTRATIONS reports a private registration as soon as any of its two bits is set, and registering SYNC_CORE or RSEQ sets the "wanted" bit of
+    /// Finds what a successful call proves. GET_REGISTRATIONS reports a private registration as soon as any of its
+    /// two bits is set, and registering SYNC_CORE or RSEQ sets the "wanted" bit of
     /// PRIVATE_EXPEDITED too; it also reports what another thread is still waiting for (kernel/sched/membarrier.c, membarrier_get_registrations). So its
     /// answer serves to skip what is certainly missing; only the command itself proves the rest.
     /// </summary>
@@ -41,7 +43,8 @@ internal sealed class MembarrierSession
         {
             MembarrierRegistrations registration = MembarrierDiagnosis.RegistrationFor(command);
             bool worthAsking = reported < 0 || (reported & (int)registration) != 0;
-            if (worthAsking && !Established(registration) && supported.HasFlag((MembarrierCommands)command) && _kernel.Call(command, 0, 0) == 0)
+            if (worthAsking && !Established(registration) && supported.HasFlag((MembarrierCommands)command)
+                && _kernel.Call(command, 0, 0) == 0)
             {
                 Establish(registration);
             }
@@ -51,11 +54,13 @@ internal sealed class MembarrierSession
     }
 
     /// <summary>
-    /// Executes a command once, registering for it first where it needs that: a sandbox may answer QUERY and refuse what QUERY offers, and only the command itself shows that.
+    /// Executes a command once, registering for it first where it needs that: a sandbox may answer QUERY and refuse
+    /// what QUERY offers, and only the command itself shows that.
     /// </summary>
     /// <returns>Why it cannot be used, or <see cref="MembarrierFailure.None"/>.</returns>
     public MembarrierFailure Try(string member, int command) =>
-        (Register(member, MembarrierDiagnosis.RegistrationFor(command)) ?? Ask(member, command, 0, 0, out _))?.Failure ?? MembarrierFailure.None;
+        (Register(member, MembarrierDiagnosis.RegistrationFor(command)) ?? Ask(member, command, 0, 0,
+            out _))?.Failure ?? MembarrierFailure.None;
 
     public int Query(string member) => Demand(member, MEMBARRIER_CMD_QUERY);
 
@@ -184,7 +189,10 @@ internal sealed class MembarrierSession
         return MembarrierDiagnosis.Explain(member, command, failure, -answer);
     }
 
-    /// <summary>The commands, and why there are none: what QUERY was answered, by this call or, with success, by an earlier one.</summary>
+    /// <summary>
+    /// The commands, and why there are none: what QUERY was answered, by this call or, with success, by an earlier
+    /// one.
+    /// </summary>
     public MembarrierCommands FindSupported(out MembarrierFailure failure)
     {
         failure = MembarrierFailure.None;
@@ -203,7 +211,8 @@ internal sealed class MembarrierSession
 
         // From 5.10 to 5.16, QUERY forgot RSEQ although it worked (fixed by 809232619f5b). The command itself tells: a kernel without it answers EINVAL
         // before it looks at the registration, one with it answers EPERM, or does it. Unlike a trial registration this leaves nothing behind.
-        if (commands.HasFlag(MembarrierCommands.PrivateExpedited) && !commands.HasFlag(MembarrierCommands.PrivateExpeditedRseq))
+        if (commands.HasFlag(MembarrierCommands.PrivateExpedited)
+            && !commands.HasFlag(MembarrierCommands.PrivateExpeditedRseq))
         {
             int rseq = _kernel.Call(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0);
             if (rseq is 0 or -Errno.EPERM)

@@ -11,7 +11,8 @@ internal sealed class ThisKernel : IMembarrierKernel
     private const string CpuFolder = "/sys/devices/system/cpu/";
 
     // What was read or opened is kept; a refusal is not, because the next attempt may succeed.
-    private SafeFileHandle? _online; // reading from offset 0 makes sysfs write the list anew, so one pread a check is enough
+    // reading from offset 0 makes sysfs write the list anew, so one pread a check is enough
+    private SafeFileHandle? _online;
     private string? _possible;       // never changes
 
     private ThisKernel()

@@ -5,13 +5,17 @@ using Crosscore.Linux;
 namespace Crosscore.Tests.Sandbox.Hidden;
 
 /// <summary>
-/// The child of <see cref="HiddenSystemTests"/>: hides a part of the system from itself, if its parent has not done so, uses the whole library, shows the part again and uses the library once more.
+/// The child of <see cref="HiddenSystemTests"/>: hides a part of the system from itself, if its parent has not done
+/// so, uses the whole library, shows the part again and uses the library once more.
 /// </summary>
 internal static unsafe partial class HiddenSystemChild
 {
     public const string SystemVariable = "CROSSCORE_HIDDEN";
 
-    /// <summary>Hides something from the calling thread and from those it starts; returns how it is shown again, or null where the system does not allow that.</summary>
+    /// <summary>
+    /// Hides something from the calling thread and from those it starts; returns how it is shown again, or null where
+    /// the system does not allow that.
+    /// </summary>
     private static readonly Dictionary<string, Func<Action?>> ByThisProcess = new()
     {
         [HiddenSystemTests.NoProc] = () => Cover("/proc"),
@@ -60,22 +64,27 @@ internal static unsafe partial class HiddenSystemChild
 
     private static string UseAll(Type copy) => Call(copy, nameof(UseAllHere));
 
-    private static string Call(Type copy, string method) => (string)copy.GetMethod(method, BindingFlags.NonPublic | BindingFlags.Static)!.Invoke(null, null)!;
+    private static string Call(Type copy, string method) => (string)copy.GetMethod(method,
+        BindingFlags.NonPublic | BindingFlags.Static)!.Invoke(null, null)!;
 
     /// <summary>In a copy: loads the library.</summary>
     private static string Preload() => $"{typeof(Membarrier).Assembly.GetName().Name} {LibraryUse.All.Count}";
 
-    /// <summary>In a copy: a line for each use, and one for each promise.</summary>
-    private static string UseAllHere() => string.Concat(
-        LibraryUse.All.Select(use => $"{use.Name}\t{use.Outcome()}\n")
-            .Concat(MachineGuarantees.Detect().Select(line => $"promise {line.Promise}\t{line.Holds}\t{line.Source}\n")));
+    /// <summary>In a copy: a line for each use, and after them one for each promise.</summary>
+    private static string UseAllHere()
+    {
+        string[] uses = [.. LibraryUse.All.Select(use => $"{use.Name}\t{use.Outcome()}\n")];
+        return string.Concat(uses.Concat(MachineGuarantees.Detect()
+            .Select(line => $"promise {line.Promise}\t{line.Holds}\t{line.Source}\n")));
+    }
 
     private static Action? Cover(params string[] folders)
     {
         const int NewNamespace = 0x00020000;
         const nuint Recursive = 1 << 14;
         const nuint Private = 1 << 18;
-        if (Unshare(NewNamespace) != 0 || Mount("none", "/", null, Recursive | Private, null) != 0 || folders.Any(folder => Mount("none", folder, "tmpfs", 0, null) != 0))
+        if (Unshare(NewNamespace) != 0 || Mount("none", "/", null, Recursive | Private, null) != 0
+            || folders.Any(folder => Mount("none", folder, "tmpfs", 0, null) != 0))
         {
             return null;
         }
@@ -117,7 +126,8 @@ internal static unsafe partial class HiddenSystemChild
         const int Prctl = 157;
         const int SetDumpable = 4;
         const int Nobody = 65534;
-        return Libc.Syscall(Prctl, SetDumpable, 0, 0) != 0 || Libc.Syscall(Setresuid, -1, Nobody, -1) != 0 ? null : () =>
+        return Libc.Syscall(Prctl, SetDumpable, 0, 0) != 0 || Libc.Syscall(Setresuid, -1, Nobody, -1) != 0 ? null
+            : () =>
         {
             _ = Libc.Syscall(Setresuid, -1, 0, -1);
             _ = Libc.Syscall(Prctl, SetDumpable, 1, 0);

@@ -13,40 +13,56 @@ namespace Crosscore.Tests.Sandbox.Hidden;
 /// <param name="Use">Uses it and demands that the answer is right.</param>
 /// <param name="Types">The public types that this goes through.</param>
 /// <param name="Documented">
-/// What it may throw because of the system. OutOfMemoryException: no thread can be started, which takes a descriptor, be it by the domain or by the use.
+/// What it may throw because of the system. OutOfMemoryException: no thread can be started, which takes a descriptor,
+/// be it by the domain or by the use.
 /// </param>
 internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params Type[] Documented)
 {
     /// <summary>Everything that the library offers and that may ask the system something.</summary>
     public static IReadOnlyList<LibraryUse> All { get; } =
     [
-        .. Child.MembersOfMembarrier().Select(member => new LibraryUse($"Membarrier.{member.Name}", () => Invoke(member.Use), [typeof(Membarrier)], typeof(MembarrierException))),
-        new("MachineGuarantees.Detect", () => Assert.Equal(Enum.GetValues<MachinePromise>(), MachineGuarantees.Detect().Select(line => line.Promise)), [typeof(MachineGuarantees), typeof(MachineGuarantee)]),
+        .. Child.MembersOfMembarrier().Select(member => new LibraryUse($"Membarrier.{member.Name}", () =>
+            Invoke(member.Use), [typeof(Membarrier)], typeof(MembarrierException))),
+        new("MachineGuarantees.Detect", () => Assert.Equal(Enum.GetValues<MachinePromise>(), MachineGuarantees.Detect()
+            .Select(line => line.Promise)), [typeof(MachineGuarantees), typeof(MachineGuarantee)]),
         new("CoreSerialization.Self", CoreSerialization.Self, [typeof(CoreSerialization)], typeof(CodeException)),
-        new("CoreSerialization.AllThreads", () => CoreSerialization.AllThreads(), [typeof(CoreSerialization)], typeof(CodeException), typeof(MembarrierException)),
-        new("CoreSerialization.AllThreads, measured", () => CoreSerialization.AllThreads(CodeMode.Measured), [typeof(CoreSerialization)], typeof(CodeException), typeof(MembarrierException)),
-        new("CoreSerialization, every CPU", () => CoreSerialization.VisitEveryCpu("this is a test"), [typeof(CoreSerialization)], typeof(CodeException), typeof(MembarrierException)),
+        new("CoreSerialization.AllThreads", () => CoreSerialization.AllThreads(), [typeof(CoreSerialization)],
+            typeof(CodeException), typeof(MembarrierException)),
+        new("CoreSerialization.AllThreads, measured", () => CoreSerialization.AllThreads(CodeMode.Measured),
+            [typeof(CoreSerialization)], typeof(CodeException), typeof(MembarrierException)),
+        new("CoreSerialization, every CPU", () => CoreSerialization.VisitEveryCpu("this is a test"),
+            [typeof(CoreSerialization)], typeof(CodeException), typeof(MembarrierException)),
         new("AsymmetricFence.Heavy", AsymmetricFence.Heavy, [typeof(AsymmetricFence)], typeof(MembarrierException)),
-        new("AsymmetricFence.HeavyAsync", () => AsymmetricFence.HeavyAsync().GetAwaiter().GetResult(), [typeof(AsymmetricFence)], typeof(MembarrierException)),
-        new("AsymmetricFence.Counts", () => Assert.True(AsymmetricFence.Counts.Asked >= 0), [typeof(AsymmetricFence), typeof(AsymmetricFenceCounts)]),
-        new("RcuDomain", UseRcu, [typeof(RcuDomain), typeof(RcuDomainOptions), typeof(RcuReadSection), typeof(RcuReader), typeof(RcuAsyncReadSection), typeof(RcuGracePeriod), typeof(RcuHolder), typeof(RcuStatistics)], typeof(OutOfMemoryException)),
+        new("AsymmetricFence.HeavyAsync", () => AsymmetricFence.HeavyAsync().GetAwaiter().GetResult(),
+            [typeof(AsymmetricFence)], typeof(MembarrierException)),
+        new("AsymmetricFence.Counts", () => Assert.True(AsymmetricFence.Counts.Asked >= 0),
+            [typeof(AsymmetricFence), typeof(AsymmetricFenceCounts)]),
+        new("RcuDomain", UseRcu, [typeof(RcuDomain), typeof(RcuDomainOptions), typeof(RcuReadSection),
+            typeof(RcuReader), typeof(RcuAsyncReadSection), typeof(RcuGracePeriod), typeof(RcuHolder),
+            typeof(RcuStatistics)], typeof(OutOfMemoryException)),
         new("RcuCell", UseCell, [typeof(RcuCell<>)], typeof(OutOfMemoryException)),
-        new("HazardPointers", UseHazardPointers, [typeof(HazardPointers), typeof(HazardPointer), typeof(HazardPointerArray), typeof(HazardCohort)]),
+        new("HazardPointers", UseHazardPointers, [typeof(HazardPointers), typeof(HazardPointer),
+            typeof(HazardPointerArray), typeof(HazardCohort)]),
         new("BiasedLock", UseBiasedLock, [typeof(BiasedLock)], typeof(OutOfMemoryException)),
         new("AsymmetricReaderWriterLock", UseReaderWriterLock, [typeof(AsymmetricReaderWriterLock)]),
         new("ReadMostlyMap", UseMap, [typeof(ReadMostlyMap<,>)], typeof(OutOfMemoryException)),
         new("NativeStack", UseStack, [typeof(NativeStack<>)]),
         new("NativeQueue", UseQueue, [typeof(NativeQueue<>)]),
-        new("RestartableSequences", () => Assert.NotNull($"{RestartableSequences.State} {RestartableSequences.Explanation} {RestartableSequences.Barrier} {RestartableSequences.CurrentCpu()} {RestartableSequences.CpuSlots}"),
+        new("RestartableSequences", () =>
+            Assert.NotNull($"{RestartableSequences.State} {RestartableSequences.Explanation} "
+                + $"{RestartableSequences.Barrier} {RestartableSequences.CurrentCpu()} {RestartableSequences.CpuSlots}"),
             [typeof(RestartableSequences)]),
         new("PerCpuCounter", UseCounter, [typeof(PerCpuCounter)]),
         new("PerCpuHistogram", UseHistogram, [typeof(PerCpuHistogram), typeof(PerCpuInstruments)]),
         new("PerCpuBuffer", UseBuffer, [typeof(PerCpuBuffer<>)]),
         new("PerCpuBlockPool", UsePool, [typeof(PerCpuBlockPool), typeof(PerCpuFreeList)]),
-        new("SealedCode", () => Assert.Equal(42, MachineCode.Call(MachineCode.Return42)), [typeof(SealedCode), typeof(InstalledCode), typeof(CodeWriter), typeof(CodeFunction)], typeof(CodeException)),
+        new("SealedCode", () => Assert.Equal(42, MachineCode.Call(MachineCode.Return42)),
+            [typeof(SealedCode), typeof(InstalledCode), typeof(CodeWriter), typeof(CodeFunction)],
+            typeof(CodeException)),
         new("SealedCode.Digest", UseDigest, [typeof(SealedCode)], typeof(CodeException)),
         new("CodeSlot", UseSlot, [typeof(CodeSlot), typeof(CodeReclaimer)], typeof(CodeException)),
-        new("LiveCode", UseLiveCode, [typeof(LiveCode), typeof(CodePatch), typeof(PatchPlan)], typeof(CodeException), typeof(PlatformNotSupportedException)),
+        new("LiveCode", UseLiveCode, [typeof(LiveCode), typeof(CodePatch), typeof(PatchPlan)], typeof(CodeException),
+            typeof(PlatformNotSupportedException)),
         new("CodeNames.Find", () => Assert.Null(CodeNames.Find(1)), [typeof(CodeNames)]),
     ];
 
@@ -62,7 +78,8 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
         catch (Exception exception)
         {
             bool documented = Documented.Any(type => type.IsInstanceOfType(exception));
-            return $"{(documented ? "documented" : "undocumented")}\t{(documented ? $"{exception.GetType().Name}: {exception.Message}" : exception.ToString()).ReplaceLineEndings(" ")}";
+            string text = documented ? $"{exception.GetType().Name}: {exception.Message}" : exception.ToString();
+            return $"{(documented ? "documented" : "undocumented")}\t{text.ReplaceLineEndings(" ")}";
         }
     }
 

@@ -3,23 +3,31 @@ using Crosscore.Linux;
 
 namespace Crosscore.Tests.Sandbox.Refusals;
 
-/// <summary>A refusal: from which call of the library on, with what, and whether that call alone or each call of that name from there on.</summary>
+/// <summary>
+/// A refusal: from which call of the library on, with what, and whether that call alone or each call of that name
+/// from there on.
+/// </summary>
 /// <param name="Call">Which call.</param>
-/// <param name="Occurrence">The how-manieth one like it, from 0: the calls before it need not be the same each time.</param>
+/// <param name="Occurrence">The how-manieth one like it, from 0: the calls before it need not be the same each
+/// time.</param>
 /// <param name="Errno">What it is answered with.</param>
 /// <param name="ForEver">Whether every call of that name is, from there on.</param>
 internal sealed record Refusal(WatchedCall Call, int Occurrence, int Errno, bool ForEver)
 {
-    public override string ToString() => $"{Call}, number {Occurrence}: {Linux.Errno.Name(Errno)} {(ForEver ? "for ever" : "once")}";
+    public override string ToString() =>
+        $"{Call}, number {Occurrence}: {Linux.Errno.Name(Errno)} {(ForEver ? "for ever" : "once")}";
 }
 
 /// <summary>
-/// Answers the system calls of one thread of another process (and of the threads that it starts), which wait for that: seccomp_unotify(2). It sits in a process of its own because a thread of the runtime that waits for
-/// an answer may hold what the answering thread needs.
+/// Answers the system calls of one thread of another process (and of the threads that it starts), which wait for
+/// that: seccomp_unotify(2). It sits in a process of its own because a thread of the runtime that waits for an answer
+/// may hold what the answering thread needs.
 /// </summary>
 internal sealed unsafe partial class CallSupervisor : IDisposable
 {
-    /// <summary>Arguments of membarrier(2) by which the child says where it is; the kernel knows no such commands.</summary>
+    /// <summary>
+    /// Arguments of membarrier(2) by which the child says where it is; the kernel knows no such commands.
+    /// </summary>
     public const int MarkFirstUse = 0x7F000001;
     public const int MarkSecondUse = 0x7F000002;
     public const int MarkEnd = 0x7F000003;
@@ -107,7 +115,8 @@ internal sealed unsafe partial class CallSupervisor : IDisposable
 
     private int Decide(in Notification asked)
     {
-        if (asked.Number == MembarrierCall.Number(Architecture.X64) && asked.Arguments[0] is MarkFirstUse or MarkSecondUse or MarkEnd)
+        if (asked.Number == MembarrierCall.Number(Architecture.X64)
+            && asked.Arguments[0] is MarkFirstUse or MarkSecondUse or MarkEnd)
         {
             _mark = asked.Arguments[0];
             return Errno.EINVAL;
@@ -130,7 +139,8 @@ internal sealed unsafe partial class CallSupervisor : IDisposable
         }
 
         bool refuse = _refusal is not null && (Refused is null
-            ? _mark == MarkFirstUse && call == _refusal.Call && _calls.Count(earlier => earlier == call) == _refusal.Occurrence + 1
+            ? _mark == MarkFirstUse && call == _refusal.Call
+                && _calls.Count(earlier => earlier == call) == _refusal.Occurrence + 1
             : _refusal.ForEver && call.Name == _refusal.Call.Name);
         if (!refuse)
         {

@@ -6,8 +6,9 @@ using Crosscore.Linux;
 namespace Crosscore.Tests.Sandbox.Refusals;
 
 /// <summary>
-/// The child's side of <see cref="RefusalSweep"/>: for each case that its parent asks for it loads this assembly and the library anew, so that nothing is remembered of earlier cases, and executes the scenario on a thread
-/// whose system calls the parent answers.
+/// The child's side of <see cref="RefusalSweep"/>: for each case that its parent asks for it loads this assembly and
+/// the library anew, so that nothing is remembered of earlier cases, and executes the scenario on a thread whose
+/// system calls the parent answers.
 /// </summary>
 internal static class RefusalChild
 {
@@ -22,7 +23,8 @@ internal static class RefusalChild
         string[] scenario = Environment.GetEnvironmentVariable(ScenarioVariable)!.Split('|');
 
         // What .NET and the C library ask the system once in a process is asked before anything is counted.
-        _ = FreshCopy.Load(typeof(RefusalChild)).GetMethod(nameof(UseFreely), BindingFlags.Static | BindingFlags.NonPublic)!
+        _ = FreshCopy.Load(typeof(RefusalChild)).GetMethod(nameof(UseFreely),
+            BindingFlags.Static | BindingFlags.NonPublic)!
             .Invoke(null, [scenario[0], scenario[1]]);
         using var parent = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         parent.Connect(new UnixDomainSocketEndPoint(Environment.GetEnvironmentVariable(SocketVariable)!));
@@ -46,7 +48,8 @@ internal static class RefusalChild
     {
         Type scenarios = FreshCopy.Load(typeof(RefusalChild));
         const BindingFlags Hidden = BindingFlags.Static | BindingFlags.NonPublic;
-        var refused = scenarios.GetMethod(nameof(UseUnderRefusal), Hidden)!.CreateDelegate<Func<string, string, Func<bool>, string>>();
+        var refused = scenarios.GetMethod(nameof(UseUnderRefusal), Hidden)!.CreateDelegate<Func<string, string,
+            Func<bool>, string>>();
         var free = scenarios.GetMethod(nameof(UseFreely), Hidden)!.CreateDelegate<Func<string, string, string>>();
         string report = "";
         var thread = new Thread(() => report = refused(type, name, () => HandOver(parent))) { IsBackground = true };
@@ -58,10 +61,14 @@ internal static class RefusalChild
 
         thread = new Thread(() => report += free(type, name)) { IsBackground = true };
         thread.Start();
-        return thread.Join(Bound) ? report : $"{report}hung\ta later use of '{name}', of which nothing was refused, did not return within {Bound}";
+        return thread.Join(Bound) ? report
+            : $"{report}hung\ta later use of '{name}', of which nothing was refused, did not return within {Bound}";
     }
 
-    /// <summary>In the copy: the scenario twice on a thread whose calls are answered by the parent, and what of that thread and process is different afterwards.</summary>
+    /// <summary>
+    /// In the copy: the scenario twice on a thread whose calls are answered by the parent, and what of that thread
+    /// and process is different afterwards.
+    /// </summary>
     private static string UseUnderRefusal(string type, string name, Func<bool> handOver)
     {
         RefusalScenario scenario = Find(type, name);
@@ -87,7 +94,9 @@ internal static class RefusalChild
     private static string UseFreely(string type, string name) => $"later\t{Outcome(Find(type, name))}\n";
 
     private static RefusalScenario Find(string type, string name) =>
-        ((IReadOnlyList<RefusalScenario>)typeof(RefusalChild).Assembly.GetType(type)!.GetProperty("All", BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)!.GetValue(null)!)
+        ((IReadOnlyList<RefusalScenario>)typeof(RefusalChild)
+            .Assembly.GetType(type)!.GetProperty("All",
+            BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)!.GetValue(null)!)
         .Single(scenario => scenario.Name == name);
 
     private static string Outcome(RefusalScenario scenario)
@@ -110,7 +119,8 @@ internal static class RefusalChild
     {
         byte[] mask = new byte[Affinity.MaskLength];
         int answer = Affinity.Get(mask);
-        return answer < 0 ? $"affinity unknown ({Errno.Name(-answer)})" : $"affinity {Convert.ToHexString(mask.AsSpan(0, 128)).TrimEnd('0')}";
+        return answer < 0 ? $"affinity unknown ({Errno.Name(-answer)})"
+            : $"affinity {Convert.ToHexString(mask.AsSpan(0, 128)).TrimEnd('0')}";
     }
 
     private static bool HandOver(Socket parent)

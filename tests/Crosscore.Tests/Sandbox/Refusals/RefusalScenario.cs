@@ -1,10 +1,12 @@
 namespace Crosscore.Tests.Sandbox.Refusals;
 
 /// <summary>
-/// A use of the library whose system calls <see cref="RefusalSweep"/> refuses one after the other. It is executed in a copy of the library that has just been loaded, so its first call is the process' first.
+/// A use of the library whose system calls <see cref="RefusalSweep"/> refuses one after the other. It is executed in
+/// a copy of the library that has just been loaded, so its first call is the process' first.
 /// </summary>
 /// <remarks>
-/// <para>To sweep the calls of a folder, write a class with a static property <c>All</c> of such scenarios, and a test that calls <see cref="RefusalSweep.Check"/> with the class and the name of each scenario:</para>
+/// <para>To sweep the calls of a folder, write a class with a static property <c>All</c> of such scenarios, and a
+/// test that calls <see cref="RefusalSweep.Check"/> with the class and the name of each scenario:</para>
 /// <code>
 /// internal static class CounterScenarios
 /// {
@@ -16,10 +18,13 @@ namespace Crosscore.Tests.Sandbox.Refusals;
 ///
 /// [Theory]
 /// [InlineData("a counter")]
-/// public void No_refusal_is_remembered(string scenario) => RefusalSweep.Check(typeof(CounterScenarios), scenario, output.WriteLine);
+/// public void No_refusal_is_remembered(string scenario) => RefusalSweep.Check(typeof(CounterScenarios), scenario,
+/// output.WriteLine);
 /// </code>
-/// <para>What <see cref="Use"/> does may throw what is documented and nothing else; a wrong answer is an assertion that fails in it. It is called twice in a row on a thread whose calls are refused, then once on a
-/// thread whose calls are not. It must not rely on what an earlier call left behind, and must make its own calls on the calling thread, or on threads that the calling thread starts in it.</para>
+/// <para>What <see cref="Use"/> does may throw what is documented and nothing else; a wrong answer is an assertion
+/// that fails in it. It is called twice in a row on a thread whose calls are refused, then once on a thread whose
+/// calls are not. It must not rely on what an earlier call left behind, and must make its own calls on the calling
+/// thread, or on threads that the calling thread starts in it.</para>
 /// </remarks>
 /// <param name="Name">What is used.</param>
 /// <param name="Use">Uses it, from beginning to end.</param>

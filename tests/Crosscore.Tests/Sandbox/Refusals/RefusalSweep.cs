@@ -7,33 +7,40 @@ using Crosscore.Tests.Raw;
 namespace Crosscore.Tests.Sandbox.Refusals;
 
 /// <summary>
-/// Refuses, one after the other, every system call that the library makes in a scenario, with each of six errors, once and for ever, and demands: the use ends in what is documented; after a single refusal the next use does
-/// everything; when nothing is refused any more everything is done, whatever was refused before; and the thread may run where it could. <see cref="RefusalScenario"/> says how a folder's calls are swept.
+/// Refuses, one after the other, every system call that the library makes in a scenario, with each of six errors,
+/// once and for ever, and demands: the use ends in what is documented; after a single refusal the next use does
+/// everything; when nothing is refused any more everything is done, whatever was refused before; and the thread may
+/// run where it could. <see cref="RefusalScenario"/> says how a folder's calls are swept.
 /// </summary>
 /// <remarks>
-/// Real system calls are refused, by a seccomp filter with a supervisor (<see cref="CallSupervisor"/>), which needs Linux 5.6 or newer on x86-64 and a system that lets a process take over a descriptor of its child.
-/// Elsewhere the test is skipped with the reason.
+/// Real system calls are refused, by a seccomp filter with a supervisor (<see cref="CallSupervisor"/>), which needs
+/// Linux 5.6 or newer on x86-64 and a system that lets a process take over a descriptor of its child. Elsewhere the
+/// test is skipped with the reason.
 /// </remarks>
 internal static class RefusalSweep
 {
     /// <summary>What each call is answered with.</summary>
-    public static IReadOnlyList<int> Errors { get; } = [Errno.EPERM, Errno.EMFILE, Errno.ENOMEM, Errno.EINTR, Errno.EAGAIN, Errno.ENOSYS];
+    public static IReadOnlyList<int> Errors { get; } = [Errno.EPERM, Errno.EMFILE, Errno.ENOMEM, Errno.EINTR,
+        Errno.EAGAIN, Errno.ENOSYS];
 
     /// <summary>Sweeps one scenario; prints the number of calls and refusals.</summary>
     /// <param name="scenarios">The class with the property <c>All</c>.</param>
     /// <param name="name">The scenario.</param>
     /// <param name="print">Where the figures go.</param>
     /// <param name="settings">Added to the environment of the child.</param>
-    public static void Check(Type scenarios, string name, Action<string> print, params (string Name, string Value)[] settings)
+    public static void Check(Type scenarios, string name, Action<string> print,
+        params (string Name, string Value)[] settings)
     {
         Machine.NeedsRawPrograms();
         using var sweep = new Session(scenarios, name, settings);
         (IReadOnlyList<WatchedCall> calls, Dictionary<string, string> report, _) = sweep.Run(null);
-        Assert.SkipWhen(report.ContainsKey("unavailable"), "This system does not let a process answer the system calls of its child.");
+        Assert.SkipWhen(report.ContainsKey("unavailable"),
+            "This system does not let a process answer the system calls of its child.");
         Assert.All(report, line => Assert.Contains(line.Value, (string[])["done", "same"]));
         Assert.NotEmpty(calls);
 
-        RefusalScenario scenario = ((IReadOnlyList<RefusalScenario>)scenarios.GetProperty("All")!.GetValue(null)!).Single(one => one.Name == name);
+        RefusalScenario scenario = ((IReadOnlyList<RefusalScenario>)scenarios.GetProperty("All")!.GetValue(null)!)
+            .Single(one => one.Name == name);
         List<string> failures = [];
         int cases = 0;
         for (int place = 0; place < calls.Count; place++)
@@ -58,11 +65,14 @@ internal static class RefusalSweep
             }
         }
 
-        print($"{name}: {calls.Count} system calls ({string.Join(", ", calls.Select(call => call.Name).Distinct())}), {cases} refusals, {failures.Count} lost or remembered");
+        string kinds = string.Join(", ", calls.Select(call => call.Name).Distinct());
+        print($"{name}: {calls.Count} system calls ({kinds}), {cases} refusals, {failures.Count} lost or remembered");
         Assert.True(failures.Count == 0, $"{failures.Count} of {cases}:\n{string.Join('\n', failures.Take(40))}");
     }
 
-    /// <summary>A child and the socket by which it is asked for one case after the other; another child where one has died.</summary>
+    /// <summary>
+    /// A child and the socket by which it is asked for one case after the other; another child where one has died.
+    /// </summary>
     private sealed class Session(Type scenarios, string name, (string Name, string Value)[] settings) : IDisposable
     {
         private readonly string _path = Path.Combine(Path.GetTempPath(), $"refusals-{Guid.NewGuid():N}");
@@ -71,7 +81,8 @@ internal static class RefusalSweep
         private Socket? _socket;
         private Task<string>? _errors;
 
-        public (IReadOnlyList<WatchedCall> Calls, Dictionary<string, string> Report, WatchedCall? Refused) Run(Refusal? refusal)
+        public (IReadOnlyList<WatchedCall> Calls, Dictionary<string, string> Report,
+            WatchedCall? Refused) Run(Refusal? refusal)
         {
             if (_child is null)
             {
@@ -119,7 +130,8 @@ internal static class RefusalSweep
                 bool fine = part switch
                 {
                     "first" => outcome == "done" || outcome.StartsWith("documented", StringComparison.Ordinal),
-                    "second" => outcome == "done" || (refusal.ForEver && outcome.StartsWith("documented", StringComparison.Ordinal)),
+                    "second" => outcome == "done" || (refusal.ForEver && outcome.StartsWith("documented",
+                        StringComparison.Ordinal)),
                     "later" => outcome == "done",
                     "state" => outcome == "same",
                     _ => false,
@@ -144,7 +156,8 @@ internal static class RefusalSweep
             listener.Bind(new UnixDomainSocketEndPoint(_path));
             listener.Listen(1);
             _child = ChildProcess.StartThisProgram(Child.MeetRefusals,
-                [.. settings, (RefusalChild.SocketVariable, _path), (RefusalChild.ScenarioVariable, $"{scenarios.FullName}|{name}")]);
+                [.. settings, (RefusalChild.SocketVariable, _path),
+                    (RefusalChild.ScenarioVariable, $"{scenarios.FullName}|{name}")]);
             _watched = new WatchedCalls(_child.Id);
             _errors = _child.StandardError.ReadToEndAsync();
             _ = _child.StandardOutput.ReadToEndAsync();
