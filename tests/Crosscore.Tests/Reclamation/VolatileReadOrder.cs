@@ -4,9 +4,8 @@ using System.Reflection.Emit;
 namespace Crosscore.Tests.Reclamation;
 
 /// <summary>
-/// Finds in the IL of the library the two shapes in which the JIT of .NET 10.0 is known to break the order of
-/// volatile reads. Whether it does is read off its code for controls of both shapes, and for whatever of the library
-/// is found, by <see cref="Crosscore.Tests.Fences.VolatileReadTests"/>.
+/// Finds in the IL of the library the two shapes in which the JIT of .NET 10.0 is known to break the order of volatile
+/// reads. What is found is judged by hand, in the lists of the tests that call this.
 /// </summary>
 /// <remarks>
 /// <para>Two volatile reads in one straight piece of code with nothing between them: they may be exchanged, in one
