@@ -27,7 +27,7 @@ internal static class MachineCommand
         facts.AddRow("processors", $"{Environment.ProcessorCount} for this process");
         facts.AddRow("runtime", Markup.Escape(RuntimeInformation.FrameworkDescription));
         facts.AddRow("membarrier", Markup.Escape(Commands()));
-        facts.AddRow("registered", Markup.Escape($"{Membarrier.Registered}"));
+        facts.AddRow("registered", Markup.Escape($"{Membarrier.FindRegistered()}"));
         console.Write(facts);
         console.WriteLine();
 

@@ -17,7 +17,11 @@ namespace Crosscore;
 /// <para>A fence of this pair and a fence of another kind (<see cref="Interlocked.MemoryBarrier"/>) order only if the fence of this pair is the heavy one.</para>
 /// <para>The mode is decided once, before the first use of either side. It can be chosen by the property <c>Crosscore.AsymmetricFence</c> of runtimeconfig.json or
 /// <see cref="AppContext.SetData"/>, or by the environment variable <c>CROSSCORE_ASYMMETRIC_FENCE</c>, with the name of an <see cref="AsymmetricFenceMode"/>; the property wins. A choice
-/// that cannot be had here is never replaced: every member but <see cref="Light"/> then throws, and <see cref="Light"/> is a full fence.</para>
+/// that the system refuses is never replaced: <see cref="Light"/> is a full fence for the life of the process then,
+/// and every other member throws until the system grants the choice.</para>
+/// <para>On a major version of .NET that the tests have not seen (they have seen .NET 10) the mode is <see
+/// cref="AsymmetricFenceMode.Symmetric"/> unless another one is chosen, and the event source
+/// <c>Crosscore.AsymmetricFence</c> issues a warning: the light side rests on what the JIT of that version does.</para>
 /// <para>docs/fences.md explains the pair; docs/guarantees.md says what each mode rests on; <see cref="MachineGuarantees"/> says which one holds here.</para>
 /// </remarks>
 public static class AsymmetricFence
@@ -27,7 +31,11 @@ public static class AsymmetricFence
     // static readonly, so that optimised code holds its value and not the field, and the branch in Light is gone.
     private static readonly bool LightIsFull = Decision.Mode == AsymmetricFenceMode.Symmetric;
 
-    private static readonly CoalescedOperation Barrier = new(Decision.Barrier);
+    private static readonly CoalescedOperation Barrier = new(Decision.Error is null ? Decision.Barrier : () =>
+        Decided().Barrier());
+
+    // what a choice that was refused at first became; Light has been decided by then, and is a full fence
+    private static FenceDecision? _later;
 
     /// <summary>What stands behind <see cref="Heavy"/> in this process.</summary>
     /// <exception cref="InvalidOperationException">A mode was chosen that does not exist or cannot be had here.</exception>
@@ -98,5 +106,21 @@ public static class AsymmetricFence
     /// <summary>For those who must not throw: the decision with its error.</summary>
     internal static FenceDecision Decide() => Decision;
 
-    private static FenceDecision Decided() => Decision.Error is { } error ? throw new InvalidOperationException(error) : Decision;
+    private static FenceDecision Decided() => Decision.Error is null ? Decision : DecideAgain();
+
+    /// <summary>
+    /// A refusal of the chosen mode may have been one of that moment. Its heavy side orders a full fence as well as a
+    /// light one, so it can still be taken when Light is one for good.
+    /// </summary>
+    private static FenceDecision DecideAgain()
+    {
+        FenceDecision decision = Volatile.Read(ref _later) ?? FenceDecision.Make();
+        if (decision.Error is { } error)
+        {
+            throw new InvalidOperationException(error);
+        }
+
+        Volatile.Write(ref _later, decision);
+        return decision;
+    }
 }

@@ -20,7 +20,8 @@ namespace Crosscore;
 /// <para>"Process" means the address space: children made by fork start with its registrations, exec clears them, and a task that shares the memory without being
 /// a thread (CLONE_VM) shares the registrations both ways.</para>
 /// <para>Every member may be called from any thread. A failure throws <see cref="MembarrierException"/>, on every system and under every sandbox; only
-/// <see cref="Supported"/> and <see cref="Registered"/> never throw. A system that answers success without doing anything cannot be detected by any program
+/// <see cref="Supported"/> and <see cref="FindRegistered"/> never throw. A system that answers success without doing
+/// anything cannot be detected by any program
 /// (Mystikos did so once); nothing here can promise more than the kernel keeps.</para>
 /// <para>What holds on this machine beyond the manual is told by <see cref="MachineGuarantees"/>; docs/guarantees.md has it for all systems.</para>
 /// </remarks>
@@ -29,17 +30,21 @@ public static class Membarrier
     internal static MembarrierSession Session { get; } = new(ThisKernel.Here);
 
     /// <summary>
-    /// The commands that this kernel offers to this process; <see cref="MembarrierCommands.None"/> where the call is absent, refused or not made. Asked once,
-    /// then remembered. Contains RSEQ also on Linux 5.10 to 5.16, where QUERY forgets it. <see cref="Query"/> tells why there is nothing.
+    /// The commands that this kernel offers to this process; <see cref="MembarrierCommands.None"/> where the call is
+    /// absent, refused or not made. Remembered once the kernel has told them; a refusal is not remembered. Contains
+    /// RSEQ also on Linux 5.10 to 5.16, where QUERY forgets it. <see cref="Query"/> tells why there is nothing.
     /// </summary>
     public static MembarrierCommands Supported => Session.Supported;
 
     /// <summary>
-    /// The registrations that a successful call has proved. Those made by others (.NET itself registers PRIVATE_EXPEDITED at start-up) are found by issuing the
-    /// command once, so the first reading may interrupt siblings. A <see cref="MembarrierRegistrations.GlobalExpedited"/> made by others cannot be
+    /// Finds the registrations that a successful call has proved. Those made by others (.NET itself registers
+    /// PRIVATE_EXPEDITED at start-up) are found by issuing the command, once each, which interrupts the CPUs that run
+    /// siblings. A <see cref="MembarrierRegistrations.GlobalExpedited"/> made by others cannot be
     /// proved and is not claimed; registering again costs next to nothing.
     /// </summary>
-    public static MembarrierRegistrations Registered => Session.Registered;
+    /// <returns><see cref="MembarrierRegistrations.None"/> where the call is absent, refused or not made, and nothing
+    /// was proved before.</returns>
+    public static MembarrierRegistrations FindRegistered() => Session.FindRegistered();
 
     /// <summary>MEMBARRIER_CMD_QUERY (Linux 4.3): the kernel's answer, unaltered. See <see cref="Supported"/> for what it forgets.</summary>
     /// <exception cref="MembarrierException">The call is absent or refused, or is not made here.</exception>
@@ -47,7 +52,8 @@ public static class Membarrier
 
     /// <summary>
     /// MEMBARRIER_CMD_GET_REGISTRATIONS (Linux 6.3): the kernel's answer, unaltered. It says more than is true: after registering SYNC_CORE or RSEQ
-    /// alone it contains PRIVATE_EXPEDITED, which still fails, and it contains what another thread has not finished registering. Use <see cref="Registered"/>.
+    /// alone it contains PRIVATE_EXPEDITED, which still fails, and it contains what another thread has not finished
+    /// registering. Use <see cref="FindRegistered"/>.
     /// </summary>
     /// <exception cref="MembarrierException">The kernel is older, or the call is absent or refused, or is not made here.</exception>
     public static MembarrierRegistrations GetRegistrations() => (MembarrierRegistrations)Session.GetRegistrations("Membarrier.GetRegistrations()");
@@ -104,7 +110,9 @@ public static class Membarrier
 
     /// <summary>
     /// MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ (Linux 5.10): every restartable sequence that a sibling is in the middle of is restarted: none that began before the
-    /// call commits after it. The manual promises no memory ordering for this command; released kernels give it (2ecedd756908, in 5.10). The caller itself must not
+    /// call commits after it. From Linux 5.10 to 6.17 a restart can be forgotten, unless 6eb350a22336 was back-ported
+    /// (<see cref="MachinePromise.SiblingsSequenceRestart"/>). The manual promises no memory ordering for this
+    /// command; released kernels give it (2ecedd756908, in 5.10). The caller itself must not
     /// be inside a sequence: a system call there is an error.
     /// </summary>
     /// <exception cref="MembarrierException">Not registered, or not offered here, or absent, refused, not made here.</exception>
@@ -133,8 +141,10 @@ public static class Membarrier
     /// <summary>
     /// MEMBARRIER_CMD_GLOBAL_EXPEDITED (Linux 4.16): a memory barrier on all running threads of all processes that registered to receive it with
     /// <see cref="MembarrierRegistrations.GlobalExpedited"/>. The caller needs no registration.
-    /// From Linux 5.11 to 6.18 at least a CPU is passed over after a thread of a registered process has exited on it, until it runs another process
-    /// (docs/guarantees.md): there use <see cref="PrivateExpedited"/> within a process and <see cref="Global"/> between processes.
+    /// From Linux 5.4 to the newest kernel (7.3.4) that is not kept: a CPU is passed over that idled with the address
+    /// space while the process registered, and from 5.11 on one on which a thread of it has exited, until that CPU
+    /// runs another process (docs/guarantees.md). There use <see cref="PrivateExpedited"/> within a process and <see
+    /// cref="Global"/> between processes.
     /// </summary>
     /// <exception cref="MembarrierException">Not offered here, or absent, refused, not made here.</exception>
     public static void GlobalExpedited() => Session.Run("Membarrier.GlobalExpedited()", MEMBARRIER_CMD_GLOBAL_EXPEDITED);

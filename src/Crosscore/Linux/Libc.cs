@@ -61,6 +61,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "recvmsg", SetLastError = true)]
     public static partial nint ReceiveMessage(int socket, void* message, int flags);
 
+    [LibraryImport("libc", EntryPoint = "uname", SetLastError = true)]
+    public static partial int Uname(byte* names);
+
     [LibraryImport("libc", EntryPoint = "mlock", SetLastError = true)]
     public static partial int Mlock(nint address, nuint length);
 

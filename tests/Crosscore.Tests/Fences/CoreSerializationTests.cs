@@ -50,7 +50,7 @@ public sealed class CoreSerializationTests
 
         choice = SerializationChoice.Decide(facts with { Release = null }, CodeMode.Measured);
         Assert.Equal("None", choice.Way.ToString());
-        Assert.Contains("cannot be read", choice.Reason, StringComparison.Ordinal);
+        Assert.Contains("is not known", choice.Reason, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -92,6 +92,36 @@ public sealed class CoreSerializationTests
         }
     }
 
+    [Theory]
+    [InlineData(false, Architecture.X64)]
+    [InlineData(false, Architecture.Arm64)]
+    [InlineData(true, Architecture.RiscV64)]
+    [InlineData(true, Architecture.X86)]
+    public void Other_systems_are_refused_with_the_exception_that_is_documented(bool isLinux,
+        Architecture architecture) =>
+        Assert.Contains("only Linux on x86-64 and arm64", Assert.Throws<PlatformNotSupportedException>(() =>
+            CoreSerialization.DemandPlatform(isLinux, architecture)).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(true, Architecture.X64)]
+    [InlineData(true, Architecture.Arm64)]
+    public void Linux_on_the_two_processors_is_not(bool isLinux, Architecture architecture) =>
+        CoreSerialization.DemandPlatform(isLinux, architecture);
+
+    [Fact]
+    public void No_thread_is_pinned_while_the_CPUs_are_visited_or_when_a_visit_fails()
+    {
+        Machine.NeedsRawPrograms();
+        string before = AllowedCpus();
+        int caller = Environment.CurrentManagedThreadId;
+        _ = Assert.Throws<FormatException>(() => CpuTour.Make(() =>
+        {
+            Assert.NotEqual(caller, Environment.CurrentManagedThreadId);
+            throw new FormatException("a visit that fails");
+        }));
+        Assert.Equal(before, AllowedCpus());
+    }
+
     [Fact]
     public void The_caller_can_serialise_itself_a_million_times()
     {
@@ -102,7 +132,7 @@ public sealed class CoreSerializationTests
         }
 
         CoreSerialization.AllThreads();
-        Assert.True(Membarrier.Registered.HasFlag(MembarrierRegistrations.SyncCore));
+        Assert.True(Membarrier.FindRegistered().HasFlag(MembarrierRegistrations.SyncCore));
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using System.Diagnostics.Tracing;
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Crosscore.Tests.Fences;
@@ -6,7 +8,8 @@ namespace Crosscore.Tests.Fences;
 public sealed class FenceDecisionTests
 {
     private static readonly FenceFacts Linux = new(
-        IsLinux: true, RuntimeBarrierIsSound: false, Architecture.X64, MembarrierFailure.None, Emulated: false, BroadcastsInvalidations: false);
+        IsLinux: true, RuntimeBarrierIsSound: false, Architecture.X64, MembarrierFailure.None, Emulated: false,
+            BroadcastsInvalidations: false, FenceDecision.TestedRuntime);
 
     private static readonly FenceFacts NoCall = Linux with { Membarrier = MembarrierFailure.Absent };
 
@@ -14,8 +17,8 @@ public sealed class FenceDecisionTests
     {
         { "linux", AsymmetricFenceMode.Membarrier },
         { "arm64", AsymmetricFenceMode.Membarrier },
-        { "no call", AsymmetricFenceMode.PageProtection },
-        { "refused", AsymmetricFenceMode.PageProtection },
+        { "no call", AsymmetricFenceMode.Symmetric },
+        { "refused", AsymmetricFenceMode.Symmetric },
         { "no call, arm64", AsymmetricFenceMode.Symmetric },
         { "no call, gVisor", AsymmetricFenceMode.Symmetric },
         { "no call, INVLPGB", AsymmetricFenceMode.Symmetric },
@@ -25,7 +28,8 @@ public sealed class FenceDecisionTests
 
     [Theory]
     [MemberData(nameof(Machines))]
-    public void Page_protection_is_used_only_where_it_must_interrupt_and_nothing_weaker_is_used_anywhere(string machine, AsymmetricFenceMode mode)
+    public void Page_protection_is_taken_nowhere_without_being_asked_for_and_nothing_weaker_is_used_anywhere(
+        string machine, AsymmetricFenceMode mode)
     {
         FenceDecision decision = FenceDecision.Choose(null, Facts(machine));
         Assert.Equal((mode, null), (decision.Mode, decision.Error));
@@ -51,6 +55,78 @@ public sealed class FenceDecisionTests
         FenceDecision decision = FenceDecision.Choose(wish, Facts(machine));
         Assert.Equal(AsymmetricFenceMode.Symmetric, decision.Mode);
         Assert.Contains(says, decision.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("no call")]
+    [InlineData("refused")]
+    public void Page_protection_is_taken_where_it_is_asked_for(string machine) =>
+        Assert.Equal((AsymmetricFenceMode.PageProtection, null),
+            (FenceDecision.Choose("PageProtection", Facts(machine)).Mode,
+            FenceDecision.Choose("PageProtection", Facts(machine)).Error));
+
+    [Theory]
+    [InlineData("linux")]
+    [InlineData("arm64")]
+    [InlineData("windows")]
+    public void On_a_runtime_that_the_tests_have_not_seen_both_sides_are_full_fences_and_a_warning_says_why(
+        string machine)
+    {
+        foreach (int major in (int[])[FenceDecision.TestedRuntime - 1, FenceDecision.TestedRuntime + 1, 99,
+            int.MinValue, int.MaxValue])
+        {
+            FenceDecision decision = FenceDecision.Choose(null, Facts(machine) with { RuntimeMajor = major });
+            Assert.Equal((AsymmetricFenceMode.Symmetric, null), (decision.Mode, decision.Error));
+            Assert.Contains($".NET {major}", decision.Reason, StringComparison.Ordinal);
+            Assert.Contains(FenceDecision.VariableName, decision.Warning, StringComparison.Ordinal);
+        }
+
+        Assert.Null(FenceDecision.Choose(null, Facts(machine)).Warning);
+    }
+
+    [Fact]
+    public void A_choice_is_the_consent_to_a_runtime_that_the_tests_have_not_seen()
+    {
+        FenceFacts next = Linux with { RuntimeMajor = FenceDecision.TestedRuntime + 1 };
+        Assert.Equal((AsymmetricFenceMode.Membarrier, null),
+            (FenceDecision.Choose("Membarrier", next).Mode, FenceDecision.Choose("Membarrier", next).Warning));
+        Assert.Null(FenceDecision.Choose("Symmetric", next).Warning);
+        // full fences anyway
+        Assert.Null(FenceDecision.Choose(null, next with { Membarrier = MembarrierFailure.Absent }).Warning);
+    }
+
+    [Fact]
+    public void The_warning_reaches_who_listens_to_event_sources()
+    {
+        using var listener = new Listener();
+        FenceEvents.Warn("a warning of this test");
+        Assert.Equal(["Warning: a warning of this test"], listener.Heard);
+    }
+
+    [Fact]
+    public void The_tests_have_seen_the_runtime_that_runs_them() =>
+        Assert.Equal(FenceDecision.TestedRuntime, Environment.Version.Major);
+
+    private sealed class Listener : EventListener
+    {
+        public List<string> Heard { get; } = [];
+
+        protected override void OnEventSourceCreated(EventSource eventSource)
+        {
+            if (eventSource.Name == "Crosscore.AsymmetricFence")
+            {
+                EnableEvents(eventSource, EventLevel.Warning);
+            }
+        }
+
+        protected override void OnEventWritten(EventWrittenEventArgs eventData)
+        {
+            if (eventData.EventSource.Name == "Crosscore.AsymmetricFence")
+            {
+                string text = string.Format(CultureInfo.InvariantCulture, eventData.Message!, [.. eventData.Payload!]);
+                Heard.Add($"{eventData.Level}: {text}");
+            }
+        }
     }
 
     private static FenceFacts Facts(string machine) => machine switch

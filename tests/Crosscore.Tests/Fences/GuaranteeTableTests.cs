@@ -71,16 +71,78 @@ public sealed class GuaranteeTableTests
 
     [Theory]
     [InlineData("4.19.1", Yes, Documented)]
-    [InlineData("5.4.286", Unknown, ByKernelVersion)]
-    [InlineData("5.11.0-49-generic", Unknown, ByKernelVersion)]
+    [InlineData("5.3.18", Yes, Documented)]
+    [InlineData("4.18.0-553.el8.x86_64", Unknown, ByKernelVersion)] // a distribution takes over from newer ones
+    [InlineData("5.4.0-rc3", Unknown, ByKernelVersion)]
+    [InlineData("5.4.286", No, ByKernelVersion)]
+    [InlineData("5.4.0-150-generic", No, ByKernelVersion)]
+    [InlineData("5.10.223", No, ByKernelVersion)]
+    [InlineData("5.11.0-49-generic", No, ByKernelVersion)]
     [InlineData("5.12.0", No, ByKernelVersion)]
+    [InlineData("6.1.0-45-amd64", No, ByKernelVersion)]
+    [InlineData("6.12.117+deb13-amd64", No, ByKernelVersion)]
     [InlineData("6.18.3", No, ByKernelVersion)]
-    [InlineData("6.19.0", Unknown, ByKernelVersion)]
+    [InlineData("6.19.0", No, ByKernelVersion)]
+    [InlineData("7.3.4", No, ByKernelVersion)]
+    [InlineData("7.4.0", Unknown, ByKernelVersion)]
+    [InlineData("8.0.1", Unknown, ByKernelVersion)]
+    [InlineData("", Unknown, ByKernelVersion)] // not known
     public void Receivers_of_global_barriers_can_be_left_out_since_run_queues_keep_a_copy_of_the_registration(string release, GuaranteeAnswer holds, GuaranteeBasis basis)
     {
         MachineGuarantee guarantee = Decide(MachinePromise.RegisteredReceiversMemoryBarrier, release, Architecture.X64, FakeKernel.Linux416);
         Assert.Equal((holds, basis), (guarantee.Holds, guarantee.Basis));
         Assert.Equal(GuaranteeSubject.AllProcesses, guarantee.Subject);
+    }
+
+    [Theory]
+    [InlineData("5.10.223", Unknown, ByKernelVersion)]
+    [InlineData("5.15.153.1-microsoft-standard-WSL2", Unknown, ByKernelVersion)]
+    [InlineData("6.1.175", Unknown, ByKernelVersion)]
+    [InlineData("6.1.0-45-amd64", Unknown, ByKernelVersion)]
+    [InlineData("6.1.176", Yes, ByKernelVersion)]
+    [InlineData("6.6.100", Unknown, ByKernelVersion)]
+    [InlineData("6.12.116", Unknown, ByKernelVersion)]
+    [InlineData("6.12.117+deb13-amd64", Yes, ByKernelVersion)]
+    [InlineData("6.17.13", Unknown, ByKernelVersion)]
+    [InlineData("6.18.0-rc1", Unknown, ByKernelVersion)]
+    [InlineData("6.18.44-custom", Yes, Documented)]
+    [InlineData("7.3.4", Yes, Documented)]
+    [InlineData("", Unknown, ByKernelVersion)]
+    public void A_restart_can_be_forgotten_before_the_release_that_mended_it(string release, GuaranteeAnswer holds,
+        GuaranteeBasis basis)
+    {
+        MachineGuarantee guarantee = Decide(MachinePromise.SiblingsSequenceRestart, release, Architecture.X64,
+            FakeKernel.Linux510);
+        Assert.Equal((holds, basis), (guarantee.Holds, guarantee.Basis));
+    }
+
+    [Theory]
+    [InlineData(MembarrierFailure.Refused, No)]
+    [InlineData(MembarrierFailure.Absent, No)]
+    [InlineData(MembarrierFailure.NotRegistered, No)]
+    [InlineData(MembarrierFailure.OutOfMemory, Unknown)]
+    [InlineData(MembarrierFailure.Unexpected, Unknown)]
+    public void A_command_that_is_offered_and_refused_when_it_is_tried_promises_nothing(MembarrierFailure failure,
+        GuaranteeAnswer holds)
+    {
+        MembarrierCommands[] commands =
+        [
+            MembarrierCommands.Global, MembarrierCommands.GlobalExpedited, MembarrierCommands.PrivateExpedited,
+                MembarrierCommands.PrivateExpeditedSyncCore, MembarrierCommands.PrivateExpeditedRseq,
+        ];
+        IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(new MachineFacts(
+            MembarrierFailure.None, FakeKernel.Linux63, MembarrierRegistrations.None, Architecture.X64,
+                KernelRelease.Parse("6.18.44"))
+        {
+            Trials = commands.ToDictionary(command => command, _ => failure),
+            Self = new TrialFailure("mmap answered EPERM", MayPass: holds == Unknown),
+            AllThreads = new TrialFailure("mmap answered EPERM", MayPass: holds == Unknown),
+        });
+
+        Assert.All(
+            table.Where(line =>
+                line.Promise is not (MachinePromise.InstructionCacheCoherence or MachinePromise.LightFenceIsFree)),
+            line => Assert.Equal((line.Promise, holds, Probed), (line.Promise, line.Holds, line.Basis)));
     }
 
     [Fact]
@@ -116,7 +178,6 @@ public sealed class GuaranteeTableTests
     [InlineData(MembarrierFailure.UnsafeToCall, Documented, "Android 9")]
     [InlineData(MembarrierFailure.Absent, Probed, "ENOSYS")]
     [InlineData(MembarrierFailure.Refused, Probed, "EPERM")]
-    [InlineData(MembarrierFailure.Unexpected, Probed, "Unexpected")]
     public void Where_the_call_cannot_be_used_every_promise_of_it_is_denied_with_the_reason(MembarrierFailure access, GuaranteeBasis basis, string reason)
     {
         IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(new MachineFacts(
@@ -151,13 +212,15 @@ public sealed class GuaranteeTableTests
 
     [Theory]
     [InlineData("", MembarrierFailure.None, Yes, Documented, "PRIVATE_EXPEDITED")]
-    [InlineData("", MembarrierFailure.Refused, Yes, ByKernelVersion, "no document promises it")]
+    [InlineData("", MembarrierFailure.Refused, No, Probed, "was not asked for")]
+    [InlineData("PageProtection", MembarrierFailure.Refused, Yes, ByKernelVersion, "no document promises it")]
     [InlineData("Symmetric", MembarrierFailure.None, No, Probed, "both sides are full fences: chosen")]
     [InlineData("Runtime", MembarrierFailure.None, No, Probed, "cannot be had here")]
     public void What_stands_behind_the_asymmetric_fence_is_told_with_what_it_rests_on(
         string wish, MembarrierFailure membarrier, GuaranteeAnswer holds, GuaranteeBasis basis, string source)
     {
-        FenceDecision fence = FenceDecision.Choose(wish, new FenceFacts(true, false, Architecture.X64, membarrier, false, false));
+        FenceDecision fence = FenceDecision.Choose(wish, new FenceFacts(true, false, Architecture.X64, membarrier,
+            false, false, FenceDecision.TestedRuntime));
         MachineGuarantee line = GuaranteeTable.Decide(new MachineFacts(
             membarrier, FakeKernel.Linux63, MembarrierRegistrations.None, Architecture.X64, null, fence)).Single(line => line.Promise == MachinePromise.LightFenceIsFree);
         Assert.Equal((holds, basis), (line.Holds, line.Basis));

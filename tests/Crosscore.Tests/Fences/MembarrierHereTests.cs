@@ -22,7 +22,7 @@ public sealed class MembarrierHereTests
 
         Assert.Equal(
             MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited | MembarrierRegistrations.SyncCore | MembarrierRegistrations.RestartSequences,
-            Membarrier.Registered);
+            Membarrier.FindRegistered());
         Assert.True(Membarrier.TryRegister(MembarrierRegistrations.SyncCore, out MembarrierFailure failure));
         Assert.Equal(MembarrierFailure.None, failure);
     }
@@ -32,7 +32,7 @@ public sealed class MembarrierHereTests
     {
         Machine.Needs(MembarrierCommands.GetRegistrations);
         Membarrier.Register(MembarrierRegistrations.GlobalExpedited);
-        MembarrierRegistrations registered = Membarrier.Registered;
+        MembarrierRegistrations registered = Membarrier.FindRegistered();
 
         Assert.True(registered.HasFlag(MembarrierRegistrations.GlobalExpedited));
         Assert.Equal(registered, Membarrier.GetRegistrations() & registered);

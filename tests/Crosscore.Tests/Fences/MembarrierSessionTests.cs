@@ -52,7 +52,7 @@ public sealed class MembarrierSessionTests
         Assert.Null(session.Register("test", other));
 
         Assert.Equal((int)(other | MembarrierRegistrations.PrivateExpedited), session.GetRegistrations("test"));
-        Assert.Equal(other, session.Registered);
+        Assert.Equal(other, session.FindRegistered());
     }
 
     [Theory]
@@ -64,9 +64,9 @@ public sealed class MembarrierSessionTests
         kernel.BeginRegistration(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
         var session = new MembarrierSession(kernel);
 
-        Assert.Equal(MembarrierRegistrations.None, session.Registered);
+        Assert.Equal(MembarrierRegistrations.None, session.FindRegistered());
         kernel.FinishRegistration(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-        Assert.Equal(MembarrierRegistrations.PrivateExpedited, session.Registered);
+        Assert.Equal(MembarrierRegistrations.PrivateExpedited, session.FindRegistered());
     }
 
     [Theory]
@@ -106,7 +106,7 @@ public sealed class MembarrierSessionTests
 
         Assert.Null(session.Register("test", Everything));
         Assert.Empty(kernel.Calls);
-        Assert.Equal(Everything, session.Registered);
+        Assert.Equal(Everything, session.FindRegistered());
     }
 
     [Fact]
@@ -139,7 +139,8 @@ public sealed class MembarrierSessionTests
         MembarrierException refusal = Assert.IsType<MembarrierException>(session.Register("test", Everything));
 
         Assert.Equal(MembarrierFailure.NotOffered, refusal.Failure);
-        Assert.Equal(MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited, session.Registered);
+        Assert.Equal(MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited,
+            session.FindRegistered());
     }
 
     [Fact]
@@ -246,7 +247,7 @@ public sealed class MembarrierSessionTests
             Assert.Equal(0, refusal.Errno);
         });
         Assert.Equal(MembarrierCommands.None, session.Supported);
-        Assert.Equal(MembarrierRegistrations.None, session.Registered);
+        Assert.Equal(MembarrierRegistrations.None, session.FindRegistered());
         Assert.Empty(kernel.Calls);
     }
 }

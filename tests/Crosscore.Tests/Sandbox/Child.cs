@@ -46,6 +46,9 @@ internal static class Child
     public const string UseMissingFence = nameof(UseMissingFence);
     public const string OrderReclamation = nameof(OrderReclamation);
     public const string StressReclamation = nameof(StressReclamation);
+    public const string MeetRefusals = nameof(MeetRefusals);
+    public const string CompileVolatileReads = nameof(CompileVolatileReads);
+    public const string UseHiddenSystem = nameof(UseHiddenSystem);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
     public static IReadOnlyList<int> AbsurdCpus { get; } = [-1, int.MinValue, 9999, int.MaxValue];
@@ -155,6 +158,12 @@ internal static class Child
             case StressReclamation:
                 ReclamationModeTests.RunStress();
                 return 0;
+            case CompileVolatileReads:
+                return VolatileReadTests.CompileControls();
+            case MeetRefusals:
+                return Refusals.RefusalChild.Run();
+            case UseHiddenSystem:
+                return Hidden.HiddenSystemChild.Run();
             default:
                 Console.Error.WriteLine($"no such task: {task}");
                 return 2;
@@ -205,7 +214,7 @@ internal static class Child
 
         foreach (MethodInfo method in typeof(Membarrier).GetMethods(PublicStatic)
             .Where(method => !method.IsSpecialName)
-            .OrderBy(method => method.Name.Contains(nameof(Membarrier.Register), StringComparison.Ordinal)))
+            .OrderBy(method => method.Name is nameof(Membarrier.Register) or nameof(Membarrier.TryRegister)))
         {
             ParameterInfo[] parameters = method.GetParameters();
             object?[] arguments = [.. parameters.Select(Example)];

@@ -9,22 +9,39 @@ namespace Crosscore;
 /// <param name="Membarrier">Why PRIVATE_EXPEDITED cannot be used, or <see cref="MembarrierFailure.None"/>.</param>
 /// <param name="Emulated">Whether the kernel is an emulation of Linux (gVisor), which promises nothing about interrupts.</param>
 /// <param name="BroadcastsInvalidations">Whether the processor can make others forget translations without interrupting them (INVLPGB).</param>
+/// <param name="RuntimeMajor">The major version of .NET that runs this.</param>
 internal sealed record FenceFacts(
     bool IsLinux,
     bool RuntimeBarrierIsSound,
     Architecture Architecture,
     MembarrierFailure Membarrier,
     bool Emulated,
-    bool BroadcastsInvalidations);
+    bool BroadcastsInvalidations,
+    int RuntimeMajor);
 
 /// <summary>
 /// The mode of <see cref="AsymmetricFence"/>, why, and the barrier behind it. <see cref="Choose"/> is pure. A choice that cannot be had leaves both sides full fences, which
 /// are always right, and an error that every caller gets to see.
 /// </summary>
+/// <param name="Mode">What stands behind the pair.</param>
+/// <param name="Reason">Why, or what it rests on.</param>
+/// <param name="Error">Why a choice cannot be had, or null.</param>
 internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, string? Error)
 {
+    /// <summary>
+    /// The major version of .NET whose compiled code the tests have read. Light rests on what its JIT does with <see
+    /// cref="Volatile.ReadBarrier"/>, which no document promises, so on another one nothing is taken for granted.
+    /// </summary>
+    public const int TestedRuntime = 10;
+
     public const string PropertyName = "Crosscore.AsymmetricFence";
     public const string VariableName = "CROSSCORE_ASYMMETRIC_FENCE";
+
+    /// <summary>
+    /// Set where full fences were taken only because the tests have not seen this version of .NET: what to tell the
+    /// user.
+    /// </summary>
+    public string? Warning { get; private init; }
 
     /// <summary>Takes a full fence in the caller too.</summary>
     public Action Barrier => Mode switch
@@ -39,9 +56,14 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
     {
         string? wish = AppContext.GetData(PropertyName) as string ?? Environment.GetEnvironmentVariable(VariableName);
         FenceDecision decision = Choose(wish, FenceProbe.Ask());
+        if (decision.Warning is { } warning)
+        {
+            FenceEvents.Warn(warning);
+        }
+
         if (decision.Mode == AsymmetricFenceMode.PageProtection && ProtectedPage.Prepare() is { } obstacle)
         {
-            decision = Symmetric(wish, AsymmetricFenceMode.PageProtection, obstacle);
+            decision = Refused(AsymmetricFenceMode.PageProtection, obstacle);
         }
 
         return decision;
@@ -51,10 +73,27 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
     {
         if (string.IsNullOrWhiteSpace(wish))
         {
-            return Candidates.Select(mode => (Mode: mode, Obstacle: Obstacle(mode, facts))) is var found
-                && found.FirstOrDefault(candidate => candidate.Obstacle is null) is { Mode: not AsymmetricFenceMode.Symmetric } best
-                ? new FenceDecision(best.Mode, Basis(best.Mode), null)
-                : new FenceDecision(AsymmetricFenceMode.Symmetric, $"no process-wide barrier here: {Why(facts)}", null);
+            // Symmetric, if there is none
+            AsymmetricFenceMode best = Candidates.FirstOrDefault(mode => Obstacle(mode, facts) is null);
+            if (best == AsymmetricFenceMode.Symmetric)
+            {
+                return new FenceDecision(best, $"no process-wide barrier here: {Why(facts)}", null);
+            }
+
+            if (facts.RuntimeMajor == TestedRuntime)
+            {
+                return new FenceDecision(best, Basis(best), null);
+            }
+
+            string reason = $".NET {facts.RuntimeMajor} is not the version whose compiled code this library was tested with "
+                + $"(.NET {TestedRuntime}), and the light fence rests on that code";
+            return new FenceDecision(AsymmetricFenceMode.Symmetric, reason, null)
+            {
+                Warning = $"AsymmetricFence: both sides are full fences, because {reason}. "
+                    + $"Use a version of Crosscore that knows .NET {facts.RuntimeMajor}, "
+                    + $"or choose {best} by {PropertyName} or {VariableName} "
+                    + "once its tests (AsymmetricFenceCodeTests) have passed there.",
+            };
         }
 
         // Names only: Enum.TryParse takes numbers too.
@@ -66,15 +105,21 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
 
         AsymmetricFenceMode chosen = Enum.Parse<AsymmetricFenceMode>(wish.Trim(), ignoreCase: true);
         return chosen == AsymmetricFenceMode.Symmetric ? new FenceDecision(chosen, "chosen", null)
-            : Obstacle(chosen, facts) is { } obstacle ? Symmetric(wish, chosen, obstacle)
+            : Obstacle(chosen, facts) is { } obstacle ? Refused(chosen, obstacle)
             : new FenceDecision(chosen, $"chosen; {Basis(chosen)}", null);
     }
 
-    private static IEnumerable<AsymmetricFenceMode> Candidates { get; } = [AsymmetricFenceMode.Membarrier, AsymmetricFenceMode.Runtime, AsymmetricFenceMode.PageProtection];
+    /// <summary>
+    /// Taken without being asked for. Page protection is not: no document promises that it is a barrier, and a
+    /// hypervisor or processor that flushes for others need not interrupt them.
+    /// </summary>
+    private static IEnumerable<AsymmetricFenceMode> Candidates { get; } = [AsymmetricFenceMode.Membarrier,
+        AsymmetricFenceMode.Runtime];
 
-    private static FenceDecision Symmetric(string? wish, AsymmetricFenceMode mode, string obstacle) => string.IsNullOrWhiteSpace(wish)
-        ? new FenceDecision(AsymmetricFenceMode.Symmetric, $"no process-wide barrier here: {obstacle}", null)
-        : new FenceDecision(AsymmetricFenceMode.Symmetric, obstacle, $"AsymmetricFence: {mode} was chosen by {PropertyName} or {VariableName} and cannot be had here: {obstacle}.");
+    private static FenceDecision Refused(AsymmetricFenceMode mode, string obstacle) =>
+        new(AsymmetricFenceMode.Symmetric, obstacle,
+            $"AsymmetricFence: {mode} was chosen by {PropertyName} or {VariableName} "
+                + $"and cannot be had here: {obstacle}.");
 
     private static string Basis(AsymmetricFenceMode mode) => mode switch
     {
@@ -83,8 +128,12 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
         _ => "Interlocked.MemoryBarrierProcessWide",
     };
 
+    private const string NotAsked = $"{nameof(AsymmetricFenceMode.PageProtection)}, which no document promises, "
+        + $"was not asked for ({PropertyName}, {VariableName})";
+
     private static string Why(FenceFacts facts) => Obstacle(facts.IsLinux ? AsymmetricFenceMode.Membarrier : AsymmetricFenceMode.Runtime, facts)
-        + (facts.IsLinux ? $"; and {Obstacle(AsymmetricFenceMode.PageProtection, facts)}" : "");
+        + (!facts.IsLinux ? ""
+            : $"; and {Obstacle(AsymmetricFenceMode.PageProtection, facts) ?? NotAsked}");
 
     private static string? Obstacle(AsymmetricFenceMode mode, FenceFacts facts) => mode switch
     {

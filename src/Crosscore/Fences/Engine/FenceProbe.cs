@@ -12,7 +12,8 @@ internal static class FenceProbe
         RuntimeInformation.ProcessArchitecture,
         TryMembarrier(),
         KernelRelease.Read() is { Emulated: true },
-        BroadcastsInvalidations());
+        BroadcastsInvalidations(),
+        Environment.Version.Major);
 
     /// <summary>The command itself, not only its registration: a sandbox may let one pass and refuse the other.</summary>
     private static MembarrierFailure TryMembarrier()

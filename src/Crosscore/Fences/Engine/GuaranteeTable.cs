@@ -75,11 +75,23 @@ internal static class GuaranteeTable
             MembarrierFailure.Refused =>
                 (GuaranteeAnswer.No, GuaranteeBasis.Probed, "QUERY answered EPERM: a sandbox (seccomp) forbids membarrier(2)"),
             not MembarrierFailure.None =>
-                (GuaranteeAnswer.No, GuaranteeBasis.Probed, $"QUERY failed: {facts.Access}"),
-            _ when facts.Supported.HasFlag(command) => null,
+                (GuaranteeAnswer.Unknown, GuaranteeBasis.Probed, $"QUERY failed: {facts.Access}; ask again"),
+            _ when facts.Supported.HasFlag(command) => Refused(facts, command),
             _ => (GuaranteeAnswer.No, GuaranteeBasis.Probed, $"this kernel does not offer {command}"),
         };
     }
+
+    /// <summary>The answer where QUERY offers the command and a trial of it failed.</summary>
+    private static (GuaranteeAnswer, GuaranteeBasis, string)? Refused(MachineFacts facts,
+        MembarrierCommands command) => facts.Trials?.GetValueOrDefault(command) switch
+    {
+        null or MembarrierFailure.None => null,
+        MembarrierFailure.OutOfMemory or MembarrierFailure.Unexpected =>
+            (GuaranteeAnswer.Unknown, GuaranteeBasis.Probed,
+                $"QUERY offers {command}, and the trial of it failed ({facts.Trials[command]}); ask again"),
+        { } failure => (GuaranteeAnswer.No, GuaranteeBasis.Probed,
+            $"QUERY offers {command}, and it is refused when it is tried ({failure}): a sandbox lets QUERY pass only"),
+    };
 
     private static (GuaranteeAnswer, GuaranteeBasis, string) Answer(MachinePromise promise, MachineFacts facts) => promise switch
     {
@@ -95,7 +107,7 @@ internal static class GuaranteeTable
             Architecture.Arm64 => (GuaranteeAnswer.No, GuaranteeBasis.Documented, "Arm ARM: clean and invalidate, unless CTR_EL0.IDC and .DIC spare it; membarrier(2) touches no cache"),
             _ => (GuaranteeAnswer.Unknown, GuaranteeBasis.Documented, $"not known to this library for {facts.Architecture}"),
         },
-        MachinePromise.SiblingsSequenceRestart => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, $"{Manual}, PRIVATE_EXPEDITED_RSEQ, since 5.10"),
+        MachinePromise.SiblingsSequenceRestart => SequenceRestart(facts),
         MachinePromise.SequenceRestartMemoryBarrier => SinceRelease(facts, 5, 10, "2ecedd756908, merged in 5.10; the manual promises no ordering"),
         MachinePromise.GlobalMemoryBarrier => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, $"{Manual}, GLOBAL, since 4.3; takes milliseconds"),
         MachinePromise.RegisteredReceiversMemoryBarrier => RegisteredReceivers(facts),
@@ -106,19 +118,27 @@ internal static class GuaranteeTable
             ? (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion, doubt)
             : (GuaranteeAnswer.Yes, GuaranteeBasis.ByKernelVersion, "kernel/sched/membarrier.c, 4.14 to 6.18: no CPU is spared; only GLOBAL is refused under nohz_full"),
         MachinePromise.IndependenceFromOtherProcesses => facts.Release is { } release && Disbelief(facts) is null && release.IsAtLeast(6, 9)
-            ? (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion, "944d5fe50f3f, merged in 6.8: one lock for the whole system")
+            ? (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion,
+                "944d5fe50f3f, merged in 6.8: one lock for the whole system; "
+                    + "in 7.2 RSEQ for one CPU takes a lock of that CPU instead")
             : (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion, "944d5fe50f3f (6.8) went into all stable kernels: one lock for the whole system"),
         MachinePromise.OwnCoreSerialization => facts.Architecture switch
         {
             _ when facts.Access == MembarrierFailure.WrongPlatform => (GuaranteeAnswer.No, GuaranteeBasis.Documented, "the instruction is installed on Linux on x86-64 and arm64 only"),
+            _ when facts.Self is { } failure => (failure.Answer, GuaranteeBasis.Probed, failure.Reason),
             Architecture.X64 => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, "Intel SDM vol. 3, 9.3; AMD APM vol. 2, 7.6.4: SERIALIZE, IRET and CPUID serialise"),
             Architecture.Arm64 => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, "Arm ARM, B2.7: ISB is a context synchronisation event"),
             _ => (GuaranteeAnswer.No, GuaranteeBasis.Documented, $"not known to this library for {facts.Architecture}"),
         },
         MachinePromise.AllThreadsCoreSerialization => SerializationChoice.Decide(facts, CodeMode.Strict) switch
         {
+            { Way: not SerializationWay.None } when facts.AllThreads is { } failure =>
+                (failure.Answer, GuaranteeBasis.Probed, failure.Reason),
             { Way: SerializationWay.SyncCoreAndSelf } => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, $"{Manual}, SYNC_CORE for the siblings; an instruction of its own for the caller"),
-            { Way: SerializationWay.EveryCpu } choice => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, $"sched_setaffinity(2): the caller visits every CPU and serialises there; {choice.Reason}"),
+            { Way: SerializationWay.EveryCpu } choice => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented,
+                $"sched_setaffinity(2): a thread visits every CPU and serialises there; {choice.Reason}"),
+            var choice when facts.Release is null && facts.Access != MembarrierFailure.WrongPlatform =>
+                (GuaranteeAnswer.Unknown, GuaranteeBasis.Probed, choice.Reason),
             var choice => (GuaranteeAnswer.No, GuaranteeBasis.Probed, choice.Reason),
         },
         MachinePromise.LightFenceIsFree => LightFence(facts.Fence),
@@ -163,23 +183,58 @@ internal static class GuaranteeTable
     }
 
     /// <summary>
-    /// Documented since 4.16, and not kept: from 5.4 to 5.11 the CPU of a thread that registers is not told, and from 5.11 on a CPU on which a thread of a registered
-    /// process exited, or a kernel thread gave its address space back, is passed over until it switches to another address space. Test:
+    /// Documented since 5.10, and not always kept: the kernel reads and clears its note of the events of a thread
+    /// with interrupts on, so one that comes between the two is forgotten and the sequence commits. Mended by
+    /// 6eb350a22336 (6.18). The sources of 6.1.176 and 6.12.117 contain it, read in Debian's packages of them, those
+    /// of 5.10.223 do not; of other stable releases it is not known here.
+    /// </summary>
+    private static (GuaranteeAnswer, GuaranteeBasis, string) SequenceRestart(MachineFacts facts)
+    {
+        const string Promise = $"{Manual}, PRIVATE_EXPEDITED_RSEQ, since 5.10";
+        return facts.Release switch
+        {
+            null or { Emulated: true } => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
+                $"{Promise}; but before 6eb350a22336 (6.18) a restart can be forgotten; {Disbelief(facts)}"),
+            var release when Has(release, 6, 18) => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, Promise),
+            var release when release.IsInSeries(6, 1, 176) || release.IsInSeries(6, 12, 117) =>
+                (GuaranteeAnswer.Yes, GuaranteeBasis.ByKernelVersion,
+                    $"{Promise}; the sources of 6.1.176 and 6.12.117 contain 6eb350a22336, "
+                        + "without which a restart can be forgotten"),
+            var release => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
+                $"{Promise}; but before 6eb350a22336 (6.18) a restart can be forgotten, and whether "
+                    + $"{release.Text} took it over is unknown (6.1.176 and 6.12.117 did, 5.10.223 did not)"),
+        };
+    }
+
+    /// <summary>
+    /// Documented since 4.16, and not kept from 5.4 to the newest release whose source was read, 7.3.4. A CPU's run
+    /// queue keeps a copy of the registration, and two things leave it unset while a registered thread runs: a CPU
+    /// that idles with the address space is not told when the process registers (5.4 on); an exiting thread, or a
+    /// kernel thread that gives the address space back, clears it (5.11 on). In both cases the next thread of the
+    /// process on that CPU changes nothing, because the address space stayed. Tests:
     /// litmus/kernel/GlobalBarrier.AfterSiblingExit; on a machine: the section exits of the benchmarks.
     /// </summary>
     private static (GuaranteeAnswer, GuaranteeBasis, string) RegisteredReceivers(MachineFacts facts)
     {
         const string Promise = $"{Manual}, GLOBAL_EXPEDITED, since 4.16";
+        const string Idle = "a CPU that idled with the address space while the process registered is passed over";
         return facts.Release switch
         {
-            null or { Emulated: true } => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, Promise),
-            var release when !release.IsAtLeast(5, 4) => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, Promise),
-            var release when !Has(release, 5, 11) => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
-                $"{Promise}; but from 5.4 to ce29ddc47b91 (5.12) the registering CPU could be left out"),
-            { Vendor: false } release when !release.IsAtLeast(6, 19) && Disbelief(facts) is null => (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion,
-                $"{Promise}; but from 5bc78502322a (5.11) to 6.18 at least, a CPU where a thread of the process exited is passed over"),
-            _ => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
-                $"{Promise}; but from 5bc78502322a (5.11) on a CPU where a thread of the process exited is passed over; whether that was mended here is unknown"),
+            { Emulated: true } => (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, Promise),
+            null => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
+                $"{Promise}; but from 5.4 on {Idle}; {Disbelief(facts)}"),
+            var release when release.IsAtLeast(7, 4) => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
+                $"{Promise}; but from 5.4 to 7.3.4 {Idle}, and from 5.11 on one where a thread of it exited; "
+                    + $"whether {release.Text} mends that is unknown"),
+            var release when Has(release, 5, 11) => (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion,
+                $"{Promise}; but from 5.4 to 7.3.4 {Idle}, "
+                    + "and from 5bc78502322a (5.11) on one where a thread of it exited"),
+            var release when Has(release, 5, 4) => (GuaranteeAnswer.No, GuaranteeBasis.ByKernelVersion,
+                $"{Promise}; but from 5.4 to 7.3.4 {Idle}"),
+            { Vendor: false, Candidate: false } when Disbelief(facts) is null =>
+                (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, Promise),
+            var release => (GuaranteeAnswer.Unknown, GuaranteeBasis.ByKernelVersion,
+                $"{Promise}; but from 5.4 on {Idle}, and whether {release.Text} took that over is unknown"),
         };
     }
 
@@ -206,7 +261,7 @@ internal static class GuaranteeTable
     /// </summary>
     private static string? Disbelief(MachineFacts facts) => facts.Release switch
     {
-        null => "the kernel's release cannot be read",
+        null => "the kernel's release is not known",
         { Emulated: true } => "this is gVisor, whose release number says nothing",
         var release when (facts.Supported & ~MainlineCommands(release)) != 0 => $"{release.Text} offers commands younger than itself",
         _ => null,

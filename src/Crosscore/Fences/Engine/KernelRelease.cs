@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using Crosscore.Linux;
 
 namespace Crosscore;
 
@@ -10,10 +11,12 @@ namespace Crosscore;
 /// <param name="Text">The release as uname(2) prints it.</param>
 /// <param name="Major">5 of 5.10.209.</param>
 /// <param name="Minor">10 of 5.10.209.</param>
+/// <param name="Patch">209 of 5.10.209; 0 where the text has none. Distributions write 0 there for any.</param>
 /// <param name="Candidate">A release candidate: parts of this version may be missing.</param>
 /// <param name="Vendor">Something was appended: a distribution's, a vendor's or a local build.</param>
 /// <param name="Emulated">Not Linux at all but gVisor, which borrows a release number.</param>
-internal sealed record KernelRelease(string Text, int Major, int Minor, bool Candidate, bool Vendor, bool Emulated)
+internal sealed record KernelRelease(string Text, int Major, int Minor, int Patch, bool Candidate, bool Vendor,
+    bool Emulated)
 {
     // gVisor gives its build a fixed date that no real kernel shares (pkg/sentry/syscalls/linux/linux64.go); newer versions also say "gvisor" in the release.
     private const string GVisorBuild = "Sun Jan 10 15:06:54 PST 2016";
@@ -22,9 +25,26 @@ internal sealed record KernelRelease(string Text, int Major, int Minor, bool Can
 
     public bool IsAtLeast(int major, int minor) => (Major, Minor).CompareTo((major, minor)) >= 0;
 
-    /// <summary>Reads this system's release; null where there is none, as outside Linux.</summary>
+    /// <summary>Whether this is the stable series of that version, at that patch or a later one.</summary>
+    public bool IsInSeries(int major, int minor, int patch) => (Major, Minor) == (major, minor) && Patch >= patch;
+
+    /// <summary>
+    /// Reads this system's release, each time anew; null where there is none, as outside Linux. By uname(2), which
+    /// needs no file system and no descriptor: /proc/sys, which a container may hide, is asked only where a sandbox
+    /// refuses the call.
+    /// </summary>
     public static KernelRelease? Read()
     {
+        if (!OperatingSystem.IsLinux() && !OperatingSystem.IsAndroid())
+        {
+            return null;
+        }
+
+        if (SystemName.Get(out string release, out string version) == 0)
+        {
+            return Parse(release, version);
+        }
+
         try
         {
             return Parse(File.ReadAllText("/proc/sys/kernel/osrelease"), File.ReadAllText("/proc/sys/kernel/version"));
@@ -52,8 +72,10 @@ internal sealed record KernelRelease(string Text, int Major, int Minor, bool Can
             return null;
         }
 
+        int patch = count > 2 && int.TryParse(numbers[parts[2]], NumberStyles.None, CultureInfo.InvariantCulture,
+            out int third) ? third : 0;
         bool candidate = rest.StartsWith("-rc", StringComparison.Ordinal) && rest.Length > 3 && char.IsAsciiDigit(rest[3]);
         bool emulated = build.Contains(GVisorBuild, StringComparison.Ordinal) || rest.Contains("gvisor", StringComparison.OrdinalIgnoreCase);
-        return new KernelRelease(text, major, minor, candidate, Vendor: !rest.IsEmpty || count > 3, emulated);
+        return new KernelRelease(text, major, minor, patch, candidate, Vendor: !rest.IsEmpty || count > 3, emulated);
     }
 }

@@ -5,7 +5,7 @@ namespace Crosscore;
 
 /// <summary>
 /// One address space's dealings with membarrier(2): what is offered, what has been registered, and what each answer means. It remembers only what a successful
-/// call has proved, because the kernel's own report says more than is true (see <see cref="Registered"/>).
+/// call has proved, because the kernel's own report says more than is true (see <see cref="FindRegistered"/>).
 /// </summary>
 internal sealed class MembarrierSession
 {
@@ -13,48 +13,54 @@ internal sealed class MembarrierSession
         [MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ];
 
     private readonly IMembarrierKernel _kernel;
-    private readonly Lazy<MembarrierCommands> _supported;
     private readonly Lock _registering = new();
+    // MembarrierCommands, once the kernel has told them; 0 before, and a refusal is not remembered
+    private int _supported;
     private int _established; // MembarrierRegistrations, each bit set by a call that succeeded. Bits are only ever added: there is no way back in the kernel.
 
-    public MembarrierSession(IMembarrierKernel kernel)
-    {
-        _kernel = kernel;
-        _supported = new(FindSupported);
-    }
+    public MembarrierSession(IMembarrierKernel kernel) => _kernel = kernel;
 
     public MembarrierFailure Obstacle => _kernel.Obstacle;
 
-    public MembarrierCommands Supported => _supported.Value;
+    public MembarrierCommands Supported => FindSupported(out _);
 
     /// <summary>
-    /// GET_REGISTRATIONS reports a private registration as soon as any of its two bits is set, and registering SYNC_CORE or RSEQ sets the "wanted" bit of
+    /// Finds what a successful call proves. GET_REGISTRATIONS reports a private registration as soon as any of its
+    /// two bits is set, and registering SYNC_CORE or RSEQ sets the "wanted" bit of
     /// PRIVATE_EXPEDITED too; it also reports what another thread is still waiting for (kernel/sched/membarrier.c, membarrier_get_registrations). So its
     /// answer serves to skip what is certainly missing; only the command itself proves the rest.
     /// </summary>
-    public MembarrierRegistrations Registered
+    public MembarrierRegistrations FindRegistered()
     {
-        get
+        MembarrierCommands supported = FindSupported(out _);
+        if (supported == MembarrierCommands.None)
         {
-            if (_kernel.Obstacle != MembarrierFailure.None)
-            {
-                return MembarrierRegistrations.None;
-            }
-
-            int reported = _kernel.Call(MEMBARRIER_CMD_GET_REGISTRATIONS, 0, 0);
-            foreach (int command in CommandsThatNeedRegistration)
-            {
-                MembarrierRegistrations registration = MembarrierDiagnosis.RegistrationFor(command);
-                bool worthAsking = reported < 0 || (reported & (int)registration) != 0;
-                if (worthAsking && !Established(registration) && Supported.HasFlag((MembarrierCommands)command) && _kernel.Call(command, 0, 0) == 0)
-                {
-                    Establish(registration);
-                }
-            }
-
             return (MembarrierRegistrations)Volatile.Read(ref _established);
         }
+
+        int reported = _kernel.Call(MEMBARRIER_CMD_GET_REGISTRATIONS, 0, 0);
+        foreach (int command in CommandsThatNeedRegistration)
+        {
+            MembarrierRegistrations registration = MembarrierDiagnosis.RegistrationFor(command);
+            bool worthAsking = reported < 0 || (reported & (int)registration) != 0;
+            if (worthAsking && !Established(registration) && supported.HasFlag((MembarrierCommands)command)
+                && _kernel.Call(command, 0, 0) == 0)
+            {
+                Establish(registration);
+            }
+        }
+
+        return (MembarrierRegistrations)Volatile.Read(ref _established);
     }
+
+    /// <summary>
+    /// Executes a command once, registering for it first where it needs that: a sandbox may answer QUERY and refuse
+    /// what QUERY offers, and only the command itself shows that.
+    /// </summary>
+    /// <returns>Why it cannot be used, or <see cref="MembarrierFailure.None"/>.</returns>
+    public MembarrierFailure Try(string member, int command) =>
+        (Register(member, MembarrierDiagnosis.RegistrationFor(command)) ?? Ask(member, command, 0, 0,
+            out _))?.Failure ?? MembarrierFailure.None;
 
     public int Query(string member) => Demand(member, MEMBARRIER_CMD_QUERY);
 
@@ -183,11 +189,21 @@ internal sealed class MembarrierSession
         return MembarrierDiagnosis.Explain(member, command, failure, -answer);
     }
 
-    private MembarrierCommands FindSupported()
+    /// <summary>
+    /// The commands, and why there are none: what QUERY was answered, by this call or, with success, by an earlier
+    /// one.
+    /// </summary>
+    public MembarrierCommands FindSupported(out MembarrierFailure failure)
     {
-        int answer = _kernel.Obstacle == MembarrierFailure.None ? _kernel.Call(MEMBARRIER_CMD_QUERY, 0, 0) : 0;
-        if (answer <= 0)
+        failure = MembarrierFailure.None;
+        if (Volatile.Read(ref _supported) is not 0 and var known)
         {
+            return (MembarrierCommands)known;
+        }
+
+        if (Ask("Membarrier.Supported", MEMBARRIER_CMD_QUERY, 0, 0, out int answer) is { } refusal)
+        {
+            failure = refusal.Failure;
             return MembarrierCommands.None;
         }
 
@@ -196,12 +212,20 @@ internal sealed class MembarrierSession
         // From 5.10 to 5.16, QUERY forgot RSEQ although it worked (fixed by 809232619f5b). The command itself tells: a kernel without it answers EINVAL
         // before it looks at the registration, one with it answers EPERM, or does it. Unlike a trial registration this leaves nothing behind.
         if (commands.HasFlag(MembarrierCommands.PrivateExpedited)
-            && !commands.HasFlag(MembarrierCommands.PrivateExpeditedRseq)
-            && _kernel.Call(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0) is 0 or -Errno.EPERM)
+            && !commands.HasFlag(MembarrierCommands.PrivateExpeditedRseq))
         {
-            commands |= MembarrierCommands.PrivateExpeditedRseq | MembarrierCommands.RegisterPrivateExpeditedRseq;
+            int rseq = _kernel.Call(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0);
+            if (rseq is 0 or -Errno.EPERM)
+            {
+                commands |= MembarrierCommands.PrivateExpeditedRseq | MembarrierCommands.RegisterPrivateExpeditedRseq;
+            }
+            else if (rseq != -Errno.EINVAL)
+            {
+                return commands; // no answer to the question (no memory, say): it is asked again
+            }
         }
 
+        Volatile.Write(ref _supported, (int)commands);
         return commands;
     }
 

@@ -5,7 +5,10 @@ namespace Crosscore;
 
 /// <summary>
 /// A barrier for x86-64 Linux without membarrier(2): a page is made writable, written, and made inaccessible. The kernel must not return while a processor that runs this process could
-/// still use the old right, and on x86-64 without INVLPGB it has no other way to see to that than to interrupt each of them; the return from an interrupt (IRET) drains the store buffer.
+/// still use the old right, and on x86-64 without INVLPGB it has no other way to see to that than to interrupt each
+/// of them. What drains the store buffer is the handler, which invalidates the translation (INVLPG, or a write of
+/// CR3: both serialise) and answers by a locked instruction; not the return from it, which is IRET on most processors
+/// and ERETU with FRED, and ERETU drains nothing.
 /// Processors that do not run the process pass a barrier when they switch to it. arch/x86/mm/tlb.c.
 /// </summary>
 internal static class ProtectedPage
@@ -74,7 +77,9 @@ internal static class ProtectedPage
         int answer = Mapping.Protect(_page, Length, protection);
         if (answer < 0)
         {
-            throw new InvalidOperationException($"AsymmetricFence.Heavy: mprotect answered {Errno.Name(-answer)}, so nothing is ordered. The kernel was out of memory or of mappings, or a sandbox was closed meanwhile.");
+            throw new InvalidOperationException(
+                $"AsymmetricFence.Heavy: mprotect answered {Errno.Name(-answer)}, so nothing is ordered. The kernel was out of memory or of mappings, "
+                + $"or a sandbox has been closed. Try again, or choose {AsymmetricFenceMode.Symmetric}.");
         }
     }
 }

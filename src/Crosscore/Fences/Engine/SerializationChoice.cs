@@ -11,7 +11,7 @@ internal enum SerializationWay
     /// <summary>membarrier's SYNC_CORE for the siblings, and an instruction of its own for the caller.</summary>
     SyncCoreAndSelf,
 
-    /// <summary>The caller visits every CPU and executes the instruction there.</summary>
+    /// <summary>A thread visits every CPU and executes the instruction there.</summary>
     EveryCpu,
 }
 
@@ -43,10 +43,13 @@ internal readonly record struct SerializationChoice(SerializationWay Way, string
             return new(SerializationWay.SyncCoreAndSelf, "on this kernel a sibling can miss it, which no processor measured has ever shown");
         }
 
-        string why = offered ? "SYNC_CORE can miss a sibling before Linux 5.10 (758c9373d841, e45cdc71d1fa)" : "membarrier's SYNC_CORE is not to be had here";
+        string why = offered ? "SYNC_CORE can miss a sibling before Linux 5.10 (758c9373d841, e45cdc71d1fa)"
+            : facts.Access == MembarrierFailure.None ? "this kernel does not offer membarrier's SYNC_CORE"
+            : $"membarrier(2) cannot be used here ({facts.Access})";
         return facts.Release switch
         {
-            null => new(SerializationWay.None, $"{why}, and the kernel's release cannot be read, so its sched_setaffinity may be an imitation"),
+            null => new(SerializationWay.None,
+                $"{why}, and the kernel's release is not known, so its sched_setaffinity may be an imitation"),
             { Emulated: true } => new(SerializationWay.None, $"{why}, and this is gVisor, where a thread that is pinned to a CPU may run on another"),
             _ => new(SerializationWay.EveryCpu, why),
         };

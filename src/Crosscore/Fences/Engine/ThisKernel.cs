@@ -10,9 +10,10 @@ internal sealed class ThisKernel : IMembarrierKernel
 {
     private const string CpuFolder = "/sys/devices/system/cpu/";
 
-    // Kept open for the life of the process: reading from offset 0 makes sysfs write the list anew, so one pread a check is enough.
-    private readonly Lazy<SafeFileHandle?> _online = new(() => Open(CpuFolder + "online"));
-    private readonly Lazy<string?> _possible = new(() => Read(Open(CpuFolder + "possible")));
+    // What was read or opened is kept; a refusal is not, because the next attempt may succeed.
+    // reading from offset 0 makes sysfs write the list anew, so one pread a check is enough
+    private SafeFileHandle? _online;
+    private string? _possible;       // never changes
 
     private ThisKernel()
     {
@@ -26,9 +27,47 @@ internal sealed class ThisKernel : IMembarrierKernel
         OperatingSystem.IsAndroidVersionAtLeast(29),
         RuntimeInformation.ProcessArchitecture);
 
-    public string? PossibleCpus => _possible.Value;
+    public string? PossibleCpus
+    {
+        get
+        {
+            if (Volatile.Read(ref _possible) is { } known)
+            {
+                return known;
+            }
 
-    public string? OnlineCpus => Read(_online.Value);
+            using SafeFileHandle? file = Open(CpuFolder + "possible");
+            string? list = Read(file);
+            if (list is not null)
+            {
+                Volatile.Write(ref _possible, list);
+            }
+
+            return list;
+        }
+    }
+
+    public string? OnlineCpus
+    {
+        get
+        {
+            if (Volatile.Read(ref _online) is not { } file)
+            {
+                if (Open(CpuFolder + "online") is not { } opened)
+                {
+                    return null;
+                }
+
+                file = Interlocked.CompareExchange(ref _online, opened, null) ?? opened;
+                if (file != opened)
+                {
+                    opened.Dispose(); // another thread was first
+                }
+            }
+
+            return Read(file);
+        }
+    }
 
     public int Call(int command, uint flags, int cpu) => MembarrierCall.Invoke(command, flags, cpu);
 
