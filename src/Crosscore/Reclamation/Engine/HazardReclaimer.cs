@@ -1,0 +1,325 @@
+using System.Runtime.Loader;
+
+namespace Crosscore.Reclamation;
+
+/// <summary>Makes the scans of a domain whose callbacks do not run on the threads that retire.</summary>
+internal abstract class HazardReclaimer
+{
+    /// <summary>A list has something that is to be looked at before long.</summary>
+    public const int Later = 1;
+
+    /// <summary>A list is to be scanned now.</summary>
+    public const int Due = 2;
+
+    /// <summary>Takes notice of a list. Returns why it cannot, or null.</summary>
+    public abstract Exception? Notice(HazardGarbageList list, int urgency);
+
+    /// <summary>Nothing more will be retired.</summary>
+    public virtual void Close()
+    {
+    }
+}
+
+/// <summary>Gives the scans that are due to an executor of the user's, one piece of work at a time. It does not look again at what was protected: the next scan that is due does.</summary>
+internal sealed class HazardPosting(Action<Action> execute) : HazardReclaimer
+{
+    private readonly Lock _gate = new();
+    private readonly List<HazardGarbageList> _due = [];
+    private bool _posted;
+
+    public override Exception? Notice(HazardGarbageList list, int urgency)
+    {
+        if (urgency < Due)
+        {
+            return null;
+        }
+
+        try
+        {
+            using (var steady = new Uninterrupted())
+            {
+                steady.Enter(_gate);
+                try
+                {
+                    _due.Add(list);
+                    if (_posted)
+                    {
+                        return null;
+                    }
+
+                    _posted = true;
+                }
+                finally
+                {
+                    _gate.Exit();
+                }
+            }
+
+            execute(Work);
+            return null;
+        }
+        catch (Exception obstacle)
+        {
+            foreach (HazardGarbageList refused in TakeAll())
+            {
+                refused.TakeNotice(); // the next retirement into it tries again
+            }
+
+            return obstacle;
+        }
+    }
+
+    private void Work()
+    {
+        foreach (HazardGarbageList list in TakeAll())
+        {
+            if (HazardReclaiming.ByThisThread)
+            {
+                list.TakeNotice();
+                HazardReclaiming.ScanLater(list); // the executor executes at once, in a callback
+            }
+            else
+            {
+                _ = list.ScanForReclaimer(onlyIfDue: true);
+            }
+        }
+    }
+
+    private HazardGarbageList[] TakeAll()
+    {
+        using var steady = new Uninterrupted();
+        steady.Enter(_gate);
+        HazardGarbageList[] due = [.. _due];
+        _due.Clear();
+        _posted = false;
+        _gate.Exit();
+        return due;
+    }
+}
+
+/// <summary>
+/// A thread for one domain, begun by the first retirement: it scans what is due at once, what is not due a moment later, and what was protected again and again, more and more seldom. It waits for work without running, for a while or for ever,
+/// because waking it costs the thread that retires a few microseconds and starting it some hundred.
+/// </summary>
+/// <param name="name">The thread's.</param>
+/// <param name="idle">Milliseconds without work after which the thread ends.</param>
+internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
+{
+    private const long ShortestDelay = 100; // milliseconds
+    private const long LongestDelay = 3_200;
+
+    private readonly object _signal = new(); // guards all below
+    private readonly HashSet<HazardGarbageList> _noticed = [];
+    private readonly HashSet<HazardGarbageList> _kept = []; // looked at before, with something protected in it
+    private HazardGarbageList[] _current = [];
+    private Thread? _worker;
+    private bool _due;
+    private bool _closed;
+
+    /// <summary>The one of the default domain, which is never disposed of. What waits when the process ends is reclaimed within the limit.</summary>
+    public static HazardWorker ForProcess(string name, TimeSpan limit)
+    {
+        var worker = new HazardWorker(name, Timeout.Infinite);
+        EventHandler flush = (_, _) => worker.Flush(limit);
+        AppDomain.CurrentDomain.ProcessExit += flush;
+        if (AssemblyLoadContext.GetLoadContext(typeof(HazardWorker).Assembly) is { IsCollectible: true } context)
+        {
+            // The event of the process and a thread that waits for work would keep a plug-in loaded.
+            context.Unloading += _ =>
+            {
+                AppDomain.CurrentDomain.ProcessExit -= flush;
+                worker.Flush(limit);
+                worker.Close();
+            };
+        }
+
+        return worker;
+    }
+
+    public override Exception? Notice(HazardGarbageList list, int urgency)
+    {
+        using var steady = new Uninterrupted();
+        steady.Enter(_signal);
+        try
+        {
+            _ = _noticed.Add(list);
+            _due |= urgency >= Due;
+            if (_worker is null)
+            {
+                var worker = new Thread(Work) { IsBackground = true, Name = name };
+                worker.UnsafeStart(); // waits for the lock, and so finds itself in _worker
+                _worker = worker;
+            }
+            else
+            {
+                Monitor.Pulse(_signal);
+            }
+
+            return null;
+        }
+        catch (Exception obstacle) when (obstacle is OutOfMemoryException or ThreadStartException)
+        {
+            return obstacle;
+        }
+        finally
+        {
+            Monitor.Exit(_signal);
+        }
+    }
+
+    /// <summary>The thread ends as soon as it has nothing to do.</summary>
+    public override void Close()
+    {
+        using var steady = new Uninterrupted();
+        steady.Enter(_signal);
+        _closed = true;
+        Monitor.Pulse(_signal);
+        Monitor.Exit(_signal);
+    }
+
+    /// <summary>Reclaims what is not protected, on a thread of its own, and returns when that is done or the time is over.</summary>
+    public void Flush(TimeSpan limit)
+    {
+        var deadline = new Deadline(limit);
+        using var steady = new Uninterrupted();
+        object done = new();
+        bool isDone = false;
+        var flushing = new Thread(() =>
+        {
+            int pause = 0;
+            while (!deadline.IsOver && Known() is { Length: > 0 } lists)
+            {
+                foreach (HazardGarbageList list in lists)
+                {
+                    _ = list.ScanForReclaimer(onlyIfDue: false);
+                }
+
+                if (!lists.Any(list => list.HasMoreThanProtected))
+                {
+                    break;
+                }
+
+                Thread.Sleep(Math.Min(pause++, 10)); // callbacks run on the other thread
+            }
+
+            lock (done)
+            {
+                isDone = true;
+                Monitor.Pulse(done);
+            }
+        })
+        { IsBackground = true, Name = name + " at exit" };
+        try
+        {
+            flushing.UnsafeStart();
+        }
+        catch (Exception obstacle) when (obstacle is OutOfMemoryException or ThreadStartException)
+        {
+            return;
+        }
+
+        steady.Enter(done);
+        while (!isDone && !deadline.IsOver)
+        {
+            steady.Wait(done, (int)Math.Ceiling(deadline.Left.TotalMilliseconds));
+        }
+
+        Monitor.Exit(done);
+    }
+
+    private HazardGarbageList[] Known()
+    {
+        using var steady = new Uninterrupted();
+        steady.Enter(_signal);
+        HazardGarbageList[] known = [.. _noticed.Concat(_kept).Concat(_current).Distinct()];
+        Monitor.Exit(_signal);
+        return known;
+    }
+
+    private void Work()
+    {
+        long delay = ShortestDelay;
+        while (true)
+        {
+            try
+            {
+                if (!Gather(ref delay))
+                {
+                    return;
+                }
+
+                bool reclaimed = false;
+                foreach (HazardGarbageList list in _current)
+                {
+                    reclaimed |= list.ScanForReclaimer(onlyIfDue: false);
+                }
+
+                delay = reclaimed ? ShortestDelay : Math.Min(2 * delay, LongestDelay);
+            }
+            catch (OutOfMemoryException)
+            {
+                // Nothing is lost: what was to be scanned is still retired.
+                using var steady = new Uninterrupted();
+                steady.Sleep((int)ShortestDelay);
+            }
+        }
+    }
+
+    /// <summary>Waits until there is something to scan; returns false when the thread is to end.</summary>
+    private bool Gather(ref long delay)
+    {
+        using var steady = new Uninterrupted();
+        steady.Enter(_signal);
+        try
+        {
+            foreach (HazardGarbageList list in _current)
+            {
+                if (list.Count > 0)
+                {
+                    _ = _kept.Add(list);
+                }
+            }
+
+            _current = [];
+            long began = Environment.TickCount64;
+            bool isFresh = false;
+            while (!_due)
+            {
+                if (!isFresh && _noticed.Count > 0)
+                {
+                    // Something new: not to wait for as long as what is protected.
+                    isFresh = true;
+                    began = Environment.TickCount64;
+                    delay = ShortestDelay;
+                }
+
+                bool any = isFresh || _kept.Count > 0;
+                long waits = any ? delay : _closed ? 0 : idle;
+                long left = waits == Timeout.Infinite ? Timeout.Infinite : waits - (Environment.TickCount64 - began);
+                if (waits != Timeout.Infinite && left <= 0)
+                {
+                    if (any)
+                    {
+                        break;
+                    }
+
+                    // A thread that retires now takes the lock after this one, and starts another.
+                    _worker = null;
+                    return false;
+                }
+
+                steady.Wait(_signal, (int)left);
+            }
+
+            _due = false;
+            _current = [.. _noticed.Concat(_kept).Distinct()];
+            _noticed.Clear();
+            _kept.Clear();
+            return true;
+        }
+        finally
+        {
+            Monitor.Exit(_signal);
+        }
+    }
+}
