@@ -73,7 +73,7 @@ public sealed class HazardPointers : IDisposable
 
     /// <summary>
     /// The domain of the process, for all who need none of their own; it is never disposed of. Callbacks run on a background thread (<see cref="HazardExecutor.Background"/>), never on one that retires. When the process ends by returning from
-    /// Main or by <see cref="Environment.Exit"/>, what was retired and is not protected is reclaimed first, for at most five seconds; what its callbacks have not done by then is not done.
+    /// Main or by <see cref="Environment.Exit"/>, what was retired and is not protected is reclaimed first, for at most two seconds; what its callbacks have not done by then is not done.
     /// </summary>
     public static HazardPointers Default { get; } = new(new HazardPointersOptions { Name = "Default hazard pointers", Executor = HazardExecutor.Process });
 
@@ -99,7 +99,7 @@ public sealed class HazardPointers : IDisposable
     public long FailedCallbacks => Volatile.Read(ref _failedCallbacks);
 
     /// <summary>How long the end of the process waits for what was retired to <see cref="Default"/>.</summary>
-    internal static TimeSpan ExitLimit => TimeSpan.FromSeconds(5);
+    internal static TimeSpan ExitLimit => TimeSpan.FromSeconds(2);
 
     internal ThreadRegistry<HazardThread> Registry { get; } = new();
 

@@ -177,31 +177,18 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
         Monitor.Exit(_signal);
     }
 
-    /// <summary>Reclaims what is not protected, on a thread of its own, and returns when that is done or the time is over.</summary>
+    /// <summary>
+    /// Reclaims what is not protected, on a thread of its own, and returns when that is done or the time is over. For a callback, which may be what is waited for, it scans once.
+    /// </summary>
     public void Flush(TimeSpan limit)
     {
         var deadline = new Deadline(limit);
-        using var steady = new Uninterrupted();
+        bool once = HazardReclaiming.ByThisThread;
         object done = new();
         bool isDone = false;
         var flushing = new Thread(() =>
         {
-            int pause = 0;
-            while (!deadline.IsOver && Known() is { Length: > 0 } lists)
-            {
-                foreach (HazardGarbageList list in lists)
-                {
-                    _ = list.ScanForReclaimer(onlyIfDue: false);
-                }
-
-                if (!lists.Any(list => list.HasMoreThanProtected))
-                {
-                    break;
-                }
-
-                Thread.Sleep(Math.Min(pause++, 10)); // callbacks run on the other thread
-            }
-
+            Flush(deadline, once);
             lock (done)
             {
                 isDone = true;
@@ -218,6 +205,7 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
             return;
         }
 
+        using var steady = new Uninterrupted();
         steady.Enter(done);
         while (!isDone && !deadline.IsOver)
         {
@@ -225,6 +213,26 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
         }
 
         Monitor.Exit(done);
+    }
+
+    private void Flush(Deadline deadline, bool once)
+    {
+        using var steady = new Uninterrupted();
+        for (int pause = 0; !deadline.IsOver; pause = Math.Min(pause + 1, 10))
+        {
+            HazardGarbageList[] lists = Known();
+            foreach (HazardGarbageList list in lists)
+            {
+                _ = list.ScanForReclaimer(onlyIfDue: false);
+            }
+
+            if (once || !lists.Any(list => list.HasMoreThanProtected))
+            {
+                return;
+            }
+
+            steady.Sleep(pause); // callbacks run on the other thread
+        }
     }
 
     private HazardGarbageList[] Known()
