@@ -22,6 +22,7 @@ var sections = new Dictionary<string, Action<string?>>
     ["percpu"] = _ => PerCpuBench.Run(),
     ["reclamation"] = _ => ReclamationBench.Run(),
     ["hazards"] = _ => HazardBench.Run(),
+    ["hazards-scale"] = _ => HazardScaleBench.Run(),
     ["locks"] = _ => LockBench.Run(),
     ["structures"] = _ => StructureBench.Run(),
 };

@@ -2,25 +2,41 @@ namespace Crosscore.Reclamation;
 
 /// <summary>
 /// A domain of hazard pointers: readers announce the one object that they are using, and what was retired is reclaimed when nobody announces it. A reader pays two stores and two loads, no fence and no write that
-/// another thread also makes; the scan pays one process-wide barrier for all that has gathered. The garbage is bounded, also while a reader sleeps.
+/// another thread also makes; the scan pays one process-wide barrier for all that has gathered. The garbage is bounded,
+/// also while a reader sleeps.
 /// </summary>
 /// <remarks>
 /// <para>Works for managed references and for native pointers. The collector already keeps a managed object alive; what a hazard pointer adds is the right moment to dispose of it, to put it back into
 /// a pool or to overwrite it. For native memory it decides when to free.</para>
 /// <para>The writer must first make the object unreachable for readers (overwrite every source they protect from) and then retire it, once. An object may be announced by any number of readers.</para>
-/// <para>How much garbage, where the thread that retires runs callbacks (<see cref="HazardExecutor.Caller"/>): with S = <see cref="SlotCount"/>, and T threads inside <c>Retire</c> or <see cref="Reclaim"/> at the same time, at most
-/// (T + 1) x (<see cref="ScanThreshold"/> + 2S + T) retired objects whose callback has not returned; with one such thread, at most <see cref="ScanThreshold"/> + 2S after its call. What callbacks themselves retire comes on top until they
-/// return. Fewer than <see cref="ScanThreshold"/> objects may wait for ever when no thread retires any more: call <see cref="Reclaim"/>, or use a <see cref="HazardCohort"/>.</para>
-/// <para>With another executor, and so with <see cref="Default"/>: a thread that retires waits for room, at most a second, when 64 times (<see cref="ScanThreshold"/> + S) objects or 64 times <see cref="ScanBytes"/> wait that the last scan did
-/// not find protected. So with T threads at most that many, and 2S protected ones, and one for each thread (or what one <c>RetireAll</c> brings), as long as callbacks make room within the second; after it the call retires anyway.</para>
-/// <para>Callbacks run where the domain's <see cref="HazardPointersOptions.Executor"/> says, and on a thread that calls <see cref="Reclaim"/> or disposes, outside of every lock of this library. They may retire more; what becomes due by that
+/// <para>How much garbage, where the thread that retires runs callbacks (<see cref="HazardExecutor.Caller"/>): with S =
+/// <see cref="SlotCount"/>, and T threads inside <c>Retire</c> or <see cref="Reclaim"/> at the same time, at most
+/// (T + 1) x (<see cref="ScanThreshold"/> + 2S + T) retired objects whose callback has not returned; with one such
+/// thread, at most <see cref="ScanThreshold"/> + 2S after its call. What callbacks themselves retire comes on top until
+/// they
+/// return. Fewer than <see cref="ScanThreshold"/> objects may wait for ever when no thread retires any more: call
+/// <see cref="Reclaim"/>, or use a <see cref="HazardCohort"/>.</para>
+/// <para>With another executor, and so with <see cref="Default"/>: a thread that retires waits for room, at most a
+/// second, when 64 times (<see cref="ScanThreshold"/> + S) objects or 64 times <see cref="ScanBytes"/> wait that the
+/// last scan did
+/// not find protected. So with T threads at most that many, and 2S protected ones, and one for each thread (or what one
+/// <c>RetireAll</c> brings), as long as callbacks make room within the second; after it the call retires anyway.</para>
+/// <para>Callbacks run where the domain's <see cref="HazardPointersOptions.Executor"/> says, and on a thread that calls
+/// <see cref="Reclaim"/> or disposes, outside of every lock of this library. They may retire more; what becomes due by
+/// that
 /// is scanned when the outermost callback of the thread has returned. If some throw, all others still run.</para>
-/// <para>What callbacks throw is given to <see cref="CallbackFailed"/>. Without a handler, the call that ran them ends with an <see cref="AggregateException"/>; what ran on an executor's thread is thrown, up to 32 exceptions, by the
-/// next <see cref="Reclaim"/> or Dispose of the domain, or of the cohort if they belong to one. <see cref="Default"/> never throws them, because they belong to others than the caller; it counts them (<see cref="FailedCallbacks"/>).</para>
+/// <para>What callbacks throw is given to <see cref="CallbackFailed"/>. Without a handler, the call that ran them ends
+/// with an <see cref="AggregateException"/>; what ran on an executor's thread is thrown, up to 32 exceptions, by the
+/// next <see cref="Reclaim"/> or Dispose of the domain, or of the cohort if they belong to one. <see cref="Default"/>
+/// never throws them, because they belong to others than the caller; it counts them
+/// (<see cref="FailedCallbacks"/>).</para>
 /// <para>If the process-wide barrier of a scan fails (the exceptions of <see cref="AsymmetricFence.Heavy"/>), nothing is reclaimed and everything waits; the call ends with an <see cref="AggregateException"/> that holds the reason.
-/// A scan that comes by itself is then tried again when as much again has been retired, and a background thread tries again from time to time: until one succeeds, garbage is not bounded. <see cref="AggregateException"/> always means that what
+/// A scan that comes by itself is then tried again when as much again has been retired, and a background thread tries
+/// again from time to time: until one succeeds, garbage is not bounded. <see cref="AggregateException"/> always means
+/// that what
 /// was to be retired is retired, every other exception of <c>Retire</c> that it is not.</para>
-/// <para>No member is broken off by <see cref="Thread.Interrupt"/>; the interruption meets the next wait of the thread's own.</para>
+/// <para>No member is broken off by <see cref="Thread.Interrupt"/>; the interruption meets the next wait of the
+/// thread's own.</para>
 /// <para>Michael, Hazard Pointers: Safe Memory Reclamation for Lock-Free Objects (2004); std::hazard_pointer of C++26. Models: litmus/reclamation/HazardPointer*.litmus. All members may be called by any thread.</para>
 /// </remarks>
 public sealed class HazardPointers : IDisposable
@@ -31,12 +47,13 @@ public sealed class HazardPointers : IDisposable
     private int _slotCount;
     private volatile bool _disposed;
 
-    /// <summary>Creates a domain whose callbacks run on the threads that retire. Its pointers protect only from its own retirement.</summary>
+    /// <summary>Creates a domain whose callbacks run on the threads that retire. Its pointers protect only from its own
+    /// retirement.</summary>
     /// <param name="scanThreshold">See <see cref="HazardPointersOptions.ScanThreshold"/>.</param>
     /// <param name="scanBytes">See <see cref="HazardPointersOptions.ScanBytes"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">Less than one.</exception>
     public HazardPointers(int scanThreshold = 1000, long scanBytes = 1 << 20)
-        : this(new HazardPointersOptions { ScanThreshold = scanThreshold, ScanBytes = scanBytes }, AsymmetricFence.Heavy)
+        : this(new HazardPointersOptions { ScanThreshold = scanThreshold, ScanBytes = scanBytes })
     {
     }
 
@@ -72,10 +89,14 @@ public sealed class HazardPointers : IDisposable
     public event Action<Exception>? CallbackFailed;
 
     /// <summary>
-    /// The domain of the process, for all who need none of their own; it is never disposed of. Callbacks run on a background thread (<see cref="HazardExecutor.Background"/>), never on one that retires. When the process ends by returning from
-    /// Main or by <see cref="Environment.Exit"/>, what was retired and is not protected is reclaimed first, for at most two seconds; what its callbacks have not done by then is not done.
+    /// The domain of the process, for all who need none of their own; it is never disposed of. Callbacks run on a
+    /// background thread (<see cref="HazardExecutor.Background"/>), never on one that retires. When the process ends by
+    /// returning from
+    /// Main or by <see cref="Environment.Exit"/>, what was retired and is not protected is reclaimed first, for at most
+    /// two seconds; what its callbacks have not done by then is not done.
     /// </summary>
-    public static HazardPointers Default { get; } = new(new HazardPointersOptions { Name = "Default hazard pointers", Executor = HazardExecutor.Process });
+    public static HazardPointers Default { get; } = new(
+        new HazardPointersOptions { Name = "Default hazard pointers", Executor = HazardExecutor.Process });
 
     /// <summary>As given by <see cref="HazardPointersOptions.Name"/>.</summary>
     public string Name { get; }
@@ -86,7 +107,8 @@ public sealed class HazardPointers : IDisposable
     /// <summary>See the constructor.</summary>
     public long ScanBytes { get; }
 
-    /// <summary>How many slots exist: at least 4 for each thread that has used the domain, until a scan, or a thread that uses the domain for the first time, finds it dead.</summary>
+    /// <summary>How many slots exist: at least 4 for each thread that has used the domain, until a scan, or a thread
+    /// that uses the domain for the first time, finds it dead.</summary>
     public int SlotCount => Volatile.Read(ref _slotCount);
 
     /// <summary>How many objects were retired, without a cohort, and their callback has not returned.</summary>
@@ -128,7 +150,9 @@ public sealed class HazardPointers : IDisposable
         return new HazardPointerArray(HazardThread.Of(this), count);
     }
 
-    /// <summary>Calls <paramref name="reclaim"/> with <paramref name="value"/> as soon as no pointer of this domain protects it and a scan has seen so; with <see cref="HazardExecutor.Caller"/> maybe before this call returns.</summary>
+    /// <summary>Calls <paramref name="reclaim"/> with <paramref name="value"/> as soon as no pointer of this domain
+    /// protects it and a scan has seen so; with <see cref="HazardExecutor.Caller"/> maybe before this call
+    /// returns.</summary>
     /// <param name="value">What readers cannot find any more.</param>
     /// <param name="reclaim">Disposes, frees or reuses it. Called once.</param>
     /// <param name="bytes">How much it holds, for <see cref="ScanBytes"/>.</param>
@@ -147,13 +171,18 @@ public sealed class HazardPointers : IDisposable
     }
 
     /// <summary>
-    /// <see cref="Retire{T}(T, Action{T}, long, HazardCohort?)"/> for a place where no callback may run and the thread must not wait: this call neither scans nor waits for room. What it leaves is reclaimed by the next call of <c>Retire</c>
-    /// that finds enough gathered, by <see cref="Reclaim"/>, or by the domain's executor. A domain into which all is retired by this alone has no bound.
+    /// <see cref="Retire{T}(T, Action{T}, long, HazardCohort?)"/> for a place where no callback may run and the thread
+    /// must not wait: this call neither scans nor waits for room. What it leaves is reclaimed by the next call of
+    /// <c>Retire</c>
+    /// that finds enough gathered, by <see cref="Reclaim"/>, or by the domain's executor. A domain into which all is
+    /// retired by this alone has no bound.
     /// </summary>
     /// <inheritdoc cref="Retire{T}(T, Action{T}, long, HazardCohort?)" path="/param"/>
     /// <exception cref="ArgumentException">The cohort is another domain's.</exception>
-    /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The value was not retired.</exception>
-    /// <exception cref="AggregateException">The executor of the user's refused its work. The value was retired.</exception>
+    /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The value was not
+    /// retired.</exception>
+    /// <exception cref="AggregateException">The executor of the user's refused its work. The value was
+    /// retired.</exception>
     public void RetireOnly<T>(T value, Action<T> reclaim, long bytes = 0, HazardCohort? cohort = null)
         where T : class
     {
@@ -252,17 +281,23 @@ public sealed class HazardPointers : IDisposable
         return new HazardCohort(this, callbacksOnlyFree: true);
     }
 
-    /// <summary>Reclaims now, on the calling thread, what was retired without a cohort and is not protected. In a callback of what was retired without a cohort it only asks for that: it is done when the callback has returned.</summary>
+    /// <summary>Reclaims now, on the calling thread, what was retired without a cohort and is not protected. In a
+    /// callback of what was retired without a cohort it only asks for that: it is done when the callback has
+    /// returned.</summary>
     /// <returns>How many objects are left: protected, or with a callback running.</returns>
     /// <exception cref="AggregateException">Callbacks threw, or the barrier failed and everything waits.</exception>
     public long Reclaim() => _retired.ReclaimNow();
 
-    /// <summary>The threads whose pointers protect something that was retired without a cohort and waits: those that <see cref="Dispose()"/> would wait for.</summary>
+    /// <summary>The threads whose pointers protect something that was retired without a cohort and waits: those that
+    /// <see cref="Dispose()"/> would wait for.</summary>
     public IReadOnlyList<HazardHolder> GetHolders() => _retired.GetHolders();
 
     /// <summary>
-    /// Closes the domain: nothing can be protected or retired any more, and everything retired without a cohort is reclaimed before this returns; it waits for readers that still protect some of it, for ever if one never lets go:
-    /// see <see cref="Dispose(TimeSpan, CancellationToken)"/> and <see cref="GetHolders"/>. Disposing twice does nothing more.
+    /// Closes the domain: nothing can be protected or retired any more, and everything retired without a cohort is
+    /// reclaimed before this returns; it waits for readers that still protect some of it, for ever if one never lets
+    /// go:
+    /// see <see cref="Dispose(TimeSpan, CancellationToken)"/> and <see cref="GetHolders"/>. Disposing twice does
+    /// nothing more.
     /// </summary>
     /// <exception cref="InvalidOperationException">A pointer of the calling thread protects some of it, or this is one of the domain's callbacks, so waiting would never end; or it is the default domain. Nothing was closed.</exception>
     /// <exception cref="AggregateException">
@@ -271,12 +306,15 @@ public sealed class HazardPointers : IDisposable
     /// </exception>
     public void Dispose() => _ = Dispose(Timeout.InfiniteTimeSpan);
 
-    /// <summary><see cref="Dispose()"/>, which waits for so long. Also when the time is over, the domain is closed; what is left waits, and Dispose or <see cref="Reclaim"/> may be called again.</summary>
-    /// <param name="timeout">From zero to <see cref="int.MaxValue"/> milliseconds, or <see cref="Timeout.InfiniteTimeSpan"/>. It does not cut callbacks short.</param>
+    /// <summary><see cref="Dispose()"/>, which waits for so long. Also when the time is over, the domain is closed;
+    /// what is left waits, and Dispose or <see cref="Reclaim"/> may be called again.</summary>
+    /// <param name="timeout">From zero to <see cref="int.MaxValue"/> milliseconds, or
+    /// <see cref="Timeout.InfiniteTimeSpan"/>. It does not cut callbacks short.</param>
     /// <param name="cancellation">Ends the waiting, not the closing; looked at every few milliseconds.</param>
     /// <returns>Whether everything was reclaimed.</returns>
     /// <exception cref="ArgumentOutOfRangeException">Another timeout.</exception>
-    /// <exception cref="OperationCanceledException">The waiting was ended. The domain is closed, except if the token had been canceled before the call.</exception>
+    /// <exception cref="OperationCanceledException">The waiting was ended. The domain is closed, except if the token
+    /// had been canceled before the call.</exception>
     /// <inheritdoc cref="Dispose()" path="/exception"/>
     public bool Dispose(TimeSpan timeout, CancellationToken cancellation = default)
     {
@@ -291,7 +329,8 @@ public sealed class HazardPointers : IDisposable
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     /// <summary>A list for what belongs together.</summary>
-    /// <param name="callbacksOnlyFree">Callbacks are the library's own, which take no lock and call no code of the user's: the thread that retires runs them, whatever the executor.</param>
+    /// <param name="callbacksOnlyFree">Callbacks are the library's own, which take no lock and call no code of the
+    /// user's: the thread that retires runs them, whatever the executor.</param>
     internal HazardGarbageList MakeList(bool callbacksOnlyFree) => new(this, callbacksOnlyFree ? null : _reclaimer);
 
     /// <summary>Tells the handler that a callback threw. Returns whether there is one.</summary>

@@ -6,7 +6,9 @@ public sealed record HazardPointersOptions
     /// <summary>For logs and the name of the thread that reclaims; not empty.</summary>
     public string Name { get; init; } = "Hazard pointers";
 
-    /// <summary>How many retired objects gather before a scan, beyond one for each slot or what the last scan found protected; at least 1. Each scan costs one <see cref="AsymmetricFence.Heavy"/> and one look at each slot.</summary>
+    /// <summary>How many retired objects gather before a scan, beyond one for each slot or what the last scan found
+    /// protected; at least 1. Each scan costs one <see cref="AsymmetricFence.Heavy"/> and one look at each
+    /// slot.</summary>
     public int ScanThreshold { get; init; } = 1000;
 
     /// <summary>How many bytes, by what callers of <c>Retire</c> say, gather before a scan; at least 1.</summary>

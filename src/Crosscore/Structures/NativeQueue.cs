@@ -41,7 +41,8 @@ public sealed unsafe class NativeQueue<T> : IDisposable
     }
 
     /// <summary>Appends a value.</summary>
-    /// <exception cref="ObjectDisposedException">The queue or its domain was disposed of. Nothing was changed.</exception>
+    /// <exception cref="ObjectDisposedException">The queue or its domain was disposed of. Nothing was
+    /// changed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory for a node. Nothing was changed.</exception>
     public void Enqueue(T value)
     {
@@ -68,7 +69,8 @@ public sealed unsafe class NativeQueue<T> : IDisposable
 
     /// <summary>Takes the oldest value.</summary>
     /// <returns>False if there was none.</returns>
-    /// <exception cref="ObjectDisposedException">The queue or its domain was disposed of. Nothing was changed.</exception>
+    /// <exception cref="ObjectDisposedException">The queue or its domain was disposed of. Nothing was
+    /// changed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was changed.</exception>
     public bool TryDequeue(out T value)
     {

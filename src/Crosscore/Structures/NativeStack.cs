@@ -47,7 +47,8 @@ public sealed unsafe class NativeStack<T> : IDisposable
     }
 
     /// <summary>Puts a value on top.</summary>
-    /// <exception cref="ObjectDisposedException">The stack or its domain was disposed of. Nothing was changed.</exception>
+    /// <exception cref="ObjectDisposedException">The stack or its domain was disposed of. Nothing was
+    /// changed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory for a node. Nothing was changed.</exception>
     public void Push(T value)
     {
@@ -70,7 +71,8 @@ public sealed unsafe class NativeStack<T> : IDisposable
 
     /// <summary>Takes the value on top.</summary>
     /// <returns>False if there was none.</returns>
-    /// <exception cref="ObjectDisposedException">The stack or its domain was disposed of. Nothing was changed.</exception>
+    /// <exception cref="ObjectDisposedException">The stack or its domain was disposed of. Nothing was
+    /// changed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was changed.</exception>
     public bool TryPop(out T value)
     {

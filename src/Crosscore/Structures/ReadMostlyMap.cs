@@ -12,8 +12,10 @@ namespace Crosscore.Structures;
 /// <para>A value must not be used after the section in which it was read; nothing can check that. For values that need no disposal use <see cref="System.Collections.Concurrent.ConcurrentDictionary{TKey, TValue}"/>.</para>
 /// <para>Each member but the enumeration is linearizable. Everything that was done before a value was put into the map is visible to who finds it. Writers may be inside of a section. The map takes values over: one object must not be in it twice, nor in another map.</para>
 /// <para>A member that retires a value returns at once, unless a limit of the domain has been reached: then it waits for room, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.</para>
-/// <para>If it grows it allocates new nodes for all entries; it does not shrink, except by <see cref="Clear"/>. From 2^30 buckets on it does not grow, so its chains do.</para>
-/// <para>No member is broken off by <see cref="Thread.Interrupt"/>. A comparer that changes the map gets an <see cref="InvalidOperationException"/>, which the member that called it throws: nothing was changed.</para>
+/// <para>If it grows it allocates new nodes for all entries; it does not shrink, except by <see cref="Clear"/>. From
+/// 2^30 buckets on it does not grow, so its chains do.</para>
+/// <para>No member is broken off by <see cref="Thread.Interrupt"/>. A comparer that changes the map gets an
+/// <see cref="InvalidOperationException"/>, which the member that called it throws: nothing was changed.</para>
 /// </remarks>
 /// <typeparam name="TKey">Its equality and hash code must not change while it is in the map.</typeparam>
 /// <typeparam name="TValue">A class: values are exchanged by reference.</typeparam>
@@ -40,7 +42,9 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     /// <param name="comparer">How keys are compared; null for the default. It may read the map, not change it.</param>
     /// <param name="reclaim">What is done with an old value; null to dispose of it, if it is <see cref="IDisposable"/>.</param>
     /// <param name="size">
-    /// How many bytes a value keeps occupied, for the limits of the domain; null for none, and less than none counts as none. Asked once for each value that is to be put into the map, before that and outside of every lock, so it may use the map;
+    /// How many bytes a value keeps occupied, for the limits of the domain; null for none, and less than none counts as
+    /// none. Asked once for each value that is to be put into the map, before that and outside of every lock, so it may
+    /// use the map;
     /// if it throws, the member that was called throws that, nothing was changed, and the value is still the caller's.
     /// </param>
     public ReadMostlyMap(RcuDomain? domain = null, IEqualityComparer<TKey>? comparer = null, Action<TValue>? reclaim = null, Func<TValue, long>? size = null)
@@ -91,8 +95,10 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     /// Makes the value, outside of any lock, and so perhaps in vain: if another thread was quicker, that one's value is returned and this one is retired, unless they are the same object. It may use the map.
     /// </param>
     /// <exception cref="InvalidOperationException">As for <see cref="TryGetValue(in RcuReadSection, TKey, out TValue)"/>; or a value of null was made.</exception>
-    /// <exception cref="ObjectDisposedException">The map has been disposed of. A value that was made is retired.</exception>
-    /// <exception cref="Exception">What the function that makes values or the one that tells their size threw; a value that was made is retired.</exception>
+    /// <exception cref="ObjectDisposedException">The map has been disposed of. A value that was made is
+    /// retired.</exception>
+    /// <exception cref="Exception">What the function that makes values or the one that tells their size threw; a value
+    /// that was made is retired.</exception>
     public TValue GetOrAdd(in RcuReadSection section, TKey key, Func<TKey, TValue> make)
     {
         ArgumentNullException.ThrowIfNull(make);
@@ -291,7 +297,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         }
         finally
         {
-            // Also when it was the function that put its value into the map, or when it makes the same object for all callers.
+            // Also when it was the function that put its value into the map, or when it makes the same object for all
+            // callers.
             RetireUnlessSame(made, bytes, present);
         }
     }
@@ -345,7 +352,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
             throw new InvalidOperationException($"ReadMostlyMap: it holds {int.MaxValue} keys and cannot hold more.");
         }
 
-        if (_count >= table.BucketCount / LoadDenominator * LoadNumerator && MapTable<TKey, TValue>.Doubled(table.BucketCount) > table.BucketCount)
+        if (_count >= table.BucketCount / LoadDenominator * LoadNumerator
+            && MapTable<TKey, TValue>.Doubled(table.BucketCount) > table.BucketCount)
         {
             table = table.Doubled();
 
@@ -376,7 +384,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         return old;
     }
 
-    // Before the value is put into the map: afterwards the caller could not be told that the function threw without being told that nothing was done.
+    // Before the value is put into the map: afterwards the caller could not be told that the function threw without
+    // being told that nothing was done.
     private long SizeOf(TValue value) => _size is null ? 0 : Math.Max(0, _size(value));
 
     private void RetireUnlessSame(TValue old, long bytes, TValue? value)
@@ -418,12 +427,14 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         private readonly Lock _gate;
         private Uninterrupted _steady;
 
-        /// <exception cref="InvalidOperationException">The thread is writing already: the comparer changes the map.</exception>
+        /// <exception cref="InvalidOperationException">The thread is writing already: the comparer changes the
+        /// map.</exception>
         public Writing(Lock gate)
         {
             if (gate.IsHeldByCurrentThread)
             {
-                throw new InvalidOperationException("ReadMostlyMap: the comparer must not change the map that is comparing keys.");
+                throw new InvalidOperationException(
+                    "ReadMostlyMap: the comparer changes the map that is comparing keys; it may only read it.");
             }
 
             _gate = gate;

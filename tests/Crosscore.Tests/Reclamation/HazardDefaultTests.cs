@@ -1,10 +1,14 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.Loader;
 using Crosscore.Reclamation;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests.Reclamation;
 
-/// <summary>The domain of the process serves callers that do not know each other: neither their locks nor their exceptions meet, and nothing is lost when the process ends.</summary>
+/// <summary>The domain of the process serves callers that do not know each other: neither their locks nor their
+/// exceptions meet, and nothing is lost when the process ends.</summary>
 public sealed class HazardDefaultTests
 {
     private const int Many = 5000; // beyond any threshold
@@ -69,7 +73,9 @@ public sealed class HazardDefaultTests
                 }
             });
             mayRetire.Set();
-            Assert.True(Monitor.TryEnter(second, Background.Bound), "The thread that retires runs the callback of another, under its own lock.");
+            Assert.True(
+                Monitor.TryEnter(second, Background.Bound),
+                "The thread that retires runs the callback of another, under its own lock.");
             Monitor.Exit(second);
         }
 
@@ -124,6 +130,35 @@ public sealed class HazardDefaultTests
         Assert.Equal(3, result.Status);
     }
 
+    [Fact]
+    public void A_plug_in_that_used_the_default_domain_can_be_unloaded()
+    {
+        int calls = 0;
+        WeakReference context = UseAndUnload(_ => Interlocked.Increment(ref calls));
+        Background.Until(() =>
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            return !context.IsAlive;
+        });
+        Assert.Equal(1, calls);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference UseAndUnload(Action<object> reclaim)
+    {
+        var context = new AssemblyLoadContext("a plug-in", isCollectible: true);
+        Type domain = context.LoadFromAssemblyPath(typeof(HazardPointers).Assembly.Location)
+            .GetType(typeof(HazardPointers).FullName!)!;
+        object own = domain.GetProperty(nameof(HazardPointers.Default))!.GetValue(null)!;
+        Assert.NotSame(HazardPointers.Default, own);
+        MethodInfo retire = domain.GetMethods().Single(
+            method => method.Name == nameof(HazardPointers.Retire) && method.IsGenericMethod);
+        _ = retire.MakeGenericMethod(typeof(object)).Invoke(own, [new object(), reclaim, 0L, null]);
+        context.Unload();
+        return new WeakReference(context);
+    }
+
     /// <summary>What the children do.</summary>
     internal static void RunEnd()
     {
@@ -131,7 +166,9 @@ public sealed class HazardDefaultTests
         HazardPointers.Default.Retire(new object(), _ => Print("object"));
         HazardPointers.Default.Retire(64, _ => Print("pointer"));
         HazardPointers.Default.Retire(new object(), _ => Print("cohort"), cohort: cohort);
-        HazardPointers.Default.Retire(new object(), _ => HazardPointers.Default.Retire(new object(), _ => Print("nested")));
+        HazardPointers.Default.Retire(
+            new object(),
+            _ => HazardPointers.Default.Retire(new object(), _ => Print("nested")));
         object? held = new();
         _ = HazardPointers.Default.Acquire().Protect(ref held); // by the main thread, which never lets go
         HazardPointers.Default.Retire(held!, _ => Print("held"));

@@ -91,7 +91,8 @@ public sealed class HazardDisposalTests : IDisposable
         });
         _ = Assert.Throws<OperationCanceledException>(() => _domain.Dispose(Timeout.InfiniteTimeSpan, canceling.Token));
         _letGo.Set();
-        AggregateException failed = Assert.Throws<AggregateException>(() => _domain.Dispose(Timeout.InfiniteTimeSpan, TestContext.Current.CancellationToken));
+        AggregateException failed = Assert.Throws<AggregateException>(
+            () => _domain.Dispose(Timeout.InfiniteTimeSpan, TestContext.Current.CancellationToken));
         _ = Assert.IsType<NotSupportedException>(Assert.Single(failed.InnerExceptions));
         Assert.Equal(1, _reclaimed);
     }

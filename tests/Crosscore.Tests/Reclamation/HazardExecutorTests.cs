@@ -104,7 +104,8 @@ public sealed class HazardExecutorTests
     public void What_is_protected_is_no_reason_to_wait_for_room()
     {
         // A large object that a sleeping reader protects must not make each retirement wait.
-        var domain = new HazardPointers(new HazardPointersOptions { Executor = HazardExecutor.Background, ScanBytes = 1, ScanThreshold = 1 });
+        var domain = new HazardPointers(
+            new HazardPointersOptions { Executor = HazardExecutor.Background, ScanBytes = 1, ScanThreshold = 1 });
         object? source = new();
         using (HazardPointer hazard = domain.Acquire())
         {
@@ -150,7 +151,8 @@ public sealed class HazardExecutorTests
     public void An_executor_of_the_users_gets_one_piece_of_work_at_a_time()
     {
         List<Action> posted = [];
-        using var domain = new HazardPointers(new HazardPointersOptions { ScanThreshold = 5, Executor = HazardExecutor.From(posted.Add) });
+        using var domain = new HazardPointers(
+            new HazardPointersOptions { ScanThreshold = 5, Executor = HazardExecutor.From(posted.Add) });
         int reclaimed = 0;
         for (int index = 0; index < 50; index++)
         {
@@ -173,7 +175,8 @@ public sealed class HazardExecutorTests
     [Fact]
     public void An_executor_that_executes_at_once_makes_a_chain_no_recursion()
     {
-        using var domain = new HazardPointers(new HazardPointersOptions { ScanThreshold = 1, Executor = HazardExecutor.From(work => work()) });
+        using var domain = new HazardPointers(
+            new HazardPointersOptions { ScanThreshold = 1, Executor = HazardExecutor.From(work => work()) });
         int left = 50_000;
         using (var work = new Background(() =>
         {
@@ -215,7 +218,9 @@ public sealed class HazardExecutorTests
         });
         int reclaimed = 0;
         domain.Retire(new object(), _ => reclaimed++);
-        _ = Assert.IsType<NotSupportedException>(Assert.Single(Assert.Throws<AggregateException>(() => domain.Retire(new object(), _ => reclaimed++)).InnerExceptions));
+        AggregateException refused = Assert.Throws<AggregateException>(
+            () => domain.Retire(new object(), _ => reclaimed++));
+        _ = Assert.IsType<NotSupportedException>(Assert.Single(refused.InnerExceptions));
         Assert.Equal(2, domain.RetiredCount);
         throws = false;
         domain.Retire(new object(), _ => reclaimed++);
@@ -240,7 +245,8 @@ public sealed class HazardExecutorTests
         AggregateException? ofDomain = null;
         Background.Until(() => (ofDomain = (AggregateException?)Record.Exception(() => domain.Reclaim())) is not null);
         Assert.Equal("domain", Assert.Single(ofDomain!.InnerExceptions).Message);
-        Background.Until(() => Record.Exception(() => cohort.Reclaim()) is AggregateException { InnerExceptions.Count: <= 32 });
+        Background.Until(
+            () => Record.Exception(() => cohort.Reclaim()) is AggregateException { InnerExceptions.Count: <= 32 });
     }
 
     [Fact]
@@ -259,7 +265,8 @@ public sealed class HazardExecutorTests
         Assert.Equal(10, domain.FailedCallbacks);
         domain.CallbackFailed += _ => throw new InvalidCastException();
         domain.Retire(new object(), _ => throw new NotSupportedException());
-        _ = Assert.IsType<NotSupportedException>(Assert.Single(Assert.Throws<AggregateException>(() => domain.Reclaim()).InnerExceptions));
+        AggregateException failed = Assert.Throws<AggregateException>(() => domain.Reclaim());
+        _ = Assert.IsType<NotSupportedException>(Assert.Single(failed.InnerExceptions));
     }
 
     [Fact]
@@ -308,12 +315,16 @@ public sealed class HazardExecutorTests
     public void Options_out_of_their_range_are_refused()
     {
         _ = Assert.Throws<ArgumentNullException>(() => new HazardPointers(null!));
-        _ = Assert.Throws<ArgumentException>(() => new HazardPointers(new HazardPointersOptions { Name = "" }));
-        _ = Assert.Throws<ArgumentOutOfRangeException>(() => new HazardPointers(new HazardPointersOptions { ScanThreshold = int.MinValue }));
-        _ = Assert.Throws<ArgumentOutOfRangeException>(() => new HazardPointers(new HazardPointersOptions { ScanBytes = long.MinValue }));
-        _ = Assert.Throws<ArgumentNullException>(() => new HazardPointers(new HazardPointersOptions { Executor = null! }));
+        Refuses<ArgumentException>(new HazardPointersOptions { Name = "" });
+        Refuses<ArgumentOutOfRangeException>(new HazardPointersOptions { ScanThreshold = int.MinValue });
+        Refuses<ArgumentOutOfRangeException>(new HazardPointersOptions { ScanBytes = long.MinValue });
+        Refuses<ArgumentNullException>(new HazardPointersOptions { Executor = null! });
         _ = Assert.Throws<ArgumentNullException>(() => HazardExecutor.From(null!));
+
+        static void Refuses<T>(HazardPointersOptions options)
+            where T : Exception => Assert.Throws<T>(() => new HazardPointers(options));
     }
 
-    private static HazardPointersOptions InBackground(int threshold) => new() { Name = "of a test", ScanThreshold = threshold, Executor = HazardExecutor.Background };
+    private static HazardPointersOptions InBackground(int threshold) =>
+        new() { Name = "of a test", ScanThreshold = threshold, Executor = HazardExecutor.Background };
 }

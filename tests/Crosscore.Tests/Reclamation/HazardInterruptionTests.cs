@@ -1,9 +1,11 @@
+using System.Runtime.ExceptionServices;
 using Crosscore.Reclamation;
 using Crosscore.Structures;
 
 namespace Crosscore.Tests.Reclamation;
 
-/// <summary><see cref="Thread.Interrupt"/> all the time, against every member that may wait: no call is broken off, nothing is lost, and the interruption is not swallowed.</summary>
+/// <summary><see cref="Thread.Interrupt"/> all the time, against every member that may wait: no call is broken off,
+/// nothing is lost, and the interruption is not swallowed.</summary>
 public sealed class HazardInterruptionTests
 {
     private static readonly TimeSpan Time = TimeSpan.FromSeconds(2);
@@ -40,7 +42,8 @@ public sealed class HazardInterruptionTests
             object? seen = hazard.Protect(ref sources[0]);
             GC.KeepAlive(seen);
             Interlocked.Increment(ref retired);
-            domain.Retire(Interlocked.Exchange(ref sources[0], new object())!, _ => Interlocked.Increment(ref reclaimed));
+            object old = Interlocked.Exchange(ref sources[0], new object())!;
+            domain.Retire(old, _ => Interlocked.Increment(ref reclaimed));
             hazard.Clear();
             _ = domain.Reclaim();
             using (HazardCohort cohort = domain.CreateCohort())
@@ -69,7 +72,8 @@ public sealed class HazardInterruptionTests
         var domain = new RcuDomain();
         long made = 0;
         long reclaimed = 0;
-        var map = new ReadMostlyMap<int, object>(domain, reclaim: _ => Interlocked.Increment(ref reclaimed), size: _ => 8);
+        var map = new ReadMostlyMap<int, object>(
+            domain, reclaim: _ => Interlocked.Increment(ref reclaimed), size: _ => 8);
         Storm([Work, Work, Work]);
         map.Dispose();
         domain.Barrier();
@@ -128,7 +132,8 @@ public sealed class HazardInterruptionTests
         domain.Retire(source!, _ => reclaimed++);
         bool given = false;
         int thrown = 0;
-        EventHandler<System.Runtime.ExceptionServices.FirstChanceExceptionEventArgs> count = (_, raised) => thrown += raised.Exception is ThreadInterruptedException ? 1 : 0;
+        EventHandler<FirstChanceExceptionEventArgs> count =
+            (_, raised) => thrown += raised.Exception is ThreadInterruptedException ? 1 : 0;
         AppDomain.CurrentDomain.FirstChanceException += count;
         try
         {
@@ -146,7 +151,8 @@ public sealed class HazardInterruptionTests
                 }
             });
             waiting.Thread.Interrupt();
-            Background.Until(() => Volatile.Read(ref barriers) > 300); // it looks again and again, and sleeps in between
+            // It looks again and again, and sleeps in between.
+            Background.Until(() => Volatile.Read(ref barriers) > 300);
             Assert.True(waiting.Thread.IsAlive);
             letGo.Set();
         }

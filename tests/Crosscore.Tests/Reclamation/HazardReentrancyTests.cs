@@ -3,7 +3,8 @@ using Crosscore.Structures;
 
 namespace Crosscore.Tests.Reclamation;
 
-/// <summary>Callbacks that do everything that the library offers, from inside of it: nothing is lost, called twice or called for ever, and no stack overflows.</summary>
+/// <summary>Callbacks that do everything that the library offers, from inside of it: nothing is lost, called twice or
+/// called for ever, and no stack overflows.</summary>
 public sealed class HazardReentrancyTests
 {
     private const int Deep = 100_000;
@@ -12,7 +13,9 @@ public sealed class HazardReentrancyTests
 
     private enum Deed
     {
-        Throw, RetireIntoSame, RetireIntoOther, RetireIntoCohort, ReclaimSame, ReclaimOther, ReclaimCohort, Acquire, ForgetHandle, DisposeOwnDomain, DisposeOwnCohort, DisposeOtherDomain, UseStructures, CreateCohort, Interrupt,
+        Throw, RetireIntoSame, RetireIntoOther, RetireIntoCohort, ReclaimSame, ReclaimOther, ReclaimCohort,
+        Acquire, ForgetHandle, DisposeOwnDomain, DisposeOwnCohort, DisposeOtherDomain,
+        UseStructures, CreateCohort, Interrupt,
     }
 
     [Theory]
@@ -39,7 +42,7 @@ public sealed class HazardReentrancyTests
                 Tolerate(() => domain.Retire(new object(), _ => Call(own), cohort: own % 2 == 0 ? null : cohort));
             }
 
-            for (int round = 0; domain.RetiredCount + cohort.RetiredCount + other.RetiredCount + cohortOfOther.RetiredCount > 0; round++)
+            for (int round = 0; Left() > 0; round++)
             {
                 Assert.InRange(round, 0, 10);
                 Tolerate(() => domain.Reclaim());
@@ -56,9 +59,14 @@ public sealed class HazardReentrancyTests
             Tolerate(other.Dispose);
         });
         work.Join();
+        // To those that are in what they would wait for.
+        bool isRefused = deed is Deed.DisposeOwnDomain or Deed.DisposeOwnCohort;
         Assert.All(calls, count => Assert.Equal(1, count));
         Assert.Equal(extra, extraCalls);
-        Assert.Equal(deed is Deed.DisposeOwnDomain ? Objects / 2 : deed is Deed.DisposeOwnCohort ? Objects / 2 : 0, refused);
+        Assert.Equal(isRefused ? Objects / 2 : 0, refused);
+
+        long Left() =>
+            domain.RetiredCount + cohort.RetiredCount + other.RetiredCount + cohortOfOther.RetiredCount;
 
         void Call(int own)
         {

@@ -3,7 +3,8 @@ using Crosscore.Structures;
 
 namespace Crosscore.Tests.Reclamation;
 
-/// <summary>When a scan comes, that it ends, and how much waits: at extreme thresholds, with everything protected, and from inside of callbacks.</summary>
+/// <summary>When a scan comes, that it ends, and how much waits: at extreme thresholds, with everything protected, and
+/// from inside of callbacks.</summary>
 public sealed class HazardScanTests
 {
     private const int Many = 200_000;

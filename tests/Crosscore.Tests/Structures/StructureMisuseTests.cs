@@ -4,7 +4,8 @@ using Crosscore.Structures;
 
 namespace Crosscore.Tests.Structures;
 
-/// <summary>Structures whose domain has ended, and user functions that throw or come back: a member that throws has changed nothing.</summary>
+/// <summary>Structures whose domain has ended, and user functions that throw or come back: a member that throws has
+/// changed nothing.</summary>
 public sealed class StructureMisuseTests
 {
     [Fact]
@@ -41,7 +42,8 @@ public sealed class StructureMisuseTests
         using var domain = new RcuDomain();
         bool throws = false;
         int reclaimed = 0;
-        var map = new ReadMostlyMap<string, object>(domain, reclaim: _ => reclaimed++, size: _ => throws ? throw new NotSupportedException() : 1);
+        var map = new ReadMostlyMap<string, object>(
+            domain, reclaim: _ => reclaimed++, size: _ => throws ? throw new NotSupportedException() : 1);
         object first = new();
         map.Set("a", first);
         throws = true;
@@ -77,7 +79,8 @@ public sealed class StructureMisuseTests
     {
         using var domain = new RcuDomain();
         int reclaimed = 0;
-        using var map = new ReadMostlyMap<string, object>(domain, reclaim: _ => reclaimed++, size: _ => throw new NotSupportedException());
+        using var map = new ReadMostlyMap<string, object>(
+            domain, reclaim: _ => reclaimed++, size: _ => throw new NotSupportedException());
         using (RcuReadSection section = domain.EnterReadSection())
         {
             bool refused = false;

@@ -1,7 +1,8 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// A sum of sizes that many threads change and that never wraps: the lower and the upper halves are summed up apart, so 2^31 sizes of any number of bytes fit. Reading it while it changes may give a sum that it never had.
+/// A sum of sizes that many threads change and that never wraps: the lower and the upper halves are summed up apart, so
+/// 2^31 sizes of any number of bytes fit. Reading it while it changes may give a sum that it never had.
 /// </summary>
 internal struct HazardBytes
 {

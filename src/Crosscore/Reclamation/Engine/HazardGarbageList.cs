@@ -7,7 +7,8 @@ namespace Crosscore.Reclamation;
 /// </summary>
 /// <param name="domain">Whose pointers protect what stands here.</param>
 /// <param name="reclaimer">Makes the scans; null if the thread that retires does.</param>
-/// <param name="keepsFailures">Whether what callbacks throw is thrown by calls of this list; not where its callbacks belong to many who do not know each other.</param>
+/// <param name="keepsFailures">Whether what callbacks throw is thrown by calls of this list; not where its callbacks
+/// belong to many who do not know each other.</param>
 internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? reclaimer, bool keepsFailures = true)
 {
     // So many times the thresholds may wait for the reclaimer or for callbacks; then those who retire wait too.
@@ -41,8 +42,10 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
     /// <summary>Whether anything is here that the last scan did not find protected.</summary>
     public bool HasMoreThanProtected => Count > Volatile.Read(ref _keptCount);
 
-    // After a scan at least the threshold must come anew, whatever it kept: so no thread scans again and again what stays protected, and a scan that failed is tried again when that much has come. The slots only spread the cost of
-    // looking at them. A slot protects an object and a pointer, so a scan keeps twice the slots at most, which bounds the garbage.
+    // After a scan at least the threshold must come anew, whatever it kept: so no thread scans again and again what
+    // stays protected, and a scan that failed is tried again when that much has come. The slots only spread the cost of
+    // looking at them. A slot protects an object and a pointer, so a scan keeps twice the slots at most, which bounds
+    // the garbage.
     private bool IsScanDue
     {
         get
@@ -61,8 +64,10 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
 
             if (beyond < domain.SlotCount && pending >= Volatile.Read(ref _nextLook))
             {
-                // It waits because of slots that may be dead threads'. A look costs as much as there are threads, so the next one is made when that much has come again.
-                Volatile.Write(ref _nextLook, pending + Math.Max(domain.ScanThreshold, domain.SlotCount / HazardThread.FirstSlots));
+                // It waits because of slots that may be dead threads'. A look costs as much as there are threads, so
+                // the next one is made when that much has come again.
+                int threads = domain.SlotCount / HazardThread.FirstSlots;
+                Volatile.Write(ref _nextLook, pending + Math.Max(domain.ScanThreshold, threads));
                 domain.Registry.RemoveDead();
             }
 
@@ -74,7 +79,8 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
         Count - Volatile.Read(ref _keptCount) >= (long)LimitFactor * ((long)domain.ScanThreshold + domain.SlotCount)
         || (Int128)Bytes - Volatile.Read(ref _keptBytes) >= (Int128)LimitFactor * domain.ScanBytes;
 
-    /// <summary>Adds a chain of retired objects, which cannot fail, and sees to it that they are scanned if enough have gathered. Returns what went wrong in scans and callbacks.</summary>
+    /// <summary>Adds a chain of retired objects, which cannot fail, and sees to it that they are scanned if enough have
+    /// gathered. Returns what went wrong in scans and callbacks.</summary>
     /// <param name="first">The first one.</param>
     /// <param name="last">The last one.</param>
     /// <param name="count">How many there are.</param>
@@ -150,7 +156,8 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
         return true;
     }
 
-    /// <summary>Scans, and returns how many are left. In a callback of this list it asks for the scan, which comes when the callback has returned.</summary>
+    /// <summary>Scans, and returns how many are left. In a callback of this list it asks for the scan, which comes when
+    /// the callback has returned.</summary>
     /// <exception cref="AggregateException">Callbacks threw, or the scan failed.</exception>
     public long ReclaimNow()
     {
@@ -174,12 +181,14 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
         TakeNotice();
         long before = Count;
         HazardFailures failures = default;
-        _ = TryScan(onlyIfDue, ref failures); // a barrier that was refused is asked for again: the list stays with the reclaimer
+        // A barrier that was refused is asked for again: the list stays with the reclaimer.
+        _ = TryScan(onlyIfDue, ref failures);
         Keep(failures);
         return Count < before;
     }
 
-    /// <summary>From here on the reclaimer is told again of what comes. Before the list is read; pairs with Notify.</summary>
+    /// <summary>From here on the reclaimer is told again of what comes. Before the list is read; pairs with
+    /// Notify.</summary>
     public void TakeNotice() => _ = Interlocked.Exchange(ref _noticed, 0);
 
     /// <summary>Keeps what callbacks threw for the next call that reclaims or closes.</summary>
@@ -285,9 +294,11 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
         try
         {
             _protected.Add(thread);
-            for (HazardGarbage? retired = _protected.IsEmpty ? null : Volatile.Read(ref _pending); retired is not null; retired = retired.Next)
+            HazardGarbage? retired = _protected.IsEmpty ? null : Volatile.Read(ref _pending);
+            while (retired is not null)
             {
                 held += retired.IsIn(_protected) ? 1 : 0;
+                retired = retired.Next;
             }
         }
         finally
@@ -412,7 +423,8 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
             Interlocked.Add(ref _count, -count);
             if (Volatile.Read(ref _waitingForRoom) != 0)
             {
-                // After the count has fallen; pairs with WaitForRoom, which counts itself and then looks at it. Both by interlocked operations, so one of the two sees the other.
+                // After the count has fallen; pairs with WaitForRoom, which counts itself and then looks at it. Both by
+                // interlocked operations, so one of the two sees the other.
                 using var steady = new Uninterrupted();
                 steady.Enter(_room);
                 Monitor.PulseAll(_room);
@@ -424,10 +436,13 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
     /// <summary>Tells the reclaimer that something is here, unless it has been told and has not looked yet.</summary>
     private void Notify(ref HazardFailures failures)
     {
-        // The list was written before, by an interlocked operation. Pairs with ScanForReclaimer, which takes the notice back, also by one, and then reads the list: either it sees what was added, or its store is seen here.
+        // The list was written before, by an interlocked operation. Pairs with ScanForReclaimer, which takes the notice
+        // back, also by one, and then reads the list: either it sees what was added, or its store is seen here.
         // litmus/reclamation/HazardPointer.Notice.litmus; fails without: HazardPointer.Notice.NoFence.litmus.
         int wanted = IsScanDue ? HazardReclaimer.Due : HazardReclaimer.Later;
-        if (Volatile.Read(ref _noticed) < wanted && Interlocked.Exchange(ref _noticed, wanted) < wanted && reclaimer!.Notice(this, wanted) is { } obstacle)
+        if (Volatile.Read(ref _noticed) < wanted
+            && Interlocked.Exchange(ref _noticed, wanted) < wanted
+            && reclaimer!.Notice(this, wanted) is { } obstacle)
         {
             Volatile.Write(ref _noticed, 0); // the next retirement tries again
             failures.Refuse(obstacle);

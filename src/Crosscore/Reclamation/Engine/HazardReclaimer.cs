@@ -20,7 +20,8 @@ internal abstract class HazardReclaimer
     }
 }
 
-/// <summary>Gives the scans that are due to an executor of the user's, one piece of work at a time. It does not look again at what was protected: the next scan that is due does.</summary>
+/// <summary>Gives the scans that are due to an executor of the user's, one piece of work at a time. It does not look
+/// again at what was protected: the next scan that is due does.</summary>
 internal sealed class HazardPosting(Action<Action> execute) : HazardReclaimer
 {
     private readonly Lock _gate = new();
@@ -98,7 +99,9 @@ internal sealed class HazardPosting(Action<Action> execute) : HazardReclaimer
 }
 
 /// <summary>
-/// A thread for one domain, begun by the first retirement: it scans what is due at once, what is not due a moment later, and what was protected again and again, more and more seldom. It waits for work without running, for a while or for ever,
+/// A thread for one domain, begun by the first retirement: it scans what is due at once, what is not due a moment
+/// later, and what was protected again and again, more and more seldom. It waits for work without running, for a while
+/// or for ever,
 /// because waking it costs the thread that retires a few microseconds and starting it some hundred.
 /// </summary>
 /// <param name="name">The thread's.</param>
@@ -108,6 +111,10 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
     private const long ShortestDelay = 100; // milliseconds
     private const long LongestDelay = 3_200;
 
+    // For so long after work the thread looks every ShortestDelay whether there is more, so that a retirement need not
+    // wake it: that costs the thread that retires some microseconds, and on a busy machine its processor.
+    private const long PollFor = 10_000;
+
     private readonly object _signal = new(); // guards all below
     private readonly HashSet<HazardGarbageList> _noticed = [];
     private readonly HashSet<HazardGarbageList> _kept = []; // looked at before, with something protected in it
@@ -115,8 +122,11 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
     private Thread? _worker;
     private bool _due;
     private bool _closed;
+    private bool _looksSoon; // by itself
+    private long _lastNotice;
 
-    /// <summary>The one of the default domain, which is never disposed of. What waits when the process ends is reclaimed within the limit.</summary>
+    /// <summary>The one of the default domain, which is never disposed of. What waits when the process ends is
+    /// reclaimed within the limit.</summary>
     public static HazardWorker ForProcess(string name, TimeSpan limit)
     {
         var worker = new HazardWorker(name, Timeout.Infinite);
@@ -144,13 +154,14 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
         {
             _ = _noticed.Add(list);
             _due |= urgency >= Due;
+            _lastNotice = Environment.TickCount64;
             if (_worker is null)
             {
                 var worker = new Thread(Work) { IsBackground = true, Name = name };
                 worker.UnsafeStart(); // waits for the lock, and so finds itself in _worker
                 _worker = worker;
             }
-            else
+            else if (_due || !_looksSoon)
             {
                 Monitor.Pulse(_signal);
             }
@@ -178,7 +189,8 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
     }
 
     /// <summary>
-    /// Reclaims what is not protected, on a thread of its own, and returns when that is done or the time is over. For a callback, which may be what is waited for, it scans once.
+    /// Reclaims what is not protected, on a separate thread, and returns when that is done or the time is over. For a
+    /// callback, which may be what is waited for, it scans once.
     /// </summary>
     public void Flush(TimeSpan limit)
     {
@@ -188,7 +200,15 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
         bool isDone = false;
         var flushing = new Thread(() =>
         {
-            Flush(deadline, once);
+            try
+            {
+                Flush(deadline, once);
+            }
+            catch (OutOfMemoryException)
+            {
+                // What is not reclaimed by then is not.
+            }
+
             lock (done)
             {
                 isDone = true;
@@ -316,7 +336,9 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
                     return false;
                 }
 
-                steady.Wait(_signal, (int)left);
+                bool polls = Environment.TickCount64 - _lastNotice < PollFor && (left is Timeout.Infinite or > ShortestDelay);
+                _looksSoon = polls || left is >= 0 and <= ShortestDelay;
+                steady.Wait(_signal, polls ? (int)ShortestDelay : (int)left);
             }
 
             _due = false;

@@ -1,12 +1,14 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// That the calling thread is running callbacks of a list, perhaps from inside of a callback of another one; and which lists became due inside of them. Those are scanned when the outermost callbacks have returned: a scan
+/// That the calling thread is running callbacks of a list, perhaps from inside of a callback of another one; and which
+/// lists became due inside of them. Those are scanned when the outermost callbacks have returned: a scan
 /// inside of a callback would make a long chain of objects that retire each other a deep recursion.
 /// </summary>
 internal sealed class HazardReclaiming(HazardGarbageList list)
 {
-    // Callbacks that retire without end must not keep their thread for ever. What is due then is scanned by the next call that retires or reclaims.
+    // Callbacks that retire without end must not keep their thread for ever. What is due then is scanned by the next
+    // call that retires or reclaims.
     private const int MostScans = 1000;
 
     [ThreadStatic]

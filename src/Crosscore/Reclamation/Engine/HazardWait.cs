@@ -3,14 +3,18 @@ namespace Crosscore.Reclamation;
 /// <summary>How a domain or a cohort ends: nothing of it is left unreclaimed.</summary>
 internal static class HazardWait
 {
-    private const int LongestPause = 10; // milliseconds; each look costs a barrier, which interrupts the threads that run
+    // Milliseconds; each look costs a barrier, which interrupts the threads that run.
+    private const int LongestPause = 10;
 
-    /// <summary>Closes a list and reclaims until it is empty, waiting for readers; continues with that if the list has been closed before. <see cref="Thread.Interrupt"/> does not break it off.</summary>
+    /// <summary>Closes a list and reclaims until it is empty, waiting for readers; continues with that if the list has
+    /// been closed before. <see cref="Thread.Interrupt"/> does not break it off.</summary>
     /// <returns>Whether it is empty; otherwise the time is over.</returns>
     /// <exception cref="InvalidOperationException">The calling thread would wait for itself. The list was not closed.</exception>
-    /// <exception cref="OperationCanceledException">The list was closed, unless the token had been canceled before the call.</exception>
+    /// <exception cref="OperationCanceledException">The list was closed, unless the token had been canceled before the
+    /// call.</exception>
     /// <exception cref="AggregateException">Callbacks threw, and the list is empty; or a scan failed, and it is closed, but not empty.</exception>
-    public static bool UntilReclaimed(HazardGarbageList list, Action close, TimeSpan timeout, CancellationToken cancellation)
+    public static bool UntilReclaimed(
+        HazardGarbageList list, Action close, TimeSpan timeout, CancellationToken cancellation)
     {
         var deadline = new Deadline(timeout);
         cancellation.ThrowIfCancellationRequested();

@@ -1,12 +1,16 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// The records of the threads that take part, walked without a lock. A thread says nothing when it ends, so the records of dead ones are looked for: a few by each thread that joins, which costs the same however many there are, and all by
+/// The records of the threads that take part, walked without a lock. A thread says nothing when it ends, so the records
+/// of dead ones are looked for: a few by each thread that joins, which costs the same however many there are, and all
+/// by
 /// <see cref="RemoveDead"/>.
 /// </summary>
 /// <remarks>
-/// Records come and go under a lock; walks do not take it. A record is put in at the front and never again, so a walk that stands on one that is being taken out still comes to every older one: that one's link is kept.
-/// litmus/reclamation/HazardPointer.DeadRecord.litmus; fails without: HazardPointer.DeadRecord.LinkCut.litmus, which is what a list of free records for later use would do.
+/// Records come and go under a lock; walks do not take it. A record is put in at the front and never again, so a walk
+/// that stands on one that is being taken out still comes to every older one: that one's link is kept.
+/// litmus/reclamation/HazardPointer.DeadRecord.litmus; fails without: HazardPointer.DeadRecord.LinkCut.litmus, which is
+/// what a list of free records for later use would do.
 /// </remarks>
 internal sealed class ThreadRegistry<TRecord>
     where TRecord : ThreadRecord
@@ -15,11 +19,13 @@ internal sealed class ThreadRegistry<TRecord>
 
     private readonly Lock _changing = new();
     private TRecord? _newest;
-    private ThreadRecord? _lookedAt; // a living one, up to which those who joined have looked for dead ones; null before the newest
+    // A living one, up to which those who joined have looked for dead ones; null before the newest.
+    private ThreadRecord? _lookedAt;
 
     /// <summary>The newest record, from which <see cref="ThreadRecord.Next"/> leads to all.</summary>
     /// <remarks>
-    /// Read after <see cref="AsymmetricFence.Heavy"/>, never before, by a thread that looks for what the others are doing: a thread that joined later has not looked at anything yet, and will see what was stored before the fence.
+    /// Read after <see cref="AsymmetricFence.Heavy"/>, never before, by a thread that looks for what the others are
+    /// doing: a thread that joined later has not looked at anything yet, and will see what was stored before the fence.
     /// Fails without: litmus/reclamation/HazardPointer.NewSlot.RegistryReadEarly.litmus.
     /// </remarks>
     public TRecord? Newest => Volatile.Read(ref _newest);
@@ -34,7 +40,8 @@ internal sealed class ThreadRegistry<TRecord>
             RemoveSomeDead();
             record.Next = _newest;
 
-            // Release: a walk that finds the record finds its fields. It comes before anything that the thread announces in the record; pairs with Newest.
+            // Release: a walk that finds the record finds its fields. It comes before anything that the thread
+            // announces in the record; pairs with Newest.
             Volatile.Write(ref _newest, record);
         }
         finally

@@ -25,7 +25,8 @@ internal sealed class MapTable<TKey, TValue>
     public int BucketCount => _buckets.Length;
 
     /// <summary>How many buckets a table for so many has: a power of two.</summary>
-    public static int BucketsFor(int capacity) => (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(capacity, FewestBuckets, MostBuckets));
+    public static int BucketsFor(int capacity) =>
+        (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(capacity, FewestBuckets, MostBuckets));
 
     /// <summary>How many buckets come after so many: as many where there cannot be more.</summary>
     public static int Doubled(int buckets) => (int)Math.Min(2L * buckets, MostBuckets);
@@ -45,7 +46,11 @@ internal sealed class MapTable<TKey, TValue>
             for (MapNode<TKey, TValue>? node = head.First; node is not null; node = node.Next)
             {
                 ref MapNode<TKey, TValue>? bucket = ref doubled.Bucket(node.Hash);
-                bucket = new MapNode<TKey, TValue>(node.Key, node.Hash, node.Value) { Bytes = node.Bytes, Next = bucket };
+                bucket = new MapNode<TKey, TValue>(node.Key, node.Hash, node.Value)
+                {
+                    Bytes = node.Bytes,
+                    Next = bucket,
+                };
             }
         }
 
