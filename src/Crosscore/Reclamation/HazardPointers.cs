@@ -333,24 +333,24 @@ public sealed class HazardPointers : IDisposable
     /// user's: the thread that retires runs them, whatever the executor.</param>
     internal HazardGarbageList MakeList(bool callbacksOnlyFree) => new(this, callbacksOnlyFree ? null : _reclaimer);
 
-    /// <summary>Tells the handler that a callback threw. Returns whether there is one.</summary>
-    internal bool Report(Exception failure)
+    /// <summary>A callback threw: tells the handler, or notes it for the caller; what the handler throws is noted too.</summary>
+    internal void Report(Exception failure, ref HazardFailures failures)
     {
         _ = Interlocked.Increment(ref _failedCallbacks);
-        if (CallbackFailed is not { } handler)
+        if (CallbackFailed is { } handler)
         {
-            return false;
+            try
+            {
+                handler(failure);
+                return;
+            }
+            catch (Exception another)
+            {
+                failures.Add(another);
+            }
         }
 
-        try
-        {
-            handler(failure);
-            return true;
-        }
-        catch (Exception)
-        {
-            return false; // as if it had not been told
-        }
+        failures.Add(failure);
     }
 
     internal void CountSlots(int more) => Interlocked.Add(ref _slotCount, more);

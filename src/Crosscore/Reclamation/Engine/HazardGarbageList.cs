@@ -401,10 +401,8 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
                 }
                 catch (Exception failure)
                 {
-                    if (!domain.Report(failure) && keepsFailures)
-                    {
-                        failures.Add(failure);
-                    }
+                    HazardFailures unwanted = default;
+                    domain.Report(failure, ref (keepsFailures ? ref failures : ref unwanted));
                 }
             }
         }
