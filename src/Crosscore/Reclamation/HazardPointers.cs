@@ -80,6 +80,7 @@ public sealed class HazardPointers : IDisposable
         Name = options.Name;
         ScanThreshold = options.ScanThreshold;
         ScanBytes = options.ScanBytes;
+        WaitForRoom = options.WaitForRoom;
         Heavy = heavy;
         _reclaimer = options.Executor.MakeReclaimer(options.Name + " reclaimer");
         _retired = new HazardGarbageList(this, _reclaimer, keepsFailures: options.Executor != HazardExecutor.Process);
@@ -119,6 +120,9 @@ public sealed class HazardPointers : IDisposable
 
     /// <summary>How many callbacks have thrown, those of cohorts included.</summary>
     public long FailedCallbacks => Volatile.Read(ref _failedCallbacks);
+
+    /// <summary>See <see cref="HazardPointersOptions.WaitForRoom"/>.</summary>
+    internal TimeSpan WaitForRoom { get; }
 
     /// <summary>How long the end of the process waits for what was retired to <see cref="Default"/>.</summary>
     internal static TimeSpan ExitLimit => TimeSpan.FromSeconds(2);

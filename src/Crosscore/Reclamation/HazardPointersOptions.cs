@@ -17,6 +17,9 @@ public sealed record HazardPointersOptions
     /// <summary>Where callbacks run.</summary>
     public HazardExecutor Executor { get; init; } = HazardExecutor.Caller;
 
+    /// <summary>How long a thread that retires waits for room. Longer in tests, where a busy machine must not count.</summary>
+    internal TimeSpan WaitForRoom { get; init; } = TimeSpan.FromSeconds(1);
+
     internal HazardPointersOptions Validate()
     {
         ArgumentException.ThrowIfNullOrEmpty(Name);

@@ -62,7 +62,7 @@ public sealed class HazardExecutorTests
     public void Retiring_faster_than_callbacks_run_waits_for_room()
     {
         const int Threshold = 2;
-        using var domain = new HazardPointers(InBackground(Threshold));
+        using var domain = new HazardPointers(InBackground(Threshold) with { WaitForRoom = Background.Bound });
         long most = 0;
         int reclaimed = 0;
         for (int index = 0; index < 2000; index++)

@@ -14,8 +14,6 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
     // So many times the thresholds may wait for the reclaimer or for callbacks; then those who retire wait too.
     private const int LimitFactor = 64;
 
-    private static readonly TimeSpan WaitForRoomAtMost = TimeSpan.FromSeconds(1);
-
     private readonly Lock _scan = new();
     private readonly object _room = new(); // pulsed when the reclaimer has run callbacks
     private readonly HazardSnapshot _protected = new();
@@ -455,7 +453,7 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
             return;
         }
 
-        var deadline = new Deadline(WaitForRoomAtMost);
+        var deadline = new Deadline(domain.WaitForRoom);
         using var steady = new Uninterrupted();
         _ = Interlocked.Increment(ref _waitingForRoom);
         steady.Enter(_room);
