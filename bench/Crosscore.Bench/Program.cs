@@ -24,6 +24,7 @@ var sections = new Dictionary<string, Action<string?>>
     ["pool"] = _ => WaitingBench.RunPool(),
     ["quiet"] = _ => WaitingBench.RunQuiet(),
     ["hazards"] = _ => HazardBench.Run(),
+    ["hazards-scale"] = _ => HazardScaleBench.Run(),
     ["locks"] = _ => LockBench.Run(),
     ["structures"] = _ => StructureBench.Run(),
 };

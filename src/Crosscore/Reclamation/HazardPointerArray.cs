@@ -18,6 +18,7 @@ public ref struct HazardPointerArray : IDisposable
 
     internal HazardPointerArray(HazardThread thread, int count)
     {
+        thread.Reserve(count); // or a failure half way would leave slots behind that no handle gives back
         _thread = thread;
         Count = count;
         for (int index = 0; index < count; index++)

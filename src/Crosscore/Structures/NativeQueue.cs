@@ -35,17 +35,18 @@ public sealed unsafe class NativeQueue<T> : IDisposable
     internal NativeQueue(HazardPointers domain, Action<nint> free)
     {
         _domain = domain;
-        _cohort = domain.CreateCohort();
+        _cohort = domain.CreateCohortOfNodes();
         _free = free;
         _head.Value = _tail.Value = NativeNode<T>.Allocate(default);
     }
 
     /// <summary>Appends a value.</summary>
-    /// <exception cref="ObjectDisposedException">The queue was disposed of.</exception>
+    /// <exception cref="ObjectDisposedException">The queue or its domain was disposed of. Nothing was
+    /// changed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory for a node. Nothing was changed.</exception>
     public void Enqueue(T value)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfDisposed();
         using HazardPointer hazard = _domain.Acquire();
         nint node = NativeNode<T>.Allocate(value);
         while (true)
@@ -68,11 +69,12 @@ public sealed unsafe class NativeQueue<T> : IDisposable
 
     /// <summary>Takes the oldest value.</summary>
     /// <returns>False if there was none.</returns>
-    /// <exception cref="ObjectDisposedException">The queue was disposed of.</exception>
+    /// <exception cref="ObjectDisposedException">The queue or its domain was disposed of. Nothing was
+    /// changed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was changed.</exception>
     public bool TryDequeue(out T value)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfDisposed();
         using HazardPointerArray hazards = _domain.Acquire(2);
         GarbagePointer? retired = null;
         while (true)
@@ -128,5 +130,11 @@ public sealed unsafe class NativeQueue<T> : IDisposable
         _disposed = true;
         NativeNode<T>.FreeAll(Interlocked.Exchange(ref _head.Value, 0), _free); // alone, says the caller
         _cohort.Dispose();
+    }
+
+    private void ThrowIfDisposed()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _domain.ThrowIfDisposed();
     }
 }

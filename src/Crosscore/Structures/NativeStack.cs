@@ -31,19 +31,28 @@ public sealed unsafe class NativeStack<T> : IDisposable
     internal NativeStack(HazardPointers domain, Action<nint> free)
     {
         _domain = domain;
-        _cohort = domain.CreateCohort();
+        _cohort = domain.CreateCohortOfNodes();
         _free = free;
     }
 
     /// <summary>Whether there was no value at one moment during the call.</summary>
-    public bool IsEmpty => Volatile.Read(ref _top.Value) == 0;
+    /// <exception cref="ObjectDisposedException">The stack or its domain was disposed of.</exception>
+    public bool IsEmpty
+    {
+        get
+        {
+            ThrowIfDisposed();
+            return Volatile.Read(ref _top.Value) == 0;
+        }
+    }
 
     /// <summary>Puts a value on top.</summary>
-    /// <exception cref="ObjectDisposedException">The stack was disposed of.</exception>
+    /// <exception cref="ObjectDisposedException">The stack or its domain was disposed of. Nothing was
+    /// changed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory for a node. Nothing was changed.</exception>
     public void Push(T value)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfDisposed();
         nint node = NativeNode<T>.Allocate(value);
         nint top = Volatile.Read(ref _top.Value);
         while (true)
@@ -62,11 +71,12 @@ public sealed unsafe class NativeStack<T> : IDisposable
 
     /// <summary>Takes the value on top.</summary>
     /// <returns>False if there was none.</returns>
-    /// <exception cref="ObjectDisposedException">The stack was disposed of.</exception>
+    /// <exception cref="ObjectDisposedException">The stack or its domain was disposed of. Nothing was
+    /// changed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was changed.</exception>
     public bool TryPop(out T value)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfDisposed();
         using HazardPointer hazard = _domain.Acquire();
         GarbagePointer? retired = null;
         while (true)
@@ -103,5 +113,11 @@ public sealed unsafe class NativeStack<T> : IDisposable
         _disposed = true;
         NativeNode<T>.FreeAll(Interlocked.Exchange(ref _top.Value, 0), _free); // alone, says the caller
         _cohort.Dispose();
+    }
+
+    private void ThrowIfDisposed()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _domain.ThrowIfDisposed();
     }
 }

@@ -12,7 +12,10 @@ namespace Crosscore.Structures;
 /// <para>A value must not be used after the section in which it was read; nothing can check that. For values that need no disposal use <see cref="System.Collections.Concurrent.ConcurrentDictionary{TKey, TValue}"/>.</para>
 /// <para>Each member but the enumeration is linearizable. Everything that was done before a value was put into the map is visible to who finds it. Writers may be inside of a section. The map takes values over: one object must not be in it twice, nor in another map.</para>
 /// <para>A member that retires a value returns at once, unless a limit of the domain has been reached: then it waits for room, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.</para>
-/// <para>If it grows it allocates new nodes for all entries; it does not shrink, except by <see cref="Clear"/>.</para>
+/// <para>If it grows it allocates new nodes for all entries; it does not shrink, except by <see cref="Clear"/>. From
+/// 2^30 buckets on it does not grow, so its chains do.</para>
+/// <para>No member is broken off by <see cref="Thread.Interrupt"/>. A comparer that changes the map gets an
+/// <see cref="InvalidOperationException"/>, which the member that called it throws: nothing was changed.</para>
 /// </remarks>
 /// <typeparam name="TKey">Its equality and hash code must not change while it is in the map.</typeparam>
 /// <typeparam name="TValue">A class: values are exchanged by reference.</typeparam>
@@ -25,7 +28,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     private const int LoadDenominator = 4;
 
     private readonly Lock _writing = new();
-    private readonly ValueRetirement<TValue> _old;
+    private readonly Action<TValue>? _reclaim;
+    private readonly Func<TValue, long>? _size;
 
     // Null for the default comparer of a value type, which the compiler can then inline.
     private readonly IEqualityComparer<TKey>? _comparer;
@@ -35,14 +39,20 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
 
     /// <summary>Creates an empty map.</summary>
     /// <param name="domain">Whose sections protect readers; null for <see cref="RcuDomain.Default"/>.</param>
-    /// <param name="comparer">How keys are compared; null for the default.</param>
+    /// <param name="comparer">How keys are compared; null for the default. It may read the map, not change it.</param>
     /// <param name="reclaim">What is done with an old value; null to dispose of it, if it is <see cref="IDisposable"/>.</param>
-    /// <param name="size">How many bytes a value keeps occupied, for the limits of the domain; null for none.</param>
+    /// <param name="size">
+    /// How many bytes a value keeps occupied, for the limits of the domain; null for none, and less than none counts as
+    /// none. Asked once for each value that is to be put into the map, before that and outside of every lock, so it may
+    /// use the map;
+    /// if it throws, the member that was called throws that, nothing was changed, and the value is still the caller's.
+    /// </param>
     public ReadMostlyMap(RcuDomain? domain = null, IEqualityComparer<TKey>? comparer = null, Action<TValue>? reclaim = null, Func<TValue, long>? size = null)
     {
         Domain = domain ?? RcuDomain.Default;
         _comparer = comparer ?? (typeof(TKey).IsValueType ? null : EqualityComparer<TKey>.Default);
-        _old = new ValueRetirement<TValue>(Domain, reclaim, size);
+        _reclaim = reclaim;
+        _size = size;
         _table = new MapTable<TKey, TValue>(0);
     }
 
@@ -85,7 +95,10 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     /// Makes the value, outside of any lock, and so perhaps in vain: if another thread was quicker, that one's value is returned and this one is retired, unless they are the same object. It may use the map.
     /// </param>
     /// <exception cref="InvalidOperationException">As for <see cref="TryGetValue(in RcuReadSection, TKey, out TValue)"/>; or a value of null was made.</exception>
-    /// <exception cref="ObjectDisposedException">The map has been disposed of. A value that was made meanwhile is retired.</exception>
+    /// <exception cref="ObjectDisposedException">The map has been disposed of. A value that was made is
+    /// retired.</exception>
+    /// <exception cref="Exception">What the function that makes values or the one that tells their size threw; a value
+    /// that was made is retired.</exception>
     public TValue GetOrAdd(in RcuReadSection section, TKey key, Func<TKey, TValue> make)
     {
         ArgumentNullException.ThrowIfNull(make);
@@ -109,16 +122,15 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     public bool TryAdd(TKey key, TValue value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        lock (_writing)
+        long bytes = SizeOf(value);
+        using var writing = new Writing(_writing);
+        if (Find(Table, key, Hash(key)) is not null)
         {
-            if (Find(Table, key, Hash(key)) is not null)
-            {
-                return false;
-            }
-
-            Add(key, value);
-            return true;
+            return false;
         }
+
+        Add(key, value, bytes);
+        return true;
     }
 
     /// <summary>Adds a key, or puts another value in place of the present one, which is retired.</summary>
@@ -126,21 +138,22 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     public void Set(TKey key, TValue value)
     {
         ArgumentNullException.ThrowIfNull(value);
+        long bytes = SizeOf(value);
         TValue old;
-        lock (_writing)
+        long oldBytes;
+        using (new Writing(_writing))
         {
             MapNode<TKey, TValue>? node = Find(Table, key, Hash(key));
             if (node is null)
             {
-                Add(key, value);
+                Add(key, value, bytes);
                 return;
             }
 
-            old = node.Value;
-            Volatile.Write(ref node.Value, value);
+            (old, oldBytes) = Exchange(node, value, bytes);
         }
 
-        RetireUnlessSame(old, value);
+        RetireUnlessSame(old, oldBytes, value);
     }
 
     /// <summary>
@@ -152,7 +165,9 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     {
         ArgumentNullException.ThrowIfNull(expected);
         ArgumentNullException.ThrowIfNull(value);
-        lock (_writing)
+        long bytes = SizeOf(value);
+        long oldBytes;
+        using (new Writing(_writing))
         {
             MapNode<TKey, TValue>? node = Find(Table, key, Hash(key));
             if (node is null || node.Value != expected)
@@ -160,10 +175,10 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
                 return false;
             }
 
-            Volatile.Write(ref node.Value, value);
+            (_, oldBytes) = Exchange(node, value, bytes);
         }
 
-        RetireUnlessSame(expected, value);
+        RetireUnlessSame(expected, oldBytes, value);
         return true;
     }
 
@@ -173,7 +188,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     public bool TryRemove(TKey key)
     {
         TValue? old = null;
-        lock (_writing)
+        long oldBytes = 0;
+        using (new Writing(_writing))
         {
             int hash = Hash(key);
             ref MapNode<TKey, TValue>? link = ref Table.Bucket(hash);
@@ -182,7 +198,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
                 if (link.Hash == hash && AreEqual(link.Key, key))
                 {
                     // The removed node keeps its link, so a reader that stands on it goes on from there.
-                    old = link.Value;
+                    (old, oldBytes) = (link.Value, link.Bytes);
                     Volatile.Write(ref link, link.Next);
                     Volatile.Write(ref _count, _count - 1);
                 }
@@ -198,7 +214,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
             return false;
         }
 
-        _old.Retire(old);
+        Retire(old, oldBytes);
         return true;
     }
 
@@ -207,10 +223,11 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     public void Clear()
     {
         MapTable<TKey, TValue> old;
-        lock (_writing)
+        var empty = new MapTable<TKey, TValue>(0);
+        using (new Writing(_writing))
         {
             old = Table;
-            Replace(new MapTable<TKey, TValue>(0));
+            Replace(empty);
         }
 
         RetireAll(old);
@@ -237,7 +254,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     public void Dispose()
     {
         MapTable<TKey, TValue>? old;
-        lock (_writing)
+        using (new Writing(_writing))
         {
             old = _table;
             Replace(null);
@@ -260,28 +277,29 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
 
         TValue made = make(key) ?? throw new InvalidOperationException("ReadMostlyMap.GetOrAdd: the function made null, which is no value.");
         TValue? present = null;
+        long bytes = 0;
         try
         {
-            lock (_writing)
+            bytes = SizeOf(made);
+            using var writing = new Writing(_writing);
+            MapNode<TKey, TValue>? node = Find(Table, key, Hash(key));
+            if (node is null)
             {
-                MapNode<TKey, TValue>? node = Find(Table, key, Hash(key));
-                if (node is null)
-                {
-                    Add(key, made);
-                    present = made;
-                }
-                else
-                {
-                    present = node.Value;
-                }
-
-                return present;
+                Add(key, made, bytes);
+                present = made;
             }
+            else
+            {
+                present = node.Value;
+            }
+
+            return present;
         }
         finally
         {
-            // Also when it was the function that put its value into the map, or when it makes the same object for everybody.
-            RetireUnlessSame(made, present);
+            // Also when it was the function that put its value into the map, or when it makes the same object for all
+            // callers.
+            RetireUnlessSame(made, bytes, present);
         }
     }
 
@@ -326,10 +344,16 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         typeof(TKey).IsValueType && _comparer is null ? EqualityComparer<TKey>.Default.Equals(left, right) : _comparer!.Equals(left, right);
 
     // For the holder of _writing, with a key that is not there.
-    private void Add(TKey key, TValue value)
+    private void Add(TKey key, TValue value, long bytes)
     {
         MapTable<TKey, TValue> table = Table;
-        if (_count >= table.BucketCount / LoadDenominator * LoadNumerator)
+        if (_count == int.MaxValue)
+        {
+            throw new InvalidOperationException($"ReadMostlyMap: it holds {int.MaxValue} keys and cannot hold more.");
+        }
+
+        if (_count >= table.BucketCount / LoadDenominator * LoadNumerator
+            && MapTable<TKey, TValue>.Doubled(table.BucketCount) > table.BucketCount)
         {
             table = table.Doubled();
 
@@ -341,7 +365,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         ref MapNode<TKey, TValue>? bucket = ref table.Bucket(hash);
 
         // A release store: whoever finds the node finds its fields, and what was done to the value before.
-        Volatile.Write(ref bucket, new MapNode<TKey, TValue>(key, hash, value) { Next = bucket });
+        Volatile.Write(ref bucket, new MapNode<TKey, TValue>(key, hash, value) { Bytes = bytes, Next = bucket });
         Volatile.Write(ref _count, _count + 1);
     }
 
@@ -351,34 +375,76 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         Volatile.Write(ref _count, 0);
     }
 
-    private void RetireUnlessSame(TValue old, TValue? value)
+    // For the holder of _writing.
+    private static (TValue Old, long OldBytes) Exchange(MapNode<TKey, TValue> node, TValue value, long bytes)
+    {
+        (TValue, long) old = (node.Value, node.Bytes);
+        Volatile.Write(ref node.Value, value);
+        node.Bytes = bytes;
+        return old;
+    }
+
+    // Before the value is put into the map: afterwards the caller could not be told that the function threw without
+    // being told that nothing was done.
+    private long SizeOf(TValue value) => _size is null ? 0 : Math.Max(0, _size(value));
+
+    private void RetireUnlessSame(TValue old, long bytes, TValue? value)
     {
         // The same object put in its own place is not old.
         if (old != value)
         {
-            _old.Retire(old);
+            Retire(old, bytes);
+        }
+    }
+
+    // Calls no code of the user's and never refuses, because no other thread knows the value any more.
+    private void Retire(TValue old, long bytes)
+    {
+        if (_reclaim is not null)
+        {
+            Domain.RetireAlways(new RetiredItem<TValue>(old, _reclaim, bytes));
+        }
+        else if (old is IDisposable disposable)
+        {
+            Domain.RetireAlways(new RetiredDisposable(disposable, bytes));
         }
     }
 
     private void RetireAll(MapTable<TKey, TValue> old)
     {
-        List<Exception>? failures = null;
-        var entries = new EntryEnumerator(old);
-        while (entries.MoveNext())
+        for (int bucket = 0; bucket < old.BucketCount; bucket++)
         {
-            try
+            for (MapNode<TKey, TValue>? node = old.FirstOf(bucket); node is not null; node = node.Next)
             {
-                _old.Retire(entries.Current.Value);
-            }
-            catch (Exception failure)
-            {
-                (failures ??= []).Add(failure); // the caller's function of sizes; the value is retired
+                Retire(node.Value, node.Bytes);
             }
         }
+    }
 
-        if (failures is not null)
+    /// <summary>The turn of one writer.</summary>
+    private ref struct Writing
+    {
+        private readonly Lock _gate;
+        private Uninterrupted _steady;
+
+        /// <exception cref="InvalidOperationException">The thread is writing already: the comparer changes the
+        /// map.</exception>
+        public Writing(Lock gate)
         {
-            throw new AggregateException("ReadMostlyMap: the function that tells the size of values threw. All values are retired.", failures);
+            if (gate.IsHeldByCurrentThread)
+            {
+                throw new InvalidOperationException(
+                    "ReadMostlyMap: the comparer changes the map that is comparing keys; it may only read it.");
+            }
+
+            _gate = gate;
+            _steady.Enter(gate);
+        }
+
+        public void Dispose()
+        {
+            _gate.Exit();
+            _steady.Dispose();
         }
     }
 

@@ -30,6 +30,9 @@ internal static class Child
     public const string NameForPerf = nameof(NameForPerf);
     public const string NameForDebugger = nameof(NameForDebugger);
     public const string ReclaimAtOnce = nameof(ReclaimAtOnce);
+    public const string EndWithHazards = nameof(EndWithHazards);
+    public const string EndWithHazardThatHangs = nameof(EndWithHazardThatHangs);
+    public const string EndByHazard = nameof(EndByHazard);
     public const string CompileLightFences = nameof(CompileLightFences);
     public const string TryFences = nameof(TryFences);
     public const string UsePerCpuData = nameof(UsePerCpuData);
@@ -99,6 +102,15 @@ internal static class Child
                 return ReclaimTorture.Run(CodeReclaimer.AfterReadSections(RcuDomain.Default), ReclaimTorture.CallKind.Ordinary);
             case ReclaimAfterSuspensionOrdinaryCalls:
                 return ReclaimTorture.Run(CodeReclaimer.AfterSuspension, ReclaimTorture.CallKind.Ordinary);
+            case EndWithHazards:
+                HazardDefaultTests.RunEnd();
+                return 0;
+            case EndWithHazardThatHangs:
+                HazardDefaultTests.RunEndThatHangs();
+                return 0;
+            case EndByHazard:
+                HazardDefaultTests.RunEndByCallback();
+                return 0;
             case ReclaimAtOnce:
                 return ReclaimTorture.Run(null, ReclaimTorture.CallKind.WithoutTransition);
             case CompileLightFences:

@@ -1,46 +1,51 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// A sum of sizes that many threads add to and take from, and that cannot wrap around: units of 4 GiB are counted
-/// apart, which only sizes beyond that touch. Read without a lock: what others add or take at that moment may be in it
-/// or not.
+/// A sum of sizes that many threads change and that never wraps: the lower and the upper halves are summed up apart, so
+/// 2^31 sizes of any number of bytes fit. Reading it while it changes may give a sum that it never had.
 /// </summary>
 internal struct ByteSum
 {
-    private const int UnitBits = 32;
+    private long _low;
+    private long _high;
 
-    private long _units;
-    private long _rest;
-
-    /// <summary>At most <see cref="long.MaxValue"/>, where the sum is more.</summary>
+    /// <summary>The sum; the largest number where it is larger.</summary>
     public readonly long Value
     {
         get
         {
-            long units = Volatile.Read(in _units);
+            long high = Volatile.Read(in _high);
             Volatile.ReadBarrier(); // no order is needed, only that the JIT has none to choose (dotnet/runtime#133524)
-            Int128 sum = ((Int128)units << UnitBits) + Volatile.Read(in _rest);
-            return sum > long.MaxValue ? long.MaxValue : (long)sum;
+            long low = Volatile.Read(in _low);
+            return high == 0 ? low : (long)Int128.Clamp(((Int128)high << 32) + low, 0, long.MaxValue);
         }
     }
 
-    public void Add(long bytes)
-    {
-        if (bytes > uint.MaxValue)
-        {
-            _ = Interlocked.Add(ref _units, bytes >> UnitBits);
-        }
+    /// <summary>What stands here now, to be taken off again by <see cref="Subtract"/>.</summary>
+    public readonly ByteSum Read() => new() { _low = Volatile.Read(in _low), _high = Volatile.Read(in _high) };
 
-        _ = Interlocked.Add(ref _rest, bytes & uint.MaxValue);
+    /// <summary>Adds <paramref name="count"/> sizes of so many bytes.</summary>
+    public void Add(long bytes, int count = 1)
+    {
+        Change((bytes & uint.MaxValue) * count, (bytes >> 32) * count);
     }
 
-    public void Subtract(long bytes)
+    /// <summary>Takes one size off.</summary>
+    public void Subtract(long bytes) => Add(bytes, -1);
+
+    /// <summary>Takes off what <see cref="Read"/> returned.</summary>
+    public void Subtract(ByteSum other) => Change(-other._low, -other._high);
+
+    private void Change(long low, long high)
     {
-        if (bytes > uint.MaxValue)
+        if (low != 0)
         {
-            _ = Interlocked.Add(ref _units, -(bytes >> UnitBits));
+            _ = Interlocked.Add(ref _low, low);
         }
 
-        _ = Interlocked.Add(ref _rest, -(bytes & uint.MaxValue));
+        if (high != 0)
+        {
+            _ = Interlocked.Add(ref _high, high);
+        }
     }
 }

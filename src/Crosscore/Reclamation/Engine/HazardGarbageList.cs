@@ -5,99 +5,263 @@ namespace Crosscore.Reclamation;
 /// lock, so they may retire, scan and wait for other threads that do.
 /// Nothing is taken out of the list before the fence and the look at the slots have succeeded: a scan that fails leaves everything where it was.
 /// </summary>
-internal sealed class HazardGarbageList(HazardPointers domain)
+/// <param name="domain">Whose pointers protect what stands here.</param>
+/// <param name="reclaimer">Makes the scans; null if the thread that retires does.</param>
+/// <param name="keepsFailures">Whether what callbacks throw is thrown by calls of this list; not where its callbacks
+/// belong to many who do not know each other.</param>
+internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? reclaimer, bool keepsFailures = true)
 {
+    // So many times the thresholds may wait for the reclaimer or for callbacks; then those who retire wait too.
+    private const int LimitFactor = 64;
+
     private readonly Lock _scan = new();
+    private readonly object _room = new(); // pulsed when the reclaimer has run callbacks
     private readonly HazardSnapshot _protected = new();
     private HazardGarbage? _pending;
     private long _pendingCount;
-    private long _bytesSinceScan;
-    private long _countOfFailedScan; // what was pending when the last scan failed; 0 when it succeeded
+    private long _keptCount;   // what the last scan that succeeded found protected
+    private long _keptBytes;
+    private long _failedCount; // what was pending when the last scan failed; 0 when it succeeded
+    private long _nextLook;    // how many are pending when dead threads are looked for again
     private long _count;
-    private long _bytes;
+    private ByteSum _bytes;
+    private ByteSum _bytesSinceScan;
+    private HazardFailures _unheard; // guarded by _scan; what callbacks threw on the reclaimer's thread
+    private volatile bool _anyUnheard;
+    private int _noticed;
+    private int _waitingForRoom;
 
     /// <summary>How many are not reclaimed: those waiting, and those whose callback has not returned.</summary>
     public long Count => Volatile.Read(ref _count);
 
-    /// <summary>The sum of the bytes they were given with.</summary>
-    public long Bytes => Volatile.Read(ref _bytes);
+    /// <summary>The sum of the bytes they were given with, or the largest number.</summary>
+    public long Bytes => _bytes.Value;
 
-    // A slot protects at most one object of each kind, so a scan of that many reclaims at least the threshold: that bounds both the garbage and the cost of scanning. After a scan that failed the next one is due when as
-    // much again has come.
-    private bool IsScanDue =>
-        Volatile.Read(ref _pendingCount) - Volatile.Read(ref _countOfFailedScan) >= domain.ScanThreshold + domain.SlotCount || Volatile.Read(ref _bytesSinceScan) >= domain.ScanBytes;
+    /// <summary>Whether anything is here that the last scan did not find protected.</summary>
+    public bool HasMoreThanProtected => Count > Volatile.Read(ref _keptCount);
 
-    /// <summary>Adds a chain of retired objects, which cannot fail, and scans if enough have gathered. Returns what went wrong in scans and callbacks, or null.</summary>
-    public List<Exception>? Add(HazardGarbage first, HazardGarbage last, int count, long bytes)
+    // After a scan at least the threshold must come anew, whatever it kept: so no thread scans again and again what
+    // stays protected, and a scan that failed is tried again when that much has come. The slots only spread the cost of
+    // looking at them. A slot protects an object and a pointer, so a scan keeps twice the slots at most, which bounds
+    // the garbage.
+    private bool IsScanDue
+    {
+        get
+        {
+            if (_bytesSinceScan.Value >= domain.ScanBytes)
+            {
+                return true;
+            }
+
+            long pending = Volatile.Read(ref _pendingCount);
+            long beyond = pending - domain.ScanThreshold;
+            if (beyond < Math.Max(Volatile.Read(ref _keptCount), Volatile.Read(ref _failedCount)))
+            {
+                return false;
+            }
+
+            if (beyond < domain.SlotCount && pending >= Volatile.Read(ref _nextLook))
+            {
+                // It waits because of slots that may be dead threads'. A look costs as much as there are threads, so
+                // the next one is made when that much has come again.
+                int threads = domain.SlotCount / HazardThread.FirstSlots;
+                Volatile.Write(ref _nextLook, pending + Math.Max(domain.ScanThreshold, threads));
+                domain.Registry.RemoveDead();
+            }
+
+            return beyond >= domain.SlotCount;
+        }
+    }
+
+    private bool IsFull =>
+        Count - Volatile.Read(ref _keptCount) >= (long)LimitFactor * ((long)domain.ScanThreshold + domain.SlotCount)
+        || (Int128)Bytes - Volatile.Read(ref _keptBytes) >= (Int128)LimitFactor * domain.ScanBytes;
+
+    /// <summary>Adds a chain of retired objects, which cannot fail, and sees to it that they are scanned if enough have
+    /// gathered. Returns what went wrong in scans and callbacks.</summary>
+    /// <param name="first">The first one.</param>
+    /// <param name="last">The last one.</param>
+    /// <param name="count">How many there are.</param>
+    /// <param name="bytesEach">The size of each.</param>
+    /// <param name="mayScan">Whether the calling thread may run callbacks and wait.</param>
+    public HazardFailures Add(HazardGarbage first, HazardGarbage last, int count, long bytesEach, bool mayScan = true)
     {
         // Counted before they can be taken out, so no counter goes below zero.
         Interlocked.Add(ref _count, count);
-        if (bytes > 0)
+        if (bytesEach > 0)
         {
-            Interlocked.Add(ref _bytes, bytes);
-            Interlocked.Add(ref _bytesSinceScan, bytes);
+            _bytes.Add(bytesEach, count);
+            _bytesSinceScan.Add(bytesEach, count);
         }
 
         Push(first, last, count);
-
-        // A callback that retires does not scan: the one that runs it looks again afterwards. Otherwise a long chain whose nodes retire each other would be a deep recursion.
-        List<Exception>? failures = null;
-        if (IsScanDue && !HazardReclaiming.ByThisThread)
+        HazardFailures failures = default;
+        if (reclaimer is not null)
         {
-            _ = TryScan(onlyIfDue: true, ref failures);
+            Notify(ref failures);
+            if (mayScan && IsFull)
+            {
+                WaitForRoom();
+            }
+        }
+        else if (mayScan && IsScanDue)
+        {
+            if (HazardReclaiming.ByThisThread)
+            {
+                HazardReclaiming.ScanLater(this);
+            }
+            else
+            {
+                _ = TryScan(onlyIfDue: true, ref failures);
+            }
         }
 
         return failures;
     }
 
-    /// <summary>Reclaims what no slot announces.</summary>
+    /// <summary>Reclaims what no slot announces, and what became due in other lists by that.</summary>
     /// <param name="onlyIfDue">Give up if another thread has done it in the meantime.</param>
     /// <param name="failures">What callbacks threw, and why a scan failed.</param>
     /// <returns>False if a scan failed: the kernel refused the barrier, or there was no memory. Everything that it would have reclaimed is still pending.</returns>
-    public bool TryScan(bool onlyIfDue, ref List<Exception>? failures)
+    public bool TryScan(bool onlyIfDue, ref HazardFailures failures)
     {
-        do
+        // Made before anything is taken out, for lack of memory must not come in between.
+        var running = new HazardReclaiming(this);
+        HazardGarbage? reclaimable = null;
+        using (var steady = new Uninterrupted())
         {
-            // Made before anything is taken out, for lack of memory must not come in between.
-            var running = new HazardReclaiming(this);
-            HazardGarbage? reclaimable;
-            using (var steady = new Uninterrupted())
+            steady.Enter(_scan);
+            try
             {
-                steady.Enter(_scan);
-                try
+                if (!onlyIfDue || IsScanDue)
                 {
-                    if (onlyIfDue && !IsScanDue)
-                    {
-                        break;
-                    }
-
                     reclaimable = TakeReclaimable();
                 }
-                catch (Exception refusal)
-                {
-                    (failures ??= []).Add(refusal);
-                    return false;
-                }
-                finally
-                {
-                    _scan.Exit();
-                }
             }
-
-            Reclaim(reclaimable, running, ref failures);
+            catch (Exception refusal)
+            {
+                failures.Refuse(refusal);
+                return false;
+            }
+            finally
+            {
+                _scan.Exit();
+            }
         }
-        while (IsScanDue && !HazardReclaiming.ByThisThread);
+
+        Reclaim(reclaimable, running, ref failures);
+        HazardReclaiming.ScanDue(ref failures);
         return true;
     }
 
-    /// <summary>Scans, and returns how many are left.</summary>
+    /// <summary>Scans, and returns how many are left. In a callback of this list it asks for the scan, which comes when
+    /// the callback has returned.</summary>
     /// <exception cref="AggregateException">Callbacks threw, or the scan failed.</exception>
     public long ReclaimNow()
     {
-        List<Exception>? failures = null;
+        if (HazardReclaiming.IsRunning(this))
+        {
+            HazardReclaiming.ScanLater(this, asked: true);
+            return Count;
+        }
+
+        HazardFailures failures = default;
         _ = TryScan(onlyIfDue: false, ref failures);
-        HazardFailures.Throw(failures);
+        Hear(ref failures);
+        failures.Throw();
         return Count;
+    }
+
+    /// <summary>The reclaimer's scan: what callbacks throw is kept for those who reclaim or close.</summary>
+    /// <returns>Whether anything was reclaimed.</returns>
+    public bool ScanForReclaimer(bool onlyIfDue)
+    {
+        TakeNotice();
+        long before = Count;
+        HazardFailures failures = default;
+        // A barrier that was refused is asked for again: the list stays with the reclaimer.
+        _ = TryScan(onlyIfDue, ref failures);
+        Keep(failures);
+        return Count < before;
+    }
+
+    /// <summary>From here on the reclaimer is told again of what comes. Before the list is read; pairs with
+    /// Notify.</summary>
+    public void TakeNotice() => _ = Interlocked.Exchange(ref _noticed, 0);
+
+    /// <summary>Keeps what callbacks threw for the next call that reclaims or closes.</summary>
+    public void Keep(HazardFailures failures)
+    {
+        if (failures.Callbacks.Count == 0)
+        {
+            return;
+        }
+
+        using var steady = new Uninterrupted();
+        steady.Enter(_scan);
+        try
+        {
+            foreach (Exception failure in failures.Callbacks.Take(HazardFailures.MostKept - _unheard.Callbacks.Count))
+            {
+                _unheard.Add(failure);
+            }
+
+            _anyUnheard = true;
+        }
+        finally
+        {
+            _scan.Exit();
+        }
+    }
+
+    /// <summary>Adds what was kept.</summary>
+    public void Hear(ref HazardFailures failures)
+    {
+        if (!_anyUnheard)
+        {
+            return;
+        }
+
+        using var steady = new Uninterrupted();
+        steady.Enter(_scan);
+        try
+        {
+            foreach (Exception failure in _unheard.Callbacks)
+            {
+                failures.Add(failure);
+            }
+
+            _unheard = default;
+            _anyUnheard = false;
+        }
+        finally
+        {
+            _scan.Exit();
+        }
+    }
+
+    /// <summary>The threads whose pointers protect something that waits here.</summary>
+    public IReadOnlyList<HazardHolder> GetHolders()
+    {
+        List<HazardHolder> holders = [];
+        using var steady = new Uninterrupted();
+        steady.Enter(_scan);
+        try
+        {
+            for (HazardThread? thread = domain.Registry.Newest; thread is not null; thread = (HazardThread?)thread.Next)
+            {
+                if (thread.IsOwnerAlive && HeldBy(thread) is > 0 and int held)
+                {
+                    holders.Add(new HazardHolder(thread.Owner, held));
+                }
+            }
+        }
+        finally
+        {
+            _scan.Exit();
+        }
+
+        return holders;
     }
 
     /// <summary>Whether a slot of the calling thread announces something that waits here.</summary>
@@ -113,33 +277,47 @@ internal sealed class HazardGarbageList(HazardPointers domain)
         steady.Enter(_scan);
         try
         {
-            _protected.Add(own);
-            for (HazardGarbage? retired = Volatile.Read(ref _pending); retired is not null; retired = retired.Next)
-            {
-                if (retired.IsIn(_protected))
-                {
-                    return true;
-                }
-            }
+            return HeldBy(own) > 0;
+        }
+        finally
+        {
+            _scan.Exit();
+        }
+    }
 
-            return false;
+    // Holding _scan.
+    private int HeldBy(HazardThread thread)
+    {
+        int held = 0;
+        try
+        {
+            _protected.Add(thread);
+            HazardGarbage? retired = _protected.IsEmpty ? null : Volatile.Read(ref _pending);
+            while (retired is not null)
+            {
+                held += retired.IsIn(_protected) ? 1 : 0;
+                retired = retired.Next;
+            }
         }
         finally
         {
             _protected.Clear();
-            _scan.Exit();
         }
+
+        return held;
     }
 
     private HazardGarbage? TakeReclaimable()
     {
         // What stands here now and below it is looked at. It stays in the list, because only the holder of the turn takes anything out; what comes on top of it meanwhile may have been unlinked after the fence.
         HazardGarbage? newest = Volatile.Read(ref _pending);
-        long bytes = Volatile.Read(ref _bytesSinceScan);
+        ByteSum bytes = _bytesSinceScan.Read();
         HazardGarbage? reclaimable = null;
         HazardGarbage? kept = null;
         HazardGarbage? keptLast = null;
         int reclaimableCount = 0;
+        long protectedCount = 0;
+        ByteSum protectedBytes = default;
         bool done = false;
         try
         {
@@ -155,7 +333,14 @@ internal sealed class HazardGarbageList(HazardPointers domain)
                 HazardGarbage retired = taken;
                 taken = retired.Next;
                 lookedAt |= retired == newest;
-                if (lookedAt && !retired.IsIn(_protected))
+                bool isProtected = lookedAt && retired.IsIn(_protected);
+                if (isProtected)
+                {
+                    protectedCount++;
+                    protectedBytes.Add(retired.Bytes, 1);
+                }
+
+                if (lookedAt && !isProtected)
                 {
                     retired.Next = reclaimable;
                     reclaimable = retired;
@@ -174,11 +359,14 @@ internal sealed class HazardGarbageList(HazardPointers domain)
         finally
         {
             _protected.Clear();
-            Volatile.Write(ref _countOfFailedScan, done ? 0 : Volatile.Read(ref _pendingCount));
-            Interlocked.Add(ref _bytesSinceScan, -bytes);
+            _bytesSinceScan.Subtract(bytes);
+            Volatile.Write(ref _failedCount, done ? 0 : Volatile.Read(ref _pendingCount));
         }
 
         Interlocked.Add(ref _pendingCount, -reclaimableCount);
+        Volatile.Write(ref _keptCount, protectedCount);
+        Volatile.Write(ref _keptBytes, protectedBytes.Value);
+        Volatile.Write(ref _nextLook, 0);
         if (kept is not null)
         {
             Push(kept, keptLast!, 0);
@@ -187,7 +375,7 @@ internal sealed class HazardGarbageList(HazardPointers domain)
         return reclaimable;
     }
 
-    private void Reclaim(HazardGarbage? reclaimable, HazardReclaiming running, ref List<Exception>? failures)
+    private void Reclaim(HazardGarbage? reclaimable, HazardReclaiming running, ref HazardFailures failures)
     {
         if (reclaimable is null)
         {
@@ -195,7 +383,7 @@ internal sealed class HazardGarbageList(HazardPointers domain)
         }
 
         int count = 0;
-        long bytes = 0;
+        ByteSum bytes = default;
         running.Begin();
         try
         {
@@ -204,14 +392,15 @@ internal sealed class HazardGarbageList(HazardPointers domain)
                 HazardGarbage retired = reclaimable;
                 reclaimable = retired.Next;
                 count++;
-                bytes += retired.Bytes;
+                bytes.Add(retired.Bytes, 1);
                 try
                 {
                     retired.Reclaim();
                 }
                 catch (Exception failure)
                 {
-                    (failures ??= []).Add(failure);
+                    HazardFailures unwanted = default;
+                    domain.Report(failure, ref (keepsFailures ? ref failures : ref unwanted));
                 }
             }
         }
@@ -226,8 +415,59 @@ internal sealed class HazardGarbageList(HazardPointers domain)
             }
 
             // All at once, and not before the last callback has returned: who waits for none to be left waits a little longer.
-            Interlocked.Add(ref _bytes, -bytes);
+            _bytes.Subtract(bytes);
             Interlocked.Add(ref _count, -count);
+            if (Volatile.Read(ref _waitingForRoom) != 0)
+            {
+                // After the count has fallen; pairs with WaitForRoom, which counts itself and then looks at it. Both by
+                // interlocked operations, so one of the two sees the other.
+                using var steady = new Uninterrupted();
+                steady.Enter(_room);
+                Monitor.PulseAll(_room);
+                Monitor.Exit(_room);
+            }
+        }
+    }
+
+    /// <summary>Tells the reclaimer that something is here, unless it has been told and has not looked yet.</summary>
+    private void Notify(ref HazardFailures failures)
+    {
+        // The list was written before, by an interlocked operation. Pairs with ScanForReclaimer, which takes the notice
+        // back, also by one, and then reads the list: either it sees what was added, or its store is seen here.
+        // litmus/reclamation/HazardPointer.Notice.litmus; fails without: HazardPointer.Notice.NoFence.litmus.
+        int wanted = IsScanDue ? HazardReclaimer.Due : HazardReclaimer.Later;
+        if (Volatile.Read(ref _noticed) < wanted
+            && Interlocked.Exchange(ref _noticed, wanted) < wanted
+            && reclaimer!.Notice(this, wanted) is { } obstacle)
+        {
+            Volatile.Write(ref _noticed, 0); // the next retirement tries again
+            failures.Refuse(obstacle);
+        }
+    }
+
+    private void WaitForRoom()
+    {
+        // A callback may be what the others wait for.
+        if (HazardReclaiming.ByThisThread)
+        {
+            return;
+        }
+
+        var deadline = new Deadline(domain.WaitForRoom);
+        using var steady = new Uninterrupted();
+        _ = Interlocked.Increment(ref _waitingForRoom);
+        steady.Enter(_room);
+        try
+        {
+            while (IsFull && !deadline.IsOver)
+            {
+                steady.Wait(_room, (int)Math.Ceiling(deadline.Left.TotalMilliseconds));
+            }
+        }
+        finally
+        {
+            Monitor.Exit(_room);
+            _ = Interlocked.Decrement(ref _waitingForRoom);
         }
     }
 

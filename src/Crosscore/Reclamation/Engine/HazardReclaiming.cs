@@ -1,10 +1,24 @@
 namespace Crosscore.Reclamation;
 
-/// <summary>That the calling thread is running callbacks of a list, perhaps from inside of a callback of another one.</summary>
+/// <summary>
+/// That the calling thread is running callbacks of a list, perhaps from inside of a callback of another one; and which
+/// lists became due inside of them. Those are scanned when the outermost callbacks have returned: a scan
+/// inside of a callback would make a long chain of objects that retire each other a deep recursion.
+/// </summary>
 internal sealed class HazardReclaiming(HazardGarbageList list)
 {
+    // Callbacks that retire without end must not keep their thread for ever. What is due then is scanned by the next
+    // call that retires or reclaims.
+    private const int MostScans = 1000;
+
     [ThreadStatic]
     private static HazardReclaiming? t_innermost;
+
+    [ThreadStatic]
+    private static Dictionary<HazardGarbageList, bool>? t_due; // with whether a scan was asked for, due or not
+
+    [ThreadStatic]
+    private static bool t_scanning;
 
     private HazardReclaiming? _outer;
 
@@ -21,6 +35,47 @@ internal sealed class HazardReclaiming(HazardGarbageList list)
         }
 
         return false;
+    }
+
+    /// <summary>For a list that became due inside of a callback of this thread.</summary>
+    /// <param name="list">The list.</param>
+    /// <param name="asked">Scan it also if it is not due any more by then.</param>
+    public static void ScanLater(HazardGarbageList list, bool asked = false)
+    {
+        try
+        {
+            Dictionary<HazardGarbageList, bool> due = t_due ??= [];
+            due[list] = asked || due.GetValueOrDefault(list);
+        }
+        catch (OutOfMemoryException)
+        {
+            // The list stays due, and the next retirement into it finds that.
+        }
+    }
+
+    /// <summary>Scans what became due inside of callbacks, unless the thread is still inside of one.</summary>
+    public static void ScanDue(ref HazardFailures failures)
+    {
+        if (t_innermost is not null || t_scanning || t_due is not { Count: > 0 } due)
+        {
+            return;
+        }
+
+        t_scanning = true;
+        try
+        {
+            for (int scans = 0; scans < MostScans && due.Count > 0; scans++)
+            {
+                (HazardGarbageList next, bool asked) = due.First();
+                _ = due.Remove(next);
+                _ = next.TryScan(onlyIfDue: !asked, ref failures);
+            }
+        }
+        finally
+        {
+            due.Clear();
+            t_scanning = false;
+        }
     }
 
     public void Begin()

@@ -6,6 +6,8 @@ internal sealed class HazardSnapshot
     private readonly HashSet<object> _objects = new(ReferenceEqualityComparer.Instance);
     private readonly HashSet<nint> _pointers = [];
 
+    public bool IsEmpty => _objects.Count == 0 && _pointers.Count == 0;
+
     public bool Contains(object value) => _objects.Contains(value);
 
     public bool Contains(nint pointer) => _pointers.Contains(pointer);
@@ -18,13 +20,23 @@ internal sealed class HazardSnapshot
     /// </remarks>
     public void Take(ThreadRegistry<HazardThread> registry)
     {
+        bool anyDead = false;
         for (HazardThread? thread = registry.Newest; thread is not null; thread = (HazardThread?)thread.Next)
         {
-            // A dead thread's slots protect nothing. If a new thread takes the record over after this look, it announced nothing before the fence.
+            // A dead thread's slots protect nothing.
             if (thread.IsOwnerAlive)
             {
                 Add(thread);
             }
+            else
+            {
+                anyDead = true;
+            }
+        }
+
+        if (anyDead)
+        {
+            registry.RemoveDead();
         }
     }
 

@@ -3,7 +3,8 @@ namespace Crosscore.Reclamation;
 /// <summary>The slots of one thread in one domain. Only that thread takes and returns them, so neither costs an interlocked operation.</summary>
 internal sealed class HazardThread : ThreadRecord
 {
-    private const int FirstSlots = 4;
+    /// <summary>How many slots a thread has at least.</summary>
+    public const int FirstSlots = 4;
 
     // Thread statics live in a class without a static constructor: with one, every access would first ask whether it has run.
     [ThreadStatic]
@@ -16,11 +17,15 @@ internal sealed class HazardThread : ThreadRecord
     private HazardSlot[] _slots = [];
     private HazardSlot[] _free = [];
     private int _freeCount;
+    private int _counted; // how many of the slots the domain has counted
 
-    public HazardThread() => Grow(FirstSlots);
+    private HazardThread(HazardPointers domain)
+    {
+        Domain = domain;
+        Grow(FirstSlots);
+    }
 
-    /// <summary>The domain, set once by the thread that created the record, before any slot is taken.</summary>
-    public HazardPointers Domain { get; private set; } = null!;
+    public HazardPointers Domain { get; }
 
     /// <summary>All slots, free ones included. The array is replaced when it grows; a scan reads it after its fence, as it reads the registry, and for the same reason.</summary>
     public ReadOnlySpan<HazardSlot> Slots => Volatile.Read(ref _slots);
@@ -46,12 +51,21 @@ internal sealed class HazardThread : ThreadRecord
         return null;
     }
 
+    /// <summary>Sees to it that so many slots can be taken.</summary>
+    public void Reserve(int count)
+    {
+        while (_freeCount < count)
+        {
+            Grow(_slots.Length);
+            Count();
+        }
+    }
+
     public HazardSlot Take()
     {
         if (_freeCount == 0)
         {
-            Grow(_slots.Length);
-            Domain.CountSlots(_slots.Length / 2);
+            Reserve(1);
         }
 
         HazardSlot slot = _free[--_freeCount];
@@ -66,32 +80,27 @@ internal sealed class HazardThread : ThreadRecord
         _free[_freeCount++] = slot;
     }
 
-    protected override void Reset()
-    {
-        // Handles that the dead thread never disposed of: nobody can use them any more.
-        foreach (HazardSlot slot in _slots)
-        {
-            slot.Clear();
-            slot.Ticket++;
-        }
-
-        _slots.CopyTo(_free, 0);
-        _freeCount = _slots.Length;
-    }
+    public override void Removed() => Domain.CountSlots(-Volatile.Read(ref _counted));
 
     private static HazardThread Join(HazardPointers domain)
     {
-        HazardThread record = domain.Registry.Join();
-        if (record.Domain is null)
-        {
-            record.Domain = domain;
-            domain.CountSlots(record._slots.Length);
-        }
-
         List<WeakReference<HazardThread>> all = t_all ??= [];
-        all.RemoveAll(known => !known.TryGetTarget(out _));
-        all.Add(new WeakReference<HazardThread>(record));
+        _ = all.RemoveAll(known => !known.TryGetTarget(out _));
+        _ = all.EnsureCapacity(all.Count + 1);
+        var record = new HazardThread(domain);
+        var known = new WeakReference<HazardThread>(record);
+
+        // From here on nothing throws: a record that the thread knows and the domain does not would protect nothing.
+        domain.Registry.Join(record);
+        record.Count();
+        all.Add(known);
         return t_last = record;
+    }
+
+    private void Count()
+    {
+        Domain.CountSlots(_slots.Length - _counted);
+        Volatile.Write(ref _counted, _slots.Length);
     }
 
     private void Grow(int more)

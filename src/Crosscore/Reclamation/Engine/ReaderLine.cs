@@ -89,19 +89,13 @@ internal sealed class ReaderLine : ThreadRecord
         return false;
     }
 
-    protected override void Reset()
-    {
-        // The dead thread reads no more.
-        for (int index = Padding; index < _top; index++)
-        {
-            Volatile.Write(ref _entries[index], 0);
-        }
-
-        _top = Padding;
-    }
-
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static ReaderLine Join() => t_line = ReaderLines.All.Join();
+    private static ReaderLine Join()
+    {
+        var line = new ReaderLine();
+        ReaderLines.All.Join(line);
+        return t_line = line;
+    }
 
     private bool TryWithdrawOlder(int newest, long id)
     {

@@ -9,6 +9,7 @@ internal sealed class MapTable<TKey, TValue>
     where TValue : class
 {
     private const int FewestBuckets = 8;
+    private const int MostBuckets = 1 << 30; // the largest power of two that an array may have elements
 
     // Structs, because a reference to an element of an array of references costs a check of the array's type each time.
     private readonly Head[] _buckets;
@@ -16,12 +17,19 @@ internal sealed class MapTable<TKey, TValue>
 
     public MapTable(int capacity)
     {
-        int buckets = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(FewestBuckets, capacity));
+        int buckets = BucketsFor(capacity);
         _buckets = new Head[buckets];
         _shift = 32 - BitOperations.Log2((uint)buckets);
     }
 
     public int BucketCount => _buckets.Length;
+
+    /// <summary>How many buckets a table for so many has: a power of two.</summary>
+    public static int BucketsFor(int capacity) =>
+        (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(capacity, FewestBuckets, MostBuckets));
+
+    /// <summary>How many buckets come after so many: as many where there cannot be more.</summary>
+    public static int Doubled(int buckets) => (int)Math.Min(2L * buckets, MostBuckets);
 
     /// <summary>The head of a bucket. The multiplication (Knuth, TAOCP 3, 6.4) spreads keys that differ in their upper bits or by a constant.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -32,13 +40,17 @@ internal sealed class MapTable<TKey, TValue>
     /// <summary>The same entries in nodes of their own, for twice the buckets: a reader may still be following the links of these.</summary>
     public MapTable<TKey, TValue> Doubled()
     {
-        var doubled = new MapTable<TKey, TValue>(2 * _buckets.Length);
+        var doubled = new MapTable<TKey, TValue>(Doubled(_buckets.Length));
         foreach (Head head in _buckets)
         {
             for (MapNode<TKey, TValue>? node = head.First; node is not null; node = node.Next)
             {
                 ref MapNode<TKey, TValue>? bucket = ref doubled.Bucket(node.Hash);
-                bucket = new MapNode<TKey, TValue>(node.Key, node.Hash, node.Value) { Next = bucket };
+                bucket = new MapNode<TKey, TValue>(node.Key, node.Hash, node.Value)
+                {
+                    Bytes = node.Bytes,
+                    Next = bucket,
+                };
             }
         }
 
@@ -57,6 +69,9 @@ internal sealed class MapNode<TKey, TValue>(TKey key, int hash, TValue value)
 {
     /// <summary>Replaced in place.</summary>
     public TValue Value = value;
+
+    /// <summary>The size of the value. For the writer alone.</summary>
+    public long Bytes;
 
     public MapNode<TKey, TValue>? Next;
 
