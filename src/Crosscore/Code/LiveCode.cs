@@ -96,6 +96,7 @@ public sealed class LiveCode : IDisposable
         byte[] all = new byte[end];
         writer.Bytes.CopyTo(all);
         all.AsSpan(writer.Length).Fill(CodeFile.Trap);
+        CodeEvents.Publish(); // not under the lock: it calls listeners
         lock (Patching)
         {
             try

@@ -36,5 +36,10 @@ internal static class Mapping
     /// <summary>madvise(2): a child made by fork does not get the mapping.</summary>
     public const int MADV_DONTFORK = 10;
 
+    /// <summary>
+    /// The mapping gets no huge pages, which would make two megabytes resident where one byte was touched.
+    /// </summary>
+    public const int MADV_NOHUGEPAGE = 15;
+
     public static int Advise(nint address, nuint length, int advice) => (int)Libc.OrNegativeErrno(Libc.Madvise(address, length, advice));
 }

@@ -8,7 +8,8 @@ namespace Crosscore.Linux;
 /// </summary>
 internal static class RseqCall
 {
-    // struct rseq, one for each thread. Every field but rseq_cs belongs to the kernel: nobody else may store to it. A kernel since 6.19 relies on that, and a
+    // struct rseq, one for each thread. Every field but rseq_cs belongs to the kernel: no other code may store to it. A
+    // kernel since 6.19 relies on that, and a
     // well-known allocator that stored to cpu_id_start crashes there (google/tcmalloc#292).
     public const int CpuIdOffset = 4;
     public const int RseqCsOffset = 8;

@@ -6,9 +6,10 @@ namespace Crosscore.PerCpu;
 /// stopped, worked on and let go: <see cref="Stop"/>.
 /// </summary>
 /// <remarks>
-/// The memory belongs to the garbage collector and is freed when nobody holds the area; there is nothing to dispose of. Where sections are not available, or the barrier
-/// that stops them is
-/// not, everything works on slots chosen by processor number, each under a lock (<see cref="UsesSections"/>).
+/// The memory is freed when no object holds the area any more; there is nothing to dispose of. Where all slots together
+/// are more than 64 KiB, only the pages of slots that are used take memory (on Linux). Where sections are not
+/// available, or the barrier that stops them is not, everything works on slots chosen by processor number, each under a
+/// lock (<see cref="UsesSections"/>).
 /// </remarks>
 public sealed class PerCpuArea
 {
@@ -19,7 +20,9 @@ public sealed class PerCpuArea
     /// <summary>Makes an area whose slots are all zero. The first in a process registers for the restarting barrier, which takes 10 to 25 milliseconds.</summary>
     /// <param name="bytesPerCpu">The size of a slot in bytes; a multiple of 8. Memory is used in steps of 128 bytes, 8 of which are taken.</param>
     /// <param name="index">What selects the slot of a thread.</param>
-    /// <exception cref="ArgumentOutOfRangeException">No multiple of 8, or more than an array can hold.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">No multiple of 8, or more than 2 GiB or 1 TiB for all slots
+    /// together; or there is no such index.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory, or there are no addresses for the slots.</exception>
     /// <exception cref="NotSupportedException">The concurrency id is asked for and cannot be trusted here; see
     /// <see cref="RestartableSequences.ConcurrencyIdTrusted"/>.</exception>
     public PerCpuArea(int bytesPerCpu, PerCpuIndex index = PerCpuIndex.Cpu)
@@ -33,6 +36,11 @@ public sealed class PerCpuArea
         if (bytesPerCpu % sizeof(long) != 0)
         {
             throw new ArgumentOutOfRangeException(nameof(bytesPerCpu), bytesPerCpu, "A slot consists of words of 8 bytes.");
+        }
+
+        if (index is not (PerCpuIndex.Cpu or PerCpuIndex.ConcurrencyId))
+        {
+            throw new ArgumentOutOfRangeException(nameof(index), index, "There is no such index.");
         }
 
         if (useSections && index == PerCpuIndex.ConcurrencyId && !RestartableSequences.ConcurrencyIdTrusted)
@@ -105,7 +113,11 @@ public sealed class PerCpuArea
             throw new LockRecursionException("This thread has stopped a slot of this area already. Dispose of that one first.");
         }
 
-        _stopping.Enter();
+        using (var waiting = new Uninterrupted())
+        {
+            waiting.Enter(_stopping);
+        }
+
         try
         {
             StopSections(slot);
@@ -124,7 +136,7 @@ public sealed class PerCpuArea
     /// </summary>
     internal void StopForGood()
     {
-        lock (_stopping)
+        using (new HeldLock(_stopping))
         {
             _stoppedForGood = true;
             for (int slot = 0; slot < SlotCount; slot++)
@@ -144,6 +156,10 @@ public sealed class PerCpuArea
         GC.KeepAlive(this);
     }
 
+    /// <summary>Another area of this size, whose threads use no sections.</summary>
+    internal PerCpuArea Striped() =>
+        new(BytesPerCpu, Slots.Shape.Index, useSections: false, _membarrier, Slots.Shape.CpuSlots);
+
     internal void Resume(int slot)
     {
         Release(slot);
@@ -158,9 +174,7 @@ public sealed class PerCpuArea
         }
 
         // Whoever has stopped the slot holds the lock until it goes on.
-        lock (_stopping)
-        {
-        }
+        new HeldLock(_stopping).Dispose();
     }
 
     /// <summary>

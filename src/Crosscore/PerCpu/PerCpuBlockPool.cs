@@ -26,6 +26,9 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
 
     private const int SmallestSlab = 1 << 16;
 
+    /// <summary>More is never allocated at once, unless a single block is larger.</summary>
+    private const int LargestSlab = 1 << 30;
+
     private readonly PerCpuFreeList _list;
     private readonly Lock _growing = new();
     private readonly List<nint> _slabs = [];
@@ -108,19 +111,23 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
             ThrowReturnedTwice(block);
         }
 
+        // Before the push, after which the block may be another renter's. The push cannot fail: the address was checked
+        // above, nothing breaks its wait off, and only a disposal, which the caller rules out, stops the list.
         marked = mark ^ block;
         _list.Push(block);
     }
 
     /// <summary>
-    /// Frees the memory of all blocks. Caller must: know that nobody uses a block, rents or returns one. Afterwards every use is told so. A second time does nothing.
+    /// Frees the memory of all blocks. Caller must: know that no thread uses a block, rents or returns one. Afterwards
+    /// every use is told so. A second time does nothing.
     /// </summary>
-    /// <exception cref="MembarrierException">The barrier failed that stops the sections. The pool is disposed of, but its memory stays allocated for ever: a section could still read it.</exception>
+    /// <exception cref="MembarrierException">The barrier failed that stops the sections. The pool is disposed of, but
+    /// its memory stays allocated, because a section could still read it; call again to free it.</exception>
     public void Dispose()
     {
-        lock (_growing)
+        using (new HeldLock(_growing))
         {
-            if (_mark == 0)
+            if (_mark == 0 && _slabs.Count == 0)
             {
                 return;
             }
@@ -146,7 +153,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private nint RentSlowly()
     {
-        lock (_growing)
+        using (new HeldLock(_growing))
         {
             ObjectDisposedException.ThrowIf(_mark == 0, this);
             if (_list.TryPop(out nint block))
@@ -168,7 +175,9 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     /// <summary>Adds a quarter to what there is, so that a pool of any size grows a bounded number of times.</summary>
     private nint Grow()
     {
-        long count = Math.Min(Math.Max(Math.Max(SmallestSlab / BlockSize, _blocks / 4), 1), Array.MaxLength / BlockSize);
+        long count = Math.Max(Math.Min(Math.Max(SmallestSlab / BlockSize, _blocks / 4), LargestSlab / BlockSize), 1);
+        // before the slab, which would be lost if there were no memory for its place
+        _ = _slabs.EnsureCapacity(_slabs.Count + 1);
         nint slab = (nint)NativeMemory.AlignedAlloc((nuint)(count * BlockSize), (nuint)_alignment);
         _slabs.Add(slab);
         Volatile.Write(ref _blocks, _blocks + count);

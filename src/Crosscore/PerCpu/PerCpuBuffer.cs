@@ -27,6 +27,7 @@ public sealed class PerCpuBuffer<T>
     private readonly bool _useSections;
     private readonly MembarrierSession _membarrier;
     private readonly SectionVariant _variant;
+    private readonly int? _cpuSlots;
     private readonly Lock _draining = new();
     private readonly List<PerCpuRing<T>> _retired = []; // oldest first; replaced, but perhaps not empty
     private readonly PerCpuCounter _lost;
@@ -34,7 +35,9 @@ public sealed class PerCpuBuffer<T>
 
     /// <summary>Makes an empty buffer. The first per-CPU data that can be stopped registers for the restarting barrier, which takes 10 to 25 milliseconds.</summary>
     /// <param name="capacityPerCpu">How many records each CPU keeps until they are drained; 1 or more.</param>
-    /// <exception cref="ArgumentOutOfRangeException">Less than 1, or more than fits into an array for all CPUs.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Less than 1, or more than 2 GiB for a CPU or 1 TiB for all that
+    /// may come online.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory, or there are no addresses for the slots.</exception>
     /// <exception cref="NotSupportedException">The record is larger than what a section may copy.</exception>
     public PerCpuBuffer(int capacityPerCpu)
         : this(capacityPerCpu, RestartableSequences.CanRestart, Membarrier.Session, SectionVariant.Shipped)
@@ -42,19 +45,31 @@ public sealed class PerCpuBuffer<T>
     }
 
     internal PerCpuBuffer(int capacityPerCpu, bool useSections, MembarrierSession membarrier, SectionVariant variant)
+        : this(capacityPerCpu, useSections, membarrier, variant, cpuSlots: null)
+    {
+    }
+
+    internal PerCpuBuffer(
+        int capacityPerCpu, bool useSections, MembarrierSession membarrier, SectionVariant variant, int? cpuSlots)
     {
         _useSections = useSections;
         _membarrier = membarrier;
         _variant = variant;
-        _ring = new PerCpuRing<T>(capacityPerCpu, useSections, membarrier, variant);
-        _lost = new PerCpuCounter(PerCpuIndex.Cpu, useSections, SectionVariant.Shipped);
+        _cpuSlots = cpuSlots;
+        _ring = new PerCpuRing<T>(capacityPerCpu, useSections, membarrier, variant, cpuSlots);
+        _lost = new PerCpuCounter(PerCpuIndex.Cpu, useSections, SectionVariant.Shipped, cpuSlots);
     }
 
     /// <summary>How many records each CPU keeps until they are drained.</summary>
     public int CapacityPerCpu => _ring.Capacity;
 
-    /// <summary>Whether threads append by sections here; otherwise rings are locked, and chosen by processor.</summary>
-    public bool UsesSections => _useSections;
+    /// <summary>
+    /// Whether threads append by sections here; otherwise rings are locked, and chosen by processor. It changes with
+    /// <see cref="Resize"/> where memory for the code of a section was refused when one of the two was made.
+    /// </summary>
+    public bool UsesSections => _ring.UsesSections;
+
+    internal PerCpuSlots Slots => _ring.Area.Slots;
 
     /// <summary>How many records found no room. Exact like the sum of a <see cref="PerCpuCounter"/>.</summary>
     public long Lost => _lost.Sum();
@@ -87,11 +102,12 @@ public sealed class PerCpuBuffer<T>
     {
         ArgumentNullException.ThrowIfNull(receive);
         ThrowIfDraining();
-        lock (_draining)
+        using (new HeldLock(_draining))
         {
             long count = 0;
             foreach (PerCpuRing<T> ring in _retired)
             {
+                ring.TryStopForGood();
                 count += ring.Drain(receive);
             }
 
@@ -108,15 +124,19 @@ public sealed class PerCpuBuffer<T>
     /// command stops the old buffer on all CPUs; nobody waits.
     /// </summary>
     /// <param name="capacityPerCpu">How many records each CPU keeps from now on; 1 or more.</param>
-    /// <exception cref="ArgumentOutOfRangeException">Less than 1, or more than fits into an array for all CPUs.</exception>
-    /// <exception cref="MembarrierException">The barrier failed. The new capacity holds, and nothing is lost: the old memory is kept and looked at by every
-    /// drain, because a section that had begun may still commit there.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Less than 1, or more than 2 GiB for a CPU or 1 TiB for all that
+    /// may come online. Nothing has changed.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory, or there are no addresses for the slots. Nothing has
+    /// changed.</exception>
+    /// <exception cref="MembarrierException">The barrier failed. The new capacity holds, and nothing is lost: the old
+    /// memory is kept and looked at by every drain, because a section that had begun may still commit there, until the
+    /// barrier succeeds for one of them.</exception>
     /// <exception cref="LockRecursionException">Called from within <see cref="Drain"/>.</exception>
     public void Resize(int capacityPerCpu)
     {
         ThrowIfDraining();
-        var successor = new PerCpuRing<T>(capacityPerCpu, _useSections, _membarrier, _variant);
-        lock (_draining)
+        var successor = new PerCpuRing<T>(capacityPerCpu, _useSections, _membarrier, _variant, _cpuSlots);
+        using (new HeldLock(_draining))
         {
             PerCpuRing<T> old = _ring;
             _retired.Add(old);

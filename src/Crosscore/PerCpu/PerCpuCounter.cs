@@ -11,22 +11,30 @@ namespace Crosscore.PerCpu;
 /// sum is exact. While adds run it
 /// contains some of them; if none is negative, it lies between the true value at its beginning and at its end. With adds of both signs it may be a value that the counter
 /// never had.</para>
-/// <para>Memory: 128 bytes for each CPU that may ever come online. There is nothing to dispose of.</para>
+/// <para>Memory: 128 bytes for each CPU that may ever come online; where that is more than 64 KiB, only the pages of
+/// CPUs that add take memory (on Linux). There is nothing to dispose of.</para>
 /// </remarks>
 public sealed class PerCpuCounter
 {
     private readonly AddingSlots _slots;
 
-    /// <summary>Makes a counter that is zero.</summary>
+    /// <summary>
+    /// Makes a counter that is zero. Where sections can run but memory for their code is refused at this moment, this
+    /// counter is striped.
+    /// </summary>
+    /// <exception cref="OutOfMemoryException">There is no memory for the slots.</exception>
     public PerCpuCounter()
         : this(PerCpuIndex.Cpu, RestartableSequences.IsAvailable, SectionVariant.Shipped)
     {
     }
 
-    internal PerCpuCounter(PerCpuIndex index, bool useSections, SectionVariant variant) => _slots = new AddingSlots(1, index, useSections, variant);
+    internal PerCpuCounter(PerCpuIndex index, bool useSections, SectionVariant variant, int? cpuSlots = null) =>
+        _slots = new AddingSlots(1, index, useSections, variant, cpuSlots);
 
     /// <summary>Whether adds are sections; otherwise they are interlocked, striped by processor.</summary>
     public bool UsesSections => _slots.UsesSections;
+
+    internal PerCpuSlots Slots => _slots.Slots;
 
     /// <summary>Adds.</summary>
     /// <param name="value">What; it may be negative. The sum wraps.</param>

@@ -25,7 +25,11 @@ public sealed unsafe class PerCpuFreeList
     private readonly delegate* unmanaged[SuppressGCTransition]<nint, nint> _pop;
     private int _search; // where the next steal begins to look; races only move it
 
-    /// <summary>Makes empty lists. The first per-CPU data that can be stopped registers for the restarting barrier, which takes 10 to 25 milliseconds.</summary>
+    /// <summary>
+    /// Makes empty lists. Where sections can run but memory for their code is refused at this moment, these lists are
+    /// striped. The first per-CPU data that can be stopped registers for the restarting barrier, which takes 10 to 25
+    /// milliseconds.
+    /// </summary>
     public PerCpuFreeList()
         : this(new PerCpuArea(sizeof(long)), SectionVariant.Shipped)
     {
@@ -33,13 +37,24 @@ public sealed unsafe class PerCpuFreeList
 
     internal PerCpuFreeList(PerCpuArea area, SectionVariant variant)
     {
-        _area = area;
-        _base = area.Slots.Base;
         if (area.UsesSections)
         {
-            _push = (delegate* unmanaged[SuppressGCTransition]<nint, nint, nint, long>)Install(StandardSections.Push(area.Slots.Shape), variant);
-            _pop = (delegate* unmanaged[SuppressGCTransition]<nint, nint>)Install(StandardSections.Pop(area.Slots.Shape), variant);
+            _push = (delegate* unmanaged[SuppressGCTransition]<nint, nint, nint, long>)InstalledSections.TryInstall(
+                StandardSections.Push(area.Slots.Shape), variant);
+            _pop = (delegate* unmanaged[SuppressGCTransition]<nint, nint>)InstalledSections.TryInstall(
+                StandardSections.Pop(area.Slots.Shape), variant);
+            if (_push == null || _pop == null)
+            {
+                // Memory for the code is refused at this moment: striped, all of it, for a list that some push to by
+                // sections and others pop from under a lock has two owners.
+                _push = null;
+                _pop = null;
+                area = area.Striped();
+            }
         }
+
+        _area = area;
+        _base = area.Slots.Base;
     }
 
     /// <summary>Whether threads work by sections here; otherwise lists are locked, and chosen by processor.</summary>
@@ -52,18 +67,20 @@ public sealed unsafe class PerCpuFreeList
 
     /// <summary>Gives a block to the list of this CPU.</summary>
     /// <param name="block">Its address.</param>
-    /// <exception cref="ArgumentException">Null, or not aligned to 8.</exception>
+    /// <exception cref="ArgumentException">Null, negative, or not aligned to 8.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Push(nint block) => PushChain(block, block);
 
     /// <summary>Gives a chain of blocks: each but the last holds the address of the next in its first 8 bytes.</summary>
     /// <param name="first">The first block, the next one to be popped.</param>
     /// <param name="last">The last, whose first 8 bytes are written.</param>
-    /// <exception cref="ArgumentException">One is null, or not aligned to 8.</exception>
+    /// <exception cref="ArgumentException">One is null, negative, or not aligned to 8.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void PushChain(nint first, nint last)
     {
-        if (((first | last) & 7) != 0 || first == 0 || last == 0)
+        // The sign counts as misaligned: no address in user memory is negative, and a list that held one would take it
+        // for a code.
+        if (((first | last) & (nint.MinValue | 7)) != 0 || first == 0 || last == 0)
         {
             ThrowNoBlock(first, last);
         }
@@ -154,12 +171,10 @@ public sealed unsafe class PerCpuFreeList
         return first != 0;
     }
 
-    private static nint Install(SectionProgram program, SectionVariant variant) =>
-        InstalledSections.Install(program, RegisterChoice.Choose(program)!, variant).Entry;
-
     [DoesNotReturn]
     private static void ThrowNoBlock(nint first, nint last) => throw new ArgumentException(
-        $"0x{first:x} to 0x{last:x} is no chain of blocks: addresses are not null and are aligned to 8, because the first 8 bytes of a block lead to the next.");
+        $"0x{first:x} to 0x{last:x} is no chain of blocks: addresses are positive and aligned to 8, "
+            + "because the first 8 bytes of a block lead to the next.");
 
     /// <summary>
     /// For threads without a slot, and for those who come while theirs is stopped: they need not wait, another list is as good. In the fallback this is the way of all.
@@ -169,10 +184,17 @@ public sealed unsafe class PerCpuFreeList
     {
         ObjectDisposedException.ThrowIf(_area.IsStoppedForGood, this);
         int list = _area.EnterWithoutSection();
-        // SAFETY: the last block is the caller's to give.
-        *(nint*)last = (nint)_area.Slots.Word(list, 0);
-        Volatile.Write(ref _area.Slots.Word(list, 0), first);
-        _area.Slots.Unlock(list);
+        try
+        {
+            // SAFETY: the last block is the caller's to give. If it cannot be written after all, that is an exception
+            // of the caller's, and the lock does not stay behind.
+            *(nint*)last = (nint)_area.Slots.Word(list, 0);
+            Volatile.Write(ref _area.Slots.Word(list, 0), first);
+        }
+        finally
+        {
+            _area.Slots.Unlock(list);
+        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -186,15 +208,21 @@ public sealed unsafe class PerCpuFreeList
         }
 
         int list = _area.EnterWithoutSection();
-        ref long head = ref _area.Slots.Word(list, 0);
-        block = (nint)head;
-        if (block != 0)
+        try
         {
-            // SAFETY: the block is in the list, so it is readable, and the lock keeps others out.
-            Volatile.Write(ref head, *(nint*)block);
+            ref long head = ref _area.Slots.Word(list, 0);
+            block = (nint)head;
+            if (block != 0)
+            {
+                // SAFETY: the block is in the list, so it is readable, and the lock keeps others out.
+                Volatile.Write(ref head, *(nint*)block);
+            }
+        }
+        finally
+        {
+            _area.Slots.Unlock(list);
         }
 
-        _area.Slots.Unlock(list);
         GC.KeepAlive(this);
         return block != 0;
     }

@@ -10,13 +10,23 @@ namespace Crosscore.PerCpu;
 /// </remarks>
 public sealed class PerCpuHistogram
 {
+    /// <summary>With the two words that are not for bounds, what a slot of less than 2 GiB has room for.</summary>
+    private const int MostBounds = (int.MaxValue / PerCpuSlots.Alignment * PerCpuSlots.Alignment / sizeof(long)) - 2;
+
     private readonly AddingSlots _slots; // a word for each bound, one for what exceeds all, one for the sum
     private readonly long[] _bounds;
 
     /// <summary>Makes a histogram without measurements.</summary>
     /// <param name="bounds">The upper bounds of the buckets, inclusive, in ascending order; at least one.</param>
     /// <exception cref="ArgumentException">There is none, or they do not ascend.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There are more than slots can hold.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory for the slots.</exception>
     public PerCpuHistogram(params ReadOnlySpan<long> bounds)
+        : this(bounds, RestartableSequences.IsAvailable, cpuSlots: null)
+    {
+    }
+
+    internal PerCpuHistogram(ReadOnlySpan<long> bounds, bool useSections, int? cpuSlots)
     {
         if (bounds.IsEmpty)
         {
@@ -31,8 +41,14 @@ public sealed class PerCpuHistogram
             }
         }
 
+        if (bounds.Length > MostBounds)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(bounds), bounds.Length, $"A histogram has at most {MostBounds:N0} bounds.");
+        }
+
         _bounds = bounds.ToArray();
-        _slots = new AddingSlots(bounds.Length + 2, PerCpuIndex.Cpu, RestartableSequences.IsAvailable, SectionVariant.Shipped);
+        _slots = new AddingSlots(bounds.Length + 2, PerCpuIndex.Cpu, useSections, SectionVariant.Shipped, cpuSlots);
     }
 
     /// <summary>The upper bounds of the buckets, inclusive.</summary>
@@ -40,6 +56,8 @@ public sealed class PerCpuHistogram
 
     /// <summary>Whether adds are sections; otherwise they are interlocked, striped by processor.</summary>
     public bool UsesSections => _slots.UsesSections;
+
+    internal PerCpuSlots Slots => _slots.Slots;
 
     /// <summary>Counts a measurement.</summary>
     /// <param name="value">What was measured.</param>

@@ -18,9 +18,7 @@ namespace Crosscore.PerCpu;
 /// says when to take which.</para>
 /// <para>Waiting for readers from inside of a section of the same object never ends, and cannot be detected: a section belongs to no thread.</para>
 /// </remarks>
-#pragma warning disable CA1001 // A SemaphoreSlim owns nothing until somebody asks for its wait handle, and nobody does.
 public sealed class PerCpuReadSection
-#pragma warning restore CA1001
 {
     private const int Begun = 0; // two words, one for each period
     private const int Ended = 2;
@@ -29,23 +27,29 @@ public sealed class PerCpuReadSection
     private const int LooksBeforeSleep = 20;
 
     private readonly AddingSlots _slots;
-    private readonly SemaphoreSlim _turn = new(1, 1);
-    private readonly SemaphoreSlim _wake = new(0);
+    private readonly WriterTurn _turn = new();
     private int _period;
-    private int _sleeping; // 1 while a writer sleeps, or is about to
+    private Waiter? _sleeper; // the writer, while it sleeps or is about to
     private long _started; // grace periods
     private long _finished; // the last one that has finished
 
-    /// <summary>Makes one without readers.</summary>
+    /// <summary>
+    /// Makes one without readers. Where sections can run but memory for their code is refused at this moment, this one
+    /// is striped.
+    /// </summary>
+    /// <exception cref="OutOfMemoryException">There is no memory for the slots.</exception>
     public PerCpuReadSection()
         : this(RestartableSequences.IsAvailable)
     {
     }
 
-    internal PerCpuReadSection(bool useSections) => _slots = new AddingSlots(4, PerCpuIndex.Cpu, useSections, SectionVariant.Shipped);
+    internal PerCpuReadSection(bool useSections, int? cpuSlots = null) =>
+        _slots = new AddingSlots(4, PerCpuIndex.Cpu, useSections, SectionVariant.Shipped, cpuSlots);
 
     /// <summary>Whether readers count by sections; otherwise by interlocked adds, striped by processor.</summary>
     public bool UsesSections => _slots.UsesSections;
+
+    internal PerCpuSlots Slots => _slots.Slots;
 
     /// <summary>How many sections are open, about: the counts are read one after the other.</summary>
     public long Readers => _slots.Sum(Begun) + _slots.Sum(Begun + 1) - _slots.Sum(Ended) - _slots.Sum(Ended + 1);
@@ -64,7 +68,11 @@ public sealed class PerCpuReadSection
         return new PerCpuReader(this, period);
     }
 
-    /// <summary>Waits until every section that began before the call has ended. Callers at the same time share the waiting.</summary>
+    /// <summary>
+    /// Waits until every section that began before the call has ended. Callers at the same time share the waiting. It
+    /// blocks the calling thread and no other; <see cref="Thread.Interrupt"/> does not end the wait, and meets the
+    /// thread in its next one.
+    /// </summary>
     /// <param name="cancellation">Ends the waiting; then nothing is known of the readers.</param>
     /// <exception cref="OperationCanceledException">Cancelled: nothing may be freed.</exception>
     /// <exception cref="InvalidOperationException">Sections were ended more often than begun: a reader was copied and disposed of twice, and nothing that readers use can
@@ -72,8 +80,21 @@ public sealed class PerCpuReadSection
     /// <exception cref="MembarrierException">The barrier failed: nothing may be freed.</exception>
     public void Synchronize(CancellationToken cancellation = default)
     {
+        cancellation.ThrowIfCancellationRequested();
         long arrival = Arrive();
-        _turn.Wait(cancellation);
+        if (_turn.Ask(asTask: false) is { } turn)
+        {
+            try
+            {
+                turn.Wait(cancellation);
+            }
+            catch
+            {
+                _turn.GiveUp(turn);
+                throw;
+            }
+        }
+
         try
         {
             if (IsServed(arrival))
@@ -85,9 +106,9 @@ public sealed class PerCpuReadSection
             for (int half = 0; half < 2; half++)
             {
                 int period = PeriodOfHalf(half);
-                while (!HasDrainedSoon(period))
+                while (Look(period, asTask: false) is { } sleeper)
                 {
-                    _wake.Wait(cancellation);
+                    sleeper.Wait(cancellation);
                 }
             }
 
@@ -100,10 +121,24 @@ public sealed class PerCpuReadSection
     }
 
     /// <inheritdoc cref="Synchronize"/>
+    /// <remarks>No thread is occupied while readers are waited for.</remarks>
     public async Task SynchronizeAsync(CancellationToken cancellation = default)
     {
+        cancellation.ThrowIfCancellationRequested();
         long arrival = Arrive();
-        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        if (_turn.Ask(asTask: true) is { } turn)
+        {
+            try
+            {
+                await turn.WaitAsync(cancellation).ConfigureAwait(false);
+            }
+            catch
+            {
+                _turn.GiveUp(turn);
+                throw;
+            }
+        }
+
         try
         {
             if (IsServed(arrival))
@@ -115,9 +150,9 @@ public sealed class PerCpuReadSection
             for (int half = 0; half < 2; half++)
             {
                 int period = PeriodOfHalf(half);
-                while (!HasDrainedSoon(period))
+                while (Look(period, asTask: true) is { } sleeper)
                 {
-                    await _wake.WaitAsync(cancellation).ConfigureAwait(false);
+                    await sleeper.WaitAsync(cancellation).ConfigureAwait(false);
                 }
             }
 
@@ -135,10 +170,11 @@ public sealed class PerCpuReadSection
         // A release on every processor: x86-64 keeps stores in order, and without sections the add is interlocked. The writer that counts this end sees all that the
         // section did.
         _slots.Add(Ended + period, 1);
-        // Pairs with the heavy fence in HasDrainedSoon, between announcing sleep and the last look: the writer sees this end, or this thread sees that it sleeps.
+        // Pairs with the heavy fence in Look, between announcing sleep and the last look: the writer sees this end, or
+        // this thread sees that it sleeps.
         // litmus/percpu/ReadSection.Wake and ReadSection.Wake.NoBarrier.
         AsymmetricFence.Light();
-        if (Volatile.Read(ref _sleeping) != 0)
+        if (Volatile.Read(ref _sleeper) is not null)
         {
             Wake();
         }
@@ -173,22 +209,23 @@ public sealed class PerCpuReadSection
         return current ^ 1;
     }
 
-    private bool HasDrainedSoon(int period)
+    /// <summary>Looks whether no section of the period is open, some times in a row.</summary>
+    /// <returns>Null when none is. Otherwise what the writer sleeps by until a reader has ended; then it looks
+    /// again.</returns>
+    private Waiter? Look(int period, bool asTask)
     {
-        var wait = new SpinWait();
-        for (int look = 0; look < LooksBeforeSleep; look++)
+        for (var wait = new BriefWait(); wait.Count < LooksBeforeSleep; wait.Once())
         {
             if (HasDrained(period))
             {
-                return true;
+                return null;
             }
-
-            wait.SpinOnce(sleep1Threshold: -1);
         }
 
-        Volatile.Write(ref _sleeping, 1);
+        var sleeper = new Waiter(asTask);
+        Volatile.Write(ref _sleeper, sleeper);
         AsymmetricFence.Heavy(); // pairs with the light fence in End: litmus/percpu/ReadSection.Wake
-        return HasDrained(period);
+        return HasDrained(period) ? null : sleeper;
     }
 
     /// <summary>
@@ -212,17 +249,13 @@ public sealed class PerCpuReadSection
 
     private void Depart()
     {
-        Volatile.Write(ref _sleeping, 0);
-        _ = _turn.Release();
+        Volatile.Write(ref _sleeper, null);
+        _turn.Leave();
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Wake()
-    {
-        // One reader wakes the writer, which announces its sleep anew if it must. One release too many makes it look once too often.
-        if (Interlocked.Exchange(ref _sleeping, 0) != 0)
-        {
-            _ = _wake.Release();
-        }
-    }
+    private void Wake() =>
+        // One reader wakes the writer, which announces its sleep anew if it must. One that was about to wake an earlier
+        // sleep makes it look once too often.
+        Interlocked.Exchange(ref _sleeper, null)?.Tell();
 }

@@ -8,19 +8,21 @@ namespace Crosscore.PerCpu;
 public sealed unsafe class PerCpuSection
 {
     private readonly SectionProgram _program;
-    private readonly delegate* unmanaged[SuppressGCTransition]<nint, long, long, long, long, SectionResult> _code;
+    private readonly SectionVariant _variant;
+    private InstalledSection? _installed;
+    private delegate* unmanaged[SuppressGCTransition]<nint, long, long, long, long, SectionResult> _code;
 
     internal PerCpuSection(SectionProgram program, SectionVariant variant)
     {
         _program = program;
+        _variant = variant;
         if (RestartableSequences.IsAvailable)
         {
-            Installed = InstalledSections.Install(program, RegisterChoice.Choose(program)!, variant);
-            _code = (delegate* unmanaged[SuppressGCTransition]<nint, long, long, long, long, SectionResult>)Installed.Entry;
+            Use(InstalledSections.Install(program, variant));
         }
     }
 
-    internal InstalledSection? Installed { get; }
+    internal InstalledSection? Installed => _installed;
 
     /// <summary>
     /// Runs the section on the slot of the CPU this thread runs on, again and again until it commits or leaves. While somebody has stopped the slot, it waits.
@@ -37,23 +39,37 @@ public sealed unsafe class PerCpuSection
     public SectionResult Run(PerCpuArea area, long argument0 = 0, long argument1 = 0, long argument2 = 0, long argument3 = 0)
     {
         ArgumentNullException.ThrowIfNull(area);
-        if (area.UsesSections && area.Slots.Shape == _program.Shape)
+        SectionResult result = SectionResult.Left(SectionExit.NoSlot);
+        if (area.UsesSections && area.Slots.Shape == _program.Shape && _code != null)
         {
-            // SAFETY: the code was made for slots of this shape, and they live as long as the area. It takes these registers and returns these two; it makes no call and
-            // is a few nanoseconds long, so the collector may wait for it. What pointers among the arguments lead to is the caller's responsibility.
-            SectionResult result = _code(area.Slots.Base, argument0, argument1, argument2, argument3);
-            GC.KeepAlive(area);
+            result = Execute(area, argument0, argument1, argument2, argument3);
             if (result.Code >= 0)
             {
                 return result;
             }
         }
 
-        return RunSlowly(area, argument0, argument1, argument2, argument3);
+        return GoOn(area, result, argument0, argument1, argument2, argument3);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private SectionResult Execute(PerCpuArea area, long argument0, long argument1, long argument2, long argument3)
+    {
+        // SAFETY: the code was made for slots of this shape, and they live as long as the area. It takes these
+        // registers and returns these two; it makes no call and is a few nanoseconds long, so the collector may wait
+        // for it. What pointers among the arguments lead to is the caller's responsibility.
+        SectionResult result = _code(area.Slots.Base, argument0, argument1, argument2, argument3);
+        GC.KeepAlive(area);
+        return result;
+    }
+
+    /// <summary>
+    /// What remains to be done when a section was left without a code of its author's: the result says why, and the
+    /// section is not executed once more to learn it.
+    /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private SectionResult RunSlowly(PerCpuArea area, long argument0, long argument1, long argument2, long argument3)
+    private SectionResult GoOn(
+        PerCpuArea area, SectionResult result, long argument0, long argument1, long argument2, long argument3)
     {
         if (area.Slots.Shape != _program.Shape)
         {
@@ -63,19 +79,33 @@ public sealed unsafe class PerCpuSection
                 nameof(area));
         }
 
+        if (area.UsesSections && _code == null
+            && InstalledSections.InstallIfPossible(_program, _variant) is { } installed)
+        {
+            // Built while sections could not run; the area was made later.
+            Use(installed);
+            result = Execute(area, argument0, argument1, argument2, argument3);
+        }
+
         while (true)
         {
-            SectionResult result = area.UsesSections ? _code(area.Slots.Base, argument0, argument1, argument2, argument3) : SectionResult.Left(SectionExit.NoSlot);
-            if (result.Code == SectionExit.NoSlot)
-            {
-                result = Interpret(area, [argument0, argument1, argument2, argument3]);
-            }
-
-            GC.KeepAlive(area);
             switch (result.Code)
             {
+                case SectionExit.NoSlot:
+                    result = Interpret(area, [argument0, argument1, argument2, argument3]);
+                    GC.KeepAlive(area);
+                    if (result.Code == SectionExit.NoSlot)
+                    {
+                        throw new InvalidOperationException(
+                            "Crosscore bug: the interpreter of sections found no slot.");
+                    }
+
+                    break;
                 case SectionExit.Stopped:
                     area.WaitWhileStopped();
+                    result = area.UsesSections && _code != null
+                        ? Execute(area, argument0, argument1, argument2, argument3)
+                        : SectionResult.Left(SectionExit.NoSlot);
                     break;
                 case SectionExit.OutOfSlot:
                     throw new InvalidOperationException($"A computed offset lay outside of the {_program.Shape.Bytes} bytes of the slot. Nothing was committed.");
@@ -83,6 +113,12 @@ public sealed unsafe class PerCpuSection
                     return result;
             }
         }
+    }
+
+    private void Use(InstalledSection installed)
+    {
+        _installed = installed;
+        _code = (delegate* unmanaged[SuppressGCTransition]<nint, long, long, long, long, SectionResult>)installed.Entry;
     }
 
     private SectionResult Interpret(PerCpuArea area, ReadOnlySpan<long> arguments)

@@ -18,6 +18,9 @@ public enum RestartableSequencesState
     /// <summary>No area is registered although the C library could: a tunable, a sandbox, an old kernel.</summary>
     NotRegistered,
 
-    /// <summary>Executable memory is refused: SELinux, MemoryDenyWriteExecute, seccomp.</summary>
+    /// <summary>
+    /// Executable memory is refused: SELinux, MemoryDenyWriteExecute, seccomp; or at this moment, because there is no
+    /// descriptor or no memory, and then it is asked for again.
+    /// </summary>
     NoExecutableMemory,
 }

@@ -242,7 +242,12 @@ public sealed class SectionBuilder
             throw new InvalidOperationException($"A section has at most {MostSteps} steps: one that is interrupted more often than it takes never ends.");
         }
 
+        // Charged when nothing can refuse the step any more: a refused one costs nothing.
         _steps.Add(step);
+        if (step.Operation is SectionOperation.CopyIn or SectionOperation.CopyOut)
+        {
+            _copied += step.Bytes;
+        }
     }
 
     private int Word(int offset)
@@ -267,10 +272,10 @@ public sealed class SectionBuilder
 
     private int Copied(int bytes)
     {
-        _copied += bytes;
-        return _copied <= MostCopiedBytes
+        return bytes <= MostCopiedBytes - _copied
             ? bytes
-            : throw new ArgumentOutOfRangeException(nameof(bytes), bytes, $"A section copies at most {MostCopiedBytes} bytes; this one would copy {_copied}.");
+            : throw new ArgumentOutOfRangeException(nameof(bytes), bytes,
+                $"A section copies at most {MostCopiedBytes} bytes; this one would copy {(long)_copied + bytes}.");
     }
 
     private SectionValue Own(SectionValue pointer) => Number(pointer) < SectionProgram.MostArguments

@@ -22,7 +22,7 @@ public ref struct StoppedSlot
         get
         {
             PerCpuArea area = _area ?? throw new ObjectDisposedException(nameof(StoppedSlot));
-            // SAFETY: the slot lies in the pinned array of the area, which this value holds.
+            // SAFETY: the slot lies in the memory of the area, which this value holds.
             return new Span<byte>(Unsafe.AsPointer(ref Unsafe.As<long, byte>(ref area.Slots.Word(_slot, 0))), area.BytesPerCpu);
         }
     }

@@ -54,6 +54,20 @@ public sealed class RseqAreaTests
         AssertMissing(Debian12 with { CodeRefusal = "SELinux." }, RestartableSequencesState.NoExecutableMemory, "SELinux.");
     }
 
+    /// <summary>What another moment, or another thread, may answer differently is no answer for the process.</summary>
+    [Fact]
+    public void Only_what_cannot_change_is_remembered()
+    {
+        Assert.True(RseqArea.Decide(Debian12).IsFinal);
+        Assert.True(RseqArea.Decide(default).IsFinal);
+        Assert.True(RseqArea.Decide(Debian12 with { Size = 0 }).IsFinal);
+        Assert.True(RseqArea.Decide(Debian12 with { Probe = -Errno.EINVAL }).IsFinal);
+        Assert.True(RseqArea.Decide(Debian12 with { FeatureSize = 20, Probe = -Errno.EPERM }).IsFinal);
+        Assert.False(RseqArea.Decide(Debian12 with { CodeRefusal = "EMFILE" }).IsFinal);
+        Assert.False(RseqArea.Decide(Debian12 with { CpuId = -1 }).IsFinal); // this thread's
+        Assert.False(RseqArea.Decide(Debian12 with { Probe = -Errno.EPERM }).IsFinal);
+    }
+
     [Fact]
     public async Task Every_kind_of_managed_thread_knows_its_CPU()
     {

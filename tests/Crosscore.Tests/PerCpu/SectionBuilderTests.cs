@@ -136,6 +136,58 @@ public sealed class SectionBuilderTests
         Assert.Contains(" r--p ", line, StringComparison.Ordinal);
     }
 
+    /// <summary>
+    /// A refused step costs nothing: neither does it use up the limit, nor can so many of them make the sum of their
+    /// sizes start anew.
+    /// </summary>
+    [Fact]
+    public void Refused_copies_do_not_count()
+    {
+        var area = new PerCpuArea(1 << 20);
+        SectionBuilder section = area.NewSection();
+        SectionValue source = section.Argument(0);
+        for (int i = 0; i < 3000; i++)
+        {
+            _ = Assert.Throws<ArgumentOutOfRangeException>("bytes", () => section.CopyIn(0, source, 1 << 20));
+            _ = Assert.Throws<ArgumentOutOfRangeException>(
+                "bytes", () => section.CopyIn(0, source, SectionBuilder.MostCopiedBytes + 1));
+            _ = Assert.Throws<ArgumentException>(() => section.CopyIn(0, default, SectionBuilder.MostCopiedBytes));
+            _ = Assert.Throws<ArgumentException>(
+                () => section.CopyOut(section.Argument(1), 0, default, SectionBuilder.MostCopiedBytes));
+        }
+
+        section.CopyIn(0, source, SectionBuilder.MostCopiedBytes - 1);
+        section.CopyIn(SectionBuilder.MostCopiedBytes, source, 1);
+        _ = Assert.Throws<ArgumentOutOfRangeException>("bytes", () => section.CopyIn(0, source, 1));
+        section.CommitStore(1 << 19, section.Constant(1));
+        _ = section.Build();
+    }
+
+    /// <summary>
+    /// Every other step that is refused leaves the section as it was, too: it builds as if the step had not been tried.
+    /// </summary>
+    [Fact]
+    public void Refused_steps_leave_the_section_as_it_was()
+    {
+        SectionBuilder section = _area.NewSection();
+        SectionValue value = section.Argument(0);
+        for (int i = 0; i < 100; i++)
+        {
+            _ = Assert.Throws<ArgumentException>(() => section.Load(1));
+            _ = Assert.Throws<ArgumentException>(() => section.Add(value, default(SectionValue)));
+            _ = Assert.Throws<ArgumentOutOfRangeException>(() => section.Argument(4));
+            _ = Assert.Throws<ArgumentOutOfRangeException>(() => section.LeaveIfEqual(value, 0, code: 0));
+            _ = Assert.Throws<InvalidOperationException>(() => section.Return(value));
+            _ = Assert.Throws<ArgumentException>(() => section.CommitStore(0, default));
+        }
+
+        section.CommitAdd(0, value);
+        _ = Assert.Throws<ArgumentException>(() => section.Return(default));
+        section.Return(value);
+        SectionProgram program = section.ToProgram();
+        Assert.Equal((1, 1, 1), (program.Arguments, program.Values, program.Steps.Length));
+    }
+
     private void Refuses<T>(string reason, Action<SectionBuilder> write)
         where T : Exception
     {

@@ -36,6 +36,9 @@ internal static class Child
     public const string CompileLightFences = nameof(CompileLightFences);
     public const string TryFences = nameof(TryFences);
     public const string UsePerCpuData = nameof(UsePerCpuData);
+    public const string ListenBadly = nameof(ListenBadly);
+    public const string ListenAndUse = nameof(ListenAndUse);
+    public const string ListenAndWait = nameof(ListenAndWait);
     public const string TortureRcu = nameof(TortureRcu);
     public const string ExitInsideOfSection = nameof(ExitInsideOfSection);
     public const string PatchWithoutSigaction = nameof(PatchWithoutSigaction);
@@ -136,6 +139,15 @@ internal static class Child
                 return MeetBreakpoint();
             case UsePerCpuData:
                 PerCpu.PerCpuChild.Run();
+                return 0;
+            case ListenBadly:
+                PerCpu.ListenerChild.ListenBadly();
+                return 0;
+            case ListenAndUse:
+                PerCpu.ListenerChild.ListenAndUse();
+                return 0;
+            case ListenAndWait:
+                PerCpu.ListenerChild.ListenAndWait();
                 return 0;
             case TortureRcu:
                 RcuTorture.RunAndPrint();

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Diagnostics.Tracing;
+using System.Runtime.Loader;
 
 namespace Crosscore.Code;
 
@@ -11,8 +12,6 @@ namespace Crosscore.Code;
 internal sealed class CodeEvents : EventSource
 {
     public const string SourceName = "Crosscore.Code";
-
-    // Before the instance that publishes them, because static fields are initialised in the order of the text.
 
     /// <summary>Segments that are mapped for execution at present.</summary>
     public static readonly CodeCounter Segments = new();
@@ -46,23 +45,70 @@ internal sealed class CodeEvents : EventSource
         ("refusals", "Requests refused", "{exception}", false, Refusals),
     ];
 
-    private static readonly CodeEvents Instance = new();
+    private static int s_published;
 
     private readonly Meter _meter = new(SourceName);
     private List<DiagnosticCounter>? _polled;
 
     private CodeEvents()
     {
-        foreach ((string name, string says, string unit, bool falls, CodeCounter counter) in All)
+    }
+
+    /// <summary>
+    /// Makes the counters known to listeners, once. Listeners are user code that runs in this call, so it must not come
+    /// from a static constructor, where an exception would stay for good and a wait for another thread would never end,
+    /// nor while a lock is held. What a listener throws is the listener's own and ends here.
+    /// </summary>
+    public static void Publish()
+    {
+        // Whoever comes while another thread publishes goes on: the counters count before they are known.
+        if (Volatile.Read(ref s_published) != 0 || Interlocked.Exchange(ref s_published, 1) != 0)
         {
-            _ = falls
-                ? (Instrument)_meter.CreateObservableUpDownCounter($"crosscore.code.{name}", () => counter.Value, unit, says)
-                : _meter.CreateObservableCounter($"crosscore.code.{name}", () => counter.Value, unit, says);
+            return;
+        }
+
+        try
+        {
+            var events = new CodeEvents();
+            EndWithItsContext(events);
+            events.PublishInstruments();
+        }
+        catch (Exception thrown) when (thrown is not OutOfMemoryException)
+        {
+            // A listener's. The instruments that were made count; no use of the library may fail because somebody
+            // watches it.
         }
     }
 
-    /// <summary>Makes the counters known to listeners, which cannot see them before something here has run.</summary>
-    public static void Publish() => _ = Instance;
+    /// <summary>
+    /// The runtime keeps every meter and event source until it is disposed of, and so everything in the assembly that
+    /// their callbacks belong to. A context that can be unloaded takes them along.
+    /// </summary>
+    private static void EndWithItsContext(CodeEvents events)
+    {
+        if (AssemblyLoadContext.GetLoadContext(typeof(CodeEvents).Assembly) is { IsCollectible: true } context)
+        {
+            context.Unloading += _ => events.Dispose();
+        }
+    }
+
+    private void PublishInstruments()
+    {
+        foreach ((string name, string says, string unit, bool falls, CodeCounter counter) in All)
+        {
+            try
+            {
+                _ = falls
+                    ? (Instrument)_meter.CreateObservableUpDownCounter(
+                        $"crosscore.code.{name}", () => counter.Value, unit, says)
+                    : _meter.CreateObservableCounter($"crosscore.code.{name}", () => counter.Value, unit, says);
+            }
+            catch (Exception thrown) when (thrown is not OutOfMemoryException)
+            {
+                // A listener's; the next instrument may interest another listener.
+            }
+        }
+    }
 
     /// <summary>Polling costs a timer, so it begins with the first listener; a counter belongs to its source until the end of the process.</summary>
     protected override void OnEventCommand(EventCommandEventArgs command)

@@ -7,11 +7,10 @@ internal static class CodeRegistry
     private static readonly SortedList<nint, CodeSegment> Segments = [];
     private static readonly List<INameSink> Sinks = [];
 
-    static CodeRegistry() => CodeEvents.Publish();
-
     /// <summary>Enters a segment, and tells all sinks. One that throws leaves nothing behind, neither here nor at the sinks before it.</summary>
     public static void Add(CodeSegment segment)
     {
+        CodeEvents.Publish();
         lock (Changing)
         {
             Segments.Add(segment.Address, segment);

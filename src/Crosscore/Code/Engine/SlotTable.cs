@@ -32,6 +32,7 @@ internal static unsafe class SlotTable
     /// <exception cref="CodeException">Another block is needed and was refused.</exception>
     public static (nint Stub, nint Cell) Take()
     {
+        CodeEvents.Publish(); // not under the lock: it calls listeners
         lock (Growing)
         {
             if (Blocks.Count == 0 || s_usedInLast == HalfBytes / SlotBytes)

@@ -15,18 +15,24 @@ internal readonly unsafe struct AddingSlots
 
     /// <param name="words">How many words each slot has.</param>
     /// <param name="index">What selects the slot.</param>
-    /// <param name="useSections">False for the striped fallback.</param>
+    /// <param name="useSections">False for the striped fallback. True is a wish: where memory for the code is refused
+    /// at this moment, these slots are striped.</param>
     /// <param name="variant">What a test changes, or <see cref="SectionVariant.Shipped"/>.</param>
-    public AddingSlots(int words, PerCpuIndex index, bool useSections, SectionVariant variant)
+    /// <param name="cpuSlots">How many CPUs are possible; those of this machine where a test says nothing.</param>
+    public AddingSlots(int words, PerCpuIndex index, bool useSections, SectionVariant variant, int? cpuSlots = null)
     {
-        _slots = new PerCpuSlots(words * sizeof(long), canStop: false, index, InstalledSections.CpuSlots);
+        _slots = new PerCpuSlots(
+            checked(words * sizeof(long)), canStop: false, index, cpuSlots ?? InstalledSections.CpuSlots);
         _base = _slots.Base;
         if (useSections)
         {
-            SectionProgram program = StandardSections.Add(_slots.Shape);
-            _add = (delegate* unmanaged[SuppressGCTransition]<nint, long, long>)InstalledSections.Install(program, RegisterChoice.Choose(program)!, variant).Entry;
+            _add = (delegate* unmanaged[SuppressGCTransition]<nint, long, long>)InstalledSections.TryInstall(
+                StandardSections.Add(_slots.Shape), variant);
         }
     }
+
+    /// <summary>Where they lie.</summary>
+    public PerCpuSlots Slots => _slots;
 
     public bool UsesSections => _add != null;
 

@@ -15,26 +15,48 @@ namespace Crosscore.PerCpu;
 internal static unsafe class InstalledSections
 {
     private static readonly Dictionary<(string Program, SectionVariant Variant), InstalledSection> Installed = [];
+    private static readonly Lock Installing = new();
 
-    /// <summary>Never more than this machine has of them: a slot for each CPU that may come online.</summary>
+    /// <summary>
+    /// A slot for each CPU that may come online. Never too few, so an answer that was refused once may stay.
+    /// </summary>
     public static int CpuSlots { get; } = PossibleCpus();
 
     /// <exception cref="CodeException">Memory was refused; the message says why. Nothing is left behind, and the next call tries again.</exception>
-    public static InstalledSection Install(SectionProgram program, RegisterChoice registers, SectionVariant variant)
+    public static InstalledSection Install(SectionProgram program, SectionVariant variant)
     {
-        lock (Installed)
+        string text = program.Text;
+        CodeEvents.Publish(); // not under the lock: it calls listeners
+        using (new HeldLock(Installing))
         {
-            if (!Installed.TryGetValue((program.Text, variant), out InstalledSection? installed))
+            if (!Installed.TryGetValue((text, variant), out InstalledSection? installed))
             {
-                installed = InstallNow(program, registers, variant);
-                Installed.Add((program.Text, variant), installed);
+                installed = CodeQuestion.Ask(() => InstallNow(program, variant));
+                Installed.Add((text, variant), installed);
             }
 
             return installed;
         }
     }
 
-    private static InstalledSection InstallNow(SectionProgram program, RegisterChoice registers, SectionVariant variant)
+    /// <summary>The same; null where memory is refused at this moment, for those who can do without.</summary>
+    public static InstalledSection? InstallIfPossible(SectionProgram program, SectionVariant variant)
+    {
+        try
+        {
+            return Install(program, variant);
+        }
+        catch (CodeException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Where the code begins; 0 where memory is refused at this moment.</summary>
+    public static nint TryInstall(SectionProgram program, SectionVariant variant) =>
+        InstallIfPossible(program, variant)?.Entry ?? 0;
+
+    private static InstalledSection InstallNow(SectionProgram program, SectionVariant variant)
     {
         nuint page = (nuint)Environment.SystemPageSize;
         nint descriptor = Mapping.Map(page, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS, -1);
@@ -46,7 +68,8 @@ internal static unsafe class InstalledSections
         InstalledCode? installed = null;
         try
         {
-            SectionCode code = SectionEmitter.Emit(program, registers, RseqArea.Here.Offset, descriptor, variant);
+            SectionCode code = SectionEmitter.Emit(
+                program, RegisterChoice.Choose(program)!, RseqArea.Here.Offset, descriptor, variant);
             var writer = new CodeWriter("per-cpu section"); // the name that perf and /proc/PID/maps show
             _ = writer.Append(code.Bytes);
             using SealedCode sealedCode = writer.Seal();
@@ -79,8 +102,14 @@ internal static unsafe class InstalledSections
     {
         string? list = ThisKernel.Here.PossibleCpus;
         int last = list is null ? -1 : CpuList.Last(list);
-        // Where the list cannot be read, CPUs beyond this number use the shared slot: slower, never wrong.
-        return last >= 0 ? last + 1 : Math.Max(Environment.ProcessorCount, 64);
+        if (last >= 0)
+        {
+            return last + 1;
+        }
+
+        // Without the list, whose reading takes a descriptor and /sys: as many as any kernel has where slots cost
+        // addresses only, and as many as the runtime sees elsewhere, where processors share a slot without harm.
+        return OperatingSystem.IsLinux() ? Affinity.MaskLength * 8 : Math.Max(Environment.ProcessorCount, 64);
     }
 }
 

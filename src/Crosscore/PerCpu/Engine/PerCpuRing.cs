@@ -9,12 +9,22 @@ namespace Crosscore.PerCpu;
 internal sealed unsafe class PerCpuRing<T>
     where T : unmanaged
 {
+    /// <summary>Bytes of records in a slot.</summary>
+    private const int Most = int.MaxValue - (3 * PerCpuSlots.Alignment);
+
     private readonly PerCpuArea _area;
     private readonly RingLayout _layout;
     private readonly nint _base;
     private readonly delegate* unmanaged[SuppressGCTransition]<nint, nint, long> _append;
 
-    public PerCpuRing(int capacity, bool useSections, MembarrierSession membarrier, SectionVariant variant)
+    /// <param name="capacity">Records for each slot.</param>
+    /// <param name="useSections">False for the striped fallback. True is a wish: where memory for the code is refused
+    /// at this moment, this ring is striped.</param>
+    /// <param name="membarrier">What stops the sections.</param>
+    /// <param name="variant">What a test changes, or <see cref="SectionVariant.Shipped"/>.</param>
+    /// <param name="cpuSlots">How many CPUs are possible; those of this machine where a test says nothing.</param>
+    public PerCpuRing(
+        int capacity, bool useSections, MembarrierSession membarrier, SectionVariant variant, int? cpuSlots = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacity);
         if (sizeof(T) > SectionBuilder.MostCopiedBytes)
@@ -25,22 +35,35 @@ internal sealed unsafe class PerCpuRing<T>
 
         long bytes = (capacity + 1L) * sizeof(T); // one place stays free, or full would look like empty
         long slot = (RingLayout.Data + bytes + sizeof(long) - 1) / sizeof(long) * sizeof(long);
-        if (slot > int.MaxValue - PerCpuSlots.Alignment)
+        if (bytes > Most)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(capacity), capacity, $"Records of {sizeof(T)} bytes: at most {(int.MaxValue / sizeof(T)) - PerCpuSlots.Alignment:N0} for each CPU.");
+                nameof(capacity),
+                capacity,
+                $"Records of {sizeof(T)} bytes: at most {(Most / sizeof(T)) - 1:N0} for each CPU.");
         }
 
         Capacity = capacity;
         _layout = new RingLayout(sizeof(T), (int)bytes);
-        _area = new PerCpuArea((int)slot, PerCpuIndex.Cpu, useSections, membarrier, InstalledSections.CpuSlots);
-        _base = _area.Slots.Base;
+        int cpus = cpuSlots ?? InstalledSections.CpuSlots;
+        _area = new PerCpuArea((int)slot, PerCpuIndex.Cpu, useSections, membarrier, cpus);
         if (useSections)
         {
-            SectionProgram program = StandardSections.Append(_area.Slots.Shape, _layout);
-            _append = (delegate* unmanaged[SuppressGCTransition]<nint, nint, long>)InstalledSections.Install(program, RegisterChoice.Choose(program)!, variant).Entry;
+            _append = (delegate* unmanaged[SuppressGCTransition]<nint, nint, long>)InstalledSections.TryInstall(
+                StandardSections.Append(_area.Slots.Shape, _layout), variant);
+            if (_append == null)
+            {
+                // An area all of whose threads come without a section would put them all into one slot.
+                _area = new PerCpuArea((int)slot, PerCpuIndex.Cpu, useSections: false, membarrier, cpus);
+            }
         }
+
+        _base = _area.Slots.Base;
     }
+
+    public bool UsesSections => _area.UsesSections;
+
+    public PerCpuArea Area => _area;
 
     public int Capacity { get; }
 
@@ -62,6 +85,22 @@ internal sealed unsafe class PerCpuRing<T>
     {
         _area.StopForGood();
         IsStopped = true;
+    }
+
+    /// <summary>Tries again what failed, if it did; <see cref="IsStopped"/> tells.</summary>
+    public void TryStopForGood()
+    {
+        if (!IsStopped)
+        {
+            try
+            {
+                StopForGood();
+            }
+            catch (MembarrierException)
+            {
+                // Refused still; the ring stays, and so may its next records.
+            }
+        }
     }
 
     public long Drain(PerCpuRecords<T> receive)

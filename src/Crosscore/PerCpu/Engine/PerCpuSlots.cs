@@ -1,21 +1,24 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Memory with a slot for each possible CPU and one more, <see cref="Shared"/>, for threads that rseq(2) does not know. It is a pinned array of the collector: whoever
-/// holds
-/// this object may use the addresses, so nothing has to be disposed of and nothing can be used too late. Callers keep it alive past their last access
-/// (<see cref="GC.KeepAlive"/>).
+/// Memory with a slot for each possible CPU and one more, <see cref="Shared"/>, for threads that rseq(2) does not know.
+/// Only slots that are used take memory (<see cref="SlotMemory"/>). It lives as long as this object: whoever holds it
+/// may use the addresses, so nothing has to be disposed of and nothing can be used too late. Callers keep it alive past
+/// their last access (<see cref="GC.KeepAlive"/>).
 /// </summary>
 internal sealed unsafe class PerCpuSlots
 {
     /// <summary>Two cache lines: processors fetch the neighbouring line too, so 64 bytes would still let two CPUs take a line from each other.</summary>
     public const int Alignment = 128;
 
-    private readonly byte[] _memory;
-    private readonly int[] _locks;
+    /// <summary>
+    /// So often a thread looks at a lock before it sleeps: whoever holds it is out in a few nanoseconds, or has lost
+    /// its processor.
+    /// </summary>
+    private const int LooksBeforeSleep = 50;
+
+    private readonly SlotMemory _memory;
+    private readonly nint _locks; // 0 where slots are never locked
 
     /// <param name="bytes">The user's bytes in a slot.</param>
     /// <param name="canStop">Whether there is a word before them that stops the slot.</param>
@@ -25,21 +28,22 @@ internal sealed unsafe class PerCpuSlots
     {
         int header = canStop ? sizeof(long) : 0;
         long stride = ((long)bytes + header + Alignment - 1) / Alignment * Alignment;
-        long all = (stride * (cpuSlots + 1)) + Alignment;
-        if (all > Array.MaxLength)
+        long slots = stride * (cpuSlots + 1);
+        long all = slots + (canStop ? Alignment * (cpuSlots + 1L) : 0);
+        if (stride > int.MaxValue || all > SlotMemory.MostBytes)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(bytes), bytes, $"{cpuSlots + 1} slots of {bytes:N0} bytes need {all:N0} bytes, more than the {Array.MaxLength:N0} of one array.");
+                nameof(bytes),
+                bytes,
+                $"{cpuSlots + 1} slots of {bytes:N0} bytes: a slot has at most "
+                    + $"{(int.MaxValue / Alignment * Alignment) - header:N0}, all of them {SlotMemory.MostBytes:N0}.");
         }
 
         Shape = new SlotShape((int)stride, header, bytes, cpuSlots, index);
-        _memory = GC.AllocateArray<byte>((int)all, pinned: true);
-        _locks = new int[(cpuSlots + 1) * LockDistance];
-        nint address = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_memory));
-        Base = (address + Alignment - 1) & ~(nint)(Alignment - 1);
+        _memory = new SlotMemory(all, Alignment, this);
+        Base = _memory.Base;
+        _locks = canStop ? Base + (nint)slots : 0;
     }
-
-    private const int LockDistance = Alignment / sizeof(int);
 
     public SlotShape Shape { get; }
 
@@ -56,7 +60,7 @@ internal sealed unsafe class PerCpuSlots
 
     /// <summary>A word of the user's part, for reading it from outside while its CPU goes on.</summary>
     public ref long Word(int index, int offset) =>
-        // SAFETY: callers pass indexes below Count and offsets that lie in the slot; the array is pinned and this object holds it.
+        // SAFETY: callers pass indexes below Count and offsets that lie in the slot; this object holds the memory.
         ref *(long*)(Slot(index) + Shape.Header + offset);
 
     /// <summary>The word that makes sections leave at once while it is not zero.</summary>
@@ -64,18 +68,45 @@ internal sealed unsafe class PerCpuSlots
         // SAFETY: only slots made with canStop are asked, and they begin with this word.
         ref *(long*)Slot(index);
 
+    /// <summary>Whether only the slots that are used take memory.</summary>
+    public bool IsMapped => _memory.IsMapped;
+
     /// <summary>
     /// Enters the slot as the only one of those who use no section there: any thread in the striped fallback, and threads that rseq(2) does not know in the shared slot.
+    /// Nothing breaks the wait off: callers have a record or a block in their hands.
     /// </summary>
     public void Lock(int index)
     {
-        ref int word = ref _locks[index * LockDistance];
-        var wait = new SpinWait();
-        while (Volatile.Read(ref word) != 0 || Interlocked.CompareExchange(ref word, 1, 0) != 0)
+        ref int word = ref LockWord(index);
+        if (Volatile.Read(ref word) != 0 || Interlocked.CompareExchange(ref word, 1, 0) != 0)
         {
-            wait.SpinOnce();
+            WaitForLock(ref word);
         }
     }
 
-    public void Unlock(int index) => Volatile.Write(ref _locks[index * LockDistance], 0);
+    public void Unlock(int index) => Volatile.Write(ref LockWord(index), 0);
+
+    private static void WaitForLock(ref int word)
+    {
+        // One for the whole wait: each would give an interruption back that the next sleep meets at once.
+        using var waiting = new Uninterrupted();
+        var wait = new BriefWait();
+        while (Volatile.Read(ref word) != 0 || Interlocked.CompareExchange(ref word, 1, 0) != 0)
+        {
+            if (wait.Count < LooksBeforeSleep)
+            {
+                wait.Once();
+            }
+            else
+            {
+                // Whoever holds the lock may have a lower priority than this thread and run only while it sleeps.
+                waiting.Sleep(1);
+            }
+        }
+    }
+
+    private ref int LockWord(int index) =>
+        // SAFETY: callers pass indexes below Count of slots made with canStop; the words lie behind the slots in memory
+        // that this object holds, each in a line of its own.
+        ref *(int*)(_locks + ((nint)index * Alignment));
 }

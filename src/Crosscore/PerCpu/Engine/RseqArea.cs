@@ -4,7 +4,11 @@ using Crosscore.Linux;
 
 namespace Crosscore.PerCpu;
 
-/// <summary>What was found out about the area that glibc registers with rseq(2) for each thread; asked once.</summary>
+/// <summary>
+/// What was found out about the area that glibc registers with rseq(2) for each thread. Asked until the answer can no
+/// longer change: a moment without descriptors or memory, or a thread that is not registered, is no answer for the
+/// process.
+/// </summary>
 /// <param name="State">Whether sections can run, or the first thing that is missing.</param>
 /// <param name="Detail">The state in words, with what was seen.</param>
 /// <param name="Offset">From a thread's pointer to its area, in bytes.</param>
@@ -13,9 +17,32 @@ namespace Crosscore.PerCpu;
 /// <param name="ConcurrencyIdTrusted">Whether the kernel keeps mm_cid in it.</param>
 internal sealed record RseqArea(RestartableSequencesState State, string Detail, int Offset, uint Size, uint FeatureSize, bool ConcurrencyIdTrusted)
 {
-    private static readonly Lazy<RseqArea> LazyHere = new(() => Decide(AskHere()));
+    private static RseqArea? s_known;
 
-    public static RseqArea Here => LazyHere.Value;
+    /// <summary>
+    /// The best answer up to now. An available area stays available; what is missing only at a moment is asked for
+    /// again.
+    /// </summary>
+    public static RseqArea Here
+    {
+        get
+        {
+            RseqArea? known = Volatile.Read(ref s_known);
+            return known is { IsFinal: true } ? known : AskAgain();
+        }
+    }
+
+    /// <summary>The last answer, or the first: costs nothing where the question was asked before.</summary>
+    public static RseqArea Known => Volatile.Read(ref s_known) ?? AskAgain();
+
+    /// <summary>Whether asking again cannot give another answer.</summary>
+    public bool IsFinal { get; private init; }
+
+    /// <summary>What reads the fields of the calling thread's area, installed for good; null without an area.</summary>
+    public FieldReaders? Readers { get; private init; }
+
+    /// <summary>mov eax, fs:[cpu_id]; ret - or 0 without an area.</summary>
+    public nint CpuReader => Readers?.CpuId ?? 0;
 
     /// <summary>
     /// The decision, apart from the questions. The concurrency id lies at bytes 24 to 27. A kernel with feature size 28 fills it in every registered area, because none
@@ -53,21 +80,61 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
 
         if (facts.CodeRefusal is { } refusal)
         {
-            return None(RestartableSequencesState.NoExecutableMemory, $"Machine code cannot be installed. {refusal}");
+            return None(RestartableSequencesState.NoExecutableMemory,
+                $"Machine code cannot be installed. {refusal}") with { IsFinal = false };
         }
 
         if (facts.CpuId < 0)
         {
-            return None(RestartableSequencesState.NotRegistered, $"The kernel keeps no CPU number in the area of this thread (cpu_id is {facts.CpuId}).");
+            return None(
+                RestartableSequencesState.NotRegistered,
+                $"The kernel keeps no CPU number in the area of this thread (cpu_id is {facts.CpuId}).") with { IsFinal = false };
         }
 
-        bool trusted = facts.FeatureSize >= RseqCall.ConcurrencyIdOffset + sizeof(int)
-            && (size >= RseqCall.ConcurrencyIdOffset + sizeof(int) || facts.Probe == -Errno.EBUSY);
+        bool mayBeTrusted = facts.FeatureSize >= RseqCall.ConcurrencyIdOffset + sizeof(int);
+        bool glibcSaysSo = size >= RseqCall.ConcurrencyIdOffset + sizeof(int);
+        bool trusted = mayBeTrusted && (glibcSaysSo || facts.Probe == -Errno.EBUSY);
         string detail = $"The area lies at offset {offset} from the thread pointer, glibc gives its size as {size}, the kernel fills {facts.FeatureSize} bytes.";
-        return new RseqArea(RestartableSequencesState.Available, detail, offset, size, facts.FeatureSize, trusted);
+        return new RseqArea(RestartableSequencesState.Available, detail, offset, size, facts.FeatureSize, trusted)
+        {
+            // EINVAL is the kernel's answer for another length; every other refusal is none to the question.
+            IsFinal = trusted || !mayBeTrusted || facts.Probe == -Errno.EINVAL,
+            Readers = facts.Readers,
+        };
     }
 
-    private static RseqArea None(RestartableSequencesState state, string detail) => new(state, detail, 0, 0, 0, false);
+    private static RseqArea None(RestartableSequencesState state, string detail) =>
+        new(state, detail, 0, 0, 0, false) { IsFinal = true };
+
+    private static RseqArea AskAgain()
+    {
+        // Several threads may ask at the same time, and nothing waits. What was available stays so, whatever is refused
+        // later.
+        RseqArea? before = Volatile.Read(ref s_known);
+        RseqArea asked = before is { Readers: { } readers } ? before.ProbeAgain(readers) : Decide(AskHere());
+        RseqArea? known = Interlocked.CompareExchange(ref s_known, asked, before);
+        if (ReferenceEquals(known, before))
+        {
+            return asked;
+        }
+
+        if (!ReferenceEquals(asked.Readers, known!.Readers))
+        {
+            asked.Readers?.Code.Dispose(); // no other thread has its addresses
+        }
+
+        return known;
+    }
+
+    /// <summary>The area is there; only whether the kernel keeps mm_cid in it was refused an answer.</summary>
+    private RseqArea ProbeAgain(FieldReaders readers)
+    {
+        int cpu = readers.ReadCpuId();
+        int probe = cpu < 0 ? 0 : Probe(readers.ReadThreadPointer() + Offset, ref cpu);
+        bool isLength = cpu >= 0 && probe == -Errno.EBUSY;
+        return isLength || (cpu >= 0 && probe == -Errno.EINVAL)
+            ? this with { ConcurrencyIdTrusted = isLength, IsFinal = true } : this;
+    }
 
     private static RseqFacts AskHere()
     {
@@ -85,7 +152,7 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
 
         try
         {
-            return AskThisThread(facts, offset);
+            return CodeQuestion.Ask(() => AskThisThread(facts, offset));
         }
         catch (CodeException refusal)
         {
@@ -107,29 +174,46 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
             };
     }
 
-    private static unsafe RseqFacts AskThisThread(RseqFacts facts, int offset)
+    private static RseqFacts AskThisThread(RseqFacts facts, int offset)
     {
-        // mov rax, fs:[0]; ret - the thread pointer, which the ABI keeps at its own address (ELF TLS, variant II).
-        using SealedCode code = SealedCode.Seal([0x64, 0x48, 0x8B, 0x04, 0x25, 0, 0, 0, 0, 0xC3]);
-        using InstalledCode installed = code.Install();
-        // SAFETY: a complete function without arguments, mapped until the end of this method. The area is this thread's own and lives as long as the thread.
-        nint area = ((delegate* unmanaged[SuppressGCTransition]<nint>)installed.Address)() + offset;
-        int cpu = Volatile.Read(ref *(int*)(area + RseqCall.CpuIdOffset));
+        var readers = FieldReaders.Install(offset);
+        int probe = 0;
+        int cpu;
+        try
+        {
+            cpu = readers.ReadCpuId();
+            if (cpu >= 0)
+            {
+                probe = Probe(readers.ReadThreadPointer() + offset, ref cpu);
+            }
+        }
+        catch
+        {
+            readers.Code.Dispose();
+            throw;
+        }
+
         if (cpu < 0)
         {
+            readers.Code.Dispose(); // no other thread has its addresses
             return facts with { CpuId = cpu };
         }
 
+        return facts with { CpuId = cpu, Probe = probe, Readers = readers };
+    }
+
+    private static int Probe(nint area, ref int cpu)
+    {
         // This thread is registered, so the kernel only compares: EBUSY for the very same registration, EINVAL for another address or length.
         int answer = RseqCall.Invoke(area, RseqCall.OriginalSize, 0, RseqCall.Signature);
         if (answer == 0)
         {
-            // It was not registered after all, and now it is, by us. Nobody else would take that back.
+            // It was not registered after all, and now it is, by us. No other code would undo that.
             _ = RseqCall.Invoke(area, RseqCall.OriginalSize, RseqCall.RSEQ_FLAG_UNREGISTER, RseqCall.Signature);
-            return facts with { CpuId = -1 };
+            cpu = -1;
         }
 
-        return facts with { CpuId = cpu, Probe = answer };
+        return answer;
     }
 }
 
@@ -157,4 +241,7 @@ internal readonly record struct RseqFacts
 
     /// <summary>What rseq(2) answered to the registration that is there already: the negative error number.</summary>
     public int Probe { get; init; }
+
+    /// <summary>What was installed to find out; null where the thread is not registered.</summary>
+    public FieldReaders? Readers { get; init; }
 }
