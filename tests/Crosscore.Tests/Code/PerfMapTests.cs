@@ -130,7 +130,8 @@ public sealed partial class PerfMapTests
             };
             thread.Start();
             _ = thread.Join(Bound);
-            bool written = new FileInfo(target).Length > 0 || (File.Exists(path) && new FileInfo(path).Length > 0);
+            bool written = new FileInfo(target).Length > 0
+                || (new FileInfo(path) is { Exists: true, LinkTarget: null } prepared && prepared.Length > 0);
             Console.WriteLine($"{what}: {outcome}, {(written ? "written" : "nothing written")}");
             if (Directory.Exists(path))
             {

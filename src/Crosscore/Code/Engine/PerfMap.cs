@@ -45,27 +45,33 @@ internal sealed class PerfMap : INameSink
     {
         try
         {
-            var lines = new ArrayBufferWriter<byte>(1 << 12);
-            foreach (CodeFunction function in segment.Published())
-            {
-                int most = (2 * 16) + 3 + (3 * function.Name!.Length);
-                Span<byte> line = lines.GetSpan(most);
-                _ = (segment.Address + function.Offset).TryFormat(line, out int at, "x", CultureInfo.InvariantCulture);
-                line[at++] = (byte)' ';
-                _ = function.Length.TryFormat(line[at..], out int digits, "x", CultureInfo.InvariantCulture);
-                at += digits;
-                line[at++] = (byte)' ';
-                at += Encoding.UTF8.GetBytes(function.Name, line[at..]);
-                line[at++] = (byte)'\n';
-                lines.Advance(at);
-            }
-
-            _ = OpenFile.Write(_descriptor, lines.WrittenSpan);
+            _ = OpenFile.Write(_descriptor, Lines(segment));
         }
         catch (OutOfMemoryException)
         {
             // As above.
         }
+    }
+
+    /// <summary>What the file holds of a segment.</summary>
+    internal static ReadOnlySpan<byte> Lines(CodeSegment segment)
+    {
+        var lines = new ArrayBufferWriter<byte>(1 << 12);
+        foreach (CodeFunction function in segment.Published())
+        {
+            int most = (2 * 16) + 3 + (3 * function.Name!.Length);
+            Span<byte> line = lines.GetSpan(most);
+            _ = (segment.Address + function.Offset).TryFormat(line, out int at, "x", CultureInfo.InvariantCulture);
+            line[at++] = (byte)' ';
+            _ = function.Length.TryFormat(line[at..], out int digits, "x", CultureInfo.InvariantCulture);
+            at += digits;
+            line[at++] = (byte)' ';
+            at += Encoding.UTF8.GetBytes(function.Name, line[at..]);
+            line[at++] = (byte)'\n';
+            lines.Advance(at);
+        }
+
+        return lines.WrittenSpan;
     }
 
     /// <summary>A duplicate of the descriptor through which this process writes the file already, or null.</summary>
