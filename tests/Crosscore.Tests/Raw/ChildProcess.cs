@@ -29,12 +29,28 @@ internal static class ChildProcess
     /// <summary>Runs this test program once more, as a child with a task, through a launcher or directly, with settings added to its environment.</summary>
     public static ChildResult RunThisProgram(string task, RawProgram? launcher = null, params IEnumerable<(string Name, string Value)> settings)
     {
-        string self = Environment.ProcessPath!;
-        string[] command = Path.GetFileNameWithoutExtension(self) == "dotnet"
-            ? [self, typeof(ChildProcess).Assembly.Location, Sandbox.Child.Marker, task]
-            : [self, Sandbox.Child.Marker, task];
+        string[] command = CommandFor(task);
         return launcher is null ? Run(command[0], command[1..], settings) : RunFile(launcher, command, settings);
     }
+
+    /// <summary>Starts this test program once more with a task, and does not wait for it.</summary>
+    public static Process StartThisProgram(string task, params IEnumerable<(string Name, string Value)> settings)
+    {
+        string[] command = CommandFor(task);
+        return Start(command[0], command[1..], settings);
+    }
+
+    /// <summary>The command line that runs this program once more with a task.</summary>
+    public static string[] CommandFor(string task)
+    {
+        string self = Environment.ProcessPath!;
+        return Path.GetFileNameWithoutExtension(self) == "dotnet"
+            ? [self, typeof(ChildProcess).Assembly.Location, Sandbox.Child.Marker, task]
+            : [self, Sandbox.Child.Marker, task];
+    }
+
+    /// <summary>Runs any program, with settings added to its environment.</summary>
+    public static ChildResult RunCommand(string[] command, params IEnumerable<(string Name, string Value)> settings) => Run(command[0], command[1..], settings);
 
     private static ChildResult RunFile(RawProgram program, string[] arguments, params IEnumerable<(string Name, string Value)> settings)
     {
@@ -59,13 +75,7 @@ internal static class ChildProcess
 
     private static ChildResult Run(string file, string[] arguments, IEnumerable<(string Name, string Value)> settings)
     {
-        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach ((string name, string value) in settings)
-        {
-            start.Environment[name] = value;
-        }
-
-        using Process child = Process.Start(start)!;
+        using Process child = Start(file, arguments, settings);
         using var output = new MemoryStream();
         Task reading = child.StandardOutput.BaseStream.CopyToAsync(output);
         Task<string> errors = child.StandardError.ReadToEndAsync();
@@ -78,5 +88,16 @@ internal static class ChildProcess
         child.WaitForExit();
         reading.GetAwaiter().GetResult();
         return new ChildResult(child.ExitCode, output.ToArray(), errors.GetAwaiter().GetResult());
+    }
+
+    private static Process Start(string file, string[] arguments, IEnumerable<(string Name, string Value)> settings)
+    {
+        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach ((string name, string value) in settings)
+        {
+            start.Environment[name] = value;
+        }
+
+        return Process.Start(start)!;
     }
 }

@@ -44,6 +44,7 @@ internal static class Child
     public const string RetireWithoutThreads = nameof(RetireWithoutThreads);
     public const string OrderReclamation = nameof(OrderReclamation);
     public const string StressReclamation = nameof(StressReclamation);
+    public const string MeetRefusals = nameof(MeetRefusals);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
     public static IReadOnlyList<int> AbsurdCpus { get; } = [-1, int.MinValue, 9999, int.MaxValue];
@@ -143,6 +144,8 @@ internal static class Child
             case StressReclamation:
                 ReclamationModeTests.RunStress();
                 return 0;
+            case MeetRefusals:
+                return Refusals.RefusalChild.Run();
             default:
                 Console.Error.WriteLine($"no such task: {task}");
                 return 2;
