@@ -23,6 +23,9 @@ internal static unsafe class OpenFile
 
     private const int OwnerReadsAndWrites = 0x180; // 0600
 
+    /// <summary>How often a call that a signal broke off is made again: a filter can answer that for ever, no kernel does.</summary>
+    private const int MostTries = 100;
+
     /// <summary>One of the two flags whose number depends on the processor.</summary>
     public static int O_NOFOLLOW =>
         System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.Arm64
@@ -37,13 +40,7 @@ internal static unsafe class OpenFile
         // SAFETY: the name stays pinned during the call, and ends in a null byte.
         fixed (byte* name = path)
         {
-            int answer;
-            do
-            {
-                answer = (int)Libc.OrNegativeErrno(Libc.Open(name, flags, OwnerReadsAndWrites));
-            }
-            while (answer == -Errno.EINTR);
-            return answer;
+            return (int)Libc.OrNegativeErrno(Libc.Open(name, flags, OwnerReadsAndWrites));
         }
     }
 
@@ -79,11 +76,12 @@ internal static unsafe class OpenFile
         // SAFETY: the bytes stay pinned during the calls.
         fixed (byte* start = bytes)
         {
+            int tries = 0;
             for (int done = 0; done < bytes.Length;)
             {
                 nint more = Libc.OrNegativeErrno(
                     Libc.Pwrite(descriptor, start + done, (nuint)(bytes.Length - done), offset + done));
-                if (more <= 0 && more != -Errno.EINTR)
+                if (more <= 0 && (more != -Errno.EINTR || ++tries == MostTries))
                 {
                     return more == 0 ? -Errno.EIO : (int)more;
                 }
@@ -102,6 +100,7 @@ internal static unsafe class OpenFile
     public static int ReadAt(int descriptor, Span<byte> bytes, long offset)
     {
         int done = 0;
+        int tries = 0;
 
         // SAFETY: the bytes stay pinned during the calls, and the kernel writes at most what is left of them.
         fixed (byte* start = bytes)
@@ -115,7 +114,7 @@ internal static unsafe class OpenFile
                     break;
                 }
 
-                if (more < 0 && more != -Errno.EINTR)
+                if (more < 0 && (more != -Errno.EINTR || ++tries == MostTries))
                 {
                     return (int)more;
                 }

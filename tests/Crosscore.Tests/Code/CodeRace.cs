@@ -301,10 +301,7 @@ internal static unsafe partial class CodeRace
     /// <summary>This program as the child of a test, behind a command that starts it.</summary>
     public static ProcessStartInfo ThisProgram(string[] before, string task)
     {
-        string self = Environment.ProcessPath!;
-        string[] command = Path.GetFileNameWithoutExtension(self) == "dotnet"
-            ? [.. before, self, typeof(CodeRace).Assembly.Location, Child.Marker, task]
-            : [.. before, self, Child.Marker, task];
+        string[] command = [.. before, .. Raw.ChildProcess.CommandFor(task)];
         return new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
     }
 
