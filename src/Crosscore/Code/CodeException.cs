@@ -37,8 +37,8 @@ public enum CodeFailure
     VerifierRefused,
 
     /// <summary>
-    /// A file can still be changed or was changed by another process: seals are missing, it is no memory file, or what was read back
-    /// after sealing is not what was written. docs/security.md tells which process can do that.
+    /// A file can still be changed or was changed by another process: seals are missing, it is no memory file, or what
+    /// was read back after sealing is not what was written. docs/security.md tells which process can do that.
     /// </summary>
     NotSealed,
 
@@ -46,8 +46,8 @@ public enum CodeFailure
     WrongDigest,
 
     /// <summary>
-    /// A file that was handed over is not one that this library sealed, or not for this processor or page size, or exceeds what one
-    /// may hold (<see cref="CodeWriter.MaximumLength"/>, <see cref="CodeWriter.MaximumFunctions"/>).
+    /// A file that was handed over is not one that this library sealed, or not for this processor or page size, or
+    /// exceeds what one may hold (<see cref="CodeWriter.MaximumLength"/>, <see cref="CodeWriter.MaximumFunctions"/>).
     /// </summary>
     WrongFormat,
 

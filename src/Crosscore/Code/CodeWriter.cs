@@ -26,15 +26,18 @@ public sealed class CodeWriter
     private int _nameBytes;
 
     /// <summary>Begins a segment.</summary>
-    /// <param name="name">What /proc/PID/maps, perf and core dumps call the segment, or <see langword="null"/>: 200 bytes of UTF-8 at most, no
-    /// characters that control or reorder text (Unicode's categories Cc, Cf, Zl, Zp).</param>
+    /// <param name="name">What /proc/PID/maps, perf and core dumps call the segment, or <see langword="null"/>: 200
+    /// bytes of UTF-8 at most, no characters that control or reorder text (Unicode's categories Cc, Cf, Zl,
+    /// Zp).</param>
     /// <exception cref="ArgumentException"><paramref name="name"/> is no such name.</exception>
     public CodeWriter(string? name = null)
     {
-        if (name is not null && !(CodeFile.IsName(name, out int bytes) && bytes is > 0 and <= CodeFile.MaximumSegmentNameBytes))
+        if (name is not null
+            && !(CodeFile.IsName(name, out int bytes) && bytes is > 0 and <= CodeFile.MaximumSegmentNameBytes))
         {
             throw new ArgumentException(
-                $"A segment's name has 1 to {CodeFile.MaximumSegmentNameBytes} bytes of UTF-8, whole characters, and none that controls or reorders text.",
+                $"A segment's name has 1 to {CodeFile.MaximumSegmentNameBytes} bytes of UTF-8, whole characters, "
+                + "and none that controls or reorders text.",
                 nameof(name));
         }
 
@@ -57,10 +60,13 @@ public sealed class CodeWriter
     /// <param name="code">Complete position-independent instructions for this processor.</param>
     /// <param name="name">What it is to be called, or <see langword="null"/>.</param>
     /// <param name="alignment">Of its first byte: a power of two up to the size of a page.</param>
-    /// <exception cref="ArgumentException">No code, no such alignment, or a name that is empty, longer than 1024 bytes of UTF-8 or contains a character that controls or reorders text.</exception>
+    /// <exception cref="ArgumentException">
+    /// No code, no such alignment, or a name that is empty, longer than 1024 bytes of UTF-8 or contains a character
+    /// that controls or reorders text.
+    /// </exception>
     /// <exception cref="CodeException">
-    /// The segment has a function of that name, or would exceed <see cref="MaximumLength"/>, <see cref="MaximumFunctions"/> or 32 MiB of
-    /// names; nothing was added.
+    /// The segment has a function of that name, or would exceed <see cref="MaximumLength"/>,
+    /// <see cref="MaximumFunctions"/> or 32 MiB of names; nothing was added.
     /// </exception>
     public CodeFunction Append(ReadOnlySpan<byte> code, string? name = null, int alignment = DefaultAlignment)
     {
@@ -105,10 +111,12 @@ public sealed class CodeWriter
     /// <summary>Adds a further entry point, inside of a function that is there already.</summary>
     /// <param name="name">What it is to be called.</param>
     /// <param name="offset">Where it lies, in bytes from the start of the segment.</param>
-    /// <exception cref="ArgumentException">The name is empty, longer than 1024 bytes of UTF-8 or contains a character that controls or reorders text.</exception>
+    /// <exception cref="ArgumentException">
+    /// The name is empty, longer than 1024 bytes of UTF-8 or contains a character that controls or reorders text.
+    /// </exception>
     /// <exception cref="CodeException">
-    /// No function covers the offset, the segment has a function of that name, or would exceed <see cref="MaximumFunctions"/> or 32 MiB of
-    /// names; nothing was added.
+    /// No function covers the offset, the segment has a function of that name, or would exceed
+    /// <see cref="MaximumFunctions"/> or 32 MiB of names; nothing was added.
     /// </exception>
     public CodeFunction AddEntryPoint(string name, int offset)
     {
@@ -180,7 +188,8 @@ public sealed class CodeWriter
     {
         if (_count == MaximumFunctions)
         {
-            throw new CodeException(CodeFailure.OutOfAddresses, $"A segment has {MaximumFunctions} functions at most. Install several segments.");
+            throw new CodeException(CodeFailure.OutOfAddresses, $"A segment has {MaximumFunctions} functions at "
+                + "most. Install several segments.");
         }
     }
 
@@ -189,7 +198,8 @@ public sealed class CodeWriter
         if (!(CodeFile.IsName(name, out int bytes) && bytes > 0))
         {
             throw new ArgumentException(
-                $"A function's name has 1 to {CodeFile.MaximumNameBytes} bytes of UTF-8, whole characters, and none that controls or reorders text.",
+                $"A function's name has 1 to {CodeFile.MaximumNameBytes} bytes of UTF-8, whole characters, and "
+                + "none that controls or reorders text.",
                 nameof(name));
         }
 
@@ -197,7 +207,8 @@ public sealed class CodeWriter
         {
             throw new CodeException(
                 CodeFailure.OutOfAddresses,
-                $"The names of a segment would have {(long)_nameBytes + bytes} bytes; {CodeFile.MaximumNamesBytes} are the most. Install several segments.");
+                $"The names of a segment would have {(long)_nameBytes + bytes} bytes; "
+                + $"{CodeFile.MaximumNamesBytes} are the most. Install several segments.");
         }
 
         if (!_names.Add(name))

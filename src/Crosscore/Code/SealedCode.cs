@@ -11,8 +11,8 @@ namespace Crosscore.Code;
 /// </summary>
 /// <remarks>
 /// <para>Source: memfd_create(2); fcntl(2), "File Sealing". A sealed file refuses write, ftruncate and a writable shared mapping with EPERM, whoever holds the
-/// descriptor, and writing through a mapping of it cannot be forced even through /proc/self/mem. Before it is sealed a process of the
-/// same user can change it; what was changed then is refused (docs/security.md).</para>
+/// descriptor, and writing through a mapping of it cannot be forced even through /proc/self/mem. Before it is sealed a
+/// process of the same user can change it; what was changed then is refused (docs/security.md).</para>
 /// <para>The file may be handed to another process, which then runs exactly these bytes without making any executable memory of its own: <see cref="Export"/> and
 /// <see cref="Import"/>, or <see cref="SendTo"/> and <see cref="ReceiveFrom"/>.</para>
 /// </remarks>
@@ -63,10 +63,12 @@ public sealed class SealedCode : IDisposable
     /// <param name="verifier">Sees exactly the sealed bytes and may refuse them; <see langword="null"/> for none.</param>
     /// <exception cref="ArgumentException"><paramref name="sha256"/> is neither empty nor 32 bytes.</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="file"/> is closed.</exception>
-    /// <exception cref="CodeException">The file is not as above, there is no memory for it, or the verifier refused.</exception>
+    /// <exception cref="CodeException">
+    /// The file is not as above, there is no memory for it, or the verifier refused.
+    /// </exception>
     /// <remarks>
-    /// /proc/PID/maps, perf and core dumps show the name that the sender gave to the memory file, which can be anything, and not
-    /// <see cref="Name"/>, which was checked.
+    /// /proc/PID/maps, perf and core dumps show the name that the sender gave to the memory file, which can be
+    /// anything, and not <see cref="Name"/>, which was checked.
     /// </remarks>
     public static SealedCode Import(SafeFileHandle file, ReadOnlySpan<byte> sha256 = default, ICodeVerifier? verifier = null)
     {
@@ -82,11 +84,13 @@ public sealed class SealedCode : IDisposable
         var own = SealedFile.Adopt(file);
         try
         {
-            // The header before anything that the sender's numbers can make long, and no byte of code before its digest.
+            // The header before anything that the sender's numbers can make long, and no byte of code before its
+            // digest.
             CodeFile.Layout layout = CodeFile.ReadLayout(own);
             if (!sha256.IsEmpty && !CryptographicOperations.FixedTimeEquals(own.Digest(), sha256))
             {
-                throw new CodeException(CodeFailure.WrongDigest, "The file's SHA-256 digest is not the one expected: it is other code than the sender spoke of.");
+                throw new CodeException(CodeFailure.WrongDigest, "The file's SHA-256 digest is not the one "
+                    + "expected: it is other code than the sender spoke of.");
             }
 
             (string? name, CodeFunction[] functions) = CodeFile.ReadTable(own, layout);
@@ -102,8 +106,8 @@ public sealed class SealedCode : IDisposable
             own.Dispose();
             throw new CodeException(
                 CodeFailure.OutOfMemory,
-                $"The sealed file of {own.Size} bytes could not be read: there is too little managed memory. Raise the limit of the "
-                + "garbage collector's heap, or refuse files of that size.",
+                $"The sealed file of {own.Size} bytes could not be read: there is too little managed memory. "
+                + "Raise the limit of the garbage collector's heap, or refuse files of that size.",
                 cause: lack);
         }
         catch
@@ -116,16 +120,17 @@ public sealed class SealedCode : IDisposable
     /// <summary>Receives sealed code that another process sent with <see cref="SendTo"/>, and checks it as <see cref="Import"/> does.</summary>
     /// <param name="socket">
     /// A connected Unix-domain socket. Waits until something arrives, for as long as its
-    /// <see cref="System.Net.Sockets.Socket.ReceiveTimeout"/> allows, which is for ever unless it was set. Credentials and labels
-    /// that the socket was told to receive (SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD) are passed over.
+    /// <see cref="System.Net.Sockets.Socket.ReceiveTimeout"/> allows, which is for ever unless it was set. Credentials
+    /// and labels that the socket was told to receive (SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD) are passed over.
     /// </param>
     /// <param name="sha256">As for <see cref="Import"/>.</param>
     /// <param name="verifier">As for <see cref="Import"/>.</param>
     /// <exception cref="IOException">
-    /// The sender is gone, nothing came in time (the inner exception is a <see cref="System.Net.Sockets.SocketException"/> with
-    /// TimedOut), or what came carried no descriptor or several; those were closed.
+    /// The sender is gone, nothing came in time (the inner exception is a
+    /// <see cref="System.Net.Sockets.SocketException"/> with TimedOut), or what came carried no descriptor or several;
+    /// those were closed.
     /// </exception>
-    /// <exception cref="ObjectDisposedException">The socket was disposed of, before or meanwhile.</exception>
+    /// <exception cref="ObjectDisposedException">The socket was disposed of, before or during the call.</exception>
     /// <exception cref="CodeException">The file is not sealed code, or was refused.</exception>
     public static SealedCode ReceiveFrom(System.Net.Sockets.Socket socket, ReadOnlySpan<byte> sha256 = default, ICodeVerifier? verifier = null)
     {
@@ -170,7 +175,7 @@ public sealed class SealedCode : IDisposable
     /// <summary>A descriptor of the sealed file for another process. Whoever holds it can read and map the code, and nothing else.</summary>
     /// <param name="inheritable">Whether a program that this process starts inherits it under the same number; otherwise execve closes it.</param>
     /// <exception cref="ObjectDisposedException">This object was disposed of.</exception>
-    /// <exception cref="CodeException">Too many open files, or the descriptor of this object was replaced meanwhile.</exception>
+    /// <exception cref="CodeException">Too many open files, or the descriptor of this object was replaced.</exception>
     public SafeFileHandle Export(bool inheritable = false)
     {
         ObjectDisposedException.ThrowIf(File.IsClosed, this);
@@ -195,7 +200,7 @@ public sealed class SealedCode : IDisposable
 
     /// <summary>The SHA-256 digest of the whole file, the table of entry points included.</summary>
     /// <exception cref="ObjectDisposedException">This object was disposed of.</exception>
-    /// <exception cref="CodeException">The descriptor of this object was replaced meanwhile.</exception>
+    /// <exception cref="CodeException">The descriptor of this object was replaced.</exception>
     public byte[] Digest()
     {
         ObjectDisposedException.ThrowIf(File.IsClosed, this);
@@ -228,8 +233,9 @@ public sealed class SealedCode : IDisposable
     }
 
     /// <summary>
-    /// Shows the sealed bytes, read back: the writer's memory can still change, this cannot. Not through a mapping, because taking
-    /// one away interrupts other cores. Exactly the code's pages, never what an earlier renter left in the array.
+    /// Shows the sealed bytes, read back: the writer's memory can still change, this cannot. Not through a mapping,
+    /// because taking one away interrupts other cores. Exactly the code's pages, never what an earlier renter left in
+    /// the array.
     /// </summary>
     private static void ShowTo(ICodeVerifier verifier, SealedFile file, int length, CodeFunction[] functions)
     {
@@ -239,10 +245,12 @@ public sealed class SealedCode : IDisposable
         {
             Span<byte> bytes = copy.AsSpan(0, pages);
             file.Read(bytes, 0);
-            CodeVerdict verdict = verifier.Verify(new CodeToVerify(bytes, functions, RuntimeInformation.ProcessArchitecture));
+            var code = new CodeToVerify(bytes, functions, RuntimeInformation.ProcessArchitecture);
+            CodeVerdict verdict = verifier.Verify(code);
             if (!verdict.IsAccepted)
             {
-                throw new CodeException(CodeFailure.VerifierRefused, $"The verifier refused the code: {verdict.Reason}");
+                throw new CodeException(CodeFailure.VerifierRefused, $"The verifier refused the code: "
+                    + $"{verdict.Reason}");
             }
         }
         finally
@@ -253,7 +261,8 @@ public sealed class SealedCode : IDisposable
 
     private static void DemandPlatform()
     {
-        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture is not (Architecture.X64 or Architecture.Arm64))
+        if (!OperatingSystem.IsLinux()
+            || RuntimeInformation.ProcessArchitecture is not (Architecture.X64 or Architecture.Arm64))
         {
             throw new CodeException(CodeFailure.WrongPlatform, "Sealed code needs Linux on x86-64 or arm64.");
         }

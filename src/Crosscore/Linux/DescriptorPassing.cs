@@ -94,8 +94,8 @@ internal static unsafe class DescriptorPassing
     }
 
     /// <summary>
-    /// The first descriptor of a row of control messages; all others are closed. Returns how many there were without those of
-    /// processes.
+    /// The first descriptor of a row of control messages; all others are closed. Returns how many there were without
+    /// those of processes.
     /// </summary>
     private static int Take(ReadOnlySpan<byte> control, out int first)
     {

@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Linux;
 
 /// <summary>
-/// What fstat(2) and fstatfs(2) tell of an open file. The calls are made by number, because C libraries before
-/// glibc 2.33 export no function of that name. Source: arch/x86/include/uapi/asm/stat.h;
-/// include/uapi/asm-generic/stat.h and statfs.h.
+/// What fstat(2) and fstatfs(2) tell of an open file. The calls are made by number, because C libraries before glibc
+/// 2.33 export no function of that name. Source: arch/x86/include/uapi/asm/stat.h; include/uapi/asm-generic/stat.h and
+/// statfs.h.
 /// </summary>
 /// <param name="Device">The file system.</param>
 /// <param name="Number">The file in it (st_ino).</param>

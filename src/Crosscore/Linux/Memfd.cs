@@ -50,7 +50,9 @@ internal static unsafe class Memfd
     public static int Resize(int descriptor, long length) =>
         (int)Libc.OrNegativeErrno(Libc.Ftruncate(descriptor, length));
 
-    /// <summary>Makes the file that long at least and gives it all of its memory. Returns 0 or the negative error number.</summary>
+    /// <summary>
+    /// Makes the file that long at least and gives it all of its memory. Returns 0 or the negative error number.
+    /// </summary>
     public static int Allocate(int descriptor, long length) =>
         (int)Libc.OrNegativeErrno(Libc.Fallocate(descriptor, 0, 0, length));
 
@@ -59,8 +61,8 @@ internal static unsafe class Memfd
 
     /// <summary>
     /// Asks whether any process has opened the file for writing: fcntl(2), "Leases". The kernel grants a read lease
-    /// only while no open file description made by open(2) can write the file, and a mapping keeps its description.
-    /// The one that memfd_create made is not counted, because no open(2) made it.
+    /// only while no open file description made by open(2) can write the file, and a mapping keeps its description. The
+    /// one that memfd_create made is not counted, because no open(2) made it.
     /// </summary>
     /// <param name="readOnly">A descriptor opened for reading only.</param>
     /// <returns>0 where none can, EAGAIN where one can, or another negative error number.</returns>

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Crosscore.Linux;
@@ -23,15 +24,20 @@ internal static unsafe class OpenFile
 
     private const int OwnerReadsAndWrites = 0x180; // 0600
 
-    /// <summary>How often a call that a signal broke off is made again: a filter can answer that for ever, no kernel does.</summary>
+    /// <summary>
+    /// How often a call that a signal broke off is made again: a filter can answer that for ever, no kernel does.
+    /// </summary>
     private const int MostTries = 100;
 
     /// <summary>One of the two flags whose number depends on the processor.</summary>
     public static int O_NOFOLLOW =>
-        System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.Arm64
+        RuntimeInformation.ProcessArchitecture == Architecture.Arm64
             ? 0x8000 : 0x20000;
 
-    /// <summary>Opens a path; a new file is readable and writable for its owner only. Returns the descriptor or the negative error number.</summary>
+    /// <summary>
+    /// Opens a path; a new file is readable and writable for its owner only. Returns the descriptor or the negative
+    /// error number.
+    /// </summary>
     public static int Open(string path, int flags) => Open(Encoding.UTF8.GetBytes(path + "\0"), flags);
 
     /// <summary>The same, of a path in UTF-8 that ends in a null byte.</summary>
@@ -45,9 +51,9 @@ internal static unsafe class OpenFile
     }
 
     /// <summary>
-    /// Opens the file of a descriptor once more, for reading only and closed by execve, through
-    /// /proc/thread-self/fd: that names the calling thread's own descriptors. Returns the descriptor or the negative
-    /// error number; ENOENT where there is no /proc.
+    /// Opens the file of a descriptor once more, for reading only and closed by execve, through /proc/thread-self/fd:
+    /// that names the calling thread's own descriptors. Returns the descriptor or the negative error number; ENOENT
+    /// where there is no /proc.
     /// </summary>
     public static int ReopenForReading(int descriptor)
     {
@@ -70,7 +76,9 @@ internal static unsafe class OpenFile
         }
     }
 
-    /// <summary>Writes all bytes at a position. Returns 0 or the negative error number; EIO where the kernel wrote none.</summary>
+    /// <summary>
+    /// Writes all bytes at a position. Returns 0 or the negative error number; EIO where the kernel wrote none.
+    /// </summary>
     public static int WriteAt(int descriptor, ReadOnlySpan<byte> bytes, long offset)
     {
         // SAFETY: the bytes stay pinned during the calls.
@@ -94,8 +102,8 @@ internal static unsafe class OpenFile
     }
 
     /// <summary>
-    /// Reads as many bytes as there are, up to the length of <paramref name="bytes"/>. Returns how many, or the negative error
-    /// number.
+    /// Reads as many bytes as there are, up to the length of <paramref name="bytes"/>. Returns how many, or the
+    /// negative error number.
     /// </summary>
     public static int ReadAt(int descriptor, Span<byte> bytes, long offset)
     {

@@ -10,9 +10,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// A program that seals and installs code as fast as it can, and a child of the same user that opens every memory file of it
-/// it can get hold of and changes it. Both are children of a test; where the tests run as root they run as another user,
-/// because root may do everything anyway.
+/// A program that seals and installs code as fast as it can, and a child of the same user that opens every memory file
+/// of it it can get hold of and changes it. Both are children of a test; where the tests run as root they run as
+/// another user, because root may do everything anyway.
 /// </summary>
 internal static unsafe partial class CodeRace
 {
@@ -30,7 +30,9 @@ internal static unsafe partial class CodeRace
 
     private static readonly int Page = Environment.SystemPageSize;
 
-    /// <summary>Three pages of "mov eax, 42; ret" and, behind, the attacker's "xor eax, eax; ret; nop..." to write there.</summary>
+    /// <summary>
+    /// Three pages of "mov eax, 42; ret" and, behind, the attacker's "xor eax, eax; ret; nop..." to write there.
+    /// </summary>
     private static readonly byte[] Code = Filled(MachineCode.Return42);
     private static readonly byte[] Attack = Filled([0x31, 0xC0, 0xC3, 0x90, 0x90, 0x90]);
 
@@ -230,7 +232,9 @@ internal static unsafe partial class CodeRace
         return same;
     }
 
-    /// <summary>As live code was installed before: sealed against further mappings, with those that were there.</summary>
+    /// <summary>
+    /// As live code was installed before: sealed against further mappings, with those that were there.
+    /// </summary>
     private static bool UnprotectedLive(Queue<(nint Address, Action Dispose)> kept)
     {
         using SafeFileHandle file = UnprotectedFile();

@@ -7,8 +7,8 @@ using Crosscore.Tests.Sandbox.Refusals;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// Every system call that code needs is refused at every place, with each of six errors, once and for ever: the exception
-/// is the documented one, no descriptor and no mapping stays, and the next use works.
+/// Every system call that code needs is refused at every place, with each of six errors, once and for ever: the
+/// exception is the documented one, no descriptor and no mapping stays, and the next use works.
 /// </summary>
 public sealed class CodeRefusalTests(ITestOutputHelper output)
 {
@@ -90,8 +90,8 @@ internal static partial class CodeScenarios
     }
 
     /// <summary>
-    /// When a use was refused, the next descriptor has the number that it had before, and no mapping with such a name is there that
-    /// was not before.
+    /// When a use was refused, the next descriptor has the number that it had before, and no mapping with such a name
+    /// is there that was not before.
     /// </summary>
     private static void Leaves(string mapping, Action use)
     {

@@ -5,7 +5,10 @@ using Crosscore.Code;
 
 namespace Crosscore.Tests;
 
-/// <summary>A sender may put into a message what it likes: nothing of it stays, and it holds no thread for longer than the socket allows.</summary>
+/// <summary>
+/// A sender may put into a message what it likes: nothing of it stays, and it holds no thread for longer than the
+/// socket allows.
+/// </summary>
 public sealed unsafe partial class HostileMessageTests
 {
     private const int Messages = 2000;

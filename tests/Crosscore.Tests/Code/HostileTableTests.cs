@@ -10,7 +10,10 @@ using static Crosscore.Linux.Memfd;
 
 namespace Crosscore.Tests;
 
-/// <summary>Files that are sealed, well-formed and made by an enemy: what they cost, what they may be called, and what is refused.</summary>
+/// <summary>
+/// Files that are sealed, well-formed and made by an enemy: what they cost, what they may be called, and what is
+/// refused.
+/// </summary>
 public sealed partial class HostileTableTests
 {
     private const int O_WRONLY = 1;
@@ -18,7 +21,10 @@ public sealed partial class HostileTableTests
 
     private static readonly int Page = Environment.SystemPageSize;
 
-    /// <summary>Three bytes a function, all without names: they were published as the segment's name and an offset, 135 MiB of 404 KiB.</summary>
+    /// <summary>
+    /// Three bytes a function, all without names: they were published as the segment's name and an offset, 135 MiB of
+    /// 404 KiB.
+    /// </summary>
     [Fact]
     public void A_table_of_404_KiB_makes_less_than_a_mebibyte_of_names_and_16_of_memory()
     {
@@ -97,7 +103,9 @@ public sealed partial class HostileTableTests
     {
         ChildResult result = ChildProcess.RunThisProgram(Child.ImportUnderHeapLimit, null, ("DOTNET_GCHeapHardLimit", "0x40000000"));
         Assert.True(result.Status == 0, result.Errors);
-        Assert.Equal(["WrongFormat", "WrongFormat", "WrongFormat", "accepted"], result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal(
+            ["WrongFormat", "WrongFormat", "WrongFormat", "accepted"],
+            result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
     internal static int ImportUnderHeapLimit()
@@ -164,7 +172,9 @@ public sealed partial class HostileTableTests
         Assert.Equal(CodeFailure.NotSealed, Assert.Throws<CodeException>(imported.Digest).Failure);
     }
 
-    /// <summary>Such a file takes the same seals; its pages of 2 MiB are mapped whole, whatever was verified of them.</summary>
+    /// <summary>
+    /// Such a file takes the same seals; its pages of 2 MiB are mapped whole, whatever was verified of them.
+    /// </summary>
     [Fact]
     public void A_memory_file_of_huge_pages_is_refused()
     {
@@ -245,7 +255,9 @@ public sealed partial class HostileTableTests
         _ = Refused([.. right[..^40], .. new byte[Page], .. right[^40..]]); // A page too many.
     }
 
-    /// <summary>Every damage is refused for its format, or describes functions inside of the code and survives another round.</summary>
+    /// <summary>
+    /// Every damage is refused for its format, or describes functions inside of the code and survives another round.
+    /// </summary>
     [Fact]
     public void Twenty_thousand_damaged_files_are_refused_or_harmless()
     {
@@ -289,7 +301,8 @@ public sealed partial class HostileTableTests
             }
         }
 
-        Assert.True(refused > 1000 && accepted > 100, $"{refused} refused, {accepted} accepted: the damage is not mixed.");
+        Assert.True(refused > 1000 && accepted > 100, $"{refused} refused, {accepted} accepted: the damage is not "
+            + "mixed.");
         Assert.Equal(descriptors, Copies());
 
         static int Copies() => Directory.GetFiles("/proc/self/fd").Count(link =>

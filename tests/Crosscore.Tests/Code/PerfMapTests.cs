@@ -6,7 +6,9 @@ using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests;
 
-/// <summary>The file that perf reads lies in a folder where other users may have put something of its name first.</summary>
+/// <summary>
+/// The file that perf reads lies in a folder where other users may have put something of its name first.
+/// </summary>
 public sealed partial class PerfMapTests
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);

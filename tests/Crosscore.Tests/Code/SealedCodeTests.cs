@@ -108,6 +108,20 @@ public sealed partial class SealedCodeTests
         Assert.Equal(42, MachineCode.Call(installed));
     }
 
+    /// <summary>
+    /// Linux before 6.7 refuses a shared mapping of a file with F_SEAL_WRITE through a descriptor that could write.
+    /// </summary>
+    [Fact]
+    public void It_is_mapped_through_a_descriptor_that_can_only_read()
+    {
+        using SealedCode file = SealedCode.Seal(MachineCode.Return42);
+        using InstalledCode installed = file.Install();
+        string mapping = $"/proc/self/map_files/{installed.Address:x}-{installed.Address + Environment.SystemPageSize:x}";
+        UnixFileMode mode = new FileInfo(mapping).UnixFileMode; // of the link, which has the rights of the descriptor
+        Assert.True(mode.HasFlag(UnixFileMode.UserRead), $"{mapping}: {mode}");
+        Assert.False(mode.HasFlag(UnixFileMode.UserWrite), $"{mapping}: {mode}");
+    }
+
     [Fact]
     public void Writing_by_way_of_proc_self_mem_is_refused()
     {

@@ -34,7 +34,8 @@ internal static class CodeFile
     private const int HeaderBytes = 40;
     private const int NumberBytes = 5; // at most
 
-    private const int MaximumTable = (MaximumFunctions * 3 * NumberBytes) + MaximumNamesBytes + MaximumSegmentNameBytes + NumberBytes;
+    private const int MaximumTable =
+        (MaximumFunctions * 3 * NumberBytes) + MaximumNamesBytes + MaximumSegmentNameBytes + NumberBytes;
     private const ushort Version = 1;
 
     private static ReadOnlySpan<byte> Magic => "Crosscor"u8;
@@ -47,10 +48,12 @@ internal static class CodeFile
 
     public static int WholePages(int length) => checked(length + Page - 1) & -Page;
 
-    /// <summary>An upper bound for the size of the file. The limits of code, functions and names keep it below 2^27.</summary>
+    /// <summary>
+    /// An upper bound for the size of the file. The limits of code, functions and names keep it below 2^27.
+    /// </summary>
     public static int Bound(int codeLength, int functions, int nameBytes, string? segmentName) => WholePages(
-        WholePages(codeLength) + HeaderBytes + NumberBytes + (3 * (segmentName?.Length ?? 0)) + (functions * 3 * NumberBytes)
-        + nameBytes);
+        WholePages(codeLength) + HeaderBytes + NumberBytes + (3 * (segmentName?.Length ?? 0))
+        + (functions * 3 * NumberBytes) + nameBytes);
 
     /// <summary>Completes a buffer that begins with the code.</summary>
     /// <returns>The size of the file.</returns>
@@ -131,7 +134,8 @@ internal static class CodeFile
     {
         if (size > CodeWriter.MaximumLength + WholePages(MaximumTable + HeaderBytes))
         {
-            throw new CodeException(CodeFailure.WrongFormat, $"The file has {size} bytes, more than sealed code ever has.");
+            throw new CodeException(CodeFailure.WrongFormat, $"The file has {size} bytes, more than sealed code "
+                + "ever has.");
         }
 
         Check(size >= 2 * Page && size % Page == 0, "its size is not that of such a file");
@@ -148,20 +152,31 @@ internal static class CodeFile
         int pages = BinaryPrimitives.ReadInt32LittleEndian(header[20..]);
         int tableLength = BinaryPrimitives.ReadInt32LittleEndian(header[24..]);
         int count = BinaryPrimitives.ReadInt32LittleEndian(header[28..]);
-        Check(codeLength is > 0 and <= CodeWriter.MaximumLength && codeLength <= size - Page && pages == WholePages(codeLength), "its code does not fit into it");
-        Check(tableLength is >= 0 and <= MaximumTable && size == WholePages(pages + tableLength + HeaderBytes), "its table does not fit into it");
-        Check(count is >= 0 and <= MaximumFunctions && count <= tableLength / 3, "its table does not hold that many functions");
+        Check(
+            codeLength is > 0 and <= CodeWriter.MaximumLength && codeLength <= size - Page
+                && pages == WholePages(codeLength),
+            "its code does not fit into it");
+        Check(
+            tableLength is >= 0 and <= MaximumTable && size == WholePages(pages + tableLength + HeaderBytes),
+            "its table does not fit into it");
+        Check(
+            count is >= 0 and <= MaximumFunctions && count <= tableLength / 3,
+            "its table does not hold that many functions");
         Check(header[32..].IndexOfAnyExcept((byte)0) < 0, "its header does not end in zeros");
         return new(codeLength, pages, tableLength, count);
     }
 
-    private static void CheckTraps(ReadOnlySpan<byte> filling) => Check(filling.IndexOfAnyExcept(Trap) < 0, "the bytes after its code do not trap");
+    private static void CheckTraps(ReadOnlySpan<byte> filling) =>
+        Check(filling.IndexOfAnyExcept(Trap) < 0, "the bytes after its code do not trap");
 
     /// <summary>Formats no message before there is a reason to refuse: a table may have a million functions.</summary>
-    private static (string? Name, CodeFunction[] Functions) ParseTable(ReadOnlySpan<byte> tableAndFilling, in Layout layout)
+    private static (string? Name, CodeFunction[] Functions) ParseTable(
+        ReadOnlySpan<byte> tableAndFilling, in Layout layout)
     {
         ReadOnlySpan<byte> table = tableAndFilling[..layout.TableLength];
-        Check(tableAndFilling[layout.TableLength..].IndexOfAnyExcept((byte)0) < 0, "the bytes after its table are not zeros");
+        Check(
+            tableAndFilling[layout.TableLength..].IndexOfAnyExcept((byte)0) < 0,
+            "the bytes after its table are not zeros");
         string? name = ReadName(ref table, MaximumSegmentNameBytes, out _);
         var functions = new CodeFunction[layout.Functions];
         var names = new HashSet<string>(StringComparer.Ordinal);
@@ -193,9 +208,9 @@ internal static class CodeFile
     }
 
     /// <summary>
-    /// Whether a name can be written into the files of profilers and debuggers and shown on a terminal, where it takes one line and
-    /// looks like what it is: no control characters, none that change the direction or the look of text (Unicode's categories
-    /// Cc, Cf, Zl and Zp), and whole characters only.
+    /// Whether a name can be written into the files of profilers and debuggers and shown on a terminal, where it takes
+    /// one line and looks like what it is: no control characters, none that change the direction or the look of text
+    /// (Unicode's categories Cc, Cf, Zl and Zp), and whole characters only.
     /// </summary>
     /// <param name="name">The name.</param>
     /// <param name="bytes">Its length in UTF-8.</param>
@@ -307,7 +322,8 @@ internal static class CodeFile
         }
     }
 
-    private static CodeException Wrong(string reason) => new(CodeFailure.WrongFormat, $"The file is not sealed code for this machine: {reason}.");
+    private static CodeException Wrong(string reason) => new(CodeFailure.WrongFormat, $"The file is not sealed "
+        + $"code for this machine: {reason}.");
 
     /// <summary>What the header says, checked.</summary>
     /// <param name="CodeLength">Bytes of code.</param>

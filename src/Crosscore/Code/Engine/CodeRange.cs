@@ -191,9 +191,9 @@ internal sealed class CodeRange
     }
 
     /// <summary>
-    /// A refused mmap with MAP_FIXED has changed nothing, or has left a hole (mmap(2), NOTES; kernels before 6.12). A hole is reserved
-    /// again; what cannot be is not used any more. Where the process's map cannot be read (no descriptor left), neither is
-    /// known: the addresses wait until it can.
+    /// A refused mmap with MAP_FIXED has changed nothing, or has left a hole (mmap(2), NOTES; kernels before 6.12). A
+    /// hole is reserved again; what cannot be is not used any more. Where the process's map cannot be read (no
+    /// descriptor left), neither is known: the addresses wait until it can.
     /// </summary>
     private void GiveBack(nint address, nint length, nint taken)
     {

@@ -125,8 +125,8 @@ internal interface INameSink
     bool Writes => false;
 
     /// <summary>
-    /// Tells the outside of a segment that was added. Called without any lock, after <see cref="Added"/> and by several threads at
-    /// once, because a file may keep its writer waiting. Throws nothing.
+    /// Tells the outside of a segment that was added. Called without any lock, after <see cref="Added"/> and by several
+    /// threads at once, because a file may keep its writer waiting. Throws nothing.
     /// </summary>
     void Write(CodeSegment segment)
     {

@@ -7,7 +7,9 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
 {
     private const int SmallestBudget = 64 << 10;
 
-    /// <summary>What a name costs beside itself: two numbers of an address and a length in a line, or a symbol.</summary>
+    /// <summary>
+    /// What a name costs beside itself: two numbers of an address and a length in a line, or a symbol.
+    /// </summary>
     private const int EntryBytes = 24;
 
     private Dictionary<string, CodeFunction>? _byName;
@@ -21,10 +23,10 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
     public CodeFunction[] Functions => functions;
 
     /// <summary>
-    /// What profilers and debuggers are told: each function with its name, one without after its segment and its offset. A table of three
-    /// bytes a function could make a hundred times as many bytes of names, so names may take twice the segment's own
-    /// bytes and no more (64 KiB at least); the functions after that are one entry with the segment's name. Segments
-    /// whose functions have names of their own and are aligned to 64 bytes never come to that.
+    /// What profilers and debuggers are told: each function with its name, one without after its segment and its
+    /// offset. A table of three bytes a function could make a hundred times as many bytes of names, so names may take
+    /// twice the segment's own bytes and no more (64 KiB at least); the functions after that are one entry with the
+    /// segment's name. Segments whose functions have names of their own and are aligned to 64 bytes never come to that.
     /// </summary>
     public IEnumerable<CodeFunction> Published()
     {

@@ -15,7 +15,10 @@ internal static class CodeTransfer
             file.DangerousAddRef(ref held);
             int descriptor = (int)file.DangerousGetHandle();
             int answer = Wait(
-                socket, SelectMode.SelectWrite, socket.SendTimeout, number => DescriptorPassing.Send(number, descriptor));
+                socket,
+                SelectMode.SelectWrite,
+                socket.SendTimeout,
+                number => DescriptorPassing.Send(number, descriptor));
             if (answer < 0)
             {
                 throw new IOException(
@@ -53,8 +56,8 @@ internal static class CodeTransfer
     }
 
     /// <summary>
-    /// Makes a call that does not wait until it has something to say. The socket's handle is held during each call: a number
-    /// whose socket another thread disposes of may be another file's by then.
+    /// Makes a call that does not wait until it has something to say. The socket's handle is held during each call: a
+    /// number whose socket another thread disposes of may be another file's by then.
     /// </summary>
     /// <param name="socket">The socket.</param>
     /// <param name="mode">What is waited for.</param>
@@ -89,7 +92,8 @@ internal static class CodeTransfer
             {
                 var cause = new SocketException((int)SocketError.TimedOut);
                 throw new IOException(
-                    $"The other end was silent for {timeout} ms, the time-out of the socket. Set a longer one, or 0 for none.",
+                    $"The other end was silent for {timeout} ms, the time-out of the socket. Set a longer one, or "
+                    + "0 for none.",
                     cause);
             }
 

@@ -33,7 +33,8 @@ internal static class ElfImage
         var symbols = new List<Symbol> { default };
         foreach (CodeFunction function in segment.Published())
         {
-            symbols.Add(new Symbol(strings.Add(function.Name!), GlobalFunction, 1, (ulong)(segment.Address + function.Offset), (ulong)function.Length));
+            ulong address = (ulong)(segment.Address + function.Offset);
+            symbols.Add(new Symbol(strings.Add(function.Name!), GlobalFunction, 1, address, (ulong)function.Length));
         }
 
         var file = new Writer(HeaderSize);

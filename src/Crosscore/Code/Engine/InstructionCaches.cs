@@ -24,12 +24,14 @@ internal static unsafe class InstructionCaches
         // SAFETY: the routines touch no memory but the lines from the first argument to the second, which are mapped readable; they use X0 to X2 and the flags only.
         if (geometry.NeedsClean)
         {
-            ((delegate* unmanaged<nint, nint, nint, void>)routines.Clean)(CacheGeometry.FirstLine(address, geometry.DataLine), end, geometry.DataLine);
+            ((delegate* unmanaged<nint, nint, nint, void>)routines.Clean)(
+                CacheGeometry.FirstLine(address, geometry.DataLine), end, geometry.DataLine);
         }
 
         if (geometry.NeedsInvalidate)
         {
-            ((delegate* unmanaged<nint, nint, nint, void>)routines.Invalidate)(CacheGeometry.FirstLine(address, geometry.InstructionLine), end, geometry.InstructionLine);
+            ((delegate* unmanaged<nint, nint, nint, void>)routines.Invalidate)(
+                CacheGeometry.FirstLine(address, geometry.InstructionLine), end, geometry.InstructionLine);
         }
 
         // The maintenance above reaches every core's caches, not what a core has fetched already: that takes an ISB there (Arm ARM, B2.7.4.2).

@@ -18,7 +18,7 @@ internal sealed class PerfMap : INameSink
     public bool Writes => true;
 
     /// <summary>
-    /// The runtime, when it writes the file, has truncated it and writes at an offset of its own; a second open file would be
+    /// The runtime, when it writes the file, has truncated it and writes at its own offset; a second open file would be
     /// written over. A duplicate of its descriptor shares the offset, and the kernel makes every write whole.
     /// </summary>
     /// <exception cref="IOException">The file cannot be written to safely; the message says why.</exception>
@@ -38,8 +38,8 @@ internal sealed class PerfMap : INameSink
     }
 
     /// <summary>
-    /// In one call for many lines and not at a position of our own. Lines that cannot be written (a full disk, no memory) are missing;
-    /// the code runs without them.
+    /// In one call for many lines and not at a position of our own. Lines that cannot be written (a full disk, no
+    /// memory) are missing; the code runs without them.
     /// </summary>
     public void Write(CodeSegment segment)
     {

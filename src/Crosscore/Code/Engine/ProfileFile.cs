@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using Crosscore.Linux;
 
 namespace Crosscore.Code;
@@ -8,14 +9,17 @@ namespace Crosscore.Code;
 /// </summary>
 internal static class ProfileFile
 {
-    private const int Flags = OpenFile.O_CREAT | OpenFile.O_APPEND | OpenFile.O_CLOEXEC | OpenFile.O_NONBLOCK | OpenFile.O_NOCTTY;
+    private const int Flags = 
+        OpenFile.O_CREAT | OpenFile.O_APPEND | OpenFile.O_CLOEXEC | OpenFile.O_NONBLOCK | OpenFile.O_NOCTTY;
 
-    /// <summary>How much earlier than this process's start a file of it can seem to have been written: a tick of either clock.</summary>
+    /// <summary>
+    /// How much earlier than this process's start a file of it can seem to have been written: a tick of either clock.
+    /// </summary>
     private const long Blur = TimeSpan.TicksPerSecond / 10;
 
     /// <summary>
-    /// Opens the file for appending and creates it where there is none. What an earlier process of the same number left in it is
-    /// cut off: its names are those of other code.
+    /// Opens the file for appending and creates it where there is none. What an earlier process of the same number left
+    /// in it is cut off: its names are those of other code.
     /// </summary>
     /// <param name="path">Where the profiler looks.</param>
     /// <exception cref="IOException">There is something else of that name, or the system refused.</exception>
@@ -27,9 +31,11 @@ internal static class ProfileFile
         {
             throw new IOException(descriptor switch
             {
-                -Errno.ELOOP => $"{path} could not be opened: it is a link, and its target is not written to. Remove it.",
+                -Errno.ELOOP => $"{path} could not be opened: it is a link, and its target is not written to. "
+                    + "Remove it.",
                 -Errno.ENXIO => $"{path} could not be opened: it is a pipe or a device. Remove it.",
-                _ => $"{path} could not be opened: {Errno.Name(-descriptor)}. Another user may have created it; remove it.",
+                _ => $"{path} could not be opened: {Errno.Name(-descriptor)}. Another user may have created it; "
+                    + "remove it.",
             });
         }
 
@@ -41,7 +47,8 @@ internal static class ProfileFile
                 int answer = Memfd.Resize(descriptor, 0);
                 if (answer < 0)
                 {
-                    throw new IOException($"{path} holds an earlier process's names and could not be emptied: {Errno.Name(-answer)}. Remove it.");
+                    throw new IOException($"{path} holds an earlier process's names and could not be emptied: "
+                        + $"{Errno.Name(-answer)}. Remove it.");
                 }
             }
 
@@ -63,7 +70,8 @@ internal static class ProfileFile
         int answer = FileStatus.Of(descriptor, out FileStatus status);
         string? obstacle = answer < 0 ? $"fstat answered {Errno.Name(-answer)}"
             : !status.IsRegular ? "it is a pipe, a device or a socket"
-            : status.Owner != Libc.GetEffectiveUser() ? $"it belongs to the user {status.Owner}, who could read and change what is written"
+            : status.Owner != Libc.GetEffectiveUser() ? $"it belongs to the user {status.Owner}, who could read "
+                + "and change what is written"
             : status.Links != 1 ? $"it has {status.Links} names, so it is another file as well"
             : null;
         return obstacle is null ? status : throw new IOException($"{path} is not written to: {obstacle}. Remove it.");
@@ -72,7 +80,18 @@ internal static class ProfileFile
     /// <summary>100 ns since 1970.</summary>
     private static long StartOfThisProcess()
     {
-        using var self = System.Diagnostics.Process.GetCurrentProcess();
-        return self.StartTime.ToUniversalTime().Ticks - DateTime.UnixEpoch.Ticks;
+        try
+        {
+            using var self = System.Diagnostics.Process.GetCurrentProcess();
+            return self.StartTime.ToUniversalTime().Ticks - DateTime.UnixEpoch.Ticks;
+        }
+        catch (Exception hidden)
+            when (hidden is Win32Exception or InvalidOperationException or UnauthorizedAccessException)
+        {
+            throw new IOException(
+                $"Whether an earlier process wrote the file cannot be told: {hidden.Message} Remove it, or allow "
+                + "/proc/self/stat.",
+                hidden);
+        }
     }
 }

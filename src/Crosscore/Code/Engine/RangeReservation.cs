@@ -47,8 +47,8 @@ internal static class RangeReservation
         : AccessTaken.Refused;
 
     /// <summary>
-    /// Where the process's own map is hidden (no /proc) only a place of the kernel's choice can be had: nothing tells where the
-    /// runtime lies. A map that cannot be read for the moment refuses instead, because the range is for good.
+    /// Where the process's own map is hidden (no /proc) only a place of the kernel's choice can be had: nothing tells
+    /// where the runtime lies. A map that cannot be read for the moment refuses instead, because the range is for good.
     /// </summary>
     private static List<(nint Start, nint Length)> Candidates()
     {
@@ -81,13 +81,17 @@ internal static class RangeReservation
         }
     }
 
-    /// <summary>The soft limit in bytes; <see langword="null"/> for none, and where it is hidden: then no place near the stack is taken.</summary>
+    /// <summary>
+    /// The soft limit in bytes; <see langword="null"/> for none, and where it is hidden: then no place near the stack
+    /// is taken.
+    /// </summary>
     private static long? StackLimit()
     {
         string? line;
         try
         {
-            line = File.ReadLines("/proc/self/limits").FirstOrDefault(line => line.StartsWith("Max stack size", StringComparison.Ordinal));
+            line = File.ReadLines("/proc/self/limits").FirstOrDefault(
+                line => line.StartsWith("Max stack size", StringComparison.Ordinal));
         }
         catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
         {

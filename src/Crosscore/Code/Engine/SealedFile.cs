@@ -13,9 +13,9 @@ namespace Crosscore.Code;
 /// </summary>
 /// <remarks>
 /// Between memfd_create and the seals another process of the same user can open the file through /proc/PID/fd and
-/// write, resize, map or seal it. No order of calls prevents that (docs/security.md). So size and content are read
-/// back after the seals are in place, when they are final, and compared with what was written: what was changed is
-/// refused before a verifier, a mapping or a name can come from it.
+/// write, resize, map or seal it. No order of calls prevents that (docs/security.md). So size and content are read back
+/// after the seals are in place, when they are final, and compared with what was written: what was changed is refused
+/// before a verifier, a mapping or a name can come from it.
 /// </remarks>
 internal sealed class SealedFile : IDisposable
 {
@@ -37,9 +37,13 @@ internal sealed class SealedFile : IDisposable
     public long Size => _identity.Size;
 
     /// <summary>Makes a sealed memory file that holds exactly the content.</summary>
-    /// <param name="name">What comes behind "crosscore-code:" in the file's name; <see langword="null"/> for none.</param>
+    /// <param name="name">
+    /// What comes behind "crosscore-code:" in the file's name; <see langword="null"/> for none.
+    /// </param>
     /// <param name="content">At least one byte.</param>
-    /// <exception cref="CodeException">The system refused, or another process changed the file; nothing remains.</exception>
+    /// <exception cref="CodeException">
+    /// The system refused, or another process changed the file; nothing remains.
+    /// </exception>
     public static SealedFile Create(string? name, ReadOnlySpan<byte> content)
     {
         SafeFileHandle handle = CreateMemoryFile(
@@ -93,8 +97,8 @@ internal sealed class SealedFile : IDisposable
                 ? new SealedFile(own, identity)
                 : throw new CodeException(
                     CodeFailure.WrongFormat,
-                    "The descriptor that was handed over is open for writing only: its file can be neither read nor mapped. "
-                    + "The sender has to open it for reading.");
+                    "The descriptor that was handed over is open for writing only: its file can be neither read "
+                    + "nor mapped. The sender has to open it for reading.");
         }
         catch
         {
@@ -127,7 +131,7 @@ internal sealed class SealedFile : IDisposable
     /// shared mapping of a file with F_SEAL_WRITE through one that could write. Where none can be opened (no /proc, no
     /// descriptor left), through the file's own, which newer kernels take as well.
     /// </summary>
-    /// <param name="file">The file. A handle that is closed meanwhile stays open until this returns.</param>
+    /// <param name="file">The file. A handle that another thread closes stays open until this returns.</param>
     /// <param name="map">Gets the descriptor; returns what mmap answers, or throws.</param>
     public static nint Map(SafeFileHandle file, Func<int, nint> map)
     {
@@ -159,7 +163,10 @@ internal sealed class SealedFile : IDisposable
         }
     }
 
-    /// <summary>Looks whether the descriptor still is the file that was looked at: any part of the process can replace it with dup2(2), or close it and open another under its number.</summary>
+    /// <summary>
+    /// Looks whether the descriptor still is the file that was looked at: any part of the process can replace it with
+    /// dup2(2), or close it and open another under its number.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The handle is closed.</exception>
     /// <exception cref="CodeException">It is another file.</exception>
     public void DemandUnchanged()
@@ -173,8 +180,8 @@ internal sealed class SealedFile : IDisposable
             {
                 throw new CodeException(
                     CodeFailure.NotSealed,
-                    "The descriptor of the sealed code leads to another file by now: a part of this process closed or replaced a "
-                    + "descriptor that is not its own. Look for a double close or dup2.");
+                    "The descriptor of the sealed code leads to another file by now: a part of this process "
+                    + "closed or replaced a descriptor that is not its own. Look for a double close or dup2.");
             }
         }
         finally
@@ -200,7 +207,8 @@ internal sealed class SealedFile : IDisposable
                 throw answer < 0 ? CodeRefusal.MemoryFile("pread of a sealed file", -answer)
                     : new CodeException(
                         CodeFailure.NotSealed,
-                        $"The sealed file gave {answer} of {bytes.Length} bytes at {offset}: its descriptor leads to another file by now.");
+                        $"The sealed file gave {answer} of {bytes.Length} bytes at {offset}: its descriptor leads "
+                        + "to another file by now.");
             }
         }
         finally
@@ -262,28 +270,32 @@ internal sealed class SealedFile : IDisposable
     public void Dispose() => Handle.Dispose();
 
     /// <summary>
-    /// Why a call on an unsealed file of ours was refused: EPERM is what seals answer, and where some are there that this process
-    /// did not add, another one did.
+    /// Why a call on an unsealed file of ours was refused: EPERM is what seals answer, and where some are there that
+    /// this process did not add, another one did.
     /// </summary>
     public static CodeException Refused(int descriptor, int ours, string call, int errno)
     {
-        const int Content = FinalSeals | F_SEAL_FUTURE_WRITE; // MFD_NOEXEC_SEAL adds one of its own.
-        int foreign = errno == Errno.EPERM ? GetSeals(descriptor) & Content & ~ours : 0;
-        return foreign > 0
-            ? ChangedByAnother($"{call} answered EPERM, because it has the seals 0x{foreign:X}, which this process did not add", errno)
+        const int Content = FinalSeals | F_SEAL_FUTURE_WRITE; // MFD_NOEXEC_SEAL adds F_SEAL_EXEC.
+        int seals = errno == Errno.EPERM ? GetSeals(descriptor) : 0;
+        int foreign = seals & Content & ~ours;
+        return seals > 0 && foreign != 0
+            ? ChangedByAnother($"{call} answered EPERM, because it has the seals 0x{foreign:X}, which this "
+                + "process did not add", errno)
             : CodeRefusal.MemoryFile(call, errno);
     }
 
     /// <summary>Says that another process was at a file of ours before it was sealed.</summary>
     public static CodeException ChangedByAnother(string what, int errno) => new(
         CodeFailure.NotSealed,
-        $"Another process interfered with a memory file before it was sealed: {what}. A process of the same user can open "
-        + "it through /proc/PID/fd. Find that process; one that is not dumpable (PR_SET_DUMPABLE) or of another user is out of its reach.",
+        $"Another process interfered with a memory file before it was sealed: {what}. A process of the same user "
+        + "can open "
+        + "it through /proc/PID/fd. Find that process; one that is not dumpable (PR_SET_DUMPABLE) or of another "
+        + "user is out of its reach.",
         errno);
 
     /// <summary>
-    /// The descriptor of the same file for reading only, or a negative error number: where it cannot be opened, and where /proc is
-    /// that of others.
+    /// The descriptor of the same file for reading only, or a negative error number: where it cannot be opened, and
+    /// where /proc is that of others.
     /// </summary>
     public static int ReopenForReading(int own)
     {
@@ -301,9 +313,9 @@ internal sealed class SealedFile : IDisposable
     }
 
     /// <summary>
-    /// The kernel maps an unsealed file as well as a sealed one, so this is looked at wherever code is executed from, a sender that
-    /// is trusted or not. Seals, then the kind of file: hugetlbfs takes the same seals, and maps 2 MiB where 4 KiB were
-    /// asked for and verified.
+    /// The kernel maps an unsealed file as well as a sealed one, so this is looked at wherever code is executed from, a
+    /// sender that is trusted or not. Seals, then the kind of file: hugetlbfs takes the same seals, and maps 2 MiB
+    /// where 4 KiB were asked for and verified.
     /// </summary>
     private static FileStatus DemandSealed(int descriptor)
     {
@@ -317,7 +329,8 @@ internal sealed class SealedFile : IDisposable
         {
             throw new CodeException(
                 CodeFailure.NotSealed,
-                $"The file has the seals 0x{seals:X}, and 0x{FinalSeals:X} are needed: another process could still change it.");
+                $"The file has the seals 0x{seals:X}, and 0x{FinalSeals:X} are needed: another process could "
+                + "still change it.");
         }
 
         long system = FileStatus.FileSystemOf(descriptor);
@@ -326,8 +339,8 @@ internal sealed class SealedFile : IDisposable
             throw system < 0 ? CodeRefusal.MemoryFile("fstatfs of the memory file", (int)-system)
                 : new CodeException(
                     CodeFailure.WrongFormat,
-                    $"The memory file consists of huge pages (file system 0x{system:X}): more would be mapped than was verified. "
-                    + "Seal code in an ordinary memory file, without MFD_HUGETLB.");
+                    $"The memory file consists of huge pages (file system 0x{system:X}): more would be mapped "
+                    + "than was verified. Seal code in an ordinary memory file, without MFD_HUGETLB.");
         }
 
         int answer = FileStatus.Of(descriptor, out FileStatus status);
@@ -336,7 +349,8 @@ internal sealed class SealedFile : IDisposable
 
     private static CodeException NoMemoryFile(int errno) => new(
         CodeFailure.NotSealed,
-        $"fcntl answered {Errno.Name(errno)}: the descriptor leads to no memory file, so its content could still change.",
+        $"fcntl answered {Errno.Name(errno)}: the descriptor leads to no memory file, so its content could still "
+        + "change.",
         errno);
 
     private static void DemandContent(int descriptor, ReadOnlySpan<byte> content)
@@ -355,7 +369,8 @@ internal sealed class SealedFile : IDisposable
 
                 if (answer != part.Length || !part.SequenceEqual(content.Slice(at, part.Length)))
                 {
-                    throw ChangedByAnother($"it does not hold what was written ({part.Length} bytes at {at} differ)", 0);
+                    throw ChangedByAnother($"it does not hold what was written ({part.Length} bytes at {at} "
+                        + "differ)", 0);
                 }
 
                 at += part.Length;

@@ -155,11 +155,12 @@ internal sealed unsafe class LiveMemory : IDisposable
     /// A memory file that holds the content, the one writable mapping of it, and no other way to write it.
     /// </summary>
     /// <remarks>
-    /// Another process of the same user can open the file through /proc/PID/fd from its creation on, and F_SEAL_FUTURE_WRITE leaves
-    /// writable mappings that exist as they are. So the order is: our mapping; that seal, after which no further one can
-    /// be made; the question whether any process has the file open for writing, because a mapping keeps its file open; all
-    /// pages dropped, so that none is left that a process has pinned and closed (io_uring(7), registered buffers); the other
-    /// seals. Only then is there any content, which is written through our mapping to pages that no other process has.
+    /// Another process of the same user can open the file through /proc/PID/fd from its creation on, and
+    /// F_SEAL_FUTURE_WRITE leaves writable mappings that exist as they are. So the order is: our mapping; that seal,
+    /// after which no further one can be made; the question whether any process has the file open for writing, because
+    /// a mapping keeps its file open; all pages dropped, so that none is left that a process has pinned and closed
+    /// (io_uring(7), registered buffers); the other seals. Only then is there any content, which is written through our
+    /// mapping to pages that no other process has.
     /// </remarks>
     private static (SafeFileHandle File, nint Writable) CreateFile(ReadOnlySpan<byte> content)
     {
@@ -176,28 +177,38 @@ internal sealed unsafe class LiveMemory : IDisposable
 
             _ = Mapping.Advise(writable, (nuint)content.Length, Mapping.MADV_DONTFORK);
             Demand(
-                descriptor, 0, "fcntl(F_ADD_SEALS, F_SEAL_FUTURE_WRITE) (Linux 5.1)", AddSeals(descriptor, F_SEAL_FUTURE_WRITE));
+                descriptor,
+                0,
+                "fcntl(F_ADD_SEALS, F_SEAL_FUTURE_WRITE) (Linux 5.1)",
+                AddSeals(descriptor, F_SEAL_FUTURE_WRITE));
             DemandNoOtherWriter(descriptor);
             Demand(descriptor, F_SEAL_FUTURE_WRITE, "ftruncate of the memory file", Resize(descriptor, 0));
 
             // Allocates every page: one that there is no memory for would end the process when it is stored to.
-            Demand(descriptor, F_SEAL_FUTURE_WRITE, "fallocate of the memory file", Allocate(descriptor, content.Length));
+            Demand(
+                descriptor,
+                F_SEAL_FUTURE_WRITE,
+                "fallocate of the memory file",
+                Allocate(descriptor, content.Length));
             Demand(descriptor, F_SEAL_FUTURE_WRITE, "fcntl(F_ADD_SEALS)", AddSeals(descriptor, Seals));
             int seals = GetSeals(descriptor);
             if ((seals & Seals) != Seals)
             {
                 throw new CodeException(
-                    CodeFailure.NotSealed, $"The kernel accepted the seals but reports only 0x{seals:X}: others could write the code, so it is not mapped.");
+                    CodeFailure.NotSealed, $"The kernel accepted the seals but reports only 0x{seals:X}: others "
+                        + "could write the code, so it is not mapped.");
             }
 
             // The size is final now. Of another size than asked for, the mapping would have an end before its own.
             Demand(descriptor, Seals, "fstat of the memory file", FileStatus.Of(descriptor, out FileStatus status));
             if (status.Size != content.Length)
             {
-                throw SealedFile.ChangedByAnother($"it has {status.Size} bytes, and {content.Length} were asked for", 0);
+                throw SealedFile.ChangedByAnother($"it has {status.Size} bytes, and {content.Length} were asked "
+                    + "for", 0);
             }
 
-            // SAFETY: as many bytes are mapped writable, and the file under them can neither shrink nor be written by others.
+            // SAFETY: as many bytes are mapped writable, and the file under them can neither shrink nor be written by
+            // others.
             content.CopyTo(new Span<byte>((void*)writable, content.Length));
             return (file, writable);
         }
@@ -229,7 +240,8 @@ internal sealed unsafe class LiveMemory : IDisposable
                 ? SealedFile.ChangedByAnother("it has the file open for writing, and could map it for good", Errno.EAGAIN)
                 : new CodeException(
                     CodeFailure.NotSealed,
-                    $"fcntl(F_SETLEASE) answered {Errno.Name(-answer)}: the kernel does not say whether another process can write the "
+                    $"fcntl(F_SETLEASE) answered {Errno.Name(-answer)}: the kernel does not say whether another "
+                    + "process can write the "
                     + "memory of live code. Allow leases (fs.leases-enable, and fcntl in the sandbox).",
                     -answer);
         }
