@@ -218,8 +218,8 @@ public sealed partial class HostileTableTests
     {
         bool isHalf = name.Contains('~', StringComparison.Ordinal);
         name = name.Replace('~', '\uD800');
-        _ = Assert.Throws<ArgumentException>("name", () => new Crosscore.Code.CodeWriter(name));
-        _ = Assert.Throws<ArgumentException>("name", () => new Crosscore.Code.CodeWriter().Append([0xC3], name));
+        _ = Assert.Throws<ArgumentException>(nameof(name), () => new Crosscore.Code.CodeWriter(name));
+        _ = Assert.Throws<ArgumentException>(nameof(name), () => new Crosscore.Code.CodeWriter().Append([0xC3], name));
         byte[] utf8 = isHalf ? [(byte)'a', 0xED, 0xA0, 0x80] : Encoding.UTF8.GetBytes(name);
         _ = Refused(FileOf(1, [.. Name(utf8), 0, 1, 0], 1));
         _ = Refused(FileOf(1, [0, 0, 1, .. Name(utf8)], 1));

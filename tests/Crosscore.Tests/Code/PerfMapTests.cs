@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Crosscore.Code;
 using Crosscore.Tests.Raw;
@@ -45,7 +44,7 @@ public sealed partial class PerfMapTests
             code.Install().Dispose();
         });
         first.Start();
-        Assert.True(sink.Entered.Wait(Bound));
+        Assert.True(sink.Entered.Wait(Bound, TestContext.Current.CancellationToken));
         var second = new Thread(() =>
         {
             using InstalledCode installed = code.Install();
