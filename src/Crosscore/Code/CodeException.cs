@@ -36,13 +36,19 @@ public enum CodeFailure
     /// <summary>A verifier refused the code.</summary>
     VerifierRefused,
 
-    /// <summary>A file that was handed over can still be changed by somebody: seals are missing, or it is no memory file.</summary>
+    /// <summary>
+    /// A file can still be changed or was changed by another process: seals are missing, it is no memory file, or what
+    /// was read back after sealing is not what was written. docs/security.md tells which process can do that.
+    /// </summary>
     NotSealed,
 
     /// <summary>The digest of a file that was handed over is not the one expected.</summary>
     WrongDigest,
 
-    /// <summary>A file that was handed over is not one that this library sealed, or not for this processor or page size.</summary>
+    /// <summary>
+    /// A file that was handed over is not one that this library sealed, or not for this processor or page size, or
+    /// exceeds what one may hold (<see cref="CodeWriter.MaximumLength"/>, <see cref="CodeWriter.MaximumFunctions"/>).
+    /// </summary>
     WrongFormat,
 
     /// <summary>A core synchronisation is needed and was refused; <see cref="Exception.InnerException"/> is the <see cref="MembarrierException"/>.</summary>

@@ -13,6 +13,9 @@ public sealed class CodeWriter
     /// <summary>The most bytes of a segment, 64 MiB: whoever needs more installs several, which can be reclaimed one by one.</summary>
     public const int MaximumLength = 64 << 20;
 
+    /// <summary>The most functions and entry points of a segment, 1,048,576.</summary>
+    public const int MaximumFunctions = CodeFile.MaximumFunctions;
+
     /// <summary>The alignment of functions unless another is asked for: a cache line of every processor this library runs on.</summary>
     public const int DefaultAlignment = 64;
 
@@ -20,16 +23,22 @@ public sealed class CodeWriter
     private byte[] _buffer = [];
     private CodeFunction[] _functions = [];
     private int _count;
-    private int _nameCharacters;
+    private int _nameBytes;
 
     /// <summary>Begins a segment.</summary>
-    /// <param name="name">What /proc/PID/maps, perf and core dumps call the segment, or <see langword="null"/>: no control characters, 200 bytes of UTF-8 at most.</param>
+    /// <param name="name">What /proc/PID/maps, perf and core dumps call the segment, or <see langword="null"/>: 200
+    /// bytes of UTF-8 at most, no characters that control or reorder text (Unicode's categories Cc, Cf, Zl,
+    /// Zp).</param>
     /// <exception cref="ArgumentException"><paramref name="name"/> is no such name.</exception>
     public CodeWriter(string? name = null)
     {
-        if (name is not null && (!CodeFile.IsName(name) || System.Text.Encoding.UTF8.GetByteCount(name) > 200))
+        if (name is not null
+            && !(CodeFile.IsName(name, out int bytes) && bytes is > 0 and <= CodeFile.MaximumSegmentNameBytes))
         {
-            throw new ArgumentException("A segment's name has 1 to 200 bytes of UTF-8 and no control characters.", nameof(name));
+            throw new ArgumentException(
+                $"A segment's name has 1 to {CodeFile.MaximumSegmentNameBytes} bytes of UTF-8, whole characters, "
+                + "and none that controls or reorders text.",
+                nameof(name));
         }
 
         Name = name;
@@ -51,8 +60,14 @@ public sealed class CodeWriter
     /// <param name="code">Complete position-independent instructions for this processor.</param>
     /// <param name="name">What it is to be called, or <see langword="null"/>.</param>
     /// <param name="alignment">Of its first byte: a power of two up to the size of a page.</param>
-    /// <exception cref="ArgumentException">No code, no such alignment, or a name that is empty, longer than 1024 bytes of UTF-8 or contains a control character.</exception>
-    /// <exception cref="CodeException">The segment has a function of that name, or would exceed <see cref="MaximumLength"/>; nothing was added.</exception>
+    /// <exception cref="ArgumentException">
+    /// No code, no such alignment, or a name that is empty, longer than 1024 bytes of UTF-8 or contains a character
+    /// that controls or reorders text.
+    /// </exception>
+    /// <exception cref="CodeException">
+    /// The segment has a function of that name, or would exceed <see cref="MaximumLength"/>,
+    /// <see cref="MaximumFunctions"/> or 32 MiB of names; nothing was added.
+    /// </exception>
     public CodeFunction Append(ReadOnlySpan<byte> code, string? name = null, int alignment = DefaultAlignment)
     {
         if (code.IsEmpty)
@@ -71,6 +86,7 @@ public sealed class CodeWriter
             throw new CodeException(CodeFailure.OutOfAddresses, $"A segment of {(long)start + code.Length} bytes is asked for; {MaximumLength} is the most. Install several segments.");
         }
 
+        DemandRoomForOne();
         if (name is not null)
         {
             AddName(name);
@@ -95,8 +111,13 @@ public sealed class CodeWriter
     /// <summary>Adds a further entry point, inside of a function that is there already.</summary>
     /// <param name="name">What it is to be called.</param>
     /// <param name="offset">Where it lies, in bytes from the start of the segment.</param>
-    /// <exception cref="ArgumentException">The name is empty, longer than 1024 bytes of UTF-8 or contains a control character.</exception>
-    /// <exception cref="CodeException">No function covers the offset, or the segment has a function of that name; nothing was added.</exception>
+    /// <exception cref="ArgumentException">
+    /// The name is empty, longer than 1024 bytes of UTF-8 or contains a character that controls or reorders text.
+    /// </exception>
+    /// <exception cref="CodeException">
+    /// No function covers the offset, the segment has a function of that name, or would exceed
+    /// <see cref="MaximumFunctions"/> or 32 MiB of names; nothing was added.
+    /// </exception>
     public CodeFunction AddEntryPoint(string name, int offset)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -112,6 +133,7 @@ public sealed class CodeWriter
                 CodeFailure.EntryPointOutside, $"The entry point '{name}' is to lie at {offset}, where no function is: the segment's {Length} bytes begin at 0, and between functions there are traps.");
         }
 
+        DemandRoomForOne();
         AddName(name);
         return Add(new CodeFunction(name, offset, _functions[around].Offset + _functions[around].Length - offset));
     }
@@ -129,7 +151,7 @@ public sealed class CodeWriter
             throw new InvalidOperationException("There is no code to seal.");
         }
 
-        int bound = CodeFile.Bound(Length, _count, _nameCharacters, Name);
+        int bound = CodeFile.Bound(Length, _count, _nameBytes, Name);
         if (bound > _buffer.Length)
         {
             Grow(bound);
@@ -146,7 +168,7 @@ public sealed class CodeWriter
         _functions.AsSpan(0, _count).Clear(); // gives the names back to the collector
         _count = 0;
         _names.Clear();
-        _nameCharacters = 0;
+        _nameBytes = 0;
         Length = 0;
     }
 
@@ -161,11 +183,32 @@ public sealed class CodeWriter
         return function;
     }
 
+    /// <summary>What could be sealed but not be imported again is refused here, where it is added.</summary>
+    private void DemandRoomForOne()
+    {
+        if (_count == MaximumFunctions)
+        {
+            throw new CodeException(CodeFailure.OutOfAddresses, $"A segment has {MaximumFunctions} functions at "
+                + "most. Install several segments.");
+        }
+    }
+
     private void AddName(string name)
     {
-        if (!CodeFile.IsName(name))
+        if (!(CodeFile.IsName(name, out int bytes) && bytes > 0))
         {
-            throw new ArgumentException($"A function's name has 1 to {CodeFile.MaximumNameBytes} bytes of UTF-8 and no control characters.", nameof(name));
+            throw new ArgumentException(
+                $"A function's name has 1 to {CodeFile.MaximumNameBytes} bytes of UTF-8, whole characters, and "
+                + "none that controls or reorders text.",
+                nameof(name));
+        }
+
+        if (bytes > CodeFile.MaximumNamesBytes - _nameBytes)
+        {
+            throw new CodeException(
+                CodeFailure.OutOfAddresses,
+                $"The names of a segment would have {(long)_nameBytes + bytes} bytes; "
+                + $"{CodeFile.MaximumNamesBytes} are the most. Install several segments.");
         }
 
         if (!_names.Add(name))
@@ -173,7 +216,7 @@ public sealed class CodeWriter
             throw new CodeException(CodeFailure.EntryPointName, $"The segment has a function called '{name}' already.");
         }
 
-        _nameCharacters += name.Length;
+        _nameBytes += bytes;
     }
 
     private void Grow(int needed) => Array.Resize(ref _buffer, Math.Max(needed, (int)Math.Min(2L * _buffer.Length, Array.MaxLength)));

@@ -1,10 +1,7 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using System.Text;
-using Crosscore.Linux;
 using Microsoft.Win32.SafeHandles;
-using static Crosscore.Linux.Memfd;
 
 namespace Crosscore.Code;
 
@@ -14,19 +11,21 @@ namespace Crosscore.Code;
 /// </summary>
 /// <remarks>
 /// <para>Source: memfd_create(2); fcntl(2), "File Sealing". A sealed file refuses write, ftruncate and a writable shared mapping with EPERM, whoever holds the
-/// descriptor, and writing through a mapping of it cannot be forced even by way of /proc/self/mem.</para>
+/// descriptor, and writing through a mapping of it cannot be forced even through /proc/self/mem. Before it is sealed a
+/// process of the same user can change it; what was changed then is refused (docs/security.md).</para>
 /// <para>The file may be handed to another process, which then runs exactly these bytes without making any executable memory of its own: <see cref="Export"/> and
 /// <see cref="Import"/>, or <see cref="SendTo"/> and <see cref="ReceiveFrom"/>.</para>
 /// </remarks>
 public sealed class SealedCode : IDisposable
 {
-    internal const int FinalSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    internal const int FinalSeals = SealedFile.FinalSeals;
 
+    private readonly SealedFile _file;
     private readonly CodeFunction[] _functions;
 
-    private SealedCode(SafeFileHandle file, int length, CodeFunction[] functions, string? name)
+    private SealedCode(SealedFile file, int length, CodeFunction[] functions, string? name)
     {
-        File = file;
+        _file = file;
         Length = length;
         Name = name;
         _functions = functions;
@@ -41,7 +40,7 @@ public sealed class SealedCode : IDisposable
     /// <summary>The functions and entry points, in the order in which they were added.</summary>
     public IReadOnlyList<CodeFunction> Functions => _functions;
 
-    internal SafeFileHandle File { get; }
+    internal SafeFileHandle File => _file.Handle;
 
     /// <summary>Seals a single function without a name. <see cref="CodeWriter"/> puts many into one segment.</summary>
     /// <param name="code">Position-independent machine code for this processor; at least one byte. Later changes to the span's memory have no effect.</param>
@@ -63,7 +62,14 @@ public sealed class SealedCode : IDisposable
     /// <param name="sha256">The digest that <see cref="Digest"/> gave the sender, by a way that is trusted more than this one; empty for none.</param>
     /// <param name="verifier">Sees exactly the sealed bytes and may refuse them; <see langword="null"/> for none.</param>
     /// <exception cref="ArgumentException"><paramref name="sha256"/> is neither empty nor 32 bytes.</exception>
-    /// <exception cref="CodeException">The file is not as above, or the verifier refused.</exception>
+    /// <exception cref="ObjectDisposedException"><paramref name="file"/> is closed.</exception>
+    /// <exception cref="CodeException">
+    /// The file is not as above, there is no memory for it, or the verifier refused.
+    /// </exception>
+    /// <remarks>
+    /// /proc/PID/maps, perf and core dumps show the name that the sender gave to the memory file, which can be
+    /// anything, and not <see cref="Name"/>, which was checked.
+    /// </remarks>
     public static SealedCode Import(SafeFileHandle file, ReadOnlySpan<byte> sha256 = default, ICodeVerifier? verifier = null)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -73,27 +79,36 @@ public sealed class SealedCode : IDisposable
         }
 
         DemandPlatform();
-        SafeFileHandle own = Duplicate(file, closeOnExec: true);
+
+        // Seals first of all: from here on neither the size nor a byte can change between a check and its use.
+        var own = SealedFile.Adopt(file);
         try
         {
-            DemandSeals(own); // First of all: from here on neither the size nor a byte can change between a check and its use.
-            (byte[] content, int size) = ReadAll(own);
-            try
+            // The header before anything that the sender's numbers can make long, and no byte of code before its
+            // digest.
+            CodeFile.Layout layout = CodeFile.ReadLayout(own);
+            if (!sha256.IsEmpty && !CryptographicOperations.FixedTimeEquals(own.Digest(), sha256))
             {
-                ReadOnlySpan<byte> bytes = content.AsSpan(0, size);
-                if (!sha256.IsEmpty && !CryptographicOperations.FixedTimeEquals(SHA256.HashData(bytes), sha256))
-                {
-                    throw new CodeException(CodeFailure.WrongDigest, "The file's SHA-256 digest is not the one expected: it is other code than the sender spoke of.");
-                }
+                throw new CodeException(CodeFailure.WrongDigest, "The file's SHA-256 digest is not the one "
+                    + "expected: it is other code than the sender spoke of.");
+            }
 
-                (int length, string? name, CodeFunction[] functions) = CodeFile.Parse(bytes);
-                Verify(bytes[..CodeFile.WholePages(length)], functions, verifier);
-                return new SealedCode(own, length, functions, name);
-            }
-            finally
+            (string? name, CodeFunction[] functions) = CodeFile.ReadTable(own, layout);
+            if (verifier is not null)
             {
-                ArrayPool<byte>.Shared.Return(content);
+                ShowTo(verifier, own, layout.CodeLength, functions);
             }
+
+            return new SealedCode(own, layout.CodeLength, functions, name);
+        }
+        catch (OutOfMemoryException lack)
+        {
+            own.Dispose();
+            throw new CodeException(
+                CodeFailure.OutOfMemory,
+                $"The sealed file of {own.Size} bytes could not be read: there is too little managed memory. "
+                + "Raise the limit of the garbage collector's heap, or refuse files of that size.",
+                cause: lack);
         }
         catch
         {
@@ -103,10 +118,19 @@ public sealed class SealedCode : IDisposable
     }
 
     /// <summary>Receives sealed code that another process sent with <see cref="SendTo"/>, and checks it as <see cref="Import"/> does.</summary>
-    /// <param name="socket">A connected Unix-domain socket. Waits until something arrives.</param>
+    /// <param name="socket">
+    /// A connected Unix-domain socket. Waits until something arrives, for as long as its
+    /// <see cref="System.Net.Sockets.Socket.ReceiveTimeout"/> allows, which is for ever unless it was set. Credentials
+    /// and labels that the socket was told to receive (SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD) are passed over.
+    /// </param>
     /// <param name="sha256">As for <see cref="Import"/>.</param>
     /// <param name="verifier">As for <see cref="Import"/>.</param>
-    /// <exception cref="IOException">The sender is gone, or what came carried no descriptor.</exception>
+    /// <exception cref="IOException">
+    /// The sender is gone, nothing came in time (the inner exception is a
+    /// <see cref="System.Net.Sockets.SocketException"/> with TimedOut), or what came carried no descriptor or several;
+    /// those were closed.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The socket was disposed of, before or during the call.</exception>
     /// <exception cref="CodeException">The file is not sealed code, or was refused.</exception>
     public static SealedCode ReceiveFrom(System.Net.Sockets.Socket socket, ReadOnlySpan<byte> sha256 = default, ICodeVerifier? verifier = null)
     {
@@ -129,6 +153,7 @@ public sealed class SealedCode : IDisposable
     public InstalledCode Install()
     {
         ObjectDisposedException.ThrowIf(File.IsClosed, this);
+        _file.DemandUnchanged();
         int mapped = CodeFile.WholePages(Length);
 
         // What fills the last page traps. Where nothing fills it, the addresses after it stay without access.
@@ -150,50 +175,52 @@ public sealed class SealedCode : IDisposable
     /// <summary>A descriptor of the sealed file for another process. Whoever holds it can read and map the code, and nothing else.</summary>
     /// <param name="inheritable">Whether a program that this process starts inherits it under the same number; otherwise execve closes it.</param>
     /// <exception cref="ObjectDisposedException">This object was disposed of.</exception>
-    /// <exception cref="CodeException">Too many open files.</exception>
+    /// <exception cref="CodeException">Too many open files, or the descriptor of this object was replaced.</exception>
     public SafeFileHandle Export(bool inheritable = false)
     {
         ObjectDisposedException.ThrowIf(File.IsClosed, this);
-        return Duplicate(File, closeOnExec: !inheritable);
+        _file.DemandUnchanged();
+        return SealedFile.Duplicate(File, closeOnExec: !inheritable);
     }
 
     /// <summary>Sends the sealed file to the process at the other end, which takes it with <see cref="ReceiveFrom"/>, or with recvmsg(2) and SCM_RIGHTS: one byte and one descriptor.</summary>
-    /// <param name="socket">A connected Unix-domain socket.</param>
-    /// <exception cref="ObjectDisposedException">This object was disposed of.</exception>
-    /// <exception cref="IOException">The socket refused it.</exception>
+    /// <param name="socket">
+    /// A connected Unix-domain socket. Waits while its buffer is full, for as long as its
+    /// <see cref="System.Net.Sockets.Socket.SendTimeout"/> allows.
+    /// </param>
+    /// <exception cref="ObjectDisposedException">This object or the socket was disposed of.</exception>
+    /// <exception cref="IOException">The socket refused it, or the time was over.</exception>
     public void SendTo(System.Net.Sockets.Socket socket)
     {
         ArgumentNullException.ThrowIfNull(socket);
         ObjectDisposedException.ThrowIf(File.IsClosed, this);
+        _file.DemandUnchanged();
         CodeTransfer.Send(socket, File);
     }
 
     /// <summary>The SHA-256 digest of the whole file, the table of entry points included.</summary>
     /// <exception cref="ObjectDisposedException">This object was disposed of.</exception>
+    /// <exception cref="CodeException">The descriptor of this object was replaced.</exception>
     public byte[] Digest()
     {
         ObjectDisposedException.ThrowIf(File.IsClosed, this);
-        (byte[] content, int size) = ReadAll(File);
-        byte[] digest = SHA256.HashData(content.AsSpan(0, size));
-        ArrayPool<byte>.Shared.Return(content);
-        return digest;
+        _file.DemandUnchanged();
+        return _file.Digest();
     }
 
     /// <summary>Closes the memory file. Installed code stays installed.</summary>
-    public void Dispose() => File.Dispose();
+    public void Dispose() => _file.Dispose();
 
     /// <summary>Seals a file's content that <see cref="CodeFile.Complete"/> has made.</summary>
     internal static SealedCode Create(ReadOnlySpan<byte> content, int length, CodeFunction[] functions, string? name, ICodeVerifier? verifier)
     {
-        SafeFileHandle file = CreateSealedFile(name, content);
+        DemandPlatform();
+        var file = SealedFile.Create(name, content);
         try
         {
             if (verifier is not null)
             {
-                // Read back, not shown from the writer's memory: that can still change, this cannot. Not through a mapping either, because taking one away interrupts other cores.
-                (byte[] copy, _) = ReadAll(file);
-                Verify(copy.AsSpan(0, CodeFile.WholePages(length)), functions, verifier);
-                ArrayPool<byte>.Shared.Return(copy);
+                ShowTo(verifier, file, length, functions);
             }
 
             return new SealedCode(file, length, functions, name);
@@ -205,133 +232,39 @@ public sealed class SealedCode : IDisposable
         }
     }
 
-    /// <summary>A memory file with that content, which nobody can change any more.</summary>
-    internal static SafeFileHandle CreateSealedFile(string? name, ReadOnlySpan<byte> content)
+    /// <summary>
+    /// Shows the sealed bytes, read back: the writer's memory can still change, this cannot. Not through a mapping,
+    /// because taking one away interrupts other cores. Exactly the code's pages, never what an earlier renter left in
+    /// the array.
+    /// </summary>
+    private static void ShowTo(ICodeVerifier verifier, SealedFile file, int length, CodeFunction[] functions)
     {
-        DemandPlatform();
-        var file = new SafeFileHandle(CreateFile(name), ownsHandle: true);
+        int pages = CodeFile.WholePages(length);
+        byte[] copy = ArrayPool<byte>.Shared.Rent(pages);
         try
         {
-            Write(file, content);
-            AddSeals(file);
-            DemandSeals(file);
-            return file;
+            Span<byte> bytes = copy.AsSpan(0, pages);
+            file.Read(bytes, 0);
+            var code = new CodeToVerify(bytes, functions, RuntimeInformation.ProcessArchitecture);
+            CodeVerdict verdict = verifier.Verify(code);
+            if (!verdict.IsAccepted)
+            {
+                throw new CodeException(CodeFailure.VerifierRefused, $"The verifier refused the code: "
+                    + $"{verdict.Reason}");
+            }
         }
-        catch
+        finally
         {
-            file.Dispose();
-            throw;
-        }
-    }
-
-    private static void Verify(ReadOnlySpan<byte> bytes, CodeFunction[] functions, ICodeVerifier? verifier)
-    {
-        CodeVerdict verdict = verifier?.Verify(new CodeToVerify(bytes, functions, RuntimeInformation.ProcessArchitecture)) ?? CodeVerdict.Accepted;
-        if (!verdict.IsAccepted)
-        {
-            throw new CodeException(CodeFailure.VerifierRefused, $"The verifier refused the code: {verdict.Reason}");
+            ArrayPool<byte>.Shared.Return(copy);
         }
     }
 
     private static void DemandPlatform()
     {
-        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture is not (Architecture.X64 or Architecture.Arm64))
+        if (!OperatingSystem.IsLinux()
+            || RuntimeInformation.ProcessArchitecture is not (Architecture.X64 or Architecture.Arm64))
         {
             throw new CodeException(CodeFailure.WrongPlatform, "Sealed code needs Linux on x86-64 or arm64.");
         }
-    }
-
-    /// <summary>
-    /// MFD_NOEXEC_SEAL forbids only execve of the file, which nobody needs, and is what every setting of vm.memfd_noexec accepts (1 and 2 included). Kernels
-    /// before 6.3 do not know it and answer EINVAL, and have no such setting.
-    /// </summary>
-    private static int CreateFile(string? name)
-    {
-        ReadOnlySpan<byte> terminated = name is null ? "crosscore-code"u8 : Encoding.UTF8.GetBytes($"crosscore-code:{name}\0");
-        int descriptor = Memfd.Create(terminated, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-        if (descriptor == -Errno.EINVAL)
-        {
-            descriptor = Memfd.Create(terminated, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        }
-
-        return descriptor >= 0 ? descriptor : throw CodeRefusal.MemoryFile("memfd_create", -descriptor);
-    }
-
-    private static void Write(SafeFileHandle file, ReadOnlySpan<byte> content)
-    {
-        try
-        {
-            RandomAccess.Write(file, content, 0);
-        }
-        catch (IOException refusal)
-        {
-            throw new CodeException(CodeFailure.OutOfMemory, $"The memory file could not be filled: {refusal.Message} There is no memory, or a control group limits it.", Errno.ENOSPC, refusal);
-        }
-    }
-
-    private static void AddSeals(SafeFileHandle file)
-    {
-        int answer = Memfd.AddSeals((int)file.DangerousGetHandle(), FinalSeals); // The caller holds the only reference and disposes of it after this call.
-        if (answer < 0)
-        {
-            throw CodeRefusal.MemoryFile("fcntl(F_ADD_SEALS)", -answer);
-        }
-    }
-
-    /// <summary>The kernel maps an unsealed file as well as a sealed one, so whoever executes has to look, a sender that is trusted or not.</summary>
-    private static void DemandSeals(SafeFileHandle file)
-    {
-        int seals = GetSeals((int)file.DangerousGetHandle()); // As above.
-        if (seals < 0 || (seals & FinalSeals) != FinalSeals)
-        {
-            throw new CodeException(
-                CodeFailure.NotSealed,
-                seals < 0 ? $"fcntl(F_GET_SEALS) answered {Errno.Name(-seals)}: this is no memory file, so somebody could still change it."
-                    : $"The file has the seals 0x{seals:X}, and 0x{FinalSeals:X} are needed: somebody could still change it.",
-                seals < 0 ? -seals : 0);
-        }
-    }
-
-    private static SafeFileHandle Duplicate(SafeFileHandle file, bool closeOnExec)
-    {
-        bool held = false;
-        try
-        {
-            file.DangerousAddRef(ref held);
-            int descriptor = Memfd.Duplicate((int)file.DangerousGetHandle(), closeOnExec);
-            return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw CodeRefusal.MemoryFile("fcntl(F_DUPFD)", -descriptor);
-        }
-        finally
-        {
-            if (held)
-            {
-                file.DangerousRelease();
-            }
-        }
-    }
-
-    /// <summary>All of the file, in a rented array.</summary>
-    private static (byte[] Content, int Size) ReadAll(SafeFileHandle file)
-    {
-        long size = RandomAccess.GetLength(file);
-        if (size > 2 * CodeWriter.MaximumLength)
-        {
-            throw new CodeException(CodeFailure.WrongFormat, $"The file has {size} bytes, more than sealed code ever has.");
-        }
-
-        byte[] content = ArrayPool<byte>.Shared.Rent((int)size);
-        int read = 0;
-        while (read < size)
-        {
-            int more = RandomAccess.Read(file, content.AsSpan(read, (int)size - read), read);
-            if (more == 0)
-            {
-                throw new CodeException(CodeFailure.Unexpected, "A sealed file ended before its own size.");
-            }
-
-            read += more;
-        }
-
-        return (content, (int)size);
     }
 }

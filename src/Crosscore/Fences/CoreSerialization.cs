@@ -248,19 +248,12 @@ public static unsafe class CoreSerialization
     {
         byte[] instruction = SerializingInstruction.ForThisMachine();
         using SealedCode code = SealedCode.Seal(instruction);
-        bool held = false;
-        try
-        {
-            code.File.DangerousAddRef(ref held);
-            nint address = Mapping.Map((nuint)CodeFile.WholePages(instruction.Length), Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED, (int)code.File.DangerousGetHandle());
-            return Mapping.IsError(address) ? throw CodeRefusal.ExecutableMapping((int)-address) : address; // Never unmapped: any thread may be in it at any time.
-        }
-        finally
-        {
-            if (held)
-            {
-                code.File.DangerousRelease();
-            }
-        }
+        nuint length = (nuint)CodeFile.WholePages(instruction.Length);
+        nint address = SealedFile.Map(
+            code.File,
+            file => Mapping.Map(length, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED, file));
+        return Mapping.IsError(address)
+            ? throw CodeRefusal.ExecutableMapping((int)-address)
+            : address; // Never unmapped: any thread may be in it at any time.
     }
 }

@@ -6,7 +6,9 @@ namespace Crosscore.Linux;
 internal static class Errno
 {
     public const int EPERM = 1;
+    public const int ENOENT = 2;
     public const int EINTR = 4;
+    public const int EIO = 5;
     public const int ENXIO = 6;
     public const int EBADF = 9;
     public const int EAGAIN = 11;
@@ -18,13 +20,17 @@ internal static class Errno
     public const int ENFILE = 23;
     public const int EMFILE = 24;
     public const int ENOSPC = 28;
+    public const int EPIPE = 32;
     public const int ENOSYS = 38;
+    public const int ELOOP = 40;
 
     /// <summary>The name as the manual pages print it, or the number where this library has no use for a name.</summary>
     public static string Name(int errno) => errno switch
     {
         EPERM => nameof(EPERM),
+        ENOENT => nameof(ENOENT),
         EINTR => nameof(EINTR),
+        EIO => nameof(EIO),
         ENXIO => nameof(ENXIO),
         EBADF => nameof(EBADF),
         EAGAIN => nameof(EAGAIN),
@@ -36,7 +42,9 @@ internal static class Errno
         ENFILE => nameof(ENFILE),
         EMFILE => nameof(EMFILE),
         ENOSPC => nameof(ENOSPC),
+        EPIPE => nameof(EPIPE),
         ENOSYS => nameof(ENOSYS),
+        ELOOP => nameof(ELOOP),
         _ => $"error {errno}",
     };
 }

@@ -15,6 +15,21 @@ internal static class MemoryMap
     /// <summary>The lines, in the order of their addresses; those above the user's half of the address space (vsyscall) are left out.</summary>
     public static List<MemoryMapLine> Read() => Parse(File.ReadLines("/proc/self/maps"));
 
+    /// <summary>
+    /// The same, or <see langword="null"/> where the system does not show it now: no /proc, or no descriptor left.
+    /// </summary>
+    public static List<MemoryMapLine>? TryRead()
+    {
+        try
+        {
+            return Read();
+        }
+        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
     public static List<MemoryMapLine> Parse(IEnumerable<string> lines)
     {
         var map = new List<MemoryMapLine>();

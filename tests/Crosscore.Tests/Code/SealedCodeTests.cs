@@ -108,6 +108,31 @@ public sealed partial class SealedCodeTests
         Assert.Equal(42, MachineCode.Call(installed));
     }
 
+    /// <summary>
+    /// Linux before 6.7 refuses a shared mapping of a file with F_SEAL_WRITE through a descriptor that could write.
+    /// </summary>
+    [Fact]
+    public unsafe void It_is_mapped_through_a_descriptor_that_can_only_read()
+    {
+        const int Newfstatat = 262;
+        const int WorkingFolder = -100; // AT_FDCWD
+        const int NoFollow = 0x100; // AT_SYMLINK_NOFOLLOW
+        Raw.Machine.NeedsRawPrograms();
+        using SealedCode file = SealedCode.Seal(MachineCode.Return42);
+        using InstalledCode installed = file.Install();
+        nint end = installed.Address + Environment.SystemPageSize;
+        byte[] mapping = System.Text.Encoding.UTF8.GetBytes($"/proc/self/map_files/{installed.Address:x}-{end:x}\0");
+        byte* status = stackalloc byte[256]; // struct stat: 144 bytes
+        fixed (byte* path = mapping)
+        {
+            // SAFETY: the path ends in a null byte, and the kernel writes 144 bytes.
+            Assert.Equal(0, Libc.Syscall4(Newfstatat, WorkingFolder, (nint)path, (nint)status, NoFollow));
+        }
+
+        // The link has the rights of the descriptor that the file was mapped through.
+        Assert.Equal(UnixFileMode.UserRead, (UnixFileMode)(*(uint*)(status + 24)) & (UnixFileMode.UserRead | UnixFileMode.UserWrite));
+    }
+
     [Fact]
     public void Writing_by_way_of_proc_self_mem_is_refused()
     {

@@ -27,6 +27,10 @@ internal static class Child
     public const string ReclaimAfterReadSections = nameof(ReclaimAfterReadSections);
     public const string ReclaimAfterReadSectionsOrdinaryCalls = nameof(ReclaimAfterReadSectionsOrdinaryCalls);
     public const string TryCode = nameof(TryCode);
+    public const string RaceVictim = nameof(RaceVictim);
+    public const string RaceAttack = nameof(RaceAttack);
+    public const string MeetPreparedPerfMaps = nameof(MeetPreparedPerfMaps);
+    public const string ImportUnderHeapLimit = nameof(ImportUnderHeapLimit);
     public const string NameForPerf = nameof(NameForPerf);
     public const string NameForDebugger = nameof(NameForDebugger);
     public const string ReclaimAtOnce = nameof(ReclaimAtOnce);
@@ -93,6 +97,14 @@ internal static class Child
                 return 0;
             case TryCode:
                 return CodeTrial.TryEverything();
+            case RaceVictim:
+                return CodeRace.RunVictim();
+            case RaceAttack:
+                return CodeRace.RunAttacker();
+            case MeetPreparedPerfMaps:
+                return PerfMapTests.MeetPrepared();
+            case ImportUnderHeapLimit:
+                return HostileTableTests.ImportUnderHeapLimit();
             case NameForPerf:
                 return CodeTrial.PublishToPerf();
             case NameForDebugger:

@@ -1,6 +1,9 @@
+using System.Buffers;
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Unicode;
 
 namespace Crosscore.Code;
 
@@ -17,11 +20,22 @@ internal static class CodeFile
 {
     public const int MaximumNameBytes = 1024;
 
+    /// <summary>Of a segment: the kernel allows 249 for a memory file, and "crosscore-code:" comes before it.</summary>
+    public const int MaximumSegmentNameBytes = 200;
+
+    /// <summary>Bytes of UTF-8 of all functions' names together.</summary>
+    public const int MaximumNamesBytes = 32 << 20;
+
+    public const int MaximumFunctions = 1 << 20;
+
     /// <summary>The size of a page. The runtime's property asks the system each time, which costs as much as appending a function.</summary>
     public static readonly int Page = Environment.SystemPageSize;
 
     private const int HeaderBytes = 40;
     private const int NumberBytes = 5; // at most
+
+    private const int MaximumTable =
+        (MaximumFunctions * 3 * NumberBytes) + MaximumNamesBytes + MaximumSegmentNameBytes + NumberBytes;
     private const ushort Version = 1;
 
     private static ReadOnlySpan<byte> Magic => "Crosscor"u8;
@@ -34,9 +48,12 @@ internal static class CodeFile
 
     public static int WholePages(int length) => checked(length + Page - 1) & -Page;
 
-    /// <summary>An upper bound for the size of the file.</summary>
-    public static int Bound(int codeLength, int functions, int nameCharacters, string? segmentName) => WholePages(
-        WholePages(codeLength) + HeaderBytes + NumberBytes + (3 * (segmentName?.Length ?? 0)) + (functions * 3 * NumberBytes) + (3 * nameCharacters));
+    /// <summary>
+    /// An upper bound for the size of the file. The limits of code, functions and names keep it below 2^27.
+    /// </summary>
+    public static int Bound(int codeLength, int functions, int nameBytes, string? segmentName) => WholePages(
+        WholePages(codeLength) + HeaderBytes + NumberBytes + (3 * (segmentName?.Length ?? 0))
+        + (functions * 3 * NumberBytes) + nameBytes);
 
     /// <summary>Completes a buffer that begins with the code.</summary>
     /// <returns>The size of the file.</returns>
@@ -75,8 +92,58 @@ internal static class CodeFile
     /// <exception cref="CodeException">It is something else.</exception>
     public static (int CodeLength, string? Name, CodeFunction[] Functions) Parse(ReadOnlySpan<byte> file)
     {
-        Check(file.Length >= 2 * Page && file.Length % Page == 0, "its size is not that of such a file");
-        ReadOnlySpan<byte> header = file[^HeaderBytes..];
+        CheckSize(file.Length);
+        Layout layout = ParseHeader(file[^HeaderBytes..], file.Length);
+        CheckTraps(file[layout.CodeLength..layout.Pages]);
+        (string? name, CodeFunction[] functions) = ParseTable(file[layout.Pages..^HeaderBytes], layout);
+        return (layout.CodeLength, name, functions);
+    }
+
+    /// <summary>Reads the header and what fills the last page of code, and nothing else.</summary>
+    /// <exception cref="CodeException">It is no such file.</exception>
+    public static Layout ReadLayout(SealedFile file)
+    {
+        CheckSize(file.Size);
+        Span<byte> header = stackalloc byte[HeaderBytes];
+        file.Read(header, file.Size - HeaderBytes);
+        Layout layout = ParseHeader(header, file.Size);
+        byte[] filling = new byte[layout.Pages - layout.CodeLength];
+        file.Read(filling, layout.CodeLength);
+        CheckTraps(filling);
+        return layout;
+    }
+
+    /// <summary>Reads the table.</summary>
+    /// <exception cref="CodeException">It is none.</exception>
+    public static (string? Name, CodeFunction[] Functions) ReadTable(SealedFile file, in Layout layout)
+    {
+        int length = (int)(file.Size - layout.Pages) - HeaderBytes;
+        byte[] table = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            file.Read(table.AsSpan(0, length), layout.Pages);
+            return ParseTable(table.AsSpan(0, length), layout);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(table);
+        }
+    }
+
+    private static void CheckSize(long size)
+    {
+        if (size > CodeWriter.MaximumLength + WholePages(MaximumTable + HeaderBytes))
+        {
+            throw new CodeException(CodeFailure.WrongFormat, $"The file has {size} bytes, more than sealed code "
+                + "ever has.");
+        }
+
+        Check(size >= 2 * Page && size % Page == 0, "its size is not that of such a file");
+    }
+
+    /// <summary>Every file has one header: what a field could say in several ways is refused but for one.</summary>
+    private static Layout ParseHeader(ReadOnlySpan<byte> header, long size)
+    {
         Check(header[..8].SequenceEqual(Magic), "it does not end with the header of such a file");
         Check(BinaryPrimitives.ReadUInt16LittleEndian(header[8..]) == Version, "it has another version");
         Check(BinaryPrimitives.ReadUInt16LittleEndian(header[10..]) == Machine, "it is for another processor");
@@ -85,36 +152,96 @@ internal static class CodeFile
         int pages = BinaryPrimitives.ReadInt32LittleEndian(header[20..]);
         int tableLength = BinaryPrimitives.ReadInt32LittleEndian(header[24..]);
         int count = BinaryPrimitives.ReadInt32LittleEndian(header[28..]);
-        Check(codeLength > 0 && codeLength <= file.Length - Page && pages == WholePages(codeLength), "its code does not fit into it");
-        Check(tableLength >= 0 && tableLength <= file.Length - pages - HeaderBytes, "its table does not fit into it");
-        Check(count >= 0 && count <= tableLength / 3, "its table does not hold that many functions");
-        Check(file[codeLength..pages].IndexOfAnyExcept(Trap) < 0, "the bytes after its code do not trap");
+        Check(
+            codeLength is > 0 and <= CodeWriter.MaximumLength && codeLength <= size - Page
+                && pages == WholePages(codeLength),
+            "its code does not fit into it");
+        Check(
+            tableLength is >= 0 and <= MaximumTable && size == WholePages(pages + tableLength + HeaderBytes),
+            "its table does not fit into it");
+        Check(
+            count is >= 0 and <= MaximumFunctions && count <= tableLength / 3,
+            "its table does not hold that many functions");
+        Check(header[32..].IndexOfAnyExcept((byte)0) < 0, "its header does not end in zeros");
+        return new(codeLength, pages, tableLength, count);
+    }
 
-        ReadOnlySpan<byte> table = file.Slice(pages, tableLength);
-        string? name = ReadName(ref table);
-        var functions = new CodeFunction[count];
+    private static void CheckTraps(ReadOnlySpan<byte> filling) =>
+        Check(filling.IndexOfAnyExcept(Trap) < 0, "the bytes after its code do not trap");
+
+    /// <summary>Formats no message before there is a reason to refuse: a table may have a million functions.</summary>
+    private static (string? Name, CodeFunction[] Functions) ParseTable(
+        ReadOnlySpan<byte> tableAndFilling, in Layout layout)
+    {
+        ReadOnlySpan<byte> table = tableAndFilling[..layout.TableLength];
+        Check(
+            tableAndFilling[layout.TableLength..].IndexOfAnyExcept((byte)0) < 0,
+            "the bytes after its table are not zeros");
+        string? name = ReadName(ref table, MaximumSegmentNameBytes, out _);
+        var functions = new CodeFunction[layout.Functions];
         var names = new HashSet<string>(StringComparer.Ordinal);
         int previous = 0;
-        for (int index = 0; index < count; index++)
+        int namesBytes = 0;
+        for (int index = 0; index < functions.Length; index++)
         {
             int offset = unchecked(previous + ReadNumber(ref table));
             int length = ReadNumber(ref table);
-            Check(offset >= 0 && length > 0 && offset <= codeLength - length, $"function {index} lies outside of the code");
-            string? functionName = ReadName(ref table);
-            Check(functionName is null || names.Add(functionName), $"two functions are called '{functionName}'");
+            if (offset < 0 || length <= 0 || offset > layout.CodeLength - length)
+            {
+                throw Wrong($"function {index} lies outside of the code");
+            }
+
+            string? functionName = ReadName(ref table, MaximumNameBytes, out int nameBytes);
+            namesBytes += nameBytes;
+            Check(namesBytes <= MaximumNamesBytes, "its names are longer than those of sealed code ever are");
+            if (functionName is not null && !names.Add(functionName))
+            {
+                throw Wrong($"two functions are called '{functionName}'");
+            }
+
             functions[index] = new(functionName, offset, length);
             previous = offset;
         }
 
         Check(table.IsEmpty, "its table is longer than its functions");
-        return (codeLength, name, functions);
+        return (name, functions);
     }
 
-    /// <summary>Whether a name can be written into the files of profilers and debuggers: a line each, so no control characters.</summary>
-    public static bool IsName(ReadOnlySpan<char> name) => !name.IsEmpty
-        && (name.Length <= MaximumNameBytes / 3 || Encoding.UTF8.GetByteCount(name) <= MaximumNameBytes) // a character takes three bytes at most
-        && !name.ContainsAnyInRange('\0', '\x1F')
-        && !name.ContainsAnyInRange('\x7F', '\x9F');
+    /// <summary>
+    /// Whether a name can be written into the files of profilers and debuggers and shown on a terminal, where it takes
+    /// one line and looks like what it is: no control characters, none that change the direction or the look of text
+    /// (Unicode's categories Cc, Cf, Zl and Zp), and whole characters only.
+    /// </summary>
+    /// <param name="name">The name.</param>
+    /// <param name="bytes">Its length in UTF-8.</param>
+    public static bool IsName(ReadOnlySpan<char> name, out int bytes)
+    {
+        bytes = name.Length;
+        if (!name.ContainsAnyExceptInRange(' ', '~'))
+        {
+            return name.Length is > 0 and <= MaximumNameBytes;
+        }
+
+        bytes = 0;
+        while (!name.IsEmpty)
+        {
+            if (Rune.DecodeFromUtf16(name, out Rune rune, out int read) != OperationStatus.Done
+                || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
+                    or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
+            {
+                return false;
+            }
+
+            bytes += rune.Utf8SequenceLength;
+            name = name[read..];
+            if (bytes > MaximumNameBytes)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     private static int WriteName(Span<byte> table, int at, string? name)
     {
@@ -149,14 +276,22 @@ internal static class CodeFile
         return at + 1;
     }
 
-    private static string? ReadName(ref ReadOnlySpan<byte> table)
+    private static string? ReadName(ref ReadOnlySpan<byte> table, int most, out int bytes)
     {
-        int bytes = ReadNumber(ref table);
+        bytes = ReadNumber(ref table);
         Check(bytes >= 0 && bytes <= table.Length, "its table is cut off");
-        string name = Encoding.UTF8.GetString(table[..bytes]);
+        if (bytes == 0)
+        {
+            return null;
+        }
+
+        Check(bytes <= most, "a name in it is too long");
+        ReadOnlySpan<byte> raw = table[..bytes];
         table = table[bytes..];
-        Check(bytes == 0 || IsName(name), "a name in it is none");
-        return bytes == 0 ? null : name;
+        Check(!raw.ContainsAnyExceptInRange((byte)' ', (byte)'~') || Utf8.IsValid(raw), "a name in it is no UTF-8");
+        string name = Encoding.UTF8.GetString(raw);
+        Check(IsName(name, out _), "a name in it is none");
+        return name;
     }
 
     private static int ReadNumber(ref ReadOnlySpan<byte> table)
@@ -171,19 +306,29 @@ internal static class CodeFile
             if (next < 0x80)
             {
                 Check(number <= uint.MaxValue, "a number in its table is too large");
+                Check(next != 0 || read == 0, "a number in its table has more bytes than it needs");
                 return unchecked((int)(uint)number);
             }
         }
 
-        Check(false, "a number in its table is too large");
-        return 0;
+        throw Wrong("a number in its table is too large");
     }
 
     private static void Check(bool holds, string otherwise)
     {
         if (!holds)
         {
-            throw new CodeException(CodeFailure.WrongFormat, $"The file is not sealed code for this machine: {otherwise}.");
+            throw Wrong(otherwise);
         }
     }
+
+    private static CodeException Wrong(string reason) => new(CodeFailure.WrongFormat, $"The file is not sealed "
+        + $"code for this machine: {reason}.");
+
+    /// <summary>What the header says, checked.</summary>
+    /// <param name="CodeLength">Bytes of code.</param>
+    /// <param name="Pages">Bytes of its pages.</param>
+    /// <param name="TableLength">Bytes of the table, which begins there.</param>
+    /// <param name="Functions">How many it has.</param>
+    public readonly record struct Layout(int CodeLength, int Pages, int TableLength, int Functions);
 }

@@ -21,6 +21,7 @@ internal sealed class CodeRange
     private readonly Func<nint, nint, AccessTaken> _takeAccess;
     private readonly AddressPool _pool;
     private readonly List<(nint Address, int Length, int Gap)> _refused = []; // to be freed, and not yet
+    private readonly List<(nint Address, nint Length, nint Taken)> _unclear = []; // to be given back, when maps can be read
     private readonly Lock _lock = new();
     private readonly long _mostPieces;
     private readonly long _mapLimit;
@@ -74,23 +75,9 @@ internal sealed class CodeRange
     /// <param name="length">Bytes, whole pages.</param>
     /// <param name="gap">Bytes without access that must follow, whole pages.</param>
     /// <exception cref="CodeException">Refused; nothing has changed.</exception>
-    public nint MapCode(SafeFileHandle file, int length, int gap)
-    {
-        bool held = false;
-        try
-        {
-            file.DangerousAddRef(ref held);
-            return Map(length, gap, (at, bytes) => Mapping.MapAt(
-                at, bytes, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED | Mapping.MAP_FIXED, (int)file.DangerousGetHandle()));
-        }
-        finally
-        {
-            if (held)
-            {
-                file.DangerousRelease();
-            }
-        }
-    }
+    public nint MapCode(SafeFileHandle file, int length, int gap) =>
+        SealedFile.Map(file, descriptor => Map(length, gap, (at, bytes) => Mapping.MapAt(
+            at, bytes, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED | Mapping.MAP_FIXED, descriptor)));
 
     /// <summary>Maps the beginning of a sealed file as <see cref="MapCode"/> does, and as many bytes after it readable and writable, filled with zeros.</summary>
     /// <param name="file">The file.</param>
@@ -160,7 +147,12 @@ internal sealed class CodeRange
 
             if (_pieces >= _mostPieces)
             {
-                throw CodeRefusal.TooManyMappings(MemoryMap.Read().Count, _mapLimit, 0);
+                throw CodeRefusal.TooManyMappings(MemoryMap.TryRead()?.Count ?? _pieces, _mapLimit, 0);
+            }
+
+            if (_unclear.Count > 0)
+            {
+                LookAgainAtWhatIsUnclear();
             }
 
             nint address = Take(length + gap);
@@ -199,20 +191,38 @@ internal sealed class CodeRange
     }
 
     /// <summary>
-    /// A refused mmap with MAP_FIXED has changed nothing, or has left a hole (mmap(2), NOTES; kernels before 6.12). A hole is reserved again; what cannot be is not used any more.
+    /// A refused mmap with MAP_FIXED has changed nothing, or has left a hole (mmap(2), NOTES; kernels before 6.12). A
+    /// hole is reserved again; what cannot be is not used any more. Where the process's map cannot be read (no
+    /// descriptor left), neither is known: the addresses wait until it can.
     /// </summary>
     private void GiveBack(nint address, nint length, nint taken)
     {
-        bool untouched = MemoryMap.Read().Any(line => line.Start <= address && address + length <= line.End && line.Permissions == "---p");
-        if (untouched || RangeReservation.At(address, length, Mapping.MAP_FIXED_NOREPLACE) == address)
+        if (MemoryMap.TryRead() is not { } map)
+        {
+            _unclear.Add((address, length, taken));
+        }
+        else if (map.Any(line => line.Start <= address && address + length <= line.End && line.Permissions == "---p")
+            || RangeReservation.At(address, length, Mapping.MAP_FIXED_NOREPLACE) == address)
         {
             _pool.ReturnUnused(address, taken);
         }
     }
 
+    private void LookAgainAtWhatIsUnclear()
+    {
+        (nint Address, nint Length, nint Taken)[] unclear = [.. _unclear];
+        _unclear.Clear();
+        foreach ((nint address, nint length, nint taken) in unclear)
+        {
+            GiveBack(address, length, taken);
+        }
+    }
+
     private CodeException Refused(int errno)
     {
-        int mapped = errno == Errno.ENOMEM ? MemoryMap.Read().Count : 0;
-        return mapped > _mapLimit - 16 ? CodeRefusal.TooManyMappings(mapped, _mapLimit, errno) : CodeRefusal.ExecutableMapping(errno);
+        int mapped = errno == Errno.ENOMEM ? MemoryMap.TryRead()?.Count ?? 0 : 0;
+        return mapped > _mapLimit - 16
+            ? CodeRefusal.TooManyMappings(mapped, _mapLimit, errno)
+            : CodeRefusal.ExecutableMapping(errno);
     }
 }

@@ -27,8 +27,17 @@ internal static class CodeRefusal
         (CodeFailure failure, string meaning) = errno switch
         {
             Errno.ENOSYS or Errno.EPERM or Errno.EACCES or Errno.EINVAL => (refused, policy),
+            Errno.EBUSY => (
+                CodeFailure.NotSealed,
+                "another process holds a writable mapping or pinned pages of the memory file that was to be "
+                + "sealed. A process of the same user can open it through /proc/PID/fd; find that process."),
+            Errno.EBADF => (
+                CodeFailure.NotSealed,
+                "the descriptor is closed or leads to another file: a part of this process closed or replaced a "
+                + "descriptor that is not its own."),
             Errno.EMFILE or Errno.ENFILE => (CodeFailure.TooManyFiles, "too many open files. Raise the limit, or dispose of sealed code once it is installed."),
-            Errno.ENOMEM or Errno.ENOSPC => (CodeFailure.OutOfMemory, "there is no memory, or a control group or resource limit (RLIMIT_AS) denies it."),
+            Errno.ENOMEM or Errno.ENOSPC or Errno.EAGAIN => (CodeFailure.OutOfMemory, "there is no memory, or a "
+                + "control group or resource limit (RLIMIT_AS, RLIMIT_MEMLOCK) denies it."),
             _ => (CodeFailure.Unexpected, "the kernel does not do what its manual says. Please report it as a Crosscore bug, with the kernel's release."),
         };
         return new CodeException(failure, $"{call} answered {Errno.Name(errno)}: {meaning}", errno);

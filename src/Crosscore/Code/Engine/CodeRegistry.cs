@@ -6,14 +6,17 @@ internal static class CodeRegistry
     private static readonly Lock Changing = new();
     private static readonly SortedList<nint, CodeSegment> Segments = [];
     private static readonly List<INameSink> Sinks = [];
+    private static INameSink[] s_writing = []; // Replaced, never changed: read under the lock, used outside of it.
 
     /// <summary>Enters a segment, and tells all sinks. One that throws leaves nothing behind, neither here nor at the sinks before it.</summary>
     public static void Add(CodeSegment segment)
     {
         CodeEvents.Publish();
+        INameSink[] toWrite;
         lock (Changing)
         {
             Segments.Add(segment.Address, segment);
+            toWrite = s_writing;
             int told = 0;
             try
             {
@@ -33,6 +36,11 @@ internal static class CodeRegistry
                 throw;
             }
         }
+
+        foreach (INameSink sink in toWrite)
+        {
+            sink.Write(segment);
+        }
     }
 
     public static void Remove(CodeSegment segment)
@@ -50,8 +58,10 @@ internal static class CodeRegistry
     /// <summary>Tells a sink of everything that is installed, and from now on of every change. One that throws is told of nothing any more, and of what it was told that it is gone.</summary>
     public static void Attach(INameSink sink)
     {
+        CodeSegment[] there;
         lock (Changing)
         {
+            there = [.. Segments.Values];
             int told = 0;
             try
             {
@@ -60,7 +70,9 @@ internal static class CodeRegistry
                     sink.Added(Segments.GetValueAtIndex(told));
                 }
 
+                INameSink[] writing = sink.Writes ? [.. s_writing, sink] : s_writing;
                 Sinks.Add(sink);
+                s_writing = writing;
             }
             catch
             {
@@ -70,6 +82,14 @@ internal static class CodeRegistry
                 }
 
                 throw;
+            }
+        }
+
+        if (sink.Writes)
+        {
+            foreach (CodeSegment segment in there)
+            {
+                sink.Write(segment);
             }
         }
     }
@@ -99,4 +119,15 @@ internal interface INameSink
 
     /// <summary>Knows it no longer. Throws nothing.</summary>
     void Removed(CodeSegment segment);
+
+    /// <summary>Whether <see cref="Write"/> is to be called.</summary>
+    bool Writes => false;
+
+    /// <summary>
+    /// Tells the outside of a segment that was added. Called without any lock, after <see cref="Added"/> and by several
+    /// threads at once, because a file may keep its writer waiting. Throws nothing.
+    /// </summary>
+    void Write(CodeSegment segment)
+    {
+    }
 }

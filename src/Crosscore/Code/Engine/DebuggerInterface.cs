@@ -31,7 +31,8 @@ internal sealed unsafe class DebuggerInterface : INameSink
     public static DebuggerInterface Load()
     {
         byte[] returns = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? [0xC3] : [0xC0, 0x03, 0x5F, 0xD6];
-        SafeFileHandle file = SealedCode.CreateSealedFile("jit-names", ElfImage.JitInterfaceLibrary(CodeFile.Page, returns));
+        byte[] library = ElfImage.JitInterfaceLibrary(CodeFile.Page, returns);
+        SafeFileHandle file = SealedFile.Create("jit-names", library).Handle;
         string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{file.DangerousGetHandle()}");
         try
         {

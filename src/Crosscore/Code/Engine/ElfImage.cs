@@ -31,9 +31,10 @@ internal static class ElfImage
     {
         var strings = new Strings();
         var symbols = new List<Symbol> { default };
-        foreach (CodeFunction function in segment.Functions)
+        foreach (CodeFunction function in segment.Published())
         {
-            symbols.Add(new Symbol(strings.Add(segment.NameOf(function)), GlobalFunction, 1, (ulong)(segment.Address + function.Offset), (ulong)function.Length));
+            ulong address = (ulong)(segment.Address + function.Offset);
+            symbols.Add(new Symbol(strings.Add(function.Name!), GlobalFunction, 1, address, (ulong)function.Length));
         }
 
         var file = new Writer(HeaderSize);

@@ -1,12 +1,12 @@
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 
 namespace Crosscore.Code;
 
 /// <summary>Makes sure that every core fetches new code. On x86-64 there is nothing to do: fetches see stores (Intel SDM vol. 3, 11.6; AMD APM vol. 2, 7.6.1), and no core has fetched at fresh addresses before.</summary>
 internal static unsafe class InstructionCaches
 {
-    private static readonly Lazy<(nint Clean, nint Invalidate, CacheGeometry Geometry)> Arm64 = new(InstallRoutines);
+    private static readonly Lock Installing = new();
+    private static Routines? s_routines;
 
     /// <summary>To be called between mapping code and giving out its address.</summary>
     /// <exception cref="CodeException">arm64: the cores could not be synchronised.</exception>
@@ -17,40 +17,59 @@ internal static unsafe class InstructionCaches
             return;
         }
 
-        (nint clean, nint invalidate, CacheGeometry geometry) = Arm64.Value;
+        Routines routines = Volatile.Read(ref s_routines) ?? InstallOnce();
+        CacheGeometry geometry = routines.Geometry;
         nint end = address + length;
 
         // SAFETY: the routines touch no memory but the lines from the first argument to the second, which are mapped readable; they use X0 to X2 and the flags only.
         if (geometry.NeedsClean)
         {
-            ((delegate* unmanaged<nint, nint, nint, void>)clean)(CacheGeometry.FirstLine(address, geometry.DataLine), end, geometry.DataLine);
+            ((delegate* unmanaged<nint, nint, nint, void>)routines.Clean)(
+                CacheGeometry.FirstLine(address, geometry.DataLine), end, geometry.DataLine);
         }
 
         if (geometry.NeedsInvalidate)
         {
-            ((delegate* unmanaged<nint, nint, nint, void>)invalidate)(CacheGeometry.FirstLine(address, geometry.InstructionLine), end, geometry.InstructionLine);
+            ((delegate* unmanaged<nint, nint, nint, void>)routines.Invalidate)(
+                CacheGeometry.FirstLine(address, geometry.InstructionLine), end, geometry.InstructionLine);
         }
 
         // The maintenance above reaches every core's caches, not what a core has fetched already: that takes an ISB there (Arm ARM, B2.7.4.2).
         AllCores.Synchronise();
     }
 
+    /// <summary>A refusal is not remembered: the next use tries again.</summary>
+    private static Routines InstallOnce()
+    {
+        lock (Installing)
+        {
+            if (s_routines is null)
+            {
+                // Pairs with the read above: a thread that sees the object sees the mapped routines' addresses in it.
+                Volatile.Write(ref s_routines, InstallRoutines());
+            }
+
+            return s_routines;
+        }
+    }
+
     /// <summary>
     /// The routines are code themselves, and nothing cleans the caches for them but the kernel, which does it when it maps a page of a file for execution the first time since it was
     /// written (arch/arm64/mm/flush.c, __sync_icache_dcache), and serialises the caller on the way back. No other thread has seen their addresses.
     /// </summary>
-    private static (nint Clean, nint Invalidate, CacheGeometry Geometry) InstallRoutines()
+    private static Routines InstallRoutines()
     {
         var writer = new CodeWriter("cache-maintenance");
         CodeFunction read = writer.Append(MemoryMarshal.AsBytes<uint>(CacheRoutines.ReadCtrEl0));
         CodeFunction clean = writer.Append(MemoryMarshal.AsBytes<uint>(CacheRoutines.Clean));
         CodeFunction invalidate = writer.Append(MemoryMarshal.AsBytes<uint>(CacheRoutines.Invalidate));
         using SealedCode code = writer.Seal();
-        SafeFileHandle file = code.File;
-        nint address = CodeRange.OfThisProcess.MapCode(file, CodeFile.WholePages(code.Length), 0);
+        nint address = CodeRange.OfThisProcess.MapCode(code.File, CodeFile.WholePages(code.Length), 0);
 
         // SAFETY: the routine takes nothing and returns the register in X0; user mode may read it (Linux emulates the read where an erratum forbids it).
         ulong register = ((delegate* unmanaged<ulong>)(address + read.Offset))();
-        return (address + clean.Offset, address + invalidate.Offset, CacheGeometry.FromCtrEl0(register));
+        return new(address + clean.Offset, address + invalidate.Offset, CacheGeometry.FromCtrEl0(register));
     }
+
+    private sealed record Routines(nint Clean, nint Invalidate, CacheGeometry Geometry);
 }

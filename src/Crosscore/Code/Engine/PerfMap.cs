@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using Crosscore.Linux;
@@ -5,55 +6,115 @@ using Crosscore.Linux;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The file in which perf looks for the names of code that no file has. Source: tools/perf/Documentation/jit-interface.txt: "START SIZE symbolname", START and SIZE in hexadecimal.
+/// The file in which perf looks for the names of code that no file has. Source:
+/// tools/perf/Documentation/jit-interface.txt: "START SIZE symbolname", START and SIZE in hexadecimal.
 /// </summary>
 internal sealed class PerfMap : INameSink
 {
-    private const int O_WRONLY = 1;
-    private const int O_CREAT = 0x40;
-    private const int O_APPEND = 0x400;
-    private const int O_CLOEXEC = 0x80000;
-
     private readonly int _descriptor; // for the life of the process
 
     private PerfMap(int descriptor) => _descriptor = descriptor;
 
+    public bool Writes => true;
+
     /// <summary>
-    /// The runtime, when it writes the file, has truncated it and writes at an offset of its own; a second open file would be written over. A duplicate of its descriptor shares the offset, and the kernel
-    /// makes every write whole.
+    /// The runtime, when it writes the file, has truncated it and writes at its own offset; a second open file would be
+    /// written over. A duplicate of its descriptor shares the offset, and the kernel makes every write whole.
     /// </summary>
+    /// <exception cref="IOException">The file cannot be written to safely; the message says why.</exception>
     public static PerfMap Open()
     {
         string path = string.Create(CultureInfo.InvariantCulture, $"/tmp/perf-{Environment.ProcessId}.map");
-        foreach (string link in Directory.EnumerateFiles("/proc/self/fd"))
-        {
-            if (TargetOf(link) == path
-                && int.TryParse(Path.GetFileName(link), CultureInfo.InvariantCulture, out int descriptor)
-                && Memfd.Duplicate(descriptor, closeOnExec: true) is >= 0 and var own)
-            {
-                return new PerfMap(own);
-            }
-        }
-
-        int opened = Output.Open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC);
-        return opened >= 0 ? new PerfMap(opened) : throw new IOException($"{path} could not be opened: {Errno.Name(-opened)}.");
+        return new PerfMap(OpenByThisProcess(path) ?? ProfileFile.OpenForAppending(path));
     }
 
     public void Added(CodeSegment segment)
     {
-        var lines = new StringBuilder();
-        foreach (CodeFunction function in segment.Functions)
-        {
-            _ = lines.Append(CultureInfo.InvariantCulture, $"{segment.Address + function.Offset:x} {function.Length:x} {segment.NameOf(function)}\n");
-        }
-
-        // In one call and not at a position of our own, as RandomAccess would. Lines that cannot be written (a full disk) are missing; the code runs without them.
-        _ = Output.Write(_descriptor, Encoding.UTF8.GetBytes(lines.ToString()));
     }
 
     /// <summary>The format has no way to say it.</summary>
     public void Removed(CodeSegment segment)
     {
+    }
+
+    /// <summary>
+    /// In one call for many lines and not at a position of our own. Lines that cannot be written (a full disk, no
+    /// memory) are missing; the code runs without them.
+    /// </summary>
+    public void Write(CodeSegment segment)
+    {
+        try
+        {
+            _ = OpenFile.Write(_descriptor, Lines(segment));
+        }
+        catch (OutOfMemoryException)
+        {
+            // As above.
+        }
+    }
+
+    /// <summary>What the file holds of a segment.</summary>
+    internal static ReadOnlySpan<byte> Lines(CodeSegment segment)
+    {
+        var lines = new ArrayBufferWriter<byte>(1 << 12);
+        foreach (CodeFunction function in segment.Published())
+        {
+            int most = (2 * 16) + 3 + (3 * function.Name!.Length);
+            Span<byte> line = lines.GetSpan(most);
+            _ = (segment.Address + function.Offset).TryFormat(line, out int at, "x", CultureInfo.InvariantCulture);
+            line[at++] = (byte)' ';
+            _ = function.Length.TryFormat(line[at..], out int digits, "x", CultureInfo.InvariantCulture);
+            at += digits;
+            line[at++] = (byte)' ';
+            at += Encoding.UTF8.GetBytes(function.Name, line[at..]);
+            line[at++] = (byte)'\n';
+            lines.Advance(at);
+        }
+
+        return lines.WrittenSpan;
+    }
+
+    /// <summary>A duplicate of the descriptor through which this process writes the file already, or null.</summary>
+    private static int? OpenByThisProcess(string path)
+    {
+        string[] links;
+        try
+        {
+            links = Directory.GetFiles("/proc/self/fd");
+        }
+        catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+
+        foreach (string link in links)
+        {
+            if (TargetOf(link) != path
+                || !int.TryParse(Path.GetFileName(link), CultureInfo.InvariantCulture, out int number)
+                || Memfd.Duplicate(number, closeOnExec: true) is not (>= 0 and var own))
+            {
+                continue;
+            }
+
+            // A part of the process that only reads the file has a descriptor of it as well.
+            if ((Memfd.StatusFlags(own) & OpenFile.O_ACCMODE) is OpenFile.O_WRONLY or OpenFile.O_RDWR)
+            {
+                try
+                {
+                    _ = ProfileFile.Demand(path, own);
+                    return own;
+                }
+                catch
+                {
+                    OpenFile.Close(own);
+                    throw;
+                }
+            }
+
+            OpenFile.Close(own);
+        }
+
+        return null;
     }
 
     private static string? TargetOf(string link)
@@ -62,7 +123,7 @@ internal sealed class PerfMap : INameSink
         {
             return File.ResolveLinkTarget(link, returnFinalTarget: false)?.FullName;
         }
-        catch (IOException)
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {
             return null; // Closed since the folder was listed.
         }

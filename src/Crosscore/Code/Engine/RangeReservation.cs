@@ -14,7 +14,7 @@ internal static class RangeReservation
     /// <exception cref="CodeException">There is no room.</exception>
     public static CodeRange Reserve()
     {
-        foreach ((nint start, nint length) in RangePlacement.Candidates(MemoryMap.Read(), StackLimit()).Append((0, FarLength)))
+        foreach ((nint start, nint length) in Candidates().Append((0, FarLength)))
         {
             nint answer = At(start, length, start == 0 ? 0 : Mapping.MAP_FIXED_NOREPLACE);
             if (Mapping.IsError(answer))
@@ -46,12 +46,58 @@ internal static class RangeReservation
         : Mapping.Unmap(address, (nuint)length) == 0 ? AccessTaken.Unmapped
         : AccessTaken.Refused;
 
-    /// <summary>The kernel's default is 65530.</summary>
-    private static long MapLimit() => File.Exists(MaxMapCount) ? long.Parse(File.ReadAllText(MaxMapCount), CultureInfo.InvariantCulture) : 65530;
+    /// <summary>
+    /// Where the process's own map is hidden (no /proc) only a place of the kernel's choice can be had: nothing tells
+    /// where the runtime lies. A map that cannot be read for the moment refuses instead, because the range is for good.
+    /// </summary>
+    private static List<(nint Start, nint Length)> Candidates()
+    {
+        if (MemoryMap.TryRead() is { } map)
+        {
+            return RangePlacement.Candidates(map, StackLimit());
+        }
 
+        int answer = OpenFile.Open("/proc/self/maps", OpenFile.O_RDONLY | OpenFile.O_CLOEXEC);
+        if (answer >= 0)
+        {
+            OpenFile.Close(answer);
+        }
+
+        return answer is -Errno.EMFILE or -Errno.ENFILE or -Errno.ENOMEM
+            ? throw CodeRefusal.MemoryFile("open(/proc/self/maps)", -answer)
+            : [];
+    }
+
+    /// <summary>The kernel's default is 65530, and taken where the setting is hidden.</summary>
+    private static long MapLimit()
+    {
+        try
+        {
+            return long.Parse(File.ReadAllText(MaxMapCount), CultureInfo.InvariantCulture);
+        }
+        catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException or FormatException)
+        {
+            return 65530;
+        }
+    }
+
+    /// <summary>
+    /// The soft limit in bytes; <see langword="null"/> for none, and where it is hidden: then no place near the stack
+    /// is taken.
+    /// </summary>
     private static long? StackLimit()
     {
-        string? line = File.ReadLines("/proc/self/limits").FirstOrDefault(line => line.StartsWith("Max stack size", StringComparison.Ordinal));
+        string? line;
+        try
+        {
+            line = File.ReadLines("/proc/self/limits").FirstOrDefault(
+                line => line.StartsWith("Max stack size", StringComparison.Ordinal));
+        }
+        catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+
         string[] fields = line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
         return fields.Length > 3 && long.TryParse(fields[3], CultureInfo.InvariantCulture, out long limit) ? limit : null;
     }

@@ -151,25 +151,24 @@ internal sealed unsafe class LiveMemory : IDisposable
         }
     }
 
-    /// <summary>A memory file that holds the content, the one writable mapping of it, and no other way to write it.</summary>
+    /// <summary>
+    /// A memory file that holds the content, the one writable mapping of it, and no other way to write it.
+    /// </summary>
+    /// <remarks>
+    /// Another process of the same user can open the file through /proc/PID/fd from its creation on, and
+    /// F_SEAL_FUTURE_WRITE leaves writable mappings that exist as they are. So the order is: our mapping; that seal,
+    /// after which no further one can be made; the question whether any process has the file open for writing, because
+    /// a mapping keeps its file open; all pages dropped, so that none is left that a process has pinned and closed
+    /// (io_uring(7), registered buffers); the other seals. Only then is there any content, which is written through our
+    /// mapping to pages that no other process has.
+    /// </remarks>
     private static (SafeFileHandle File, nint Writable) CreateFile(ReadOnlySpan<byte> content)
     {
-        int descriptor = Create("crosscore-live"u8, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-        if (descriptor == -Errno.EINVAL)
-        {
-            descriptor = Create("crosscore-live"u8, MFD_CLOEXEC | MFD_ALLOW_SEALING); // Before Linux 6.3.
-        }
-
-        if (descriptor < 0)
-        {
-            throw CodeRefusal.MemoryFile("memfd_create", -descriptor);
-        }
-
-        var file = new SafeFileHandle(descriptor, ownsHandle: true);
+        SafeFileHandle file = SealedFile.CreateMemoryFile("crosscore-live"u8);
         nint writable = -1;
         try
         {
-            RandomAccess.Write(file, content, 0);
+            int descriptor = (int)file.DangerousGetHandle(); // No other thread has the handle before this returns.
             writable = Mapping.Map((nuint)content.Length, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_SHARED, descriptor);
             if (Mapping.IsError(writable))
             {
@@ -177,18 +176,43 @@ internal sealed unsafe class LiveMemory : IDisposable
             }
 
             _ = Mapping.Advise(writable, (nuint)content.Length, Mapping.MADV_DONTFORK);
-            int answer = AddSeals(descriptor, Seals);
-            if (answer < 0)
+            Demand(
+                descriptor,
+                0,
+                "fcntl(F_ADD_SEALS, F_SEAL_FUTURE_WRITE) (Linux 5.1)",
+                AddSeals(descriptor, F_SEAL_FUTURE_WRITE));
+            DemandNoOtherWriter(descriptor);
+            Demand(descriptor, F_SEAL_FUTURE_WRITE, "ftruncate of the memory file", Resize(descriptor, 0));
+
+            // Allocates every page: one that there is no memory for would end the process when it is stored to.
+            Demand(
+                descriptor,
+                F_SEAL_FUTURE_WRITE,
+                "fallocate of the memory file",
+                Allocate(descriptor, content.Length));
+            Demand(descriptor, F_SEAL_FUTURE_WRITE, "fcntl(F_ADD_SEALS)", AddSeals(descriptor, Seals));
+            int seals = GetSeals(descriptor);
+            if ((seals & Seals) != Seals)
             {
-                throw CodeRefusal.MemoryFile("fcntl(F_ADD_SEALS, F_SEAL_FUTURE_WRITE) (Linux 5.1)", -answer);
+                throw new CodeException(
+                    CodeFailure.NotSealed, $"The kernel accepted the seals but reports only 0x{seals:X}: others "
+                        + "could write the code, so it is not mapped.");
             }
 
-            int seals = GetSeals(descriptor);
-            return (seals & Seals) == Seals
-                ? (file, writable)
-                : throw new CodeException(CodeFailure.NotSealed, $"The kernel accepted the seals but reports only 0x{seals:X}: others could write the code, so it is not mapped.");
+            // The size is final now. Of another size than asked for, the mapping would have an end before its own.
+            Demand(descriptor, Seals, "fstat of the memory file", FileStatus.Of(descriptor, out FileStatus status));
+            if (status.Size != content.Length)
+            {
+                throw SealedFile.ChangedByAnother($"it has {status.Size} bytes, and {content.Length} were asked "
+                    + "for", 0);
+            }
+
+            // SAFETY: as many bytes are mapped writable, and the file under them can neither shrink nor be written by
+            // others.
+            content.CopyTo(new Span<byte>((void*)writable, content.Length));
+            return (file, writable);
         }
-        catch (Exception refusal)
+        catch
         {
             if (!Mapping.IsError(writable) && writable != -1)
             {
@@ -196,7 +220,38 @@ internal sealed unsafe class LiveMemory : IDisposable
             }
 
             file.Dispose();
-            throw refusal is IOException io ? new CodeException(CodeFailure.OutOfMemory, $"The memory file could not be written: {io.Message}", 0, io) : refusal;
+            throw;
+        }
+    }
+
+    private static void DemandNoOtherWriter(int descriptor)
+    {
+        int readOnly = SealedFile.ReopenForReading(descriptor);
+        if (readOnly < 0)
+        {
+            throw CodeRefusal.MemoryFile("open(/proc/thread-self/fd) of the memory file", -readOnly);
+        }
+
+        int answer = Memfd.DemandNoWriters(readOnly);
+        OpenFile.Close(readOnly);
+        if (answer < 0)
+        {
+            throw answer == -Errno.EAGAIN
+                ? SealedFile.ChangedByAnother("it has the file open for writing, and could map it for good", Errno.EAGAIN)
+                : new CodeException(
+                    CodeFailure.NotSealed,
+                    $"fcntl(F_SETLEASE) answered {Errno.Name(-answer)}: the kernel does not say whether another "
+                    + "process can write the "
+                    + "memory of live code. Allow leases (fs.leases-enable, and fcntl in the sandbox).",
+                    -answer);
+        }
+    }
+
+    private static void Demand(int descriptor, int seals, string call, int answer)
+    {
+        if (answer < 0)
+        {
+            throw SealedFile.Refused(descriptor, seals, call, -answer);
         }
     }
 }

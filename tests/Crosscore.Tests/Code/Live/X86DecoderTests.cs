@@ -115,6 +115,34 @@ public sealed class X86DecoderTests
         Assert.Equal(length, known ? instruction.Length : 0);
     }
 
+    /// <summary>
+    /// Bytes as they come, and pieces of a compiled library with one byte changed; always the same ones.
+    /// </summary>
+    [Fact]
+    public void Two_million_strings_of_bytes_are_decoded_as_Iced_decodes_them()
+    {
+        var disagreements = new Disagreements();
+        var random = new Random(20261130);
+        byte[] compiled = File.ReadAllBytes(typeof(object).Assembly.Location);
+        byte[] bytes = new byte[24];
+        for (int round = 0; round < 2_000_000; round++)
+        {
+            if (round % 2 == 0)
+            {
+                random.NextBytes(bytes);
+            }
+            else
+            {
+                compiled.AsSpan(random.Next(compiled.Length - bytes.Length), bytes.Length).CopyTo(bytes);
+                bytes[random.Next(8)] = (byte)random.Next(256);
+            }
+
+            disagreements.Of(bytes);
+        }
+
+        disagreements.MustBeNone(atLeast: 500_000);
+    }
+
     private static void Bytes(Action<byte> action)
     {
         for (int value = 0; value < 256; value++)
@@ -159,6 +187,12 @@ public sealed class X86DecoderTests
                     Compare();
                 }
             }
+        }
+
+        public void Of(ReadOnlySpan<byte> bytes)
+        {
+            bytes.CopyTo(_bytes);
+            Compare();
         }
 
         public void MustBeNone(long atLeast)

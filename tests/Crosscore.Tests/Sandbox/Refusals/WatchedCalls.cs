@@ -33,14 +33,14 @@ internal sealed class WatchedCalls : IDisposable
         [0] = "read", [1] = "write", [2] = "open", [5] = "fstat", [8] = "lseek", [9] = "mmap", [10] = "mprotect",
             [11] = "munmap", [13] = "rt_sigaction", [17] = "pread64", [18] = "pwrite64",
         [28] = "madvise", [46] = "sendmsg", [47] = "recvmsg", [63] = "uname", [72] = "fcntl", [73] = "flock",
-            [77] = "ftruncate", [89] = "readlink", [149] = "mlock", [158] = "arch_prctl",
+            [77] = "ftruncate", [138] = "fstatfs", [89] = "readlink", [149] = "mlock", [158] = "arch_prctl",
         [203] = "sched_setaffinity", [204] = "sched_getaffinity", [217] = "getdents64", [257] = "openat",
             [262] = "newfstatat", [267] = "readlinkat", [285] = "fallocate", [309] = "getcpu",
         [319] = "memfd_create", [324] = "membarrier", [332] = "statx", [334] = "rseq",
     };
 
     private static readonly string[] AboutDescriptor = ["read", "write", "fstat", "lseek", "pread64", "pwrite64",
-        "fcntl", "flock", "ftruncate", "getdents64", "fallocate"];
+        "fcntl", "flock", "ftruncate", "fstatfs", "getdents64", "fallocate"];
 
     private static readonly string[] AboutFirstPath = ["open", "readlink"];
 

@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using System.Globalization;
+using Crosscore.Tests.Sandbox;
+
+namespace Crosscore.Tests;
+
+/// <summary>
+/// Another process of the same user attacks memory files between their creation and their seals (docs/security.md). The
+/// controls do what the library does without looking again: there the same attacker wins.
+/// </summary>
+public sealed class SameUserTests
+{
+    /// <summary>200,000 make a real search: CROSSCORE_RACE_TRIALS=200000.</summary>
+    private static readonly string Trials = Environment.GetEnvironmentVariable(CodeRace.Trials) ?? "3000";
+
+    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(30);
+
+    [Theory]
+    [InlineData(nameof(CodeRace.Way.Seal))]
+    [InlineData(nameof(CodeRace.Way.Install))]
+    [InlineData(nameof(CodeRace.Way.Live))]
+    public void No_byte_that_another_process_changed_before_the_seals_is_shown_or_executed(string way)
+    {
+        Race race = Run(way);
+        Assert.True(race.Changed == 0, race.Text);
+        Assert.True(race.Opened > 0, $"The attacker opened no file, so nothing was proved: {race.Text}");
+        Assert.All(race.Refused, cause => Assert.Equal("NotSealed", cause));
+    }
+
+    [Theory]
+    [InlineData(nameof(CodeRace.Way.UnprotectedInstall))]
+    [InlineData(nameof(CodeRace.Way.UnprotectedLive))]
+    public void Control_the_same_attacker_changes_code_that_is_not_looked_at_again(string way)
+    {
+        Race race = Run(way);
+        Assert.True(race.Changed > 0, $"The control saw nothing: {race.Text}");
+    }
+
+    private static Race Run(string way)
+    {
+        Raw.Machine.NeedsRawPrograms(); // The code is x86-64's, and live code is implemented there only.
+        string[] asOther = Environment.IsPrivilegedProcess && File.Exists("/usr/bin/setpriv")
+            ? ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+            : [];
+        ProcessStartInfo start = CodeRace.ThisProgram(asOther, Child.RaceVictim);
+        start.Environment[CodeRace.Target] = way;
+        start.Environment[CodeRace.Trials] = Trials;
+        using Process victim = Process.Start(start)!;
+        Task<string> output = victim.StandardOutput.ReadToEndAsync();
+        Task<string> errors = victim.StandardError.ReadToEndAsync();
+        if (!victim.WaitForExit(Bound))
+        {
+            victim.Kill(entireProcessTree: true);
+            Assert.Fail($"The victim was still running after {Bound}.");
+        }
+
+        Assert.True(victim.ExitCode == 0, $"status {victim.ExitCode}: {errors.Result}");
+        string[] fields = output.Result.Trim().Split(' ');
+        TestContext.Current.TestOutputHelper?.WriteLine($"{way}: changed, fine, opened, refused: "
+            + $"{output.Result.Trim()}");
+        return new(
+            int.Parse(fields[0], CultureInfo.InvariantCulture),
+            int.Parse(fields[2], CultureInfo.InvariantCulture),
+            fields[3] == "-" ? [] : [.. fields[3].Split(',').Select(cause => cause.Split('=')[0])],
+            $"{way}: changed, fine, opened, refused: {output.Result.Trim()}");
+    }
+
+    private sealed record Race(int Changed, int Opened, string[] Refused, string Text);
+}
