@@ -21,7 +21,7 @@ internal struct ByteSum
         }
     }
 
-    /// <summary>What stands here now, to be taken off again by <see cref="Subtract"/>.</summary>
+    /// <summary>What stands here now, to be taken off again by <see cref="Subtract(ByteSum)"/>.</summary>
     public readonly ByteSum Read() => new() { _low = Volatile.Read(in _low), _high = Volatile.Read(in _high) };
 
     /// <summary>Adds <paramref name="count"/> sizes of so many bytes.</summary>
