@@ -503,7 +503,7 @@ public sealed class RcuDomain : IDisposable
         public static readonly RcuDomain? Instance = Make();
 
         /// <summary>Throws what the constructor would.</summary>
-        public static Exception Refusal()
+        public static UnreachableException Refusal()
         {
             _ = AsymmetricFence.Mode;
             return new UnreachableException();
