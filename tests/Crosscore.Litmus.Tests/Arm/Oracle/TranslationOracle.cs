@@ -580,7 +580,7 @@ internal sealed class TranslationOracle
         var pairs = new List<(int, int)>();
         for (int i = Locations; i < _effects.Count; i++)
         {
-            if (_effects[i].Kind != 'I' || !(Has(TranslationRules.InvalidationWithoutCompletion) || Enumerable.Range(i, _effects.Count - i).Any(dsb => Before(i, dsb) && Is(dsb, TranslationStep.Completion))))
+            if (_effects[i].Kind != 'I' || !Enumerable.Range(i, _effects.Count - i).Any(dsb => Before(i, dsb) && Is(dsb, TranslationStep.Completion)))
             {
                 continue;
             }

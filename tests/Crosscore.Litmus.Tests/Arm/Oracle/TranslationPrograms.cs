@@ -63,6 +63,11 @@ internal static class TranslationPrograms
             yield return TranslationProgram.Of(0, Unmap, [new(LoadFlag), new(LoadMemory, page, place, On: Dependency.Address), new(LoadMemory)]);
         }
 
+        // An earlier translation of the same place is not waited for where the later access faults; an address does not order a later invalidation.
+        yield return TranslationProgram.Of(TranslationProgram.Nowhere, Map, [new(LoadFlag), new(LoadMemory, Page: 1, On: Dependency.Address), new(LoadMemory)]);
+        yield return TranslationProgram.Of(0, [StoreOf(TranslationProgram.Nowhere)],
+            [new(LoadEntry), new(LoadFlag, On: Dependency.Address), new(Invalidate), Dsb, new(Context), new(LoadMemory)]);
+
         // An access before the invalidation of its own CPU, and a translation that is stored again.
         yield return TranslationProgram.Of(0, [StoreOf(TranslationProgram.Nowhere), Dsb, new(LoadMemory), new(Invalidate), Dsb, new(LoadMemory)]);
         yield return TranslationProgram.Of(0, [new(LoadEntry), new(LoadMemory), StoreOf(TranslationProgram.ToOther)], [StoreOf(TranslationProgram.ToOther), new(LoadMemory)]);
@@ -88,7 +93,7 @@ internal static class TranslationPrograms
         {
             program = random.Next(3) == 0 ? Anything(random) : Changed(random);
         }
-        while (CandidatesOf(program) > MostCandidates);
+        while (CandidatesOf(program) > MostCandidates || PlacesOf(program) > MostPlaces);
         return program;
     }
 
@@ -150,7 +155,13 @@ internal static class TranslationPrograms
     private static TranslatedStep StoreOf(int entry) => new(StoreEntry, Entry: entry);
 
     // About how many executions the oracle has to try.
-    private const double MostCandidates = 10_000;
+    private const double MostCandidates = 3_000;
+
+    // About how many places the machine's list of writes needs.
+    private const int MostPlaces = 6;
+
+    private static int PlacesOf(TranslationProgram program) => Enumerable.Range(0, program.Threads.Count).SelectMany(program.StepsOf).Sum(step => step.IsWrite || step.IsInvalidation ? 1 : 0)
+        + Enumerable.Range(0, program.Threads.Count).Sum(thread => program.StepsOf(thread).Any(step => step.IsInvalidation) ? program.StepsOf(thread).Count(step => step.Kind == Completion) / 2 : 0);
 
     private static double CandidatesOf(TranslationProgram program)
     {

@@ -104,9 +104,6 @@ internal enum TranslationRules : ulong
     /// <summary>DSB comes before later translations (FEAT_ETS2 and later).</summary>
     CompletionBeforeTranslation = 1UL << 38,
 
-    /// <summary>A TLBI does without a DSB.</summary>
-    InvalidationWithoutCompletion = 1UL << 39,
-
     /// <summary>A TLBI waits for accesses of its own CPU.</summary>
     CompletionOfOwnAccesses = 1UL << 40,
 
