@@ -30,9 +30,9 @@ internal sealed record TestTranslation(FaultReturn Return, bool EntrySynchronize
     /// <exception cref="LitmusException">It asks for something that is not modelled, or nobody knows.</exception>
     public static TestTranslation Of(LitmusTest test)
     {
-        // Who asks for translation in the header has herd's defaults; the collections of tests that leave it to the command are to be run with "fatal".
+        // Herd's default, with and without a line in the header.
         var known = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        FaultReturn faultReturn = test.HasTables && !Words(test, "Variant").Any() ? FaultReturn.End : FaultReturn.Retry;
+        FaultReturn faultReturn = FaultReturn.End;
         foreach ((string word, SourcePosition position) in Words(test, "Variant"))
         {
             known.Add(word);

@@ -49,6 +49,7 @@ internal sealed partial class ArmLowering
                 break;
             case ArmOpcode.ExceptionReturn:
                 Synchronize(_translation.ReturnSynchronizes);
+                SetPrivilege(false);
                 JumpThrough(Link);
                 break;
             case ArmOpcode.End:
@@ -131,6 +132,7 @@ internal sealed partial class ArmLowering
         if (Thread.Handler >= 0)
         {
             Emit(MicroOp.Copy(Link.Register, Operand.Number(link)));
+            SetPrivilege(true);
             _jumps.Add((Ops.Count, Thread.Id, Thread.Handler));
             Emit(MicroOp.Jump(0));
         }

@@ -9,6 +9,9 @@ internal sealed partial class ArmLowering
 {
     private readonly TestTranslation _translation;
 
+    // 1 while a thread that otherwise runs at EL0 is in its handler, which runs at EL1.
+    private int _privileged = -1;
+
     // Of an access that was translated; nothing where a test has no tables.
     private AccessOrder _translated;
 
@@ -27,11 +30,17 @@ internal sealed partial class ArmLowering
         Emit(MicroOp.Translate(entry, address));
         Operand found = Operand.Of(entry);
         ulong[] tables = [.. Test.Variables.Where(variable => variable.Translates is not null).Select(variable => TableEntry.PageOf(Layout.ModelAddressOf(variable.Name)))];
-        bool unprivileged = _translation.Unprivileged.Contains(Thread.Id);
-        Operand fault = Compute((a, b) => FaultOf(a, writes, unprivileged, unprivileged && Array.IndexOf(tables, TableEntry.PageOf(b)) >= 0), found, address);
+        Operand fault = Compute((a, _) => FaultOf(a, writes), found, default);
+        if (IsUnprivileged)
+        {
+            Operand denied = Compute((a, b) => (a & TableEntry.Unprivileged) == 0 || Array.IndexOf(tables, TableEntry.PageOf(b)) >= 0 ? (ulong)FaultKind.Permission : 0, found, address);
+            denied = HasPrivilegedHandler ? Compute(static (a, b) => b == 0 ? a : 0, denied, Privileged) : denied;
+            fault = Compute(static (a, b) => a != 0 ? a : b, fault, denied);
+        }
+
         int branch = Ops.Count + 1;
         Emit(MicroOp.Branch(Compute(static (a, _) => a == 0 ? 1UL : 0, fault, default), 0) with { IsPredicate = true });
-        Emit(MicroOp.Fault(address, Compute(static (a, _) => a == (ulong)FaultKind.Translation ? 1UL : 0, fault, default)));
+        Emit(MicroOp.Fault(address, synchronizes: _translation.EntrySynchronizes));
         foreach (TestRegister question in QuestionsAt(index))
         {
             ulong? page = question.Fault!.Location is string location ? TableEntry.PageOf(Layout.ModelAddressOf(location)) : null;
@@ -52,12 +61,31 @@ internal sealed partial class ArmLowering
     private Operand Physical(Operand entry, Operand address) =>
         _translated == AccessOrder.Plain ? address : Compute(TableEntry.Translate, entry, address);
 
-    private static ulong FaultOf(ulong entry, bool writes, bool unprivileged, bool isTable)
-    {
-        bool permitted = !isTable && (!unprivileged || (entry & TableEntry.Unprivileged) != 0) && (!writes || (entry & TableEntry.ReadOnly) == 0);
-        return (entry & TableEntry.Valid) != TableEntry.Valid ? (ulong)FaultKind.Translation
+    private static ulong FaultOf(ulong entry, bool writes) =>
+        (entry & TableEntry.Valid) != TableEntry.Valid ? (ulong)FaultKind.Translation
             : (entry & TableEntry.Accessed) == 0 ? (ulong)FaultKind.AccessFlag
-            : permitted ? 0 : (ulong)FaultKind.Permission;
+            : writes && (entry & TableEntry.ReadOnly) != 0 ? (ulong)FaultKind.Permission : 0;
+
+    private bool IsUnprivileged => _translation.Unprivileged.Contains(Thread.Id);
+
+    private bool HasPrivilegedHandler => Thread.Handler >= 0 && IsUnprivileged;
+
+    private Operand Privileged
+    {
+        get
+        {
+            _privileged = _privileged < 0 ? NewRegister(0) : _privileged;
+            return Operand.Of(_privileged);
+        }
+    }
+
+    // The exception level changes with the entry to a handler and with the return from it.
+    private void SetPrivilege(bool privileged)
+    {
+        if (HasPrivilegedHandler)
+        {
+            Emit(MicroOp.Copy(Privileged.Register, Operand.Number(privileged ? 1UL : 0)));
+        }
     }
 
     private IEnumerable<TestRegister> QuestionsAt(int index) => Test.Observables.Select(observed => observed.Register).Where(register => register.Fault is FaultQuestion question
@@ -92,11 +120,11 @@ internal sealed partial class ArmLowering
         Emit(MicroOp.Jump(0));
     }
 
-    private void LowerInvalidation(ArmInstruction instruction)
+    private void LowerInvalidation(ArmInstruction instruction, int index)
     {
-        if (_translation.Unprivileged.Contains(Thread.Id))
+        if (IsUnprivileged && !(_column == Thread.Id && HasPrivilegedHandler && index >= Thread.Handler))
         {
-            throw Error(instruction, $"found {instruction} in P{Thread.Id}, which runs at EL0; expected it in a thread at EL1");
+            throw Error(instruction, $"found {instruction} in P{Thread.Id}, which runs at EL0; expected it in a thread at EL1, or in the handler");
         }
 
         string what = ((ArmWord)instruction.Operands[0]).Text;

@@ -13,6 +13,7 @@ internal sealed partial class ArmLowering : ThreadLowering
     private readonly ArmCode _code;
     private readonly List<(int Op, int Thread, int Index)> _jumps = [];
     private readonly Dictionary<(int Thread, int Index), int> _starts = [];
+    private readonly bool _invalidates;
     private int _link = -1;
 
     // The column whose code is being lowered, which need not be the thread's own.
@@ -23,6 +24,7 @@ internal sealed partial class ArmLowering : ThreadLowering
     {
         _code = code;
         _translation = translation;
+        _invalidates = test.HasTables && code.ReachableFrom(thread).Prepend(thread).Any(column => column.ArmCode.Any(instruction => instruction.Opcode == ArmOpcode.InvalidateTranslation));
         LowerColumn(thread);
         foreach (LitmusThread other in code.ReachableFrom(thread))
         {
@@ -112,6 +114,11 @@ internal sealed partial class ArmLowering : ThreadLowering
                 LowerAccess(instruction, index);
                 break;
             case ArmOpcode.Barrier:
+                if (instruction.Mnemonic.Fence == FenceKind.FullCompletion && _invalidates)
+                {
+                    Emit(MicroOp.CompleteInvalidation());
+                }
+
                 Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = instruction.Mnemonic.Fence });
                 break;
             case ArmOpcode.CleanCode or ArmOpcode.InvalidateCode:
@@ -119,7 +126,7 @@ internal sealed partial class ArmLowering : ThreadLowering
                 Emit(MicroOp.Maintain(instruction.Opcode == ArmOpcode.CleanCode ? MicroOpKind.CleanCode : MicroOpKind.InvalidateCode, line));
                 break;
             case ArmOpcode.InvalidateTranslation:
-                LowerInvalidation(instruction);
+                LowerInvalidation(instruction, index);
                 break;
             case ArmOpcode.ReadSystem:
                 var destination = (ArmRegister)instruction.Operands[0];

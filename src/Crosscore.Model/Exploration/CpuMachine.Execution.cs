@@ -117,7 +117,7 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.Fault:
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Fault, op);
                 break;
-            case MicroOpKind.InvalidateTranslation:
+            case MicroOpKind.InvalidateTranslation or MicroOpKind.CompleteInvalidation:
                 break;
             case MicroOpKind.RequestFences:
                 RequestFences(state, cpu, code.Id);

@@ -207,7 +207,7 @@ internal sealed partial class CpuMachine<TMachine>
             }
 
             bool worth = _setup.PromisesFirst || (_overtakes[run] && (place >= _setup.Map.Count || _views.IsCode(place) || (new Memory.CellSpan(place, 1).Mask & _worthPromising) != 0));
-            if (place >= 0 && floor <= count && worth)
+            if (place >= 0 && floor <= count && worth && (place != _views.PlaceOfCompletion || _views.MayCompleteAt(origin, cpu, count + 1)))
             {
                 promise = (place << PlaceShift) | value;
             }

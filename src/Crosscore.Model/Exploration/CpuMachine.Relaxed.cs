@@ -22,7 +22,7 @@ internal sealed partial class CpuMachine<TMachine>
         switch (op.Kind)
         {
             case MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode
-                or MicroOpKind.Translate or MicroOpKind.Fault or MicroOpKind.InvalidateTranslation:
+                or MicroOpKind.Translate or MicroOpKind.Fault or MicroOpKind.InvalidateTranslation or MicroOpKind.CompleteInvalidation:
                 if (!MayAccess(state, cpu))
                 {
                     return StepKind.Blocked;
@@ -67,7 +67,8 @@ internal sealed partial class CpuMachine<TMachine>
     // behind DMB ST, is promised for that case; whether the comparison did fail is seen when the promise is to be kept.
     private bool MayFail(ReadOnlySpan<ulong> state, CompiledOp op) => _alone && op.DecidesAtomic && op.A.Get(state) == 0;
 
-    private static bool IsWrite(CompiledOp op) => op.Kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode or MicroOpKind.InvalidateTranslation;
+    private static bool IsWrite(CompiledOp op) => op.Kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode
+        or MicroOpKind.InvalidateTranslation or MicroOpKind.CompleteInvalidation;
 
     // While the writes are still being promised nobody executes anything.
     private bool MayAccess(ReadOnlySpan<ulong> state, int cpu) => _alone || !_setup.PromisesFirst || (HasBegun(state) && IsFirstUnfinished(state, cpu));
@@ -92,10 +93,10 @@ internal sealed partial class CpuMachine<TMachine>
                     break;
                 }
 
-                _views.Translatable(state, cpu, entry, choices);
+                _views.Translatable(state, cpu, entry, op.AView.Get(state), choices);
                 break;
             case MicroOpKind.Fault:
-                if (_views.IsInTime(state, cpu, _views.BeforeFault(state, cpu, op.AView.Get(state), op.B.Get(state) != 0)))
+                if (_views.IsFaultInTime(state, cpu, op.AView.Get(state)))
                 {
                     choices.Add(0);
                 }
@@ -129,7 +130,7 @@ internal sealed partial class CpuMachine<TMachine>
                 AddPositions(state, cpu, cell, op.B.Get(state), StoreFloor(state, cpu, cell, op), op.Order, choices);
                 for (int index = choices.Count - 1; index >= 0 && op.Order.HasFlag(AccessOrder.Translated); index--)
                 {
-                    if (!_views.IsInTime(state, cpu, choices[index]))
+                    if (!_views.IsInTime(state, cpu, cell, choices[index]))
                     {
                         choices.RemoveAt(index);
                     }
@@ -140,7 +141,7 @@ internal sealed partial class CpuMachine<TMachine>
                 (int place, int floor) = Maintenance(state, cpu, op);
                 if (place < 0)
                 {
-                    // Of memory that holds no code: nobody fetches what it would change.
+                    // Of memory that holds no code, or where nothing is to be completed: no CPU can tell.
                     choices.Add(0);
                     break;
                 }
@@ -157,6 +158,11 @@ internal sealed partial class CpuMachine<TMachine>
 
     private (int Place, int Floor) Maintenance(ReadOnlySpan<ulong> state, int cpu, CompiledOp op)
     {
+        if (op.Kind == MicroOpKind.CompleteInvalidation)
+        {
+            return _views.HasIncompleteInvalidations(state, cpu) ? (_views.PlaceOfCompletion, _views.BeforeCompletion(state, cpu)) : (-1, 0);
+        }
+
         ulong address = _values[op.A.Get(state)];
         if (op.Kind == MicroOpKind.InvalidateTranslation)
         {
@@ -196,7 +202,7 @@ internal sealed partial class CpuMachine<TMachine>
             // Where the program sets the limit, a run alone comes here only when it makes a write anew that is promised already.
             WriteBoundReached |= !_setup.WritesAreBounded;
         }
-        else if (_views.IsUndivided(state, cpu, place, order, count + 1))
+        else if (_views.IsUndivided(state, cpu, place, order, count + 1) && (_alone || place != _views.PlaceOfCompletion || _views.MayCompleteAt(state, cpu, count + 1)))
         {
             choices.Add(count + 1);
         }
@@ -273,7 +279,11 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.Fetch:
                 FetchRelaxed(state, cpu, op, choice);
                 return pc + 1;
-            case MicroOpKind.CleanCode or MicroOpKind.InvalidateCode or MicroOpKind.InvalidateTranslation:
+            case MicroOpKind.Fault:
+                _views.Fault(state, cpu, op.AView.Get(state), synchronizes: op.B.Get(state) != 0);
+                Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Fault, op);
+                return pc + 1;
+            case MicroOpKind.CleanCode or MicroOpKind.InvalidateCode or MicroOpKind.InvalidateTranslation or MicroOpKind.CompleteInvalidation:
                 MaintainRelaxed(state, cpu, op, choice);
                 return pc + 1;
             case MicroOpKind.Translate:
@@ -371,11 +381,21 @@ internal sealed partial class CpuMachine<TMachine>
             {
                 _views.Invalidate(state, cpu, position);
             }
+            else if (op.Kind == MicroOpKind.CompleteInvalidation)
+            {
+                _views.CompleteInvalidations(state, cpu, position);
+            }
             else
             {
                 ulong address = _values[op.A.Get(state)];
                 _views.Maintain(state, cpu, address == 0 || !_setup.Map.TryFind(address, out int cell) ? -1 : cell, op.Kind == MicroOpKind.InvalidateCode, position);
             }
+        }
+
+        if (op.Kind == MicroOpKind.CompleteInvalidation)
+        {
+            // The fence that follows is told.
+            return;
         }
 
         TraceEventKind happened = op.Kind switch

@@ -165,7 +165,8 @@ internal sealed class StaticAnalysis
 
                 int after = before[index];
                 after = waiting && kind is (MicroOpKind.Fence or MicroOpKind.AtomicBegin or MicroOpKind.Serialize) ? 0 : after;
-                bool counts = waiting ? kind == MicroOpKind.Store && !atomic : kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode or MicroOpKind.InvalidateTranslation;
+                bool counts = waiting ? kind == MicroOpKind.Store && !atomic
+                    : kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode or MicroOpKind.InvalidateTranslation or MicroOpKind.CompleteInvalidation;
                 after += counts ? 1 : 0;
                 if (after > limit)
                 {

@@ -99,11 +99,16 @@ public enum MicroOpKind
     /// </summary>
     Translate,
 
-    /// <summary>The access whose translation came before does not take place: it faults. A is its address; B is 1 where nothing is mapped.</summary>
+    /// <summary>The access whose translation came before does not take place: it faults. A is its address; B is 1 where that synchronises the context.</summary>
     Fault,
 
     /// <summary>Drops the entry for address A, or with address 0 all entries, from the TLB of every CPU (TLBI VAE1IS and its kind), or with B not zero of this one.</summary>
     InvalidateTranslation,
+
+    /// <summary>
+    /// The moment at which the <see cref="InvalidateTranslation"/> before it are complete. It stands right before the <see cref="FenceKind.FullCompletion"/> that waits for it.
+    /// </summary>
+    CompleteInvalidation,
 }
 
 /// <summary>Where an operation stands, which decides what may come between it and its neighbours. The default is user mode.</summary>
@@ -216,7 +221,13 @@ public sealed record MicroOp
     public static MicroOp Translate(int destination, Operand address) => new(MicroOpKind.Translate) { Destination = destination, A = address };
 
     /// <summary>Makes a <see cref="MicroOpKind.Fault"/>.</summary>
-    public static MicroOp Fault(Operand address, Operand unmapped) => new(MicroOpKind.Fault) { A = address, B = unmapped };
+    /// <param name="address">The address of the access.</param>
+    /// <param name="synchronizes">Whether it is the entry of an exception that synchronises the context.</param>
+    public static MicroOp Fault(Operand address, bool synchronizes) =>
+        new(MicroOpKind.Fault) { A = address, B = Operand.Number(synchronizes ? 1UL : 0) };
+
+    /// <summary>Makes a <see cref="MicroOpKind.CompleteInvalidation"/>.</summary>
+    public static MicroOp CompleteInvalidation() => new(MicroOpKind.CompleteInvalidation);
 
     /// <summary>Makes a <see cref="MicroOpKind.InvalidateTranslation"/>.</summary>
     /// <param name="address">An address in the page, or the constant 0 for all pages.</param>

@@ -53,11 +53,43 @@ public class TranslationTests
         const string Map = "{ [PTE(x)]=(valid:0); x=3; 0:X1=x; 1:X1=PTE(x); 1:X2=(oa:PA(x)); }\nP0 | P1 ;\nLDR W0,[X1] | STR X2,[X1] ;\n";
         ModelVerdict verdict = Explore($"Variant=vmsa,handled\n{Map}forall 0:X0=3");
         Assert.True(verdict.Holds);
-        Assert.True(Explore($"Variant=vmsa\n{Map}exists fault(P0)").Holds);
-        Assert.True(Explore($"Variant=vmsa\n{Map}exists ~fault(P0)").Holds);
+        Assert.True(Explore($"Variant=vmsa,handled\n{Map}exists fault(P0)").Holds);
+        Assert.True(Explore($"Variant=vmsa,handled\n{Map}exists ~fault(P0)").Holds);
 
         // The control: where it ends the thread, nothing is loaded.
         Assert.False(Explore($"Variant=vmsa,fatal\n{Map}forall 0:X0=3").Holds);
+    }
+
+    [Theory]
+    [InlineData("Variant=vmsa\n")]
+    [InlineData("Variant=exs,eis,eos\n")]
+    [InlineData("")]
+    public void Where_the_header_does_not_say_what_follows_a_fault_the_thread_ends(string header)
+    {
+        Assert.True(Explore($"{header}{{ [PTE(x)]=(valid:0); 0:X1=x; 0:X0=5; }}\nP0 ;\nLDR W0,[X1] ;\nMOV W2,#5 ;\nforall (0:X0=5 /\\ 0:X2=0 /\\ fault(P0))").Holds);
+        Assert.True(Explore($"{header}{{ 0:X0=5; }}\nP0 ;\nSVC #0 ;\nMOV W0,#6 ;\nforall 0:X0=5").Holds);
+    }
+
+    [Fact]
+    public void The_handler_of_an_unprivileged_thread_is_privileged_until_it_returns()
+    {
+        const string Test = "EL0=P0\n{ x=3; [PTE(x)]=(oa:PA(x), el0:0); 0:X1=x; 0:X5=PTE(x); 0:X8=0; }\nP0 | P0.F ;\n";
+        const string Handler = "L0: LDR W0,[X1] | LDR W2,[X1] ;\nL1: MOV W4,#1 | LDR X6,[X5] ;\nL2: LDR W7,[X1] | ADD W8,W8,#1 ;\n | MRS X3,ELR_EL1 ;\n | ADD X3,X3,#4 ;\n | MSR ELR_EL1,X3 ;\n | ERET ;\n";
+        Assert.True(Explore($"{Test}{Handler}forall (0:X2=3 /\\ 0:X6=(oa:PA(x), el0:0) /\\ 0:X0=0 /\\ 0:X7=0 /\\ 0:X8=2 /\\ fault(P0:L0,x) /\\ fault(P0:L2,x))").Holds);
+    }
+
+    [Fact]
+    public void A_handler_that_branches_back_without_a_return_stays_privileged()
+    {
+        const string Test = "EL0=P0\n{ x=3; [PTE(x)]=(oa:PA(x), el0:0); 0:X1=x; }\nP0 | P0.F ;\nL0: LDR W0,[X1] | B L1 ;\nL1: LDR W2,[X1] | ;\nforall (0:X0=0 /\\ 0:X2=3)";
+        Assert.True(Explore(Test).Holds);
+    }
+
+    [Fact]
+    public void The_handler_of_an_unprivileged_thread_may_invalidate()
+    {
+        const string Test = "EL0=P0\n{ x=3; [PTE(x)]=(valid:0); 0:X1=x; 0:X2=PTE(x); 0:X3=(oa:PA(x)); }\nP0 | P0.F ;\nLDR W0,[X1] | STR X3,[X2] ;\n | DSB ISH ;\n | TLBI VMALLE1 ;\n | DSB ISH ;\n | ERET ;\nforall 0:X0=3";
+        Assert.True(Explore(Test).Holds);
     }
 
     [Fact]

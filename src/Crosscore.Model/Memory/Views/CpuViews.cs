@@ -5,14 +5,14 @@ namespace Crosscore.Model.Memory.Views;
 /// <summary>What one CPU remembers of memory: Promising-ARM's thread state, with the paper's names in brackets.</summary>
 internal sealed class CpuViews
 {
-    public CpuViews(ViewSizes sizes, int cells, bool fetches, int tables, StateLayout layout)
+    public CpuViews(ViewSizes sizes, int cells, bool fetches, int tables, int offsets, StateLayout layout)
     {
         BitField Position() => layout.Add(sizes.Writes);
         Loads = sizes.Add(layout);
         Stores = Position();
         LoadFloor = sizes.Add(layout);
         StoreFloor = Position();
-        Control = sizes.Add(layout);
+        Control = Position();
         Release = Position();
         Coherence = [.. Enumerable.Range(0, cells).Select(_ => sizes.Add(layout))];
         Own = [.. Enumerable.Range(0, cells).Select(_ => new OwnWrite(Position(), sizes.Add(layout), Position(), Position()))];
@@ -26,9 +26,12 @@ internal sealed class CpuViews
         Cleaned = layout.Add(fetches ? sizes.Writes : 0);
         Invalidated = layout.Add(implicitReads);
         CleanFloor = layout.Add(fetches ? sizes.Writes : 0);
-        Translated = [.. Enumerable.Range(0, tables).Select(_ => Position())];
+        Decided = layout.Add(implicitReads);
+        Translated = [.. Enumerable.Range(0, tables > 0 ? offsets : 0).Select(_ => Position())];
         Translation = layout.Add(tables > 0 ? sizes.Writes : 0);
         TranslationTable = layout.Add(tables);
+        FencedStores = layout.Add(tables > 0 ? sizes.Writes : 0);
+        Completes = layout.Add(tables > 0 ? 1 : 0);
     }
 
     /// <summary>All loads so far (vrOld).</summary>
@@ -43,8 +46,13 @@ internal sealed class CpuViews
     /// <summary>What later stores must come after (vwNew).</summary>
     public BitField StoreFloor { get; }
 
-    /// <summary>What the addresses of earlier accesses and the conditions of earlier branches depended on (vCAP).</summary>
-    public ViewField Control { get; }
+    /// <summary>
+    /// What the addresses of earlier accesses and the conditions of earlier branches depended on (vCAP), picks included: it binds stores, and by a context synchronisation everything.
+    /// </summary>
+    public BitField Control { get; }
+
+    /// <summary>What the conditions of earlier branches depended on, which alone of <see cref="Control"/> binds the maintenance of caches and TLBs.</summary>
+    public BitField Decided { get; }
 
     /// <summary>The last release store (vRel).</summary>
     public BitField Release { get; }
@@ -82,7 +90,7 @@ internal sealed class CpuViews
     /// <summary>What a later DC CVAU must come after, by an earlier full DMB.</summary>
     public BitField CleanFloor { get; }
 
-    /// <summary>For each entry of the translation tables, the translations by it so far.</summary>
+    /// <summary>For each place in a page, the translations of the accesses to that place so far, whatever the page.</summary>
     public BitField[] Translated { get; }
 
     /// <summary>The write that the access that is under way was translated by.</summary>
@@ -90,6 +98,12 @@ internal sealed class CpuViews
 
     /// <summary>The entry that it was translated by, plus one; 0 for none that can change.</summary>
     public BitField TranslationTable { get; }
+
+    /// <summary>The stores before the last DMB ST, which a later fault comes after.</summary>
+    public BitField FencedStores { get; }
+
+    /// <summary>Whether a TLBI was executed that no DSB has waited for.</summary>
+    public BitField Completes { get; }
 }
 
 /// <summary>A CPU's own last store to a cell, which a load of it may be given before it reaches memory.</summary>

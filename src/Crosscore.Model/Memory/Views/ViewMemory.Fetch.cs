@@ -31,12 +31,18 @@ internal sealed partial class ViewMemory
     public int BeforeMaintenance(ReadOnlySpan<ulong> state, int cpu, int cell, View address, bool invalidates)
     {
         CpuViews views = _cpus[cpu];
-
-        // [DSB-ob], [R; addr], and the fetches before.
-        int before = Math.Max(address.Read, Math.Max(views.Completed.Get(state), views.Fetched.Get(state)));
+        int before = BeforeAnyMaintenance(state, cpu, address);
 
         // [M; po & scl; DC.CVAU], [dmb.full; po; DC.CVAU]
         return invalidates || cell < 0 ? before : Math.Max(before, Math.Max(views.CleanFloor.Get(state), views.Coherence[cell].Get(state).Read));
+    }
+
+    // [DSB-ob], [IFB-ob], [f-ob]; [dob: addr, ctrl] and the same by picks [pob].
+    private int BeforeAnyMaintenance(ReadOnlySpan<ulong> state, int cpu, View address)
+    {
+        CpuViews views = _cpus[cpu];
+        int executed = Math.Max(views.Completed.Get(state), views.Fetched.Get(state));
+        return Math.Max(executed, Math.Max(address.Write, views.Decided.Get(state)));
     }
 
     /// <summary>Maintenance takes a position in the list.</summary>

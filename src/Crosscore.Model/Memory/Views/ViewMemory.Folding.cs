@@ -18,9 +18,9 @@ internal sealed partial class ViewMemory
         IEnumerable<BitField> Both(ViewField view) => [view.Read, view.Write];
         IEnumerable<BitField> OfCpu(CpuViews cpu) =>
         [
-            .. Both(cpu.Loads), cpu.Stores, .. Both(cpu.LoadFloor), cpu.StoreFloor, .. Both(cpu.Control), cpu.Release, .. cpu.Coherence.SelectMany(Both),
+            .. Both(cpu.Loads), cpu.Stores, .. Both(cpu.LoadFloor), cpu.StoreFloor, cpu.Control, cpu.Release, .. cpu.Coherence.SelectMany(Both),
             .. cpu.Own.SelectMany(own => (BitField[])[own.Position, .. Both(own.View), own.Value, own.Load]), cpu.ReservedPosition, .. Both(cpu.ReservedView),
-            cpu.Fetched, cpu.FetchFloor, cpu.Completed, cpu.Cleaned, cpu.Invalidated, cpu.CleanFloor,
+            cpu.Fetched, cpu.FetchFloor, cpu.Completed, cpu.Cleaned, cpu.Invalidated, cpu.CleanFloor, cpu.Decided,
         ];
         _positions = [.. _cpus.SelectMany(OfCpu).Concat(registers.SelectMany(Both)).Concat(_messages).Where(field => field.Mask != 0).Distinct()];
     }

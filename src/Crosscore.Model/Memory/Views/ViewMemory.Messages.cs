@@ -121,7 +121,7 @@ internal sealed partial class ViewMemory
         RaiseFloors(state, _cpus[cpu], View.Of(view));
         if (HasCode)
         {
-            _cpus[cpu].Control.Raise(state, View.Of(view));
+            Raise(state, _cpus[cpu].Control, view);
         }
     }
 

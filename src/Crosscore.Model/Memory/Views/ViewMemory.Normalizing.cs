@@ -39,7 +39,17 @@ internal sealed partial class ViewMemory
         }
 
         // What control depended on can come to bind loads, by a context synchronisation.
-        Clear(state, views.Control, floor with { Write = Math.Min(floor.Write, loadFloor) });
+        if (views.Control.Get(state) <= Math.Min(floor.Write, loadFloor))
+        {
+            views.Control.Set(state, OfCode(state, views.Control.Get(state)));
+        }
+
+        if (!promised)
+        {
+            // Maintenance that is not promised takes its place after everything.
+            views.Decided.Set(state, 0);
+        }
+
         if (views.Release.Get(state) <= loadFloor)
         {
             views.Release.Set(state, 0);

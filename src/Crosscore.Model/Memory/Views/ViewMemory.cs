@@ -27,9 +27,11 @@ internal sealed partial class ViewMemory
         MemoryRegion[] tables = [.. program.Memory.Where(region => region.TranslatesPage is not null)];
         _tables = [.. tables.Select(region => map.Find(region.Address, region.ElementWidth).First)];
         _pages = [.. tables.Select(region => region.TranslatesPage!.Value)];
+        ulong[] places = [.. Enumerable.Range(0, _cells).Select(cell => map.AddressOf(cell) % TableEntry.PageSize).Distinct()];
+        _placeInPage = [.. Enumerable.Range(0, _cells).Select(cell => Array.IndexOf(_tables, cell) >= 0 ? -1 : Array.IndexOf(places, map.AddressOf(cell) % TableEntry.PageSize))];
         Sizes = sizes;
         Writes = new WriteList(sizes.Writes, cpus, FirstInvalidation + InvalidationPlaces, memory.Values.LargestNumber, layout);
-        _cpus = [.. Enumerable.Range(0, cpus).Select(_ => new CpuViews(sizes, _cells, _code.Length > 0, _tables.Length, layout))];
+        _cpus = [.. Enumerable.Range(0, cpus).Select(_ => new CpuViews(sizes, _cells, _code.Length > 0, _tables.Length, places.Length, layout))];
     }
 
     public ViewSizes Sizes { get; }
@@ -108,7 +110,7 @@ internal sealed partial class ViewMemory
     {
         for (int index = positions.Count - 1; index >= 0 && order.HasFlag(AccessOrder.Translated); index--)
         {
-            if (!IsInTime(state, cpu, ResultOf(state, cpu, cell, before, order, positions[index]).Read))
+            if (!IsInTime(state, cpu, cell, ResultOf(state, cpu, cell, before, order, positions[index]).Read))
             {
                 positions.RemoveAt(index);
             }
@@ -142,7 +144,8 @@ internal sealed partial class ViewMemory
         }
 
         // [dob: addr; po; [W]]
-        views.Control.Raise(state, address);
+        Raise(state, views.Control, address.Write);
+        NoteTranslation(state, cpu, cell, address, order);
         if (order.HasFlag(AccessOrder.Acquire) || order.HasFlag(AccessOrder.AcquirePc))
         {
             // [bob: [A | Q]; po]
@@ -166,8 +169,8 @@ internal sealed partial class ViewMemory
         CpuViews views = _cpus[cpu];
 
         // [dob], [pob]: addresses, data, control and what decided about them; [bob]: fences and acquire loads; [lws]: coherence, what the CPU read included.
-        View before = address | data | pick | views.Control.Get(state) | views.Coherence[cell].Get(state);
-        int floor = Math.Max(before.Write, views.StoreFloor.Get(state));
+        View before = address | data | pick | views.Coherence[cell].Get(state);
+        int floor = Math.Max(before.Write, Math.Max(views.Control.Get(state), views.StoreFloor.Get(state)));
         if (order.HasFlag(AccessOrder.Translated))
         {
             // [tr-ib]
@@ -233,7 +236,8 @@ internal sealed partial class ViewMemory
         own.Value.Set(state, Math.Max(given.Read, value.Read));
         own.Load.Set(state, loaded.Read);
         Raise(state, views.Stores, position);
-        views.Control.Raise(state, address);
+        Raise(state, views.Control, address.Write);
+        NoteTranslation(state, cpu, cell, address, order);
         if (order.HasFlag(AccessOrder.Release))
         {
             Raise(state, views.Release, position);
@@ -247,8 +251,13 @@ internal sealed partial class ViewMemory
         }
     }
 
-    /// <summary>A branch depends on something: later stores follow it, and a context synchronisation makes everything later do so.</summary>
-    public void Branch(Span<ulong> state, int cpu, View condition) => _cpus[cpu].Control.Raise(state, condition);
+    /// <summary>A branch depends on something: later stores and maintenance follow it, and a context synchronisation makes everything later do so.</summary>
+    public void Branch(Span<ulong> state, int cpu, View condition)
+    {
+        // [dob: ctrl], [pob: pick-ctrl-dep]
+        Raise(state, _cpus[cpu].Control, condition.Write);
+        Raise(state, _cpus[cpu].Decided, condition.Write);
+    }
 
     public void Fence(Span<ulong> state, int cpu, FenceKind kind)
     {
@@ -279,18 +288,18 @@ internal sealed partial class ViewMemory
                 break;
             case FenceKind.Store:
                 Raise(state, views.StoreFloor, stores);
+                Raise(state, views.FencedStores, stores);
                 break;
             case FenceKind.StoreCompletion:
                 RaiseFloors(state, views, View.Of(stores));
                 Raise(state, views.Completed, stores);
                 break;
             default:
-                // [CSE-ob]: what decided that it is executed, what was completed, and what was fetched or translated before, come before everything after it.
-                View control = views.Control.Get(state);
-                int complete = Math.Max(views.Completed.Get(state), views.Fetched.Get(state));
-                Raise(state, views.FetchFloor, Math.Max(control.Read, complete));
-                Raise(state, views.Completed, Math.Max(control.Read, complete));
-                RaiseFloors(state, views, View.Of(Math.Max(control.Write, complete)));
+                // [IFB-ob]: what decided or picked that it is executed, what was completed, and what was fetched or translated before, come before everything after it.
+                int before = Math.Max(views.Control.Get(state), Math.Max(views.Completed.Get(state), views.Fetched.Get(state)));
+                Raise(state, views.FetchFloor, before);
+                Raise(state, views.Completed, before);
+                RaiseFloors(state, views, View.Of(before));
                 break;
         }
     }
