@@ -11,7 +11,7 @@ internal sealed class CompiledThread
 {
     private readonly bool _isCpuCode;
 
-    public CompiledThread(int id, ThreadCode code, StaticAnalysis analysis, CellMap map, StateLayout layout, ValueTable values, bool preemptible = false, bool isKernelThread = false,
+    public CompiledThread(int id, ThreadCode code, StaticAnalysis analysis, CellMap map, StateLayout layout, ValueTable values, CpuSystem? system = null,
         ViewSizes views = default, bool isCpuCode = false, params IReadOnlyList<int> entries)
     {
         Id = id;
@@ -30,7 +30,7 @@ internal sealed class CompiledThread
             ? values.Number(value) : 0)];
         Ops = [.. code.Ops.Select((op, index) => Compile(op, index, map, values))];
         KeepLive = BuildKeepMasks();
-        ShutsWindow = FindShuts(code.Ops, preemptible, isKernelThread);
+        ShutsWindow = FindShuts(code.Ops, system);
     }
 
     // What each register depends on, where the core asks; otherwise fields without bits.
@@ -111,20 +111,30 @@ internal sealed class CompiledThread
         };
     }
 
-    private bool[] FindShuts(IReadOnlyList<MicroOp> ops, bool preemptible, bool isKernelThread)
+    // Only the code of tasks is interrupted.
+    private bool[] FindShuts(IReadOnlyList<MicroOp> ops, CpuSystem? system)
     {
-        OpContext end = isKernelThread ? OpContext.Kernel | OpContext.ReschedulePoint : OpContext.User;
+        if (system is null)
+        {
+            return new bool[ops.Count];
+        }
+
+        OpContext end = system.Tasks[Id].IsKernelThread ? OpContext.Kernel | OpContext.ReschedulePoint : OpContext.User;
         OpContext At(int index) => index < ops.Count ? ops[index].Context : end;
         bool Takes(OpContext context) => !context.HasFlag(OpContext.InterruptsOff);
-        bool Switches(OpContext context) => Takes(context) && !context.HasFlag(OpContext.PreemptionOff)
-            && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint) || preemptible);
-        return [.. Enumerable.Range(0, ops.Count).Select(index => Analysis.SuccessorsOf(index).Any(next =>
-            (Takes(At(index)) && !Takes(At(next))) || (Switches(At(index)) && !Switches(At(next)))
+        bool Switches(OpContext context) => system.Schedules && Takes(context) && !context.HasFlag(OpContext.PreemptionOff)
+            && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint) || system.Preemptible);
+        bool Shuts(OpContext before, OpContext after) => (Takes(before) && !Takes(after)) || (Switches(before) && !Switches(after))
 
             // A task that is switched out where the kernel asks itself comes back without returning from an interrupt; elsewhere it comes back by one, which
             // may serialise. So the two are different windows. Test: litmus/kernel/ScenarioC.FromSystemCall.NoBarriers.litmus.
-            || (At(index).HasFlag(OpContext.ReschedulePoint) && !At(next).HasFlag(OpContext.ReschedulePoint)))
-            || Analysis.IsSeenByRestart(index))];
+            || (before.HasFlag(OpContext.ReschedulePoint) && !after.HasFlag(OpContext.ReschedulePoint))
+
+            // So are user mode and the kernel where the ways back to them differ.
+            // Test: Designs/CallEntryTests.An_interrupt_directly_before_a_call_returns_to_user_mode.
+            || (system.UserReturnDiffers && !before.HasFlag(OpContext.Kernel) && after.HasFlag(OpContext.Kernel));
+        return [.. Enumerable.Range(0, ops.Count).Select(
+            index => Analysis.SuccessorsOf(index).Any(next => Shuts(At(index), At(next))) || Analysis.IsSeenByRestart(index))];
     }
 
     private ViewField ViewOf(Operand operand) => operand.IsConstant ? default : _views[operand.Register];

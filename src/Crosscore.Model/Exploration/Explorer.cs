@@ -126,7 +126,7 @@ public static class Explorer
             bool hasViews = CoreRules.Of(core).HasViews;
             ViewSizes views = hasViews ? SizeOfViews(program, analyses, options) : default;
             Threads = [.. program.Threads.Select((code, id) => new CompiledThread(
-                id, code, analyses[id], map, Layout, Values, program.System?.Preemptible ?? false, program.System?.Tasks[id].IsKernelThread ?? false, views))];
+                id, code, analyses[id], map, Layout, Values, program.System, views))];
             if (program.System is CpuSystem system)
             {
                 // A register that keeps its value from one invocation to the next is live at the end; all of them have to be taken for that.
