@@ -45,6 +45,10 @@ internal sealed class CompiledThread
     /// <summary>Whether such a step orders everything, as all of a kernel do but the taking of a lock, which is an acquire load only.</summary>
     public bool IsFencedAtomic(int begin) => IsKernelAtomic(begin) && !LoadOfAtomic(begin).Order.HasFlag(AccessOrder.Acquire);
 
+    /// <summary>Whether an operation belongs to an instruction of user mode, or of a thread without a kernel, that has begun before it.</summary>
+    public bool IsInsideInstruction(int index) => index > 0 && index < End && Ops[index].Source >= 0 && Ops[index].Source == Ops[index - 1].Source
+        && Ops[index].KernelLine == 0 && Ops[index - 1].KernelLine == 0 && Ops[index].Kind != MicroOpKind.Jump;
+
     private CompiledOp LoadOfAtomic(int begin) => Ops[Array.FindIndex(Ops, begin, op => op.Kind is MicroOpKind.Load or MicroOpKind.AtomicEnd)];
 
     public int Id { get; }

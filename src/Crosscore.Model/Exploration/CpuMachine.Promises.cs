@@ -69,6 +69,37 @@ internal sealed partial class CpuMachine<TMachine>
         return false;
     }
 
+    /// <summary>
+    /// Whether a state is one of an execution for sure. On a core with views others may not be: a promise is still to be kept, or an instruction is half done whose
+    /// other half may have become impossible, because something came between a load and a store that belong together or an invalidation completed. Every
+    /// execution that comes by such a state comes to one without: the CPU alone keeps its promises and ends its instruction.
+    /// </summary>
+    public bool IsPossible(ReadOnlySpan<ulong> state)
+    {
+        if (!_memory.HasViews)
+        {
+            return true;
+        }
+
+        for (int cpu = 0; cpu < Cpus; cpu++)
+        {
+            if (_views.Writes.OpenPromise(state, cpu) != 0)
+            {
+                return false;
+            }
+        }
+
+        foreach (CompiledThread task in _tasks)
+        {
+            if (task.IsInsideInstruction(task.Pc.Get(state)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     private void FindPromisesFirst(ReadOnlySpan<ulong> state, List<Move> moves)
     {
         if (HasBegun(state))

@@ -160,6 +160,7 @@ internal sealed class Expander<TMachine>
         ReadOnlySpan<ulong> state = origin[.._codec.Words];
         if (FindMoves(state))
         {
+            run.Ended.Add(place);
             if (IsNewOutcome(state, out ulong[]? outcome))
             {
                 run.Finals.Add((place, outcome));

@@ -106,7 +106,7 @@ internal sealed class StateBlock(StateTable table)
 
             foreach (int index in indexes)
             {
-                states.TryAdd(successors.Hash(index), successors.Record(index));
+                successors.SetNumber(index, StateTable.Number(part, states.Add(successors.Hash(index), successors.Record(index))));
             }
         }
 
@@ -137,7 +137,7 @@ internal sealed class StateBlock(StateTable table)
                     if (!known)
                     {
                         part.MakeRoom(1);
-                        part.TryAdd(successors.Hash(index), successors.Record(index));
+                        part.Add(successors.Hash(index), successors.Record(index));
                     }
                 }
             }
