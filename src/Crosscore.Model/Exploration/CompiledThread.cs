@@ -31,6 +31,7 @@ internal sealed class CompiledThread
         Ops = [.. code.Ops.Select((op, index) => Compile(op, index, map, values))];
         KeepLive = BuildKeepMasks();
         ShutsWindow = FindShuts(code.Ops, system);
+        EntersKernel = [.. Ops.Select(op => op.Kind == MicroOpKind.Jump && op.Context == OpContext.User && op.Target < End && Ops[op.Target].Context.HasFlag(OpContext.Kernel))];
     }
 
     // What each register depends on, where the core asks; otherwise fields without bits.
@@ -45,7 +46,10 @@ internal sealed class CompiledThread
     /// <summary>Whether such a step orders everything, as all of a kernel do but the taking of a lock, which is an acquire load only.</summary>
     public bool IsFencedAtomic(int begin) => IsKernelAtomic(begin) && !LoadOfAtomic(begin).Order.HasFlag(AccessOrder.Acquire);
 
-    /// <summary>Whether an operation belongs to an instruction of user mode, or of a thread without a kernel, that has begun before it.</summary>
+    /// <summary>
+    /// Whether an operation belongs to an instruction of user mode, or of a thread without a kernel, that has begun
+    /// before it.
+    /// </summary>
     public bool IsInsideInstruction(int index) => index > 0 && index < End && Ops[index].Source >= 0 && Ops[index].Source == Ops[index - 1].Source
         && Ops[index].KernelLine == 0 && Ops[index - 1].KernelLine == 0 && Ops[index].Kind != MicroOpKind.Jump;
 
@@ -68,6 +72,9 @@ internal sealed class CompiledThread
 
     /// <summary>For each operation, whether an interrupt or a switch that may come before it may not come after it, or does something else there.</summary>
     public bool[] ShutsWindow { get; }
+
+    /// <summary>For each operation, whether it is the step from user mode into a system call.</summary>
+    public bool[] EntersKernel { get; }
 
     /// <summary>For each operation, the words that hold registers and which of their bits still matter there.</summary>
     public (int Word, ulong Mask)[][] KeepLive { get; }

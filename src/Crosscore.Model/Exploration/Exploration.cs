@@ -47,9 +47,12 @@ public sealed class Exploration
     public IReadOnlyList<TraceEvent> ShortestWayTo(FinalState final) => _wayTo(final.State);
 
     /// <summary>
-    /// A shortest way, among those explored, to a state from which no end can be reached. Where no execution ends at all that is the start.
+    /// A shortest way, among those explored, to a state from which no end can be reached. Where no execution ends at
+    /// all that is the start.
     /// </summary>
-    /// <exception cref="InvalidOperationException"><see cref="Endings"/> is neither <see cref="Endings.MayHang"/> nor <see cref="Endings.Never"/>.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// <see cref="Endings"/> is neither <see cref="Endings.MayHang"/> nor <see cref="Endings.Never"/>.
+    /// </exception>
     public IReadOnlyList<TraceEvent> ShortestWayToHang() =>
         _wayToHang?.Invoke() ?? throw new InvalidOperationException("No state was found from which no end can be reached.");
 
@@ -70,8 +73,8 @@ public sealed class Exploration
 }
 
 /// <summary>
-/// Whether executions come to an end. A CPU that spins hangs only where no step of any other agent, now or later, can end the spin: scheduling, interrupts and
-/// store buffers are taken to be fair.
+/// Whether executions come to an end. A CPU that spins hangs only where no step of any other agent, now or later, can
+/// end the spin: scheduling, interrupts and store buffers are taken to be fair.
 /// </summary>
 public enum Endings
 {
@@ -81,7 +84,9 @@ public enum Endings
     /// <summary>From every state an end can be reached.</summary>
     Always,
 
-    /// <summary>Some execution comes to a state from which no end can be reached: a deadlock, or a spin that nothing ends.</summary>
+    /// <summary>
+    /// Some execution comes to a state from which no end can be reached: a deadlock, or a spin that nothing ends.
+    /// </summary>
     MayHang,
 
     /// <summary>No execution ends.</summary>

@@ -136,7 +136,8 @@ public static class Explorer
 
             Values.LargestNumber = Values.Count == 1 && spareBits == 0 ? 0 : (1 << bits) - 1;
 
-            // Threads without loops wait for nothing but stores on their way to memory, and for fences that every core passes in the end.
+            // Threads without loops wait for nothing but stores on their way to memory, and for fences that every core
+            // passes in the end.
             MayNotEnd = program.System is not null || analyses.Any(analysis => analysis.HasLoops);
             Scheduler = new Scheduler(program, options.PreemptionBound, Layout);
             Interrupts = new Interrupts(program, Scheduler.Cpus, Layout);

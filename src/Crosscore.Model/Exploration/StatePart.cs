@@ -67,8 +67,8 @@ internal sealed class StatePart
     }
 
     /// <summary>
-    /// Reads what <see cref="Add"/> of a record with this hash will read first, and does nothing with it: many such reads wait for memory together, where
-    /// the additions would wait one after the other.
+    /// Reads what <see cref="Add"/> of a record with this hash will read first, and does nothing with it: many such
+    /// reads wait for memory together, where the additions would wait one after the other.
     /// </summary>
     public uint Touch(ulong hash) => _index.Touch(hash);
 

@@ -1,8 +1,8 @@
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// What every expanded state leads to, in the order of expansion, which in each part of the table is the order of positions: the graph of an exploration, in
-/// 4 bytes a step and 2 a state.
+/// What every expanded state leads to, in the order of expansion, which in each part of the table is the order of
+/// positions: the graph of an exploration, in 4 bytes a step and 2 a state.
 /// </summary>
 internal sealed class SuccessorLog
 {
@@ -37,9 +37,12 @@ internal sealed class SuccessorLog
     }
 
     /// <summary>
-    /// The states from which no final state can be reached, by number, those nearest to the start first. Every state must have been expanded.
+    /// The states from which no final state can be reached, by number, those nearest to the start first. Every state
+    /// must have been expanded.
     /// </summary>
-    /// <param name="layers">For each distance from the start and each part, the position of the first state; and where the last ones end.</param>
+    /// <param name="layers">
+    /// For each distance from the start and each part, the position of the first state; and where the last ones end.
+    /// </param>
     /// <returns>The states.</returns>
     public List<int> EndlessStates(IReadOnlyList<int[]> layers)
     {
@@ -51,7 +54,8 @@ internal sealed class SuccessorLog
             offsets[part] = _targets[part].Count;
         }
 
-        // From the farthest states backwards: nearly all that leads to an end leads there by way of states that are farther from the start.
+        // From the farthest states backwards: nearly all that leads to an end leads there by way of states that are
+        // farther from the start.
         var open = new List<(int Number, long First)>();
         for (int layer = layers.Count - 2; layer >= 0; layer--)
         {

@@ -6,7 +6,10 @@ using Crosscore.Model.Kernel;
 
 namespace Crosscore.Litmus.Tests.Designs;
 
-/// <summary>A task stands in user mode directly before a system call, as before every instruction: interrupts and preemption come there.</summary>
+/// <summary>
+/// A task stands in user mode directly before a system call, as before every instruction: interrupts and preemption
+/// come there.
+/// </summary>
 public class CallEntryTests
 {
     private static string Where(int cpu) =>
@@ -84,7 +87,8 @@ public class CallEntryTests
     [Fact]
     public void An_exit_is_a_call_as_well()
     {
-        // The thread that exits clears what the run queue of its own CPU knows; preempted before, it leaves from another CPU.
+        // The thread that exits clears what the run queue of its own CPU knows; preempted before, it leaves from
+        // another CPU.
         LitmusTest test = LitmusParser.Parse(
             """
             X86_64 ExitElsewhere
@@ -121,7 +125,8 @@ public class CallEntryTests
     [Fact]
     public void An_interrupt_directly_before_a_call_returns_to_user_mode()
     {
-        // The hook of the way back to user mode runs after an interrupt that comes before the call; none that comes inside of it passes there.
+        // The hook of the way back to user mode runs after an interrupt that comes before the call; none that comes
+        // inside of it passes there.
         LitmusTest test = LitmusParser.Parse(
             """
             X86_64 HookBefore
@@ -173,15 +178,18 @@ public class CallEntryTests
     private static void AssertOutcome(LitmusTest test, KernelDesign design, Frequency expected)
     {
         foreach (Reductions reductions in (Reductions[])
-            [Reductions.All, Reductions.All & ~Reductions.LocalFusion, Reductions.All & ~Reductions.Independence, Reductions.All & ~Reductions.DeadRegisters, Reductions.None])
+        [
+            Reductions.All, Reductions.All & ~Reductions.LocalFusion, Reductions.All & ~Reductions.Independence, Reductions.None,
+        ])
         {
             if (reductions == Reductions.None && test.Architecture == Architecture.AArch64)
             {
                 continue;
             }
 
+            var options = new ExplorationOptions { Reductions = reductions };
             DesignReport report = DesignReport.Of(
-                test, design, test.HomeCore, new ExplorationOptions { Reductions = reductions }, default, null, TestContext.Current.CancellationToken);
+                test, design, test.HomeCore, options, default, null, TestContext.Current.CancellationToken);
             Assert.True(report.Verdict!.IsComplete);
             Assert.NotEmpty(report.Verdict.Exploration.FinalStates);
             Assert.Equal(expected, report.Verdict.Frequency);
@@ -190,8 +198,10 @@ public class CallEntryTests
 
     private static KernelDesign DesignOf(string name, string declarations)
     {
-        string[] bases = [.. DesignText.Names];
-        return DesignText.Parse(
-            [(name, $"design {name} extends linux-6.8;\n{declarations}\n"), .. bases.Select(known => (known, File.ReadAllText(Path.Combine(DesignText.Folder, known + KernelDesign.Extension))))]);
+        string text = $"design {name} extends linux-6.8;\n{declarations}\n";
+        return DesignText.Parse([(name, text), .. DesignText.Names.Select(known => (known, TextOf(known)))]);
+
+        static string TextOf(string known) =>
+            File.ReadAllText(Path.Combine(DesignText.Folder, known + KernelDesign.Extension));
     }
 }

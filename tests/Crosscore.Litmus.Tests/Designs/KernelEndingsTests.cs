@@ -6,7 +6,9 @@ using Crosscore.Model.Kernel;
 
 namespace Crosscore.Litmus.Tests.Designs;
 
-/// <summary>Kernel designs that may hang, each beside a twin that cannot: with reductions and without, on strong and weak cores.</summary>
+/// <summary>
+/// Kernel designs that may hang, each beside a twin that cannot: with reductions and without, on strong and weak cores.
+/// </summary>
 public class KernelEndingsTests
 {
     // One system call takes the locks in one order, the other in the order given.
@@ -32,7 +34,8 @@ public class KernelEndingsTests
         }
         """;
 
-    // The one CPU waits for the answer to its interrupt, the other for what the first one does after that, with interrupts off or on.
+    // The one CPU waits for the answer to its interrupt, the other for what the first one does after that, with
+    // interrupts off or on.
     private const string Wait =
         """
         global int go = 0;
@@ -95,7 +98,8 @@ public class KernelEndingsTests
             {
                 designs.Add(With(Locks, "FIRST", "b", "SECOND", "a"), core, Endings.MayHang);
                 designs.Add(With(Locks, "FIRST", "a", "SECOND", "b"), core, Endings.Always);
-                designs.Add(With(Wait, "BEFORE_LOOP", "local_irq_disable();", "AFTER_LOOP", "local_irq_enable();"), core, Endings.MayHang);
+                string off = With(Wait, "BEFORE_LOOP", "local_irq_disable();", "AFTER_LOOP", "local_irq_enable();");
+                designs.Add(off, core, Endings.MayHang);
                 designs.Add(With(Wait, "BEFORE_LOOP", "", "AFTER_LOOP", ""), core, Endings.Always);
                 designs.Add(With(WakeUp, "FENCE", ""), core, core == CoreKind.Sc ? Endings.Always : Endings.MayHang);
                 designs.Add(With(WakeUp, "FENCE", "smp_mb();"), core, Endings.Always);
@@ -107,7 +111,8 @@ public class KernelEndingsTests
 
     [Theory]
     [MemberData(nameof(Designs))]
-    public void A_design_that_may_hang_is_found_and_its_twin_is_not(string declarations, CoreKind core, Endings expected)
+    public void A_design_that_may_hang_is_found_and_its_twin_is_not(
+        string declarations, CoreKind core, Endings expected)
     {
         KernelDesign design = DesignText.Parse(declarations);
         LitmusTest test = LitmusParser.Parse(
@@ -123,13 +128,20 @@ public class KernelEndingsTests
             exists (x=1)
             """,
             "TwoCalls.litmus");
-        Reductions[] all = CoreRules.Of(core).HasViews
-            ? [Reductions.All, Reductions.All & ~Reductions.LocalFusion, Reductions.All & ~Reductions.Independence]
-            : [Reductions.All, Reductions.All & ~Reductions.LocalFusion, Reductions.All & ~Reductions.Independence, Reductions.None];
-        foreach (Reductions reductions in all)
+        foreach (Reductions reductions in (Reductions[])
+        [
+            Reductions.All, Reductions.All & ~Reductions.LocalFusion, Reductions.All & ~Reductions.Independence, Reductions.None,
+        ])
         {
+            // Weak cores have too many states without any.
+            if (reductions == Reductions.None && CoreRules.Of(core).HasViews)
+            {
+                continue;
+            }
+
+            var options = new ExplorationOptions { Reductions = reductions };
             DesignReport report = DesignReport.Of(
-                test, design, core, new ExplorationOptions { Reductions = reductions }, default, null, TestContext.Current.CancellationToken);
+                test, design, core, options, default, null, TestContext.Current.CancellationToken);
             Exploration exploration = report.Verdict!.Exploration;
             Assert.Equal(Bounds.None, exploration.Bounds);
             Assert.Equal(expected, exploration.Endings);

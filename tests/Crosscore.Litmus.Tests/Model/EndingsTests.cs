@@ -4,8 +4,9 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Tests.Model;
 
 /// <summary>
-/// Whether executions come to an end: a state from which no end can be reached is found, with a shortest trace, with reductions and without; a spin that a step
-/// of another thread ends is none. Every test that may hang has a twin that cannot.
+/// Whether executions come to an end: a state from which no end can be reached is found, with a shortest trace, with
+/// reductions and without; a spin that a step of another thread ends is none. Every test that may hang has a twin that
+/// cannot.
 /// </summary>
 public class EndingsTests
 {
@@ -21,7 +22,8 @@ public class EndingsTests
         exists (1:rax=1)
         """;
 
-    // The waiter announces itself and looks for work; the waker leaves work and looks for a waiter. Each may miss the other in the store buffers.
+    // The waiter announces itself and looks for work; the waker leaves work and looks for a waiter. Each may miss the
+    // other in the store buffers.
     private const string LostWakeUp =
         """
         X86_64 LostWakeUp
@@ -104,8 +106,8 @@ public class EndingsTests
         { MissedFlag.Replace("movl $0,(flag)", "movl $2,(flag)", StringComparison.Ordinal), Endings.Always },
         { LostWakeUp.Replace("FENCE", "nop", StringComparison.Ordinal), Endings.MayHang },
         { LostWakeUp.Replace("FENCE", "mfence", StringComparison.Ordinal), Endings.Always },
-        { TwoLocks.Replace("FIRST", "b", StringComparison.Ordinal).Replace("SECOND", "a", StringComparison.Ordinal), Endings.MayHang },
-        { TwoLocks.Replace("FIRST", "a", StringComparison.Ordinal).Replace("SECOND", "b", StringComparison.Ordinal), Endings.Always },
+        { Order(TwoLocks, "b", "a"), Endings.MayHang },
+        { Order(TwoLocks, "a", "b"), Endings.Always },
     };
 
     public static TheoryData<string, Endings> WeakPrograms => new()
@@ -114,8 +116,8 @@ public class EndingsTests
         { WeakColumn("STR W9,[X1]"), Endings.Never },
         { WeakLostWakeUp.Replace("FENCE", "DMB ST", StringComparison.Ordinal), Endings.MayHang },
         { WeakLostWakeUp.Replace("FENCE", "DMB SY", StringComparison.Ordinal), Endings.Always },
-        { WeakLock.Replace("FIRST", "b", StringComparison.Ordinal).Replace("SECOND", "a", StringComparison.Ordinal), Endings.MayHang },
-        { WeakLock.Replace("FIRST", "a", StringComparison.Ordinal).Replace("SECOND", "b", StringComparison.Ordinal), Endings.Always },
+        { Order(WeakLock, "b", "a"), Endings.MayHang },
+        { Order(WeakLock, "a", "b"), Endings.Always },
     };
 
     [Theory]
@@ -124,7 +126,7 @@ public class EndingsTests
     {
         foreach (Reductions reductions in ReductionCheck.Combinations)
         {
-            Exploration exploration = Outcomes.Explore(text, CoreKind.X86Tso, new ExplorationOptions { Reductions = reductions }).Exploration;
+            Exploration exploration = Explore(text, new() { Reductions = reductions });
             Assert.Equal(Bounds.None, exploration.Bounds);
             Assert.Equal(expected, exploration.Endings);
         }
@@ -136,7 +138,7 @@ public class EndingsTests
     {
         foreach (Reductions reductions in (Reductions[])[Reductions.All, Reductions.All & ~Reductions.PromisesFirst])
         {
-            Exploration exploration = Outcomes.Explore(text, CoreKind.AArch64, new ExplorationOptions { Reductions = reductions }).Exploration;
+            Exploration exploration = Explore(text, new() { Reductions = reductions }, CoreKind.AArch64);
             Assert.Equal(Bounds.None, exploration.Bounds);
             Assert.Equal(expected, exploration.Endings);
         }
@@ -154,14 +156,14 @@ public class EndingsTests
     public void The_trace_to_a_hang_is_a_shortest_one()
     {
         // Each thread takes its first lock: two indivisible steps, and no state before is without an end.
-        string text = TwoLocks.Replace("FIRST", "b", StringComparison.Ordinal).Replace("SECOND", "a", StringComparison.Ordinal);
+        string text = Order(TwoLocks, "b", "a");
         foreach (Reductions reductions in (Reductions[])[Reductions.All, Reductions.LocalFusion])
         {
-            Exploration exploration = Outcomes.Explore(text, CoreKind.X86Tso, new ExplorationOptions { Reductions = reductions }).Exploration;
+            Exploration exploration = Explore(text, new() { Reductions = reductions });
             IReadOnlyList<TraceEvent> trace = exploration.ShortestWayToHang();
             Assert.Equal(2, trace.Max(happened => happened.Step));
-            Assert.Equal(2, trace.Count(happened => happened.Kind == TraceEventKind.AtomicStore));
-            Assert.Equal([0, 1], trace.Where(happened => happened.Kind == TraceEventKind.AtomicStore).Select(happened => happened.Cpu).Order());
+            TraceEvent[] taken = [.. trace.Where(happened => happened.Kind == TraceEventKind.AtomicStore)];
+            Assert.Equal([0, 1], taken.Select(happened => happened.Cpu).Order());
         }
     }
 
@@ -176,7 +178,7 @@ public class EndingsTests
     public void Where_the_states_need_the_memory_hangs_are_not_looked_for()
     {
         Exploration whole = Outcomes.Explore(MissedFlag).Exploration;
-        Exploration bounded = Outcomes.Explore(MissedFlag, CoreKind.X86Tso, new ExplorationOptions { MaxBytes = whole.Bytes }).Exploration;
+        Exploration bounded = Explore(MissedFlag, new() { MaxBytes = whole.Bytes });
         Assert.Equal(Bounds.None, bounded.Bounds);
         Assert.Equal(Endings.NotLookedFor, bounded.Endings);
         Assert.Equal(whole.States, bounded.States);
@@ -185,23 +187,29 @@ public class EndingsTests
     [Fact]
     public void Behind_a_bound_hangs_are_not_looked_for()
     {
-        Exploration exploration = Outcomes.Explore(MissedFlag, CoreKind.X86Tso, new ExplorationOptions { MaxStates = 3 }).Exploration;
+        Exploration exploration = Explore(MissedFlag, new() { MaxStates = 3 });
         Assert.Equal(Bounds.States, exploration.Bounds);
         Assert.Equal(Endings.NotLookedFor, exploration.Endings);
-        Assert.Equal(Endings.NotLookedFor, Outcomes.Explore(MissedFlag, CoreKind.X86Tso, new ExplorationOptions { Endings = false }).Exploration.Endings);
+        Assert.Equal(Endings.NotLookedFor, Explore(MissedFlag, new() { Endings = false }).Endings);
     }
 
     [Fact]
     public void Threads_at_work_together_find_the_same_hang()
     {
-        string text = TwoLocks.Replace("FIRST", "b", StringComparison.Ordinal).Replace("SECOND", "a", StringComparison.Ordinal);
-        Exploration alone = Outcomes.Explore(text, CoreKind.X86Tso, new ExplorationOptions { Workers = 1 }).Exploration;
-        Exploration together = Outcomes.Explore(text, CoreKind.X86Tso, new ExplorationOptions { Workers = 4, LeastShared = 1 }).Exploration;
+        string text = Order(TwoLocks, "b", "a");
+        Exploration alone = Explore(text, new() { Workers = 1 });
+        Exploration together = Explore(text, new() { Workers = 4, LeastShared = 1 });
         Assert.Equal(Endings.MayHang, together.Endings);
         Assert.Equal(alone.ShortestWayToHang().Select(Plain), together.ShortestWayToHang().Select(Plain));
 
         static TraceEvent Plain(TraceEvent happened) => happened with { Cores = [] };
     }
+
+    private static Exploration Explore(string text, ExplorationOptions options, CoreKind core = CoreKind.X86Tso) =>
+        Outcomes.Explore(text, core, options).Exploration;
+
+    private static string Order(string text, string first, string second) =>
+        text.Replace("FIRST", first, StringComparison.Ordinal).Replace("SECOND", second, StringComparison.Ordinal);
 
     private static string Column(string store) =>
         $"""

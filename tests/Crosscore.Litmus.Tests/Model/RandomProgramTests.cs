@@ -40,7 +40,8 @@ public class RandomProgramTests
                 Assert.Equal(Bounds.None, verdict.Exploration.Bounds);
                 Outcomes.AssertEqual(verdict, expected);
                 hanging += mayHang ? 1 : 0;
-                Assert.Equal(mayHang ? expected.Count == 0 ? Endings.Never : Endings.MayHang : Endings.Always, verdict.Exploration.Endings);
+                Assert.Equal(
+                    !mayHang ? Endings.Always : expected.Count == 0 ? Endings.Never : Endings.MayHang, verdict.Exploration.Endings);
             }
         });
 

@@ -7,10 +7,12 @@ namespace Crosscore.Litmus.Tests.Model.Oracle;
 internal static class OracleSearch
 {
     /// <summary>The outcomes of a test, filtered or not as the test says; <see langword="null"/> when there are more states than allowed.</summary>
-    public static HashSet<Outcome>? Outcomes(LitmusTest test, CoreKind core, int mostStates = 100_000) => Explore(test, core, mostStates)?.Outcomes;
+    public static HashSet<Outcome>? Outcomes(LitmusTest test, CoreKind core, int mostStates = 100_000) =>
+        Explore(test, core, mostStates)?.Outcomes;
 
     /// <summary>The same, and whether some state leads to no end.</summary>
-    public static (HashSet<Outcome> Outcomes, bool MayHang)? Explore(LitmusTest test, CoreKind core, int mostStates = 100_000)
+    public static (HashSet<Outcome> Outcomes, bool MayHang)? Explore(
+        LitmusTest test, CoreKind core, int mostStates = 100_000)
     {
         var machine = new OracleMachine(test, core);
         var layout = new MemoryLayout(test.Variables);
