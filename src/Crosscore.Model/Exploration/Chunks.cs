@@ -19,7 +19,8 @@ internal sealed class Chunks<T>
     public long Count { get; private set; }
 
     /// <summary>Bytes held.</summary>
-    public long Bytes => _used == 0 ? 0 : (((long)(_used - 1) * Length) + _chunks[_used - 1].Length) * Unsafe.SizeOf<T>();
+    public long Bytes =>
+        _used == 0 ? 0 : (((long)(_used - 1) * Length) + _chunks[_used - 1].Length) * Unsafe.SizeOf<T>();
 
     public T this[long index] => _chunks[index >> Bits][index & (Length - 1)];
 

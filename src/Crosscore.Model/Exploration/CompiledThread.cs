@@ -11,8 +11,9 @@ internal sealed class CompiledThread
 {
     private readonly bool _isCpuCode;
 
-    public CompiledThread(int id, ThreadCode code, StaticAnalysis analysis, CellMap map, StateLayout layout, ValueTable values, CpuSystem? system = null,
-        ViewSizes views = default, bool isCpuCode = false, params IReadOnlyList<int> entries)
+    public CompiledThread(
+        int id, ThreadCode code, StaticAnalysis analysis, CellMap map, StateLayout layout, ValueTable values,
+        CpuSystem? system = null, ViewSizes views = default, bool isCpuCode = false, params IReadOnlyList<int> entries)
     {
         Id = id;
         _isCpuCode = isCpuCode;
@@ -31,7 +32,8 @@ internal sealed class CompiledThread
         Ops = [.. code.Ops.Select((op, index) => Compile(op, index, map, values))];
         KeepLive = BuildKeepMasks();
         ShutsWindow = FindShuts(code.Ops, system);
-        EntersKernel = [.. Ops.Select(op => op.Kind == MicroOpKind.Jump && op.Context == OpContext.User && op.Target < End && Ops[op.Target].Context.HasFlag(OpContext.Kernel))];
+        EntersKernel = [.. Ops.Select(op => op is { Kind: MicroOpKind.Jump, Context: OpContext.User } && op.Target < End
+            && Ops[op.Target].Context.HasFlag(OpContext.Kernel))];
     }
 
     // What each register depends on, where the core asks; otherwise fields without bits.
@@ -50,8 +52,18 @@ internal sealed class CompiledThread
     /// Whether an operation belongs to an instruction of user mode, or of a thread without a kernel, that has begun
     /// before it.
     /// </summary>
-    public bool IsInsideInstruction(int index) => index > 0 && index < End && Ops[index].Source >= 0 && Ops[index].Source == Ops[index - 1].Source
-        && Ops[index].KernelLine == 0 && Ops[index - 1].KernelLine == 0 && Ops[index].Kind != MicroOpKind.Jump;
+    public bool IsInsideInstruction(int index)
+    {
+        if (index == 0 || index == End)
+        {
+            return false;
+        }
+
+        CompiledOp before = Ops[index - 1];
+        CompiledOp op = Ops[index];
+        return op.Source >= 0 && op.Source == before.Source
+            && op.KernelLine == 0 && before.KernelLine == 0 && op.Kind != MicroOpKind.Jump;
+    }
 
     private CompiledOp LoadOfAtomic(int begin) => Ops[Array.FindIndex(Ops, begin, op => op.Kind is MicroOpKind.Load or MicroOpKind.AtomicEnd)];
 
@@ -133,9 +145,12 @@ internal sealed class CompiledThread
         OpContext end = system.Tasks[Id].IsKernelThread ? OpContext.Kernel | OpContext.ReschedulePoint : OpContext.User;
         OpContext At(int index) => index < ops.Count ? ops[index].Context : end;
         bool Takes(OpContext context) => !context.HasFlag(OpContext.InterruptsOff);
-        bool Switches(OpContext context) => system.Schedules && Takes(context) && !context.HasFlag(OpContext.PreemptionOff)
-            && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint) || system.Preemptible);
-        bool Shuts(OpContext before, OpContext after) => (Takes(before) && !Takes(after)) || (Switches(before) && !Switches(after))
+        bool Switches(OpContext context) =>
+            system.Schedules && Takes(context) && !context.HasFlag(OpContext.PreemptionOff)
+            && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint)
+                || system.Preemptible);
+        bool Shuts(OpContext before, OpContext after) =>
+            (Takes(before) && !Takes(after)) || (Switches(before) && !Switches(after))
 
             // A task that is switched out where the kernel asks itself comes back without returning from an interrupt; elsewhere it comes back by one, which
             // may serialise. So the two are different windows. Test: litmus/kernel/ScenarioC.FromSystemCall.NoBarriers.litmus.
@@ -144,8 +159,9 @@ internal sealed class CompiledThread
             // So are user mode and the kernel where the ways back to them differ.
             // Test: Designs/CallEntryTests.An_interrupt_directly_before_a_call_returns_to_user_mode.
             || (system.UserReturnDiffers && !before.HasFlag(OpContext.Kernel) && after.HasFlag(OpContext.Kernel));
-        return [.. Enumerable.Range(0, ops.Count).Select(
-            index => Analysis.SuccessorsOf(index).Any(next => Shuts(At(index), At(next))) || Analysis.IsSeenByRestart(index))];
+        bool ShutsBehind(int index) => Analysis.SuccessorsOf(index).Any(next => Shuts(At(index), At(next)));
+        return [.. Enumerable.Range(0, ops.Count)
+            .Select(index => ShutsBehind(index) || Analysis.IsSeenByRestart(index))];
     }
 
     private ViewField ViewOf(Operand operand) => operand.IsConstant ? default : _views[operand.Register];

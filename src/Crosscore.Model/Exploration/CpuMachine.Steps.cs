@@ -110,7 +110,8 @@ internal sealed partial class CpuMachine<TMachine>
         && !ContextOf(state, _scheduler.Current(state, cpu)).HasFlag(OpContext.ReschedulePoint);
 
     /// <summary>Whether a CPU cannot go on until a store of its own has reached memory.</summary>
-    public bool WaitsForOwnStores(ReadOnlySpan<ulong> state, int cpu) => _memory.HasWaitingStores(state, cpu) && NextStep(state, cpu) == StepKind.Blocked;
+    public bool WaitsForOwnStores(ReadOnlySpan<ulong> state, int cpu) =>
+        _memory.HasWaitingStores(state, cpu) && NextStep(state, cpu) == StepKind.Blocked;
 
     /// <summary>Moves of one agent, all that it has, whose results nothing that anybody else may do from here on, in any order, can change.</summary>
     /// <param name="state">The state.</param>

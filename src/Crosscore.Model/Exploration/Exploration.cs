@@ -6,7 +6,11 @@ public sealed class Exploration
     private readonly Func<int, IReadOnlyList<TraceEvent>> _wayTo;
     private readonly Func<IReadOnlyList<TraceEvent>>? _wayToHang;
 
-    internal Exploration(Func<int, IReadOnlyList<TraceEvent>> wayTo, Func<IReadOnlyList<TraceEvent>>? wayToHang) => (_wayTo, _wayToHang) = (wayTo, wayToHang);
+    internal Exploration(Func<int, IReadOnlyList<TraceEvent>> wayTo, Func<IReadOnlyList<TraceEvent>>? wayToHang)
+    {
+        _wayTo = wayTo;
+        _wayToHang = wayToHang;
+    }
 
     /// <summary>The different final states that were found, in the order in which they were found: shortest way first.</summary>
     public required IReadOnlyList<FinalState> FinalStates { get; init; }
@@ -54,7 +58,8 @@ public sealed class Exploration
     /// <see cref="Endings"/> is neither <see cref="Endings.MayHang"/> nor <see cref="Endings.Never"/>.
     /// </exception>
     public IReadOnlyList<TraceEvent> ShortestWayToHang() =>
-        _wayToHang?.Invoke() ?? throw new InvalidOperationException("No state was found from which no end can be reached.");
+        _wayToHang?.Invoke()
+        ?? throw new InvalidOperationException("no trace to a hang: none was found; look at Endings first");
 
     /// <summary>The same, with what another exploration of the program found out about endings.</summary>
     internal Exploration WithEndingsOf(Exploration other) => new(_wayTo, other._wayToHang)

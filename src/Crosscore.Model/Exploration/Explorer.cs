@@ -70,7 +70,8 @@ public static class Explorer
                 }
 
                 // Where all writes are promised first, only executions that end are gone through.
-                if (setup is { PromisesFirst: true, MayNotEnd: true } && options.Endings && exploration is { Bounds: Bounds.None, Endings: Endings.NotLookedFor })
+                if (setup is { PromisesFirst: true, MayNotEnd: true } && options.Endings
+                    && exploration is { Bounds: Bounds.None, Endings: Endings.NotLookedFor })
                 {
                     ExplorationOptions other = options with
                     {

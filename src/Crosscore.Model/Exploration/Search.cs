@@ -175,10 +175,12 @@ internal sealed class Search<TMachine> : IDisposable
     {
         bool large = _block.Origins >= _setup.Options.LeastShared;
         bool found = TryFindSuccessors(large);
-        if (_log is not null && (!found || _block.BytesNeeded + _log.BytesWith(_block.Origins, _block.Count) > _setup.Options.MaxBytes))
+        if (_log is not null)
         {
             // The states come first.
-            _log = null;
+            bool fits = found
+                && _block.BytesNeeded + _log.BytesWith(_block.Origins, _block.Count) <= _setup.Options.MaxBytes;
+            _log = fits ? _log : null;
         }
 
         if (!found || _block.BytesNeeded > _setup.Options.MaxBytes)

@@ -106,7 +106,8 @@ internal sealed class StateBlock(StateTable table)
 
             foreach (int index in indexes)
             {
-                successors.SetNumber(index, StateTable.Number(part, states.Add(successors.Hash(index), successors.Record(index))));
+                int position = states.Add(successors.Hash(index), successors.Record(index));
+                successors.SetNumber(index, StateTable.Number(part, position));
             }
         }
 

@@ -16,7 +16,8 @@ internal sealed class SuccessorLog
     public long Bytes { get; private set; }
 
     /// <summary>Bytes that would be held, at most, with some more states and steps.</summary>
-    public long BytesWith(int states, int steps) => Bytes + ((long)states * sizeof(ushort)) + ((long)steps * sizeof(int))
+    public long BytesWith(int states, int steps) =>
+        Bytes + ((long)states * sizeof(ushort)) + ((long)steps * sizeof(int))
         + (StateTable.Parts * (long)Chunks<int>.Length * (sizeof(ushort) + sizeof(int)));
 
     /// <summary>Adds what the origins of a run lead to, when all of it is in the table.</summary>

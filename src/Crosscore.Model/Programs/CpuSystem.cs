@@ -90,7 +90,8 @@ public sealed class CpuSystem
     /// Whether an interrupt that returns to user mode does anything else on its way than one that returns into the
     /// kernel.
     /// </summary>
-    internal bool UserReturnDiffers => UserReturnSerializes || CpuCode[0].Ops[ReturnEntry].Kind != MicroOpKind.ReturnFromInterrupt;
+    internal bool UserReturnDiffers =>
+        UserReturnSerializes || CpuCode[0].Ops[ReturnEntry].Kind != MicroOpKind.ReturnFromInterrupt;
 
     /// <summary>The CPUs, as a bit mask, that run nothing and take no interrupt.</summary>
     public int Offline { get; init; }
