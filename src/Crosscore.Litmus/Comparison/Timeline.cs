@@ -33,7 +33,7 @@ public sealed class Timeline
     public Outcome? Outcome { get; }
 
     /// <summary>Where the way leads to, for people.</summary>
-    public string Target => Outcome?.Describe(Verdict.Test, Verdict.Layout) ?? "hangs: no end can be reached from here";
+    public string Target => Outcome?.Describe(Verdict.Test, Verdict.Layout) ?? "a hang: no end can be reached from here";
 
     /// <summary>The names of the lanes.</summary>
     public IReadOnlyList<string> Lanes { get; }
