@@ -1,4 +1,3 @@
-using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Model;
