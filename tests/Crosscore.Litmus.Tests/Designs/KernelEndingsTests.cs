@@ -147,7 +147,8 @@ public class KernelEndingsTests
             Assert.Equal(expected, exploration.Endings);
             if (expected == Endings.MayHang)
             {
-                Assert.NotEmpty(exploration.ShortestWayToHang());
+                // It may be a step that notes nothing: into a call, with interrupts off.
+                Assert.NotNull(exploration.ShortestWayToHang());
             }
         }
     }
