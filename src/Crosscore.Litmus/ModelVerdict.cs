@@ -72,6 +72,12 @@ public sealed class ModelVerdict
     /// <summary>Whether nothing was cut off, so that what is not in <see cref="Allowed"/> is impossible.</summary>
     public bool IsComplete => Exploration.Bounds == Bounds.None;
 
+    /// <summary>
+    /// Whether some execution comes to a state from which no end can be reached (<see cref="Endings.MayHang"/>, <see
+    /// cref="Endings.Never"/>).
+    /// </summary>
+    public bool MayHang => Exploration.Endings is Endings.MayHang or Endings.Never;
+
     /// <summary>For how many allowed outcomes the condition's proposition is true.</summary>
     public int Witnesses { get; }
 

@@ -68,7 +68,7 @@ public sealed class TestBench(BenchOptions options)
         // Only outcomes of a machine are held against sequential consistency, and no machine here executes AArch64.
         ModelVerdict? sequential = model is { Core: CoreKind.Sc } ? model
             : test.Architecture == Architecture.AArch64 ? null
-            : ModelVerdict.Of(test, CoreKind.Sc, options.Exploration, null, progress, cancellation);
+            : ModelVerdict.Of(test, CoreKind.Sc, options.Exploration with { Endings = false }, null, progress, cancellation);
         (MachineRun? run, string? problem) = options.Machine is MachineRunOptions machine ? Run(test, machine, control, sequential ?? model, cancellation) : default;
         return new TestReport
         {

@@ -10,12 +10,12 @@ namespace Crosscore.Litmus.Comparison;
 /// </summary>
 public sealed class Timeline
 {
-    private Timeline(ModelVerdict verdict, Outcome outcome)
+    private Timeline(ModelVerdict verdict, Outcome? outcome, IReadOnlyList<TraceEvent> events)
     {
         Verdict = verdict;
         Outcome = outcome;
         Names = new TimelineNames(verdict);
-        Events = verdict.ShortestWayTo(outcome);
+        Events = events;
         var builder = new TimelineBuilder(verdict, Names, Events);
         Rows = builder.Rows;
         Arrows = TimelineArrows.Of(Events, builder.RowOfEvent);
@@ -27,8 +27,13 @@ public sealed class Timeline
     /// <summary>The verdict that allows the outcome.</summary>
     public ModelVerdict Verdict { get; }
 
-    /// <summary>The outcome.</summary>
-    public Outcome Outcome { get; }
+    /// <summary>
+    /// The outcome; <see langword="null"/> where the way leads to a state from which no end can be reached.
+    /// </summary>
+    public Outcome? Outcome { get; }
+
+    /// <summary>Where the way leads to, for people.</summary>
+    public string Target => Outcome?.Describe(Verdict.Test, Verdict.Layout) ?? "a hang: no end can be reached from here";
 
     /// <summary>The names of the lanes.</summary>
     public IReadOnlyList<string> Lanes { get; }
@@ -64,7 +69,7 @@ public sealed class Timeline
     {
         ArgumentNullException.ThrowIfNull(verdict);
         ArgumentNullException.ThrowIfNull(outcome);
-        return new Timeline(verdict, outcome);
+        return new Timeline(verdict, outcome, verdict.ShortestWayTo(outcome));
     }
 
     /// <summary>Tells a shortest way to an outcome for which the condition's proposition is true; <see langword="null"/> when none is allowed.</summary>
@@ -73,6 +78,16 @@ public sealed class Timeline
     {
         ArgumentNullException.ThrowIfNull(verdict);
         return verdict.Allowed.FirstOrDefault(verdict.IsWitness) is Outcome witness ? Of(verdict, witness) : null;
+    }
+
+    /// <summary>
+    /// Tells a shortest way to a state from which no end can be reached; <see langword="null"/> when none was found.
+    /// </summary>
+    /// <param name="verdict">The verdict.</param>
+    public static Timeline? OfHang(ModelVerdict verdict)
+    {
+        ArgumentNullException.ThrowIfNull(verdict);
+        return verdict.MayHang ? new Timeline(verdict, null, verdict.Exploration.ShortestWayToHang()) : null;
     }
 
     /// <summary>The lines of the design that were executed, by their index in <see cref="KernelDesign.SourceLines"/>.</summary>

@@ -87,7 +87,7 @@ public static partial class TimelinePage
         Fact("cores", Expectation.CoreNames.First(name => name.Value == verdict.Core).Key + fetch);
         Fact("verdict", $"{facts.Verdict} ({verdict.Witnesses} of {verdict.Allowed.Count} outcomes{(verdict.IsComplete ? "" : "; not everything was explored")})");
         Fact("explored", $"{verdict.Exploration.States.ToString("N0", CultureInfo.InvariantCulture)} states");
-        Fact("outcome shown", timeline.Outcome.Describe(verdict.Test, verdict.Layout));
+        Fact("outcome shown", timeline.Target);
         Fact("made by", facts.Command);
         page.Close();
 

@@ -89,6 +89,13 @@ internal sealed class KernelLowering
     {
         IReadOnlyList<string> words = Words(instruction);
         string name = words[0];
+        if (_system.Threads[sink.Task].AddressSpace is not null)
+        {
+            // The task stands before the call, in user mode still: what comes between instructions comes here too.
+            // Test: Designs/CallEntryTests.
+            sink.Emit(MicroOp.Jump(sink.Position + 1));
+        }
+
         Synchronize(sink);
         if (name == "exit")
         {

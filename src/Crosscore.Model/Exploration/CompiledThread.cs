@@ -11,8 +11,9 @@ internal sealed class CompiledThread
 {
     private readonly bool _isCpuCode;
 
-    public CompiledThread(int id, ThreadCode code, StaticAnalysis analysis, CellMap map, StateLayout layout, ValueTable values, bool preemptible = false, bool isKernelThread = false,
-        ViewSizes views = default, bool isCpuCode = false, params IReadOnlyList<int> entries)
+    public CompiledThread(
+        int id, ThreadCode code, StaticAnalysis analysis, CellMap map, StateLayout layout, ValueTable values,
+        CpuSystem? system = null, ViewSizes views = default, bool isCpuCode = false, params IReadOnlyList<int> entries)
     {
         Id = id;
         _isCpuCode = isCpuCode;
@@ -30,7 +31,9 @@ internal sealed class CompiledThread
             ? values.Number(value) : 0)];
         Ops = [.. code.Ops.Select((op, index) => Compile(op, index, map, values))];
         KeepLive = BuildKeepMasks();
-        ShutsWindow = FindShuts(code.Ops, preemptible, isKernelThread);
+        ShutsWindow = FindShuts(code.Ops, system);
+        EntersKernel = [.. Ops.Select(op => op is { Kind: MicroOpKind.Jump, Context: OpContext.User } && op.Target < End
+            && Ops[op.Target].Context.HasFlag(OpContext.Kernel))];
     }
 
     // What each register depends on, where the core asks; otherwise fields without bits.
@@ -44,6 +47,23 @@ internal sealed class CompiledThread
 
     /// <summary>Whether such a step orders everything, as all of a kernel do but the taking of a lock, which is an acquire load only.</summary>
     public bool IsFencedAtomic(int begin) => IsKernelAtomic(begin) && !LoadOfAtomic(begin).Order.HasFlag(AccessOrder.Acquire);
+
+    /// <summary>
+    /// Whether an operation belongs to an instruction of user mode, or of a thread without a kernel, that has begun
+    /// before it.
+    /// </summary>
+    public bool IsInsideInstruction(int index)
+    {
+        if (index == 0 || index == End)
+        {
+            return false;
+        }
+
+        CompiledOp before = Ops[index - 1];
+        CompiledOp op = Ops[index];
+        return op.Source >= 0 && op.Source == before.Source
+            && op.KernelLine == 0 && before.KernelLine == 0 && op.Kind != MicroOpKind.Jump;
+    }
 
     private CompiledOp LoadOfAtomic(int begin) => Ops[Array.FindIndex(Ops, begin, op => op.Kind is MicroOpKind.Load or MicroOpKind.AtomicEnd)];
 
@@ -64,6 +84,9 @@ internal sealed class CompiledThread
 
     /// <summary>For each operation, whether an interrupt or a switch that may come before it may not come after it, or does something else there.</summary>
     public bool[] ShutsWindow { get; }
+
+    /// <summary>For each operation, whether it is the step from user mode into a system call.</summary>
+    public bool[] EntersKernel { get; }
 
     /// <summary>For each operation, the words that hold registers and which of their bits still matter there.</summary>
     public (int Word, ulong Mask)[][] KeepLive { get; }
@@ -111,20 +134,34 @@ internal sealed class CompiledThread
         };
     }
 
-    private bool[] FindShuts(IReadOnlyList<MicroOp> ops, bool preemptible, bool isKernelThread)
+    // Only the code of tasks is interrupted.
+    private bool[] FindShuts(IReadOnlyList<MicroOp> ops, CpuSystem? system)
     {
-        OpContext end = isKernelThread ? OpContext.Kernel | OpContext.ReschedulePoint : OpContext.User;
+        if (system is null)
+        {
+            return new bool[ops.Count];
+        }
+
+        OpContext end = system.Tasks[Id].IsKernelThread ? OpContext.Kernel | OpContext.ReschedulePoint : OpContext.User;
         OpContext At(int index) => index < ops.Count ? ops[index].Context : end;
         bool Takes(OpContext context) => !context.HasFlag(OpContext.InterruptsOff);
-        bool Switches(OpContext context) => Takes(context) && !context.HasFlag(OpContext.PreemptionOff)
-            && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint) || preemptible);
-        return [.. Enumerable.Range(0, ops.Count).Select(index => Analysis.SuccessorsOf(index).Any(next =>
-            (Takes(At(index)) && !Takes(At(next))) || (Switches(At(index)) && !Switches(At(next)))
+        bool Switches(OpContext context) =>
+            system.Schedules && Takes(context) && !context.HasFlag(OpContext.PreemptionOff)
+            && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint)
+                || system.Preemptible);
+        bool Shuts(OpContext before, OpContext after) =>
+            (Takes(before) && !Takes(after)) || (Switches(before) && !Switches(after))
 
             // A task that is switched out where the kernel asks itself comes back without returning from an interrupt; elsewhere it comes back by one, which
             // may serialise. So the two are different windows. Test: litmus/kernel/ScenarioC.FromSystemCall.NoBarriers.litmus.
-            || (At(index).HasFlag(OpContext.ReschedulePoint) && !At(next).HasFlag(OpContext.ReschedulePoint)))
-            || Analysis.IsSeenByRestart(index))];
+            || (before.HasFlag(OpContext.ReschedulePoint) && !after.HasFlag(OpContext.ReschedulePoint))
+
+            // So are user mode and the kernel where the ways back to them differ.
+            // Test: Designs/CallEntryTests.An_interrupt_directly_before_a_call_returns_to_user_mode.
+            || (system.UserReturnDiffers && !before.HasFlag(OpContext.Kernel) && after.HasFlag(OpContext.Kernel));
+        bool ShutsBehind(int index) => Analysis.SuccessorsOf(index).Any(next => Shuts(At(index), At(next)));
+        return [.. Enumerable.Range(0, ops.Count)
+            .Select(index => ShutsBehind(index) || Analysis.IsSeenByRestart(index))];
     }
 
     private ViewField ViewOf(Operand operand) => operand.IsConstant ? default : _views[operand.Register];

@@ -72,7 +72,7 @@ internal sealed partial class CpuMachine<TMachine>
 
     // A load or store of a cell that nobody else ever stores to again, or, for a store, reads. Whoever makes it early only has less before it, so every way in which it
     // comes later has its like. It must not be seen by a demanded fence, which finds everything that was done before on a CPU.
-    // Test: Designs/ReductionTests and AArch64/WeakReductionTests, on and off.
+    // Test: Designs/WeakAblationTests.No_reduction_changes_what_a_design_allows.
     private bool IsNobodyElses(ReadOnlySpan<ulong> state, int cpu, CompiledOp op)
     {
         if (op.Kind is not (MicroOpKind.Load or MicroOpKind.Store) || OthersMayRequestFences(state, cpu)

@@ -69,6 +69,38 @@ internal sealed partial class CpuMachine<TMachine>
         return false;
     }
 
+    /// <summary>
+    /// Whether a state is one of an execution for sure. On a core with views others may not be: a promise is still to
+    /// be kept, or an instruction is half done whose other half may have become impossible, because something came
+    /// between a load and a store that belong together or an invalidation completed. Every execution that comes by such
+    /// a state comes to one without: the CPU alone keeps its promises and ends its instruction.
+    /// </summary>
+    public bool IsPossible(ReadOnlySpan<ulong> state)
+    {
+        if (!_memory.HasViews)
+        {
+            return true;
+        }
+
+        for (int cpu = 0; cpu < Cpus; cpu++)
+        {
+            if (_views.Writes.OpenPromise(state, cpu) != 0)
+            {
+                return false;
+            }
+        }
+
+        foreach (CompiledThread task in _tasks)
+        {
+            if (task.IsInsideInstruction(task.Pc.Get(state)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     private void FindPromisesFirst(ReadOnlySpan<ulong> state, List<Move> moves)
     {
         if (HasBegun(state))
@@ -227,7 +259,7 @@ internal sealed partial class CpuMachine<TMachine>
 
     // What comes between two instructions orders nothing by itself: a promise may be of a store behind a switch to another task, or behind an interrupt. Where nothing was
     // accessed yet, it can as well be made after that.
-    // Test: Designs/WeakAblationTests.The_barrier_before_a_switch_is_needed.
+    // Test: Designs/WeakAblationTests.The_visibility_matrix_is_what_the_designs_say.
     private void FollowInterruptions(ulong[] origin, int run, int cpu)
     {
         if (!_scheduler.CanBeInterrupted || !_scheduler.IsOnline(cpu))

@@ -85,6 +85,34 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
+    /// <summary>
+    /// Whether the next step of a CPU goes from user mode into a system call, and what may come before the call's first
+    /// step that others see may as well come before the call: inside of it the task can only do less, where an
+    /// interrupt returns to user mode as it does to the kernel.
+    /// </summary>
+    public bool EntersKernel(ReadOnlySpan<ulong> state, int cpu)
+    {
+        if (_memory.HasViews || _system is not { UserReturnDiffers: false } || IsInCpuCode(state, cpu))
+        {
+            return false;
+        }
+
+        CompiledThread task = _tasks[_scheduler.Current(state, cpu)];
+        int pc = task.Pc.Get(state);
+        return pc != task.End && task.EntersKernel[pc];
+    }
+
+    /// <summary>
+    /// Whether the next step of a CPU may be taken along with the entry into its call. Where the kernel asks for
+    /// another task, one comes without an interrupt.
+    /// </summary>
+    public bool MayFollowEntry(ReadOnlySpan<ulong> state, int cpu) => NextStep(state, cpu) == StepKind.Visible
+        && !ContextOf(state, _scheduler.Current(state, cpu)).HasFlag(OpContext.ReschedulePoint);
+
+    /// <summary>Whether a CPU cannot go on until a store of its own has reached memory.</summary>
+    public bool WaitsForOwnStores(ReadOnlySpan<ulong> state, int cpu) =>
+        _memory.HasWaitingStores(state, cpu) && NextStep(state, cpu) == StepKind.Blocked;
+
     /// <summary>Moves of one agent, all that it has, whose results nothing that anybody else may do from here on, in any order, can change.</summary>
     /// <param name="state">The state.</param>
     /// <param name="moves">Receives them.</param>

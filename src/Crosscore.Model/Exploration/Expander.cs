@@ -120,10 +120,27 @@ internal sealed class Expander<TMachine>
     }
 
     /// <summary>Takes a move, and all that follows by itself.</summary>
-    public void Apply(Span<ulong> state, Move move)
+    /// <returns>Whether the state that it leads to can do anything that the one before cannot.</returns>
+    public bool Apply(Span<ulong> state, Move move)
     {
+        bool enters = _fuse && move.Kind == MoveKind.Step && _machine.EntersKernel(state, move.Cpu);
         _machine.Apply(state, move);
         Settle(state, move.Cpu);
+        if (!enters)
+        {
+            return true;
+        }
+
+        // The first step of a call that others see is taken along with the entry; while it has to wait, the task may as
+        // well stay in front of the call.
+        if (_machine.MayFollowEntry(state, move.Cpu))
+        {
+            _machine.Apply(state, new Move(MoveKind.Step, move.Cpu));
+            Settle(state, move.Cpu);
+            return true;
+        }
+
+        return !_machine.WaitsForOwnStores(state, move.Cpu);
     }
 
     /// <summary>Finds out what the program observes in a final state.</summary>
@@ -160,6 +177,7 @@ internal sealed class Expander<TMachine>
         ReadOnlySpan<ulong> state = origin[.._codec.Words];
         if (FindMoves(state))
         {
+            run.Ended.Add(place);
             if (IsNewOutcome(state, out ulong[]? outcome))
             {
                 run.Finals.Add((place, outcome));
@@ -177,8 +195,7 @@ internal sealed class Expander<TMachine>
         foreach (Move move in _moves)
         {
             state.CopyTo(successor);
-            Apply(successor[.._codec.Words], move);
-            if (_machine.IsHopeless(successor[.._codec.Words], move.Cpu))
+            if (!Apply(successor[.._codec.Words], move) || _machine.IsHopeless(successor[.._codec.Words], move.Cpu))
             {
                 continue;
             }

@@ -4,14 +4,22 @@ namespace Crosscore.Model.Exploration;
 public sealed class Exploration
 {
     private readonly Func<int, IReadOnlyList<TraceEvent>> _wayTo;
+    private readonly Func<IReadOnlyList<TraceEvent>>? _wayToHang;
 
-    internal Exploration(Func<int, IReadOnlyList<TraceEvent>> wayTo) => _wayTo = wayTo;
+    internal Exploration(Func<int, IReadOnlyList<TraceEvent>> wayTo, Func<IReadOnlyList<TraceEvent>>? wayToHang)
+    {
+        _wayTo = wayTo;
+        _wayToHang = wayToHang;
+    }
 
     /// <summary>The different final states that were found, in the order in which they were found: shortest way first.</summary>
     public required IReadOnlyList<FinalState> FinalStates { get; init; }
 
     /// <summary>What was not looked at. When it is not <see cref="Bounds.None"/>, <see cref="FinalStates"/> may lack some.</summary>
     public required Bounds Bounds { get; init; }
+
+    /// <summary>Whether executions come to an end.</summary>
+    public required Endings Endings { get; init; }
 
     /// <summary>States stored.</summary>
     public required long States { get; init; }
@@ -41,6 +49,53 @@ public sealed class Exploration
     /// </summary>
     /// <param name="final">One of <see cref="FinalStates"/>.</param>
     public IReadOnlyList<TraceEvent> ShortestWayTo(FinalState final) => _wayTo(final.State);
+
+    /// <summary>
+    /// A shortest way, among those explored, to a state from which no end can be reached. Where no execution ends at
+    /// all that is the start.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">
+    /// <see cref="Endings"/> is neither <see cref="Endings.MayHang"/> nor <see cref="Endings.Never"/>.
+    /// </exception>
+    public IReadOnlyList<TraceEvent> ShortestWayToHang() =>
+        _wayToHang?.Invoke()
+        ?? throw new InvalidOperationException("no trace to a hang: none was found; look at Endings first");
+
+    /// <summary>The same, with what another exploration of the program found out about endings.</summary>
+    internal Exploration WithEndingsOf(Exploration other) => new(_wayTo, other._wayToHang)
+    {
+        FinalStates = FinalStates,
+        Bounds = Bounds,
+        Endings = other.Endings,
+        States = States,
+        Transitions = Transitions,
+        Depth = Depth,
+        StuckStates = StuckStates,
+        StateBits = StateBits,
+        Bytes = Bytes,
+        Elapsed = other.Elapsed,
+    };
+}
+
+/// <summary>
+/// Whether executions come to an end. A CPU that spins hangs only where no step of any other agent, now or later, can
+/// end the spin: scheduling, interrupts and store buffers are taken to be fair.
+/// </summary>
+public enum Endings
+{
+    /// <summary>Not known: a bound was hit, memory did not allow it, or it was not asked for.</summary>
+    NotLookedFor,
+
+    /// <summary>From every state an end can be reached.</summary>
+    Always,
+
+    /// <summary>
+    /// Some execution comes to a state from which no end can be reached: a deadlock, or a spin that nothing ends.
+    /// </summary>
+    MayHang,
+
+    /// <summary>No execution ends.</summary>
+    Never,
 }
 
 /// <summary>A final state as far as the program observes it: all threads halted, nothing waits.</summary>

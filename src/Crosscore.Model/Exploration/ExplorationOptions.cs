@@ -118,6 +118,13 @@ public sealed record ExplorationOptions
     public long MaxBytes { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
 
     /// <summary>
+    /// Whether to find out if an execution may hang (<see cref="Exploration.Endings"/>). It takes some 4 bytes for each
+    /// step within <see cref="MaxBytes"/>, which the states themselves get first: where they need them, hangs are not
+    /// looked for.
+    /// </summary>
+    public bool Endings { get; init; } = true;
+
+    /// <summary>
     /// How many threads explore together; the result is the same for any number. Explorations that stay small use one in any case.
     /// </summary>
     public int Workers { get; init; } = Environment.ProcessorCount;

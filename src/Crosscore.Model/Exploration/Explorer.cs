@@ -58,23 +58,40 @@ public static class Explorer
         {
             try
             {
-                var setup = new Setup(program, map, analyses, options, spareBits, core);
-                Exploration exploration = core switch
+                Setup setup = NewSetup(options);
+                Exploration exploration = Run(setup);
+
+                // A loop that stores without end is finite only where writes can be forgotten.
+                if (setup.PromisesFirst && exploration.Bounds.HasFlag(Bounds.Writes))
+                {
+                    options = options with { Reductions = options.Reductions & ~Reductions.PromisesFirst };
+                    setup = NewSetup(options);
+                    exploration = Run(setup);
+                }
+
+                // Where all writes are promised first, only executions that end are gone through.
+                if (setup is { PromisesFirst: true, MayNotEnd: true } && options.Endings
+                    && exploration is { Bounds: Bounds.None, Endings: Endings.NotLookedFor })
+                {
+                    ExplorationOptions other = options with
+                    {
+                        Reductions = options.Reductions & ~Reductions.PromisesFirst,
+                        MaxBytes = Math.Max(0, options.MaxBytes - exploration.Bytes),
+                    };
+                    exploration = exploration.WithEndingsOf(Run(NewSetup(other)));
+                }
+
+                return exploration;
+
+                Setup NewSetup(ExplorationOptions chosen) => new(program, map, analyses, chosen, spareBits, core);
+
+                Exploration Run(Setup setup) => core switch
                 {
                     CoreKind.X86Tso => Search(setup, setup.TotalStoreOrder(), start, progress, cancellation),
                     CoreKind.Sc => Search(setup, setup.SequentialConsistency(), start, progress, cancellation),
                     CoreKind.AArch64 or CoreKind.RiscVLike => Search(setup, (new ViewMachine(setup.Views!), new bool[setup.Scheduler.Cpus]), start, progress, cancellation),
                     _ => throw new ArgumentOutOfRangeException(nameof(core), core, "No such kind of core."),
                 };
-
-                // A loop that stores without end is finite only where writes can be forgotten.
-                if (!setup.PromisesFirst || !exploration.Bounds.HasFlag(Bounds.Writes))
-                {
-                    return exploration;
-                }
-
-                options = options with { Reductions = options.Reductions & ~Reductions.PromisesFirst };
-                spareBits -= 2;
             }
             catch (ValuesExceededException)
             {
@@ -119,6 +136,10 @@ public static class Explorer
             }
 
             Values.LargestNumber = Values.Count == 1 && spareBits == 0 ? 0 : (1 << bits) - 1;
+
+            // Threads without loops wait for nothing but stores on their way to memory, and for fences that every core
+            // passes in the end.
+            MayNotEnd = program.System is not null || analyses.Any(analysis => analysis.HasLoops);
             Scheduler = new Scheduler(program, options.PreemptionBound, Layout);
             Interrupts = new Interrupts(program, Scheduler.Cpus, Layout);
             Sections = new Sections(program, Layout);
@@ -126,7 +147,7 @@ public static class Explorer
             bool hasViews = CoreRules.Of(core).HasViews;
             ViewSizes views = hasViews ? SizeOfViews(program, analyses, options) : default;
             Threads = [.. program.Threads.Select((code, id) => new CompiledThread(
-                id, code, analyses[id], map, Layout, Values, program.System?.Preemptible ?? false, program.System?.Tasks[id].IsKernelThread ?? false, views))];
+                id, code, analyses[id], map, Layout, Values, program.System, views))];
             if (program.System is CpuSystem system)
             {
                 // A register that keeps its value from one invocation to the next is live at the end; all of them have to be taken for that.
@@ -186,6 +207,9 @@ public static class Explorer
 
         /// <summary>Whether all writes are promised before anything is executed: threads that each run on a CPU of their own, and loops that do not store without end.</summary>
         public bool PromisesFirst { get; private set; }
+
+        /// <summary>Whether some execution may have no end.</summary>
+        public bool MayNotEnd { get; }
 
         /// <summary>Whether the program itself sets a limit to how many writes there are.</summary>
         public bool WritesAreBounded { get; private set; }

@@ -31,6 +31,10 @@ internal sealed class Search<TMachine> : IDisposable
     private readonly List<Expander<TMachine>> _expanders = [];
     private WorkerTeam? _team;
     private int _taken;
+    private int _initial;
+
+    // What states lead to, where an execution may have no end; none once there is no memory for it.
+    private SuccessorLog? _log;
 
     // For each layer, the position of its first state in each part; and where the last one ends.
     private readonly List<int[]> _layers = [new int[StateTable.Parts]];
@@ -52,19 +56,25 @@ internal sealed class Search<TMachine> : IDisposable
         _block = new StateBlock(_states);
         _workers = setup.Options.Workers;
         _mostStates = Math.Min(setup.Options.MaxStates, StateTable.MostStates);
+        _log = setup.Options.Endings && setup.MayNotEnd && !setup.PromisesFirst ? new SuccessorLog() : null;
         _expanders.Add(new Expander<TMachine>(setup, newMachine(), _states.Codec, _outcomes));
     }
 
     public Exploration Run()
     {
-        _states.TryAdd(_expanders[0].InitialState());
+        ulong[] initial = _expanders[0].InitialState();
+        _states.TryAdd(initial);
+        _initial = StateTable.Number(StateTable.PartOf(StateHash.Of(initial)), 0);
         ExpandAll();
         _bounds |= _expanders.Any(expander => expander.Machine.BufferBoundReached) ? Bounds.Buffer : Bounds.None;
         _bounds |= _expanders.Any(expander => expander.Machine.WriteBoundReached) ? Bounds.Writes : Bounds.None;
         _bounds |= _setup is { Views: not null, Options.Promises: false } ? Bounds.Promises : Bounds.None;
         _bounds |= _expanders.Any(expander => expander.Machine.PreemptionBoundReached) ? Bounds.Preemptions : Bounds.None;
-        return new Exploration(new WayFinder<TMachine>(_setup, _expanders[0], _states, _layers).WayTo)
+        (Endings endings, int hang) = FindHang();
+        var ways = new WayFinder<TMachine>(_setup, _expanders[0], _states, _layers);
+        return new Exploration(ways.WayTo, hang < 0 ? null : () => ways.WayTo(hang))
         {
+            Endings = endings,
             FinalStates = _finals,
             Bounds = _bounds,
             States = _states.Count,
@@ -79,6 +89,44 @@ internal sealed class Search<TMachine> : IDisposable
 
     /// <summary>Ends the threads.</summary>
     public void Dispose() => _team?.Dispose();
+
+    // Whether executions come to an end, and the nearest state from which none can be reached any more; -1 for none.
+    private (Endings Endings, int Hang) FindHang()
+    {
+        SuccessorLog? log = _log;
+        _log = null;
+        if (_bounds != Bounds.None || !_setup.Options.Endings)
+        {
+            return (Endings.NotLookedFor, -1);
+        }
+
+        if (_finals.Count == 0)
+        {
+            return (Endings.Never, _initial);
+        }
+
+        if (!_setup.MayNotEnd)
+        {
+            return (Endings.Always, -1);
+        }
+
+        if (log is null)
+        {
+            return (Endings.NotLookedFor, -1);
+        }
+
+        ulong[] tree = new ulong[_states.Codec.TreeWords];
+        foreach (int number in log.EndlessStates(_layers))
+        {
+            _states.Read(number, tree);
+            if (_expanders[0].Machine.IsPossible(tree.AsSpan(0, _states.Codec.Words)))
+            {
+                return (Endings.MayHang, number);
+            }
+        }
+
+        return (Endings.Always, -1);
+    }
 
     private void ExpandAll()
     {
@@ -126,7 +174,16 @@ internal sealed class Search<TMachine> : IDisposable
     private (int Run, int Origin) ExpandBlock()
     {
         bool large = _block.Origins >= _setup.Options.LeastShared;
-        if (!TryFindSuccessors(large) || _block.BytesNeeded > _setup.Options.MaxBytes)
+        bool found = TryFindSuccessors(large);
+        if (_log is not null)
+        {
+            // The states come first.
+            bool fits = found
+                && _block.BytesNeeded + _log.BytesWith(_block.Origins, _block.Count) <= _setup.Options.MaxBytes;
+            _log = fits ? _log : null;
+        }
+
+        if (!found || _block.BytesNeeded > _setup.Options.MaxBytes)
         {
             _bounds |= Bounds.Memory;
             return (0, 0);
@@ -140,6 +197,11 @@ internal sealed class Search<TMachine> : IDisposable
         }
 
         Share(large, StateTable.Parts, (part, _) => _block.AddPart(part));
+        for (int run = 0; _log is not null && run < _block.Runs; run++)
+        {
+            _log.Add(_block[run]);
+        }
+
         return (_block.Runs, 0);
     }
 

@@ -106,7 +106,8 @@ internal sealed class StateBlock(StateTable table)
 
             foreach (int index in indexes)
             {
-                states.TryAdd(successors.Hash(index), successors.Record(index));
+                int position = states.Add(successors.Hash(index), successors.Record(index));
+                successors.SetNumber(index, StateTable.Number(part, position));
             }
         }
 
@@ -137,7 +138,7 @@ internal sealed class StateBlock(StateTable table)
                     if (!known)
                     {
                         part.MakeRoom(1);
-                        part.TryAdd(successors.Hash(index), successors.Record(index));
+                        part.Add(successors.Hash(index), successors.Record(index));
                     }
                 }
             }

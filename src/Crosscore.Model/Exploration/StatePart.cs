@@ -67,43 +67,44 @@ internal sealed class StatePart
     }
 
     /// <summary>
-    /// Reads what <see cref="TryAdd"/> of a record with this hash will read first, and does nothing with it: many such reads wait for memory together, where
-    /// the additions would wait one after the other.
+    /// Reads what <see cref="Add"/> of a record with this hash will read first, and does nothing with it: many such
+    /// reads wait for memory together, where the additions would wait one after the other.
     /// </summary>
     public uint Touch(ulong hash) => _index.Touch(hash);
 
     /// <summary>Adds a record unless it is there. There must be room.</summary>
     /// <param name="hash">The hash of the record.</param>
     /// <param name="record">The record.</param>
-    /// <returns>Whether it was new; then its number is the last.</returns>
-    public bool TryAdd(ulong hash, ReadOnlySpan<ulong> record)
+    /// <returns>Its number.</returns>
+    public int Add(ulong hash, ReadOnlySpan<ulong> record)
     {
-        if (TryFind(hash, record, out int slot))
+        int known = Find(hash, record, out int slot);
+        if (known >= 0)
         {
-            return false;
+            return known;
         }
 
         _index.Put(hash, slot, Count);
         record.CopyTo(_chunks[Count >> ChunkBits].AsSpan((Count & (ChunkStates - 1)) * _words, _words));
-        Count++;
-        return true;
+        return Count++;
     }
 
     /// <summary>Whether a record is there.</summary>
-    public bool Contains(ulong hash, ReadOnlySpan<ulong> record) => Count > 0 && TryFind(hash, record, out _);
+    public bool Contains(ulong hash, ReadOnlySpan<ulong> record) => Count > 0 && Find(hash, record, out _) >= 0;
 
-    private bool TryFind(ulong hash, ReadOnlySpan<ulong> record, out int slot)
+    // Returns -1 where it is not.
+    private int Find(ulong hash, ReadOnlySpan<ulong> record, out int slot)
     {
         slot = _index.Home(hash);
         for (int number; (number = _index.Next(hash, ref slot)) >= 0; slot = _index.After(slot))
         {
             if (record.SequenceEqual(this[number]))
             {
-                return true;
+                return number;
             }
         }
 
-        return false;
+        return -1;
     }
 
     private int CapacityFor(int more)

@@ -101,6 +101,7 @@ internal sealed class StateTable
         StatePart part = _parts[PartOf(StateHash.Of(state))];
         part.MakeRoom(1);
         ReadOnlySpan<ulong> record = tree[^Codec.RecordWords..];
-        return part.TryAdd(StateHash.Of(record), record);
+        int count = part.Count;
+        return part.Add(StateHash.Of(record), record) == count;
     }
 }

@@ -73,6 +73,12 @@ internal sealed class StaticAnalysis
     /// </summary>
     public bool[] InsideInstruction { get; }
 
+    /// <summary>
+    /// Whether some operation goes back to itself or an earlier one, so that the code may go round for ever.
+    /// </summary>
+    public bool HasLoops =>
+        Enumerable.Range(0, _ops.Count).Any(index => SuccessorsOf(index).Any(next => next <= index));
+
     /// <summary>The section that each operation lies in; -1 for none.</summary>
     public int[] SectionAt { get; }
 

@@ -19,6 +19,7 @@ internal sealed class Successors(StateCodec codec)
     private ulong[] _records = [];
     private ulong[] _hashes = [];
     private byte[] _parts = [];
+    private int[] _numbers = [];
     private int[] _order = [];
 
     /// <summary>The part of the origins.</summary>
@@ -40,6 +41,9 @@ internal sealed class Successors(StateCodec codec)
     /// Final origins with an outcome that was not known before the block, by their place in the run; an outcome without meaning is <see langword="null"/>.
     /// </summary>
     public List<(int Origin, ulong[]? Outcome)> Finals { get; } = [];
+
+    /// <summary>Final origins, by their place in the run, in order.</summary>
+    public List<int> Ended { get; } = [];
 
     /// <summary>Origins that are not final and lead nowhere, by their place in the run.</summary>
     public List<int> Stuck { get; } = [];
@@ -63,6 +67,7 @@ internal sealed class Successors(StateCodec codec)
         Expanded = 0;
         Count = 0;
         Finals.Clear();
+        Ended.Clear();
         Stuck.Clear();
         Failure = null;
         Array.Clear(_perPart);
@@ -77,6 +82,7 @@ internal sealed class Successors(StateCodec codec)
             int room = Math.Max(8, 2 * Count);
             Array.Resize(ref _hashes, room);
             Array.Resize(ref _parts, room);
+            Array.Resize(ref _numbers, room);
             Array.Resize(ref _records, room * _words);
         }
 
@@ -105,6 +111,11 @@ internal sealed class Successors(StateCodec codec)
     public int CountBefore(int origin) => origin == 0 ? 0 : _ends[origin];
 
     public ReadOnlySpan<ulong> Record(int index) => _records.AsSpan(index * _words, _words);
+
+    /// <summary>The numbers that the successors have in the table, once all of them are there.</summary>
+    public ReadOnlySpan<int> Numbers => _numbers.AsSpan(0, Count);
+
+    public void SetNumber(int index, int number) => _numbers[index] = number;
 
     public ulong Hash(int index) => _hashes[index];
 

@@ -86,6 +86,13 @@ public sealed class CpuSystem
     /// <summary>Whether every return to user mode does.</summary>
     public required bool UserReturnSerializes { get; init; }
 
+    /// <summary>
+    /// Whether an interrupt that returns to user mode does anything else on its way than one that returns into the
+    /// kernel.
+    /// </summary>
+    internal bool UserReturnDiffers =>
+        UserReturnSerializes || CpuCode[0].Ops[ReturnEntry].Kind != MicroOpKind.ReturnFromInterrupt;
+
     /// <summary>The CPUs, as a bit mask, that run nothing and take no interrupt.</summary>
     public int Offline { get; init; }
 

@@ -63,7 +63,7 @@ internal static class AblationTable
             console.MarkupLine($"[bold]without {Markup.Escape(row.Name)}[/]: {Markup.Escape(test.Name)}");
             if (Timeline.OfWitness(verdict) is Timeline timeline)
             {
-                TimelineTable.Write(console, timeline, timeline.Outcome.Describe(test, verdict.Layout));
+                TimelineTable.Write(console, timeline, timeline.Target);
             }
         }
     }

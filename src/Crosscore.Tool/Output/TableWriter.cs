@@ -263,7 +263,7 @@ internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces
             WriteTimeline(report.Model);
         }
 
-        foreach (DesignReport design in report.Designs.Where(design => design.Verdict is { Witnesses: > 0 }))
+        foreach (DesignReport design in report.Designs.Where(design => design.Verdict is { Witnesses: > 0 } or { MayHang: true }))
         {
             if (traces == Traces.All || (traces == Traces.OfOne && report.Designs.Count == 1))
             {
@@ -278,7 +278,12 @@ internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces
     {
         if (Timeline.OfWitness(verdict) is Timeline timeline)
         {
-            TimelineTable.Write(_console, timeline, timeline.Outcome.Describe(verdict.Test, verdict.Layout));
+            TimelineTable.Write(_console, timeline, timeline.Target);
+        }
+
+        if (Timeline.OfHang(verdict) is Timeline hang)
+        {
+            TimelineTable.Write(_console, hang, hang.Target);
         }
     }
 

@@ -72,8 +72,15 @@ internal static class Wording
         return string.Join(", ", parts);
     }
 
-    /// <summary>The model's verdict: a word, and whether it stands.</summary>
-    public static string Frequency(ModelVerdict verdict) => verdict switch
+    /// <summary>The model's verdict: a word, whether it stands, and whether executions end.</summary>
+    public static string Frequency(ModelVerdict verdict) => FrequencyAlone(verdict) + verdict.Exploration.Endings switch
+    {
+        Endings.MayHang => ", may hang",
+        Endings.NotLookedFor when verdict.IsComplete => ", hangs not looked for",
+        _ => "",
+    };
+
+    private static string FrequencyAlone(ModelVerdict verdict) => verdict switch
     {
         { Exploration.FinalStates.Count: 0, IsComplete: true } => "never ends",
         { Allowed.Count: 0, IsComplete: true } => "no final state passes the filter",

@@ -35,6 +35,7 @@ public class ReductionTests
                 if (other.Verdict!.IsComplete)
                 {
                     Assert.Equal(KernelTests.Outcomes(full), KernelTests.Outcomes(other));
+                    Assert.Equal(full.Verdict.Exploration.Endings, other.Verdict.Exploration.Endings);
                     compared++;
                 }
             }

@@ -68,7 +68,8 @@ public class StateTableTests
                     part.MakeRoom(count);
                 }
 
-                Assert.Equal(pass == 0, part.TryAdd(hash, [record, ~record]));
+                Assert.Equal((int)record, part.Add(hash, [record, ~record]));
+                Assert.Equal(pass == 0 ? (int)record + 1 : count, part.Count);
                 Assert.True(part.Contains(hash, [record, ~record]));
                 Assert.False(part.Contains(hash, [record, record]));
             }
@@ -121,7 +122,7 @@ public class StateTableTests
             for (int state = 0; state < more; state++)
             {
                 ulong[] record = [(ulong)random.NextInt64(), 7];
-                part.TryAdd(StateHash.Of(record), record);
+                part.Add(StateHash.Of(record), record);
             }
 
             Assert.Equal(told, part.Bytes);
@@ -139,7 +140,7 @@ public class StateTableTests
         {
             ulong[] record = [(ulong)random.NextInt64(), (ulong)random.NextInt64(), (ulong)random.NextInt64()];
             part.MakeRoom(1);
-            part.TryAdd(StateHash.Of(record), record);
+            part.Add(StateHash.Of(record), record);
             if (state > 100_000)
             {
                 most = Math.Max(most, part.Bytes / (double)part.Count);

@@ -25,6 +25,7 @@ internal static class ReductionCheck
                 ModelVerdict verdict = Outcomes.Explore(test, core, new ExplorationOptions { Reductions = reductions });
                 Assert.Equal(Bounds.None, verdict.Exploration.Bounds);
                 Outcomes.AssertEqual(verdict, [.. reference.Allowed]);
+                Assert.Equal(reference.Exploration.Endings, verdict.Exploration.Endings);
                 Assert.True(
                     verdict.Exploration.States <= reference.Exploration.States,
                     $"{reductions} stores {verdict.Exploration.States} states where no reduction stores {reference.Exploration.States}.");

@@ -107,7 +107,8 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
     }
 
     // An exchange, again and again, until it brings a 0. It is an acquire load and orders nothing before it, as Linux has it; on x86 it is a full barrier all the same.
-    // Pairs with the release store of unlock(). Test: Designs/WeakMemoryTests.A_lock_is_an_acquire_and_its_release_a_release.
+    // Pairs with the release store of unlock(). Test:
+    // Designs/WeakAblationTests.A_lock_is_an_acquire_and_its_release_a_release.
     private void EmitLock(CallExpression call)
     {
         Operand address = default;
