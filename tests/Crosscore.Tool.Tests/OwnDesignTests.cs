@@ -65,12 +65,12 @@ public sealed class OwnDesignTests : IDisposable
     [Fact]
     public void A_design_that_is_worse_than_its_base_fails_and_says_so()
     {
-        string file = Design("mine", "design mine extends linux-5.10;");
-        Command run = Command.Run("explore", _scenario.Name, "--kernel", file, "--remove", "membarrier_private_expedited.entry", "--remove", "ipi_mb.handler");
+        string file = Design("mine", "design mine extends linux-5.10;\n\nsyscall membarrier_private_expedited() {\n    return 0;\n}\n");
+        Command run = Command.Run("explore", _scenario.Name, "--kernel", file);
 
         Assert.Equal(3, run.Status);
         Assert.Contains("linux-5.10: Never -> mine: Sometimes", run.Output, StringComparison.Ordinal);
-        Command json = Command.Run("explore", _scenario.Name, "--kernel", file, "--remove", "membarrier_private_expedited.entry", "--remove", "ipi_mb.handler", "--format", "json");
+        Command json = Command.Run("explore", _scenario.Name, "--kernel", file, "--format", "json");
         using JsonDocument document = JsonDocument.Parse(json.Output);
         JsonElement design = document.RootElement.GetProperty("tests")[0].GetProperty("designs")[0];
         Assert.Equal("violated", design.GetProperty("answer").GetString());

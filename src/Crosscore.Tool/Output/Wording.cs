@@ -52,8 +52,7 @@ internal static class Wording
         TestVerdict.AsExpected => report.Known is { Known: > 0 } known ? $"as expected ({Counted(known.Known, "known answer")})" : "as expected",
         TestVerdict.NoExpectation => "no expectation",
         TestVerdict.Violated when report.Designs.Count > 1 => $"violated on {Names(report.Designs.Where(design => design is { Expected: null, Verdict.Answer: TestAnswer.Violated }))}; no expectation",
-        TestVerdict.Violated => "no expectation",
-        TestVerdict.Worse => $"worse than its base: {string.Join(", ", report.Designs.Where(design => design.IsWorseThanBase).Select(Change))}; no expectation",
+        TestVerdict.Violated or TestVerdict.Worse => Worse(report) + "no expectation",
         TestVerdict.Undecided => $"undecided: {Bounds(report.Model is { IsFinal: false } model ? model : report.Designs.First(design => design.Verdict is { IsFinal: false }).Verdict!)}",
         TestVerdict.NeverEnds when report.Designs.Count > 0 => $"no execution ends on {Names(report.Endless)}; the condition cannot be evaluated",
         TestVerdict.NeverEnds => "no execution ends; the condition cannot be evaluated",
@@ -68,6 +67,10 @@ internal static class Wording
         TestVerdict.ForbiddenSeen => $"FORBIDDEN OUTCOME SEEN: {ForbiddenOutcomes(report)}" + (report.Test.Properties.TryGetValue("Flaw", out string? flaw) ? $"; the test says: {flaw}" : ""),
         _ => throw new InvalidOperationException($"Crosscore bug: unknown verdict {report.Verdict}"),
     };
+
+    private static string Worse(TestReport report) => report.Designs.Any(design => design.IsWorseThanBase)
+        ? $"worse than its base: {string.Join(", ", report.Designs.Where(design => design.IsWorseThanBase).Select(Change))}; "
+        : "";
 
     /// <summary>What a design changes of the verdict on the one that it extends: "linux-5.10: Never -> mine: Sometimes".</summary>
     public static string Change(DesignReport design) => design.Base is not DesignReport before ? ""
