@@ -1,5 +1,4 @@
 using System.Globalization;
-using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Syntax.AArch64;
 

@@ -1,5 +1,3 @@
-using Crosscore.Litmus.Syntax.AArch64;
-
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>A fault that can happen, as far as herd tells one from another.</summary>

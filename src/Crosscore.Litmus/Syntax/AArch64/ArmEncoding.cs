@@ -67,8 +67,8 @@ public static class ArmEncoding
     };
 
     // As herd writes instructions: capitals, no blank behind a comma.
-    private static string Write(string name, IReadOnlyList<ArmOperand> operands) =>
-        operands.Count == 0 ? name : $"{name} {string.Join(",", operands.Select(Write))}";
+    private static string Write(string name, ArmOperand[] operands) =>
+        operands.Length == 0 ? name : $"{name} {string.Join(",", operands.Select(Write))}";
 
     private static string Write(ArmOperand operand) => operand switch
     {
