@@ -10,16 +10,23 @@ public static class Conditions
     /// <param name="outcome">An outcome of the test.</param>
     /// <param name="test">The test.</param>
     /// <param name="layout">The test's memory.</param>
-    public static bool Holds(this Proposition proposition, Outcome outcome, LitmusTest test, MemoryLayout layout) => proposition switch
+    /// <param name="whole">Whether undeclared registers are compared with all that they hold, and not as herd does.</param>
+    public static bool Holds(this Proposition proposition, Outcome outcome, LitmusTest test, MemoryLayout layout, bool whole = false) => proposition switch
     {
-        Conjunction all => all.Parts.All(part => part.Holds(outcome, test, layout)),
-        Disjunction any => any.Parts.Any(part => part.Holds(outcome, test, layout)),
-        Negation not => !not.Part.Holds(outcome, test, layout),
-        Implication implies => !implies.Left.Holds(outcome, test, layout) || implies.Right.Holds(outcome, test, layout),
-        EqualsValue equal => outcome.Values[equal.Left] == layout.Resolve(equal.Value, MemoryLayout.ModelBase),
+        Conjunction all => all.Parts.All(part => part.Holds(outcome, test, layout, whole)),
+        Disjunction any => any.Parts.Any(part => part.Holds(outcome, test, layout, whole)),
+        Negation not => !not.Part.Holds(outcome, test, layout, whole),
+        Implication implies => !implies.Left.Holds(outcome, test, layout, whole) || implies.Right.Holds(outcome, test, layout, whole),
+        EqualsValue equal => IsEqual(test.Observables[equal.Left], outcome.Values[equal.Left], layout.Resolve(equal.Value, MemoryLayout.ModelBase), whole),
         EqualsObservable same => test.Observables[same.Left].Type.Extend(outcome.Values[same.Left]) == test.Observables[same.Right].Type.Extend(outcome.Values[same.Right]),
         _ => throw new InvalidOperationException($"Crosscore bug: unknown proposition {proposition}"),
     };
+
+    // A question about faults has a bit for each of them. An undeclared register is an int where the number is one.
+    private static bool IsEqual(Observable observable, ulong value, ulong wanted, bool whole) =>
+        observable.Register.Fault is not null ? value != 0 == (wanted != 0)
+        : observable.IsUndeclared && !whole && ValueText.IsInt(wanted) && !ValueText.IsSymbolic(value) ? (uint)value == (uint)wanted
+        : value == wanted;
 
     /// <summary>Whether a test's filter lets an outcome count.</summary>
     /// <param name="test">The test.</param>
@@ -63,8 +70,8 @@ public static class Conditions
             return layout.Format(layout.Resolve(value, MemoryLayout.ModelBase), type);
         }
 
-        return value.AddressOf is null ? type.Format(value.Number)
+        return ValueText.Symbol(test, value) ?? (value.AddressOf is null ? type.Format(value.Number)
             : value.Element == 0 ? value.AddressOf
-            : $"{value.AddressOf}[{value.Element}]";
+            : $"{value.AddressOf}[{value.Element}]");
     }
 }

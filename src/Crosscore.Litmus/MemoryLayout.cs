@@ -59,7 +59,8 @@ public sealed class MemoryLayout
 
     /// <summary>A model address in words: <c>x</c>, <c>t[1]</c>, <c>x+2</c>; <see langword="null"/> where it is none.</summary>
     /// <param name="address">A value.</param>
-    public string? Describe(ulong address)
+    /// <param name="inBytes">Whether an element is told by its distance in bytes, as herd's logs have it.</param>
+    public string? Describe(ulong address, bool inBytes = false)
     {
         if (address < ModelBase || address - ModelBase >= (ulong)Size)
         {
@@ -74,7 +75,7 @@ public sealed class MemoryLayout
             return variable.Name;
         }
 
-        return variable.IsArray && within < variable.Size && within % variable.Type.Width == 0
+        return !inBytes && variable.IsArray && within < variable.Size && within % variable.Type.Width == 0
             ? $"{variable.Name}[{within / variable.Type.Width}]"
             : $"{variable.Name}+{within}";
     }
@@ -83,7 +84,7 @@ public sealed class MemoryLayout
     /// <param name="value">The value.</param>
     /// <param name="type">Its type.</param>
     public string Format(ulong value, DataType type) => type == DataType.TableEntry && value != 0
-        ? ArmTableEntry.Format(value, Describe)
+        ? ArmTableEntry.Format(value, address => Describe(address))
         : Describe(value) ?? type.Format(value);
 
     /// <summary>The type of what lies at a model address; of another width than the variable's, the signed one.</summary>

@@ -20,6 +20,28 @@ public enum Frequency
     Always,
 }
 
+/// <summary>The answer to the question of a test, as it is asked.</summary>
+public enum TestAnswer
+{
+    /// <summary>What <c>~exists</c> or <c>forall</c> asks for is true of every final state.</summary>
+    Holds,
+
+    /// <summary>What <c>~exists</c> or <c>forall</c> asks for is false of some final state.</summary>
+    Violated,
+
+    /// <summary>What <c>exists</c> asks for is true of some final state.</summary>
+    Possible,
+
+    /// <summary>What <c>exists</c> asks for is true of no final state.</summary>
+    Impossible,
+
+    /// <summary>A bound was hit, and what was not explored could change the answer.</summary>
+    NotFound,
+
+    /// <summary>No execution ends, so there is no final state that the question could be asked of.</summary>
+    NeverEnds,
+}
+
 /// <summary>What the model says of a test: which outcomes a kind of core allows.</summary>
 public sealed class ModelVerdict
 {
@@ -46,6 +68,7 @@ public sealed class ModelVerdict
 
         Allowed = [.. _finals.Keys.Order(Outcome.Order(test))];
         Witnesses = Allowed.Count(IsWitness);
+        Note = WholeReading();
     }
 
     /// <summary>The test.</summary>
@@ -82,7 +105,7 @@ public sealed class ModelVerdict
     public int Witnesses { get; }
 
     /// <summary>The same in a word.</summary>
-    public Frequency Frequency => Witnesses == 0 ? Frequency.Never : Witnesses == Allowed.Count ? Frequency.Always : Frequency.Sometimes;
+    public Frequency Frequency => FrequencyOf(Witnesses);
 
     /// <summary>Whether the answer to the condition, as it is asked, is yes.</summary>
     public bool Holds => Test.Quantifier switch
@@ -100,6 +123,15 @@ public sealed class ModelVerdict
         Quantifier.ForAll => !Holds,
         _ => Witnesses > 0,
     };
+
+    /// <summary>The answer to the question of the test.</summary>
+    public TestAnswer Answer => Exploration.FinalStates.Count == 0 && IsComplete ? TestAnswer.NeverEnds
+        : !IsFinal ? TestAnswer.NotFound
+        : Test.Quantifier == Quantifier.Exists ? (Holds ? TestAnswer.Possible : TestAnswer.Impossible)
+        : Holds ? TestAnswer.Holds : TestAnswer.Violated;
+
+    /// <summary>What a reader should know of the way in which the question was read; <see langword="null"/> when there is nothing.</summary>
+    public string? Note { get; }
 
     /// <summary>Whether cores of a kind execute the instructions of a test.</summary>
     /// <param name="core">The kind of core.</param>
@@ -155,6 +187,25 @@ public sealed class ModelVerdict
     /// </summary>
     /// <param name="outcome">An outcome of the test, allowed or not.</param>
     public bool IsWitness(Outcome outcome) => outcome.IsUnpredictable ? Test.Quantifier != Quantifier.ForAll : Test.Condition.Holds(outcome, Test, Layout);
+
+    // An undeclared register is an int, as in herd. Where all that it holds would be another answer, the test should say what it means.
+    private string? WholeReading()
+    {
+        Observable[] undeclared = [.. Test.Observables.Where(observable => observable.IsUndeclared)];
+        if (undeclared.Length == 0)
+        {
+            return null;
+        }
+
+        List<Outcome> all = [.. _finals.Keys.Where(outcome => !outcome.IsUnpredictable)];
+        int whole = all.Count(outcome => Test.Condition.Holds(outcome, Test, Layout, whole: true)) + (_finals.Count - all.Count) * (Test.Quantifier != Quantifier.ForAll ? 1 : 0);
+        Frequency other = FrequencyOf(whole);
+        string types = string.Join(" ", undeclared.Select(observable => $"{DataType.SignedOf(8).Name} {observable};"));
+        return other == Frequency ? null
+            : $"registers without a type are read as int: {Frequency}. Read as {DataType.SignedOf(8).Name} the verdict is {other}; to choose, declare them in the initial state: {types}";
+    }
+
+    private Frequency FrequencyOf(int witnesses) => witnesses == 0 ? Frequency.Never : witnesses == Allowed.Count ? Frequency.Always : Frequency.Sometimes;
 
     /// <summary>Whether the core allows an outcome, as far as was explored.</summary>
     /// <param name="outcome">An outcome of the test.</param>

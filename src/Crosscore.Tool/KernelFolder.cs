@@ -1,4 +1,5 @@
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Checking;
 
 namespace Crosscore.Tool;
 
@@ -10,6 +11,9 @@ internal static class KernelFolder
 
     /// <summary>All designs: releases in their order, what was never released after them, what all are measured by last.</summary>
     public static IReadOnlyList<KernelDesign> All() => [.. KernelDesign.NamesIn(Path).OrderBy(Rank).ThenBy(Release).ThenBy(name => name, StringComparer.Ordinal).Select(Load)];
+
+    /// <summary>Whether a design came with the command, and is not one of the user's own.</summary>
+    public static bool Holds(KernelDesign design) => System.IO.Path.GetFullPath(System.IO.Path.GetDirectoryName(design.File) ?? ".") == System.IO.Path.GetFullPath(Path);
 
     private static int Rank(string name) => name == "specification" ? 2 : name.StartsWith("linux-", StringComparison.Ordinal) ? 0 : 1;
 
@@ -27,9 +31,18 @@ internal static class KernelFolder
         {
             return KernelDesign.Load(name, Path);
         }
+        catch (FileNotFoundException) when (KernelDesign.IsPath(name))
+        {
+            throw new UsageException($"no such file '{name}'; the designs that come with the command are {string.Join(", ", KernelDesign.NamesIn(Path))}");
+        }
         catch (FileNotFoundException)
         {
-            throw new UsageException($"found no kernel design '{name}'; known are {string.Join(", ", KernelDesign.NamesIn(Path))}");
+            throw new UsageException(
+                $"found no kernel design '{name}'{Suggestion.For(name, KernelDesign.NamesIn(Path))}; known are {string.Join(", ", KernelDesign.NamesIn(Path))}, in {Path}");
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"cannot read the kernel design '{name}': {problem.Message}");
         }
         catch (KernelDesignException problem)
         {

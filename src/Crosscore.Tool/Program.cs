@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Crosscore.Model.Kernel.Checking;
 using Crosscore.Tool;
 using Crosscore.Tool.Commands;
 
@@ -16,6 +17,9 @@ var root = new RootCommand("Litmus tests of memory, decided by an exhaustive mod
     KernelsCommand.Create(),
 };
 
+// A newcomer types the name alone.
+args = args.Length == 0 ? ["--help"] : args;
+
 // "@list" is ours: a file of tests, not of arguments.
 ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
 if (parsed.Errors.Count > 0)
@@ -25,7 +29,9 @@ if (parsed.Errors.Count > 0)
         Console.Error.WriteLine($"crosscore: {error.Message}");
     }
 
-    Console.Error.WriteLine("crosscore: see --help");
+    // The word that is no command comes first; what follows it is no option of any.
+    string hint = parsed.CommandResult.Command == root && args.Length > 0 ? Suggestion.For(args[0], root.Subcommands.Select(command => command.Name)) : "";
+    Console.Error.WriteLine($"crosscore: see --help{hint}");
     return ExitCode.BadInput;
 }
 

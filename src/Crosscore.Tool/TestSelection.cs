@@ -1,3 +1,5 @@
+using Crosscore.Model.Kernel.Checking;
+
 namespace Crosscore.Tool;
 
 /// <summary>Something that the user asked for and that cannot be done; the message names it and the way out.</summary>
@@ -8,12 +10,13 @@ internal static class TestSelection
 {
     /// <summary>The files of the arguments, in their order; those of a folder sorted by name.</summary>
     /// <param name="arguments">Files, folders, and <c>@list</c> files with one of them a line.</param>
-    public static IReadOnlyList<string> Resolve(IReadOnlyList<string> arguments)
+    /// <param name="options">The options of the command, for one that is misspelt.</param>
+    public static IReadOnlyList<string> Resolve(IReadOnlyList<string> arguments, IReadOnlyList<string> options)
     {
         var files = new List<string>();
         foreach (string argument in arguments.Count == 0 ? [ProjectFolder.Find("litmus")] : arguments)
         {
-            Add(argument, files, fromList: null);
+            Add(argument, files, fromList: null, options);
         }
 
         return files.Count > 0
@@ -21,7 +24,7 @@ internal static class TestSelection
             : throw new UsageException($"found no .litmus file in {string.Join(", ", arguments)}");
     }
 
-    private static void Add(string argument, List<string> files, string? fromList)
+    private static void Add(string argument, List<string> files, string? fromList, IReadOnlyList<string> options)
     {
         string origin = fromList is null ? "" : $" (named in {fromList})";
         if (argument.StartsWith('@') && fromList is null)
@@ -36,7 +39,7 @@ internal static class TestSelection
             string folder = Path.GetDirectoryName(list) ?? "";
             foreach (string line in File.ReadLines(list).Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#'))
             {
-                Add(Path.Combine(folder, line), files, list);
+                Add(Path.Combine(folder, line), files, list, options);
             }
         }
         else if (Directory.Exists(argument))
@@ -60,7 +63,7 @@ internal static class TestSelection
         }
         else if (argument.StartsWith('-'))
         {
-            throw new UsageException($"found the option '{argument}', which this command does not have; see --help");
+            throw new UsageException($"unknown option '{argument}'{Suggestion.For(argument, options)} (see --help)");
         }
         else
         {

@@ -14,11 +14,14 @@ internal sealed record Command(int Status, string Output, string Errors)
     public static string Repository { get; } = FindRepository();
 
     /// <summary>Runs it in the folder of the solution, with the arguments as they stand.</summary>
-    public static Command Run(params string[] arguments)
+    public static Command Run(params string[] arguments) => RunIn(Repository, arguments);
+
+    /// <summary>Runs it in a folder.</summary>
+    public static Command RunIn(string folder, params string[] arguments)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet")
         {
-            WorkingDirectory = Repository,
+            WorkingDirectory = folder,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };

@@ -1,6 +1,6 @@
 namespace Crosscore.Tool.Tests;
 
-/// <summary>0 all as expected, 1 a disagreement or an unmet expectation, 2 what cannot be understood; and what is said with it.</summary>
+/// <summary>0 nothing failed, 1 an unmet expectation, 2 what cannot be understood, 3 a violated question; and what is said with it.</summary>
 public class ExitStatusTests
 {
     private const string StoreBuffering = "litmus/classic/StoreBuffering.litmus";
@@ -70,7 +70,7 @@ public class ExitStatusTests
 
         Assert.Equal(2, run.Status);
         Assert.Contains($"{file.Name}:4:2: found the instruction 'movnti'", run.Errors, StringComparison.Ordinal);
-        Assert.Contains("1 file(s) not understood", run.Output, StringComparison.Ordinal);
+        Assert.Contains("1 file not understood", run.Output, StringComparison.Ordinal);
         Assert.Contains("StoreBuffering", run.Output, StringComparison.Ordinal);
     }
 

@@ -13,7 +13,7 @@ public class FormatTests
         int files = Directory.GetFiles(Path.Combine(Command.Repository, "litmus", "classic"), "*.litmus").Length;
 
         Assert.Equal(files, tests.Length);
-        Assert.Equal(files, document.RootElement.GetProperty("summary").GetProperty("agrees").GetInt32());
+        Assert.Equal(files, document.RootElement.GetProperty("summary").GetProperty("asExpected").GetInt32());
         JsonElement buffering = tests.Single(test => test.GetProperty("name").GetString() == "StoreBuffering");
         Assert.Equal("Sometimes", buffering.GetProperty("model").GetProperty("frequency").GetString());
         Assert.True(buffering.GetProperty("model").GetProperty("complete").GetBoolean());

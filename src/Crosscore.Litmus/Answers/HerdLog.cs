@@ -12,7 +12,7 @@ public static class HerdLog
 {
     /// <summary>Formats a verdict.</summary>
     /// <param name="verdict">The verdict.</param>
-    /// <param name="name">A name instead of the test's, to tell the verdicts on several kernel designs apart.</param>
+    /// <param name="name">A name instead of the test's, where there are verdicts on several kernel designs.</param>
     public static string Format(ModelVerdict verdict, string? name = null)
     {
         LitmusTest test = verdict.Test;
@@ -22,7 +22,7 @@ public static class HerdLog
         text.AppendLine(CultureInfo.InvariantCulture, $"States {verdict.Allowed.Count}");
         foreach (Outcome outcome in verdict.Allowed)
         {
-            text.AppendLine(outcome.Describe(test, verdict.Layout));
+            text.AppendLine(State(outcome, verdict));
         }
 
         int others = verdict.Allowed.Count - verdict.Witnesses;
@@ -57,7 +57,7 @@ public static class HerdLog
         text.AppendLine(CultureInfo.InvariantCulture, $"Histogram ({histogram.Count} states)");
         foreach ((Outcome outcome, long count) in histogram)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"{count,-8}{(verdict.IsWitness(outcome) ? '*' : ':')}>{outcome.Describe(test, verdict.Layout)}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"{count,-8}{(verdict.IsWitness(outcome) ? '*' : ':')}>{State(outcome, verdict)}");
         }
 
         text.AppendLine(validated ? "Ok" : "No");
@@ -83,12 +83,12 @@ public static class HerdLog
         return $"{quantifier} ({test.Condition.Format(test)})";
     }
 
-    /// <summary>The sets of final states in a log, by test; each state as its parts, <c>0:rax</c> to <c>1</c>.</summary>
+    /// <summary>The sets of final states in a log, by test.</summary>
     /// <param name="log">The text of a log.</param>
     /// <exception cref="InvalidDataException">The log breaks off, or a line of it is no final state.</exception>
-    public static Dictionary<string, IReadOnlyList<IReadOnlyDictionary<string, string>>> ReadStates(string log)
+    public static Dictionary<string, IReadOnlyList<HerdState>> ReadStates(string log)
     {
-        var states = new Dictionary<string, IReadOnlyList<IReadOnlyDictionary<string, string>>>();
+        var states = new Dictionary<string, IReadOnlyList<HerdState>>();
         string[] lines = log.Split('\n');
         for (int index = 0; index + 1 < lines.Length; index++)
         {
@@ -96,32 +96,18 @@ public static class HerdLog
             string[] count = lines[index + 1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
             if (head is ["Test", _, ..] && count is ["States", string number] && int.TryParse(number, CultureInfo.InvariantCulture, out int rows))
             {
-                states[head[1]] = [.. Enumerable.Range(index + 2, rows).Select(row => ReadState(lines, row))];
+                states[head[1]] = [.. Enumerable.Range(index + 2, rows).Select(row => row < lines.Length
+                    ? HerdState.Parse(lines[row], row + 1)
+                    : throw new InvalidDataException($"line {lines.Length}: found the end of the log, expected more final states"))];
             }
         }
 
         return states;
     }
 
-    private static Dictionary<string, string> ReadState(string[] lines, int row)
-    {
-        var state = new Dictionary<string, string>();
-        if (row >= lines.Length)
-        {
-            throw new InvalidDataException($"line {lines.Length}: found the end of the log, expected more final states");
-        }
-
-        foreach (string part in lines[row].Split(';', StringSplitOptions.TrimEntries))
-        {
-            string[] sides = part.Split('=', 2);
-            if (part.Length != 0 && (sides.Length != 2 || !state.TryAdd(sides[0], sides[1])))
-            {
-                throw new InvalidDataException($"line {row + 1}: found '{lines[row].Trim()}', expected a final state such as 0:rax=1; [x]=2;");
-            }
-        }
-
-        return state;
-    }
+    // Every part of a state has a value in a log.
+    private static string State(Outcome outcome, ModelVerdict verdict) =>
+        outcome.IsUnpredictable ? "[unpredictable]=1;" : outcome.Describe(verdict.Test, verdict.Layout);
 
     private static string Kind(Quantifier quantifier) => quantifier switch
     {

@@ -144,17 +144,25 @@ public sealed class KnownAnswers
 
     // The log may look at more locations than the test: logs are looked up by name, and corpora hold tests of one name that ask more or less of the same
     // program. It is compared on what the test looks at.
-    private static string? CompareStates(string log, ModelVerdict verdict, IReadOnlyList<IReadOnlyDictionary<string, string>> states)
+    private static string? CompareStates(string log, ModelVerdict verdict, IReadOnlyList<HerdState> states)
     {
-        string[] names = [.. verdict.Test.Observables.Select(observable => observable.ToString())];
-        if (states.Any(state => !names.All(state.ContainsKey)))
+        LitmusTest test = verdict.Test;
+        Observable[] values = [.. test.Observables.Where(observable => observable.Register.Fault is null)];
+        if (states.Any(state => values.Any(value => !state.Values.ContainsKey($"{value}"))))
         {
-            return $"{log} does not tell the final values of {string.Join(", ", names)}";
+            return $"{log} does not tell the final values of {string.Join(", ", values.Select(value => $"{value}"))}";
         }
 
-        HashSet<string> theirs = [.. states.Select(state => string.Join(' ', names.Select(name => $"{name}={state[name]};")))];
-        HashSet<string> ours = [.. verdict.Allowed.Select(outcome => outcome.Describe(verdict.Test, verdict.Layout))];
+        HashSet<string> theirs = [.. states.Select(state => string.Join(' ', test.Observables.Select(observable => observable.Register.Fault is FaultQuestion question
+            ? Fault(question, state.Answers(question))
+            : $"{observable}={state.Values[$"{observable}"]};")))];
+        HashSet<string> ours = [.. verdict.Allowed.Select(outcome => string.Join(' ', test.Observables.Select((observable, index) => observable.Register.Fault is FaultQuestion question
+            ? Fault(question, !outcome.IsUnpredictable && outcome.Values[index] != 0)
+            : outcome.IsUnpredictable ? "unpredictable"
+            : $"{observable}={ValueText.Format(test, verdict.Layout, observable, outcome.Values[index], whole: false)};")))];
         string[] differences = [.. theirs.Except(ours).Select(state => $"lacking {state}"), .. ours.Except(theirs).Select(state => $"added {state}")];
         return differences.Length == 0 ? null : $"{log} has other final states: {string.Join(", ", differences)}";
     }
+
+    private static string Fault(FaultQuestion question, bool answer) => $"{(answer ? "" : "~")}Fault({question});";
 }

@@ -144,7 +144,7 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
         }
 
         DesignReport report = DesignReport.Of(test, design, core, options, default, progress, cancellation);
-        return report.Verdict is not ModelVerdict verdict ? $"the design has no {string.Join(", ", report.MissingCalls)}"
+        return report.Verdict is not ModelVerdict verdict ? $"the design has no {string.Join(", ", report.Lacking)}"
             : verdict.Exploration.Bounds.HasFlag(Bounds.Cancelled) ? throw new OperationCanceledException(cancellation)
             : IsBroken(verdict) ? "its outcome is possible on the whole design"
             : verdict.Exploration.Bounds == Bounds.Promises ? "is not decided without promises"
@@ -189,7 +189,7 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
     // What of a design a test can ever execute: its own system calls, the interrupts that they send, and the switch where it has a scheduler.
     private List<(MicroOpKind, Operand, Operand)> Executed(LitmusTest test, KernelDesign design)
     {
-        ModelProgram program = LoweredTest.Of(test, DesignReport.Configure(test, design), core).Program;
+        ModelProgram program = LoweredTest.Of(test, DesignReport.Configure(test, design).Design, core).Program;
         CpuSystem system = program.System!;
         IReadOnlyList<MicroOp> cpu = system.CpuCode[0].Ops;
         IEnumerable<MicroOp> From(int entry, MicroOpKind end) => cpu.Skip(entry).TakeWhile(op => op.Kind != end);

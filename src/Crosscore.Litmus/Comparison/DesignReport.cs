@@ -9,11 +9,18 @@ namespace Crosscore.Litmus.Comparison;
 
 /// <summary>One test on one kernel design.</summary>
 /// <param name="Design">The design, with the options and removals that the test asks for.</param>
-/// <param name="Verdict">The verdict; <see langword="null"/> when the design does not have a system call that the test makes.</param>
-/// <param name="MissingCalls">Those calls.</param>
+/// <param name="Verdict">The verdict; <see langword="null"/> when the design lacks something that the test needs.</param>
+/// <param name="Lacking">What it lacks, in words: system calls that the test makes, labels that it removes, options that it sets.</param>
 /// <param name="Expected">What the test expects, and why, if it says so.</param>
-public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IReadOnlyList<string> MissingCalls, (Frequency Frequency, string Reason)? Expected)
+public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IReadOnlyList<string> Lacking, (Frequency Frequency, string Reason)? Expected)
 {
+    /// <summary>The same test on the design that this one extends, where that was asked; otherwise <see langword="null"/>.</summary>
+    public DesignReport? Base { get; init; }
+
+    /// <summary>Whether it makes an outcome possible that speaks against the question and that the design that it extends forbids.</summary>
+    public bool IsWorseThanBase => Verdict is not null && Base?.Verdict is { IsComplete: true } before
+        && Verdict.Allowed.Any(outcome => !before.Allows(outcome) && before.IsWitness(outcome) == (before.Test.Quantifier != Quantifier.ForAll));
+
     /// <summary>Whether the verdict is not the expected one.</summary>
     public bool Disagrees => Verdict is { IsFinal: true } && Expected is { } expected && Verdict.Frequency != expected.Frequency;
 
@@ -45,12 +52,12 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
         CancellationToken cancellation = default)
     {
         test = machine == default ? test : test with { System = test.System.On(machine, test.File) };
-        KernelDesign configured = Configure(test, design);
+        (KernelDesign configured, IReadOnlyList<string> lacking) = Configure(test, design);
         // What tests say of designs, they say of x86-TSO.
         (Frequency, string)? expected = core == test.HomeCore ? Expectation.OnKernel(test, design.Name, ProfileName(options.Fetch)) : null;
-        IReadOnlyList<string> missing = [.. KernelLowering.Calls(test).Select(call => call.Name).Where(name => design.Syscalls.All(known => known.Name != name)).Distinct()];
-        return new DesignReport(
-            configured, missing.Count > 0 ? null : ModelVerdict.Of(test, core, options, configured, progress, cancellation), missing, expected);
+        IEnumerable<string> calls = KernelLowering.Calls(test).Select(call => call.Name).Where(name => design.Syscalls.All(known => known.Name != name)).Distinct();
+        lacking = [.. calls, .. lacking];
+        return new DesignReport(configured, lacking.Count > 0 ? null : ModelVerdict.Of(test, core, options, configured, progress, cancellation), lacking, expected);
     }
 
     /// <summary>Refuses a test with a system call that no design has: a misspelt one would be passed over like one that came with a later kernel.</summary>
@@ -76,10 +83,11 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
         _ => "sdm",
     };
 
-    // "Options=NAME=VALUE ..." and "Remove=LABEL ..." of the header. A label that a design does not have is nothing to remove from it.
-    internal static KernelDesign Configure(LitmusTest test, KernelDesign design)
+    // "Options=NAME=VALUE ..." and "Remove=LABEL ..." of the header; and what of it the design does not have, so that the test says nothing about it.
+    internal static (KernelDesign Design, IReadOnlyList<string> Lacking) Configure(LitmusTest test, KernelDesign design)
     {
         var options = new Dictionary<string, string>();
+        var lacking = new List<string>();
         foreach (string entry in Words(test, "Options"))
         {
             string[] parts = entry.Split('=');
@@ -88,11 +96,32 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
                 throw new LitmusException(test.File, test.PropertyPositions["Options"], $"found '{entry}', expected NAME=VALUE");
             }
 
-            options[parts[0]] = parts[1];
+            if (design.Options.ContainsKey(parts[0]))
+            {
+                options[parts[0]] = parts[1];
+            }
+            else
+            {
+                lacking.Add($"option {parts[0]}");
+            }
         }
 
-        string[] removed = [.. Words(test, "Remove").SelectMany(label => design.Labels.Select(known => known.Name).Where(name => name == label || name.EndsWith("." + label, StringComparison.Ordinal)))];
-        return options.Count + removed.Length == 0 ? design : design.With(options, removed);
+        var removed = new List<string>();
+        foreach (string label in Words(test, "Remove"))
+        {
+            string[] found = [.. design.Labels.Select(known => known.Name).Where(name => name == label || name.EndsWith("." + label, StringComparison.Ordinal))];
+            removed.AddRange(found);
+            lacking.AddRange(found.Length > 0 ? [] : [$"label {label}"]);
+        }
+
+        try
+        {
+            return (options.Count + removed.Count == 0 ? design : design.With(options, removed), lacking);
+        }
+        catch (ArgumentException problem)
+        {
+            throw new LitmusException(test.File, test.PropertyPositions["Options"], $"found Options={test.Properties["Options"]}: {problem.Message}");
+        }
     }
 
     private static string[] Words(LitmusTest test, string key) =>

@@ -22,6 +22,9 @@ public sealed record BenchOptions
     /// <summary>Kernel designs to explore every test on; none for each test's own choice.</summary>
     public IReadOnlyList<KernelDesign> Kernels { get; init; } = [];
 
+    /// <summary>The design that one of <see cref="Kernels"/> is compared with: the one that it extends; <see langword="null"/> for none.</summary>
+    public Func<DesignReport, KernelDesign?> BaseOf { get; init; } = _ => null;
+
     /// <summary>What the machine beneath kernel designs has in addition to what tests say.</summary>
     public TestMachine KernelMachine { get; init; }
 
@@ -43,6 +46,16 @@ public sealed record BenchOptions
 public sealed class TestBench(BenchOptions options)
 {
     private readonly KnownAnswers _known = new();
+    private IReadOnlyList<MachineGuarantee>? _guarantees;
+
+    /// <summary>Is told of each exploration without a kernel design that begins.</summary>
+    internal Action<CoreKind>? OnExplore { get; init; }
+
+    /// <summary>Runs a test on the machine.</summary>
+    internal Func<LitmusTest, MachineRunOptions, CancellationToken, MachineRun> OnMachine { get; init; } = MachineRunner.Run;
+
+    /// <summary>What this machine promises.</summary>
+    internal Func<IReadOnlyList<MachineGuarantee>> Guarantees { get; init; } = MachineGuarantees.Detect;
 
     /// <summary>Examines the test in a file.</summary>
     /// <param name="file">The file.</param>
@@ -63,14 +76,14 @@ public sealed class TestBench(BenchOptions options)
             return new TestReport { Test = test, Designs = OnKernels(test, cores, progress, cancellation) };
         }
 
-        ModelVerdict? model = chosen is CoreKind core ? ModelVerdict.Of(test, core, options.Exploration, null, progress, cancellation) : null;
+        ModelVerdict? model = chosen is CoreKind core ? Explore(test, core, progress, cancellation) : null;
 
         // Only outcomes of a machine are held against sequential consistency, and no machine here executes AArch64.
         ModelVerdict? sequential = model is { Core: CoreKind.Sc } ? model
             : test.Architecture == Architecture.AArch64 ? null
-            : ModelVerdict.Of(test, CoreKind.Sc, options.Exploration with { Endings = false }, null, progress, cancellation);
-        (MachineRun? run, string? problem) = options.Machine is MachineRunOptions machine ? Run(test, machine, control, sequential ?? model, cancellation) : default;
-        return new TestReport
+            : Explore(test, CoreKind.Sc, progress, cancellation, endings: false);
+        (MachineRun? run, string? problem) = options.Machine is MachineRunOptions machine ? Run(test, machine, control, model, sequential, progress, cancellation) : default;
+        var report = new TestReport
         {
             Test = test,
             Model = model,
@@ -79,6 +92,16 @@ public sealed class TestBench(BenchOptions options)
             Run = run,
             NotRunBecause = problem,
         };
+        Outcome[] forbidden = [.. report.Forbidden.Select(outcome => outcome.Outcome)];
+        return forbidden.Length == 0 ? report : report.With(KnownDefect.Explaining(test, forbidden, options.Exploration, _guarantees ??= Guarantees(), cancellation));
+    }
+
+    private ModelVerdict Explore(
+        LitmusTest test, CoreKind core, IProgress<ExplorationProgress>? progress, CancellationToken cancellation, bool endings = true)
+    {
+        OnExplore?.Invoke(core);
+        ExplorationOptions exploration = endings ? options.Exploration : options.Exploration with { Endings = false };
+        return ModelVerdict.Of(test, core, exploration, null, progress, cancellation);
     }
 
     // A test about kernels names those that it expects something of; the others would only take time.
@@ -89,33 +112,37 @@ public sealed class TestBench(BenchOptions options)
         IEnumerable<KernelDesign> designs = options.Kernels.Count > 0
             ? options.Kernels
             : options.KnownKernels().Where(design => Expectation.OnKernel(test, design.Name, profile) is not null);
-        return [.. designs.Select(design => DesignReport.Of(test, design, core, options.Exploration, options.KernelMachine, progress, cancellation))];
+        DesignReport On(KernelDesign design) => DesignReport.Of(test, design, core, options.Exploration, options.KernelMachine, progress, cancellation);
+        List<DesignReport> reports = [.. designs.Select(On)];
+        return reports.ConvertAll(report => options.BaseOf(report) is not KernelDesign extended ? report
+            : report with { Base = reports.Find(other => other.Design.Name == extended.Name) ?? On(extended) });
     }
 
     private (MachineRun? Run, string? Problem) Run(
-        LitmusTest test, MachineRunOptions machine, bool control, ModelVerdict? verdict, CancellationToken cancellation)
+        LitmusTest test, MachineRunOptions machine, bool control, ModelVerdict? model, ModelVerdict? sequential, IProgress<ExplorationProgress>? progress, CancellationToken cancellation)
     {
+        ModelVerdict? verdict = sequential ?? model;
         if (test.ModelOnlyBecause is string reason)
         {
-            return (null, $"{test.Name}: {reason}, which only the model can do.");
+            return (null, reason);
         }
 
         // A bad address would end this process, so it is ruled out beforehand, for the processor as it is.
         if (test.Threads.Any(thread => thread.Code.Any(instruction => instruction.Memory is { Base: not null } or { Index: not null }))
-            && !ModelVerdict.Of(test, CoreKind.X86Tso, options.Exploration, cancellation: cancellation).IsComplete)
+            && !(model is { Core: CoreKind.X86Tso } ? model : Explore(test, CoreKind.X86Tso, progress, cancellation)).IsComplete)
         {
-            return (null, $"{test.Name}: its computed addresses could not all be checked within the bound, and a bad one would end this process.");
+            return (null, $"its computed addresses could not all be checked within the bound, and a bad one would end this process.");
         }
 
         try
         {
-            MachineRun run = MachineRunner.Run(test, machine, cancellation);
+            MachineRun run = OnMachine(test, machine, cancellation);
             bool IsControl(Outcome outcome) => test.PassesFilter(outcome) && verdict!.IsWitness(outcome);
             bool seen = run.Histogram.Keys.Any(IsControl);
             if (control && !seen)
             {
                 // As long as it takes, within the limit: what is asked is whether it can be seen here at all.
-                run = MachineRunner.Run(
+                run = OnMachine(
                     test, machine with { Iterations = long.MaxValue, TimeLimit = options.ControlLimit, StopWhen = IsControl }, cancellation);
             }
 

@@ -1,29 +1,42 @@
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Comparison;
 
 /// <summary>How an examination of a test came out; the worst that applies.</summary>
 public enum TestVerdict
 {
-    /// <summary>Nothing contradicts anything.</summary>
-    Agrees,
+    /// <summary>Everything that was expected of the test came out so.</summary>
+    AsExpected,
+
+    /// <summary>Nothing was expected of the test, and its question is not violated.</summary>
+    NoExpectation,
+
+    /// <summary>This machine showed an outcome that the model forbids, and a defect of its kernel that is known explains it.</summary>
+    KnownDefect,
 
     /// <summary>A bound was hit, and what was not explored could change the answer.</summary>
     Undecided,
 
-    /// <summary>No execution comes to an end, so there is no final state of which the condition could be true or false.</summary>
-    NeverEnds,
-
     /// <summary>The test could not be run here; <see cref="TestReport.NotRunBecause"/> says why.</summary>
     NotRun,
+
+    /// <summary>Nothing was expected of the test, and a kernel design makes possible what the one that it extends forbids.</summary>
+    Worse,
+
+    /// <summary>Nothing was expected of the test, and its own question is violated: <c>~exists</c> or <c>forall</c> is false.</summary>
+    Violated,
+
+    /// <summary>No execution comes to an end, so there is no final state of which the condition could be true or false.</summary>
+    NeverEnds,
 
     /// <summary>A control: its outcome must be seen here, or its neighbours prove nothing, and it was not.</summary>
     ControlNotSeen,
 
     /// <summary>The model contradicts a known answer or the test's own expectation.</summary>
-    Disagrees,
+    NotAsExpected,
 
     /// <summary>This machine showed an outcome that the model forbids. Either the model is wrong, or the machine is, or the runner.</summary>
     ForbiddenSeen,
@@ -77,33 +90,76 @@ public sealed class TestReport
     /// <summary>How often an outcome was seen for which the condition's proposition is true.</summary>
     public long WitnessesSeen => Outcomes.Sum(outcome => outcome.IsWitness ? outcome.Seen ?? 0 : 0);
 
-    /// <summary>
-    /// Whether the examination failed. An expectation that could not be decided is not met; nor is a wish to run a test, and nothing else, that could not be run.
-    /// </summary>
-    public bool IsFailure => Verdict switch
+    /// <summary>The defect of this kernel that explains the forbidden outcomes that were seen; <see langword="null"/> when none does.</summary>
+    public KnownDefect? Defect { get; private init; }
+
+    /// <summary>The same with what explains its forbidden outcomes.</summary>
+    internal TestReport With(KnownDefect? defect) => new()
     {
-        TestVerdict.Agrees => false,
-        TestVerdict.Undecided => Known is { Known: > 0 } || Designs.Any(design => design.Expected is not null),
-        TestVerdict.NotRun => Model is null && Designs.Count == 0,
-        _ => true,
+        Test = Test,
+        Model = Model,
+        Sequential = Sequential,
+        Known = Known,
+        Run = Run,
+        NotRunBecause = NotRunBecause,
+        Designs = Designs,
+        Defect = defect,
+    };
+
+    /// <summary>The outcomes that were seen although the fully explored model forbids them.</summary>
+    public IEnumerable<GradedOutcome> Forbidden => Model is { IsComplete: true } ? Outcomes.Where(outcome => outcome is { IsAllowed: false, Seen: > 0 }) : [];
+
+    /// <summary>What a reader should know of the way in which the question was read.</summary>
+    public IEnumerable<string> Notes => new[] { Model }.Concat(Designs.Select(design => design.Verdict)).Select(verdict => verdict?.Note).OfType<string>().Distinct();
+
+    /// <summary>Whether something was expected: of the model, of a design, or of this machine.</summary>
+    public bool HasExpectation => Known is { Known: > 0 } || Designs.Any(design => design is { Expected: not null, Verdict: not null }) || ExpectedOfRun is not null
+        || (Run is not null && Expectation.MustBeSeen(Test));
+
+    /// <summary>Whether, by the model or on one of the designs, some execution may hang.</summary>
+    public bool MayHang => Model is { MayHang: true } || Designs.Any(design => design.Verdict is { MayHang: true });
+
+    /// <summary>The designs on which no execution ends.</summary>
+    public IEnumerable<DesignReport> Endless => Designs.Where(design => design.Verdict is { Answer: TestAnswer.NeverEnds });
+
+    /// <summary>
+    /// What the test expects, where it only ran: a number of trials can contradict <see cref="Frequency.Never"/> and <see cref="Frequency.Always"/>.
+    /// </summary>
+    public Frequency? ExpectedOfRun => Run is not null && Model is null ? Expectation.Of(Test, CoreKind.X86Tso) : null;
+
+    /// <summary>Whether what was seen contradicts <see cref="ExpectedOfRun"/>.</summary>
+    public bool RunContradicts => ExpectedOfRun switch
+    {
+        Frequency.Never => WitnessesSeen > 0,
+        Frequency.Always => Seen.Values.Sum() > WitnessesSeen,
+        _ => false,
+    };
+
+    /// <summary>Whether this machine showed what violates the question: an outcome that <c>~exists</c> denies, or one that <c>forall</c> is false of.</summary>
+    public bool IsViolatedHere => Run is not null && Test.Quantifier switch
+    {
+        Quantifier.NotExists => WitnessesSeen > 0,
+        Quantifier.ForAll => Seen.Values.Sum() > WitnessesSeen,
+        _ => false,
     };
 
     private TestVerdict Judge()
     {
         // Seen but not found is a contradiction only where everything was looked at.
-        if (Model is { IsComplete: true } && Outcomes.Any(outcome => outcome is { IsAllowed: false, Seen: > 0 }))
+        bool forbidden = Forbidden.Any();
+        if (forbidden && Defect is null)
         {
             return TestVerdict.ForbiddenSeen;
         }
 
-        if (Designs.Any(design => design.Disagrees))
+        if (Designs.Any(design => design.Disagrees) || RunContradicts)
         {
-            return TestVerdict.Disagrees;
+            return TestVerdict.NotAsExpected;
         }
 
         if (Known is { Agrees: false })
         {
-            return Model is { IsComplete: false } ? TestVerdict.Undecided : TestVerdict.Disagrees;
+            return Model is { IsComplete: false } ? TestVerdict.Undecided : TestVerdict.NotAsExpected;
         }
 
         if (Run is not null && Expectation.MustBeSeen(Test) && WitnessesSeen == 0)
@@ -111,10 +167,27 @@ public sealed class TestReport
             return TestVerdict.ControlNotSeen;
         }
 
-        return Model is { IsComplete: true, Exploration.FinalStates.Count: 0 } ? TestVerdict.NeverEnds
+        if (Model is { Answer: TestAnswer.NeverEnds } || Endless.Any())
+        {
+            return TestVerdict.NeverEnds;
+        }
+
+        return JudgeQuestion() ?? (forbidden ? TestVerdict.KnownDefect
             : NotRunBecause is not null ? TestVerdict.NotRun
             : Model is { IsFinal: false } || Designs.Any(design => design.Verdict is { IsFinal: false }) ? TestVerdict.Undecided
-            : TestVerdict.Agrees;
+            : HasExpectation ? TestVerdict.AsExpected
+            : TestVerdict.NoExpectation);
+    }
+
+    // The question itself, where nothing says that its answer is as it should be. What a known defect shows here is no answer of the model.
+    private TestVerdict? JudgeQuestion()
+    {
+        bool violated = Known is not { Known: > 0 } && Model is { Answer: TestAnswer.Violated };
+        violated |= Designs.Any(design => design is { Expected: null, Verdict.Answer: TestAnswer.Violated });
+        violated |= Model is null && ExpectedOfRun is null && IsViolatedHere;
+        return violated ? TestVerdict.Violated
+            : Designs.Any(design => design is { Expected: null, IsWorseThanBase: true }) ? TestVerdict.Worse
+            : null;
     }
 
     private List<GradedOutcome> Grade()

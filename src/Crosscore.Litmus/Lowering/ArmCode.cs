@@ -29,17 +29,32 @@ internal sealed class ArmCode
 
         foreach (LitmusThread thread in test.Threads)
         {
-            foreach (ArmInstruction instruction in thread.ArmCode.Where(instruction => instruction.Opcode == ArmOpcode.Address))
+            foreach ((int index, ArmInstruction instruction) in thread.ArmCode.Index().Where(entry => entry.Item.Mnemonic.Name == "ADR"))
             {
-                _taken.UnionWith(instruction.Labels.Select(label => (thread.Id, thread.Labels[label])));
+                int place = index + (int)(OffsetOf(thread.Id, index) / 4);
+                if (instruction.Operands[1] is ArmPlace { Offset: var offset } && offset % 4 == 0 && place >= 0 && place <= thread.ArmCode.Count)
+                {
+                    _taken.Add((thread.Id, place));
+                }
             }
         }
 
         // Labels whose address only jumps use are code like any other; changed can be what a store may reach, so without stores to code nothing is.
         var known = new Dictionary<ulong, ArmInstruction>();
+        foreach (InitialValue value in initial.Where(value => value.Instruction is not null))
+        {
+            known.TryAdd(value.Number, value.Instruction!);
+        }
+
+        foreach ((int thread, int index) in Changeable.Where(place => HasOpcode(place.Thread, place.Index)))
+        {
+            known.TryAdd(OpcodeAt(thread, index), ArmEncoding.Relocatable(test.Threads[thread].ArmCode[index], OffsetOf(thread, index)));
+        }
+
+        Written = new Dictionary<ulong, ArmInstruction>(known);
         IEnumerable<ulong> numbers = initial.Where(value => !value.IsAddress).Select(value => value.Number)
             .Concat(test.Threads.SelectMany(thread => thread.ArmCode).SelectMany(instruction => instruction.Operands).OfType<ArmImmediate>().Select(value => (ulong)value.Value))
-            .Concat(Changeable.Select(place => OpcodeAt(place.Thread, place.Index))).Append(0UL);
+            .Append(0UL);
         foreach (ulong number in numbers)
         {
             if (ArmEncoding.Decode(number) is ArmInstruction instruction)
@@ -53,6 +68,17 @@ internal sealed class ArmCode
 
     /// <summary>The opcodes that code can become, and what they are.</summary>
     public IReadOnlyList<(ulong Opcode, ArmInstruction Instruction)> Known { get; } = [];
+
+    /// <summary>Those among them that the test writes as instructions: in its initial state, or at a place whose address it has.</summary>
+    public IReadOnlyDictionary<ulong, ArmInstruction> Written { get; } = new Dictionary<ulong, ArmInstruction>();
+
+    /// <summary>Whether some instruction whose address the test has is not encoded here, so that a load of it cannot be answered.</summary>
+    public bool HasUnreadable => Changeable.Any(place => !HasOpcode(place.Thread, place.Index));
+
+    /// <summary>The instruction at an address, if it can change and is not encoded here.</summary>
+    public ArmInstruction? UnreadableAt(ulong address) => CodeLayout.Find(address) is (int thread, int index) && IsChangeable(thread, index) && !HasOpcode(thread, index)
+        ? _test.Threads[thread].ArmCode[index]
+        : null;
 
     /// <summary>The code that can change, as memory.</summary>
     public IEnumerable<MemoryRegion> Memory => Changeable.Select(place => new MemoryRegion
@@ -71,13 +97,18 @@ internal sealed class ArmCode
     public bool IsChangeable(int thread, int index) => !_test.HasTables && _taken.Contains((thread, index)) && index < _test.Threads[thread].ArmCode.Count
         && _test.Threads[thread].ArmCode[index].Opcode != ArmOpcode.End;
 
-    /// <summary>The opcode of an instruction; of one that is not encoded here, a number that is no opcode.</summary>
-    public ulong OpcodeAt(int thread, int index)
+    /// <summary>The opcode of an instruction; of one that is not encoded here, a number that is no opcode and that no load may see.</summary>
+    public ulong OpcodeAt(int thread, int index) => Encode(thread, index) ?? 0xFFFF_0000u + (uint)((thread << 8) | index);
+
+    private bool HasOpcode(int thread, int index) => Encode(thread, index) is not null;
+
+    private uint? Encode(int thread, int index) => ArmEncoding.Encode(_test.Threads[thread].ArmCode[index], OffsetOf(thread, index));
+
+    // Bytes from an instruction to the place that it names, if it names one.
+    private long OffsetOf(int thread, int index)
     {
-        ArmInstruction instruction = _test.Threads[thread].ArmCode[index];
-        ArmPlace? place = instruction.Operands.OfType<ArmPlace>().FirstOrDefault();
-        long offset = place is null ? 0 : place.Label is string label ? 4 * (_test.Threads[thread].Labels[label] - index) : place.Offset;
-        return ArmEncoding.Encode(instruction, offset) ?? 0xFFFF_0000u + (uint)((thread << 8) | index);
+        ArmPlace? place = _test.Threads[thread].ArmCode[index].Operands.OfType<ArmPlace>().FirstOrDefault();
+        return place is null ? 0 : place.Label is string label ? 4L * (_test.Threads[thread].Labels[label] - index) : place.Offset;
     }
 
     /// <summary>The columns, besides its own, that a thread may come to execute.</summary>
@@ -97,9 +128,9 @@ internal sealed class ArmCode
         return _taken.Where(place => columns.Contains(place.Thread)).Concat(returns).Distinct();
     }
 
-    private static bool JumpsByRegister(LitmusThread thread) =>
-        thread.ArmCode.Any(instruction => instruction.Opcode is ArmOpcode.BranchRegister or ArmOpcode.BranchLinkRegister);
+    private static bool JumpsByRegister(LitmusThread thread) => thread.ArmCode.Any(instruction =>
+        instruction.Opcode is ArmOpcode.BranchRegister or ArmOpcode.BranchLinkRegister or ArmOpcode.Return or ArmOpcode.WriteSystem);
 
     private string NameOf((int Thread, int Index) place) =>
-        $"P{place.Thread}:{_test.Threads[place.Thread].Labels.First(label => label.Value == place.Index).Key}";
+        $"P{place.Thread}:{_test.Threads[place.Thread].Labels.FirstOrDefault(label => label.Value == place.Index).Key ?? $"instruction {place.Index}"}";
 }

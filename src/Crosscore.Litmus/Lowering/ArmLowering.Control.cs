@@ -33,12 +33,12 @@ internal sealed partial class ArmLowering
                 JumpTo(instruction, (ArmPlace)operands[0], index);
                 break;
             case ArmOpcode.BranchRegister or ArmOpcode.Return:
-                JumpThrough(Read(operands.Count > 0 ? (ArmRegister)operands[0] : new ArmRegister(30, 8)));
+                JumpThrough(instruction, Read(operands.Count > 0 ? (ArmRegister)operands[0] : new ArmRegister(30, 8)));
                 break;
             case ArmOpcode.BranchLinkRegister:
                 Operand target = Compute(static (a, _) => a, Read((ArmRegister)operands[0]), default);
                 Write(new ArmRegister(30, 8), Operand.Number(CodeLayout.AddressOf(_column, index + 1)));
-                JumpThrough(target);
+                JumpThrough(instruction, target);
                 break;
             case ArmOpcode.SupervisorCall:
                 NoteFault(index, FaultKind.SupervisorCall);
@@ -50,7 +50,7 @@ internal sealed partial class ArmLowering
             case ArmOpcode.ExceptionReturn:
                 Synchronize(_translation.ReturnSynchronizes);
                 SetPrivilege(false);
-                JumpThrough(Link);
+                JumpThrough(instruction, Link);
                 break;
             case ArmOpcode.End:
                 Emit(MicroOp.Plain(MicroOpKind.Halt));
@@ -83,8 +83,8 @@ internal sealed partial class ArmLowering
         _jumps.Add((Ops.Count, _column, target));
     }
 
-    // A register can hold the address of a label, or of what follows a call; anything else leads out of the test, where the thread ends.
-    private void JumpThrough(Operand address)
+    // A register can hold the address of a label, or of what follows a call; anything else is no code of the test.
+    private void JumpThrough(ArmInstruction instruction, Operand address)
     {
         foreach ((int column, int index) in _code.Targets(Thread))
         {
@@ -95,6 +95,14 @@ internal sealed partial class ArmLowering
             Emit(MicroOp.Branch(there, 0));
         }
 
+        Refuse(address, value => $"{instruction} leads to {ValueText.Describe(Test, Layout, value)}, which is neither the place of a label nor that behind a call.");
+    }
+
+    // Executing this is an error of the test: the message says what it met.
+    private void Refuse(Operand value, Func<ulong, string> message)
+    {
+        (int thread, int instruction) = (Thread.Id, Source);
+        Compute((found, _) => throw new ModelException(message(found)) { Thread = thread, Instruction = instruction }, value, default);
         Emit(MicroOp.Plain(MicroOpKind.Halt));
     }
 
@@ -158,7 +166,8 @@ internal sealed partial class ArmLowering
             }
             else
             {
-                Emit(MicroOp.Plain(MicroOpKind.Halt));
+                int column = _column;
+                Refuse(Operand.Of(fetched), _ => $"The code at instruction {index} of P{column} became {version}, which leads out of its column.");
             }
 
             ends.Add(Ops.Count);
@@ -167,7 +176,8 @@ internal sealed partial class ArmLowering
         }
 
         UsedTemporaries = 1;
-        Compute((opcode, _) => throw new ModelException($"The code at instruction {index} of P{_column} became the opcode 0x{opcode:x8}, which the model does not know."), Operand.Of(fetched), default);
+        int changed = _column;
+        Refuse(Operand.Of(fetched), opcode => $"The code at instruction {index} of P{changed} became the opcode 0x{opcode:x8}, which the model does not know.");
         foreach (int end in ends)
         {
             Ops[end] = Ops[end] with { Target = Ops.Count };

@@ -1,5 +1,6 @@
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Syntax.AArch64;
+using Crosscore.Model;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Lowering;
@@ -33,9 +34,20 @@ internal sealed partial class ArmLowering
                 Emit(MicroOp.Store(address, Read(first, width), width) with { Order = mnemonic.StoreOrder | _translated });
                 break;
             case ArmOpcode.StorePair:
-                Emit(MicroOp.Store(address, Read(first, width), width) with { Order = mnemonic.StoreOrder | _translated });
                 next = Physical(entry, Compute(static (a, b) => a + b, virtualAddress, Operand.Number((ulong)width)));
-                Emit(MicroOp.Store(next, Read(second, width), width) with { Order = mnemonic.StoreOrder | _translated });
+                (Operand Address, ArmRegister Data)[] stores = [(address, first), (next, second)];
+
+                // STILP: the second store comes after the first, and with pre-index before it (Arm ARM B2.3, Barrier-ordered-before).
+                if (mnemonic.StoreOrder != AccessOrder.Plain && memory.Indexing == ArmIndexing.Before)
+                {
+                    Array.Reverse(stores);
+                }
+
+                foreach ((Operand place, ArmRegister data) in stores)
+                {
+                    Emit(MicroOp.Store(place, Read(data, width), width) with { Order = mnemonic.StoreOrder | _translated });
+                }
+
                 break;
             case ArmOpcode.StoreExclusive:
                 LowerStoreExclusive(first, second, address, width, mnemonic);
@@ -78,9 +90,26 @@ internal sealed partial class ArmLowering
         int loaded = Temporary();
         Emit(MicroOp.Load(loaded, address, width) with { Order = mnemonic.LoadOrder | _translated });
         Operand value = Operand.Of(loaded);
+        RequireReadable(address);
         Write(destination, mnemonic.IsSigned
             ? Compute((a, _) => DataType.Truncate(ArmArithmetic.SignExtend(a, width), destination.Width), value, default)
             : value);
+    }
+
+    // An instruction that is not encoded has a number that stands for it; no test may compute with that.
+    private void RequireReadable(Operand address)
+    {
+        if (!_code.HasUnreadable)
+        {
+            return;
+        }
+
+        (int thread, int index) = (Thread.Id, Source);
+        ArmCode code = _code;
+        Compute((place, _) => code.UnreadableAt(place) is ArmInstruction instruction
+            ? throw new ModelException($"It reads the opcode of {instruction} as data, which this project does not encode.") { Thread = thread, Instruction = index }
+            : 0UL, address, default);
+        UsedTemporaries--;
     }
 
     private void LowerStoreExclusive(ArmRegister status, ArmRegister data, Operand address, int width, ArmMnemonic mnemonic)
@@ -112,6 +141,7 @@ internal sealed partial class ArmLowering
         Emit(MicroOp.Plain(MicroOpKind.AtomicBegin));
         Emit(MicroOp.Load(loaded, address, width) with { Order = load });
         Operand found = Operand.Of(loaded);
+        RequireReadable(address);
         switch (instruction.Opcode)
         {
             case ArmOpcode.CompareAndSwap:

@@ -43,9 +43,10 @@ internal sealed partial class ArmLowering
         Emit(MicroOp.Fault(address, synchronizes: _translation.EntrySynchronizes));
         foreach (TestRegister question in QuestionsAt(index))
         {
-            ulong? page = question.Fault!.Location is string location ? TableEntry.PageOf(Layout.ModelAddressOf(location)) : null;
-            ulong? kind = (ulong?)question.Fault.Kind;
-            Operand matches = Compute((a, b) => (kind ?? a) == a && (page is null || page == TableEntry.PageOf(b)) ? 1UL : 0, fault, address);
+            FaultQuestion asked = question.Fault!;
+            (ulong Page, ulong[] Bits)[] bits = [.. Test.Variables.Select(variable => (TableEntry.PageOf(Layout.ModelAddressOf(variable.Name)),
+                Enum.GetValues<FaultKind>().Select(kind => kind < FaultKind.Translation ? 0 : Test.Faults.BitOf(asked, index, variable.Name, kind)).ToArray()))];
+            Operand matches = Compute((kind, place) => Array.Find(bits, entry => entry.Page == TableEntry.PageOf(place)).Bits?[kind] ?? 0, fault, address);
             int answer = ModelRegister(question);
             Emit(MicroOp.Compute(answer, static (a, b) => a | b, Operand.Of(answer), matches));
             UsedTemporaries--;
@@ -93,9 +94,11 @@ internal sealed partial class ArmLowering
 
     private void NoteFault(int index, FaultKind kind)
     {
-        foreach (TestRegister question in QuestionsAt(index).Where(question => question.Fault!.Location is null && (question.Fault.Kind ?? kind) == kind))
+        foreach (TestRegister question in QuestionsAt(index))
         {
-            Emit(MicroOp.Copy(ModelRegister(question), Operand.Number(1)));
+            ulong bit = Test.Faults.BitOf(question.Fault!, index, null, kind);
+            int answer = ModelRegister(question);
+            Emit(MicroOp.Compute(answer, (sofar, _) => sofar | bit, Operand.Of(answer), default));
         }
     }
 

@@ -17,7 +17,13 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
     private Raw _condition = new RawAll([]);
     private Quantifier _quantifier = Quantifier.ForAll;
 
-    internal sealed record Result(IReadOnlyList<Observable> Observables, Proposition? Filter, Quantifier Quantifier, Proposition Condition);
+    internal sealed record Result(
+        IReadOnlyList<Observable> Observables,
+        Proposition? Filter,
+        Quantifier Quantifier,
+        Proposition Condition,
+        IReadOnlySet<string> WholeArrays,
+        IReadOnlySet<(string Variable, int Element)> NamedElements);
 
     /// <summary>A location or register as written; <c>Element</c> is -1 where none was named.</summary>
     private sealed record Place(int Thread, TestRegister Register, string? Variable, int Element, SourcePosition Position);
@@ -74,7 +80,9 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             resolver.Observables,
             _filter is null ? null : resolver.Resolve(_filter),
             _quantifier,
-            resolver.Resolve(_condition));
+            resolver.Resolve(_condition),
+            resolver.WholeArrays,
+            resolver.NamedElements);
     }
 
     private void ParseLocations()
@@ -321,7 +329,8 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
     private FaultQuestion ParseFaultPart(FaultQuestion question)
     {
         Token part = scanner.Next();
-        string text = part.Text + (scanner.Accept(":") ? ":" + scanner.Next().Text : "");
+        string text = part.Text + (scanner.Accept("-") ? "-" + scanner.Next().Text : "");
+        text += scanner.Accept(":") ? ":" + scanner.Next().Text : "";
         if (FaultKindNames.Find(text) is FaultKind kind)
         {
             return question with { Kind = kind };
@@ -368,13 +377,8 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
                 element = ParseElement();
             }
 
-            // A new location would be zero for ever; the condition that it was meant for would be about nothing.
-            if (!state.Knows(location))
-            {
-                throw scanner.Error(name.Position, $"found '{name.Text}', which neither the initial state nor an instruction names");
-            }
-
-            place = new Place(-1, default, location, element, name.Position);
+            state.Mention(location, name.Position);
+            place = new Place(-1, default, state.Resolve(location), element, name.Position);
         }
 
         _places.Add(place);
@@ -410,11 +414,24 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
 
         public List<Observable> Observables { get; } = [];
 
+        public HashSet<string> WholeArrays { get; } = [];
+
+        public HashSet<(string Variable, int Element)> NamedElements { get; } = [];
+
         private static int PlaceOf(TestRegister register) =>
             register.Architecture == Architecture.X86_64 ? Array.IndexOf(PrintOrder, register.X86) : register.Fault is null ? register.Number : int.MaxValue;
 
         public void Add(Place place)
         {
+            if (place.Variable is string name && place.Element < 0)
+            {
+                WholeArrays.Add(name);
+            }
+            else if (place.Variable is string array)
+            {
+                NamedElements.Add((array, place.Element));
+            }
+
             foreach (Observable observable in Expand(place))
             {
                 if (!Observables.Contains(observable))
@@ -496,8 +513,10 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         {
             if (place.Variable is null)
             {
-                DataType type = state.RegisterType(place.Thread, place.Register) ?? UndeclaredRegister(place.Thread, place.Register);
-                return [new Observable(place.Thread, place.Register, null, 0, type)];
+                DataType? declared = state.RegisterType(place.Thread, place.Register);
+                DataType type = declared ?? UndeclaredRegister(place.Thread, place.Register);
+                bool isUndeclared = declared is null && place.Register.Fault is null && type.Width == 8;
+                return [new Observable(place.Thread, place.Register, null, 0, type) { IsUndeclared = isUndeclared }];
             }
 
             Variable variable = variables.First(candidate => candidate.Name == place.Variable);

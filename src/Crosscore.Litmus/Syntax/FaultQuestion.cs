@@ -39,6 +39,10 @@ public static class FaultKindNames
     public static string Name(this FaultKind kind) => kind < FaultKind.Translation ? kind.ToString() : Mmu + kind;
 
     /// <summary>Looks a name up.</summary>
-    public static FaultKind? Find(string name) =>
-        Enum.GetValues<FaultKind>().Cast<FaultKind?>().FirstOrDefault(kind => name.Equals(kind!.Value.Name(), StringComparison.OrdinalIgnoreCase));
+    /// <remarks>herd also calls faults of data accesses <c>D-MMU</c>; there are no others here.</remarks>
+    public static FaultKind? Find(string name)
+    {
+        name = name.StartsWith("D-", StringComparison.OrdinalIgnoreCase) ? name[2..] : name;
+        return Enum.GetValues<FaultKind>().Cast<FaultKind?>().FirstOrDefault(kind => name.Equals(kind!.Value.Name(), StringComparison.OrdinalIgnoreCase));
+    }
 }

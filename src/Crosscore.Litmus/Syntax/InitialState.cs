@@ -17,6 +17,7 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
     private readonly List<(string Name, int Element, SourcePosition Position)> _addresses = [];
     private readonly List<(string Label, SourcePosition Position)> _labels = [];
     private Func<string, ulong?> _addressOfLabel = _ => null;
+    private bool _isClosed;
 
     private sealed class Location(string name, SourcePosition position)
     {
@@ -93,6 +94,12 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
     /// <summary>Whether a location was declared as code.</summary>
     public bool IsCode(string name) => _locations.TryGetValue(Resolve(name), out Location? location) && location.IsCode;
 
+    /// <summary>
+    /// From here on no new location comes into being: one that only the question names would keep its initial value, and the condition would be about nothing.
+    /// The entry of the page of a known location is known.
+    /// </summary>
+    public void Close() => _isClosed = true;
+
     /// <summary>Whether a name is known as a location already.</summary>
     public bool Knows(string name) => _locations.ContainsKey(name);
 
@@ -167,6 +174,11 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         if (!_locations.TryGetValue(name, out Location? location))
         {
             string? page = PageOf(name);
+            if (_isClosed && (page is null || !_locations.ContainsKey(Resolve(page))))
+            {
+                throw scanner.Error(position, $"found '{page ?? name}', which neither the initial state nor an instruction names");
+            }
+
             location = new Location(name, position) { Translates = page };
             if (page is not null)
             {
@@ -564,9 +576,10 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
             throw scanner.Error(position, $"found a label in the instruction \"{text}\", expected an offset such as .+8");
         }
 
-        uint opcode = AArch64.ArmEncoding.Encode(instruction, instruction.Operands.OfType<AArch64.ArmPlace>().FirstOrDefault()?.Offset ?? 0)
-            ?? throw scanner.Error(position, $"found the instruction \"{text}\", whose opcode this project does not know");
-        return new InitialValue(opcode) { Instruction = text };
+        long offset = instruction.Operands.OfType<ArmPlace>().FirstOrDefault()?.Offset ?? 0;
+        uint opcode = ArmEncoding.Encode(instruction, offset)
+            ?? throw scanner.Error(position, $"found the instruction \"{text}\", which has no opcode that this project knows; expected another instruction, or its number");
+        return new InitialValue(opcode) { Instruction = ArmEncoding.Relocatable(instruction, offset) };
     }
 
     private InitialValue ParseValue(string? page)

@@ -102,6 +102,7 @@ public sealed class LitmusParser
             throw _scanner.Error(mention, $"found a register of thread {highest}, but the last column is P{columns.Count - 1}");
         }
 
+        _state.Close();
         var conditions = new ConditionParser(_scanner, _state, _architecture, columns.Count);
         conditions.Parse();
         _state.CheckLabels();
@@ -125,6 +126,8 @@ public sealed class LitmusParser
             Filter = question.Filter,
             Quantifier = question.Quantifier,
             Condition = question.Condition,
+            WholeArrays = question.WholeArrays,
+            NamedElements = question.NamedElements,
         };
     }
 

@@ -41,7 +41,7 @@ internal sealed class LitmusScanner(string text, string file)
     private static readonly string[] Symbols =
     [
         "/\\", "\\/", "=>", "==", "!=", "<>",
-        "{", "}", "(", ")", "[", "]", "|", ";", ":", ",", "=", "~", "%", "$", "*", "&", "+", "#", "!", ".",
+        "{", "}", "(", ")", "[", "]", "|", ";", ":", ",", "=", "~", "%", "$", "*", "&", "+", "#", "!", ".", "-",
     ];
 
     private int _at;

@@ -1,3 +1,4 @@
+using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax.AArch64;
 using Crosscore.Model.Exploration;
 
@@ -55,13 +56,25 @@ public sealed record LitmusTest
     /// Why it cannot run on a machine, which has a kernel of its own and does not let tasks be placed; <see langword="null"/> when it can.
     /// </summary>
     public string? ModelOnlyBecause =>
-        Architecture != Architecture.X86_64 ? "it is written for AArch64"
-        : Variables.Any(variable => variable.IsCode) ? "it changes code"
-        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Syscall)) ? "it makes system calls of a kernel design"
-        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Serialize)) ? "it serialises cores, which only changed code can notice"
-        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode is X86Opcode.Rseq or X86Opcode.RseqCpu)) ? "it has restartable sections"
+        Architecture != Architecture.X86_64 ? "AArch64 tests can only be explored"
+        : Variables.Any(variable => variable.IsCode) ? "tests that change code can only be explored"
+        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Syscall)) ? "tests with system calls of a kernel design can only be explored"
+        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Serialize)) ? "it serializes cores, which only changed code can notice, and can only be explored"
+        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode is X86Opcode.Rseq or X86Opcode.RseqCpu)) ? "tests with restartable sections can only be explored"
         : System.IsPlain ? null
-        : "it places its threads on CPUs";
+        : "tests that place their threads on CPUs can only be explored";
+
+    /// <summary>The arrays that its question names as a whole; herd prints these as a whole.</summary>
+    public IReadOnlySet<string> WholeArrays { get; init; } = new HashSet<string>();
+
+    /// <summary>The elements of arrays that its question names one by one.</summary>
+    public IReadOnlySet<(string Variable, int Element)> NamedElements { get; init; } = new HashSet<(string, int)>();
+
+    /// <summary>What its questions about faults are about.</summary>
+    public FaultTable Faults => field ??= new FaultTable(this);
+
+    /// <summary>The opcodes that it writes as instructions, or has at places whose address it takes.</summary>
+    internal IReadOnlyDictionary<ulong, ArmInstruction> Opcodes => field ??= new ArmCode(this).Written;
 
     /// <summary>Whether it looks at translation tables, so that accesses are translated.</summary>
     public bool HasTables => Variables.Any(variable => variable.Translates is not null);
@@ -123,8 +136,8 @@ public readonly record struct InitialValue(ulong Number, string? AddressOf = nul
     /// <summary>The label, as <c>P1:L0</c>, whose address <see cref="Number"/> is; otherwise <see langword="null"/>.</summary>
     public string? Label { get; init; }
 
-    /// <summary>The instruction whose opcode <see cref="Number"/> is, as written; otherwise <see langword="null"/>.</summary>
-    public string? Instruction { get; init; }
+    /// <summary>The instruction whose opcode <see cref="Number"/> is; otherwise <see langword="null"/>.</summary>
+    public ArmInstruction? Instruction { get; init; }
 
     /// <summary>The entry of a translation table that it is; otherwise <see langword="null"/>.</summary>
     public ArmTableEntry? Entry { get; init; }
@@ -171,6 +184,12 @@ public sealed record Observable(int Thread, TestRegister Register, Variable? Var
 {
     /// <summary>Whether it is memory.</summary>
     public bool IsMemory => Variable is not null;
+
+    /// <summary>
+    /// Whether it is a register of which the initial state says nothing, and that the column uses with 8 bytes: compared with a number that an <c>int</c> can
+    /// hold it is read as one, as in herd.
+    /// </summary>
+    public bool IsUndeclared { get; init; }
 
     /// <summary>As herd writes it: <c>0:rax</c>, <c>[x]</c>, <c>t[1]</c>.</summary>
     public override string ToString() => Variable switch

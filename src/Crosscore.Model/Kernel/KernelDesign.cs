@@ -13,12 +13,14 @@ public sealed class KernelDesign
     public const string Extension = ".kernel";
 
     private readonly Dictionary<string, int> _firstLines;
+    private readonly Lazy<KernelDesign?> _base;
 
-    private KernelDesign(MergedDesign merged, IReadOnlyList<KernelSourceLine> lines, Dictionary<string, int> firstLines)
+    private KernelDesign(MergedDesign merged, IReadOnlyList<KernelSourceLine> lines, Dictionary<string, int> firstLines, Func<KernelDesign?> extended)
     {
         Merged = merged;
         SourceLines = lines;
         _firstLines = firstLines;
+        _base = new Lazy<KernelDesign?>(extended);
         Options = merged.Options.Values.ToDictionary(option => option.Name, option => new KernelOption(option.Name, option.Type!.Value, option.Value));
         Syscalls = [.. merged.Routines.Where(routine => routine.Kind == RoutineKind.Syscall)
             .Select(routine => new KernelSyscall(routine.Name, [.. routine.Parameters.Select(parameter => parameter.Type)]))];
@@ -31,6 +33,7 @@ public sealed class KernelDesign
         Merged = merged;
         SourceLines = other.SourceLines;
         _firstLines = other._firstLines;
+        _base = other._base;
         Options = options;
         Syscalls = other.Syscalls;
         Labels = other.Labels;
@@ -42,6 +45,9 @@ public sealed class KernelDesign
 
     /// <summary>Its file, as the user named it; those that it extends are in <see cref="SourceLines"/> too.</summary>
     public string File => Merged.Files[^1].File;
+
+    /// <summary>The design that it extends, as its files say it; <see langword="null"/> for none.</summary>
+    public KernelDesign? Base => _base.Value;
 
     /// <summary>Every option with its value: those of the design, and those that the machine reads from any design.</summary>
     public IReadOnlyDictionary<string, KernelOption> Options { get; }
@@ -64,25 +70,43 @@ public sealed class KernelDesign
 
     internal MergedDesign Merged { get; }
 
-    /// <summary>Reads a design and those that it extends.</summary>
+    /// <summary>Reads a design and those that it extends. What the text of a file extends is looked for beside that file first, then in the folder.</summary>
     /// <param name="nameOrPath">Its file, or the name of a design in the folder.</param>
-    /// <param name="folder">Where designs lie that are named without a path; of a design given as a file, its own folder.</param>
+    /// <param name="folder">Where designs lie that are named without a path.</param>
     /// <exception cref="KernelDesignException">The text of one of the files is not a design.</exception>
     /// <exception cref="FileNotFoundException">There is no such design.</exception>
     public static KernelDesign Load(string nameOrPath, string? folder = null)
     {
         ArgumentNullException.ThrowIfNull(nameOrPath);
-        bool isPath = nameOrPath.EndsWith(Extension, StringComparison.Ordinal) || System.IO.File.Exists(nameOrPath);
-        string place = isPath ? Path.GetDirectoryName(nameOrPath) ?? "" : folder ?? "";
+        folder ??= "";
+        bool isPath = IsPath(nameOrPath);
+        string own = isPath ? Path.GetDirectoryName(nameOrPath) ?? "" : folder;
         string name = isPath ? Path.GetFileNameWithoutExtension(nameOrPath) : nameOrPath;
-        string PathOf(string design) => isPath && design == name ? nameOrPath : Path.Combine(place, design + Extension);
-        if (!System.IO.File.Exists(PathOf(name)))
+        string PathOf(string design)
         {
-            string hint = Suggestion.For(name, NamesIn(place));
-            throw new FileNotFoundException($"There is no kernel design '{name}' in {(place.Length == 0 ? "the current folder" : place)}{hint}.", PathOf(name));
+            string beside = Path.Combine(own, design + Extension);
+            return isPath && design == name ? nameOrPath
+                : System.IO.File.Exists(beside) ? beside
+                : Path.Combine(folder, design + Extension);
         }
 
-        return Load(name, PathOf, path => System.IO.File.Exists(path) ? System.IO.File.ReadAllText(path) : null, NamesIn(place));
+        if (!System.IO.File.Exists(PathOf(name)))
+        {
+            throw new FileNotFoundException(
+                isPath ? $"There is no file '{nameOrPath}'." : $"There is no kernel design '{name}' in {Called(folder)}{Suggestion.For(name, NamesIn(folder))}.", PathOf(name));
+        }
+
+        string places = !isPath || own == folder ? "" : $" beside {nameOrPath} or in {Called(folder)}";
+        return Load(
+            name, PathOf, path => System.IO.File.Exists(path) ? System.IO.File.ReadAllText(path) : null, [.. NamesIn(own).Concat(NamesIn(folder)).Distinct()], places);
+    }
+
+    /// <summary>Whether an argument is the file of a design, and not the name of one.</summary>
+    /// <param name="nameOrPath">The argument.</param>
+    public static bool IsPath(string nameOrPath)
+    {
+        ArgumentNullException.ThrowIfNull(nameOrPath);
+        return nameOrPath.EndsWith(Extension, StringComparison.Ordinal) || nameOrPath.Contains(Path.DirectorySeparatorChar) || System.IO.File.Exists(nameOrPath);
     }
 
     /// <summary>The names of the designs in a folder, in alphabetical order.</summary>
@@ -135,7 +159,7 @@ public sealed class KernelDesign
     public bool Flag(string option) => Options[option].Value == "true";
 
     /// <summary>Reads a design whose files lie anywhere.</summary>
-    internal static KernelDesign Load(string name, Func<string, string> pathOf, Func<string, string?> read, IReadOnlyList<string> known)
+    internal static KernelDesign Load(string name, Func<string, string> pathOf, Func<string, string?> read, IReadOnlyList<string> known, string places = "")
     {
         var files = new List<DesignFile>();
         var texts = new List<string>();
@@ -143,7 +167,7 @@ public sealed class KernelDesign
         while (next is not null)
         {
             string path = pathOf(next);
-            string text = read(path) ?? throw files[^1].BasePosition.Error($"found '{next}', expected the name of a design{Suggestion.For(next, known)}");
+            string text = read(path) ?? throw files[^1].BasePosition.Error($"found '{next}', expected the name of a design{places}{Suggestion.For(next, known)}");
             DesignFile file = KernelParser.Parse(path, text);
             if (file.Name != next)
             {
@@ -165,8 +189,11 @@ public sealed class KernelDesign
         var merged = new MergedDesign(files);
         DesignChecker.Check(merged);
         (List<KernelSourceLine> lines, Dictionary<string, int> firstLines) = Number(files, texts);
-        return new KernelDesign(merged, lines, firstLines);
+        string? extended = files.Count > 1 ? files[^2].Name : null;
+        return new KernelDesign(merged, lines, firstLines, () => extended is null ? null : Load(extended, pathOf, read, known, places));
     }
+
+    private static string Called(string folder) => folder.Length == 0 ? "the current folder" : folder;
 
     /// <summary>The index of a place in <see cref="SourceLines"/>.</summary>
     internal int IndexOf(Position position) => position.File is null ? 0 : _firstLines[position.File] + position.Line - 1;

@@ -22,6 +22,9 @@ internal static class CommandLine
         }
     }
 
+    /// <summary>The names of the options of a command.</summary>
+    public static IReadOnlyList<string> OptionNames(this Command command) => [.. command.Options.Select(option => option.Name)];
+
     private static string Quote(string word) =>
         word.Length > 0 && word.All(letter => char.IsAsciiLetterOrDigit(letter) || "-_./=:@+,".Contains(letter)) ? word : $"'{word.Replace("'", "'\\''")}'";
 }

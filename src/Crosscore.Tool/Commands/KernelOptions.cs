@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Memory;
@@ -8,6 +9,9 @@ namespace Crosscore.Tool.Commands;
 /// <summary>The options about kernel designs and what cores promise of instruction fetch.</summary>
 internal sealed class KernelOptions
 {
+    private readonly Dictionary<string, string> _values = [];
+    private bool _isAll;
+
     private static readonly Dictionary<string, FetchProfile> ProfileNames = new()
     {
         ["sdm"] = FetchProfile.Sdm,
@@ -80,21 +84,37 @@ internal sealed class KernelOptions
             return removed.Length + settings.Length == 0 ? [] : throw new UsageException("--option and --remove change a design: name it with --kernel");
         }
 
-        IReadOnlyList<KernelDesign> designs = name == "all" ? KernelFolder.All() : [KernelFolder.Load(name)];
-        var values = new Dictionary<string, string>();
+        _isAll = name == "all";
+        IReadOnlyList<KernelDesign> designs = _isAll ? KernelFolder.All() : [KernelFolder.Load(name)];
         foreach (string setting in settings)
         {
             string[] parts = setting.Split('=');
-            values[parts[0]] = parts.Length == 2 ? parts[1] : throw new UsageException($"found '{setting}' after --option, expected NAME=VALUE");
+            _values[parts[0]] = parts.Length == 2 ? parts[1] : throw new UsageException($"found '{setting}' after --option, expected NAME=VALUE");
         }
 
         try
         {
-            return [.. designs.Select(design => design.With(values, removed))];
+            return [.. designs.Select(design => design.With(_values, removed))];
         }
         catch (ArgumentException problem)
         {
             throw new UsageException(problem.Message);
         }
+    }
+
+    /// <summary>
+    /// The design that another one is compared with, which it extends: on the same machine, without what <c>--remove</c> leaves out. Call it after <see cref="Read"/>.
+    /// Of the project's own designs tests say what they expect, so that they are compared only where a test does not.
+    /// </summary>
+    public KernelDesign? BaseOf(DesignReport report)
+    {
+        if (_isAll || (report.Expected is not null && KernelFolder.Holds(report.Design)))
+        {
+            return null;
+        }
+
+        return report.Design.Base is KernelDesign extended
+            ? extended.With(_values.Where(value => extended.Options.ContainsKey(value.Key)).ToDictionary())
+            : null;
     }
 }

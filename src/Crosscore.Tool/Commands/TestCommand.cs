@@ -30,17 +30,23 @@ internal static class TestCommand
             DefaultValueFactory = _ => "table",
         }.AcceptOnlyFromAmong("table", "herd", "json");
         var outcomes = new Option<bool>("--outcomes") { Description = "Show the outcomes of each test, however many tests there are" };
-        var trace = new Option<bool>("--trace") { Description = "Show a shortest way to the condition's outcome" };
+        var failOn = new Option<string>("--fail-on")
+        {
+            Description = "What makes the exit status not 0: unexpected (status 1), violated (3), known-defect (1), undecided (1), not-run (1), nothing",
+            HelpName = "CLASS,CLASS...",
+            DefaultValueFactory = _ => FailOnRules.Default,
+        };
+        var trace = new Option<bool>("--trace") { Description = "Show a shortest trace to the condition's outcome" };
         var page = new Option<string?>("--html")
         {
-            Description = "Write a shortest way to the condition's outcome as a page, of one test on one kernel design",
+            Description = "Write a shortest trace to the condition's outcome as a page, of one test on one kernel design",
             HelpName = "FILE",
         };
         var model = new ModelOptions();
         var machine = new MachineOptions();
         var kernel = new KernelOptions();
 
-        var command = new Command(name, description) { tests, format, outcomes };
+        var command = new Command(name, description) { tests, format, outcomes, failOn };
         if (explore)
         {
             command.Add(trace);
@@ -61,7 +67,8 @@ internal static class TestCommand
 
         command.SetAction(async (result, cancellation) =>
         {
-            IReadOnlyList<string> files = TestSelection.Resolve(result.GetValue(tests) ?? []);
+            IReadOnlyList<string> files = TestSelection.Resolve(result.GetValue(tests) ?? [], command.OptionNames());
+            FailOn classes = FailOnRules.Parse(result.GetValue(failOn)!);
             var known = new Lazy<IReadOnlyList<KernelDesign>>(KernelFolder.All);
             var options = new BenchOptions
             {
@@ -69,6 +76,7 @@ internal static class TestCommand
                 IsCoreChosen = explore && !run && model.Core(result) is not null,
                 Exploration = explore && !run ? model.Read(result) with { Fetch = kernel.Profile(result) } : model.Read(result),
                 Kernels = explore && !run ? kernel.Read(result) : [],
+                BaseOf = kernel.BaseOf,
                 KernelMachine = explore && !run ? kernel.Machine(result) : default,
                 KnownKernels = () => known.Value,
                 Machine = run ? machine.Read(result) : null,
@@ -82,22 +90,23 @@ internal static class TestCommand
             bool details = files.Count <= TableWriter.MostTestsWithDetails || result.GetValue(outcomes);
             using IReportWriter table = result.GetValue(format) switch
             {
-                "herd" => new HerdWriter(Console.Out),
+                "herd" => new HerdWriter(Console.Out, classes),
                 "json" => new JsonWriter(Console.OpenStandardOutput()),
-                _ => new TableWriter(details, result.GetValue(outcomes), !explore ? Traces.None : result.GetValue(trace) ? Traces.All : files.Count == 1 ? Traces.OfOne : Traces.None),
+                _ => new TableWriter(classes, details, result.GetValue(outcomes), !explore ? Traces.None : result.GetValue(trace) ? Traces.All : files.Count == 1 ? Traces.OfOne : Traces.None),
             };
             IReportWriter writer = pageFile is null
                 ? table
                 : new PageWriter(table, pageFile, CommandLine.Of(result), DesignReport.ProfileName(options.Exploration.Fetch));
             // Not on this thread: it waits for an interrupt of the user.
-            return await Task.Run(() => Examine(files, new TestBench(options), writer, cancellation), CancellationToken.None);
+            return await Task.Run(() => Examine(files, new TestBench(options), writer, classes, cancellation), CancellationToken.None);
         });
         return command;
     }
 
-    private static int Examine(IReadOnlyList<string> files, TestBench bench, IReportWriter writer, CancellationToken cancellation)
+    private static int Examine(IReadOnlyList<string> files, TestBench bench, IReportWriter writer, FailOn failOn, CancellationToken cancellation)
     {
         int failures = 0;
+        int violated = 0;
         int unreadable = 0;
         int bugs = 0;
         using var progress = new ProgressLine();
@@ -114,7 +123,9 @@ internal static class TestCommand
                 TestReport report = bench.Examine(file, progress, cancellation);
                 progress.Clear();
                 writer.Write(report);
-                failures += report.IsFailure ? 1 : 0;
+                int status = FailOnRules.StatusOf(report, failOn);
+                failures += status == ExitCode.Failure ? 1 : 0;
+                violated += status == ExitCode.Violated ? 1 : 0;
             }
             catch (OperationCanceledException)
             {
@@ -142,6 +153,9 @@ internal static class TestCommand
         }
 
         writer.Finish(unreadable + bugs);
-        return bugs > 0 ? ExitCode.InternalError : unreadable > 0 ? ExitCode.BadInput : failures > 0 ? ExitCode.Failure : ExitCode.Success;
+        return bugs > 0 ? ExitCode.InternalError : unreadable > 0 ? ExitCode.BadInput
+            : failures > 0 ? ExitCode.Failure
+            : violated > 0 ? ExitCode.Violated
+            : ExitCode.Success;
     }
 }

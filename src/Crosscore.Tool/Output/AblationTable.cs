@@ -35,7 +35,7 @@ internal static class AblationTable
             console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{column + 1} {report.Tests[broken[column]].Name}"));
         }
 
-        console.MarkupLine("A number: the outcome that was impossible can happen, in so many steps; -: it cannot; empty: the test executes nothing of it; .: not asked, one of the two breaks it alone or is not executed; [yellow]?[/]: not found within the bound; hangs: no execution ends.");
+        console.MarkupLine("A number: the outcome that was impossible can happen, in this many steps; -: it cannot; empty: the test executes nothing of it; .: not asked, one of the two breaks it alone or is not executed; [yellow]?[/]: not found within the bound; hangs: no execution ends.");
         console.WriteLine();
         foreach (AblationRow row in report.Rows.Where(row => row.Shortest >= 0))
         {

@@ -17,14 +17,26 @@ internal static class DesignTables
     /// <summary>One test: a line for each design.</summary>
     public static Table Of(TestReport report)
     {
-        Table table = new Table().Border(TableBorder.Simple).AddColumns("design", "verdict", "against the manual", "expected");
+        Table table = new Table().Border(TableBorder.Simple).AddColumns("design", "verdict", "answer", "against the manual", "expected");
+        bool compares = report.Designs.Any(design => design.Base is not null);
+        if (compares)
+        {
+            table.AddColumn("against its base");
+        }
+
         foreach (DesignReport design in report.Designs)
         {
-            string verdict = design.Verdict is ModelVerdict model ? Markup.Escape(Wording.Frequency(model)) : $"[dim]has no {Markup.Escape(string.Join(", ", design.MissingCalls))}[/]";
-            string expected = design.Expected is not { } wanted ? "" : design.Disagrees
-                ? $"[red]{wanted.Frequency}[/] {Markup.Escape(wanted.Reason)}"
-                : $"[green]yes[/]  [dim]{Markup.Escape(wanted.Reason)}[/]";
-            table.AddRow(Markup.Escape(design.Design.Name), verdict, Grade(report, design), expected);
+            string verdict = design.Verdict is null ? $"[dim]{Markup.Escape(Wording.OfDesign(design))}[/]" : Markup.Escape(Wording.OfDesign(design));
+            string expected = design.Expected is not { } wanted || design.Verdict is null ? "" : design.Disagrees
+                ? $"[red]{wanted.Frequency}, NOT as expected[/] {Markup.Escape(wanted.Reason)}"
+                : $"[green]as expected[/]  [dim]{Markup.Escape(wanted.Reason)}[/]";
+            List<string> cells = [Markup.Escape(design.Design.Name), verdict, Answer(design), Grade(report, design), expected];
+            if (compares)
+            {
+                cells.Add(design.IsWorseThanBase ? $"[red]{Markup.Escape(Wording.Change(design))}[/]" : Markup.Escape(Wording.Change(design)));
+            }
+
+            table.AddRow([.. cells]);
         }
 
         return table;
@@ -54,8 +66,12 @@ internal static class DesignTables
             console.WriteLine(string.Join("  ", line));
         }
 
-        console.MarkupLine("N never, S sometimes, A always; [red]red[/]: allows what the manual forbids; -: the design lacks a system call; !: not as the test expects");
+        console.MarkupLine("N never, S sometimes, A always; [red]red[/]: allows what the manual forbids; hangs: no execution ends; -: the design lacks what the test needs; !: NOT as expected");
     }
+
+    private static string Answer(DesignReport design) => design.Verdict is not ModelVerdict verdict ? ""
+        : verdict.Answer is TestAnswer.Violated or TestAnswer.NeverEnds ? $"[red]{Markup.Escape(Wording.Answer(verdict))}[/]"
+        : Markup.Escape(Wording.Answer(verdict));
 
     private static string Cell(TestReport report, DesignReport design)
     {
@@ -64,7 +80,7 @@ internal static class DesignTables
             return "[dim]-[/]";
         }
 
-        string letter = verdict.IsFinal ? $"{verdict.Frequency}"[..1] : "?";
+        string letter = verdict.Answer == TestAnswer.NeverEnds ? "hangs" : verdict.IsFinal ? $"{verdict.Frequency}"[..1] : "?";
         string mark = design.Disagrees ? "!" : "";
         return IsWrong(report, design) == true ? $"[red]{letter}{mark}[/]" : $"[green]{letter}{mark}[/]";
     }

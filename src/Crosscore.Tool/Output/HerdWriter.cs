@@ -6,7 +6,7 @@ using Crosscore.Litmus.Machine;
 namespace Crosscore.Tool.Output;
 
 /// <summary>What herd7 prints of the model's verdict, and what litmus7 prints of a run, separated by empty lines.</summary>
-internal sealed class HerdWriter(TextWriter output) : IReportWriter
+internal sealed class HerdWriter(TextWriter output, FailOn failOn) : IReportWriter
 {
     private bool _first = true;
 
@@ -25,7 +25,7 @@ internal sealed class HerdWriter(TextWriter output) : IReportWriter
         foreach (DesignReport design in report.Designs.Where(design => design.Verdict is not null))
         {
             Separate();
-            output.Write(HerdLog.Format(design.Verdict!, report.Designs.Count == 1 ? null : $"{report.Test.Name}@{design.Design.Name}"));
+            output.Write(HerdLog.Format(design.Verdict!, report.Designs.Count == 1 ? null : $"{report.Test.Name}[{design.Design.Name}]"));
         }
 
         if (report.Run is MachineRun run)
@@ -36,10 +36,15 @@ internal sealed class HerdWriter(TextWriter output) : IReportWriter
 
         if (report.NotRunBecause is string reason)
         {
-            Console.Error.WriteLine($"crosscore: {reason}");
+            Console.Error.WriteLine($"crosscore: {report.Test.Name}: not run: {reason}");
         }
 
-        if (report.IsFailure)
+        foreach (string note in report.Notes)
+        {
+            Console.Error.WriteLine($"crosscore: {report.Test.Name}: {note}");
+        }
+
+        if (report.Verdict == Litmus.Comparison.TestVerdict.KnownDefect || FailOnRules.StatusOf(report, failOn) != ExitCode.Success)
         {
             Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"crosscore: {report.Test.Name}: {Wording.Verdict(report)}"));
         }

@@ -28,7 +28,13 @@ internal sealed class JsonWriter : IReportWriter
         _json.WriteString("file", report.Test.File);
         _json.WriteString("condition", Wording.Question(report.Test));
         _json.WriteString("verdict", JsonNamingPolicy.CamelCase.ConvertName(report.Verdict.ToString()));
+        if (Wording.Answer(report) is { Length: > 0 } answer)
+        {
+            _json.WriteString("answer", answer);
+        }
+
         _json.WriteString("explanation", Wording.Verdict(report));
+        WriteNotes(report);
         if (report.Model is ModelVerdict model)
         {
             WriteModel(model, report);
@@ -72,7 +78,8 @@ internal sealed class JsonWriter : IReportWriter
         _json.WriteStartObject("model");
         _json.WriteString("core", Litmus.Answers.Expectation.CoreNames.First(entry => entry.Value == model.Core).Key);
         _json.WriteString("frequency", model.Frequency.ToString());
-        _json.WriteBoolean("holds", model.Holds);
+        _json.WriteString("answer", AnswerName(model));
+        WriteEndings(model);
         _json.WriteBoolean("complete", model.IsComplete);
         if (!model.IsComplete)
         {
@@ -97,6 +104,8 @@ internal sealed class JsonWriter : IReportWriter
             if (design.Verdict is ModelVerdict verdict)
             {
                 _json.WriteString("frequency", verdict.Frequency.ToString());
+                _json.WriteString("answer", AnswerName(verdict));
+                WriteEndings(verdict);
                 _json.WriteBoolean("complete", verdict.IsComplete);
                 _json.WriteNumber("states", verdict.Exploration.States);
                 _json.WriteNumber("seconds", verdict.Exploration.Elapsed.TotalSeconds);
@@ -110,7 +119,12 @@ internal sealed class JsonWriter : IReportWriter
             }
             else
             {
-                _json.WriteString("lacks", string.Join(", ", design.MissingCalls));
+                _json.WriteString("lacks", string.Join(", ", design.Lacking));
+            }
+
+            if (design.Base is DesignReport before)
+            {
+                WriteBase(before, design);
             }
 
             if (design.Expected is { } expected)
@@ -123,6 +137,53 @@ internal sealed class JsonWriter : IReportWriter
         }
 
         _json.WriteEndArray();
+    }
+
+    private static string AnswerName(ModelVerdict verdict) => JsonNamingPolicy.CamelCase.ConvertName(verdict.Answer.ToString());
+
+    private void WriteNotes(TestReport report)
+    {
+        string[] notes = [.. report.Notes];
+        if (notes.Length > 0)
+        {
+            _json.WriteStartArray("notes");
+            foreach (string note in notes)
+            {
+                _json.WriteStringValue(note);
+            }
+
+            _json.WriteEndArray();
+        }
+
+        if (report.Defect is KnownDefect defect)
+        {
+            _json.WriteStartObject("knownDefect");
+            _json.WriteString("name", defect.Name);
+            _json.WriteString("source", defect.Source);
+            _json.WriteEndObject();
+        }
+    }
+
+    private void WriteEndings(ModelVerdict verdict) =>
+        _json.WriteString("endings", JsonNamingPolicy.CamelCase.ConvertName(verdict.Exploration.Endings.ToString()));
+
+    private void WriteBase(DesignReport before, DesignReport design)
+    {
+        _json.WriteStartObject("base");
+        _json.WriteString("name", before.Design.Name);
+        if (before.Verdict is ModelVerdict verdict)
+        {
+            _json.WriteString("frequency", verdict.Frequency.ToString());
+            _json.WriteString("answer", AnswerName(verdict));
+            _json.WriteBoolean("worse", design.IsWorseThanBase);
+        }
+        else
+        {
+            _json.WriteString("lacks", string.Join(", ", before.Lacking));
+        }
+
+        _json.WriteString("change", Wording.Change(design));
+        _json.WriteEndObject();
     }
 
     private void WriteRun(MachineRun run, TestReport report)

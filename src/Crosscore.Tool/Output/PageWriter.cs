@@ -17,7 +17,7 @@ internal sealed class PageWriter(IReportWriter inner, string file, string comman
 
         if (verdicts is not [ModelVerdict verdict])
         {
-            throw new UsageException($"--html has nothing to show: {report.Designs[0].Design.Name} has no {string.Join(", ", report.Designs[0].MissingCalls)}");
+            throw new UsageException($"--html has nothing to show: {report.Designs[0].Design.Name} has no {string.Join(", ", report.Designs[0].Lacking)}");
         }
 
         Timeline timeline = Timeline.OfWitness(verdict)

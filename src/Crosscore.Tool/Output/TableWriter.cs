@@ -21,7 +21,7 @@ internal enum Traces
 }
 
 /// <summary>For people: with few tests every outcome of each, with many a line for each and a table of folders in the end.</summary>
-internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces) : IReportWriter
+internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome, Traces traces) : IReportWriter
 {
     /// <summary>Up to this many tests, each is shown with its outcomes: a few screens.</summary>
     public const int MostTestsWithDetails = 40;
@@ -75,25 +75,25 @@ internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces
             _console.MarkupLine(failure);
         }
 
-        var facts = new List<string> { $"{Wording.Number(tests)} test(s)" };
+        var facts = new List<string> { Wording.Counted(tests, "test") };
         if (_known > 0)
         {
-            facts.Add($"{Wording.Number(_known)} known answers compared");
+            facts.Add($"{Wording.Counted(_known, "known answer")} compared");
         }
 
         if (_states > 0)
         {
-            facts.Add($"{Wording.Number(_states)} states");
+            facts.Add(Wording.Counted(_states, "state"));
         }
 
         if (_iterations > 0)
         {
-            facts.Add($"{Wording.Number(_iterations)} iterations on this machine");
+            facts.Add($"{Wording.Counted(_iterations, "iteration")} on this machine");
         }
 
         if (unreadable > 0)
         {
-            facts.Add($"[red]{unreadable} file(s) not understood[/]");
+            facts.Add($"[red]{Wording.Counted(unreadable, "file")} not understood[/]");
         }
 
         _console.MarkupLine(string.Join(", ", facts));
@@ -103,22 +103,27 @@ internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces
     {
     }
 
-    private static string Colour(TestVerdict verdict) => verdict switch
+    private static string Color(TestVerdict verdict) => verdict switch
     {
-        TestVerdict.Agrees => "green",
+        TestVerdict.AsExpected => "green",
+        TestVerdict.NoExpectation => "default",
         TestVerdict.Undecided or TestVerdict.NotRun => "yellow",
-        TestVerdict.ForbiddenSeen => "white on red",
+        TestVerdict.ForbiddenSeen or TestVerdict.KnownDefect => "white on red",
         _ => "red",
     };
 
     private static string Heading(TestVerdict verdict) => verdict switch
     {
-        TestVerdict.Agrees => "agree",
+        TestVerdict.AsExpected => "as expected",
+        TestVerdict.NoExpectation => "no expectation",
+        TestVerdict.KnownDefect => "KNOWN DEFECT SEEN",
         TestVerdict.Undecided => "undecided",
-        TestVerdict.NeverEnds => "never end",
         TestVerdict.NotRun => "not run",
+        TestVerdict.Worse => "worse",
+        TestVerdict.Violated => "violated",
+        TestVerdict.NeverEnds => "never end",
         TestVerdict.ControlNotSeen => "control failed",
-        TestVerdict.Disagrees => "disagree",
+        TestVerdict.NotAsExpected => "NOT as expected",
         _ => "FORBIDDEN SEEN",
     };
 
@@ -141,9 +146,9 @@ internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces
 
         _iterations += report.Run?.Iterations ?? 0;
         _known += report.Known?.Known ?? 0;
-        if (report.IsFailure)
+        if (report.Verdict == TestVerdict.KnownDefect || FailOnRules.StatusOf(report, failOn) != ExitCode.Success)
         {
-            _failures.Add($"[{Colour(report.Verdict)}]{Markup.Escape($"{report.Test.Name}: {Wording.Verdict(report)}")}[/]");
+            _failures.Add($"[{Color(report.Verdict)}]{Markup.Escape($"{report.Test.Name}: {Wording.Verdict(report)}")}[/]");
         }
     }
 
@@ -155,7 +160,7 @@ internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces
             : string.Join("  ", report.Designs.GroupBy(design => design.Verdict is null ? "lacking" : Wording.Frequency(design.Verdict)).Select(group => $"{group.Key} on {group.Count()}")) + "  ";
         string run = report.Run is null ? ""
             : $"{report.Outcomes.Count(outcome => outcome.Seen > 0),3} seen in {Wording.Number(report.Run.RelevantTrials),9} trials  {Wording.Number(report.WitnessesSeen),9} as asked  ";
-        return $"{Markup.Escape(name)} {Markup.Escape(model)}{Markup.Escape(run)}[{Colour(report.Verdict)}]{Markup.Escape(Wording.Verdict(report))}[/]";
+        return $"{Markup.Escape(name)} {Markup.Escape(model)}{Markup.Escape(run)}[{Color(report.Verdict)}]{Markup.Escape(Wording.Verdict(report))}[/]";
     }
 
     private void WriteDetails(TestReport report)
@@ -194,13 +199,14 @@ internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces
         }
 
         WriteOutcomes(report);
-        _console.MarkupLine($"  [{Colour(report.Verdict)}]{Markup.Escape(Wording.Verdict(report))}[/]{KnownAnswers(report)}");
+        foreach (string note in report.Notes)
+        {
+            _console.MarkupLine($"  [yellow]{Markup.Escape(note)}[/]");
+        }
+
+        _console.MarkupLine($"  [{Color(report.Verdict)}]{Markup.Escape(Wording.Verdict(report))}[/]");
         WriteTimelines(report);
     }
-
-    private static string KnownAnswers(TestReport report) => report.Known is { Known: > 0, Agrees: true } known
-        ? $" [dim]with {known.Known} known answer(s)[/]"
-        : "";
 
     private void WriteOutcomes(TestReport report)
     {
@@ -289,11 +295,11 @@ internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces
 
     private void WriteFolders()
     {
-        TestVerdict[] used = [.. Enum.GetValues<TestVerdict>().Where(verdict => verdict == TestVerdict.Agrees || _folders.Values.Any(folder => folder.ContainsKey(verdict)))];
+        TestVerdict[] used = [.. Enum.GetValues<TestVerdict>().Where(verdict => verdict == TestVerdict.AsExpected || _folders.Values.Any(folder => folder.ContainsKey(verdict)))];
         Table table = new Table().Border(TableBorder.Rounded).AddColumn("folder").AddColumn(new TableColumn("tests").RightAligned());
         foreach (TestVerdict verdict in used)
         {
-            table.AddColumn(new TableColumn($"[{Colour(verdict)}]{Heading(verdict)}[/]").RightAligned());
+            table.AddColumn(new TableColumn($"[{Color(verdict)}]{Heading(verdict)}[/]").RightAligned());
         }
 
         foreach ((string folder, Dictionary<TestVerdict, int> verdicts) in _folders)
@@ -301,7 +307,7 @@ internal sealed class TableWriter(bool details, bool everyOutcome, Traces traces
             table.AddRow([
                 Markup.Escape(folder),
                 Wording.Number(verdicts.Values.Sum()),
-                .. used.Select(verdict => verdicts.TryGetValue(verdict, out int count) ? $"[{Colour(verdict)}]{Wording.Number(count)}[/]" : "[dim]-[/]")]);
+                .. used.Select(verdict => verdicts.TryGetValue(verdict, out int count) ? $"[{Color(verdict)}]{Wording.Number(count)}[/]" : "[dim]-[/]")]);
         }
 
         _console.Write(table);

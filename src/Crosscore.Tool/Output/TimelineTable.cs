@@ -15,7 +15,7 @@ internal static class TimelineTable
 
     public static void Write(IAnsiConsole console, Timeline timeline, string outcome)
     {
-        console.MarkupLine($"  a shortest way to [cyan]{Markup.Escape(outcome)}[/]");
+        console.MarkupLine($"  shortest trace to [cyan]{Markup.Escape(outcome)}[/]");
         if (timeline.Summary.Length > 0 && timeline.Verdict.Kernel is not null)
         {
             console.Write(Terminal.Prose(timeline.Summary));
@@ -91,7 +91,7 @@ internal static class TimelineTable
             IEnumerable<string> places = timeline.Rows.Skip(piece.Index).Take(piece.Folded).Where(folded => folded.Place.Length > 0)
                 .GroupBy(folded => folded.Place[..folded.Place.LastIndexOf(':')])
                 .Select(file => $"{file.Key}:{string.Join(',', file.Select(folded => folded.Place[(file.Key.Length + 1)..]).Distinct())}");
-            return [$"[dim]… {piece.Folded} step(s) of bookkeeping  {Markup.Escape(string.Join("  ", places))}[/]"];
+            return [$"[dim]… {Wording.Counted(piece.Folded, "step")} of bookkeeping  {Markup.Escape(string.Join("  ", places))}[/]"];
         }
 
         if (plain)

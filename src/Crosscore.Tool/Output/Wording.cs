@@ -10,24 +10,88 @@ namespace Crosscore.Tool.Output;
 /// <summary>Sentences that several formats share.</summary>
 internal static class Wording
 {
-    /// <summary>A verdict in one sentence.</summary>
-    public static string Verdict(TestReport report) => report.Verdict switch
+    /// <summary>How a test came out, in one sentence: the answer to its question, then what it was held against.</summary>
+    public static string Verdict(TestReport report)
     {
-        TestVerdict.Agrees => "agrees",
-        TestVerdict.Undecided => $"undecided: {Bounds(report.Model ?? report.Designs.First(design => design.Verdict is { IsFinal: false }).Verdict!)}",
-        TestVerdict.NeverEnds => "no execution comes to an end, so there is nothing to ask the condition of",
-        TestVerdict.NotRun => $"not run: {report.NotRunBecause}",
+        string answer = Answer(report);
+        string judgement = Judgement(report);
+        return answer.Length == 0 ? judgement : judgement.Length == 0 ? answer : $"{answer}; {judgement}";
+    }
+
+    /// <summary>The answer to the question of a test: of the model, otherwise of this machine. Designs have one each, which a table tells.</summary>
+    public static string Answer(TestReport report) => report switch
+    {
+        { Model: ModelVerdict model } => Answer(model),
+        { Run: MachineRun run } when report.IsViolatedHere && report.Test.Quantifier == Quantifier.ForAll =>
+            $"violated: false of {Counted(report.Seen.Values.Sum() - report.WitnessesSeen, "outcome")} seen",
+        { Run: MachineRun run } => (report.IsViolatedHere ? "violated: " : "") + (report.Test.Quantifier == Quantifier.ForAll
+            ? $"true of all outcomes seen in {Counted(run.RelevantTrials, "trial")}"
+            : report.WitnessesSeen > 0 ? $"seen {Counted(report.WitnessesSeen, "time")} in {Number(run.RelevantTrials)}"
+            : $"not seen in {Counted(run.RelevantTrials, "trial")}"),
+        { Designs: [{ Verdict: ModelVerdict only }] } => Answer(only),
+        _ => "",
+    };
+
+    /// <summary>The answer to the question of a test, of the model.</summary>
+    public static string Answer(ModelVerdict verdict) => verdict.Answer switch
+    {
+        TestAnswer.Holds => "holds" + EndingAfterComma(verdict),
+        TestAnswer.Violated => "violated" + EndingAfterComma(verdict),
+        TestAnswer.Possible => "possible" + EndingAfterComma(verdict),
+        TestAnswer.Impossible => "impossible" + EndingAfterComma(verdict),
+        TestAnswer.NotFound => "not found within the bound" + EndingAfterComma(verdict),
+        _ => Ending(verdict)!,
+    };
+
+    /// <summary>
+    /// How executions end, where not all do; <see langword="null"/> where all do. What is said of endings is said here
+    /// alone.
+    /// </summary>
+    public static string? Ending(ModelVerdict verdict) =>
+        verdict.Answer == TestAnswer.NeverEnds ? "never ends"
+        : verdict.MayHang ? "may hang"
+        : verdict.Exploration.Endings == Endings.NotLookedFor && verdict.IsComplete ? "hangs not looked for"
+        : null;
+
+    private static string EndingAfterComma(ModelVerdict verdict) => Ending(verdict) is string ending ? ", " + ending : "";
+
+    /// <summary>What a test was held against, and how it came out.</summary>
+    private static string Judgement(TestReport report) => report.Verdict switch
+    {
+        TestVerdict.AsExpected => report.Known is { Known: > 0 } known ? $"as expected ({Counted(known.Known, "known answer")})" : "as expected",
+        TestVerdict.NoExpectation => "no expectation",
+        TestVerdict.Violated when report.Designs.Count > 1 => $"violated on {Names(report.Designs.Where(design => design is { Expected: null, Verdict.Answer: TestAnswer.Violated }))}; no expectation",
+        TestVerdict.Violated or TestVerdict.Worse => Worse(report) + "no expectation",
+        TestVerdict.Undecided => $"undecided: {Bounds(report.Model is { IsFinal: false } model ? model : report.Designs.First(design => design.Verdict is { IsFinal: false }).Verdict!)}",
+        TestVerdict.NeverEnds when report.Designs.Count > 0 => $"no execution ends on {Names(report.Endless)}; the condition cannot be evaluated",
+        TestVerdict.NeverEnds => "no execution ends; the condition cannot be evaluated",
+        TestVerdict.NotRun => (report.HasExpectation ? "as expected; " : "") + $"not run: {report.NotRunBecause}",
         TestVerdict.ControlNotSeen =>
-            $"control failed: its outcome was not seen in {Number(report.Run!.RelevantTrials)} trials, so its neighbours' \"never seen\" proves nothing here",
-        TestVerdict.Disagrees when report.Designs.Count > 0 => string.Join("; ", report.Designs.Where(design => design.Disagrees)
+            $"control failed: its outcome was not seen in {Counted(report.Run!.RelevantTrials, "trial")}, so its neighbors' \"not seen\" proves nothing here",
+        TestVerdict.NotAsExpected when report.Designs.Count > 0 => "NOT as expected: " + string.Join("; ", report.Designs.Where(design => design.Disagrees)
             .Select(design => $"on {design.Design.Name} the test expects {design.Expected!.Value.Frequency}, the model says {design.Verdict!.Frequency}")),
-        TestVerdict.Disagrees => string.Join("; ", report.Known!.Disagreements),
-        TestVerdict.ForbiddenSeen => "FORBIDDEN OUTCOME SEEN: " + string.Join(", ", report.Outcomes
-            .Where(outcome => outcome is { IsAllowed: false, Seen: > 0 })
-            .Select(outcome => $"{Describe(report, outcome.Outcome)} {Number(outcome.Seen!.Value)} times"))
-            + (report.Test.Properties.TryGetValue("Flaw", out string? flaw) ? $"; known: {flaw}" : ""),
+        TestVerdict.NotAsExpected when report.RunContradicts => $"NOT as expected: the test expects {report.ExpectedOfRun}",
+        TestVerdict.NotAsExpected => $"NOT as expected: {string.Join("; ", report.Known!.Disagreements)}",
+        TestVerdict.KnownDefect => $"FORBIDDEN OUTCOME SEEN: {ForbiddenOutcomes(report)}; a known defect of this kernel: {report.Defect!.Name} ({report.Defect.Source})",
+        TestVerdict.ForbiddenSeen => $"FORBIDDEN OUTCOME SEEN: {ForbiddenOutcomes(report)}" + (report.Test.Properties.TryGetValue("Flaw", out string? flaw) ? $"; the test says: {flaw}" : ""),
         _ => throw new InvalidOperationException($"Crosscore bug: unknown verdict {report.Verdict}"),
     };
+
+    private static string Worse(TestReport report) => report.Designs.Any(design => design.IsWorseThanBase)
+        ? $"worse than its base: {string.Join(", ", report.Designs.Where(design => design.IsWorseThanBase).Select(Change))}; "
+        : "";
+
+    /// <summary>What a design changes of the verdict on the one that it extends: "linux-5.10: Never -> mine: Sometimes".</summary>
+    public static string Change(DesignReport design) => design.Base is not DesignReport before ? ""
+        : $"{before.Design.Name}: {OfDesign(before)} -> {design.Design.Name}: {OfDesign(design)}";
+
+    /// <summary>The verdict on a design, or what it lacks for one.</summary>
+    public static string OfDesign(DesignReport design) => design.Verdict is ModelVerdict verdict ? Frequency(verdict) : $"has no {string.Join(", ", design.Lacking)}";
+
+    private static string Names(IEnumerable<DesignReport> designs) => string.Join(", ", designs.Select(design => design.Design.Name));
+
+    private static string ForbiddenOutcomes(TestReport report) => string.Join(", ", report.Forbidden
+        .Select(outcome => $"{Describe(report, outcome.Outcome)} {Counted(outcome.Seen!.Value, "time")}"));
 
     /// <summary>What an exploration did not look at.</summary>
     public static string Bounds(ModelVerdict verdict)
@@ -36,12 +100,12 @@ internal static class Wording
         Bounds bounds = verdict.Exploration.Bounds;
         if (bounds.HasFlag(Model.Exploration.Bounds.Buffer))
         {
-            parts.Add("a loop stores without a fence and filled the store buffer of --buffer entries");
+            parts.Add("an unbounded loop without a fence filled the store buffer of --buffer entries");
         }
 
         if (bounds.HasFlag(Model.Exploration.Bounds.Writes))
         {
-            parts.Add("a loop stores without end and filled the --writes list, or watches writes that go to and fro");
+            parts.Add("an unbounded loop exceeded --writes");
         }
 
         if (bounds.HasFlag(Model.Exploration.Bounds.Promises))
@@ -72,17 +136,12 @@ internal static class Wording
         return string.Join(", ", parts);
     }
 
-    /// <summary>The model's verdict: a word, whether it stands, and whether executions end.</summary>
-    public static string Frequency(ModelVerdict verdict) => FrequencyAlone(verdict) + verdict.Exploration.Endings switch
-    {
-        Endings.MayHang => ", may hang",
-        Endings.NotLookedFor when verdict.IsComplete => ", hangs not looked for",
-        _ => "",
-    };
+    /// <summary>How often the condition's proposition is true, in a word, whether that stands, and whether executions end.</summary>
+    public static string Frequency(ModelVerdict verdict) =>
+        verdict.Answer == TestAnswer.NeverEnds ? Ending(verdict)! : FrequencyAlone(verdict) + EndingAfterComma(verdict);
 
     private static string FrequencyAlone(ModelVerdict verdict) => verdict switch
     {
-        { Exploration.FinalStates.Count: 0, IsComplete: true } => "never ends",
         { Allowed.Count: 0, IsComplete: true } => "no final state passes the filter",
         { IsFinal: false, Witnesses: 0 } => "not found within the bound",
         { IsComplete: false, Frequency: Crosscore.Litmus.Frequency.Always } => "always within the bound",
@@ -97,7 +156,10 @@ internal static class Wording
         return string.Create(CultureInfo.InvariantCulture, $"{Number(run.Iterations)} iterations{pace}, {run.Mode.ToString().ToLowerInvariant()}{speed}, processors {string.Join(' ', run.Processors)}");
     }
 
-    public static string Describe(TestReport report, Outcome outcome) => outcome.Describe(report.Test, report.Layout);
+    public static string Describe(TestReport report, Outcome outcome) => outcome.Describe(report.Test, report.Layout, whole: true);
+
+    /// <summary>A number of things: "1 test", "2 tests".</summary>
+    public static string Counted(long number, string thing) => $"{Number(number)} {thing}{(number == 1 ? "" : "s")}";
 
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 

@@ -39,10 +39,10 @@ public class HerdLogTests
     {
         ModelVerdict verdict = Verdict(
             "X86_64 Values\n{ int8_t x=-1; uint8_t y=255; p=&t[1]; int t[2]={3,-4}; 0:rsi=x; }\nP0 ;\nleaq 1(t),%rdi ;\nlocations [x; y; p; t; 0:rsi; 0:rdi]\nforall true");
-        IReadOnlyDictionary<string, string> state = Assert.Single(HerdLog.ReadStates(HerdLog.Format(verdict))["Values"]);
+        HerdState state = Assert.Single(HerdLog.ReadStates(HerdLog.Format(verdict))["Values"]);
         Assert.Equal(
-            new Dictionary<string, string> { ["0:rsi"] = "x", ["0:rdi"] = "t+1", ["[p]"] = "t[1]", ["t[0]"] = "3", ["t[1]"] = "-4", ["[x]"] = "-1", ["[y]"] = "255" },
-            state.ToDictionary());
+            new Dictionary<string, string> { ["0:rsi"] = "x", ["0:rdi"] = "t+1", ["[p]"] = "t+4", ["t[0]"] = "3", ["t[1]"] = "-4", ["[x]"] = "-1", ["[y]"] = "255" },
+            state.Values.ToDictionary());
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public class HerdLogTests
     {
         ModelVerdict verdict = Verdict(
             "X86_64 Order\n{ x=5; }\nP0 | P1 | P2 ;\nmovl $-3,(x) | movl $10,(x) | movl (x),%eax ;\nlocations [2:rax]\nforall true");
-        Assert.Equal(["-3", "5", "10"], HerdLog.ReadStates(HerdLog.Format(verdict))["Order"].Select(state => state["2:rax"]));
+        Assert.Equal(["-3", "5", "10"], HerdLog.ReadStates(HerdLog.Format(verdict))["Order"].Select(state => state.Values["2:rax"]));
     }
 
     private static ModelVerdict Verdict(string text) => ModelVerdict.Of(LitmusParser.Parse(text, "t.litmus"), CoreKind.X86Tso, cancellation: TestContext.Current.CancellationToken);

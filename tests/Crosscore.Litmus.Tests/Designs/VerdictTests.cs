@@ -32,7 +32,7 @@ public class VerdictTests
                 DesignReport report = KernelTests.Examine(test, design, new ExplorationOptions { Fetch = profile });
                 if (report.Verdict is not ModelVerdict verdict)
                 {
-                    Assert.NotEmpty(report.MissingCalls);
+                    Assert.NotEmpty(report.Lacking);
                     continue;
                 }
 

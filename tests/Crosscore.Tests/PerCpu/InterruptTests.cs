@@ -1,3 +1,4 @@
+using Crosscore.Tests.Reclamation;
 using System.Runtime.InteropServices;
 using Crosscore.PerCpu;
 
@@ -103,7 +104,7 @@ public sealed unsafe class InterruptTests
         reader.Dispose();
         first.AssertUnbroken(Bound);
         second.AssertUnbroken(Bound);
-        Assert.True(third.Wait(Bound, TestContext.Current.CancellationToken));
+        Background.AssertEnds(third);
     }
 
     /// <summary>One interruption is one exception at most, not one with every look.</summary>
@@ -240,7 +241,7 @@ public sealed unsafe class InterruptTests
         Assert.Equal(
             (long)Sizes.Threads * rounds, taken + Enumerable.Range(0, area.SlotCount).Sum(slot => area.Read(slot, 0)));
         Task last = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
-        Assert.True(last.Wait(Bound, TestContext.Current.CancellationToken));
+        Background.AssertEnds(last);
         Assert.Equal(0, sections.Readers);
     }
 
@@ -282,7 +283,7 @@ public sealed unsafe class InterruptTests
     }
 
     /// <summary>Holds the locks of all slots until it is disposed of.</summary>
-    private static IDisposable Hold(PerCpuArea area)
+    private static Held Hold(PerCpuArea area)
     {
         for (int slot = 0; slot < area.SlotCount; slot++)
         {

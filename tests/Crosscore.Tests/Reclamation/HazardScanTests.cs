@@ -301,8 +301,8 @@ public sealed class HazardScanTests
             using HazardPointerArray hazards = domain.Acquire(1);
             hazards.Swap(0, number);
         });
-        Assert.True(number > 0 || Throws(() => new HazardPointers(scanThreshold: number)));
-        Assert.True(number > 0 || Throws(() => new HazardPointers(scanBytes: number)));
+        Assert.True(number > 0 || Throws(() => _ = new HazardPointers(scanThreshold: number)));
+        Assert.True(number > 0 || Throws(() => _ = new HazardPointers(scanBytes: number)));
         Assert.True(number > 0 || Throws(() => domain.Retire(new object(), _ => { }, bytes: number)));
 
         static bool Throws(Action action) => Record.Exception(action) is ArgumentOutOfRangeException;

@@ -33,7 +33,7 @@ public sealed class RcuBadDayTests
         Background.Until(() => domains.All(domain => domain.GetHolders().Count == 1));
         Assert.All(tasks, task => Assert.False(task.IsCompleted));
         Array.ForEach(inside, section => section.Dispose());
-        Task.WaitAll(tasks, TestContext.Current.CancellationToken);
+        Array.ForEach(tasks, Background.AssertEnds);
         for (int i = 0; i < domains.Length; i++)
         {
             Assert.True(domains[i].Poll(polls[i]));

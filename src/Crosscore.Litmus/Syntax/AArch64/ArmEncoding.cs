@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Crosscore.Litmus.Syntax.AArch64;
 
 /// <summary>
-/// The opcodes of the instructions that code may be changed to and from (Arm ARM C4), as far as tests write them down. What is not encoded here can be executed but
-/// not be stored or read as data.
+/// The opcodes of the instructions that code may be changed to and from (Arm ARM C4), and their text. Every instruction that can be encoded can be
+/// read as data; what is decoded from a bare number is what tests change code to.
 /// </summary>
 public static class ArmEncoding
 {
@@ -14,31 +14,16 @@ public static class ArmEncoding
     /// <summary>The opcode of an instruction.</summary>
     /// <param name="instruction">The instruction.</param>
     /// <param name="offset">Bytes from it to the place that it names, if it names one.</param>
-    /// <returns>The opcode, or <see langword="null"/>.</returns>
-    public static uint? Encode(ArmInstruction instruction, long offset)
+    /// <returns>The opcode, or <see langword="null"/> for an instruction that is not encoded here.</returns>
+    public static uint? Encode(ArmInstruction instruction, long offset) => ArmEncoder.Encode(instruction, offset);
+
+    /// <summary>An instruction as it is wherever it stands: a label that it names is an offset.</summary>
+    /// <param name="instruction">The instruction.</param>
+    /// <param name="offset">Bytes from it to the place that it names, if it names one.</param>
+    public static ArmInstruction Relocatable(ArmInstruction instruction, long offset)
     {
-        IReadOnlyList<ArmOperand> operands = instruction.Operands;
-        uint words = (uint)(offset / 4);
-        return (instruction.Opcode, operands) switch
-        {
-            (ArmOpcode.Nop, _) when instruction.Mnemonic.Name == "NOP" => NopCode,
-            (ArmOpcode.Barrier, _) when instruction.Mnemonic.Name == "ISB" => IsbCode,
-            (ArmOpcode.Branch, _) => 0x14000000 | (words & 0x3FFFFFF),
-            (ArmOpcode.BranchLink, _) => 0x94000000 | (words & 0x3FFFFFF),
-            (ArmOpcode.BranchIf, _) => 0x54000000 | ((words & 0x7FFFF) << 5) | (uint)instruction.Mnemonic.Condition,
-            (ArmOpcode.CompareAndBranch, [ArmRegister register, ..]) =>
-                (register.Width == 8 ? 0xB4000000 : 0x34000000u) | (instruction.Mnemonic.Condition == ArmCondition.Ne ? 0x01000000u : 0) | ((words & 0x7FFFF) << 5) | (uint)register.Number,
-            (ArmOpcode.BranchRegister, [ArmRegister register]) => 0xD61F0000 | ((uint)register.Number << 5),
-            (ArmOpcode.BranchLinkRegister, [ArmRegister register]) => 0xD63F0000 | ((uint)register.Number << 5),
-            (ArmOpcode.Return, []) => 0xD65F03C0,
-            (ArmOpcode.Return, [ArmRegister register]) => 0xD65F0000 | ((uint)register.Number << 5),
-            (ArmOpcode.Move, [ArmRegister register, ArmImmediate { Value: >= 0 and <= 0xFFFF } value]) when instruction.Mnemonic.Name is "MOV" or "MOVZ" =>
-                (register.Width == 8 ? 0xD2800000 : 0x52800000u) | ((uint)value.Value << 5) | (uint)register.Number,
-            (ArmOpcode.SupervisorCall, [ArmImmediate value]) => 0xD4000001 | ((uint)value.Value << 5),
-            (ArmOpcode.Undefined, [ArmImmediate value]) => (uint)value.Value & 0xFFFF,
-            (ArmOpcode.ExceptionReturn, _) => 0xD69F03E0,
-            _ => null,
-        };
+        ArmOperand[] operands = [.. instruction.Operands.Select(operand => operand is ArmPlace ? new ArmPlace(null, offset) : operand)];
+        return new ArmInstruction { Mnemonic = instruction.Mnemonic, Operands = operands, Position = instruction.Position, Text = Write(instruction.Mnemonic.Name, operands) };
     }
 
     /// <summary>The instruction that an opcode is, or <see langword="null"/> for one that is not known here.</summary>
@@ -78,14 +63,38 @@ public static class ArmEncoding
         Mnemonic = ArmMnemonic.Find(name)!,
         Operands = operands,
         Position = default,
-        Text = operands.Length == 0 ? name : $"{name} {string.Join(",", operands.Select(Write))}",
+        Text = Write(name, operands),
     };
+
+    // As herd writes instructions: capitals, no blank behind a comma.
+    private static string Write(string name, ArmOperand[] operands) =>
+        operands.Length == 0 ? name : $"{name} {string.Join(",", operands.Select(Write))}";
 
     private static string Write(ArmOperand operand) => operand switch
     {
-        ArmRegister register => $"{(register.Width == 8 ? 'X' : 'W')}{register.Number}",
+        ArmRegister register => Write(register),
         ArmImmediate value => $"#{value.Value.ToString(CultureInfo.InvariantCulture)}",
         ArmPlace place => $".{place.Offset.ToString("+0;-0", CultureInfo.InvariantCulture)}",
-        _ => "",
+        ArmWord word => word.Text.Replace(" ", " #", StringComparison.Ordinal),
+        ArmMemory memory => Write(memory),
+        _ => throw new InvalidOperationException($"Crosscore bug: unknown operand {operand}"),
     };
+
+    private static string Write(ArmRegister register)
+    {
+        string name = (register.Width == 8 ? "X" : "W") + (register.IsZero ? "ZR" : register.Number.ToString(CultureInfo.InvariantCulture));
+        return register.Shift is ArmShift shift ? $"{name},{shift.Kind} #{shift.Amount.ToString(CultureInfo.InvariantCulture)}" : name;
+    }
+
+    private static string Write(ArmMemory memory)
+    {
+        string @base = Write(memory.Base);
+        string offset = memory.Offset is null ? "" : "," + Write(memory.Offset);
+        return memory.Indexing switch
+        {
+            ArmIndexing.After => $"[{@base}]{offset}",
+            ArmIndexing.Before => $"[{@base}{offset}]!",
+            _ => $"[{@base}{offset}]",
+        };
+    }
 }

@@ -4,7 +4,6 @@ using Crosscore.Code;
 using Crosscore.PerCpu;
 using Crosscore.Reclamation;
 using Crosscore.Structures;
-using Crosscore.Tests.Code;
 
 namespace Crosscore.Tests.Sandbox.Hidden;
 

@@ -1,0 +1,87 @@
+using Crosscore.Litmus.Comparison;
+
+namespace Crosscore.Tool;
+
+/// <summary>What makes the command fail: classes of verdicts, as <c>--fail-on</c> names them.</summary>
+[Flags]
+internal enum FailOn
+{
+    /// <summary>Nothing but input that cannot be understood.</summary>
+    Nothing = 0,
+
+    /// <summary>A forbidden outcome, an expectation that is not met or not decided, a control that was not seen, a test that never ends.</summary>
+    Unexpected = 1,
+
+    /// <summary>A question that is violated where nothing is expected, and a design that is worse than the one that it extends.</summary>
+    Violated = 2,
+
+    /// <summary>A forbidden outcome that a known defect of this kernel explains.</summary>
+    KnownDefect = 4,
+
+    /// <summary>Any test that a bound leaves undecided.</summary>
+    Undecided = 8,
+
+    /// <summary>Any test that did not run although that was asked for.</summary>
+    NotRun = 16,
+
+    /// <summary>Any test of which some execution reaches a state from which no end can be reached.</summary>
+    MayHang = 32,
+}
+
+/// <summary>Reads <see cref="FailOn"/> and turns verdicts into exit statuses.</summary>
+internal static class FailOnRules
+{
+    /// <summary>What fails where the command line does not say.</summary>
+    public const string Default = "unexpected,violated";
+
+    private static readonly Dictionary<string, FailOn> Names = new()
+    {
+        ["unexpected"] = FailOn.Unexpected,
+        ["violated"] = FailOn.Violated,
+        ["known-defect"] = FailOn.KnownDefect,
+        ["undecided"] = FailOn.Undecided,
+        ["not-run"] = FailOn.NotRun,
+        ["may-hang"] = FailOn.MayHang,
+        ["nothing"] = FailOn.Nothing,
+    };
+
+    /// <summary>Reads a list of classes.</summary>
+    /// <exception cref="UsageException">A word of it is no class.</exception>
+    public static FailOn Parse(string list)
+    {
+        FailOn all = FailOn.Nothing;
+        foreach (string word in list.Split(',', StringSplitOptions.TrimEntries))
+        {
+            all |= Names.TryGetValue(word, out FailOn one)
+                ? one
+                : throw new UsageException($"found '{word}' after --fail-on, expected some of {string.Join(", ", Names.Keys)}, with commas between");
+        }
+
+        return all;
+    }
+
+    /// <summary>The exit status of one test.</summary>
+    public static int StatusOf(TestReport report, FailOn failOn)
+    {
+        FailOn asked = report.Verdict switch
+        {
+            TestVerdict.AsExpected or TestVerdict.NoExpectation => FailOn.Nothing,
+            TestVerdict.Violated or TestVerdict.Worse => FailOn.Violated,
+            TestVerdict.KnownDefect => FailOn.KnownDefect,
+
+            // An expectation that could not be decided is not met.
+            TestVerdict.Undecided => FailOn.Undecided | (report.HasExpectation ? FailOn.Unexpected : FailOn.Nothing),
+
+            // Whoever asked to run a test, and for nothing else, expects that it runs.
+            TestVerdict.NotRun => FailOn.NotRun | (report.Model is null && report.Designs.Count == 0 ? FailOn.Unexpected : FailOn.Nothing),
+            _ => FailOn.Unexpected,
+        };
+        asked |= report.MayHang ? FailOn.MayHang : FailOn.Nothing;
+        return (asked & failOn) switch
+        {
+            FailOn.Nothing => ExitCode.Success,
+            FailOn.Violated => ExitCode.Violated,
+            _ => ExitCode.Failure,
+        };
+    }
+}
