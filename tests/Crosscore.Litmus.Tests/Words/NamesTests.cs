@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Crosscore.Litmus.Answers;
+using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Designs;
@@ -166,12 +167,10 @@ public partial class NamesTests
         foreach ((string name, string[] letters) in rows)
         {
             LitmusTest test = KernelTests.Test(name);
-            string[] calls = [.. KernelLowering.Calls(test).Select(call => call.Name)];
             for (int column = 0; column < designs.Length; column++)
             {
                 string design = designs[column];
-                bool lacking = calls.Any(call => KernelTests.Design(design).Syscalls.All(known => known.Name != call));
-                string expected = lacking ? "-"
+                string expected = DesignReport.Configure(test, KernelTests.Design(design)).Lacking.Count > 0 ? "-"
                     : Expectation.OnKernel(test, design, "sdm") is var (frequency, _) ? frequency.ToString()[..1]
                     : letters[column];
                 if (expected != letters[column])
