@@ -32,8 +32,11 @@ internal sealed class CodeEvents : EventSource
     /// <summary>Core synchronisations ordered since the start.</summary>
     public static readonly CodeCounter Synchronisations = new();
 
-    /// <summary>Exceptions of type <see cref="CodeException"/> since the start.</summary>
+    /// <summary>Exceptions of type <see cref="CodeException"/> since the start, but for those of dry runs.</summary>
     public static readonly CodeCounter Refusals = new();
+
+    [ThreadStatic]
+    private static bool t_isDryRun;
 
     private static readonly (string Name, string Says, string Unit, bool Falls, CodeCounter Counter)[] All =
     [
@@ -64,6 +67,22 @@ internal sealed class CodeEvents : EventSource
     /// <summary>Makes the counters known to listeners, which cannot see them before something here has run.</summary>
     public static void Publish() => _ = Instance;
 
+    /// <summary>Counts a refusal, unless the calling thread only asks what would happen.</summary>
+    public static void CountRefusal()
+    {
+        if (!t_isDryRun)
+        {
+            Refusals.Add(1);
+        }
+    }
+
+    /// <summary>Refusals on the calling thread are not counted until the result is disposed of.</summary>
+    public static DryRun BeginDryRun()
+    {
+        t_isDryRun = true;
+        return default;
+    }
+
     /// <summary>Polling costs a timer, so it begins with the first listener; a counter belongs to its source until the end of the process.</summary>
     protected override void OnEventCommand(EventCommandEventArgs command)
     {
@@ -83,5 +102,11 @@ internal sealed class CodeEvents : EventSource
         }
 
         base.Dispose(disposing);
+    }
+
+    /// <summary>A question in place of a request.</summary>
+    public readonly ref struct DryRun : IDisposable
+    {
+        public void Dispose() => t_isDryRun = false;
     }
 }

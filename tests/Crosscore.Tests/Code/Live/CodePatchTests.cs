@@ -105,6 +105,8 @@ public sealed unsafe class CodePatchTests
     [InlineData(5, "0F1F4000", CodeFailure.PatchRemovesBoundary)] // A nop of four bytes over add and nop.
     [InlineData(0, "D5", CodeFailure.UnknownInstruction)]
     [InlineData(0, "06", CodeFailure.UnknownInstruction)]
+    [InlineData(0, "F00F1F4000", CodeFailure.UnknownInstruction)] // LOCK before a NOP: the processor refuses it.
+    [InlineData(0, "F0EB009090", CodeFailure.UnknownInstruction)]
     public void Bad_changes_are_refused_by_name(int offset, string hexadecimal, CodeFailure failure)
     {
         using LiveCode code = LiveCode.Install(Function);
@@ -133,6 +135,44 @@ public sealed unsafe class CodePatchTests
         Assert.Contains("At 1", refusal.Message, StringComparison.Ordinal);
         _ = Assert.Throws<ArgumentException>(() => LiveCode.Install([]));
         _ = Assert.Throws<CodeException>(() => LiveCode.Install([0xB8, 1]));
+        foreach (string locked in (ReadOnlySpan<string>)["F090", "F00F1F00", "F0EB00"])
+        {
+            refusal = Assert.Throws<CodeException>(() => LiveCode.Install([.. Convert.FromHexString(locked), 0xC3]));
+            Assert.Equal(CodeFailure.UnknownInstruction, refusal.Failure);
+        }
+    }
+
+    [Theory]
+    [InlineData(CodeMode.Strict)]
+    [InlineData(CodeMode.Measured)]
+    public void On_a_processor_of_which_nothing_is_promised_or_measured_every_change_takes_the_breakpoint(CodeMode mode)
+    {
+        using LiveCode code = LiveCode.Install(Function);
+        var intel = ProcessorFacts.Of(PatchPlannerTests.Intel, PatchPlannerTests.EmeraldRapids);
+        foreach (byte[] change in (byte[][])[[9], [9, 9], [9, 9, 9, 9]])
+        {
+            lock (LiveCode.Patching)
+            {
+                PreparedPatch prepared = new CodePatch(mode).Replace(code, 1, change).Prepare(BreakpointConditions.OfThisProcess, intel);
+                Assert.Equal((PatchMethod.Breakpoint, 3), (prepared.Plan.Method, prepared.Plan.Synchronisations));
+                Assert.DoesNotContain("were measured", prepared.Plan.Reason, StringComparison.Ordinal);
+                prepared.Write();
+            }
+        }
+
+        Assert.Equal(0x09090909 + 2, Call(code));
+    }
+
+    [Fact]
+    public void A_question_that_would_be_refused_is_no_refusal()
+    {
+        using LiveCode code = LiveCode.Install(Function);
+        CodePatch patch = new CodePatch().Replace(code, 0, [0x06]);
+        long before = CodeEvents.Refusals.Value;
+        _ = Assert.Throws<CodeException>(patch.Plan);
+        Assert.Equal(before, CodeEvents.Refusals.Value);
+        _ = Assert.Throws<CodeException>(patch.Commit);
+        Assert.Equal(before + 1, CodeEvents.Refusals.Value);
     }
 
     [Fact]
