@@ -12,6 +12,7 @@ internal static class CrashTrial
     {
         byte[] dies = [0x90, 0xBF, 0x39, 5, 0, 0, 0x0F, 0x0B, 0xC3]; // nop; mov edi, 1337; ud2; ret
         CodeNames.PublishToDebugger();
+        CodeNames.PublishToPerf();
         var writer = new CodeWriter("crash");
         _ = writer.Append(MachineCode.Return42, "before");
         CodeFunction function = writer.Append(dies, Function);
@@ -21,7 +22,7 @@ internal static class CrashTrial
         nint address = Environment.GetEnvironmentVariable("CROSSCORE_TEST_CRASH") == "live"
             ? live.AddressOf(function)
             : installed.AddressOf(function);
-        Console.WriteLine($"{CodeNames.Find(address)} at {address:x}");
+        Console.WriteLine($"{CodeNames.Find(address)} at {address:x} in {Environment.ProcessId}");
         Console.Out.Flush();
         return MachineCode.Call(address);
     }
