@@ -83,6 +83,12 @@ public enum CodeFailure
 
     /// <summary>The signal handler that breakpoints need is not in place: somebody replaced it, or the system refused it.</summary>
     BreakpointHandler,
+
+    /// <summary>
+    /// A debugger or another tracer is attached, which gets each SIGTRAP before the handler and may drop it; or
+    /// /proc/self/status does not say whether one is.
+    /// </summary>
+    TracerAttached,
 }
 
 /// <summary>
@@ -96,7 +102,7 @@ public sealed class CodeException : Exception
     {
         Failure = failure;
         Errno = errno;
-        CodeEvents.Refusals.Add(1);
+        CodeEvents.CountRefusal();
     }
 
     /// <summary>Why.</summary>

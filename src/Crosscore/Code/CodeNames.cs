@@ -2,7 +2,7 @@ namespace Crosscore.Code;
 
 /// <summary>
 /// Names of installed functions for those who look at the process from outside, and from inside. Nothing is published unless it is asked for here, but the segment's name, which is that of its mapping:
-/// /proc/PID/maps, perf and core dumps show "/memfd:crosscore-code:NAME".
+/// /proc/PID/maps, perf and core dumps show "/memfd:crosscore-code:NAME", and "/memfd:crosscore-live:NAME" of live code.
 /// </summary>
 /// <remarks>Each may be called at any time and any number of times, and tells of what is installed already too. A refusal changes nothing for the code itself.</remarks>
 public static class CodeNames
@@ -12,17 +12,36 @@ public static class CodeNames
     private static bool s_toDebugger;
 
     /// <summary>
-    /// Writes a line for each function to /tmp/perf-PID.map, where <c>perf report</c> looks for it. Where the runtime writes that file too (DOTNET_PerfMapEnabled), its lines and these stand side by side. The file outlives
-    /// the process, so that addresses of a crash can be looked up in it. Lines are never taken back: an address that was used twice has two.
+    /// Writes two files. /tmp/jit-PID.dump has each function's name, time and bytes, for perf: <c>perf record -k 1</c>, then
+    /// <c>perf inject --jit</c>, then <c>perf report</c>. /tmp/perf-PID.map has a line for each function, to look up
+    /// addresses by hand: perf itself ignores it where code lies in memory files, as here. Where the runtime writes
+    /// these files too (DOTNET_PerfMapEnabled), its entries and these stand side by side. The files outlive the process.
+    /// Entries stay: an address that was used twice has two.
     /// </summary>
-    /// <exception cref="IOException">The file cannot be opened for writing.</exception>
+    /// <exception cref="IOException">
+    /// A file cannot be opened for writing, or the second one not mapped as executable, by which perf finds it; nothing is
+    /// published then.
+    /// </exception>
     public static void PublishToPerf()
     {
         lock (Publishing)
         {
             if (!s_toPerf)
             {
-                CodeRegistry.Attach(PerfMap.Open());
+                PerfMap map = PerfMap.Open();
+                JitDump dump;
+                try
+                {
+                    dump = JitDump.Open();
+                }
+                catch
+                {
+                    map.Dispose();
+                    throw;
+                }
+
+                CodeRegistry.Attach(map);
+                CodeRegistry.Attach(dump);
                 s_toPerf = true;
             }
         }

@@ -49,13 +49,14 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
         return this;
     }
 
-    /// <summary>What <see cref="Commit"/> would do now. Changes nothing; another patch can change the answer.</summary>
+    /// <summary>Says what <see cref="Commit"/> would do now. Changes nothing; another patch, or a debugger that is attached, can change the answer.</summary>
     /// <exception cref="CodeException">The patch would be refused.</exception>
     /// <exception cref="ObjectDisposedException">Some code was unmapped.</exception>
     public PatchPlan Plan()
     {
         lock (LiveCode.Patching)
         {
+            using CodeEvents.DryRun dryRun = CodeEvents.BeginDryRun();
             PreparedPatch prepared = Prepare();
             prepared.Abandon();
             return prepared.Plan;
@@ -80,7 +81,9 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     /// <summary>Looks at everything and changes nothing yet. The caller holds <see cref="LiveCode.Patching"/>.</summary>
     internal PreparedPatch Prepare() => Prepare(BreakpointConditions.OfThisProcess);
 
-    internal PreparedPatch Prepare(BreakpointConditions conditions)
+    internal PreparedPatch Prepare(BreakpointConditions conditions) => Prepare(conditions, ProcessorFacts.OfThisProcess);
+
+    internal PreparedPatch Prepare(BreakpointConditions conditions, in ProcessorFacts processor)
     {
         foreach ((LiveCode code, _) in _changes)
         {
@@ -92,7 +95,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
             _draft = new PatchDraft(_changes);
         }
 
-        return PreparedPatch.Of(_draft, mode, conditions);
+        return PreparedPatch.Of(_draft, mode, conditions, processor);
     }
 
     private List<CodeChange> ChangesOf(LiveCode code)

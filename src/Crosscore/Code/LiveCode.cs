@@ -61,7 +61,7 @@ public sealed class LiveCode : IDisposable
 
     /// <summary>Copies code and maps it for execution. The first call in a process also puts the breakpoint handler in place and registers with membarrier, 10 to 25 ms.</summary>
     /// <param name="code">Whole instructions; at least one.</param>
-    /// <param name="name">What it is called in profiles and debuggers, or <see langword="null"/>.</param>
+    /// <param name="name">What it is called in profiles, debuggers and /proc/PID/maps ("/memfd:crosscore-live:NAME"), or <see langword="null"/>.</param>
     /// <exception cref="ArgumentException">No code, or more than <see cref="MaximumLength"/>.</exception>
     /// <exception cref="CodeException">Some bytes are no instructions that are known, or the system refused; nothing is mapped.</exception>
     public static LiveCode Install(ReadOnlySpan<byte> code, string? name = null)
@@ -109,7 +109,7 @@ public sealed class LiveCode : IDisposable
             }
 
             BreakpointHandler.Install();
-            var memory = new LiveMemory(CodeRange.OfThisProcess, all);
+            var memory = new LiveMemory(CodeRange.OfThisProcess, all, writer.Name);
             try
             {
                 var code = new LiveCode(memory, all[..pages], instructions, new CodeSegment(memory.Address, writer.Length, writer.Name, functions), end);
@@ -246,6 +246,15 @@ public sealed class LiveCode : IDisposable
             _ = X86Decoder.TryDecode(instructions[at..], out X86Instruction instruction);
             at += instruction.Length;
         }
+    }
+
+    /// <summary>
+    /// Tells profilers of the code once more: pages that were exchanged are a mapping of another file to them.
+    /// </summary>
+    internal void NameAgain()
+    {
+        _segment.Remapped();
+        CodeRegistry.Remapped(_segment);
     }
 
     private static bool IsNop(in X86Instruction instruction) => instruction switch

@@ -4,8 +4,9 @@ namespace Crosscore.Code;
 public enum PatchMethod
 {
     /// <summary>
-    /// Each change is one store within aligned 8 bytes, and keeps the boundaries of instructions. Each takes effect by itself, in order of address. AMD promises that a fetch sees the old or the new (APM vol. 2,
-    /// 7.6.1); Intel does so of single bytes only, so there strict mode takes wider changes elsewhere.
+    /// Each change is one store within aligned 8 bytes, and keeps the boundaries of instructions. Each takes effect by
+    /// itself, in order of address. In strict mode on AMD's processors only, whose manual allows it (APM vol. 2, 7.6.1);
+    /// in measured mode also on those on which it was measured.
     /// </summary>
     SingleStore,
 

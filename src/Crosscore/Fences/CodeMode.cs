@@ -14,8 +14,10 @@ public enum CodeMode
     Strict,
 
     /// <summary>
-    /// What processors and kernels were measured to do, though nobody promises it: instruction fetch follows stores, a store within an aligned 8 bytes is fetched whole, and a page is exchanged whole. Faster in
-    /// places, and possible where strict mode refuses. docs/code.md has the measurements.
+    /// What processors and kernels were measured to do, though none promises it: instruction fetch follows stores, a
+    /// store within an aligned 8 bytes is fetched whole, and a page is exchanged whole. Faster in places, and possible
+    /// where strict mode refuses. docs/code.md has the measurements; on a processor that was not measured stores are
+    /// written as in strict mode.
     /// </summary>
     Measured,
 }

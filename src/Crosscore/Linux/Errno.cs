@@ -23,6 +23,7 @@ internal static class Errno
     public const int EPIPE = 32;
     public const int ENOSYS = 38;
     public const int ELOOP = 40;
+    public const int ENODATA = 61;
 
     /// <summary>The name as the manual pages print it, or the number where this library has no use for a name.</summary>
     public static string Name(int errno) => errno switch
@@ -45,6 +46,7 @@ internal static class Errno
         EPIPE => nameof(EPIPE),
         ENOSYS => nameof(ENOSYS),
         ELOOP => nameof(ELOOP),
+        ENODATA => nameof(ENODATA),
         _ => $"error {errno}",
     };
 }

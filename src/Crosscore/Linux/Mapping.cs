@@ -18,7 +18,13 @@ internal static class Mapping
     public const int MAP_FIXED_NOREPLACE = 0x100000;
 
     /// <summary>Maps at an address of the kernel's choice. Returns the address or the negative error number.</summary>
-    public static nint Map(nuint length, int protection, int flags, int descriptor) => MapAt(0, length, protection, flags, descriptor);
+    /// <param name="length">Bytes.</param>
+    /// <param name="protection">PROT_ flags.</param>
+    /// <param name="flags">MAP_ flags.</param>
+    /// <param name="descriptor">The file, or -1.</param>
+    /// <param name="offset">Where in the file, in whole pages; may lie behind its end.</param>
+    public static nint Map(nuint length, int protection, int flags, int descriptor, long offset = 0) =>
+        Libc.OrNegativeErrno(Libc.Mmap(0, length, protection, flags, descriptor, offset));
 
     /// <summary>Maps at <paramref name="address"/>, as far as <paramref name="flags"/> say so. Returns the address or the negative error number.</summary>
     public static nint MapAt(nint address, nuint length, int protection, int flags, int descriptor) =>

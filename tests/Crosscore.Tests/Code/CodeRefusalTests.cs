@@ -86,6 +86,7 @@ internal static partial class CodeScenarios
         finally
         {
             File.Delete($"/tmp/perf-{Environment.ProcessId}.map");
+            File.Delete($"/tmp/jit-{Environment.ProcessId}.dump");
         }
     }
 

@@ -58,6 +58,7 @@ internal static class CodeTrial
         Console.WriteLine(lines.Count(line => line.Contains("after", StringComparison.Ordinal)));
         File.Delete(file);
         File.Delete($"/tmp/perfinfo-{Environment.ProcessId}.map");
+        File.Delete($"/tmp/jit-{Environment.ProcessId}.dump");
         return 0;
     }
 

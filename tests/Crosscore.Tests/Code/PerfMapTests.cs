@@ -105,6 +105,7 @@ public sealed partial class PerfMapTests
         finally
         {
             File.Delete(path);
+            File.Delete($"/tmp/jit-{Environment.ProcessId}.dump");
             File.Delete(target);
         }
 

@@ -33,6 +33,10 @@ internal static class Child
     public const string ImportUnderHeapLimit = nameof(ImportUnderHeapLimit);
     public const string NameForPerf = nameof(NameForPerf);
     public const string NameForDebugger = nameof(NameForDebugger);
+    public const string SpinForProfiler = nameof(SpinForProfiler);
+    public const string PlanWhileTraced = nameof(PlanWhileTraced);
+    public const string MeetDebuggersBreakpoints = nameof(MeetDebuggersBreakpoints);
+    public const string CrashInNamedCode = nameof(CrashInNamedCode);
     public const string ReclaimAtOnce = nameof(ReclaimAtOnce);
     public const string EndWithHazards = nameof(EndWithHazards);
     public const string EndWithHazardThatHangs = nameof(EndWithHazardThatHangs);
@@ -109,6 +113,14 @@ internal static class Child
                 return CodeTrial.PublishToPerf();
             case NameForDebugger:
                 return CodeTrial.AskDebugger();
+            case SpinForProfiler:
+                return ProfilerTrial.Spin();
+            case PlanWhileTraced:
+                return TracedTrial.Plan();
+            case MeetDebuggersBreakpoints:
+                return TracedTrial.MeetDebuggersBreakpoints();
+            case CrashInNamedCode:
+                return CrashTrial.Crash();
             case ReclaimAfterSuspension:
                 return ReclaimTorture.Run(CodeReclaimer.AfterSuspension, ReclaimTorture.CallKind.WithoutTransition);
             case ReclaimAfterReadSections:

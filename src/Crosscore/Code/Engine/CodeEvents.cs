@@ -31,8 +31,11 @@ internal sealed class CodeEvents : EventSource
     /// <summary>Core synchronisations ordered since the start.</summary>
     public static readonly CodeCounter Synchronisations = new();
 
-    /// <summary>Exceptions of type <see cref="CodeException"/> since the start.</summary>
+    /// <summary>Exceptions of type <see cref="CodeException"/> since the start, but for those of dry runs.</summary>
     public static readonly CodeCounter Refusals = new();
+
+    [ThreadStatic]
+    private static bool t_isDryRun;
 
     private static readonly (string Name, string Says, string Unit, bool Falls, CodeCounter Counter)[] All =
     [
@@ -110,6 +113,22 @@ internal sealed class CodeEvents : EventSource
         }
     }
 
+    /// <summary>Counts a refusal, unless the calling thread only asks what would happen.</summary>
+    public static void CountRefusal()
+    {
+        if (!t_isDryRun)
+        {
+            Refusals.Add(1);
+        }
+    }
+
+    /// <summary>Refusals on the calling thread are not counted until the result is disposed of.</summary>
+    public static DryRun BeginDryRun()
+    {
+        t_isDryRun = true;
+        return default;
+    }
+
     /// <summary>Polling costs a timer, so it begins with the first listener; a counter belongs to its source until the end of the process.</summary>
     protected override void OnEventCommand(EventCommandEventArgs command)
     {
@@ -129,5 +148,11 @@ internal sealed class CodeEvents : EventSource
         }
 
         base.Dispose(disposing);
+    }
+
+    /// <summary>A question in place of a request.</summary>
+    public readonly ref struct DryRun : IDisposable
+    {
+        public void Dispose() => t_isDryRun = false;
     }
 }

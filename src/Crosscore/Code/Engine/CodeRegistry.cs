@@ -53,6 +53,23 @@ internal static class CodeRegistry
                 sink.Removed(segment);
             }
         }
+
+        segment.Leave();
+    }
+
+    /// <summary>Tells those who write that other pages lie at a segment's addresses.</summary>
+    public static void Remapped(CodeSegment segment)
+    {
+        INameSink[] toWrite;
+        lock (Changing)
+        {
+            toWrite = s_writing;
+        }
+
+        foreach (INameSink sink in toWrite)
+        {
+            sink.Remapped(segment);
+        }
     }
 
     /// <summary>Tells a sink of everything that is installed, and from now on of every change. One that throws is told of nothing any more, and of what it was told that it is gone.</summary>
@@ -128,6 +145,13 @@ internal interface INameSink
     /// threads at once, because a file may keep its writer waiting. Throws nothing.
     /// </summary>
     void Write(CodeSegment segment)
+    {
+    }
+
+    /// <summary>
+    /// Tells the outside that other pages lie at the addresses of a segment that was written. As <see cref="Write"/>.
+    /// </summary>
+    void Remapped(CodeSegment segment)
     {
     }
 }

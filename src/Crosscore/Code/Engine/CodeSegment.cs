@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 
 namespace Crosscore.Code;
@@ -12,7 +13,10 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
     /// </summary>
     private const int EntryBytes = 24;
 
+    private readonly Lock _leaving = new();
     private Dictionary<string, CodeFunction>? _byName;
+    private long _mappedAt = Stopwatch.GetTimestamp();
+    private bool _isGone;
 
     public nint Address => address;
 
@@ -22,27 +26,68 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
 
     public CodeFunction[] Functions => functions;
 
+    /// <summary>When it was mapped: nanoseconds of CLOCK_MONOTONIC, which is what Stopwatch counts on Linux.</summary>
+    public long MappedAt => Volatile.Read(ref _mappedAt);
+
+    /// <summary>Other pages lie at its addresses from now on.</summary>
+    public void Remapped() => Volatile.Write(ref _mappedAt, Stopwatch.GetTimestamp());
+
+    /// <summary>It is about to be unmapped. Waits for a copy that is being made, no longer.</summary>
+    public void Leave()
+    {
+        lock (_leaving)
+        {
+            _isGone = true;
+        }
+    }
+
+    /// <summary>Copies bytes of the code.</summary>
+    /// <param name="offset">Of the first, inside of the segment.</param>
+    /// <param name="bytes">As many as are copied; they lie inside of the segment, too.</param>
+    /// <returns>False where it is not mapped any more.</returns>
+    public unsafe bool TryCopy(int offset, Span<byte> bytes)
+    {
+        lock (_leaving)
+        {
+            if (!_isGone)
+            {
+                // SAFETY: readable as long as it is mapped; whoever unmaps it calls Leave before, which waits for us.
+                new ReadOnlySpan<byte>((void*)address, length).Slice(offset, bytes.Length).CopyTo(bytes);
+            }
+
+            return !_isGone;
+        }
+    }
+
     /// <summary>
     /// What profilers and debuggers are told: each function with its name, one without after its segment and its
     /// offset. A table of three bytes a function could make a hundred times as many bytes of names, so names may take
     /// twice the segment's own bytes and no more (64 KiB at least); the functions after that are one entry with the
     /// segment's name. Segments whose functions have names of their own and are aligned to 64 bytes never come to that.
     /// </summary>
-    public IEnumerable<CodeFunction> Published()
+    public IEnumerable<CodeFunction> Published() => Within(
+        (2L * CodeFile.WholePages(length)) + functions.Sum(function => 2L * (3 + NameBytes(function))), EntryBytes);
+
+    /// <summary>
+    /// The same for a file whose entries are larger: beside names that are in the table, entries may take twice the
+    /// segment's own bytes.
+    /// </summary>
+    /// <param name="entryBytes">What an entry takes beside its name.</param>
+    public IEnumerable<CodeFunction> Published(int entryBytes) => Within(
+        (2L * CodeFile.WholePages(length)) + functions.Sum(function => (long)NameBytes(function)), entryBytes);
+
+    private static int NameBytes(CodeFunction function) =>
+        function.Name is null ? 0 : Encoding.UTF8.GetByteCount(function.Name);
+
+    private IEnumerable<CodeFunction> Within(long budget, int entryBytes)
     {
         string owner = name ?? "crosscore-code";
         int ownerBytes = Encoding.UTF8.GetByteCount(owner);
-        long left = 2L * CodeFile.WholePages(length);
-        foreach (CodeFunction function in functions)
-        {
-            left += 2 * (3 + (function.Name is null ? 0 : Encoding.UTF8.GetByteCount(function.Name)));
-        }
-
-        left = Math.Max(left, SmallestBudget);
+        long left = Math.Max(budget, SmallestBudget);
         for (int index = 0; index < functions.Length; index++)
         {
             CodeFunction function = functions[index];
-            left -= EntryBytes + (function.Name is null ? ownerBytes + 8 : Encoding.UTF8.GetByteCount(function.Name));
+            left -= entryBytes + (function.Name is null ? ownerBytes + 8 : NameBytes(function));
             if (left < 0)
             {
                 yield return Rest(owner, index);

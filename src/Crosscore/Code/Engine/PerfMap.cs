@@ -6,12 +6,13 @@ using Crosscore.Linux;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The file in which perf looks for the names of code that no file has. Source:
+/// The file that tells names of code that no file has. perf itself looks there only for anonymous memory, which ours is
+/// not (<see cref="JitDump"/>); what looks up addresses by hand or in a script reads it. Source:
 /// tools/perf/Documentation/jit-interface.txt: "START SIZE symbolname", START and SIZE in hexadecimal.
 /// </summary>
-internal sealed class PerfMap : INameSink
+internal sealed class PerfMap : INameSink, IDisposable
 {
-    private readonly int _descriptor; // for the life of the process
+    private readonly int _descriptor; // For the life of the process.
 
     private PerfMap(int descriptor) => _descriptor = descriptor;
 
@@ -25,8 +26,11 @@ internal sealed class PerfMap : INameSink
     public static PerfMap Open()
     {
         string path = string.Create(CultureInfo.InvariantCulture, $"/tmp/perf-{Environment.ProcessId}.map");
-        return new PerfMap(OpenByThisProcess(path) ?? ProfileFile.OpenForAppending(path));
+        return new PerfMap(ProfileFile.OpenByThisProcess(path) ?? ProfileFile.OpenForAppending(path));
     }
+
+    /// <summary>Only before it is attached.</summary>
+    public void Dispose() => OpenFile.Close(_descriptor);
 
     public void Added(CodeSegment segment)
     {
@@ -72,60 +76,5 @@ internal sealed class PerfMap : INameSink
         }
 
         return lines.WrittenSpan;
-    }
-
-    /// <summary>A duplicate of the descriptor through which this process writes the file already, or null.</summary>
-    private static int? OpenByThisProcess(string path)
-    {
-        string[] links;
-        try
-        {
-            links = Directory.GetFiles("/proc/self/fd");
-        }
-        catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-
-        foreach (string link in links)
-        {
-            if (TargetOf(link) != path
-                || !int.TryParse(Path.GetFileName(link), CultureInfo.InvariantCulture, out int number)
-                || Memfd.Duplicate(number, closeOnExec: true) is not (>= 0 and var own))
-            {
-                continue;
-            }
-
-            // A part of the process that only reads the file has a descriptor of it as well.
-            if ((Memfd.StatusFlags(own) & OpenFile.O_ACCMODE) is OpenFile.O_WRONLY or OpenFile.O_RDWR)
-            {
-                try
-                {
-                    _ = ProfileFile.Demand(path, own);
-                    return own;
-                }
-                catch
-                {
-                    OpenFile.Close(own);
-                    throw;
-                }
-            }
-
-            OpenFile.Close(own);
-        }
-
-        return null;
-    }
-
-    private static string? TargetOf(string link)
-    {
-        try
-        {
-            return File.ResolveLinkTarget(link, returnFinalTarget: false)?.FullName;
-        }
-        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
-        {
-            return null; // Closed since the folder was listed.
-        }
     }
 }

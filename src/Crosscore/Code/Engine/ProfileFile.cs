@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Globalization;
 using Crosscore.Linux;
 
 namespace Crosscore.Code;
@@ -9,7 +10,7 @@ namespace Crosscore.Code;
 /// </summary>
 internal static class ProfileFile
 {
-    private const int Flags = 
+    private const int Flags =
         OpenFile.O_CREAT | OpenFile.O_APPEND | OpenFile.O_CLOEXEC | OpenFile.O_NONBLOCK | OpenFile.O_NOCTTY;
 
     /// <summary>
@@ -22,11 +23,13 @@ internal static class ProfileFile
     /// in it is cut off: its names are those of other code.
     /// </summary>
     /// <param name="path">Where the profiler looks.</param>
+    /// <param name="isMapped">Whether it will be mapped, which the kernel allows only of a file that is readable.</param>
     /// <exception cref="IOException">There is something else of that name, or the system refused.</exception>
-    public static int OpenForAppending(string path)
+    public static int OpenForAppending(string path, bool isMapped = false)
     {
         // O_NONBLOCK: opening a pipe that no process reads would wait for ever, and this one is refused below.
-        int descriptor = OpenFile.Open(path, OpenFile.O_WRONLY | Flags | OpenFile.O_NOFOLLOW);
+        int descriptor = OpenFile.Open(
+            path, (isMapped ? OpenFile.O_RDWR : OpenFile.O_WRONLY) | Flags | OpenFile.O_NOFOLLOW);
         if (descriptor < 0)
         {
             throw new IOException(descriptor switch
@@ -77,6 +80,53 @@ internal static class ProfileFile
         return obstacle is null ? status : throw new IOException($"{path} is not written to: {obstacle}. Remove it.");
     }
 
+    /// <summary>
+    /// A duplicate of the descriptor through which this process writes the file already, or null. The duplicate shares
+    /// its offset, so that what both write stands one behind the other.
+    /// </summary>
+    /// <exception cref="IOException">It is no file that may be written to.</exception>
+    public static int? OpenByThisProcess(string path)
+    {
+        string[] links;
+        try
+        {
+            links = Directory.GetFiles("/proc/self/fd");
+        }
+        catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+
+        foreach (string link in links)
+        {
+            if (TargetOf(link) != path
+                || !int.TryParse(Path.GetFileName(link), CultureInfo.InvariantCulture, out int number)
+                || Memfd.Duplicate(number, closeOnExec: true) is not (>= 0 and var own))
+            {
+                continue;
+            }
+
+            // A part of the process that only reads the file has a descriptor of it as well.
+            if ((Memfd.StatusFlags(own) & OpenFile.O_ACCMODE) is OpenFile.O_WRONLY or OpenFile.O_RDWR)
+            {
+                try
+                {
+                    _ = Demand(path, own);
+                    return own;
+                }
+                catch
+                {
+                    OpenFile.Close(own);
+                    throw;
+                }
+            }
+
+            OpenFile.Close(own);
+        }
+
+        return null;
+    }
+
     /// <summary>100 ns since 1970.</summary>
     private static long StartOfThisProcess()
     {
@@ -92,6 +142,18 @@ internal static class ProfileFile
                 $"Whether an earlier process wrote the file cannot be told: {hidden.Message} Remove it, or allow "
                 + "/proc/self/stat.",
                 hidden);
+        }
+    }
+
+    private static string? TargetOf(string link)
+    {
+        try
+        {
+            return File.ResolveLinkTarget(link, returnFinalTarget: false)?.FullName;
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            return null; // Closed since the folder was listed.
         }
     }
 }

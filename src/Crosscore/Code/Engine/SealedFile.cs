@@ -46,8 +46,7 @@ internal sealed class SealedFile : IDisposable
     /// </exception>
     public static SealedFile Create(string? name, ReadOnlySpan<byte> content)
     {
-        SafeFileHandle handle = CreateMemoryFile(
-            name is null ? "crosscore-code"u8 : Encoding.UTF8.GetBytes($"crosscore-code:{name}\0"));
+        SafeFileHandle handle = CreateMemoryFile("crosscore-code", name);
         try
         {
             int descriptor = (int)handle.DangerousGetHandle(); // No other thread has the handle before this returns.
@@ -112,9 +111,12 @@ internal sealed class SealedFile : IDisposable
     /// is of no use here, and is what every setting of vm.memfd_noexec accepts. Kernels before 6.3 answer EINVAL to it
     /// and have no such setting.
     /// </summary>
+    /// <param name="kind">What its name begins with.</param>
+    /// <param name="name">What comes behind that and a colon; <see langword="null"/> for nothing.</param>
     /// <exception cref="CodeException">Refused.</exception>
-    public static SafeFileHandle CreateMemoryFile(ReadOnlySpan<byte> nullTerminatedName)
+    public static SafeFileHandle CreateMemoryFile(string kind, string? name)
     {
+        byte[] nullTerminatedName = Encoding.UTF8.GetBytes(name is null ? $"{kind}\0" : $"{kind}:{name}\0");
         int descriptor = Memfd.Create(nullTerminatedName, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
         if (descriptor == -Errno.EINVAL)
         {

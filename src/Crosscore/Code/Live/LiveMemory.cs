@@ -16,15 +16,17 @@ internal sealed unsafe class LiveMemory : IDisposable
     private static readonly int PageShift = System.Numerics.BitOperations.Log2((uint)Environment.SystemPageSize);
 
     private readonly CodeRange _range;
+    private readonly string? _name; // In that of its memory files, which /proc/PID/maps and core dumps show.
     private readonly int _length;
     private readonly nint[] _writable; // The second address of each page: an exchange of pages leaves them in no order.
     private nint _address;
 
     /// <summary>Maps a file of its own that holds the content, in whole pages.</summary>
     /// <exception cref="CodeException">Refused; nothing is mapped.</exception>
-    public LiveMemory(CodeRange range, ReadOnlySpan<byte> content)
+    public LiveMemory(CodeRange range, ReadOnlySpan<byte> content, string? name)
     {
         _range = range;
+        _name = name;
         _length = content.Length;
         _writable = new nint[content.Length / Environment.SystemPageSize];
         (SafeFileHandle file, nint writable) = CreateFile(content);
@@ -162,9 +164,9 @@ internal sealed unsafe class LiveMemory : IDisposable
     /// (io_uring(7), registered buffers); the other seals. Only then is there any content, which is written through our
     /// mapping to pages that no other process has.
     /// </remarks>
-    private static (SafeFileHandle File, nint Writable) CreateFile(ReadOnlySpan<byte> content)
+    private (SafeFileHandle File, nint Writable) CreateFile(ReadOnlySpan<byte> content)
     {
-        SafeFileHandle file = SealedFile.CreateMemoryFile("crosscore-live"u8);
+        SafeFileHandle file = SealedFile.CreateMemoryFile("crosscore-live", _name);
         nint writable = -1;
         try
         {

@@ -3,10 +3,13 @@ namespace Crosscore.Code;
 /// <summary>All that the choice of a method depends on.</summary>
 /// <param name="Sites">Instructions that change.</param>
 /// <param name="NotOneStore">How many of them do not fit into one store: the change crosses aligned 8 bytes, or begins instructions where none began.</param>
-/// <param name="WiderThanAByte">How many change more than one byte.</param>
 /// <param name="Mode">Whose word is relied on.</param>
-/// <param name="QuadwordIsPromised">Whether the processor's manual promises that a store within aligned 8 bytes is fetched whole: AMD's does.</param>
-internal readonly record struct PatchFacts(int Sites, int NotOneStore, int WiderThanAByte, CodeMode Mode, bool QuadwordIsPromised);
+/// <param name="Processor">What its manual promises, and whether it was measured.</param>
+internal readonly record struct PatchFacts(int Sites, int NotOneStore, CodeMode Mode, ProcessorFacts Processor)
+{
+    /// <summary>Measured mode relies on measurements, and there are some of this processor; otherwise it is as strict.</summary>
+    public bool MeasurementsCount => Mode == CodeMode.Measured && Processor.IsMeasured;
+}
 
 /// <summary>Which method is the cheapest that is right. A pure function; each answer is a line of the table in its tests.</summary>
 internal static class PatchPlanner
@@ -16,11 +19,17 @@ internal static class PatchPlanner
     {
         { Sites: 0 } => (true, "nothing changes"),
         { NotOneStore: > 0 } => (false, $"{facts.NotOneStore} of {facts.Sites} changes cross aligned 8 bytes or begin new instructions, so a single store of them could be fetched in parts"),
-        { WiderThanAByte: > 0, Mode: CodeMode.Strict, QuadwordIsPromised: false } =>
-            (false, $"{facts.WiderThanAByte} of {facts.Sites} changes are wider than one byte, and this processor's manual does not promise that such a store is fetched whole"),
-        { WiderThanAByte: > 0, QuadwordIsPromised: true } => (true, "each change is within aligned 8 bytes, which AMD promises are fetched whole (APM vol. 2, 7.6.1)"),
-        { WiderThanAByte: > 0 } => (true, "each change is within aligned 8 bytes, which were measured to be fetched whole"),
-        _ => (true, "each change is one byte"),
+        { Processor.QuadwordIsPromised: true } =>
+            (true, "each change is one store within aligned 8 bytes, which AMD's manual allows while another core executes them (APM vol. 2, 7.6.1)"),
+        { MeasurementsCount: true } => (true, $"each change is within aligned 8 bytes, which were measured to be fetched whole ({facts.Processor.Name})"),
+        { Mode: CodeMode.Measured } => (
+            false,
+            $"of this processor ({facts.Processor.Name}) it is neither promised nor was it measured that a store is "
+                + "fetched whole by a core that executes there"),
+        _ => (
+            false,
+            $"this processor's manual ({facts.Processor.Name}) promises of no store, not even of one byte, that a core "
+                + "which executes there fetches it whole"),
     };
 
     /// <param name="facts">What is asked for.</param>
@@ -31,8 +40,8 @@ internal static class PatchPlanner
         (bool possible, string reason) = SingleStore(facts);
         if (possible)
         {
-            // Strict: a core may go on with what it fetched before until it is told. Measured: it never did, in hundreds of millions of executions.
-            return new PatchPlan(PatchMethod.SingleStore, reason, facts.Sites, facts.Sites > 0 && facts.Mode == CodeMode.Strict ? 1 : 0);
+            // A core may go on with what it fetched before until it is told; where it was measured it never did, in hundreds of millions of executions.
+            return new PatchPlan(PatchMethod.SingleStore, reason, facts.Sites, facts.Sites > 0 && !facts.MeasurementsCount ? 1 : 0);
         }
 
         return breakpointObstacle switch

@@ -15,8 +15,6 @@ internal readonly record struct PatchSite(int Offset, InstructionBytes Old, Inst
 
     /// <summary>Whether all changed bytes lie in the same aligned 8 bytes; the code begins on a page.</summary>
     public bool FitsOneStore => (Offset + FirstChanged) / 8 == (Offset + LastChanged) / 8;
-
-    public bool IsOneByte => FirstChanged == LastChanged;
 }
 
 /// <summary>Up to 15 bytes of instructions by value, so that they can be a key: eight bytes, then seven and their number.</summary>

@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
-
 namespace Crosscore.Code;
 
 /// <summary>
@@ -8,9 +5,6 @@ namespace Crosscore.Code;
 /// </summary>
 internal sealed class PreparedPatch
 {
-    /// <summary>AMD promises it (APM vol. 2, 7.6.1), and Hygon builds AMD's processors.</summary>
-    private static readonly bool QuadwordIsPromised = Vendor() is "AuthenticAMD" or "HygonGenuine";
-
     private readonly PatchDraft _draft;
     private readonly CodeMode _mode;
     private readonly BreakpointTable? _old;
@@ -30,10 +24,11 @@ internal sealed class PreparedPatch
     /// <param name="draft">What was found out about it.</param>
     /// <param name="mode">Whose word is relied on.</param>
     /// <param name="conditions">Of this process, or imagined ones.</param>
+    /// <param name="processor">The one that executes the code, or an imagined one.</param>
     /// <exception cref="CodeException">The patch is refused.</exception>
-    public static PreparedPatch Of(PatchDraft draft, CodeMode mode, BreakpointConditions conditions)
+    public static PreparedPatch Of(PatchDraft draft, CodeMode mode, BreakpointConditions conditions, in ProcessorFacts processor)
     {
-        PatchFacts facts = FactsOf(draft.Sites, mode);
+        PatchFacts facts = FactsOf(draft.Sites, mode, processor);
         if (PatchPlanner.SingleStore(facts).Possible)
         {
             return new PreparedPatch(draft, mode, PatchPlanner.Choose(facts, null), null, null);
@@ -122,17 +117,15 @@ internal sealed class PreparedPatch
         BreakpointTables.Collect();
     }
 
-    private static PatchFacts FactsOf(ReadOnlySpan<PlacedSite> sites, CodeMode mode)
+    private static PatchFacts FactsOf(ReadOnlySpan<PlacedSite> sites, CodeMode mode, in ProcessorFacts processor)
     {
         int notOneStore = 0;
-        int wider = 0;
         foreach ((_, PatchSite site) in sites)
         {
             notOneStore += site.FitsOneStore && site.Instructions == 1 ? 0 : 1;
-            wider += site.IsOneByte ? 0 : 1;
         }
 
-        return new PatchFacts(sites.Length, notOneStore, wider, mode, QuadwordIsPromised);
+        return new PatchFacts(sites.Length, notOneStore, mode, processor);
     }
 
     private void WriteSingleStores(Action synchronise)
@@ -237,6 +230,13 @@ internal sealed class PreparedPatch
             MakeForgotten(synchronise, refusal);
             throw;
         }
+        finally
+        {
+            foreach ((LiveCode code, _, _) in done)
+            {
+                code.NameAgain();
+            }
+        }
     }
 
     /// <summary>A thread can be at an instruction that begins inside of an old one, and would go on in the middle of that one if the old page came back.</summary>
@@ -264,16 +264,5 @@ internal sealed class PreparedPatch
                 Environment.FailFast($"Crosscore: a patch of live code was refused after pages had been exchanged, and they could not be exchanged back: {again.Message}");
             }
         }
-    }
-
-    private static string Vendor()
-    {
-        if (!X86Base.IsSupported)
-        {
-            return "";
-        }
-
-        (_, int ebx, int ecx, int edx) = X86Base.CpuId(0, 0);
-        return System.Text.Encoding.ASCII.GetString(MemoryMarshal.AsBytes<int>((ReadOnlySpan<int>)[ebx, edx, ecx]));
     }
 }

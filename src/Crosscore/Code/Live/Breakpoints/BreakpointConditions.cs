@@ -9,12 +9,20 @@ internal sealed record BreakpointConditions(Func<string?> HandlerObstacle, Func<
 {
     public static BreakpointConditions OfThisProcess { get; } = new(BreakpointHandler.Obstacle, () => ShadowStack.IsOn(ShadowStack.Status(out ulong features), features));
 
+    /// <summary>The tracer of the process, as <see cref="Tracer.Find"/> returns it.</summary>
+    public Func<int> FindTracer { get; init; } = Tracer.Find;
+
     /// <summary>Why no breakpoint may stand on these sites, or null.</summary>
     public (CodeFailure Failure, string Text)? ObstacleTo(ReadOnlySpan<PlacedSite> sites)
     {
         if (HandlerObstacle() is { } replaced)
         {
             return (CodeFailure.BreakpointHandler, replaced);
+        }
+
+        if (TracerObstacle(FindTracer()) is { } traced)
+        {
+            return (CodeFailure.TracerAttached, traced);
         }
 
         if (!HasShadowStack())
@@ -37,4 +45,19 @@ internal sealed record BreakpointConditions(Func<string?> HandlerObstacle, Func<
 
         return null;
     }
+
+    /// <summary>
+    /// Why a tracer, or not knowing whether there is one, stands against breakpoints; null where there is none. The
+    /// kernel shows SIGTRAP to a tracer before the handler. gdb does not pass it on by default, so the thread would go
+    /// on behind INT3, in the middle of an instruction.
+    /// </summary>
+    /// <param name="answer">What <see cref="Tracer.Find"/> returned.</param>
+    public static string? TracerObstacle(int answer) => answer switch
+    {
+        0 => null,
+        > 0 => $"task {answer} traces this process (TracerPid in /proc/self/status), and a debugger that drops SIGTRAP "
+            + "would let a thread that met a breakpoint go on in the middle of an instruction. Detach the debugger",
+        _ => $"whether a debugger traces this process is not known: /proc/self/status answered {Errno.Name(-answer)}. "
+            + "Make it readable",
+    };
 }

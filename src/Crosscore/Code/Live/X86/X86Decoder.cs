@@ -239,8 +239,17 @@ internal ref struct X86Decoder
 
         // With 66 before a branch Intel ignores the prefix and AMD cuts the distance and the target to 16 bits (APM vol. 3, 1.2.2).
         bool disputed = branch != X86Branch.None && _prefixes.HasFlag(X86Prefixes.OperandSize);
-        return _at <= _code.Length && !disputed;
+        return _at <= _code.Length && !disputed && (!_prefixes.HasFlag(X86Prefixes.Lock) || MayBeLocked(map, opcode));
     }
+
+    /// <summary>
+    /// LOCK before anything but a read, change and write of memory raises #UD: a jump or a NOP behind it is none, and a
+    /// thread that met a breakpoint there must not be sent past it.
+    /// </summary>
+    private readonly bool MayBeLocked(X86OpcodeMap map, byte opcode) =>
+        _modRmOffset != 0
+        && _code[_modRmOffset] is < 0xC0 and var modRm
+        && TakesLock(map, opcode, modRm >> 3 & 7);
 
     /// <summary>The next byte; behind the end it is 0, and <see cref="_at"/> tells.</summary>
     private byte Next() => _at < _code.Length ? _code[_at++] : Beyond();

@@ -72,6 +72,24 @@ internal static class X86OpcodeTables
     /// <summary>The immediate of an opcode behind 0F, VEX map 1 or EVEX map 1, in bytes; 0F 78 and 0F 80 to 8F are looked at elsewhere.</summary>
     public static int Map0FImmediate(byte opcode) => opcode is (>= 0x70 and <= 0x73) or 0xA4 or 0xAC or 0xBA or 0xC2 or 0xC4 or 0xC5 or 0xC6 ? 1 : 0;
 
+    /// <summary>Whether LOCK may stand before an opcode whose operand is memory. Source: Intel SDM vol. 2, "LOCK".</summary>
+    /// <param name="map">The opcode's table.</param>
+    /// <param name="opcode">The opcode.</param>
+    /// <param name="register">The middle three bits of its ModRM byte.</param>
+    public static bool TakesLock(X86OpcodeMap map, byte opcode, int register) => (map, opcode) switch
+    {
+        (X86OpcodeMap.Primary, < 0x38) => (opcode & 6) == 0, // add, or, adc, sbb, and, sub, xor; not cmp
+        (X86OpcodeMap.Primary, 0x80 or 0x81 or 0x83) => register != 7,
+        (X86OpcodeMap.Primary, 0x86 or 0x87) => true, // xchg
+        (X86OpcodeMap.Primary, 0xF6 or 0xF7) => register is 2 or 3, // not, neg
+        (X86OpcodeMap.Primary, 0xFE or 0xFF) => register < 2, // inc, dec
+        (X86OpcodeMap.Map0F, 0xAB or 0xB3 or 0xBB) => true, // bts, btr, btc
+        (X86OpcodeMap.Map0F, 0xBA) => register > 4,
+        (X86OpcodeMap.Map0F, 0xB0 or 0xB1 or 0xC0 or 0xC1) => true, // cmpxchg, xadd
+        (X86OpcodeMap.Map0F, 0xC7) => register == 1, // cmpxchg8b, cmpxchg16b
+        _ => false,
+    };
+
     private static bool Has(byte opcode, ulong first, ulong second, ulong third, ulong fourth) =>
         ((opcode >> 6) switch { 0 => first, 1 => second, 2 => third, _ => fourth } >> (opcode & 63) & 1) != 0;
 }
