@@ -160,7 +160,7 @@ public sealed class RcuDomain : IDisposable
     /// <inheritdoc cref="Synchronize()" path="/exception"/>
     public void Synchronize(CancellationToken cancellation)
     {
-        Task over = SynchronizeAsync(cancellation);
+        Task over = SynchronizeAsync(cancellation, blocks: true);
         using (var steady = new Uninterrupted())
         {
             _ = steady.Wait(over, Timeout.InfiniteTimeSpan);
@@ -178,13 +178,8 @@ public sealed class RcuDomain : IDisposable
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     /// <exception cref="MembarrierException">As for <see cref="Synchronize()"/>, by the task.</exception>
     /// <exception cref="OutOfMemoryException">The thread that waits could not be started; by the task.</exception>
-    public Task SynchronizeAsync(CancellationToken cancellation = default)
-    {
-        DemandOutside("SynchronizeAsync");
-        ObjectDisposedException.ThrowIf(_closed, this);
-        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
-            : _gracePeriods.WaitAsync(cancellation);
-    }
+    public Task SynchronizeAsync(CancellationToken cancellation = default) =>
+        SynchronizeAsync(cancellation, blocks: false);
 
     /// <summary>
     /// Asks for a grace period that begins after this call, without waiting for it. May be called inside of a section.
@@ -246,7 +241,7 @@ public sealed class RcuDomain : IDisposable
     {
         DemandNotWaitedFor("Barrier");
         cancellation.ThrowIfCancellationRequested();
-        ReachMarker(TellFailures, cancellation).Wait();
+        ReachMarker(TellFailures, cancellation, blocks: true).Wait();
     }
 
     /// <summary>
@@ -258,7 +253,7 @@ public sealed class RcuDomain : IDisposable
     {
         DemandNotWaitedFor("Barrier");
         return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
-            : ReachMarker(TellFailures, cancellation).Task;
+            : ReachMarker(TellFailures, cancellation, blocks: false).Task;
     }
 
     /// <summary>
@@ -334,7 +329,7 @@ public sealed class RcuDomain : IDisposable
     internal bool TrySynchronize(TimeSpan limit)
     {
         using var cancellation = new CancellationTokenSource();
-        Task over = SynchronizeAsync(cancellation.Token);
+        Task over = SynchronizeAsync(cancellation.Token, blocks: true);
         using (var steady = new Uninterrupted())
         {
             if (!steady.Wait(over, limit))
@@ -356,12 +351,20 @@ public sealed class RcuDomain : IDisposable
         RetireAlways(item);
     }
 
-    private void WaitForMarker() =>
-        ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None).Wait();
-
-    private AsyncCaller ReachMarker(Action<AsyncCaller> reached, CancellationToken cancellation)
+    private Task SynchronizeAsync(CancellationToken cancellation, bool blocks)
     {
-        var caller = new AsyncCaller(cancellation);
+        DemandOutside(blocks ? "Synchronize" : "SynchronizeAsync");
+        ObjectDisposedException.ThrowIf(_closed, this);
+        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
+            : _gracePeriods.WaitAsync(cancellation, blocks);
+    }
+
+    private void WaitForMarker() =>
+        ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None, blocks: true).Wait();
+
+    private AsyncCaller ReachMarker(Action<AsyncCaller> reached, CancellationToken cancellation, bool blocks)
+    {
+        var caller = new AsyncCaller(cancellation, blocks: blocks);
         _reclaimer.Enqueue(new RetiredMarker(caller, reached));
         return caller;
     }
@@ -500,7 +503,7 @@ public sealed class RcuDomain : IDisposable
 
         using var steady = new Uninterrupted();
         return steady.Wait(
-            ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None).Task, limit);
+            ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None, blocks: true).Task, limit);
     }
 
     /// <summary>

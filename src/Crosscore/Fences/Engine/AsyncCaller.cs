@@ -18,13 +18,14 @@ internal sealed class AsyncCaller
     /// <param name="forget">
     /// Called when it did, on the thread that cancels; maybe before the constructor returns.
     /// </param>
-    public AsyncCaller(CancellationToken cancellation, Action<AsyncCaller>? forget = null)
+    /// <param name="blocks">Only a thread that blocks waits for the task, none awaits it.</param>
+    public AsyncCaller(CancellationToken cancellation, Action<AsyncCaller>? forget = null, bool blocks = false)
     {
         _forget = forget;
 
         // What awaits the task here is posted to these by the thread that ends it, and that call is the user's code.
-        _isPosted = TaskScheduler.Current != TaskScheduler.Default
-            || (SynchronizationContext.Current is { } context && context.GetType() != typeof(SynchronizationContext));
+        _isPosted = !blocks && (TaskScheduler.Current != TaskScheduler.Default
+            || (SynchronizationContext.Current is { } context && context.GetType() != typeof(SynchronizationContext)));
         _registration = cancellation.UnsafeRegister(static (self, token) => ((AsyncCaller)self!).Cancel(token), this);
     }
 
@@ -34,7 +35,8 @@ internal sealed class AsyncCaller
     public LinkedListNode<AsyncCaller>? Node { get; set; }
 
     /// <summary>Ends the waiting, in success or in failure. Calls no code of the user's: where the caller has a
-    /// synchronization context or a scheduler, whose code would be called, a thread of the pool ends the task.</summary>
+    /// synchronization context or a scheduler, whose code would be called, a thread of the pool ends the
+    /// task.</summary>
     /// <returns>Whether the caller is told; otherwise it had been before, or was cancelled.</returns>
     public bool TryEnd(Exception? failure)
     {
@@ -49,7 +51,9 @@ internal sealed class AsyncCaller
             try
             {
                 _ = ThreadPool.UnsafeQueueUserWorkItem(
-                    static ending => ending.Caller.End(ending.Failure), (Caller: this, Failure: failure), preferLocal: false);
+                    static ending => ending.Caller.End(ending.Failure),
+                    (Caller: this, Failure: failure),
+                    preferLocal: false);
                 return true;
             }
             catch (OutOfMemoryException)

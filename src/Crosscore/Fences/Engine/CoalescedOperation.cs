@@ -90,9 +90,10 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
     /// <see cref="Pass"/> without blocking the caller: <see cref="SharedThread"/> runs what no blocking caller does.
     /// </summary>
     /// <param name="cancellation">Ends the waiting, not the run.</param>
-    public Task PassAsync(CancellationToken cancellation = default)
+    /// <param name="blocks">Only a thread that blocks waits for the task.</param>
+    public Task PassAsync(CancellationToken cancellation = default, bool blocks = false)
     {
-        var caller = new AsyncCaller(cancellation, Forget);
+        var caller = new AsyncCaller(cancellation, Forget, blocks);
         caller.Node = new LinkedListNode<AsyncCaller>(caller);
         Ask(caller);
         return caller.Task;

@@ -56,7 +56,9 @@ internal sealed class GracePeriods
 
     public void Wait() => _shared.Pass();
 
-    public Task WaitAsync(CancellationToken cancellation = default) => _shared.PassAsync(cancellation);
+    /// <inheritdoc cref="CoalescedOperation.PassAsync"/>
+    public Task WaitAsync(CancellationToken cancellation = default, bool blocks = false) =>
+        _shared.PassAsync(cancellation, blocks);
 
     /// <summary>The number of the first grace period that begins after now, and sees to it that it does.</summary>
     public long Request()

@@ -78,18 +78,34 @@ internal static class ReaderTable
     /// <returns>Whether there were any.</returns>
     public static bool LeaveOpenSections(bool ofThread, List<(ReaderSlot Slot, int Depth)>? inside)
     {
-        bool any = t_last is { } last && last.LeaveTo(DepthBefore(last));
+        bool any = t_last is { } last && last.LeaveTo(DepthBefore(last, inside));
         if (ofThread)
         {
             foreach (ReaderSlot? slot in t_slots ?? [])
             {
-                any |= slot is not null && slot.LeaveTo(DepthBefore(slot));
+                any |= slot is not null && slot.LeaveTo(DepthBefore(slot, inside));
             }
         }
 
         return any;
+    }
 
-        int DepthBefore(ReaderSlot slot) => inside?.Find(each => each.Slot == slot).Depth ?? 0;
+    private static int DepthBefore(ReaderSlot slot, List<(ReaderSlot Slot, int Depth)>? inside)
+    {
+        if (inside is null)
+        {
+            return 0;
+        }
+
+        foreach ((ReaderSlot known, int depth) in inside)
+        {
+            if (known == slot)
+            {
+                return depth;
+            }
+        }
+
+        return 0;
     }
 
     private static ReaderSlot Register(RcuDomain domain)

@@ -55,7 +55,8 @@ internal sealed class StrangersCallbacks : IDisposable
         {
             Report(new InvalidOperationException(
                 $"A callback of the domain '{_domain}' left a read section open; it has been left for it. "
-                    + "What it read there may be reclaimed from now on. Sections end where they were entered; use 'using'."));
+                    + "What it read there may be reclaimed from now on. "
+                    + "Sections end where they were entered; use 'using'."));
             _ = ReaderTable.LeaveOpenSections(ofThread, _inside); // of the one who was told
         }
     }
