@@ -160,7 +160,7 @@ public sealed class RcuDomain : IDisposable
     /// <inheritdoc cref="Synchronize()" path="/exception"/>
     public void Synchronize(CancellationToken cancellation)
     {
-        Task over = SynchronizeAsync(cancellation, blocks: true);
+        Task over = PassGracePeriod(cancellation, blocks: true);
         using (var steady = new Uninterrupted())
         {
             _ = steady.Wait(over, Timeout.InfiniteTimeSpan);
@@ -179,7 +179,7 @@ public sealed class RcuDomain : IDisposable
     /// <exception cref="MembarrierException">As for <see cref="Synchronize()"/>, by the task.</exception>
     /// <exception cref="OutOfMemoryException">The thread that waits could not be started; by the task.</exception>
     public Task SynchronizeAsync(CancellationToken cancellation = default) =>
-        SynchronizeAsync(cancellation, blocks: false);
+        PassGracePeriod(cancellation, blocks: false);
 
     /// <summary>
     /// Asks for a grace period that begins after this call, without waiting for it. May be called inside of a section.
@@ -329,7 +329,7 @@ public sealed class RcuDomain : IDisposable
     internal bool TrySynchronize(TimeSpan limit)
     {
         using var cancellation = new CancellationTokenSource();
-        Task over = SynchronizeAsync(cancellation.Token, blocks: true);
+        Task over = PassGracePeriod(cancellation.Token, blocks: true);
         using (var steady = new Uninterrupted())
         {
             if (!steady.Wait(over, limit))
@@ -351,7 +351,7 @@ public sealed class RcuDomain : IDisposable
         RetireAlways(item);
     }
 
-    private Task SynchronizeAsync(CancellationToken cancellation, bool blocks)
+    private Task PassGracePeriod(CancellationToken cancellation, bool blocks)
     {
         DemandOutside(blocks ? "Synchronize" : "SynchronizeAsync");
         ObjectDisposedException.ThrowIf(_closed, this);

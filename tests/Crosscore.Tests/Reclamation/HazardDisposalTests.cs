@@ -114,8 +114,8 @@ public sealed class HazardDisposalTests : IDisposable
     public void Timeouts_out_of_their_range_are_refused_and_close_nothing(long ticks)
     {
         HazardCohort cohort = _domain.CreateCohort();
-        _ = Assert.Throws<ArgumentOutOfRangeException>(() => _domain.Dispose(new TimeSpan(ticks)));
-        _ = Assert.Throws<ArgumentOutOfRangeException>(() => cohort.Dispose(new TimeSpan(ticks)));
+        _ = Assert.Throws<ArgumentOutOfRangeException>(() => _domain.TryDispose(new TimeSpan(ticks)));
+        _ = Assert.Throws<ArgumentOutOfRangeException>(() => cohort.TryDispose(new TimeSpan(ticks)));
         _domain.Retire(new object(), _ => _reclaimed++, cohort: cohort);
         cohort.Dispose();
         Assert.Equal(1, _reclaimed);
