@@ -344,7 +344,7 @@ public sealed class HazardExecutorTests
     public void Callbacks_run_in_the_background_unless_the_thread_that_retires_is_chosen()
     {
         Assert.Same(HazardExecutor.Background, new HazardPointersOptions().Executor);
-        using var domain = new HazardPointers(scanThreshold: 1, executor: HazardExecutor.Caller);
+        using var domain = new HazardPointers(scanThreshold: 1);
         Thread? caller = null;
         domain.Retire(new object(), _ => Volatile.Write(ref caller, Thread.CurrentThread));
         Background.Until(() => Volatile.Read(ref caller) is not null);
