@@ -24,7 +24,7 @@ internal static class HazardScaleBench
         joining.Print();
 
         var retiring = new Table($"Retire, median of {QuietRounds}, each after {Quiet.TotalSeconds:N0} seconds without one", "domain", "us");
-        using var callers = new HazardPointers();
+        using var callers = new HazardPointers(executor: HazardExecutor.Caller);
         using var own = new HazardPointers(new HazardPointersOptions { Executor = HazardExecutor.Background });
         retiring.Add("the default one", Microseconds(HazardPointers.Default));
         retiring.Add("an own one with a background thread", Microseconds(own));

@@ -42,7 +42,7 @@ public sealed class HazardCohort : IDisposable
     /// Callbacks threw; everything was reclaimed. Or the barrier failed, which is then the last of the inner exceptions: the cohort is closed, what is left by <see cref="RetiredCount"/> waits, and Dispose or
     /// <see cref="Reclaim"/> may be called again.
     /// </exception>
-    public void Dispose() => _ = Dispose(Timeout.InfiniteTimeSpan);
+    public void Dispose() => _ = TryDispose(Timeout.InfiniteTimeSpan);
 
     /// <summary><see cref="Dispose()"/>, which waits for so long. Also when the time is over, the cohort is closed;
     /// what is left waits, and Dispose or <see cref="Reclaim"/> may be called again.</summary>
@@ -54,7 +54,7 @@ public sealed class HazardCohort : IDisposable
     /// <exception cref="OperationCanceledException">The waiting was ended. The cohort is closed, except if the token
     /// had been canceled before the call.</exception>
     /// <inheritdoc cref="Dispose()" path="/exception"/>
-    public bool Dispose(TimeSpan timeout, CancellationToken cancellation = default) =>
+    public bool TryDispose(TimeSpan timeout, CancellationToken cancellation = default) =>
         HazardWait.UntilReclaimed(_retired, () => _disposed = true, timeout, cancellation);
 
     /// <summary>

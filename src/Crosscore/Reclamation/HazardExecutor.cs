@@ -32,6 +32,9 @@ public sealed class HazardExecutor
     /// waits, as with
     /// <see cref="Caller"/>.
     /// </summary>
+    /// <remarks>If the executor has one thread only and that thread retires, it waits for work of this domain that it
+    /// would execute itself: once there is no room, each call of <c>Retire</c> there takes a second. Retire there by
+    /// <c>RetireOnly</c>, which does not wait.</remarks>
     /// <param name="execute">Called by threads that retire. If it throws, the call of <c>Retire</c> ends with an
     /// <see cref="AggregateException"/>, what was to be retired is retired, and the next retirement tries
     /// again.</param>

@@ -1,7 +1,7 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// A domain of hazard pointers: readers announce the one object that they are using, and what was retired is reclaimed when nobody announces it. A reader pays two stores and two loads, no fence and no write that
+/// A domain of hazard pointers: readers announce the one object that they are using, and what was retired is reclaimed when no reader announces it. A reader pays two stores and two loads, no fence and no write that
 /// another thread also makes; the scan pays one process-wide barrier for all that has gathered. The garbage is bounded,
 /// also while a reader sleeps.
 /// </summary>
@@ -27,9 +27,11 @@ namespace Crosscore.Reclamation;
 /// is scanned when the outermost callback of the thread has returned. If some throw, all others still run.</para>
 /// <para>What callbacks throw is given to <see cref="CallbackFailed"/>. Without a handler, the call that ran them ends
 /// with an <see cref="AggregateException"/>; what ran on an executor's thread is thrown, up to 32 exceptions, by the
-/// next <see cref="Reclaim"/> or Dispose of the domain, or of the cohort if they belong to one. <see cref="Default"/>
+/// next <see cref="Reclaim"/> or Dispose of the domain, or of the cohort if they belong to one; so is what ran because a
+/// callback of another domain or cohort retired it. <see cref="Default"/>
 /// never throws them, because they belong to others than the caller; it counts them
-/// (<see cref="FailedCallbacks"/>).</para>
+/// (<see cref="FailedCallbacks"/>). A callback that leaves an <see cref="RcuReadSection"/> open counts as one that throws:
+/// the section is left for it. An interruption and changes of the execution context end with the callback.</para>
 /// <para>If the process-wide barrier of a scan fails (the exceptions of <see cref="AsymmetricFence.Heavy"/>), nothing is reclaimed and everything waits; the call ends with an <see cref="AggregateException"/> that holds the reason.
 /// A scan that comes by itself is then tried again when as much again has been retired, and a background thread tries
 /// again from time to time: until one succeeds, garbage is not bounded. <see cref="AggregateException"/> always means
@@ -47,13 +49,19 @@ public sealed class HazardPointers : IDisposable
     private int _slotCount;
     private volatile bool _disposed;
 
-    /// <summary>Creates a domain whose callbacks run on the threads that retire. Its pointers protect only from its own
-    /// retirement.</summary>
+    /// <summary>Creates a domain. Its pointers protect only from its own retirement.</summary>
     /// <param name="scanThreshold">See <see cref="HazardPointersOptions.ScanThreshold"/>.</param>
     /// <param name="scanBytes">See <see cref="HazardPointersOptions.ScanBytes"/>.</param>
+    /// <param name="executor">See <see cref="HazardPointersOptions.Executor"/>; null for
+    /// <see cref="HazardExecutor.Background"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">Less than one.</exception>
-    public HazardPointers(int scanThreshold = 1000, long scanBytes = 1 << 20)
-        : this(new HazardPointersOptions { ScanThreshold = scanThreshold, ScanBytes = scanBytes })
+    public HazardPointers(int scanThreshold = 1000, long scanBytes = 1 << 20, HazardExecutor? executor = null)
+        : this(new HazardPointersOptions
+        {
+            ScanThreshold = scanThreshold,
+            ScanBytes = scanBytes,
+            Executor = executor ?? HazardExecutor.Background,
+        })
     {
     }
 
@@ -68,7 +76,7 @@ public sealed class HazardPointers : IDisposable
 
     /// <summary>For tests of a barrier that fails.</summary>
     internal HazardPointers(Action heavy, int scanThreshold)
-        : this(new HazardPointersOptions { ScanThreshold = scanThreshold }, heavy)
+        : this(new HazardPointersOptions { ScanThreshold = scanThreshold, Executor = HazardExecutor.Caller }, heavy)
     {
     }
 
@@ -90,7 +98,7 @@ public sealed class HazardPointers : IDisposable
     public event Action<Exception>? CallbackFailed;
 
     /// <summary>
-    /// The domain of the process, for all who need none of their own; it is never disposed of. Callbacks run on a
+    /// The domain of the process, for all who need no own; it is never disposed of. Callbacks run on a
     /// background thread (<see cref="HazardExecutor.Background"/>), never on one that retires. When the process ends by
     /// returning from
     /// Main or by <see cref="Environment.Exit"/>, what was retired and is not protected is reclaimed first, for at most
@@ -182,8 +190,8 @@ public sealed class HazardPointers : IDisposable
     /// <exception cref="ArgumentException">The cohort is another domain's.</exception>
     /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The value was not
     /// retired.</exception>
-    /// <exception cref="AggregateException">The executor of the user's refused its work. The value was
-    /// retired.</exception>
+    /// <exception cref="AggregateException">The user's executor refused its work, or there was no memory to have
+    /// the background thread started. The value was retired, and the next retirement tries again.</exception>
     public void RetireOnly<T>(T value, Action<T> reclaim, long bytes = 0, HazardCohort? cohort = null)
         where T : class
     {
@@ -297,7 +305,7 @@ public sealed class HazardPointers : IDisposable
     /// Closes the domain: nothing can be protected or retired any more, and everything retired without a cohort is
     /// reclaimed before this returns; it waits for readers that still protect some of it, for ever if one never lets
     /// go:
-    /// see <see cref="Dispose(TimeSpan, CancellationToken)"/> and <see cref="GetHolders"/>. Disposing twice does
+    /// see <see cref="TryDispose"/> and <see cref="GetHolders"/>. Disposing twice does
     /// nothing more.
     /// </summary>
     /// <exception cref="InvalidOperationException">A pointer of the calling thread protects some of it, or this is one of the domain's callbacks, so waiting would never end; or it is the default domain. Nothing was closed.</exception>
@@ -305,10 +313,10 @@ public sealed class HazardPointers : IDisposable
     /// Callbacks threw; everything was reclaimed. Or the barrier failed, which is then the last of the inner exceptions: the domain is closed, what is left by <see cref="RetiredCount"/> waits, and Dispose or
     /// <see cref="Reclaim"/> may be called again.
     /// </exception>
-    public void Dispose() => _ = Dispose(Timeout.InfiniteTimeSpan);
+    public void Dispose() => _ = TryDispose(Timeout.InfiniteTimeSpan);
 
     /// <summary><see cref="Dispose()"/>, which waits for so long. Also when the time is over, the domain is closed;
-    /// what is left waits, and Dispose or <see cref="Reclaim"/> may be called again.</summary>
+    /// what is left waits, and this, Dispose or <see cref="Reclaim"/> may be called again.</summary>
     /// <param name="timeout">From zero to <see cref="int.MaxValue"/> milliseconds, or
     /// <see cref="Timeout.InfiniteTimeSpan"/>. It does not cut callbacks short.</param>
     /// <param name="cancellation">Ends the waiting, not the closing; looked at every few milliseconds.</param>
@@ -317,7 +325,7 @@ public sealed class HazardPointers : IDisposable
     /// <exception cref="OperationCanceledException">The waiting was ended. The domain is closed, except if the token
     /// had been canceled before the call.</exception>
     /// <inheritdoc cref="Dispose()" path="/exception"/>
-    public bool Dispose(TimeSpan timeout, CancellationToken cancellation = default)
+    public bool TryDispose(TimeSpan timeout, CancellationToken cancellation = default)
     {
         if (ReferenceEquals(this, Default))
         {
@@ -332,7 +340,8 @@ public sealed class HazardPointers : IDisposable
     /// <summary>A list for what belongs together.</summary>
     /// <param name="callbacksOnlyFree">Callbacks are the library's own, which take no lock and call no code of the
     /// user's: the thread that retires runs them, whatever the executor.</param>
-    internal HazardGarbageList MakeList(bool callbacksOnlyFree) => new(this, callbacksOnlyFree ? null : _reclaimer);
+    internal HazardGarbageList MakeList(bool callbacksOnlyFree) =>
+        new(this, callbacksOnlyFree ? null : _reclaimer, callbacksOnlyFree: callbacksOnlyFree);
 
     /// <summary>A callback threw: tells the handler, or notes it for the caller; what the handler throws is noted too.</summary>
     internal void Report(Exception failure, ref HazardFailures failures)

@@ -14,8 +14,9 @@ public sealed record HazardPointersOptions
     /// <summary>How many bytes, by what callers of <c>Retire</c> say, gather before a scan; at least 1.</summary>
     public long ScanBytes { get; init; } = 1 << 20;
 
-    /// <summary>Where callbacks run.</summary>
-    public HazardExecutor Executor { get; init; } = HazardExecutor.Caller;
+    /// <summary>Where callbacks run; by default not on the threads that retire, which may hold locks that a callback
+    /// takes.</summary>
+    public HazardExecutor Executor { get; init; } = HazardExecutor.Background;
 
     /// <summary>How long a thread that retires waits for room. Longer in tests, where a busy machine must not count.</summary>
     internal TimeSpan WaitForRoom { get; init; } = TimeSpan.FromSeconds(1);

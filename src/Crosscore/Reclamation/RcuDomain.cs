@@ -76,7 +76,8 @@ public sealed class RcuDomain : IDisposable
     /// <summary>
     /// A domain for all who need no own. What was retired to it is reclaimed when the process ends by returning from
     /// Main, <see cref="Environment.Exit"/> or SIGTERM; that takes 2 seconds at most, so not what a reader still
-    /// holds up then, nor what waits for a thread or a callback that itself ends the process.
+    /// holds up then, nor what waits for a section or a callback of the thread that ends the process, which takes the
+    /// 2 seconds, nor what waits for finalizers, which do not run any more.
     /// </summary>
     /// <exception cref="InvalidOperationException">The mode of <see cref="AsymmetricFence"/> that was chosen cannot be
     /// had here.</exception>
@@ -159,7 +160,7 @@ public sealed class RcuDomain : IDisposable
     /// <inheritdoc cref="Synchronize()" path="/exception"/>
     public void Synchronize(CancellationToken cancellation)
     {
-        Task over = SynchronizeAsync(cancellation);
+        Task over = PassGracePeriod(cancellation, blocks: true);
         using (var steady = new Uninterrupted())
         {
             _ = steady.Wait(over, Timeout.InfiniteTimeSpan);
@@ -177,13 +178,8 @@ public sealed class RcuDomain : IDisposable
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     /// <exception cref="MembarrierException">As for <see cref="Synchronize()"/>, by the task.</exception>
     /// <exception cref="OutOfMemoryException">The thread that waits could not be started; by the task.</exception>
-    public Task SynchronizeAsync(CancellationToken cancellation = default)
-    {
-        DemandOutside("SynchronizeAsync");
-        ObjectDisposedException.ThrowIf(_closed, this);
-        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
-            : _gracePeriods.WaitAsync(cancellation);
-    }
+    public Task SynchronizeAsync(CancellationToken cancellation = default) =>
+        PassGracePeriod(cancellation, blocks: false);
 
     /// <summary>
     /// Asks for a grace period that begins after this call, without waiting for it. May be called inside of a section.
@@ -234,14 +230,19 @@ public sealed class RcuDomain : IDisposable
     /// <exception cref="AggregateException">Callbacks have thrown, and no handler of <see cref="CallbackFailed"/> was told: the first 32 of those exceptions. Everything has been reclaimed nevertheless.</exception>
     /// <exception cref="MembarrierException">The kernel refused the barrier. Nothing is lost; it is tried again until it succeeds.</exception>
     /// <exception cref="OutOfMemoryException">The thread that reclaims could not be started. Nothing is lost; the next call of this or of <c>Retire</c> tries again.</exception>
-    /// <exception cref="ThreadInterruptedException">While waiting.</exception>
-    public void Barrier() => BarrierAsync().GetAwaiter().GetResult();
+    /// <exception cref="ThreadInterruptedException">While waiting. What callbacks have thrown is left to the next call.</exception>
+    public void Barrier() => Barrier(CancellationToken.None);
 
     /// <summary><see cref="Barrier()"/>, or gives up when that is cancelled.</summary>
     /// <param name="cancellation">Ends the waiting, nothing else.</param>
     /// <exception cref="OperationCanceledException">Cancelled: something may not have been reclaimed yet.</exception>
     /// <inheritdoc cref="Barrier()" path="/exception"/>
-    public void Barrier(CancellationToken cancellation) => BarrierAsync(cancellation).GetAwaiter().GetResult();
+    public void Barrier(CancellationToken cancellation)
+    {
+        DemandNotWaitedFor("Barrier");
+        cancellation.ThrowIfCancellationRequested();
+        ReachMarker(TellFailures, cancellation, blocks: true).Wait();
+    }
 
     /// <summary>
     /// <see cref="Barrier()"/> without blocking. Its exceptions of kind <see cref="InvalidOperationException"/> are
@@ -252,7 +253,7 @@ public sealed class RcuDomain : IDisposable
     {
         DemandNotWaitedFor("Barrier");
         return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
-            : ReachMarker(TellFailures, cancellation);
+            : ReachMarker(TellFailures, cancellation, blocks: false).Task;
     }
 
     /// <summary>
@@ -328,7 +329,7 @@ public sealed class RcuDomain : IDisposable
     internal bool TrySynchronize(TimeSpan limit)
     {
         using var cancellation = new CancellationTokenSource();
-        Task over = SynchronizeAsync(cancellation.Token);
+        Task over = PassGracePeriod(cancellation.Token, blocks: true);
         using (var steady = new Uninterrupted())
         {
             if (!steady.Wait(over, limit))
@@ -350,14 +351,22 @@ public sealed class RcuDomain : IDisposable
         RetireAlways(item);
     }
 
-    private void WaitForMarker() =>
-        ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None).GetAwaiter().GetResult();
-
-    private Task ReachMarker(Action<AsyncCaller> reached, CancellationToken cancellation)
+    private Task PassGracePeriod(CancellationToken cancellation, bool blocks)
     {
-        var caller = new AsyncCaller(cancellation);
+        DemandOutside(blocks ? "Synchronize" : "SynchronizeAsync");
+        ObjectDisposedException.ThrowIf(_closed, this);
+        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
+            : _gracePeriods.WaitAsync(cancellation, blocks);
+    }
+
+    private void WaitForMarker() =>
+        ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None, blocks: true).Wait();
+
+    private AsyncCaller ReachMarker(Action<AsyncCaller> reached, CancellationToken cancellation, bool blocks)
+    {
+        var caller = new AsyncCaller(cancellation, blocks: blocks);
         _reclaimer.Enqueue(new RetiredMarker(caller, reached));
-        return caller.Task;
+        return caller;
     }
 
     /// <summary>
@@ -485,13 +494,16 @@ public sealed class RcuDomain : IDisposable
     /// <returns>Whether anything was waited for and is done.</returns>
     private bool Flush(TimeSpan limit)
     {
+        // The caller is inside only where a plug-in is unloaded; at the end of the process it is a thread of the
+        // runtime's.
         if (_reclaimer.PendingCount == 0 || IsInReadSection || _reclaimer.IsWorker)
         {
             return false;
         }
 
         using var steady = new Uninterrupted();
-        return steady.Wait(ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None), limit);
+        return steady.Wait(
+            ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None, blocks: true).Task, limit);
     }
 
     /// <summary>

@@ -42,7 +42,7 @@ public ref struct RcuReadSection
             place = ReaderTable.Enter(domain) ?? throw new UnreachableException(); // said to the compiler, so that leaving needs no test
         }
 
-        // Pairs with Heavy in GracePeriods.RunOne: either the grace period sees the word, or what is read after this point is what was written before the grace period.
+        // Pairs with Heavy in GracePeriods.Begin: either the grace period sees the word, or what is read after this point is what was written before the grace period.
         // Without it the compiler may read first: AsymmetricFenceCodeTests. The processor's part is the heavy fence's: litmus/reclamation/Rcu.NoHeavyFence.
         AsymmetricFence.Light();
         return new RcuReadSection(place);
@@ -61,7 +61,7 @@ public ref struct RcuReadSection
 
         if (ReaderWord.IsOneDeep(place.Word.Value))
         {
-            // A release store: what was read and written inside comes before it. Pairs with the acquire in GracePeriods.WaitForThreads, and makes a second heavy fence there
+            // A release store: what was read and written inside comes before it. Pairs with the acquire in GracePeriods.IsOver, and makes a second heavy fence there
             // needless on weakly ordered processors (a plain store made .NET's own test of such a lock fail on arm64: dotnet/runtime#11177). Fails without: litmus/reclamation/Rcu.Exit.PlainStore.
             Volatile.Write(ref place.Word.Value, place.Outside);
         }

@@ -138,6 +138,31 @@ public sealed class CoalescedOperationTests
         Assert.Equal(begun, shared.Run);
     }
 
+    [Fact]
+    public void A_synchronization_context_that_does_not_return_holds_up_no_other_caller()
+    {
+        using var mayRun = new ManualResetEventSlim();
+        var shared = new CoalescedOperation(mayRun.Wait);
+        using var context = new StuckContext();
+        using var asked = new ManualResetEventSlim();
+        Thread caller = Start(() =>
+        {
+            SynchronizationContext.SetSynchronizationContext(context);
+            _ = AwaitAsync();
+            asked.Set();
+        });
+        asked.Wait(TestContext.Current.CancellationToken);
+        mayRun.Set();
+        context.Posted.Wait(TestContext.Current.CancellationToken);
+        caller.Join();
+        Assert.True(
+            shared.PassAsync(CancellationToken.None).Wait(TimeSpan.FromSeconds(60), CancellationToken.None),
+            "The caller waits for another one's Post.");
+        context.Return.Set();
+
+        async Task AwaitAsync() => await shared.PassAsync();
+    }
+
     private static Thread Start(Action action)
     {
         var thread = new Thread(() => action()) { IsBackground = true };
@@ -189,5 +214,20 @@ public sealed class CoalescedOperationTests
             _error = error;
             _ = Interlocked.Increment(ref _released);
         }
+    }
+
+    private sealed class StuckContext : SynchronizationContext, IDisposable
+    {
+        public ManualResetEventSlim Posted { get; } = new();
+
+        public ManualResetEventSlim Return { get; } = new();
+
+        public override void Post(SendOrPostCallback d, object? state)
+        {
+            Posted.Set();
+            Return.Wait();
+        }
+
+        public void Dispose() => Return.Set();
     }
 }

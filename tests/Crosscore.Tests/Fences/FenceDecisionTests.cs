@@ -104,6 +104,17 @@ public sealed class FenceDecisionTests
     }
 
     [Fact]
+    public void A_property_of_the_application_that_is_no_string_is_not_ignored()
+    {
+        Assert.Equal("Runtime", FenceDecision.Wish(AsymmetricFenceMode.Runtime, "Symmetric"));
+        Assert.Equal("7", FenceDecision.Wish(7, "Symmetric"));
+        Assert.Equal("Symmetric", FenceDecision.Wish(" ", "Symmetric"));
+        Assert.Equal("Symmetric", FenceDecision.Wish(null, "Symmetric"));
+        Assert.Equal("Runtime", FenceDecision.Wish("Runtime", "Symmetric"));
+        Assert.Equal(typeof(Nameless).FullName, FenceDecision.Wish(new Nameless(), null));
+    }
+
+    [Fact]
     public void The_tests_have_seen_the_runtime_that_runs_them() =>
         Assert.Equal(FenceDecision.TestedRuntime, Environment.Version.Major);
 
@@ -142,4 +153,9 @@ public sealed class FenceDecisionTests
         "freebsd" => NoCall with { IsLinux = false, Membarrier = MembarrierFailure.WrongPlatform },
         _ => throw new ArgumentOutOfRangeException(nameof(machine)),
     };
+
+    private sealed class Nameless
+    {
+        public override string? ToString() => null;
+    }
 }

@@ -91,7 +91,7 @@ public sealed class HazardCohortTests : IDisposable
     [Fact]
     public void A_cohort_serves_its_own_domain_only()
     {
-        using var other = new HazardPointers();
+        using var other = new HazardPointers(executor: HazardExecutor.Caller);
         using HazardCohort cohort = other.CreateCohort();
         Assert.Throws<ArgumentException>(() => _domain.Retire(new object(), _reclaimed.Add, cohort: cohort));
     }

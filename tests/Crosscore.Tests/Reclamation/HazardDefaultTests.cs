@@ -144,6 +144,14 @@ public sealed class HazardDefaultTests
         Assert.Equal(1, calls);
     }
 
+    [Fact]
+    public void What_is_retired_at_the_end_of_the_process_into_another_default_domain_is_reclaimed()
+    {
+        ChildResult result = ChildProcess.RunThisProgram(Child.EndWithLateDefault);
+        Assert.Equal(0, result.Status);
+        Assert.Equal("RCU\nhazards\nRCU again\n", result.Text);
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static WeakReference UseAndUnload(Action<object> reclaim)
     {
@@ -188,4 +196,14 @@ public sealed class HazardDefaultTests
         HazardPointers.Default.Retire(new object(), _ => Environment.Exit(3));
         Thread.Sleep(Timeout.Infinite);
     }
+
+    internal static void RunEndWithLateDefault() => RcuDomain.Default.Retire(0, _ =>
+    {
+        Console.WriteLine("RCU");
+        HazardPointers.Default.Retire(new object(), _ =>
+        {
+            Console.WriteLine("hazards");
+            RcuDomain.Default.Retire(0, _ => Console.WriteLine("RCU again"));
+        });
+    });
 }

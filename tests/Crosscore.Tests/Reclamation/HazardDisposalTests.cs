@@ -55,15 +55,15 @@ public sealed class HazardDisposalTests : IDisposable
     public void A_domain_whose_reader_does_not_let_go_is_closed_and_says_so_when_the_time_is_over()
     {
         _domain.Retire(_source!, _ => _reclaimed++);
-        Assert.False(_domain.Dispose(TimeSpan.Zero));
-        Assert.False(_domain.Dispose(TimeSpan.FromMilliseconds(20)));
+        Assert.False(_domain.TryDispose(TimeSpan.Zero));
+        Assert.False(_domain.TryDispose(TimeSpan.FromMilliseconds(20)));
         _ = Assert.Throws<ObjectDisposedException>(() => _domain.Acquire());
         Assert.Equal(1, _domain.RetiredCount);
         Assert.Same(_reader.Thread, Assert.Single(_domain.GetHolders()).Thread);
         _letGo.Set();
-        Assert.True(_domain.Dispose(TimeSpan.FromMilliseconds(int.MaxValue)));
+        Assert.True(_domain.TryDispose(TimeSpan.FromMilliseconds(int.MaxValue)));
         Assert.Equal(1, _reclaimed);
-        Assert.True(_domain.Dispose(TimeSpan.Zero));
+        Assert.True(_domain.TryDispose(TimeSpan.Zero));
     }
 
     [Fact]
@@ -72,10 +72,10 @@ public sealed class HazardDisposalTests : IDisposable
         HazardCohort cohort = _domain.CreateCohort();
         _domain.Retire(_source!, _ => _reclaimed++, cohort: cohort);
         Assert.Same(_reader.Thread, Assert.Single(cohort.GetHolders()).Thread);
-        Assert.False(cohort.Dispose(TimeSpan.FromMilliseconds(20)));
+        Assert.False(cohort.TryDispose(TimeSpan.FromMilliseconds(20)));
         _ = Assert.Throws<ObjectDisposedException>(() => _domain.Retire(new object(), _ => { }, cohort: cohort));
         _letGo.Set();
-        Assert.True(cohort.Dispose(Timeout.InfiniteTimeSpan));
+        Assert.True(cohort.TryDispose(Timeout.InfiniteTimeSpan));
         Assert.Equal(1, _reclaimed);
     }
 
@@ -89,10 +89,10 @@ public sealed class HazardDisposalTests : IDisposable
             canceling.Cancel();
             throw new NotSupportedException();
         });
-        _ = Assert.Throws<OperationCanceledException>(() => _domain.Dispose(Timeout.InfiniteTimeSpan, canceling.Token));
+        _ = Assert.Throws<OperationCanceledException>(() => _domain.TryDispose(Timeout.InfiniteTimeSpan, canceling.Token));
         _letGo.Set();
         AggregateException failed = Assert.Throws<AggregateException>(
-            () => _domain.Dispose(Timeout.InfiniteTimeSpan, TestContext.Current.CancellationToken));
+            () => _domain.TryDispose(Timeout.InfiniteTimeSpan, TestContext.Current.CancellationToken));
         _ = Assert.IsType<NotSupportedException>(Assert.Single(failed.InnerExceptions));
         Assert.Equal(1, _reclaimed);
     }
@@ -102,7 +102,7 @@ public sealed class HazardDisposalTests : IDisposable
     {
         using var canceling = new CancellationTokenSource();
         canceling.Cancel();
-        _ = Assert.Throws<OperationCanceledException>(() => _domain.Dispose(Timeout.InfiniteTimeSpan, canceling.Token));
+        _ = Assert.Throws<OperationCanceledException>(() => _domain.TryDispose(Timeout.InfiniteTimeSpan, canceling.Token));
         _domain.Acquire().Dispose();
     }
 
@@ -114,8 +114,8 @@ public sealed class HazardDisposalTests : IDisposable
     public void Timeouts_out_of_their_range_are_refused_and_close_nothing(long ticks)
     {
         HazardCohort cohort = _domain.CreateCohort();
-        _ = Assert.Throws<ArgumentOutOfRangeException>(() => _domain.Dispose(new TimeSpan(ticks)));
-        _ = Assert.Throws<ArgumentOutOfRangeException>(() => cohort.Dispose(new TimeSpan(ticks)));
+        _ = Assert.Throws<ArgumentOutOfRangeException>(() => _domain.TryDispose(new TimeSpan(ticks)));
+        _ = Assert.Throws<ArgumentOutOfRangeException>(() => cohort.TryDispose(new TimeSpan(ticks)));
         _domain.Retire(new object(), _ => _reclaimed++, cohort: cohort);
         cohort.Dispose();
         Assert.Equal(1, _reclaimed);

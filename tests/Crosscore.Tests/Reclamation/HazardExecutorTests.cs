@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Crosscore.Reclamation;
 
 namespace Crosscore.Tests.Reclamation;
@@ -252,7 +253,7 @@ public sealed class HazardExecutorTests
     [Fact]
     public void A_handler_is_told_what_callbacks_throw_and_no_caller_is()
     {
-        using var domain = new HazardPointers(2);
+        using var domain = new HazardPointers(2, executor: HazardExecutor.Caller);
         List<Exception> told = [];
         domain.CallbackFailed += told.Add;
         for (int index = 0; index < 10; index++)
@@ -326,6 +327,58 @@ public sealed class HazardExecutorTests
             where T : Exception => Assert.Throws<T>(() => new HazardPointers(options));
     }
 
+    [Fact]
+    public void A_thread_that_retires_starts_no_thread()
+    {
+        using var blocked = new BlockedSharedThread();
+        using var domain = new HazardPointers(InBackground(threshold: 1));
+        int reclaimed = 0;
+        domain.Retire(new object(), _ => Volatile.Write(ref reclaimed, 1));
+        Assert.Null(Worker((HazardWorker)ReclaimerOf(domain)!));
+        Assert.Equal(0, Volatile.Read(ref reclaimed));
+        blocked.Dispose();
+        Background.Until(() => Volatile.Read(ref reclaimed) == 1);
+    }
+
+    [Fact]
+    public void Callbacks_run_in_the_background_unless_the_thread_that_retires_is_chosen()
+    {
+        Assert.Same(HazardExecutor.Background, new HazardPointersOptions().Executor);
+        using var domain = new HazardPointers(scanThreshold: 1);
+        Thread? caller = null;
+        domain.Retire(new object(), _ => Volatile.Write(ref caller, Thread.CurrentThread));
+        Background.Until(() => Volatile.Read(ref caller) is not null);
+        Assert.NotSame(Thread.CurrentThread, caller);
+    }
+
     private static HazardPointersOptions InBackground(int threshold) =>
         new() { Name = "of a test", ScanThreshold = threshold, Executor = HazardExecutor.Background };
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_reclaimer")]
+    private static extern ref HazardReclaimer? ReclaimerOf(HazardPointers domain);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_worker")]
+    private static extern ref Thread? Worker(HazardWorker worker);
+
+    /// <summary>Work that keeps the shared thread until it is disposed of.</summary>
+    private sealed class BlockedSharedThread : IStepped, IDisposable
+    {
+        private readonly ManualResetEventSlim _entered = new();
+        private readonly ManualResetEventSlim _leave = new();
+
+        public BlockedSharedThread()
+        {
+            SharedThread.Add(this);
+            _entered.Wait();
+        }
+
+        public int Step()
+        {
+            _entered.Set();
+            _leave.Wait();
+            return SharedThread.Done;
+        }
+
+        public void Dispose() => _leave.Set();
+    }
 }

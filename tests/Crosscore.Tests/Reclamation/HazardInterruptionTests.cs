@@ -13,7 +13,7 @@ public sealed class HazardInterruptionTests
     [Fact]
     public void No_member_is_broken_off_and_nothing_is_lost()
     {
-        var domain = new HazardPointers(4);
+        var domain = new HazardPointers(4, executor: HazardExecutor.Caller);
         long retired = 0;
         long reclaimed = 0;
         long pushed = 0;

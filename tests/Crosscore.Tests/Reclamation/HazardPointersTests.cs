@@ -18,7 +18,7 @@ public sealed class HazardPointersTests : IDisposable
         Settings? current = new() { Path = "old" };
         var closed = new List<string>();
 
-        using var domain = new HazardPointers();
+        using var domain = new HazardPointers(executor: HazardExecutor.Caller);
         using (HazardPointer hazard = domain.Acquire())
         {
             Settings? seen = hazard.Protect(ref current);               // not reclaimed while the handle protects it
@@ -240,7 +240,7 @@ public sealed class HazardPointersTests : IDisposable
     [Fact]
     public void A_scan_comes_when_enough_have_gathered_by_count_or_by_bytes()
     {
-        using var domain = new HazardPointers(scanThreshold: 10, scanBytes: 1000);
+        using var domain = new HazardPointers(scanThreshold: 10, scanBytes: 1000, executor: HazardExecutor.Caller);
         for (int index = 1; index < 10; index++)
         {
             domain.Retire(new object(), _reclaimed.Add);
@@ -261,7 +261,7 @@ public sealed class HazardPointersTests : IDisposable
     [Fact]
     public void What_a_sleeping_reader_protects_does_not_hold_up_the_rest()
     {
-        using var domain = new HazardPointers(scanThreshold: 10);
+        using var domain = new HazardPointers(scanThreshold: 10, executor: HazardExecutor.Caller);
         object? source = new();
         HazardPointer hazard = domain.Acquire();
         hazard.Protect(ref source);
@@ -299,7 +299,7 @@ public sealed class HazardPointersTests : IDisposable
     [Fact]
     public void A_retirement_that_runs_a_failing_callback_has_retired_its_own_object()
     {
-        using var domain = new HazardPointers(scanThreshold: 2);
+        using var domain = new HazardPointers(scanThreshold: 2, executor: HazardExecutor.Caller);
         object? source = new();
         using HazardPointer hazard = domain.Acquire();
         hazard.Protect(ref source);
@@ -319,7 +319,7 @@ public sealed class HazardPointersTests : IDisposable
     [Fact]
     public void Callbacks_may_retire_and_a_long_chain_is_no_deep_recursion()
     {
-        using var domain = new HazardPointers(scanThreshold: 1);
+        using var domain = new HazardPointers(scanThreshold: 1, executor: HazardExecutor.Caller);
         int left = 200_000;
         void RetireNext(object _)
         {
@@ -340,7 +340,7 @@ public sealed class HazardPointersTests : IDisposable
     [Fact]
     public void A_thread_may_retire_and_scan_while_it_protects()
     {
-        using var domain = new HazardPointers(scanThreshold: 1);
+        using var domain = new HazardPointers(scanThreshold: 1, executor: HazardExecutor.Caller);
         object? source = new();
         using HazardPointer hazard = domain.Acquire();
         for (int round = 0; round < 1000; round++)
@@ -364,8 +364,8 @@ public sealed class HazardPointersTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => _domain.Retire(0, _ => { }));
         Assert.Throws<ArgumentNullException>(() => _domain.RetireAll<object>([new(), null!], _ => { }));
         Assert.Throws<ArgumentOutOfRangeException>(() => _domain.RetireAll([1, 0], _ => { }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new HazardPointers(scanThreshold: 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new HazardPointers(scanBytes: 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new HazardPointers(scanThreshold: 0, executor: HazardExecutor.Caller));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new HazardPointers(scanBytes: 0, executor: HazardExecutor.Caller));
         _domain.RetireAll([], _ => { });
         Assert.Equal(0, _domain.RetiredCount);
     }

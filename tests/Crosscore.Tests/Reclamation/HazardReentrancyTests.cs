@@ -9,23 +9,32 @@ public sealed class HazardReentrancyTests
 {
     private const int Deep = 100_000;
 
-    public static TheoryData<string> Deeds => [.. Enum.GetNames<Deed>()];
+    private static readonly Dictionary<string, HazardExecutor> Executors = new()
+    {
+        ["the caller"] = HazardExecutor.Caller,
+        ["a background thread"] = HazardExecutor.Background,
+        ["an executor that executes at once"] = HazardExecutor.From(work => work()),
+        ["an executor of many threads"] = HazardExecutor.From(work => _ = new Background(work)),
+    };
+
+    public static MatrixTheoryData<string, string> Deeds => new(Enum.GetNames<Deed>(), Executors.Keys);
 
     private enum Deed
     {
         Throw, RetireIntoSame, RetireIntoOther, RetireIntoCohort, ReclaimSame, ReclaimOther, ReclaimCohort,
         Acquire, ForgetHandle, DisposeOwnDomain, DisposeOwnCohort, DisposeOtherDomain,
-        UseStructures, CreateCohort, Interrupt,
+        UseStructures, CreateCohort, Interrupt, EnterSection,
     }
 
     [Theory]
     [MemberData(nameof(Deeds))]
-    public void Whatever_a_callback_does_each_object_is_reclaimed_once(string name)
+    public void Whatever_a_callback_does_each_object_is_reclaimed_once(string name, string executor)
     {
         const int Objects = 200;
         Deed deed = Enum.Parse<Deed>(name);
-        var other = new HazardPointers(3);
-        var domain = new HazardPointers(5);
+        using var sections = new RcuDomain();
+        var other = new HazardPointers(3, executor: Executors[executor]);
+        var domain = new HazardPointers(5, executor: Executors[executor]);
         HazardCohort cohort = domain.CreateCohort();
         HazardCohort cohortOfOther = other.CreateCohort();
         var queue = new NativeQueue<int>(other);
@@ -44,7 +53,8 @@ public sealed class HazardReentrancyTests
 
             for (int round = 0; Left() > 0; round++)
             {
-                Assert.InRange(round, 0, 10);
+                Assert.InRange(round, 0, executor == "the caller" ? 10 : int.MaxValue);
+                _ = Thread.Yield();
                 Tolerate(() => domain.Reclaim());
                 Tolerate(() => cohort.Reclaim());
                 Tolerate(() => other.Reclaim());
@@ -57,8 +67,10 @@ public sealed class HazardReentrancyTests
             Tolerate(cohortOfOther.Dispose);
             Tolerate(domain.Dispose);
             Tolerate(other.Dispose);
+            Assert.False(sections.IsInReadSection);
         });
         work.Join();
+        Background.AssertEnds(sections.SynchronizeAsync(TestContext.Current.CancellationToken));
         // To those that are in what they would wait for.
         bool isRefused = deed is Deed.DisposeOwnDomain or Deed.DisposeOwnCohort;
         Assert.All(calls, count => Assert.Equal(1, count));
@@ -70,7 +82,7 @@ public sealed class HazardReentrancyTests
 
         void Call(int own)
         {
-            calls[own]++;
+            Interlocked.Increment(ref calls[own]);
             switch (deed)
             {
                 case Deed.Throw:
@@ -110,14 +122,14 @@ public sealed class HazardReentrancyTests
                     break;
                 case Deed.DisposeOwnDomain when own % 2 == 0:
                     _ = Assert.Throws<InvalidOperationException>(domain.Dispose);
-                    refused++;
+                    Interlocked.Increment(ref refused);
                     break;
                 case Deed.DisposeOwnCohort when own % 2 == 1:
                     _ = Assert.Throws<InvalidOperationException>(cohort.Dispose);
-                    refused++;
+                    Interlocked.Increment(ref refused);
                     break;
                 case Deed.DisposeOtherDomain:
-                    var third = new HazardPointers(1);
+                    var third = new HazardPointers(1, executor: Executors[executor]);
                     Extra(third, null);
                     third.Dispose();
                     break;
@@ -137,13 +149,18 @@ public sealed class HazardReentrancyTests
                 case Deed.Interrupt:
                     Thread.CurrentThread.Interrupt();
                     break;
+                case Deed.EnterSection:
+                    EnterSection();
+                    break;
             }
         }
 
+        void EnterSection() => _ = sections.EnterReadSection();
+
         void Extra(HazardPointers into, HazardCohort? intoCohort)
         {
-            extra++;
-            into.Retire(new object(), _ => extraCalls++, cohort: intoCohort);
+            Interlocked.Increment(ref extra);
+            into.Retire(new object(), _ => Interlocked.Increment(ref extraCalls), cohort: intoCohort);
         }
 
         void Tolerate(Action action)
@@ -152,9 +169,11 @@ public sealed class HazardReentrancyTests
             {
                 action();
             }
-            catch (AggregateException failures) when (deed == Deed.Throw)
+            catch (AggregateException failures) when (deed is Deed.Throw or Deed.EnterSection)
             {
-                Assert.All(failures.InnerExceptions, failure => Assert.IsType<NotSupportedException>(failure));
+                Type expected =
+                    deed == Deed.Throw ? typeof(NotSupportedException) : typeof(InvalidOperationException);
+                Assert.All(failures.InnerExceptions, failure => Assert.IsType(expected, failure));
             }
         }
     }
@@ -162,7 +181,7 @@ public sealed class HazardReentrancyTests
     [Fact]
     public void A_callback_that_retires_the_next_object_and_reclaims_is_no_recursion()
     {
-        using var domain = new HazardPointers(1);
+        using var domain = new HazardPointers(1, executor: HazardExecutor.Caller);
         using HazardCohort cohort = domain.CreateCohort();
         int left = Deep;
         using (var work = new Background(() =>

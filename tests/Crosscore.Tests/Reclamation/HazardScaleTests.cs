@@ -11,7 +11,7 @@ public sealed class HazardScaleTests
     [Fact]
     public void Slots_fall_again_when_threads_have_gone()
     {
-        using var domain = new HazardPointers();
+        using var domain = new HazardPointers(executor: HazardExecutor.Caller);
         Burst(domain);
         _ = domain.Reclaim();
         Assert.InRange(domain.SlotCount, 0, 4);
@@ -23,7 +23,7 @@ public sealed class HazardScaleTests
     public void An_empty_queue_keeps_few_dead_nodes_after_a_burst_of_threads()
     {
         const int Threshold = 10;
-        using var domain = new HazardPointers(Threshold);
+        using var domain = new HazardPointers(Threshold, executor: HazardExecutor.Caller);
         Burst(domain);
         long freed = 0;
         using var queue = new NativeQueue<int>(domain, Free);
@@ -46,7 +46,7 @@ public sealed class HazardScaleTests
     [Fact]
     public void Threads_that_come_and_go_do_not_add_up()
     {
-        using var domain = new HazardPointers();
+        using var domain = new HazardPointers(executor: HazardExecutor.Caller);
         for (int burst = 0; burst < 20; burst++)
         {
             Burst(domain, threads: 20);
@@ -57,7 +57,7 @@ public sealed class HazardScaleTests
     [Fact]
     public void What_living_threads_protect_is_kept_while_others_come_and_go()
     {
-        using var domain = new HazardPointers(1);
+        using var domain = new HazardPointers(1, executor: HazardExecutor.Caller);
         object?[] sources = [.. Enumerable.Range(0, 20).Select(_ => new object())];
         int reclaimed = 0;
         using var letGo = new ManualResetEventSlim();

@@ -36,7 +36,7 @@ public sealed class HazardScanTests
     [Fact]
     public void A_queue_over_a_domain_with_the_largest_threshold_is_not_held_up()
     {
-        using var domain = new HazardPointers(int.MaxValue, long.MaxValue);
+        using var domain = new HazardPointers(int.MaxValue, long.MaxValue, executor: HazardExecutor.Caller);
         InTime(() =>
         {
             using var queue = new NativeQueue<int>(domain);
@@ -130,8 +130,8 @@ public sealed class HazardScanTests
     [Fact]
     public void What_callbacks_retire_into_another_domain_is_reclaimed()
     {
-        using var first = new HazardPointers(10);
-        using var second = new HazardPointers(10);
+        using var first = new HazardPointers(10, executor: HazardExecutor.Caller);
+        using var second = new HazardPointers(10, executor: HazardExecutor.Caller);
         int reclaimed = 0;
         InTime(() =>
         {
@@ -147,7 +147,7 @@ public sealed class HazardScanTests
     [Fact]
     public void What_callbacks_retire_into_a_cohort_is_reclaimed()
     {
-        using var domain = new HazardPointers(10);
+        using var domain = new HazardPointers(10, executor: HazardExecutor.Caller);
         using HazardCohort cohort = domain.CreateCohort();
         InTime(() =>
         {
@@ -162,7 +162,7 @@ public sealed class HazardScanTests
     [Fact]
     public void Nodes_of_structures_that_callbacks_use_are_freed()
     {
-        using var domain = new HazardPointers(10);
+        using var domain = new HazardPointers(10, executor: HazardExecutor.Caller);
         long freed = 0;
         using var queue = new NativeQueue<int>(domain, Free);
         using var stack = new NativeStack<int>(domain, Free);
@@ -191,7 +191,7 @@ public sealed class HazardScanTests
     [Fact]
     public void A_chain_through_many_domains_is_reclaimed_by_the_outermost_call()
     {
-        HazardPointers[] domains = [.. Enumerable.Range(0, 50).Select(_ => new HazardPointers(1))];
+        HazardPointers[] domains = [.. Enumerable.Range(0, 50).Select(_ => new HazardPointers(1, executor: HazardExecutor.Caller))];
         int reclaimed = 0;
         InTime(() => RetireInto(0));
         Assert.Equal(domains.Length, reclaimed);
@@ -210,7 +210,7 @@ public sealed class HazardScanTests
     [Fact]
     public void A_callback_that_retires_its_object_again_for_ever_holds_nothing_up()
     {
-        var domain = new HazardPointers(1);
+        var domain = new HazardPointers(1, executor: HazardExecutor.Caller);
         int calls = 0;
         bool again = true;
         InTime(() =>
@@ -255,7 +255,7 @@ public sealed class HazardScanTests
     [Fact]
     public void Bytes_near_the_largest_number_are_summed_up_without_wrapping()
     {
-        var domain = new HazardPointers(1000, long.MaxValue);
+        var domain = new HazardPointers(1000, long.MaxValue, executor: HazardExecutor.Caller);
         nint kept = 64;
         HazardPointer hazard = domain.Acquire();
         _ = hazard.Protect(ref kept);
@@ -276,7 +276,7 @@ public sealed class HazardScanTests
     [Fact]
     public void The_smallest_thresholds_scan_at_once()
     {
-        using var domain = new HazardPointers(1, 1);
+        using var domain = new HazardPointers(1, 1, executor: HazardExecutor.Caller);
         int reclaimed = 0;
         domain.Retire(new object(), _ => reclaimed++);
         domain.Retire(64, _ => reclaimed++, bytes: 1);
@@ -289,7 +289,7 @@ public sealed class HazardScanTests
     [InlineData(int.MaxValue)]
     public void No_number_of_handles_and_no_index_outside_of_the_range_is_accepted(int number)
     {
-        using var domain = new HazardPointers();
+        using var domain = new HazardPointers(executor: HazardExecutor.Caller);
         _ = Assert.Throws<ArgumentOutOfRangeException>(() => domain.Acquire(number));
         _ = Assert.Throws<ArgumentOutOfRangeException>(() =>
         {
@@ -301,8 +301,8 @@ public sealed class HazardScanTests
             using HazardPointerArray hazards = domain.Acquire(1);
             hazards.Swap(0, number);
         });
-        Assert.True(number > 0 || Throws(() => _ = new HazardPointers(scanThreshold: number)));
-        Assert.True(number > 0 || Throws(() => _ = new HazardPointers(scanBytes: number)));
+        Assert.True(number > 0 || Throws(() => _ = new HazardPointers(scanThreshold: number, executor: HazardExecutor.Caller)));
+        Assert.True(number > 0 || Throws(() => _ = new HazardPointers(scanBytes: number, executor: HazardExecutor.Caller)));
         Assert.True(number > 0 || Throws(() => domain.Retire(new object(), _ => { }, bytes: number)));
 
         static bool Throws(Action action) => Record.Exception(action) is ArgumentOutOfRangeException;

@@ -15,7 +15,7 @@ public sealed class HazardStressTests
     public void No_reader_meets_a_reclaimed_object_and_the_garbage_is_bounded()
     {
         const int Retiring = 2;
-        using var domain = new HazardPointers(scanThreshold: 16);
+        using var domain = new HazardPointers(scanThreshold: 16, executor: HazardExecutor.Caller);
         var sources = new Item?[4];
         long made = 0;
         long reclaimed = 0;
@@ -100,7 +100,7 @@ public sealed class HazardStressTests
     [Fact]
     public unsafe void No_reader_meets_freed_memory()
     {
-        using var domain = new HazardPointers(scanThreshold: 8);
+        using var domain = new HazardPointers(scanThreshold: 8, executor: HazardExecutor.Caller);
         nint source = 0;
         long number = 0;
 
@@ -169,7 +169,7 @@ public sealed class HazardStressTests
     [Fact]
     public void Cohorts_close_while_others_read_and_retire()
     {
-        using var domain = new HazardPointers(scanThreshold: 4);
+        using var domain = new HazardPointers(scanThreshold: 4, executor: HazardExecutor.Caller);
         var sources = new Item?[2];
         sources[0] = new Item(1);
         sources[1] = new Item(2);

@@ -9,7 +9,7 @@ public sealed class HazardThreadTests
     [Fact]
     public void The_slots_of_dead_threads_are_used_again()
     {
-        using var domain = new HazardPointers();
+        using var domain = new HazardPointers(executor: HazardExecutor.Caller);
         for (int thread = 0; thread < 200; thread++)
         {
             Workers.OnOtherThread(() =>
@@ -26,7 +26,7 @@ public sealed class HazardThreadTests
     [Fact]
     public void What_a_thread_protected_when_it_ended_is_reclaimed_and_its_slot_protects_for_the_next_one()
     {
-        using var domain = new HazardPointers();
+        using var domain = new HazardPointers(executor: HazardExecutor.Caller);
         object? source = new();
         object forgotten = source;
         Workers.OnOtherThread(() => domain.Acquire().Protect(ref source)); // never disposed of
@@ -48,7 +48,7 @@ public sealed class HazardThreadTests
     [Fact]
     public void More_handles_than_a_thread_had_slots_grow_its_slots()
     {
-        using var domain = new HazardPointers();
+        using var domain = new HazardPointers(executor: HazardExecutor.Caller);
         object?[] sources = [.. Enumerable.Range(0, 24).Select(_ => new object())];
         using HazardPointerArray first = domain.Acquire(8);
         using HazardPointerArray second = domain.Acquire(8);
@@ -72,7 +72,7 @@ public sealed class HazardThreadTests
     [Fact]
     public void A_thread_uses_many_domains_side_by_side()
     {
-        HazardPointers[] domains = [.. Enumerable.Range(0, 20).Select(_ => new HazardPointers())];
+        HazardPointers[] domains = [.. Enumerable.Range(0, 20).Select(_ => new HazardPointers(executor: HazardExecutor.Caller))];
         for (int round = 0; round < 3; round++)
         {
             foreach (HazardPointers domain in domains)
@@ -92,7 +92,7 @@ public sealed class HazardThreadTests
     public void A_domain_that_nobody_uses_any_more_is_collected()
     {
         WeakReference domain = UseAndForget();
-        using (new HazardPointers().Acquire())
+        using (new HazardPointers(executor: HazardExecutor.Caller).Acquire())
         {
             // the thread remembers the domain it used last
         }
@@ -106,7 +106,7 @@ public sealed class HazardThreadTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static WeakReference UseAndForget()
     {
-        var domain = new HazardPointers();
+        var domain = new HazardPointers(executor: HazardExecutor.Caller);
         domain.Acquire().Dispose();
         return new WeakReference(domain);
     }

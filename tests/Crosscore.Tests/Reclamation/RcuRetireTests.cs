@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Crosscore.Reclamation;
 
 namespace Crosscore.Tests.Reclamation;
@@ -260,6 +261,65 @@ public sealed class RcuRetireTests
         await patient;
     }
 
+    [Fact]
+    public void What_callbacks_threw_is_not_lost_with_a_barrier_that_was_interrupted()
+    {
+        var domain = new RcuDomain();
+        using var mayThrow = new ManualResetEventSlim();
+        domain.Retire(0, _ =>
+        {
+            mayThrow.Wait();
+            throw new NotSupportedException();
+        });
+        bool interrupted = false;
+        using (var waiting = new Background(() =>
+        {
+            try
+            {
+                domain.Barrier();
+            }
+            catch (ThreadInterruptedException)
+            {
+                interrupted = true;
+            }
+        }))
+        {
+            Background.Until(() => waiting.Thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
+            waiting.Thread.Interrupt();
+        }
+
+        Assert.True(interrupted);
+        mayThrow.Set();
+        AggregateException failures = Assert.Throws<AggregateException>(domain.Barrier);
+        _ = Assert.IsType<NotSupportedException>(Assert.Single(failures.InnerExceptions));
+        domain.Dispose();
+    }
+
+    [Fact]
+    public void A_thread_that_runs_is_not_asked_for_any_more()
+    {
+        // While both hold, a retirement finds the thread gone and asked for already, if the thread that starts others
+        // is held up for as long as the one of the domain waits for more.
+        int violations = 0;
+        for (int round = 0; round < 300 && violations == 0; round++)
+        {
+            using var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.FromSeconds(10) });
+            Reclaimer reclaimer = ReclaimerOf(domain);
+            domain.Retire(0, _ => { });
+            bool isRunning = false;
+            while (!isRunning)
+            {
+                lock (Signal(reclaimer))
+                {
+                    isRunning = Worker(reclaimer) is not null;
+                    violations += isRunning && IsStartAsked(reclaimer) ? 1 : 0;
+                }
+            }
+        }
+
+        Assert.Equal(0, violations);
+    }
+
     private sealed class Disposable : IDisposable
     {
         private int _disposals;
@@ -268,4 +328,16 @@ public sealed class RcuRetireTests
 
         public void Dispose() => Interlocked.Increment(ref _disposals);
     }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_reclaimer")]
+    private static extern ref Reclaimer ReclaimerOf(RcuDomain domain);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_signal")]
+    private static extern ref object Signal(Reclaimer reclaimer);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_worker")]
+    private static extern ref Thread? Worker(Reclaimer reclaimer);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_isStartAsked")]
+    private static extern ref bool IsStartAsked(Reclaimer reclaimer);
 }

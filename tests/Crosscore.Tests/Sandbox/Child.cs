@@ -41,6 +41,7 @@ internal static class Child
     public const string EndWithHazards = nameof(EndWithHazards);
     public const string EndWithHazardThatHangs = nameof(EndWithHazardThatHangs);
     public const string EndByHazard = nameof(EndByHazard);
+    public const string EndWithLateDefault = nameof(EndWithLateDefault);
     public const string CompileLightFences = nameof(CompileLightFences);
     public const string TryFences = nameof(TryFences);
     public const string UsePerCpuData = nameof(UsePerCpuData);
@@ -137,6 +138,9 @@ internal static class Child
                 return 0;
             case EndByHazard:
                 HazardDefaultTests.RunEndByCallback();
+                return 0;
+            case EndWithLateDefault:
+                HazardDefaultTests.RunEndWithLateDefault();
                 return 0;
             case ReclaimAtOnce:
                 return ReclaimTorture.Run(null, ReclaimTorture.CallKind.WithoutTransition);

@@ -90,9 +90,11 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
     /// <see cref="Pass"/> without blocking the caller: <see cref="SharedThread"/> runs what no blocking caller does.
     /// </summary>
     /// <param name="cancellation">Ends the waiting, not the run.</param>
-    public Task PassAsync(CancellationToken cancellation = default)
+    /// <param name="blocks">Only a thread that blocks waits for the task.</param>
+    public Task PassAsync(CancellationToken cancellation = default, bool blocks = false)
     {
-        var caller = new AsyncCaller(cancellation, Forget);
+        var caller = new AsyncCaller(cancellation, Forget, blocks);
+        caller.Node = new LinkedListNode<AsyncCaller>(caller);
         Ask(caller);
         return caller.Task;
     }
@@ -110,7 +112,7 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         batch.IsAsked = true;
         if (caller is not null)
         {
-            caller.Node = batch.AsyncCallers.AddLast(caller);
+            batch.AsyncCallers.AddLast(caller.Node!);
         }
 
         bool first = !_engaged;
@@ -183,8 +185,21 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
     private void CloseGathering()
     {
         using var steady = new Uninterrupted();
+        Batch? next = null;
+        while (next is null)
+        {
+            try
+            {
+                next = new Batch();
+            }
+            catch (OutOfMemoryException)
+            {
+                steady.Sleep(1); // a run that has been claimed is made, because others wait for it
+            }
+        }
+
         steady.Enter(_gate);
-        _gathering = new Batch();
+        _gathering = next;
         _gate.Exit();
     }
 
@@ -212,23 +227,16 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
     private void Finish(Batch? batch, ExceptionDispatchInfo? failure)
     {
         using var steady = new Uninterrupted();
-        AsyncCaller[] callers = [];
         steady.Enter(_gate);
         _run++;
         Batch next = _gathering;
         int waiting = next.Waiting;
         bool more = waiting > 0 || next.IsAsked;
         _engaged = more;
-        if (batch is { IsAsked: true })
-        {
-            callers = [.. batch.AsyncCallers];
-            batch.AsyncCallers.Clear();
-        }
-
         _gate.Exit();
 
         batch?.Serve(failure);
-        foreach (AsyncCaller caller in callers)
+        while (batch is { IsAsked: true } && TakeCaller(batch) is { } caller)
         {
             _ = caller.TryEnd(failure?.SourceException);
         }
@@ -237,6 +245,21 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         {
             Appoint(next, waiting);
         }
+    }
+
+    /// <summary>One of those who asked for a run that is over; nothing is allocated under the gate.</summary>
+    private AsyncCaller? TakeCaller(Batch batch)
+    {
+        using var steady = new Uninterrupted();
+        steady.Enter(_gate);
+        AsyncCaller? caller = batch.AsyncCallers.First?.Value;
+        if (caller is not null)
+        {
+            batch.AsyncCallers.RemoveFirst();
+        }
+
+        _gate.Exit();
+        return caller;
     }
 
     /// <summary>The shared thread is in addition to those who wait: whichever comes first claims the run.</summary>
@@ -330,7 +353,7 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         public bool IsAsked;
 
         /// <summary>Kept under the gate.</summary>
-        public LinkedList<AsyncCaller> AsyncCallers => field ??= [];
+        public LinkedList<AsyncCaller> AsyncCallers { get; } = new();
 
         public bool TryClaim() => Volatile.Read(ref _state) == Appointed && Interlocked.CompareExchange(ref _state, Claimed, Appointed) == Appointed;
 

@@ -54,7 +54,7 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
 
     public static FenceDecision Make()
     {
-        string? wish = AppContext.GetData(PropertyName) as string ?? Environment.GetEnvironmentVariable(VariableName);
+        string? wish = Wish(AppContext.GetData(PropertyName), Environment.GetEnvironmentVariable(VariableName));
         FenceDecision decision = Choose(wish, FenceProbe.Ask());
         if (decision.Warning is { } warning)
         {
@@ -67,6 +67,16 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
         }
 
         return decision;
+    }
+
+    /// <summary>
+    /// The name of the mode that was chosen, by the property before the variable; an empty one chooses nothing. A value
+    /// of the property that is no string counts by its text, so that one which names no mode is an error.
+    /// </summary>
+    public static string? Wish(object? property, string? variable)
+    {
+        string? text = property as string ?? (property is null ? null : property.ToString() ?? property.GetType().FullName);
+        return string.IsNullOrWhiteSpace(text) ? variable : text;
     }
 
     public static FenceDecision Choose(string? wish, FenceFacts facts)

@@ -5,7 +5,8 @@ namespace Crosscore;
 /// <summary>
 /// Tells that the light fence is a full one because the tests have not seen this version of .NET: a warning of the
 /// event source <c>Crosscore.AsymmetricFence</c>. The source exists only where there is something to tell, because
-/// one that exists keeps the assembly loaded.
+/// one that exists keeps the assembly loaded: a listener must exist before the fence is first used. Later,
+/// <see cref="MachineGuarantees.Detect()"/> still says why.
 /// </summary>
 [EventSource(Name = "Crosscore.AsymmetricFence")]
 internal sealed class FenceEvents : EventSource

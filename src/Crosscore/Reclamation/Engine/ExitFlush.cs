@@ -18,8 +18,10 @@ internal static class ExitFlush
     /// <summary>Adds what is called when the process ends.</summary>
     /// <param name="flush">
     /// Reclaims what can be reclaimed within a time, and returns whether that was anything; then all are called once
-    /// more, because a callback may have retired something else. It returns at once where it would wait for its own
-    /// caller, which may be any thread, also one inside of a section or a callback.
+    /// more, because a callback may have retired something else. Where a plug-in is unloaded it is called by the thread
+    /// that unloads, also inside of a section or a callback, and returns at once where it would wait for that thread. At
+    /// the end of the process the runtime calls on a thread made for it, so a section or callback of the thread that
+    /// ends the process is waited for until the time is over.
     /// </param>
     public static void Add(Func<TimeSpan, bool> flush)
     {
@@ -51,19 +53,12 @@ internal static class ExitFlush
 
     private static void Run()
     {
-        Func<TimeSpan, bool>[] flushes;
-        using (var steady = new Uninterrupted())
-        {
-            steady.Enter(Gate);
-            flushes = [.. Flushes];
-            Monitor.Exit(Gate);
-        }
-
         long began = Stopwatch.GetTimestamp();
         bool any = true;
         while (any)
         {
             any = false;
+            Func<TimeSpan, bool>[] flushes = ReadFlushes();
             foreach (Func<TimeSpan, bool> flush in flushes)
             {
                 TimeSpan left = Limit - Stopwatch.GetElapsedTime(began);
@@ -74,6 +69,22 @@ internal static class ExitFlush
 
                 any |= flush(left);
             }
+
+            any |= ReadFlushes().Length > flushes.Length; // a callback was the first to use another Default
+        }
+    }
+
+    private static Func<TimeSpan, bool>[] ReadFlushes()
+    {
+        using var steady = new Uninterrupted();
+        steady.Enter(Gate);
+        try
+        {
+            return [.. Flushes];
+        }
+        finally
+        {
+            Monitor.Exit(Gate);
         }
     }
 }

@@ -49,19 +49,21 @@ internal sealed class GracePeriods
         get
         {
             long running = Volatile.Read(ref _running);
-            Volatile.ReadBarrier(); // pairs with the order of the stores in RunOne; without it the JIT may exchange the reads (dotnet/runtime#133524)
+            Volatile.ReadBarrier(); // pairs with the order of the stores in Begin; without it the JIT may exchange the reads (dotnet/runtime#133524)
             return running == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(Volatile.Read(ref _beganAt));
         }
     }
 
     public void Wait() => _shared.Pass();
 
-    public Task WaitAsync(CancellationToken cancellation = default) => _shared.PassAsync(cancellation);
+    /// <inheritdoc cref="CoalescedOperation.PassAsync"/>
+    public Task WaitAsync(CancellationToken cancellation = default, bool blocks = false) =>
+        _shared.PassAsync(cancellation, blocks);
 
     /// <summary>The number of the first grace period that begins after now, and sees to it that it does.</summary>
     public long Request()
     {
-        // Pairs with the write of _begun in RunOne: if this read misses it, that grace period's heavy fence comes after what the caller did before. Then the number found here plus one
+        // Pairs with the write of _begun in Begin: if this read misses it, that grace period's heavy fence comes after what the caller did before. Then the number found here plus one
         // is that grace period or a later one. Shown by litmus/reclamation/Rcu.Cookie and its control Rcu.Cookie.NoFence.
         Interlocked.MemoryBarrier();
         long number = Volatile.Read(ref _begun) + 1;

@@ -1,6 +1,6 @@
 namespace Crosscore.Reclamation;
 
-/// <summary>What scans and callbacks threw, as the one exception that those get who retire, reclaim or close.</summary>
+/// <summary>What scans and callbacks threw, as the one exception of a call that retires, reclaims or closes.</summary>
 internal struct HazardFailures
 {
     /// <summary>So many exceptions of callbacks are kept for a later call.</summary>
@@ -13,6 +13,15 @@ internal struct HazardFailures
 
     /// <summary>A callback threw.</summary>
     public void Add(Exception failure) => (_callbacks ??= []).Add(failure);
+
+    /// <summary>Adds what other callbacks threw.</summary>
+    public void Add(HazardFailures others)
+    {
+        foreach (Exception failure in others.Callbacks)
+        {
+            Add(failure);
+        }
+    }
 
     /// <summary>A scan failed, or the user's executor refused it; everything waits for the next one.</summary>
     public void Refuse(Exception reason) => _refusal = reason;

@@ -9,13 +9,15 @@ namespace Crosscore.Reclamation;
 /// <param name="reclaimer">Makes the scans; null if the thread that retires does.</param>
 /// <param name="keepsFailures">Whether what callbacks throw is thrown by calls of this list; not where its callbacks
 /// belong to many who do not know each other.</param>
-internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? reclaimer, bool keepsFailures = true)
+/// <param name="callbacksOnlyFree">Callbacks are the library's own and call no code of the user's.</param>
+internal sealed class HazardGarbageList(
+    HazardPointers domain, HazardReclaimer? reclaimer, bool keepsFailures = true, bool callbacksOnlyFree = false)
 {
     // So many times the thresholds may wait for the reclaimer or for callbacks; then those who retire wait too.
     private const int LimitFactor = 64;
 
     private readonly Lock _scan = new();
-    private readonly object _room = new(); // pulsed when the reclaimer has run callbacks
+    private readonly object _room = new(); // pulsed when there may be room
     private readonly HazardSnapshot _protected = new();
     private HazardGarbage? _pending;
     private long _pendingCount;
@@ -122,35 +124,48 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
     /// <summary>Reclaims what no slot announces, and what became due in other lists by that.</summary>
     /// <param name="onlyIfDue">Give up if another thread has done it in the meantime.</param>
     /// <param name="failures">What callbacks threw, and why a scan failed.</param>
+    /// <param name="forLater">Keep what callbacks throw for the next call that reclaims or closes.</param>
     /// <returns>False if a scan failed: the kernel refused the barrier, or there was no memory. Everything that it would have reclaimed is still pending.</returns>
-    public bool TryScan(bool onlyIfDue, ref HazardFailures failures)
+    public bool TryScan(bool onlyIfDue, ref HazardFailures failures, bool forLater = false)
     {
         // Made before anything is taken out, for lack of memory must not come in between.
         var running = new HazardReclaiming(this);
-        HazardGarbage? reclaimable = null;
-        using (var steady = new Uninterrupted())
+        HazardFailures thrown = default;
+        using (StrangersCallbacks? callbacks = callbacksOnlyFree ? null
+            : new StrangersCallbacks(domain.Name, failure => Report(failure, forLater, ref thrown)))
         {
-            steady.Enter(_scan);
-            try
+            HazardGarbage? reclaimable = null;
+            using (var steady = new Uninterrupted())
             {
-                if (!onlyIfDue || IsScanDue)
+                steady.Enter(_scan);
+                try
                 {
-                    reclaimable = TakeReclaimable();
+                    if (!onlyIfDue || IsScanDue)
+                    {
+                        reclaimable = TakeReclaimable();
+                    }
+                }
+                catch (Exception refusal)
+                {
+                    failures.Refuse(refusal);
+                    return false;
+                }
+                finally
+                {
+                    _scan.Exit();
                 }
             }
-            catch (Exception refusal)
-            {
-                failures.Refuse(refusal);
-                return false;
-            }
-            finally
-            {
-                _scan.Exit();
-            }
+
+            // What is protected is no reason to wait. The look at those who wait comes after the store of how much that
+            // is; pairs with WaitForRoom, which counts itself and then looks. The shape is that of
+            // litmus/reclamation/HazardPointer.Notice.litmus.
+            Interlocked.MemoryBarrier();
+            GiveRoom();
+            Reclaim(reclaimable, running, callbacks, forLater, ref thrown);
         }
 
-        Reclaim(reclaimable, running, ref failures);
-        HazardReclaiming.ScanDue(ref failures);
+        failures.Add(thrown);
+        HazardReclaiming.ScanDue(this, ref failures, forLater);
         return true;
     }
 
@@ -180,8 +195,7 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
         long before = Count;
         HazardFailures failures = default;
         // A barrier that was refused is asked for again: the list stays with the reclaimer.
-        _ = TryScan(onlyIfDue, ref failures);
-        Keep(failures);
+        _ = TryScan(onlyIfDue, ref failures, forLater: true);
         return Count < before;
     }
 
@@ -226,11 +240,7 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
         steady.Enter(_scan);
         try
         {
-            foreach (Exception failure in _unheard.Callbacks)
-            {
-                failures.Add(failure);
-            }
-
+            failures.Add(_unheard);
             _unheard = default;
             _anyUnheard = false;
         }
@@ -375,15 +385,18 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
         return reclaimable;
     }
 
-    private void Reclaim(HazardGarbage? reclaimable, HazardReclaiming running, ref HazardFailures failures)
+    private void Reclaim(
+        HazardGarbage? reclaimable,
+        HazardReclaiming running,
+        StrangersCallbacks? callbacks,
+        bool forLater,
+        ref HazardFailures thrown)
     {
         if (reclaimable is null)
         {
             return;
         }
 
-        int count = 0;
-        ByteSum bytes = default;
         running.Begin();
         try
         {
@@ -391,17 +404,34 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
             {
                 HazardGarbage retired = reclaimable;
                 reclaimable = retired.Next;
-                count++;
-                bytes.Add(retired.Bytes, 1);
                 try
                 {
-                    retired.Reclaim();
+                    if (callbacks is not null)
+                    {
+                        callbacks.Run(static garbage => ((HazardGarbage)garbage!).Reclaim(), retired);
+                    }
+                    else
+                    {
+                        retired.Reclaim();
+                    }
                 }
-                catch (Exception failure)
+                catch (Exception failure) when (callbacks is null)
                 {
-                    HazardFailures unwanted = default;
-                    domain.Report(failure, ref (keepsFailures ? ref failures : ref unwanted));
+                    Report(failure, forLater, ref thrown);
                 }
+                finally
+                {
+                    // Not before the callback has returned, and what it threw is where those who wait for none to be
+                    // left find it.
+                    if (retired.Bytes > 0)
+                    {
+                        _bytes.Subtract(retired.Bytes);
+                    }
+
+                    Interlocked.Decrement(ref _count);
+                }
+
+                GiveRoom();
             }
         }
         finally
@@ -413,19 +443,33 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
             {
                 PutBack(reclaimable);
             }
+        }
+    }
 
-            // All at once, and not before the last callback has returned: who waits for none to be left waits a little longer.
-            _bytes.Subtract(bytes);
-            Interlocked.Add(ref _count, -count);
-            if (Volatile.Read(ref _waitingForRoom) != 0)
-            {
-                // After the count has fallen; pairs with WaitForRoom, which counts itself and then looks at it. Both by
-                // interlocked operations, so one of the two sees the other.
-                using var steady = new Uninterrupted();
-                steady.Enter(_room);
-                Monitor.PulseAll(_room);
-                Monitor.Exit(_room);
-            }
+    private void Report(Exception failure, bool forLater, ref HazardFailures thrown)
+    {
+        HazardFailures told = default;
+        domain.Report(failure, ref told);
+        if (keepsFailures && forLater)
+        {
+            Keep(told);
+        }
+        else if (keepsFailures)
+        {
+            thrown.Add(told);
+        }
+    }
+
+    /// <summary>Wakes the threads that wait for room, if there is some. After a full fence behind what made it; pairs
+    /// with <see cref="WaitForRoom"/>.</summary>
+    private void GiveRoom()
+    {
+        if (Volatile.Read(ref _waitingForRoom) != 0 && !IsFull)
+        {
+            using var steady = new Uninterrupted();
+            steady.Enter(_room);
+            Monitor.PulseAll(_room);
+            Monitor.Exit(_room);
         }
     }
 
@@ -455,7 +499,7 @@ internal sealed class HazardGarbageList(HazardPointers domain, HazardReclaimer? 
 
         var deadline = new Deadline(domain.WaitForRoom);
         using var steady = new Uninterrupted();
-        _ = Interlocked.Increment(ref _waitingForRoom);
+        _ = Interlocked.Increment(ref _waitingForRoom); // a full fence before the looks below; pairs with GiveRoom
         steady.Enter(_room);
         try
         {

@@ -104,7 +104,7 @@ internal sealed class HazardPosting(Action<Action> execute) : HazardReclaimer
 /// </summary>
 /// <param name="name">The thread's.</param>
 /// <param name="idle">Milliseconds without work after which the thread ends.</param>
-internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
+internal sealed class HazardWorker(string name, int idle) : HazardReclaimer, IStepped
 {
     private const long ShortestDelay = 100; // milliseconds
     private const long LongestDelay = 3_200;
@@ -112,6 +112,10 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
     // For so long after work the thread looks every ShortestDelay whether there is more, so that a retirement need not
     // wake it: that costs the thread that retires some microseconds, and on a busy machine its processor.
     private const long PollFor = 10_000;
+
+    // In milliseconds. The shared thread, woken to start this one, must not have the processor of the caller.
+    private const int StartDelay = 1;
+    private const int RetryDelay = 50; // milliseconds after a thread that was refused
 
     private readonly object _signal = new(); // guards all below
     private readonly HashSet<HazardGarbageList> _noticed = [];
@@ -122,6 +126,8 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
     private bool _closed;
     private bool _looksSoon; // by itself
     private long _lastNotice;
+    private bool _isStartAsked; // the shared thread is to start the thread
+    private bool _isStartDue;   // the shared thread's alone
 
     /// <summary>
     /// Creates the worker of the default domain, which is never disposed of. What waits when the process ends is
@@ -135,6 +141,8 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
         return worker;
     }
 
+    /// <summary>The thread is started by the shared one, because that takes a hundred times as long as all the
+    /// rest.</summary>
     public override Exception? Notice(HazardGarbageList list, int urgency)
     {
         using var steady = new Uninterrupted();
@@ -144,26 +152,75 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
             _ = _noticed.Add(list);
             _due |= urgency >= Due;
             _lastNotice = Environment.TickCount64;
-            if (_worker is null)
+            if (_worker is not null)
             {
-                var worker = new Thread(Work) { IsBackground = true, Name = name };
-                worker.UnsafeStart(); // waits for the lock, and so finds itself in _worker
-                _worker = worker;
-            }
-            else if (_due || !_looksSoon)
-            {
-                Monitor.Pulse(_signal);
+                if (_due || !_looksSoon)
+                {
+                    Monitor.Pulse(_signal);
+                }
+
+                return null;
             }
 
-            return null;
+            if (_isStartAsked)
+            {
+                return null;
+            }
+
+            _isStartAsked = true;
         }
-        catch (Exception obstacle) when (obstacle is OutOfMemoryException or ThreadStartException)
+        catch (OutOfMemoryException obstacle)
         {
             return obstacle;
         }
         finally
         {
             Monitor.Exit(_signal);
+        }
+
+        try
+        {
+            SharedThread.Add(this);
+            return null;
+        }
+        catch (OutOfMemoryException obstacle)
+        {
+            steady.Enter(_signal);
+            _isStartAsked = false;
+            Monitor.Exit(_signal);
+            return obstacle;
+        }
+    }
+
+    /// <summary>On the shared thread: starts this one.</summary>
+    int IStepped.Step()
+    {
+        if (!_isStartDue)
+        {
+            _isStartDue = true;
+            return StartDelay;
+        }
+
+        using var steady = new Uninterrupted();
+        try
+        {
+            var worker = new Thread(Work) { IsBackground = true, Name = name };
+            steady.Enter(_signal);
+            _worker = worker; // only started, and set, by this method, which runs when there is none
+            _isStartAsked = false;
+            _isStartDue = false;
+            Monitor.Exit(_signal);
+            worker.UnsafeStart(); // without the lock, so that no thread that retires waits for it
+            return SharedThread.Done;
+        }
+        catch (Exception refusal) when (refusal is OutOfMemoryException or ThreadStartException)
+        {
+            steady.Enter(_signal);
+            _worker = null;
+            _isStartAsked = true;
+            _isStartDue = true;
+            Monitor.Exit(_signal);
+            return RetryDelay;
         }
     }
 
@@ -179,7 +236,9 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
 
     /// <summary>
     /// Reclaims what is not protected, on a separate thread, and returns when that is done or the time is over. Called
-    /// by a callback, which may be what would be waited for, it scans once.
+    /// by a callback, which may be what would be waited for, it scans once. That is so where a plug-in is unloaded; at the
+    /// end of the process the runtime calls on a thread made for it, so that a callback which ends the process is waited
+    /// for until the time is over.
     /// </summary>
     /// <returns>Whether anything was reclaimed; false if the time was over first.</returns>
     public bool Flush(TimeSpan limit)
@@ -294,7 +353,7 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer
     /// <summary>Waits until there is something to scan; returns false when the thread is to end.</summary>
     private bool Gather(ref long delay)
     {
-        using var steady = new Uninterrupted();
+        var steady = new Uninterrupted(); // an interruption is never given back: the thread is the domain's
         steady.Enter(_signal);
         try
         {

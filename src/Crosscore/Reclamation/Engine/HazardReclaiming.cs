@@ -54,7 +54,11 @@ internal sealed class HazardReclaiming(HazardGarbageList list)
     }
 
     /// <summary>Scans what became due inside of callbacks, unless the thread is still inside of one.</summary>
-    public static void ScanDue(ref HazardFailures failures)
+    /// <param name="outer">The list whose callbacks they were. What those of another list throw is kept for the calls
+    /// of that one.</param>
+    /// <param name="failures">What those of the outer list throw.</param>
+    /// <param name="forLater">Whether that is kept, too.</param>
+    public static void ScanDue(HazardGarbageList outer, ref HazardFailures failures, bool forLater)
     {
         if (t_innermost is not null || t_scanning || t_due is not { Count: > 0 } due)
         {
@@ -68,7 +72,10 @@ internal sealed class HazardReclaiming(HazardGarbageList list)
             {
                 (HazardGarbageList next, bool asked) = due.First();
                 _ = due.Remove(next);
-                _ = next.TryScan(onlyIfDue: !asked, ref failures);
+                HazardFailures ofAnother = default; // a barrier that was refused; the next scan of that list asks again
+                _ = next == outer
+                    ? next.TryScan(onlyIfDue: !asked, ref failures, forLater)
+                    : next.TryScan(onlyIfDue: !asked, ref ofAnother, forLater: true);
             }
         }
         finally

@@ -57,21 +57,55 @@ internal static class ReaderTable
             && slot.Outside == domain.Identity ? t_last = slot : null;
     }
 
+    /// <summary>The slots of this thread that are inside of a section, with how deep; null where none is.</summary>
+    public static List<(ReaderSlot Slot, int Depth)>? FindOpenSections()
+    {
+        List<(ReaderSlot Slot, int Depth)>? inside = null;
+        foreach (ReaderSlot? slot in t_slots ?? [])
+        {
+            if (slot is { Depth: > 0 })
+            {
+                (inside ??= []).Add((slot, slot.Depth));
+            }
+        }
+
+        return inside;
+    }
+
     /// <summary>Leaves sections of this thread, whose variables must be gone.</summary>
     /// <param name="ofThread">Those of all domains; otherwise of the one that was used last.</param>
+    /// <param name="inside">What <see cref="FindOpenSections"/> found before, and is not left.</param>
     /// <returns>Whether there were any.</returns>
-    public static bool LeaveOpenSections(bool ofThread)
+    public static bool LeaveOpenSections(bool ofThread, List<(ReaderSlot Slot, int Depth)>? inside)
     {
-        bool any = t_last is { } last && last.LeaveTo(0);
+        bool any = t_last is { } last && last.LeaveTo(DepthBefore(last, inside));
         if (ofThread)
         {
             foreach (ReaderSlot? slot in t_slots ?? [])
             {
-                any |= slot is not null && slot.LeaveTo(0);
+                any |= slot is not null && slot.LeaveTo(DepthBefore(slot, inside));
             }
         }
 
         return any;
+    }
+
+    private static int DepthBefore(ReaderSlot slot, List<(ReaderSlot Slot, int Depth)>? inside)
+    {
+        if (inside is null)
+        {
+            return 0;
+        }
+
+        foreach ((ReaderSlot known, int depth) in inside)
+        {
+            if (known == slot)
+            {
+                return depth;
+            }
+        }
+
+        return 0;
     }
 
     private static ReaderSlot Register(RcuDomain domain)

@@ -211,17 +211,21 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             worker = NewWorker();
         }
 
+        // With the thread known: later it could be gone again, while those who retire still relied on this.
+        _isStartAsked = false;
+        _isStartDue = false;
         Monitor.Exit(_signal);
-        if (worker is not null && Start(worker) is not null)
+        if (worker is null || Start(worker) is null)
         {
-            return RetryDelay;
+            return SharedThread.Done;
         }
 
-        _isStartDue = false;
         steady.Enter(_signal);
-        _isStartAsked = false;
+        bool again = _worker is null && !_isStartAsked; // otherwise another caller has seen to it
+        _isStartAsked |= again;
+        _isStartDue = again;
         Monitor.Exit(_signal);
-        return SharedThread.Done;
+        return again ? RetryDelay : SharedThread.Done;
     }
 
     private void WaitForRoom(bool mayWait)
@@ -263,6 +267,7 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
 
     private void Work()
     {
+        var callbacks = new StrangersCallbacks(options.Name, report); // for the life of the thread
         while (Gather())
         {
             Retired? oldest = TakeAll();
@@ -272,29 +277,27 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
                 Retired item = oldest;
                 oldest = item.Next;
                 item.Next = null;
-                Reclaim(item);
+                Reclaim(item, callbacks);
             }
 
-            LeaveWhatCallbacksLeftOpen(ofThread: true);
+            callbacks.LeaveOpenSections(ofThread: true);
         }
     }
 
     /// <summary>Waits for items, and for more of them; returns false when the thread is to end.</summary>
     private bool Gather()
     {
-        // Never given back: the thread is the domain's, and an interruption by one callback must not meet the callbacks
-        // of the next batch.
-        var steady = new Uninterrupted();
+        var steady = new Uninterrupted(); // an interruption is never given back: the thread is the domain's
         steady.Enter(_signal);
         try
         {
-            steady.Wait(_signal, 0); // meets one that is due
             long began = Stopwatch.GetTimestamp();
             while (Volatile.Read(ref _newest) is null)
             {
                 if (Stopwatch.GetElapsedTime(began).TotalMilliseconds >= Idle)
                 {
-                    // Whoever retires something now finds the queue empty, takes the lock after us, and starts another thread.
+                    // A thread that retires now finds the queue empty, takes the lock after this one, and has another
+                    // one started.
                     _worker = null;
                     return false;
                 }
@@ -362,23 +365,14 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         }
     }
 
-    private void Reclaim(Retired item)
+    private void Reclaim(Retired item, StrangersCallbacks callbacks)
     {
         if (item is RetiredMarker)
         {
-            LeaveWhatCallbacksLeftOpen(ofThread: true); // so that who waits for the marker is told
+            callbacks.LeaveOpenSections(ofThread: true); // so that who waits for the marker is told
         }
 
-        try
-        {
-            item.Reclaim();
-        }
-        catch (Exception failure)
-        {
-            report(failure);
-        }
-
-        LeaveWhatCallbacksLeftOpen(ofThread: false);
+        callbacks.Run(static item => ((Retired)item!).Reclaim(), item);
         if (item is RetiredMarker)
         {
             return;
@@ -392,23 +386,6 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             steady.Enter(_room);
             Monitor.PulseAll(_room);
             Monitor.Exit(_room);
-        }
-    }
-
-    /// <summary>
-    /// A section that a callback did not leave would hold up every later grace period of its domain, for as long as
-    /// this thread lives. It lived on the callback's stack, so nothing can use it any more.
-    /// After each callback the domain that was read last is looked at, which is nearly always enough; before a marker
-    /// and after each batch all of them.
-    /// </summary>
-    private void LeaveWhatCallbacksLeftOpen(bool ofThread)
-    {
-        if (ReaderTable.LeaveOpenSections(ofThread))
-        {
-            report(new InvalidOperationException(
-                $"A callback of the domain '{options.Name}' left a read section open; it has been left for it. "
-                    + "What it read there may be reclaimed from now on. Sections end where they were entered; use 'using'."));
-            _ = ReaderTable.LeaveOpenSections(ofThread); // of the one who was told
         }
     }
 }

@@ -130,7 +130,7 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
     private static void UseHazardPointers()
     {
         int freed = 0;
-        using (var domain = new HazardPointers(1))
+        using (var domain = new HazardPointers(1, executor: HazardExecutor.Caller))
         {
             domain.Acquire().Dispose();
             domain.Acquire(2).Dispose();
