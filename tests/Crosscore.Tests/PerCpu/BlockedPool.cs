@@ -18,16 +18,17 @@ internal static class BlockedPool
         }
 
         using var cancellation = new CancellationTokenSource();
-        Block("SynchronizeAsync", size, sections => sections.SynchronizeAsync());
-        Block("SynchronizeAsync with a token", size, sections => sections.SynchronizeAsync(cancellation.Token));
-        Block("an await of SynchronizeAsync, asked for by others", size, sections =>
-        {
-            _ = sections.SynchronizeAsync(cancellation.Token);
-            return sections.SynchronizeAsync();
-        });
+        _ = Block("SynchronizeAsync", size, sections => sections.SynchronizeAsync())
+            && Block("SynchronizeAsync with a token", size, sections => sections.SynchronizeAsync(cancellation.Token))
+            && Block("SynchronizeAsync, asked for twice", size, sections =>
+            {
+                _ = sections.SynchronizeAsync(cancellation.Token);
+                return sections.SynchronizeAsync();
+            });
     }
 
-    private static void Block(string name, int size, Func<PerCpuReadSection, Task> wait)
+    /// <returns>Whether all came back; otherwise the pool is of no use any more.</returns>
+    private static bool Block(string name, int size, Func<PerCpuReadSection, Task> wait)
     {
         using var asked = new CountdownEvent(size);
         using var returned = new CountdownEvent(size);
@@ -52,7 +53,8 @@ internal static class BlockedPool
             readers[i].Dispose();
         }
 
-        Console.WriteLine(all && returned.Wait(Background.Bound) ? $"{name}: all returned"
-            : $"{name}: {returned.CurrentCount} of {size} blocked for ever");
+        all = all && returned.Wait(Background.Bound);
+        Console.WriteLine(all ? $"{name}: all returned" : $"{name}: {returned.CurrentCount} of {size} blocked for ever");
+        return all;
     }
 }

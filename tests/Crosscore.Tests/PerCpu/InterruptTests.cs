@@ -28,9 +28,10 @@ public sealed unsafe class InterruptTests
         nint rented = pool.Rent();
         nint popped = 0;
         int taken = 0;
-        list.Push(memory);
-        AssertUnbroken(() => list.Push(memory + 64), Hold(list.Area));
-        AssertUnbroken(() => Assert.True(list.TryPop(out popped)), Hold(list.Area));
+        int cpu = Threads.Cpus[0]; // a list is chosen by processor, and the pop is to find what was pushed
+        Threads.Run(1, _ => OnCpu(cpu, () => list.Push(memory)));
+        AssertUnbroken(() => OnCpu(cpu, () => list.Push(memory + 64)), Hold(list.Area));
+        AssertUnbroken(() => OnCpu(cpu, () => Assert.True(list.TryPop(out popped))), Hold(list.Area));
         list.Push(popped);
         AssertUnbroken(() => Assert.True(list.TrySteal(out popped, out taken)), Hold(list.Area));
         AssertUnbroken(() => pool.Return(rented), Hold(blocks.Area));
@@ -95,6 +96,7 @@ public sealed unsafe class InterruptTests
     {
         var gate = new Lock();
         InterruptedThread waiting;
+        long thrown = 0;
         using (new HeldLock(gate))
         {
             waiting = new InterruptedThread(() =>
@@ -102,10 +104,21 @@ public sealed unsafe class InterruptTests
                 using var held = new HeldLock(gate);
                 Thread.Sleep(1);
             });
-            waiting.InterruptWhileItWaits();
+            AppDomain.CurrentDomain.FirstChanceException += Count;
+            waiting.InterruptOnceItWaits();
+            Background.Until(() => Volatile.Read(ref thrown) > 0);
+            AppDomain.CurrentDomain.FirstChanceException -= Count;
         }
 
         waiting.AssertUnbroken(Bound);
+
+        void Count(object? sender, System.Runtime.ExceptionServices.FirstChanceExceptionEventArgs what)
+        {
+            if (what.Exception is ThreadInterruptedException && Environment.CurrentManagedThreadId == waiting.Id)
+            {
+                _ = Interlocked.Increment(ref thrown);
+            }
+        }
     }
 
     [Theory]

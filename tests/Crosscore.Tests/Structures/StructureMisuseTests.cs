@@ -204,7 +204,7 @@ public sealed class StructureMisuseTests
     }
 
     /// <summary>
-    /// A map of 400 values in a domain whose limit is 100, with a reader inside that never leaves: one wait of a second
+    /// A map of 400 values in a domain whose limit is 256, with a reader inside that never leaves: one wait of a second
     /// at most, and not one for each value.
     /// </summary>
     [Theory]
@@ -214,7 +214,7 @@ public sealed class StructureMisuseTests
     {
         var domain = new RcuDomain(new RcuDomainOptions
         {
-            LimitCount = 100,
+            LimitCount = 256,
             BackPressureTimeout = TimeSpan.FromSeconds(1),
         });
         int reclaimed = 0;

@@ -1,9 +1,10 @@
 namespace Crosscore;
 
 /// <summary>
-/// A lock that the calling thread holds until it disposes of this. <see cref="Thread.Interrupt"/> breaks off neither
-/// the wait for it nor what is done inside (a record that is counted, a block that is in a list) by an interruption
-/// that came before: that is given back when the lock has been left, and meets the thread in its next wait.
+/// A lock that the calling thread holds until it disposes of this. <see cref="Thread.Interrupt"/> does not break off
+/// the wait for it: what is owed to others (a record that is counted, a block that is in a list) is never lost to an
+/// exception on the way. The interruption is given back when the lock has been left, and meets the thread in its next
+/// wait.
 /// </summary>
 internal ref struct HeldLock
 {
