@@ -281,7 +281,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
             return found;
         }
 
-        TValue made = _old.Make(make, key) ?? throw new InvalidOperationException("ReadMostlyMap.GetOrAdd: the function made null, which is no value.");
+        TValue made = _old.Make(make, key) ?? throw new InvalidOperationException(
+            "ReadMostlyMap.GetOrAdd: the function made null, which is no value.");
         TValue? present = null;
         long bytes = 0;
         try

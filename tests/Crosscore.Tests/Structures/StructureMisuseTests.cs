@@ -172,7 +172,8 @@ public sealed class StructureMisuseTests
         }
 
         static void RefusesInside(Action member) =>
-            Assert.Contains("'using'", Assert.Throws<InvalidOperationException>(member).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "'using'", Assert.Throws<InvalidOperationException>(member).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -183,11 +184,12 @@ public sealed class StructureMisuseTests
         using var map = new ReadMostlyMap<string, object>(domain, reclaim: _ => reclaimed++);
         using (RcuAsyncReadSection section = domain.EnterAsyncReadSection())
         {
-            InvalidOperationException refusal = Assert.Throws<InvalidOperationException>(() => map.GetOrAdd(section, "a", key =>
+            Action leaveOpen = () => map.GetOrAdd(section, "a", key =>
             {
                 _ = domain.EnterReadSection();
                 return new object();
-            }));
+            });
+            InvalidOperationException refusal = Assert.Throws<InvalidOperationException>(leaveOpen);
             Assert.Contains("'using'", refusal.Message, StringComparison.Ordinal);
             Assert.False(domain.IsInReadSection);
             _ = Assert.Throws<NotSupportedException>(() => map.GetOrAdd(section, "a", key =>
