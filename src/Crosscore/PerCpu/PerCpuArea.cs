@@ -72,7 +72,8 @@ public sealed class PerCpuArea
     public SectionBuilder NewSection() => new(Slots.Shape);
 
     /// <summary>
-    /// Reads a word of a slot while its CPU goes on. The reader sees what was stored before the commit that stored the value it gets.
+    /// Reads a word of a slot while its CPU runs sections. The reader sees what was stored before the commit that
+    /// stored the value it gets.
     /// </summary>
     /// <param name="slot">0 to <see cref="SlotCount"/> - 1.</param>
     /// <param name="offset">In bytes, a multiple of 8.</param>
@@ -92,7 +93,7 @@ public sealed class PerCpuArea
 
     /// <summary>
     /// Stops the sections of a slot and returns it as the caller's own until it is disposed of. No section that began before commits after the return; those that come
-    /// meanwhile wait. The caller sees
+    /// concurrently wait. The caller sees
     /// every commit made before.
     /// </summary>
     /// <remarks>
@@ -104,7 +105,8 @@ public sealed class PerCpuArea
     /// <param name="slot">0 to <see cref="SlotCount"/> - 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such slot.</exception>
     /// <exception cref="LockRecursionException">This thread has stopped a slot of this area already.</exception>
-    /// <exception cref="MembarrierException">The barrier failed; the slot goes on as if it had not been asked for.</exception>
+    /// <exception cref="MembarrierException">The barrier failed; the slot is as if it had not been asked
+    /// for.</exception>
     public StoppedSlot Stop(int slot)
     {
         Check(slot);
@@ -132,7 +134,8 @@ public sealed class PerCpuArea
     }
 
     /// <summary>
-    /// Stops all slots for good: no section commits after the return, and none begins. Whoever has nobody else to ask finds out by <see cref="IsStoppedForGood"/>.
+    /// Stops all slots for good: no section commits after the return, and none begins. A caller that has no other sign
+    /// finds out by <see cref="IsStoppedForGood"/>.
     /// </summary>
     internal void StopForGood()
     {
@@ -173,7 +176,7 @@ public sealed class PerCpuArea
             throw new InvalidOperationException("This thread has stopped the slot itself and would wait for itself. Dispose of the stopped slot first.");
         }
 
-        // Whoever has stopped the slot holds the lock until it goes on.
+        // The thread that has stopped the slot holds the lock until it releases the slot.
         new HeldLock(_stopping).Dispose();
     }
 
@@ -202,7 +205,8 @@ public sealed class PerCpuArea
             _membarrier.RestartOnPossible("PerCpuArea.Stop", Slots.Shape.Index == PerCpuIndex.Cpu ? slot : -1);
         }
 
-        // Whoever works without a section has looked at the word under this lock: it has seen it, or it is out before we get the lock.
+        // A thread that works without a section has looked at the word under this lock: it has seen it, or it is out
+        // before we get the lock.
         Slots.Lock(slot);
         Slots.Unlock(slot);
     }

@@ -15,7 +15,7 @@ namespace Crosscore.PerCpu;
 /// noticed.</para>
 /// <para>Memory grows to what was needed at most at one time, plus what other CPUs hold when it is not worth stopping them for. It is given back by <see cref="Dispose"/>
 /// alone; there is no finalizer,
-/// because nobody but the caller knows who uses the blocks.</para>
+/// because only the caller knows who uses the blocks.</para>
 /// </remarks>
 public sealed unsafe class PerCpuBlockPool : IDisposable
 {
@@ -142,7 +142,8 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
 
             foreach (nint slab in _slabs)
             {
-                NativeMemory.AlignedFree((void*)slab); // SAFETY: allocated by Grow, and nobody uses it, by the caller's word.
+                // SAFETY: allocated by Grow, and no thread uses it, by the caller's word.
+                NativeMemory.AlignedFree((void*)slab);
             }
 
             _slabs.Clear();
@@ -158,7 +159,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
             ObjectDisposedException.ThrowIf(_mark == 0, this);
             if (_list.TryPop(out nint block))
             {
-                return block; // somebody grew the pool while this thread waited
+                return block; // another thread grew the pool while this thread waited
             }
 
             if (_steal && _list.TrySteal(out block, out int taken))
@@ -185,7 +186,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
         for (long block = 1; block < count; block++)
         {
             nint next = last + BlockSize;
-            // SAFETY: inside of the slab just allocated, which nobody else knows.
+            // SAFETY: inside of the slab just allocated, which no other thread knows.
             *(nint*)last = next;
             ((long*)next)[1] = _mark ^ next;
             last = next;
@@ -206,5 +207,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     }
 
     private static void ThrowReturnedTwice(nint block) =>
-        throw new InvalidOperationException($"The block at 0x{block:x} was returned already. Whoever returned it twice may have used it after somebody else rented it.");
+        throw new InvalidOperationException(
+            $"The block at 0x{block:x} was returned already. "
+                + "The caller that returned it twice may have used it after another one rented it.");
 }

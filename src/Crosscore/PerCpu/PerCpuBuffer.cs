@@ -16,7 +16,8 @@ public delegate void PerCpuRecords<T>(int slot, ReadOnlySpan<T> records)
 /// <remarks>
 /// <para>Every append is delivered once or counted once in <see cref="Lost"/>. Records of one CPU come in the order of their appends; between CPUs there is no order but
 /// what the records say
-/// themselves, a time for example. What a thread stored before its append is seen by whoever gets the record.</para>
+/// themselves, a time for example. What a thread stored before its append is seen by the thread that gets the
+/// record.</para>
 /// <para>Draining does not disturb the CPUs that append: each has a ring with one writer and one reader. Memory belongs to the garbage collector; there is nothing to
 /// dispose of.</para>
 /// </remarks>
@@ -93,7 +94,8 @@ public sealed class PerCpuBuffer<T>
     }
 
     /// <summary>
-    /// Hands over everything that is there, CPU by CPU, and makes room for as much. What is appended meanwhile may be handed over or stay for the next time.
+    /// Hands over everything that is there, CPU by CPU, and makes room for as much. What is appended concurrently may
+    /// be handed over or stay for the next time.
     /// </summary>
     /// <param name="receive">Called for each stretch of records. If it throws, the records of that call stay, and come again with the next drain.</param>
     /// <returns>How many records were handed over.</returns>
@@ -121,7 +123,7 @@ public sealed class PerCpuBuffer<T>
     /// <summary>
     /// Gives every CPU another capacity. Nothing is lost: what is in the buffer now is handed over by the next <see cref="Drain"/>, before anything appended later on the
     /// same CPU. One membarrier with the RSEQ
-    /// command stops the old buffer on all CPUs; nobody waits.
+    /// command stops the old buffer on all CPUs; no thread waits.
     /// </summary>
     /// <param name="capacityPerCpu">How many records each CPU keeps from now on; 1 or more.</param>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1, or more than 2 GiB for a CPU or 1 TiB for all that
@@ -140,7 +142,7 @@ public sealed class PerCpuBuffer<T>
         {
             PerCpuRing<T> old = _ring;
             _retired.Add(old);
-            _ring = successor; // before the old one is stopped: whoever finds it stopped finds the successor
+            _ring = successor; // before the old one is stopped: a thread that finds it stopped finds the successor
             old.StopForGood();
         }
     }
@@ -166,7 +168,7 @@ public sealed class PerCpuBuffer<T>
                     _lost.Increment();
                     return false;
                 default:
-                    break; // resized once more meanwhile
+                    break; // resized once more concurrently
             }
         }
     }

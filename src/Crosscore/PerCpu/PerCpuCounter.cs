@@ -49,7 +49,7 @@ public sealed class PerCpuCounter
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Decrement() => _slots.Add(0, -1);
 
-    /// <summary>The sum of all adds; see the remarks of the type for those that run meanwhile.</summary>
+    /// <summary>The sum of all adds; see the remarks of the type for those that run concurrently.</summary>
     public long Sum() => _slots.Sum(0);
 
     /// <summary>How the sum is spread over the slots: by the number of the CPU, and in the last one what threads unknown to rseq(2) added.</summary>

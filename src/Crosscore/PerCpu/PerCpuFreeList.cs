@@ -12,8 +12,9 @@ namespace Crosscore.PerCpu;
 /// <para>Caller must: give blocks of at least 8 bytes, aligned to 8, that stay readable and writable while they are in the list, and each only once. A block that is
 /// pushed twice makes a list that
 /// leads in a circle; nothing here can see that (<see cref="PerCpuBlockPool"/> does).</para>
-/// <para>What was stored to a block before its push is seen by whoever pops it.</para>
-/// <para>There is no ABA problem: between the load of the head and the store of the new one nobody else touches this list, or the thread begins anew.</para>
+/// <para>What was stored to a block before its push is seen by the thread that pops it.</para>
+/// <para>There is no ABA problem: between the load of the head and the store of the new one no other thread touches
+/// this list, or the thread begins anew.</para>
 /// <para>Memory belongs to the garbage collector; there is nothing to dispose of. Blocks that are in a list that is collected are lost to their owner: take them out
 /// first.</para>
 /// </remarks>
@@ -153,7 +154,8 @@ public sealed unsafe class PerCpuFreeList
     {
         using (StoppedSlot stopped = _area.Stop(list))
         {
-            // The list of threads without a section is guarded by its lock, which is held only for a moment and by nobody who waits for us.
+            // The list of threads without a section is guarded by its lock, which is held only for a moment and by no
+            // thread that waits for this one.
             _area.Slots.Lock(list);
             first = (nint)stopped.Words[0];
             stopped.Words[0] = 0;

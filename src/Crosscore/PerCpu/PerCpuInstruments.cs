@@ -3,7 +3,8 @@ using System.Diagnostics.Metrics;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Instruments of System.Diagnostics.Metrics over per-CPU data: whoever counts pays for an add, whoever collects pays for the walk over the CPUs. The meter holds what it
+/// Instruments of System.Diagnostics.Metrics over per-CPU data: a thread that counts pays for an add, the collector of
+/// metrics for the walk over the CPUs. The meter holds what it
 /// observes.
 /// </summary>
 public static class PerCpuInstruments

@@ -4,8 +4,7 @@ namespace Crosscore.PerCpu;
 
 /// <summary>
 /// Read sections that may begin on one thread and end on another, and so cross an <see langword="await"/>, and a writer that waits until all that could have seen the old
-/// state have
-/// ended. A reader pays two adds to words of its CPU; no fence, no shared store, no registration of threads.
+/// state have ended. A reader pays two adds to words of its CPU; no fence, no shared store, no registration of threads.
 /// </summary>
 /// <remarks>
 /// <para>A writer unlinks what readers may be using, calls <see cref="Synchronize"/> or <see cref="SynchronizeAsync"/>, and then frees it: every section that began
@@ -23,15 +22,11 @@ public sealed class PerCpuReadSection
     private const int Begun = 0; // two words, one for each period
     private const int Ended = 2;
 
-    /// <summary>Readers that do not wait themselves end within this many looks, and a sleep costs more.</summary>
-    private const int LooksBeforeSleep = 20;
-
     private readonly AddingSlots _slots;
-    private readonly WriterTurn _turn = new();
+    private readonly CoalescedOperation _gracePeriods; // one at a time; it alone writes the next three
     private int _period;
-    private Waiter? _sleeper; // the writer, while it sleeps or is about to
-    private long _started; // grace periods
-    private long _finished; // the last one that has finished
+    private int _draining; // the period that must become empty
+    private bool _hasTurned; // whether new readers have been turned away from it
 
     /// <summary>
     /// Makes one without readers. Where sections can run but memory for their code is refused at this moment, this one
@@ -43,8 +38,11 @@ public sealed class PerCpuReadSection
     {
     }
 
-    internal PerCpuReadSection(bool useSections, int? cpuSlots = null) =>
+    internal PerCpuReadSection(bool useSections, int? cpuSlots = null)
+    {
         _slots = new AddingSlots(4, PerCpuIndex.Cpu, useSections, SectionVariant.Shipped, cpuSlots);
+        _gracePeriods = new CoalescedOperation(BeginGracePeriod, _ => IsGracePeriodOver());
+    }
 
     /// <summary>Whether readers count by sections; otherwise by interlocked adds, striped by processor.</summary>
     public bool UsesSections => _slots.UsesSections;
@@ -69,100 +67,45 @@ public sealed class PerCpuReadSection
     }
 
     /// <summary>
-    /// Waits until every section that began before the call has ended. Callers at the same time share the waiting. It
-    /// blocks the calling thread and no other; <see cref="Thread.Interrupt"/> does not end the wait, and meets the
-    /// thread in its next one.
+    /// Waits until every section that began before the call has ended. Callers at the same time share grace periods. It
+    /// blocks the calling thread and no thread of the pool; <see cref="Thread.Interrupt"/> does not end the wait, and
+    /// meets the thread in its next one.
     /// </summary>
-    /// <param name="cancellation">Ends the waiting; then nothing is known of the readers.</param>
+    /// <param name="cancellation">Ends the waiting, not the grace period; then nothing is known of the readers.</param>
     /// <exception cref="OperationCanceledException">Cancelled: nothing may be freed.</exception>
-    /// <exception cref="InvalidOperationException">Sections were ended more often than begun: a reader was copied and disposed of twice, and nothing that readers use can
-    /// be freed safely any more.</exception>
+    /// <exception cref="InvalidOperationException">Sections were ended more often than begun: a reader was copied and
+    /// disposed of twice, and nothing that readers use can be freed safely any more. Or the barrier failed, in a mode
+    /// of <see cref="AsymmetricFence"/> that does not use membarrier(2): nothing may be freed.</exception>
     /// <exception cref="MembarrierException">The barrier failed: nothing may be freed.</exception>
+    /// <exception cref="OutOfMemoryException">With a token that can be cancelled: the thread that waits in the place of
+    /// the caller could not be started. Nothing may be freed.</exception>
     public void Synchronize(CancellationToken cancellation = default)
     {
-        cancellation.ThrowIfCancellationRequested();
-        long arrival = Arrive();
-        if (_turn.Ask(asTask: false) is { } turn)
+        if (!cancellation.CanBeCanceled)
         {
-            try
-            {
-                turn.Wait(cancellation);
-            }
-            catch
-            {
-                _turn.GiveUp(turn);
-                throw;
-            }
+            _gracePeriods.Pass();
+            return;
         }
 
-        try
+        Task over = SynchronizeAsync(cancellation);
+        using (var steady = new Uninterrupted())
         {
-            if (IsServed(arrival))
-            {
-                return;
-            }
-
-            long number = ++_started;
-            for (int half = 0; half < 2; half++)
-            {
-                int period = PeriodOfHalf(half);
-                while (Look(period, asTask: false) is { } sleeper)
-                {
-                    sleeper.Wait(cancellation);
-                }
-            }
-
-            _finished = number;
+            _ = steady.Wait(over, Timeout.InfiniteTimeSpan);
         }
-        finally
-        {
-            Depart();
-        }
+
+        over.GetAwaiter().GetResult();
     }
 
-    /// <inheritdoc cref="Synchronize"/>
-    /// <remarks>No thread is occupied while readers are waited for.</remarks>
-    public async Task SynchronizeAsync(CancellationToken cancellation = default)
-    {
-        cancellation.ThrowIfCancellationRequested();
-        long arrival = Arrive();
-        if (_turn.Ask(asTask: true) is { } turn)
-        {
-            try
-            {
-                await turn.WaitAsync(cancellation).ConfigureAwait(false);
-            }
-            catch
-            {
-                _turn.GiveUp(turn);
-                throw;
-            }
-        }
-
-        try
-        {
-            if (IsServed(arrival))
-            {
-                return;
-            }
-
-            long number = ++_started;
-            for (int half = 0; half < 2; half++)
-            {
-                int period = PeriodOfHalf(half);
-                while (Look(period, asTask: true) is { } sleeper)
-                {
-                    await sleeper.WaitAsync(cancellation).ConfigureAwait(false);
-                }
-            }
-
-            _finished = number;
-        }
-        finally
-        {
-            Depart();
-        }
-    }
+    /// <inheritdoc cref="Synchronize" path="/summary"/>
+    /// <remarks>
+    /// No thread of the pool is occupied while readers are waited for, and none is needed to end the wait: one thread
+    /// of the process waits in the place of all who ask. It looks again after a millisecond, and when the wait is long
+    /// later, by 1/64 of what it has lasted and by 50 ms at most.
+    /// </remarks>
+    /// <inheritdoc cref="Synchronize" path="/param"/>
+    /// <inheritdoc cref="Synchronize" path="/exception"/>
+    public Task SynchronizeAsync(CancellationToken cancellation = default) =>
+        cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : _gracePeriods.PassAsync(cancellation);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void End(int period)
@@ -170,62 +113,38 @@ public sealed class PerCpuReadSection
         // A release on every processor: x86-64 keeps stores in order, and without sections the add is interlocked. The writer that counts this end sees all that the
         // section did.
         _slots.Add(Ended + period, 1);
-        // Pairs with the heavy fence in Look, between announcing sleep and the last look: the writer sees this end, or
-        // this thread sees that it sleeps.
-        // litmus/percpu/ReadSection.Wake and ReadSection.Wake.NoBarrier.
-        AsymmetricFence.Light();
-        if (Volatile.Read(ref _sleeper) is not null)
-        {
-            Wake();
-        }
     }
 
     /// <summary>
-    /// The number of the last grace period that had begun when the caller came. One that begins later serves the caller, because it begins after what the caller
-    /// unlinked.
+    /// The first half of a grace period: the period that is not current, with readers of an earlier grace period that
+    /// failed, or some that came late.
     /// </summary>
-    private long Arrive()
+    private void BeginGracePeriod()
     {
-        Interlocked.MemoryBarrier(); // between the caller's unlinking and this load; pairs with _turn, an interlocked operation before every beginning
-        return Volatile.Read(ref _started);
+        _draining = _period ^ 1;
+        _hasTurned = false;
     }
-
-    private bool IsServed(long arrival) => _finished > arrival;
 
     /// <summary>
-    /// First the period that is not current: readers of an earlier grace period, or some who came late. Then the one that was current until now, after new readers have
-    /// been
-    /// turned to the other, which is empty.
+    /// Whether the grace period is over. Its second half: new readers are turned to the other period, which is empty,
+    /// and the one that was current until then drains.
     /// </summary>
-    private int PeriodOfHalf(int half)
+    private bool IsGracePeriodOver()
     {
-        int current = _period;
-        if (half == 1)
+        while (HasDrained(_draining))
         {
-            Volatile.Write(ref _period, current ^ 1);
-            return current;
-        }
-
-        return current ^ 1;
-    }
-
-    /// <summary>Looks whether no section of the period is open, some times in a row.</summary>
-    /// <returns>Null when none is. Otherwise what the writer sleeps by until a reader has ended; then it looks
-    /// again.</returns>
-    private Waiter? Look(int period, bool asTask)
-    {
-        for (var wait = new BriefWait(); wait.Count < LooksBeforeSleep; wait.Once())
-        {
-            if (HasDrained(period))
+            if (_hasTurned)
             {
-                return null;
+                return true;
             }
+
+            int current = _period;
+            Volatile.Write(ref _period, current ^ 1);
+            _draining = current;
+            _hasTurned = true;
         }
 
-        var sleeper = new Waiter(asTask);
-        Volatile.Write(ref _sleeper, sleeper);
-        AsymmetricFence.Heavy(); // pairs with the light fence in End: litmus/percpu/ReadSection.Wake
-        return HasDrained(period) ? null : sleeper;
+        return false;
     }
 
     /// <summary>
@@ -235,6 +154,13 @@ public sealed class PerCpuReadSection
     /// </summary>
     private bool HasDrained(int period)
     {
+        // Sums that differ before the barrier show an open section, or a late sight of its end, and the next look comes
+        // anyway: no processor is interrupted while a section lasts.
+        if (_slots.Sum(Ended + period) < _slots.Sum(Begun + period))
+        {
+            return false;
+        }
+
         long ended = _slots.Sum(Ended + period);
         // Pairs with the light fence in Begin: litmus/percpu/ReadSection. It also keeps the two sums in this order on every processor: ReadSection.TwoReaders,
         // and ReadSection.BeginningsFirst, which reads them the other way round.
@@ -246,16 +172,4 @@ public sealed class PerCpuReadSection
                 $"Of {begun} read sections {ended} have ended: a PerCpuReader was copied and disposed of twice. "
                     + "Which sections are open is not known any more, so nothing that they use can be freed.");
     }
-
-    private void Depart()
-    {
-        Volatile.Write(ref _sleeper, null);
-        _turn.Leave();
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Wake() =>
-        // One reader wakes the writer, which announces its sleep anew if it must. One that was about to wake an earlier
-        // sleep makes it look once too often.
-        Interlocked.Exchange(ref _sleeper, null)?.Tell();
 }

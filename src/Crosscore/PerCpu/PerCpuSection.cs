@@ -25,7 +25,8 @@ public sealed unsafe class PerCpuSection
     internal InstalledSection? Installed => _installed;
 
     /// <summary>
-    /// Runs the section on the slot of the CPU this thread runs on, again and again until it commits or leaves. While somebody has stopped the slot, it waits.
+    /// Runs the section on the slot of the CPU this thread runs on, again and again until it commits or leaves. While
+    /// the slot is stopped, it waits.
     /// </summary>
     /// <param name="area">The slots: of the size for which the section was written.</param>
     /// <param name="argument0">Argument 0, if the section has it.</param>

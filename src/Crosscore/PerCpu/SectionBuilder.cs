@@ -8,7 +8,8 @@ namespace Crosscore.PerCpu;
 /// commit no other thread touches the slot: if anything comes between, the kernel sends the thread back to the first step.
 /// </summary>
 /// <remarks>
-/// <para>So a step before the commit may happen any number of times, and part of the steps may happen without the rest. Store only what nobody looks at before the
+/// <para>So a step before the commit may happen any number of times, and part of the steps may happen without the rest.
+/// Store only what no thread looks at before the
 /// commit: places in
 /// the slot that the committed word makes valid, or memory that an argument points to and that is still your own.</para>
 /// <para>What cannot be a section is refused where it is written, with the reason: two commits, a step after the commit, none at all, an offset outside of the slot, a
@@ -116,7 +117,7 @@ public sealed class SectionBuilder
     /// <param name="code">What <see cref="SectionResult.Code"/> will be; 1 or more.</param>
     public void LeaveIfAtLeast(SectionValue left, SectionValue right, int code) => Leave(SectionOperation.LeaveIfAtLeast, left, right, 0, code);
 
-    /// <summary>Stores to the slot before the commit. Nobody may look there until the commit says so.</summary>
+    /// <summary>Stores to the slot before the commit. No thread may look there until the commit says so.</summary>
     /// <param name="offset">In bytes, a multiple of 8.</param>
     /// <param name="value">What.</param>
     public void Store(int offset, SectionValue value) => Step(SectionOperation.Store, value, number: Word(offset));

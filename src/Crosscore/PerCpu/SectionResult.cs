@@ -15,7 +15,7 @@ public readonly record struct SectionResult
         _left = left ? 1 : 0;
     }
 
-    /// <summary>Whether the commit was made. If not, nothing was, that anybody may look at.</summary>
+    /// <summary>Whether the commit was made. If not, nothing was stored that any thread may look at.</summary>
     public bool Committed => _left == 0;
 
     /// <summary>The value named by <see cref="SectionBuilder.Return"/> when committed, 0 without one; otherwise 0.</summary>

@@ -317,7 +317,10 @@ public sealed class RcuDomain : IDisposable
     }
 
     /// <summary>For cells, which have exchanged their value already when they retire the old one: never refuses.</summary>
-    internal void RetireAlways(Retired item) => _reclaimer.Enqueue(item, mayWait: !IsInReadSection);
+    /// <param name="item">What was exchanged.</param>
+    /// <param name="mayWait">Whether it may wait for room at a limit, where that can end.</param>
+    internal void RetireAlways(Retired item, bool mayWait = true) =>
+        _reclaimer.Enqueue(item, mayWait: mayWait && !IsInReadSection);
 
     /// <summary>A slot for the calling thread, which has none.</summary>
     internal ReaderSlot Register() => _readers.Register(_identity) ?? throw Disposed();

@@ -20,7 +20,7 @@ public sealed unsafe class NativeQueue<T> : IDisposable
     // The node before the first value. Never passes the last node.
     private PaddedPointer _head;
 
-    // The last node, or one before it while somebody is appending.
+    // The last node, or one before it while a thread is appending.
     private PaddedPointer _tail;
     private volatile bool _disposed;
 
@@ -58,7 +58,7 @@ public sealed unsafe class NativeQueue<T> : IDisposable
             nint behind = Interlocked.CompareExchange(ref next, node, 0);
             if (behind == 0)
             {
-                // Whoever finds it undone does it for us.
+                // A thread that finds it undone does it for this one.
                 Interlocked.CompareExchange(ref _tail.Value, node, tail);
                 return;
             }

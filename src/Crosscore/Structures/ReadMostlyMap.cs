@@ -11,7 +11,9 @@ namespace Crosscore.Structures;
 /// <remarks>
 /// <para>A value must not be used after the section in which it was read; nothing can check that. For values that need no disposal use <see cref="System.Collections.Concurrent.ConcurrentDictionary{TKey, TValue}"/>.</para>
 /// <para>Each member but the enumeration is linearizable. Everything that was done before a value was put into the map is visible to who finds it. Writers may be inside of a section. The map takes values over: one object must not be in it twice, nor in another map.</para>
-/// <para>A member that retires a value returns at once, unless a limit of the domain has been reached: then it waits for room, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.</para>
+/// <para>A member that retires a value returns at once, unless a limit of the domain has been reached: then it waits for
+/// room, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does. <see cref="Clear"/> and <see cref="Dispose"/> wait
+/// once at most, after the last value.</para>
 /// <para>If it grows it allocates new nodes for all entries; it does not shrink, except by <see cref="Clear"/>. From
 /// 2^30 buckets on it does not grow, so its chains do.</para>
 /// <para>No member is broken off by <see cref="Thread.Interrupt"/>. A comparer that changes the map gets an
@@ -28,8 +30,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     private const int LoadDenominator = 4;
 
     private readonly Lock _writing = new();
-    private readonly Action<TValue>? _reclaim;
-    private readonly Func<TValue, long>? _size;
+    private readonly ValueRetirement<TValue> _old;
 
     // Null for the default comparer of a value type, which the compiler can then inline.
     private readonly IEqualityComparer<TKey>? _comparer;
@@ -46,13 +47,13 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     /// none. Asked once for each value that is to be put into the map, before that and outside of every lock, so it may
     /// use the map;
     /// if it throws, the member that was called throws that, nothing was changed, and the value is still the caller's.
+    /// The same if it leaves a read section of the domain open, with an <see cref="InvalidOperationException"/>.
     /// </param>
     public ReadMostlyMap(RcuDomain? domain = null, IEqualityComparer<TKey>? comparer = null, Action<TValue>? reclaim = null, Func<TValue, long>? size = null)
     {
         Domain = domain ?? RcuDomain.Default;
         _comparer = comparer ?? (typeof(TKey).IsValueType ? null : EqualityComparer<TKey>.Default);
-        _reclaim = reclaim;
-        _size = size;
+        _old = new ValueRetirement<TValue>(Domain, reclaim, size);
         _table = new MapTable<TKey, TValue>(0);
     }
 
@@ -94,7 +95,9 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     /// <param name="make">
     /// Makes the value, outside of any lock, and so perhaps in vain: if another thread was quicker, that one's value is returned and this one is retired, unless they are the same object. It may use the map.
     /// </param>
-    /// <exception cref="InvalidOperationException">As for <see cref="TryGetValue(in RcuReadSection, TKey, out TValue)"/>; or a value of null was made.</exception>
+    /// <exception cref="InvalidOperationException">As for
+    /// <see cref="TryGetValue(in RcuReadSection, TKey, out TValue)"/>; or a value of null was made; or the function
+    /// that makes values left a read section of the domain open, and the value that was made is retired.</exception>
     /// <exception cref="ObjectDisposedException">The map has been disposed of. A value that was made is
     /// retired.</exception>
     /// <exception cref="Exception">What the function that makes values or the one that tells their size threw; a value
@@ -122,8 +125,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     public bool TryAdd(TKey key, TValue value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        long bytes = SizeOf(value);
-        using var writing = new Writing(_writing);
+        long bytes = _old.SizeOf(value);
+        using HeldLock writing = Write();
         if (Find(Table, key, Hash(key)) is not null)
         {
             return false;
@@ -138,10 +141,10 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     public void Set(TKey key, TValue value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        long bytes = SizeOf(value);
+        long bytes = _old.SizeOf(value);
         TValue old;
         long oldBytes;
-        using (new Writing(_writing))
+        using (Write())
         {
             MapNode<TKey, TValue>? node = Find(Table, key, Hash(key));
             if (node is null)
@@ -165,9 +168,9 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     {
         ArgumentNullException.ThrowIfNull(expected);
         ArgumentNullException.ThrowIfNull(value);
-        long bytes = SizeOf(value);
+        long bytes = _old.SizeOf(value);
         long oldBytes;
-        using (new Writing(_writing))
+        using (Write())
         {
             MapNode<TKey, TValue>? node = Find(Table, key, Hash(key));
             if (node is null || node.Value != expected)
@@ -189,7 +192,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     {
         TValue? old = null;
         long oldBytes = 0;
-        using (new Writing(_writing))
+        using (Write())
         {
             int hash = Hash(key);
             ref MapNode<TKey, TValue>? link = ref Table.Bucket(hash);
@@ -197,7 +200,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
             {
                 if (link.Hash == hash && AreEqual(link.Key, key))
                 {
-                    // The removed node keeps its link, so a reader that stands on it goes on from there.
+                    // The removed node keeps its link, so a reader that stands on it continues from there.
                     (old, oldBytes) = (link.Value, link.Bytes);
                     Volatile.Write(ref link, link.Next);
                     Volatile.Write(ref _count, _count - 1);
@@ -214,7 +217,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
             return false;
         }
 
-        Retire(old, oldBytes);
+        _old.Retire(old, oldBytes);
         return true;
     }
 
@@ -224,16 +227,19 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     {
         MapTable<TKey, TValue> old;
         var empty = new MapTable<TKey, TValue>(0);
-        using (new Writing(_writing))
+        using (Write())
         {
             old = Table;
             Replace(empty);
         }
 
-        RetireAll(old);
+        _old.RetireAll(old.Values);
     }
 
-    /// <summary>The entries, for <c>foreach</c>, in no order. One that is in the map all the time is found once; one that comes or goes meanwhile may be found or not. Values are not disposed of before the section is left.</summary>
+    /// <summary>
+    /// The entries, for <c>foreach</c>, in no order. One that is in the map all the time is found once; one that comes
+    /// or goes concurrently may be found or not. Values are not disposed of before the section is left.
+    /// </summary>
     /// <inheritdoc cref="TryGetValue(in RcuReadSection, TKey, out TValue)" path="/exception"/>
     public EntryEnumerator Entries(in RcuReadSection section)
     {
@@ -254,7 +260,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     public void Dispose()
     {
         MapTable<TKey, TValue>? old;
-        using (new Writing(_writing))
+        using (Write())
         {
             old = _table;
             Replace(null);
@@ -262,7 +268,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
 
         if (old is not null)
         {
-            RetireAll(old);
+            _old.RetireAll(old.Values);
         }
     }
 
@@ -275,13 +281,14 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
             return found;
         }
 
-        TValue made = make(key) ?? throw new InvalidOperationException("ReadMostlyMap.GetOrAdd: the function made null, which is no value.");
+        TValue made = _old.Make(make, key) ?? throw new InvalidOperationException(
+            "ReadMostlyMap.GetOrAdd: the function made null, which is no value.");
         TValue? present = null;
         long bytes = 0;
         try
         {
-            bytes = SizeOf(made);
-            using var writing = new Writing(_writing);
+            bytes = _old.SizeOf(made);
+            using HeldLock writing = Write();
             MapNode<TKey, TValue>? node = Find(Table, key, Hash(key));
             if (node is null)
             {
@@ -364,7 +371,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         int hash = Hash(key);
         ref MapNode<TKey, TValue>? bucket = ref table.Bucket(hash);
 
-        // A release store: whoever finds the node finds its fields, and what was done to the value before.
+        // A release store: a thread that finds the node finds its fields, and what was done to the value before.
         Volatile.Write(ref bucket, new MapNode<TKey, TValue>(key, hash, value) { Bytes = bytes, Next = bucket });
         Volatile.Write(ref _count, _count + 1);
     }
@@ -384,69 +391,22 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         return old;
     }
 
-    // Before the value is put into the map: afterwards the caller could not be told that the function threw without
-    // being told that nothing was done.
-    private long SizeOf(TValue value) => _size is null ? 0 : Math.Max(0, _size(value));
-
     private void RetireUnlessSame(TValue old, long bytes, TValue? value)
     {
         // The same object put in its own place is not old.
         if (old != value)
         {
-            Retire(old, bytes);
-        }
-    }
-
-    // Calls no code of the user's and never refuses, because no other thread knows the value any more.
-    private void Retire(TValue old, long bytes)
-    {
-        if (_reclaim is not null)
-        {
-            Domain.RetireAlways(new RetiredItem<TValue>(old, _reclaim, bytes));
-        }
-        else if (old is IDisposable disposable)
-        {
-            Domain.RetireAlways(new RetiredDisposable(disposable, bytes));
-        }
-    }
-
-    private void RetireAll(MapTable<TKey, TValue> old)
-    {
-        for (int bucket = 0; bucket < old.BucketCount; bucket++)
-        {
-            for (MapNode<TKey, TValue>? node = old.FirstOf(bucket); node is not null; node = node.Next)
-            {
-                Retire(node.Value, node.Bytes);
-            }
+            _old.Retire(old, bytes);
         }
     }
 
     /// <summary>The turn of one writer.</summary>
-    private ref struct Writing
-    {
-        private readonly Lock _gate;
-        private Uninterrupted _steady;
-
-        /// <exception cref="InvalidOperationException">The thread is writing already: the comparer changes the
-        /// map.</exception>
-        public Writing(Lock gate)
-        {
-            if (gate.IsHeldByCurrentThread)
-            {
-                throw new InvalidOperationException(
-                    "ReadMostlyMap: the comparer changes the map that is comparing keys; it may only read it.");
-            }
-
-            _gate = gate;
-            _steady.Enter(gate);
-        }
-
-        public void Dispose()
-        {
-            _gate.Exit();
-            _steady.Dispose();
-        }
-    }
+    /// <exception cref="InvalidOperationException">The thread is writing already: the comparer changes the
+    /// map.</exception>
+    private HeldLock Write() => _writing.IsHeldByCurrentThread
+        ? throw new InvalidOperationException(
+            "ReadMostlyMap: the comparer changes the map that is comparing keys; it may only read it.")
+        : new HeldLock(_writing);
 
     /// <summary>Walks the entries; see <see cref="Entries(in RcuReadSection)"/>.</summary>
     public ref struct EntryEnumerator
@@ -463,7 +423,7 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         /// <summary>Itself, for <c>foreach</c>.</summary>
         public readonly EntryEnumerator GetEnumerator() => this;
 
-        /// <summary>Goes on to the next entry.</summary>
+        /// <summary>Moves to the next entry.</summary>
         public bool MoveNext()
         {
             _node = _node is null ? null : Volatile.Read(ref _node.Next);

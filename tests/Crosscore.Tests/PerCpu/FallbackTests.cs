@@ -5,7 +5,10 @@ using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests.PerCpu;
 
-/// <summary>Where sections are missing, everything works all the same, and says so; shown in children that are born under the restriction.</summary>
+/// <summary>
+/// Where sections are missing, everything works nevertheless, and says so; shown in children that are born under the
+/// restriction.
+/// </summary>
 public sealed class FallbackTests
 {
     private const long Rseq = 334;

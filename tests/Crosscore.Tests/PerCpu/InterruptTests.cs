@@ -28,9 +28,10 @@ public sealed unsafe class InterruptTests
         nint rented = pool.Rent();
         nint popped = 0;
         int taken = 0;
-        list.Push(memory);
-        AssertUnbroken(() => list.Push(memory + 64), Hold(list.Area));
-        AssertUnbroken(() => Assert.True(list.TryPop(out popped)), Hold(list.Area));
+        int cpu = Threads.Cpus[0]; // a list is chosen by processor, and the pop is to find what was pushed
+        Threads.Run(1, _ => OnCpu(cpu, () => list.Push(memory)));
+        AssertUnbroken(() => OnCpu(cpu, () => list.Push(memory + 64)), Hold(list.Area));
+        AssertUnbroken(() => OnCpu(cpu, () => Assert.True(list.TryPop(out popped))), Hold(list.Area));
         list.Push(popped);
         AssertUnbroken(() => Assert.True(list.TrySteal(out popped, out taken)), Hold(list.Area));
         AssertUnbroken(() => pool.Return(rented), Hold(blocks.Area));
@@ -89,32 +90,71 @@ public sealed unsafe class InterruptTests
         }
     }
 
+    /// <summary>What is done under a lock may wait itself, a receiver of records for example.</summary>
+    [Fact]
+    public void An_interruption_of_the_wait_for_a_lock_meets_nothing_that_is_done_under_it()
+    {
+        var gate = new Lock();
+        InterruptedThread waiting;
+        long thrown = 0;
+        using (new HeldLock(gate))
+        {
+            waiting = new InterruptedThread(() =>
+            {
+                using var held = new HeldLock(gate);
+                Thread.Sleep(1);
+            });
+            AppDomain.CurrentDomain.FirstChanceException += Count;
+            waiting.InterruptOnceItWaits();
+            Background.Until(() => Volatile.Read(ref thrown) > 0);
+            AppDomain.CurrentDomain.FirstChanceException -= Count;
+        }
+
+        waiting.AssertUnbroken(Bound);
+
+        void Count(object? sender, System.Runtime.ExceptionServices.FirstChanceExceptionEventArgs what)
+        {
+            if (what.Exception is ThreadInterruptedException && Environment.CurrentManagedThreadId == waiting.Id)
+            {
+                _ = Interlocked.Increment(ref thrown);
+            }
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Ways))]
     public void No_writer_that_waits_for_readers_or_for_another_writer_is_broken_off(bool useSections)
     {
         var sections = new PerCpuReadSection(useSections);
         PerCpuReader reader = sections.Begin();
-        var first = new InterruptedThread(() => sections.Synchronize(TestContext.Current.CancellationToken));
+        var first = new InterruptedThread(() => sections.Synchronize(CancellationToken.None)); // waits for readers
         first.InterruptWhileItWaits();
-        var second = new InterruptedThread(() => sections.Synchronize(TestContext.Current.CancellationToken));
+        var second = new InterruptedThread(() => sections.Synchronize(CancellationToken.None)); // for the first
         second.InterruptWhileItWaits();
         Task third = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
-        Assert.False(first.HasEnded || second.HasEnded || third.IsCompleted);
+        using var cancellation = new CancellationTokenSource();
+        var fourth = new InterruptedThread(() => sections.Synchronize(cancellation.Token)); // for a task
+        fourth.InterruptWhileItWaits();
+        Assert.False(first.HasEnded || second.HasEnded || third.IsCompleted || fourth.HasEnded);
         reader.Dispose();
         first.AssertUnbroken(Bound);
         second.AssertUnbroken(Bound);
+        fourth.AssertUnbroken(Bound);
         Background.AssertEnds(third);
     }
 
     /// <summary>One interruption is one exception at most, not one with every look.</summary>
-    [Fact]
-    public void A_writer_that_was_interrupted_does_not_throw_with_every_look()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_writer_that_was_interrupted_does_not_throw_with_every_look(bool canBeCancelled)
     {
         var sections = new PerCpuReadSection();
         PerCpuReader reader = sections.Begin();
         long thrown = 0;
-        var waiting = new InterruptedThread(() => sections.Synchronize(TestContext.Current.CancellationToken));
+        using var cancellation = new CancellationTokenSource();
+        CancellationToken token = canBeCancelled ? cancellation.Token : CancellationToken.None;
+        var waiting = new InterruptedThread(() => sections.Synchronize(token));
         AppDomain.CurrentDomain.FirstChanceException += Count;
         try
         {

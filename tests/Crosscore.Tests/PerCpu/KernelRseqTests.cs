@@ -15,7 +15,10 @@ public sealed unsafe class KernelRseqTests
     public static TheoryData<Disturbances> Storms =>
         [Disturbances.None, Disturbances.Delays, Disturbances.Yields, Disturbances.Signals, Disturbances.Migrations, Disturbances.All];
 
-    /// <summary>Each CPU has a lock and a count that only the lock protects; whoever holds a lock may be moved and then counts and unlocks from afar.</summary>
+    /// <summary>
+    /// Each CPU has a lock and a count that only the lock protects; a thread that holds a lock may be moved and then
+    /// counts and unlocks from afar.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Storms))]
     public void Spinlock(Disturbances storm)
@@ -55,7 +58,7 @@ public sealed unsafe class KernelRseqTests
         {
             if (list.TryPop(out nint block))
             {
-                // Nobody else may own it now, or has stored to it since it was pushed.
+                // No other thread may own it now, or has stored to it since it was pushed.
                 Assert.Equal(1, Interlocked.Increment(ref ((Node*)block)->Owners));
                 Interlocked.Decrement(ref ((Node*)block)->Owners);
                 list.Push(block);
@@ -206,7 +209,8 @@ public sealed unsafe class KernelRseqTests
     }
 
     /// <summary>
-    /// Each slot has two counters, and a word that everybody looks at says which of them sections increment. The manager turns the word, restarts the sections of one
+    /// Each slot has two counters, and a word that every section looks at says which of them sections increment. The
+    /// manager turns the word, restarts the sections of one
     /// CPU, and from then on the other counter of
     /// that CPU is its own: it must not change. Returns how often it did.
     /// </summary>
@@ -254,7 +258,7 @@ public sealed unsafe class KernelRseqTests
                 long before = area.Read(cpu, inactive * 8);
                 while (area.Read(cpu, inactive * 8) == before)
                 {
-                    Thread.Yield(); // nobody is at it there, so nothing could be caught
+                    Thread.Yield(); // no thread is at it there, so nothing could be caught
                 }
 
                 Volatile.Write(ref *active, 1 - inactive);

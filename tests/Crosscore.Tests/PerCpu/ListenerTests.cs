@@ -9,7 +9,7 @@ namespace Crosscore.Tests.PerCpu;
 
 /// <summary>
 /// User code that the library calls: what it throws, or does with the library in turn, harms neither the caller nor
-/// anybody later.
+/// any process later.
 /// </summary>
 public sealed class ListenerTests
 {

@@ -219,7 +219,7 @@ public sealed class PerCpuAreaTests
                 int cpu = Threads.Cpus[i % Threads.Cpus.Length];
                 while (area.Read(cpu, 0) == 0)
                 {
-                    Thread.Yield(); // nobody has been there since
+                    Thread.Yield(); // no thread has been there since
                 }
 
                 using StoppedSlot slot = area.Stop(cpu);

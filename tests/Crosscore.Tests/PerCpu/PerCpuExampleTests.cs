@@ -69,12 +69,12 @@ public sealed class PerCpuExampleTests
         using (PerCpuReader reader = readers.Begin())
         {
             string seen = Volatile.Read(ref published[0]);
-            await Task.Delay(1);                       // may go on on another thread
+            await Task.Delay(1);                       // may continue on another thread
             Console.WriteLine(seen);
         }
 
         string old = Interlocked.Exchange(ref published[0], "second");
-        await readers.SynchronizeAsync();              // nobody uses the old one any more
+        await readers.SynchronizeAsync();              // no reader uses the old one any more
         // end
         Assert.Equal("first", old);
         Assert.Equal(0, readers.Readers);
@@ -88,7 +88,7 @@ public sealed class PerCpuExampleTests
         {
             taken = slot.Words[0];
             slot.Words[0] = 0;
-        }                                              // sections go on
+        }                                              // sections run again
         // end
         return taken;
     }

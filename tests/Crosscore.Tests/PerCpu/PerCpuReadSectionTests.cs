@@ -1,4 +1,7 @@
 using Crosscore.PerCpu;
+using Crosscore.Tests.Raw;
+using Crosscore.Tests.Reclamation;
+using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests.PerCpu;
 
@@ -21,7 +24,7 @@ public sealed class PerCpuReadSectionTests
 
         Task writing = Task.Run(() => sections.Synchronize(TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
         Task writingToo = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
-        // New readers come and go meanwhile and keep nobody waiting.
+        // New readers come and go concurrently and keep no writer waiting.
         for (int i = 0; i < 1000; i++)
         {
             sections.Begin().Dispose();
@@ -77,6 +80,72 @@ public sealed class PerCpuReadSectionTests
         await again;
     }
 
+    /// <summary>
+    /// The wait of those who were cancelled ends, and no other: the grace period belongs to all who asked for it.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public void A_caller_that_is_cancelled_leaves_the_grace_period_to_the_others(bool useSections)
+    {
+        var sections = new PerCpuReadSection(useSections);
+        PerCpuReader reader = sections.Begin();
+        using var cancellation = new CancellationTokenSource();
+        Task first = sections.SynchronizeAsync(cancellation.Token);
+        Task second = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
+        using var blocked = new Background(() => sections.Synchronize(CancellationToken.None));
+        using var cancelled = new Background(() =>
+            Assert.ThrowsAny<OperationCanceledException>(() => sections.Synchronize(cancellation.Token)));
+        cancellation.Cancel();
+        _ = Assert.Throws<TaskCanceledException>(first.GetAwaiter().GetResult);
+        cancelled.Join();
+        Assert.True(sections.SynchronizeAsync(cancellation.Token).IsCanceled);
+        _ = Assert.ThrowsAny<OperationCanceledException>(() => sections.Synchronize(cancellation.Token));
+        Assert.False(second.IsCompleted);
+        Assert.True(blocked.Thread.IsAlive);
+        reader.Dispose();
+        Background.AssertEnds(second);
+        blocked.Join();
+    }
+
+    [Fact]
+    public void A_pool_of_few_threads_is_enough_for_those_who_block_on_grace_periods_of_read_sections()
+    {
+        ChildResult child = ChildProcess.RunThisProgram(Child.WaitForPerCpuReaders);
+        Assert.True(child.Status == 0, child.Errors);
+        Assert.Equal(
+            "SynchronizeAsync: all returned\nSynchronizeAsync with a token: all returned\n"
+                + "SynchronizeAsync, asked for twice: all returned",
+            child.Text.Trim());
+    }
+
+    public static TheoryData<string> Waits => ["Synchronize", "Synchronize with a token", "SynchronizeAsync"];
+
+    [Theory]
+    [MemberData(nameof(Waits))]
+    public void A_grace_period_that_fails_tells_every_caller_and_the_next_one_runs(string wait)
+    {
+        using var cancellation = new CancellationTokenSource();
+        Action<PerCpuReadSection> synchronize = wait switch
+        {
+            "Synchronize" => sections => sections.Synchronize(CancellationToken.None),
+            "SynchronizeAsync" => sections => sections.SynchronizeAsync(CancellationToken.None).GetAwaiter().GetResult(),
+            _ => sections => sections.Synchronize(cancellation.Token),
+        };
+        var sections = new PerCpuReadSection();
+        PerCpuReader reader = sections.Begin();
+        PerCpuReader copy = reader;
+        reader.Dispose();
+        copy.Dispose();
+        Background[] callers = [.. Enumerable.Range(0, 3).Select(caller => new Background(() =>
+        {
+            for (int again = 0; again < 100; again++)
+            {
+                _ = Assert.Throws<InvalidOperationException>(() => synchronize(sections));
+            }
+        }))];
+        Array.ForEach(callers, thread => thread.Join());
+    }
+
     [Fact]
     public void Sections_that_end_twice_are_noticed()
     {
@@ -113,7 +182,7 @@ public sealed class PerCpuReadSectionTests
                         Interlocked.Increment(ref seen);
                     }
 
-                    Volatile.Write(ref turns, turns + 1); // whoever's: it changes
+                    Volatile.Write(ref turns, turns + 1); // any reader's: it changes
                 }
 
                 return;

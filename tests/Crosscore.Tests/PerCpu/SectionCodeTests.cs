@@ -9,7 +9,7 @@ namespace Crosscore.Tests.PerCpu;
 /// <summary>
 /// The machine code of sections: that an independent decoder reads in it what rseq(2) demands, and that it does what the interpreter of the same steps does, for sections
 /// that
-/// nobody has thought of.
+/// no author has thought of.
 /// </summary>
 public sealed unsafe class SectionCodeTests
 {

@@ -9,7 +9,8 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Crosscore.Tests.PerCpu;
 
 /// <summary>
-/// A section that never comes to its end by itself: it turns in place on a CPU of its own, counts its turns and how often it begins anew, and ends when it is told to.
+/// A section that never comes to its end by itself: it turns in place on one CPU, counts its turns and how often it
+/// begins anew, and ends when it is told to.
 /// </summary>
 internal sealed unsafe class SpinSection : IDisposable
 {
@@ -26,7 +27,8 @@ internal sealed unsafe class SpinSection : IDisposable
         {
             Threads.Place(0, cpu);
             Volatile.Write(ref _id, Threads.CurrentId);
-            // SAFETY: a function of one argument; it ends when End is set. The transition lets the collector go on meanwhile.
+            // SAFETY: a function of one argument; it ends when End is set. The transition lets the collector run
+            // concurrently.
             ((delegate* unmanaged<State*, void>)code)(_state);
         });
         _thread.Start();

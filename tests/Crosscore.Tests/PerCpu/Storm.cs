@@ -42,7 +42,7 @@ internal sealed class Storm : IDisposable
         _what = what;
         if ((what & (Disturbances.Signals | Disturbances.Migrations)) != 0)
         {
-            // Without a handler an ignored signal is thrown away where it is sent, and interrupts nobody.
+            // Without a handler an ignored signal is thrown away where it is sent, and interrupts no thread.
             _handler = what.HasFlag(Disturbances.Signals) && !OperatingSystem.IsWindows()
                 ? PosixSignalRegistration.Create(PosixSignal.SIGWINCH, context => context.Cancel = true)
                 : null;
@@ -51,7 +51,7 @@ internal sealed class Storm : IDisposable
         }
     }
 
-    /// <summary>How often somebody was moved or sent a signal.</summary>
+    /// <summary>How often a thread was moved or sent a signal.</summary>
     public long Count => Volatile.Read(ref _count);
 
     /// <summary>The calling thread becomes a victim, until its process or the storm ends.</summary>

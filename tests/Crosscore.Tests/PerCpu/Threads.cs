@@ -33,7 +33,7 @@ internal static unsafe partial class Threads
 
         fixed (ulong* bits = mask)
         {
-            // A thread that has ended meanwhile is no error: storms outlive their victims by a moment.
+            // A thread that has ended already is no error: storms outlive their victims by a moment.
             _ = SchedSetAffinity(thread, (nuint)(mask.Length * sizeof(ulong)), bits);
         }
     }

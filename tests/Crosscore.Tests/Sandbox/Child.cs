@@ -54,6 +54,7 @@ internal static class Child
     public const string PatchWithoutMembarrier = nameof(PatchWithoutMembarrier);
     public const string RetireWithoutThreads = nameof(RetireWithoutThreads);
     public const string WaitOnSmallPool = nameof(WaitOnSmallPool);
+    public const string WaitForPerCpuReaders = nameof(WaitForPerCpuReaders);
     public const string ReplaceAndEnd = nameof(ReplaceAndEnd);
     public const string EndWithReaderOfDefault = nameof(EndWithReaderOfDefault);
     public const string EndInsideOfDefault = nameof(EndInsideOfDefault);
@@ -188,6 +189,9 @@ internal static class Child
                 return 0;
             case WaitOnSmallPool:
                 RcuHazards.WaitOnSmallPool();
+                return 0;
+            case WaitForPerCpuReaders:
+                Crosscore.Tests.PerCpu.BlockedPool.Run();
                 return 0;
             case ReplaceAndEnd:
                 RcuHazards.ReplaceAndEnd();

@@ -211,7 +211,10 @@ public sealed unsafe class NativeStructureTests
         }
     };
 
-    /// <summary>Poisons a node before it frees it; and frees the latest ones later, so that a mistake meets poison and not somebody else's memory.</summary>
+    /// <summary>
+    /// Poisons a node before it frees it; and frees the latest ones later, so that a mistake meets poison and not
+    /// memory of another owner.
+    /// </summary>
     private sealed class PoisonedNodes : IDisposable
     {
         private const int Late = 4096;
@@ -223,7 +226,8 @@ public sealed unsafe class NativeStructureTests
         {
             lock (_late)
             {
-                // SAFETY: the nodes of these tests have at least two words, and nobody uses this one any more, which is what is being tested.
+                // SAFETY: the nodes of these tests have at least two words, and no thread uses this one any more, which
+                // is what is being tested.
                 Assert.NotEqual(Poison, ((long*)node)[1]);
                 ((long*)node)[0] = ((long*)node)[1] = Poison;
                 Freed++;

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Crosscore.Reclamation;
 using Crosscore.Structures;
+using Crosscore.Tests.Reclamation;
 
 namespace Crosscore.Tests.Structures;
 
@@ -122,6 +123,126 @@ public sealed class StructureMisuseTests
         Assert.True(map.TryRemove(0));
         Assert.False(map.ContainsKey(0));
         map.Dispose();
+    }
+
+    [Fact]
+    public void A_function_of_sizes_that_leaves_a_section_open_is_refused_and_the_map_is_as_it_was()
+    {
+        using var domain = new RcuDomain();
+        bool leavesOpen = false;
+        int reclaimed = 0;
+        var map = new ReadMostlyMap<string, object>(domain, reclaim: _ => reclaimed++, size: value =>
+        {
+            if (leavesOpen)
+            {
+                _ = domain.EnterReadSection();
+                _ = domain.EnterReadSection();
+            }
+
+            return 1;
+        });
+        object first = new();
+        map.Set("a", first);
+        leavesOpen = true;
+        Refuses(() => map.Set("a", new object()));
+        Refuses(() => map.Set("b", new object()));
+        Refuses(() => map.TryAdd("b", new object()));
+        Refuses(() => map.TryUpdate("a", first, new object()));
+        Refuses(() =>
+        {
+            using RcuAsyncReadSection section = domain.EnterAsyncReadSection();
+            _ = map.GetOrAdd(section, "b", _ => new object());
+        });
+        using (RcuReadSection section = domain.EnterReadSection())
+        {
+            RefusesInside(() => map.Set("a", new object()));
+            Assert.True(map.TryGetValue(in section, "a", out object? found));
+            Assert.Same(first, found);
+        }
+
+        Assert.False(domain.IsInReadSection);
+        Assert.Equal(1, map.Count);
+        domain.Barrier();
+        Assert.Equal(1, reclaimed); // what GetOrAdd has made
+
+        void Refuses(Action member)
+        {
+            RefusesInside(member);
+            Assert.False(domain.IsInReadSection);
+        }
+
+        static void RefusesInside(Action member) =>
+            Assert.Contains(
+                "'using'", Assert.Throws<InvalidOperationException>(member).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_function_that_makes_a_value_and_leaves_a_section_open_is_refused_and_the_value_is_retired()
+    {
+        using var domain = new RcuDomain();
+        int reclaimed = 0;
+        using var map = new ReadMostlyMap<string, object>(domain, reclaim: _ => reclaimed++);
+        using (RcuAsyncReadSection section = domain.EnterAsyncReadSection())
+        {
+            Action leaveOpen = () => map.GetOrAdd(section, "a", key =>
+            {
+                _ = domain.EnterReadSection();
+                return new object();
+            });
+            InvalidOperationException refusal = Assert.Throws<InvalidOperationException>(leaveOpen);
+            Assert.Contains("'using'", refusal.Message, StringComparison.Ordinal);
+            Assert.False(domain.IsInReadSection);
+            _ = Assert.Throws<NotSupportedException>(() => map.GetOrAdd(section, "a", key =>
+            {
+                _ = domain.EnterReadSection();
+                throw new NotSupportedException();
+            }));
+            Assert.False(domain.IsInReadSection);
+        }
+
+        Assert.Equal(0, map.Count);
+        domain.Barrier();
+        Assert.Equal(1, reclaimed);
+    }
+
+    /// <summary>
+    /// A map of 400 values in a domain whose limit is 256, with a reader inside that never leaves: one wait of a second
+    /// at most, and not one for each value.
+    /// </summary>
+    [Theory]
+    [InlineData("Clear")]
+    [InlineData("Dispose")]
+    public void A_map_that_is_emptied_at_a_limit_waits_for_room_once(string member)
+    {
+        var domain = new RcuDomain(new RcuDomainOptions
+        {
+            LimitCount = 256,
+            BackPressureTimeout = TimeSpan.FromSeconds(1),
+        });
+        int reclaimed = 0;
+        var map = new ReadMostlyMap<int, object>(domain, reclaim: _ => Interlocked.Increment(ref reclaimed));
+        for (int key = 0; key < 400; key++)
+        {
+            map.Set(key, new object());
+        }
+
+        using var inside = new ManualResetEventSlim();
+        using var leave = new ManualResetEventSlim();
+        using var reader = new Background(() =>
+        {
+            using RcuReadSection section = domain.EnterReadSection();
+            inside.Set();
+            leave.Wait();
+        });
+        inside.Wait(TestContext.Current.CancellationToken);
+        using var emptying = new Background(member == "Clear" ? map.Clear : map.Dispose);
+        bool isOver = emptying.Thread.Join(Background.Bound);
+        long overruns = domain.Statistics.Overruns;
+        leave.Set();
+        Assert.True(isOver, $"It has waited {overruns} times, and waits again.");
+        domain.Barrier();
+        Assert.Equal(400, reclaimed);
+        domain.Dispose();
     }
 
     [Fact]

@@ -14,8 +14,8 @@ namespace Crosscore;
 /// </remarks>
 /// <param name="begin">The first half, or all of it. Whatever it throws ends the run.</param>
 /// <param name="isOver">
-/// Whether a run that has begun is over; told whether the wait is long already. Neither waits nor throws. Null: as soon
-/// as it has begun.
+/// Whether a run that has begun is over; told whether the wait is long already. Does not wait. Whatever it throws ends
+/// the run. Null: as soon as it has begun.
 /// </param>
 internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver = null)
 {
@@ -168,7 +168,7 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         if (failure is null)
         {
             using var patience = new Patience();
-            while (!IsOver(patience.IsLong))
+            while (!IsOver(patience.IsLong, ref failure))
             {
                 patience.Pause();
             }
@@ -203,7 +203,20 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         _gate.Exit();
     }
 
-    private bool IsOver(bool isLong) => isOver is null || isOver(isLong);
+    /// <param name="isLong">Whether the wait is long already.</param>
+    /// <param name="failure">What ended the run, if that is no success.</param>
+    private bool IsOver(bool isLong, ref ExceptionDispatchInfo? failure)
+    {
+        try
+        {
+            return isOver is null || isOver(isLong);
+        }
+        catch (Exception exception)
+        {
+            failure = ExceptionDispatchInfo.Capture(exception);
+            return true;
+        }
+    }
 
     /// <summary>Returns what it threw.</summary>
     private ExceptionDispatchInfo? Begin(Batch? batch)
@@ -309,16 +322,17 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
                 }
 
                 _beganAt = Stopwatch.GetTimestamp();
-                if (operation.Begin(batch) is { } failure)
+                if (operation.Begin(batch) is { } refusal)
                 {
-                    operation.Finish(batch, failure);
+                    operation.Finish(batch, refusal);
                     return SharedThread.Done;
                 }
             }
 
-            if (operation.IsOver(isLong: _looks == LooksAtOnce))
+            ExceptionDispatchInfo? failure = null;
+            if (operation.IsOver(isLong: _looks == LooksAtOnce, ref failure))
             {
-                operation.Finish(batch, null);
+                operation.Finish(batch, failure);
                 return SharedThread.Done;
             }
 

@@ -74,7 +74,7 @@ internal static unsafe class InstalledSections
             _ = writer.Append(code.Bytes);
             using SealedCode sealedCode = writer.Seal();
             installed = sealedCode.Install();
-            // SAFETY: the page was mapped writable above, and no code that names it has been given to anybody yet.
+            // SAFETY: the page was mapped writable above, and no code that names it has been given to any thread yet.
             *(RseqCall.Descriptor*)descriptor = new RseqCall.Descriptor
             {
                 StartIp = (ulong)(installed.Address + code.Start),

@@ -118,7 +118,8 @@ internal sealed unsafe class PerCpuRing<T>
     {
         long count = 0;
         ref long read = ref _area.Slots.Word(slot, RingLayout.Read);
-        // An acquire: whoever sees this position sees the records before it. Pairs with the commit of StandardSections.Append, which stores it after them:
+        // An acquire: a thread that sees this position sees the records before it. Pairs with the commit of
+        // StandardSections.Append, which stores it after them:
         // litmus/percpu/Ring, and Ring.PositionFirst, which stores it before.
         long written = Volatile.Read(ref _area.Slots.Word(slot, RingLayout.Written));
         while (read != written)

@@ -2,7 +2,8 @@ namespace Crosscore.PerCpu;
 
 /// <summary>
 /// Memory with a slot for each possible CPU and one more, <see cref="Shared"/>, for threads that rseq(2) does not know.
-/// Only slots that are used take memory (<see cref="SlotMemory"/>). It lives as long as this object: whoever holds it
+/// Only slots that are used take memory (<see cref="SlotMemory"/>). It lives as long as this object: a caller that
+/// holds it
 /// may use the addresses, so nothing has to be disposed of and nothing can be used too late. Callers keep it alive past
 /// their last access (<see cref="GC.KeepAlive"/>).
 /// </summary>
@@ -10,12 +11,6 @@ internal sealed unsafe class PerCpuSlots
 {
     /// <summary>Two cache lines: processors fetch the neighbouring line too, so 64 bytes would still let two CPUs take a line from each other.</summary>
     public const int Alignment = 128;
-
-    /// <summary>
-    /// So often a thread looks at a lock before it sleeps: whoever holds it is out in a few nanoseconds, or has lost
-    /// its processor.
-    /// </summary>
-    private const int LooksBeforeSleep = 50;
 
     private readonly SlotMemory _memory;
     private readonly nint _locks; // 0 where slots are never locked
@@ -53,12 +48,12 @@ internal sealed unsafe class PerCpuSlots
     /// <summary>How many slots there are, the shared one included.</summary>
     public int Count => Shape.CpuSlots + 1;
 
-    /// <summary>The slot of threads without a CPU of their own.</summary>
+    /// <summary>The slot of threads whose CPU is not known.</summary>
     public int Shared => Shape.CpuSlots;
 
     public nint Slot(int index) => Base + ((nint)index * Shape.Stride);
 
-    /// <summary>A word of the user's part, for reading it from outside while its CPU goes on.</summary>
+    /// <summary>A word of the user's part, for reading it from outside while its CPU runs sections.</summary>
     public ref long Word(int index, int offset) =>
         // SAFETY: callers pass indexes below Count and offsets that lie in the slot; this object holds the memory.
         ref *(long*)(Slot(index) + Shape.Header + offset);
@@ -88,25 +83,15 @@ internal sealed unsafe class PerCpuSlots
 
     private static void WaitForLock(ref int word)
     {
-        // One for the whole wait: each would give an interruption back that the next sleep meets at once.
-        using var waiting = new Uninterrupted();
-        var wait = new BriefWait();
+        using var patience = new Patience();
         while (Volatile.Read(ref word) != 0 || Interlocked.CompareExchange(ref word, 1, 0) != 0)
         {
-            if (wait.Count < LooksBeforeSleep)
-            {
-                wait.Once();
-            }
-            else
-            {
-                // Whoever holds the lock may have a lower priority than this thread and run only while it sleeps.
-                waiting.Sleep(1);
-            }
+            patience.Pause();
         }
     }
 
     private ref int LockWord(int index) =>
         // SAFETY: callers pass indexes below Count of slots made with canStop; the words lie behind the slots in memory
-        // that this object holds, each in a line of its own.
+        // that this object holds, each in its own line.
         ref *(int*)(_locks + ((nint)index * Alignment));
 }

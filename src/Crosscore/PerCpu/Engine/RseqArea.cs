@@ -165,7 +165,8 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
         nint program = NativeLibrary.GetMainProgramHandle();
         return !NativeLibrary.TryGetExport(program, "__rseq_offset", out nint offset) || !NativeLibrary.TryGetExport(program, "__rseq_size", out nint size)
             ? facts
-            // SAFETY: the two are objects of glibc that nobody writes after start-up: ptrdiff_t and unsigned int (bits/rseq.h).
+            // SAFETY: the two are objects of glibc that nothing writes after start-up: ptrdiff_t and unsigned int
+            // (bits/rseq.h).
             : facts with
             {
                 Offset = checked((int)*(nint*)offset),

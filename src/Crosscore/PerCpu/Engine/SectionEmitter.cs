@@ -131,7 +131,8 @@ internal static class SectionEmitter
         if (shape.CanStop)
         {
             // Pairs with the store in PerCpuArea.StopSections, which a barrier follows, and the one in PerCpuArea.Release. Before every load of the data, which x86-64 keeps in
-            // order: whoever finds 0 commits before the barrier or is restarted by it. litmus/kernel/PerCpu.Take and PerCpu.Steal, and their twins.
+            // order: a section that finds 0 commits before the barrier or is restarted by it. litmus/kernel/PerCpu.Take
+            // and PerCpu.Steal, and their twins.
             code.CompareWithZero(Gpr.Rax);
             code.JumpIf(X64Condition.NotEqual, Exit(exits, SectionExit.Stopped));
         }

@@ -2,7 +2,7 @@ namespace Crosscore.PerCpu;
 
 /// <summary>
 /// Runs the steps of a section in C#, for threads without machine code. The caller holds the lock of the slot, which takes the place of the kernel's restart:
-/// nobody else is in the slot from the first step to the commit.
+/// no other thread is in the slot from the first step to the commit.
 /// </summary>
 internal static unsafe class SectionInterpreter
 {

@@ -106,7 +106,7 @@ internal static class SectionExit
     /// <summary>The thread has no area, or runs where no slot is: rseq(2) does not know it, so it uses the slot that all such threads share.</summary>
     public const int NoSlot = -1;
 
-    /// <summary>Somebody has stopped this slot and works on it from outside.</summary>
+    /// <summary>Another thread has stopped this slot and works on it from outside.</summary>
     public const int Stopped = -2;
 
     /// <summary>A computed offset lies outside of the slot.</summary>

@@ -15,7 +15,7 @@ namespace Crosscore.PerCpu;
 /// </remarks>
 internal sealed unsafe class SlotMemory
 {
-    /// <summary>Up to here an array costs less than a mapping of its own, its finalizer and its page fault.</summary>
+    /// <summary>Up to here an array costs less than a separate mapping, its finalizer and its page fault.</summary>
     public const int LargestArray = 1 << 16;
 
     /// <summary>What per-CPU data may have in addresses: a 128th of the user's half of the address space.</summary>

@@ -1,7 +1,8 @@
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// The sections that the types of this folder are made of, written with the same builder that everybody uses. Each names its commit; everything before it may happen any
+/// The sections that the types of this folder are made of, written with the same builder that callers use. Each names
+/// its commit; everything before it may happen any
 /// number of
 /// times, with any part of it undone by nothing.
 /// </summary>
@@ -13,7 +14,7 @@ internal static class StandardSections
     /// <summary>The buffer has no room.</summary>
     public const int Full = 1;
 
-    /// <summary>Somebody else has stored something else.</summary>
+    /// <summary>Another thread has stored something else.</summary>
     public const int Different = 1;
 
     /// <summary><c>slot[offset] += argument</c>, the commit itself.</summary>
@@ -49,8 +50,10 @@ internal static class StandardSections
     }
 
     /// <summary>
-    /// <c>block = head; if (block == 0) leave; head = block->next; return block</c>. No ABA: a block that is popped and pushed again meanwhile was so by a thread that
-    /// ran on this CPU, so this thread did not, and begins anew. For the same reason block->next may be read: whoever freed the block ran here in between.
+    /// <c>block = head; if (block == 0) leave; head = block->next; return block</c>. No ABA: a block that is popped and
+    /// pushed again concurrently was so by a thread that
+    /// ran on this CPU, so this thread did not, and begins anew. For the same reason block->next may be read: the
+    /// thread that freed the block ran here in between.
     /// </summary>
     public static SectionProgram Pop(SlotShape shape)
     {
@@ -65,7 +68,7 @@ internal static class StandardSections
     /// <summary>
     /// <c>next = written + record, or 0 at the end of the ring; if (next == read) leave; ring[written] = *argument0; written = next</c>. x86-64 keeps the order of
     /// stores, so
-    /// whoever sees the new <c>written</c> sees the record.
+    /// a thread that sees the new <c>written</c> sees the record.
     /// </summary>
     public static SectionProgram Append(SlotShape shape, RingLayout ring)
     {
@@ -82,7 +85,7 @@ internal static class StandardSections
 
 /// <summary>
 /// A ring of records in the user's bytes of a slot. Positions are bytes from the beginning of the data; the ring is empty when they are equal, so one record's place
-/// always stays free. The position of the reader lies in a line of its own: it is written by another CPU.
+/// always stays free. The position of the reader has a line to itself: it is written by another CPU.
 /// </summary>
 internal readonly record struct RingLayout(int Record, int Bytes)
 {

@@ -20,24 +20,27 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
             return 0;
         }
 
-        int depth = domain.OwnSlot?.Depth ?? 0;
-        long bytes;
-        bool leftOpen;
-        try
+        long bytes = Call(size, value, out bool leftOpen);
+        return leftOpen ? throw LeftOpen("tells the size of values") : Math.Max(0, bytes);
+    }
+
+    /// <summary>Makes a value by the user's function; its exceptions come out.</summary>
+    /// <exception cref="InvalidOperationException">The function left a read section open. The value that it made is
+    /// retired.</exception>
+    public T? Make<TKey>(Func<TKey, T?> make, TKey key)
+    {
+        T? made = Call(make, key, out bool leftOpen);
+        if (leftOpen)
         {
-            bytes = size(value);
-        }
-        finally
-        {
-            // Its variables went with the function's frame, so nothing can leave it any more.
-            leftOpen = domain.OwnSlot?.LeaveTo(depth) ?? false;
+            if (made is not null)
+            {
+                Retire(made);
+            }
+
+            throw LeftOpen("makes values");
         }
 
-        return leftOpen
-            ? throw new InvalidOperationException(
-                $"The function that tells the size of values left a read section of the domain '{domain.Name}' open; "
-                    + "it has been left for it. Use 'using'.")
-            : Math.Max(0, bytes);
+        return made;
     }
 
     /// <summary>
@@ -46,13 +49,32 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
     /// </summary>
     public void Retire(T old, long bytes)
     {
-        if (reclaim is not null)
+        if (Item(old, bytes) is { } item)
         {
-            domain.RetireAlways(new RetiredItem<T>(old, reclaim, bytes));
+            domain.RetireAlways(item);
         }
-        else if (old is IDisposable disposable)
+    }
+
+    /// <summary>The same for many values, which wait for room once at most, after the last of them.</summary>
+    public void RetireAll(IEnumerable<(T Value, long Bytes)> values)
+    {
+        Retired? last = null;
+        foreach ((T value, long bytes) in values)
         {
-            domain.RetireAlways(new RetiredDisposable(disposable, bytes));
+            if (Item(value, bytes) is { } item)
+            {
+                if (last is not null)
+                {
+                    domain.RetireAlways(last, mayWait: false);
+                }
+
+                last = item;
+            }
+        }
+
+        if (last is not null)
+        {
+            domain.RetireAlways(last);
         }
     }
 
@@ -71,4 +93,28 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
             Retire(old, bytes);
         }
     }
+
+    /// <summary>What is to be done with a value; null for nothing.</summary>
+    private Retired? Item(T value, long bytes) => reclaim is not null ? new RetiredItem<T>(value, reclaim, bytes)
+        : value is IDisposable disposable ? new RetiredDisposable(disposable, bytes)
+        : null;
+
+    /// <summary>Calls a function of the user's, and leaves what read sections it left open, also if it throws: their
+    /// variables went with its frame, so nothing else can leave them any more.</summary>
+    private TResult Call<TArgument, TResult>(Func<TArgument, TResult> function, TArgument argument, out bool leftOpen)
+    {
+        int depth = domain.OwnSlot?.Depth ?? 0;
+        try
+        {
+            return function(argument);
+        }
+        finally
+        {
+            leftOpen = domain.OwnSlot?.LeaveTo(depth) ?? false;
+        }
+    }
+
+    private InvalidOperationException LeftOpen(string deed) => new(
+        $"The function that {deed} left a read section of the domain '{domain.Name}' open; it has been left for it. "
+            + "Use 'using'.");
 }

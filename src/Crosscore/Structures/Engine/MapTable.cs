@@ -37,6 +37,21 @@ internal sealed class MapTable<TKey, TValue>
 
     public MapNode<TKey, TValue>? FirstOf(int bucket) => Volatile.Read(ref _buckets[bucket].First);
 
+    /// <summary>The values with their sizes, of a table that nothing is added to any more.</summary>
+    public IEnumerable<(TValue Value, long Bytes)> Values
+    {
+        get
+        {
+            for (int bucket = 0; bucket < BucketCount; bucket++)
+            {
+                for (MapNode<TKey, TValue>? node = FirstOf(bucket); node is not null; node = node.Next)
+                {
+                    yield return (node.Value, node.Bytes);
+                }
+            }
+        }
+    }
+
     /// <summary>The same entries in nodes of their own, for twice the buckets: a reader may still be following the links of these.</summary>
     public MapTable<TKey, TValue> Doubled()
     {

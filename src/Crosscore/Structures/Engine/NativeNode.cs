@@ -11,19 +11,22 @@ internal unsafe struct NativeNode<T>
 
     public static nint Allocate(T value)
     {
-        // SAFETY: the memory has the size of a node and malloc's alignment, which suffices for every unmanaged type; nobody else knows it yet.
+        // SAFETY: the memory has the size of a node and malloc's alignment, which suffices for every unmanaged type; no
+        // other thread knows it yet.
         var node = (NativeNode<T>*)NativeMemory.Alloc((nuint)sizeof(NativeNode<T>));
         node->Next = 0;
         node->Value = value;
         return (nint)node;
     }
 
-    /// <summary>Gives a node and all that it leads to to <paramref name="free"/>. Nobody else may be using them.</summary>
+    /// <summary>
+    /// Gives a node and all that it leads to to <paramref name="free"/>. No other thread may be using them.
+    /// </summary>
     public static void FreeAll(nint first, Action<nint> free)
     {
         for (nint node = first; node != 0;)
         {
-            // SAFETY: nobody else uses the nodes, says the caller, and this one is not freed yet.
+            // SAFETY: no other thread uses the nodes, says the caller, and this one is not freed yet.
             nint next = ((NativeNode<T>*)node)->Next;
             free(node);
             node = next;
@@ -34,6 +37,6 @@ internal unsafe struct NativeNode<T>
 /// <summary>Gives a node back that <see cref="NativeNode{T}"/> allocated.</summary>
 internal static unsafe class NativeNode
 {
-    // SAFETY: callers give nodes that nobody can reach or protects any more, each once.
+    // SAFETY: callers give nodes that no thread can reach or protects any more, each once.
     public static Action<nint> Free { get; } = static node => NativeMemory.Free((void*)node);
 }
