@@ -34,7 +34,7 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
             [typeof(CoreSerialization)], typeof(CodeException), typeof(MembarrierException)),
         new("AsymmetricFence.Heavy", AsymmetricFence.Heavy, [typeof(AsymmetricFence)], typeof(MembarrierException)),
         new("AsymmetricFence.HeavyAsync", () => AsymmetricFence.HeavyAsync().GetAwaiter().GetResult(),
-            [typeof(AsymmetricFence)], typeof(MembarrierException)),
+            [typeof(AsymmetricFence)], typeof(MembarrierException), typeof(OutOfMemoryException)),
         new("AsymmetricFence.Counts", () => Assert.True(AsymmetricFence.Counts.Asked >= 0),
             [typeof(AsymmetricFence), typeof(AsymmetricFenceCounts)]),
         new("RcuDomain", UseRcu, [typeof(RcuDomain), typeof(RcuDomainOptions), typeof(RcuReadSection),
@@ -43,6 +43,8 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
         new("RcuCell", UseCell, [typeof(RcuCell<>)], typeof(OutOfMemoryException)),
         new("HazardPointers", UseHazardPointers, [typeof(HazardPointers), typeof(HazardPointer),
             typeof(HazardPointerArray), typeof(HazardCohort)]),
+        new("HazardPointers, in the background", UseBackgroundHazards, [typeof(HazardPointers),
+            typeof(HazardPointersOptions), typeof(HazardExecutor), typeof(HazardHolder)]),
         new("BiasedLock", UseBiasedLock, [typeof(BiasedLock)], typeof(OutOfMemoryException)),
         new("AsymmetricReaderWriterLock", UseReaderWriterLock, [typeof(AsymmetricReaderWriterLock)]),
         new("ReadMostlyMap", UseMap, [typeof(ReadMostlyMap<,>)], typeof(OutOfMemoryException)),
@@ -142,6 +144,23 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
         }
 
         Assert.Equal(2, freed);
+    }
+
+    private static void UseBackgroundHazards()
+    {
+        int freed = 0;
+        using (var domain = new HazardPointers(new HazardPointersOptions
+        {
+            Name = "hidden",
+            ScanThreshold = 1,
+            Executor = HazardExecutor.Background,
+        }))
+        {
+            domain.Retire(new object(), _ => Interlocked.Increment(ref freed));
+            Assert.All(domain.GetHolders(), holder => Assert.True(holder.Count > 0));
+        }
+
+        Assert.Equal(1, freed);
     }
 
     private static void UseBiasedLock()
