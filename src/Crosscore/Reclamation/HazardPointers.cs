@@ -160,7 +160,8 @@ public sealed class HazardPointers : IDisposable
     /// <param name="cohort">The cohort that answers for it; otherwise the domain does.</param>
     /// <exception cref="ArgumentException">The cohort is another domain's.</exception>
     /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The value was not retired.</exception>
-    /// <exception cref="AggregateException">Callbacks threw, or the barrier of a scan failed. The value was retired.</exception>
+    /// <exception cref="AggregateException">Callbacks threw, the barrier of a scan failed, or the executor refused its
+    /// work: the background thread could not be started. The value was retired.</exception>
     public void Retire<T>(T value, Action<T> reclaim, long bytes = 0, HazardCohort? cohort = null)
         where T : class
     {
@@ -182,7 +183,7 @@ public sealed class HazardPointers : IDisposable
     /// <exception cref="ArgumentException">The cohort is another domain's.</exception>
     /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The value was not
     /// retired.</exception>
-    /// <exception cref="AggregateException">The executor of the user's refused its work. The value was
+    /// <exception cref="AggregateException">The executor refused its work, as for <c>Retire</c>. The value was
     /// retired.</exception>
     public void RetireOnly<T>(T value, Action<T> reclaim, long bytes = 0, HazardCohort? cohort = null)
         where T : class
@@ -201,7 +202,8 @@ public sealed class HazardPointers : IDisposable
     /// <param name="cohort">The cohort that answers for it; otherwise the domain does.</param>
     /// <exception cref="ArgumentException">The cohort is another domain's.</exception>
     /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The memory was not retired.</exception>
-    /// <exception cref="AggregateException">Callbacks threw, or the barrier of a scan failed. The memory was retired.</exception>
+    /// <exception cref="AggregateException">Callbacks threw, the barrier of a scan failed, or the executor refused its
+    /// work: the background thread could not be started. The memory was retired.</exception>
     public void Retire(nint pointer, Action<nint> free, long bytes = 0, HazardCohort? cohort = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(pointer);

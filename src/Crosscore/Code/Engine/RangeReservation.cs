@@ -27,7 +27,7 @@ internal static class RangeReservation
                 return new CodeRange(answer, length, MapLimit(), AllCores.Synchronise, TakeAccess);
             }
 
-            _ = Mapping.Unmap(answer, (nuint)length); // A kernel before 4.17 took the address as a hint.
+            Leftovers.Unmap(answer, (nuint)length); // A kernel before 4.17 took the address as a hint.
         }
 
         throw new CodeException(CodeFailure.OutOfMemory, "No addresses could be reserved for code: the address space is full, or RLIMIT_AS limits it.", Errno.ENOMEM);

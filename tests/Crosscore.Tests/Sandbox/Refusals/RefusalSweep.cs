@@ -14,9 +14,10 @@ namespace Crosscore.Tests.Sandbox.Refusals;
 /// <see cref="RefusalScenario"/> says how a folder's calls are swept.
 /// </summary>
 /// <remarks>
-/// <para>In the normal suite each call of a later use meets each error, and a selection of the calls of a first use one
-/// error each, because each case of a first use compiles the library anew. With the environment variable
-/// CROSSCORE_REFUSALS=all every call meets every error in both, which takes minutes a scenario.</para>
+/// <para>In the normal suite the first call of each kind of a later use meets each error, the others one error each, and
+/// of the calls of a first use only a few are refused, because each case of a first use compiles the library anew. With
+/// the environment variable CROSSCORE_REFUSALS=all every call meets every error in both, which takes minutes a
+/// scenario.</para>
 /// <para>Refused are the calls of the library and no others, by a <see cref="CallGate"/> between it and the C library,
 /// on Linux on x86-64. Elsewhere the test is skipped with the reason. Each case must have refused what it says, but for
 /// a few calls that depend on what other threads do; both numbers are printed.</para>
@@ -26,7 +27,7 @@ internal static class RefusalSweep
     private const string AllVariable = "CROSSCORE_REFUSALS";
 
     /// <summary>Cases of a first use in the normal suite.</summary>
-    private const int SelectedFirstUses = 10;
+    private const int SelectedFirstUses = 8;
 
     /// <summary>What each call is answered with.</summary>
     public static IReadOnlyList<int> Errors { get; } = [Errno.EPERM, Errno.EMFILE, Errno.ENOMEM, Errno.EINTR,
@@ -66,7 +67,7 @@ internal static class RefusalSweep
         WatchedCall[] later = Calls("later", lines);
         bool all = Environment.GetEnvironmentVariable(AllVariable) == "all";
         Refusal[] cases = [.. all ? EveryCase(first, fresh: true) : Selection(EveryCase(first, fresh: true)),
-            .. EveryCase(later, fresh: false)];
+            .. EveryCase(later, fresh: false).Where((one, i) => all || one.Occurrence == 0 || i % 6 == 0)];
         Assert.NotEmpty(cases);
 
         (string[] failures, int refused, string[] notMade) = session.Judge(cases);
@@ -77,7 +78,7 @@ internal static class RefusalSweep
         Array.ForEach(notMade, one => print($"not made: {one}"));
         Assert.True(failures.Length == 0,
             $"{failures.Length} of {cases.Length}:\n{string.Join('\n', failures.Take(60))}");
-        Assert.True(notMade.Length * 20 <= cases.Length, $"{notMade.Length} of {cases.Length} were not refused.");
+        Assert.True(notMade.Length <= 1 + (cases.Length / 20), $"{notMade.Length} of {cases.Length} were not refused.");
     }
 
     private static WatchedCall[] Calls(string title, (string Part, string Text)[] lines) => [.. lines

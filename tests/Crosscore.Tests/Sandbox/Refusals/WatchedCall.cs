@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
+using Crosscore.Linux;
 
 namespace Crosscore.Tests.Sandbox.Refusals;
 
@@ -15,8 +17,13 @@ internal sealed record WatchedCall(string Name, string Detail)
         [334] = "rseq",
     };
 
+    /// <summary>Which of these flags is used depends on what lies where.</summary>
+    private const long Placement = Mapping.MAP_FIXED | Mapping.MAP_FIXED_NOREPLACE;
+
     /// <summary>Neither can fail.</summary>
     public static IReadOnlyList<string> Infallible { get; } = ["getauxval", "geteuid"];
+
+    private static readonly Regex Digits = new("[0-9]+");
 
     public override string ToString() => Detail.Length == 0 ? Name : $"{Name} {Detail}";
 
@@ -27,15 +34,14 @@ internal sealed record WatchedCall(string Name, string Detail)
             Numbers.GetValueOrDefault(arguments[0]) is "membarrier" ? Hex(arguments[1]) : ""),
         "open" => new(function, Neutral(Marshal.PtrToStringUTF8((nint)arguments[0])!)),
         "fcntl" => new(function, Hex(arguments[1])),
-        "mmap" => new(function, $"{Hex(arguments[2])} {Hex(arguments[3])}"),
+        "mmap" => new(function, $"{Hex(arguments[2])} {Hex(arguments[3] & ~Placement)}"),
         _ => new(function, ""),
     };
 
     private static string Hex(long value) => string.Create(CultureInfo.InvariantCulture, $"0x{value:x}");
 
     /// <summary>The same file has the same name in each process and thread.</summary>
-    private static string Neutral(string file) => string.Join('/', file.Split('/').Select(part =>
-        part.Length > 0 && part.All(char.IsAsciiDigit) ? "N" : part));
+    private static string Neutral(string file) => Digits.Replace(file, "N");
 }
 
 /// <summary>
