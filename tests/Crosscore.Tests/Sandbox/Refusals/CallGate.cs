@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Crosscore.Linux;
 using Crosscore.Tests.Raw;
