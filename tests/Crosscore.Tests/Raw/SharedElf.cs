@@ -116,7 +116,9 @@ internal static class SharedElf
         Write64(header, 48, align);
     }
 
-    /// <summary>The index is in EAX, the arguments are where the caller put them; none of the names has more than six.</summary>
+    /// <summary>
+    /// The index is in EAX, the arguments are where the caller put them; none of the names has more than six.
+    /// </summary>
     private static void WriteCommon(Span<byte> code, int address, int table)
     {
         int at = 0;
@@ -142,7 +144,8 @@ internal static class SharedElf
         at += bytes.Length;
     }
 
-    private static void AddRelative(Span<byte> code, ref int at, int address, int target, params ReadOnlySpan<byte> bytes)
+    private static void AddRelative(
+        Span<byte> code, ref int at, int address, int target, params ReadOnlySpan<byte> bytes)
     {
         Add(code, ref at, bytes);
         Write32(code, at, (uint)(target - (address + at + 4)));

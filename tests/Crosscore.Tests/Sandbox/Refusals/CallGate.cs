@@ -29,7 +29,9 @@ internal sealed unsafe class CallGate
     /// <summary>How often a call was refused since <see cref="Watch"/>.</summary>
     public int Refused => Volatile.Read(ref _refused);
 
-    /// <summary>The functions of the C library that an assembly imports; nothing may be imported of another library.</summary>
+    /// <summary>
+    /// The functions of the C library that an assembly imports; nothing may be imported of another library.
+    /// </summary>
     public static string[] ImportsOf(Assembly library)
     {
         const BindingFlags Any = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic

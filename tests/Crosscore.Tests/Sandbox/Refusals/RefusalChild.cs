@@ -37,7 +37,8 @@ internal static class RefusalChild
         Print("warm", warm.UseFreely());
         Print("warm", warm.UseFreely());
         Print("warm", warm.UseFreely());
-        if (!int.TryParse(Environment.GetEnvironmentVariable(StartVariable), CultureInfo.InvariantCulture, out int start))
+        string? first = Environment.GetEnvironmentVariable(StartVariable);
+        if (!int.TryParse(first, CultureInfo.InvariantCulture, out int start))
         {
             PrintCalls("later", warm);
             PrintCalls("first", new Copy(scenario[0], scenario[1], folder));
@@ -149,7 +150,8 @@ internal static class RefusalChild
         string target = new FileInfo(descriptor).LinkTarget ?? ""; // null: that by which the folder was listed
         return target.Contains("memfd:crosscore", StringComparison.Ordinal)
             || target.StartsWith("/sys/", StringComparison.Ordinal)
-            || (target.StartsWith("/proc/", StringComparison.Ordinal) && !target.EndsWith("/fd", StringComparison.Ordinal))
+            || (target.StartsWith("/proc/", StringComparison.Ordinal)
+                && !target.EndsWith("/fd", StringComparison.Ordinal))
             || target.StartsWith("socket:", StringComparison.Ordinal);
     }
 

@@ -14,9 +14,9 @@ namespace Crosscore.Tests.Sandbox.Refusals;
 /// <see cref="RefusalScenario"/> says how a folder's calls are swept.
 /// </summary>
 /// <remarks>
-/// <para>In the normal suite the first call of each kind of a later use meets each error, the others one error each, and
-/// of the calls of a first use only a few are refused, because each case of a first use compiles the library anew. With
-/// the environment variable CROSSCORE_REFUSALS=all every call meets every error in both, which takes minutes a
+/// <para>In the normal suite the first call of each kind of a later use meets each error, the others one error each,
+/// and of the calls of a first use only a few are refused, because each case of a first use compiles the library anew.
+/// With the environment variable CROSSCORE_REFUSALS=all every call meets every error in both, which takes minutes a
 /// scenario.</para>
 /// <para>Refused are the calls of the library and no others, by a <see cref="CallGate"/> between it and the C library,
 /// on Linux on x86-64. Elsewhere the test is skipped with the reason. Each case must have refused what it says, but for

@@ -8,12 +8,16 @@ namespace Crosscore.Tests.Sandbox.Refusals;
 /// <summary>A system call that the library made.</summary>
 /// <param name="Name">As the manual has it.</param>
 /// <param name="Detail">The file that it opens, or the command, or what is mapped; otherwise empty.</param>
-internal sealed record WatchedCall(string Name, string Detail)
+internal sealed partial record WatchedCall(string Name, string Detail)
 {
     /// <summary>Source: arch/x86/entry/syscalls/syscall_64.tbl.</summary>
     private static readonly Dictionary<long, string> Numbers = new()
     {
-        [5] = "fstat", [138] = "fstatfs", [158] = "arch_prctl", [217] = "getdents64", [324] = "membarrier",
+        [5] = "fstat",
+        [138] = "fstatfs",
+        [158] = "arch_prctl",
+        [217] = "getdents64",
+        [324] = "membarrier",
         [334] = "rseq",
     };
 
@@ -22,8 +26,6 @@ internal sealed record WatchedCall(string Name, string Detail)
 
     /// <summary>Neither can fail.</summary>
     public static IReadOnlyList<string> Infallible { get; } = ["getauxval", "geteuid"];
-
-    private static readonly Regex Digits = new("[0-9]+");
 
     public override string ToString() => Detail.Length == 0 ? Name : $"{Name} {Detail}";
 
@@ -41,7 +43,10 @@ internal sealed record WatchedCall(string Name, string Detail)
     private static string Hex(long value) => string.Create(CultureInfo.InvariantCulture, $"0x{value:x}");
 
     /// <summary>The same file has the same name in each process and thread.</summary>
-    private static string Neutral(string file) => Digits.Replace(file, "N");
+    private static string Neutral(string file) => Digits().Replace(file, "N");
+
+    [GeneratedRegex("[0-9]+")]
+    private static partial Regex Digits();
 }
 
 /// <summary>
