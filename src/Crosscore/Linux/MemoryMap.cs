@@ -12,22 +12,29 @@ internal readonly record struct MemoryMapLine(nint Start, nint End, string Permi
 /// <summary>What this process has mapped. Source: Documentation/filesystems/proc.rst.</summary>
 internal static class MemoryMap
 {
+    private const string Name = "/proc/self/maps";
+
     /// <summary>The lines, in the order of their addresses; those above the user's half of the address space (vsyscall) are left out.</summary>
-    public static List<MemoryMapLine> Read() => Parse(File.ReadLines("/proc/self/maps"));
+    /// <exception cref="IOException">The system does not show it now: no /proc, or no descriptor left.</exception>
+    public static List<MemoryMapLine> Read()
+    {
+        int answer = TryRead(out List<MemoryMapLine> map);
+        return answer == 0 ? map : throw new IOException(
+            $"The mappings of this process cannot be read: open or pread of {Name} answered {Errno.Name(-answer)}; "
+                + "mount /proc, and leave a descriptor free.");
+    }
 
     /// <summary>
     /// The same, or <see langword="null"/> where the system does not show it now: no /proc, or no descriptor left.
     /// </summary>
-    public static List<MemoryMapLine>? TryRead()
+    public static List<MemoryMapLine>? TryRead() => TryRead(out List<MemoryMapLine> map) == 0 ? map : null;
+
+    /// <summary>The same. Returns 0 or the negative error number.</summary>
+    public static int TryRead(out List<MemoryMapLine> map)
     {
-        try
-        {
-            return Read();
-        }
-        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
+        int answer = OpenFile.ReadText(Name, out string text);
+        map = answer == 0 ? Parse(text.Split('\n', StringSplitOptions.RemoveEmptyEntries)) : [];
+        return answer;
     }
 
     public static List<MemoryMapLine> Parse(IEnumerable<string> lines)

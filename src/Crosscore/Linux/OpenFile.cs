@@ -66,6 +66,93 @@ internal static unsafe class OpenFile
         return Open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     }
 
+    /// <summary>
+    /// Reads a whole file of /proc or /sys as text. Returns 0 or the negative error number; no part of the file is an
+    /// answer.
+    /// </summary>
+    public static int ReadText(string path, out string text)
+    {
+        text = "";
+        int descriptor = OpenPatiently(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (descriptor < 0)
+        {
+            return descriptor;
+        }
+
+        byte[] bytes = new byte[1 << 12]; // An attribute of sysfs is at most one page.
+        int length = 0;
+        while (true)
+        {
+            int more = ReadAt(descriptor, bytes.AsSpan(length), length);
+            length += Math.Max(0, more);
+            if (more < 0 || length < bytes.Length)
+            {
+                Close(descriptor);
+                text = more < 0 ? "" : Encoding.UTF8.GetString(bytes, 0, length);
+                return Math.Min(0, more);
+            }
+
+            Array.Resize(ref bytes, 2 * length);
+        }
+    }
+
+    /// <summary>
+    /// Adds the names in a folder, without "." and "..", to a list. Returns 0 or the negative error number; then some
+    /// may be missing. Source: getdents64(2).
+    /// </summary>
+    public static int ListNames(string folder, List<string> names)
+    {
+        const int O_DIRECTORY_X64 = 0x10000;
+        const int O_DIRECTORY_ARM64 = 0x4000;
+        const int LengthOffset = 16; // struct linux_dirent64: after d_ino and d_off
+        const int NameOffset = 19;
+        bool isArm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
+        int descriptor = OpenPatiently(
+            folder, O_RDONLY | O_CLOEXEC | (isArm ? O_DIRECTORY_ARM64 : O_DIRECTORY_X64));
+        if (descriptor < 0)
+        {
+            return descriptor;
+        }
+
+        byte[] entries = new byte[1 << 14];
+        int tries = 0;
+        while (true)
+        {
+            int length;
+
+            // SAFETY: the entries stay pinned during the call, and the kernel writes at most their length.
+            fixed (byte* first = entries)
+            {
+                length = (int)Libc.OrNegativeErrno(
+                    Libc.Syscall(isArm ? 61 : 217, descriptor, (nint)first, entries.Length));
+            }
+
+            if (length == -Errno.EINTR && ++tries < MostTries)
+            {
+                continue;
+            }
+
+            if (length <= 0)
+            {
+                Close(descriptor);
+                return length;
+            }
+
+            for (ReadOnlySpan<byte> rest = entries.AsSpan(0, length); !rest.IsEmpty;)
+            {
+                int size = BitConverter.ToUInt16(rest[LengthOffset..]);
+                ReadOnlySpan<byte> name = rest[NameOffset..size];
+                string text = Encoding.UTF8.GetString(name[..name.IndexOf((byte)0)]);
+                if (text is not ("." or ".."))
+                {
+                    names.Add(text);
+                }
+
+                rest = rest[size..];
+            }
+        }
+    }
+
     /// <summary>One write(2). Returns how many bytes were written, or the negative error number.</summary>
     public static int Write(int descriptor, ReadOnlySpan<byte> bytes)
     {
@@ -108,30 +195,53 @@ internal static unsafe class OpenFile
     public static int ReadAt(int descriptor, Span<byte> bytes, long offset)
     {
         int done = 0;
-        int tries = 0;
-
-        // SAFETY: the bytes stay pinned during the calls, and the kernel writes at most what is left of them.
-        fixed (byte* start = bytes)
+        while (done < bytes.Length)
         {
-            while (done < bytes.Length)
+            int more = ReadOnceAt(descriptor, bytes[done..], offset + done);
+            if (more < 0)
             {
-                nint more = Libc.OrNegativeErrno(
-                    Libc.Pread(descriptor, start + done, (nuint)(bytes.Length - done), offset + done));
-                if (more == 0)
-                {
-                    break;
-                }
-
-                if (more < 0 && (more != -Errno.EINTR || ++tries == MostTries))
-                {
-                    return (int)more;
-                }
-
-                done += Math.Max(0, (int)more);
+                return more;
             }
+
+            if (more == 0)
+            {
+                break;
+            }
+
+            done += more;
         }
 
         return done;
+    }
+
+    /// <summary>
+    /// One pread(2), once more where a signal broke it off. Returns how many bytes were read, or the negative error
+    /// number.
+    /// </summary>
+    public static int ReadOnceAt(int descriptor, Span<byte> bytes, long offset)
+    {
+        // SAFETY: the bytes stay pinned during the calls, and the kernel writes at most their length.
+        fixed (byte* start = bytes)
+        {
+            nint read = -Errno.EINTR;
+            for (int tries = 0; read == -Errno.EINTR && tries < MostTries; tries++)
+            {
+                read = Libc.OrNegativeErrno(Libc.Pread(descriptor, start, (nuint)bytes.Length, offset));
+            }
+
+            return (int)read;
+        }
+    }
+
+    private static int OpenPatiently(string path, int flags)
+    {
+        int descriptor = -Errno.EINTR;
+        for (int tries = 0; descriptor == -Errno.EINTR && tries < MostTries; tries++)
+        {
+            descriptor = Open(path, flags);
+        }
+
+        return descriptor;
     }
 
     public static void Close(int descriptor) => _ = Libc.Close(descriptor);

@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Crosscore.Code;
-using Crosscore.Linux;
 using Crosscore.Tests.Sandbox.Refusals;
 
 namespace Crosscore.Tests;
@@ -23,6 +22,9 @@ public sealed class CodeRefusalTests(ITestOutputHelper output)
     public void A_refused_system_call_of_live_code_is_neither_lost_nor_remembered() => Check(CodeScenarios.Live);
 
     [Fact]
+    public void A_refused_system_call_of_a_patch_is_neither_lost_nor_remembered() => Check(CodeScenarios.Patch);
+
+    [Fact]
     public void A_refused_system_call_of_names_for_perf_is_neither_lost_nor_remembered() => Check(CodeScenarios.Perf);
 
     [Fact]
@@ -37,6 +39,7 @@ internal static partial class CodeScenarios
     public const string Slot = "a slot";
     public const string HandOver = "handing over";
     public const string Live = "live code";
+    public const string Patch = "patches by a breakpoint and by pages";
     public const string Perf = "names for perf";
     public const string Debugger = "names for gdb";
 
@@ -45,6 +48,7 @@ internal static partial class CodeScenarios
         new(Slot, () => Leaves("crosscore-none", UseSlot), typeof(CodeException)),
         new(HandOver, () => Leaves("crosscore-code", UseHandOver), typeof(CodeException), typeof(IOException)),
         new(Live, () => Leaves("crosscore-live", UseLive), typeof(CodeException)),
+        new(Patch, () => Leaves("crosscore-live", UsePatches), typeof(CodeException)),
         new(Perf, UsePerf, typeof(IOException), typeof(CodeException)), // The file stays open.
         new(Debugger, CodeNames.PublishToDebugger, typeof(CodeException)), // So does the library.
     ];
@@ -76,6 +80,44 @@ internal static partial class CodeScenarios
         Assert.Equal(42, MachineCode.Call(code.Address));
     }
 
+    /// <summary>A refused patch has written all of its bytes or none.</summary>
+    private static void UsePatches()
+    {
+        // Five nops, then mov eax, imm32, whose constant lies on both sides of eight aligned bytes; ret.
+        byte[] bytes = [0x90, 0x90, 0x90, 0x90, 0x90, 0xB8, 1, 2, 3, 4, 0xC3];
+        Apply(new CodePatch(), bytes, at: 6, PatchMethod.Breakpoint, code => MachineCode.Call(code.Address));
+
+        // call [rsp + disp32], which cannot be executed elsewhere; nothing calls it here.
+        byte[] unmovable = [0x90, 0x90, 0xFF, 0x94, 0x24, 0, 0, 0, 0, 0xC3];
+        Apply(new CodePatch(CodeMode.Measured), unmovable, at: 5, PatchMethod.PageSwap,
+            code => Marshal.ReadInt32(code.Address + 5));
+    }
+
+    private static void Apply(
+        CodePatch patch, byte[] bytes, int at, PatchMethod method, Func<LiveCode, int> read)
+    {
+        using LiveCode code = LiveCode.Install(bytes);
+        int before = read(code);
+        CodeException? refusal = null;
+        try
+        {
+            Assert.Equal(method, patch.Replace(code, at, [5, 6, 7, 8]).Commit().Method);
+        }
+        catch (CodeException thrown)
+        {
+            refusal = thrown;
+        }
+
+        byte[] now = code.ToArray();
+        Assert.True(read(code) == 0x08070605 ? now.AsSpan(at, 4).SequenceEqual((byte[])[5, 6, 7, 8])
+            : read(code) == before && refusal is not null && now.AsSpan().SequenceEqual(bytes),
+            $"The code returns {read(code):x}, and its bytes are {Convert.ToHexString(now)}.");
+        if (refusal is not null)
+        {
+            throw refusal;
+        }
+    }
+
     private static void UsePerf()
     {
         try
@@ -91,49 +133,25 @@ internal static partial class CodeScenarios
     }
 
     /// <summary>
-    /// When a use was refused, the next descriptor has the number that it had before, and no mapping with such a name
-    /// is there that was not before.
+    /// When a use was refused, no descriptor of the library's and no mapping of such a file is there that was not
+    /// before. What only the first use installs has another name: the handler of breakpoints is a "crosscore-code".
     /// </summary>
-    private static void Leaves(string mapping, Action use)
+    private static void Leaves(string file, Action use)
     {
-        int free = NextDescriptor();
-        int mapped = Mapped(mapping);
+        int held = RefusalChild.Held(file);
         try
         {
             use();
         }
         catch (Exception refusal) when (refusal is CodeException or IOException)
         {
-            Assert.Equal(free, NextDescriptor());
-            if (mapped >= 0 && Mapped(mapping) is >= 0 and var now)
-            {
-                Assert.Equal(mapped, now);
-            }
-
+            Assert.True(RefusalChild.Held(file) <= held, $"After the refusal something stays. {refusal}");
             throw;
         }
     }
 
-    /// <summary>By a call that is not among those that are refused.</summary>
-    private static int NextDescriptor()
-    {
-        int next = Dup(0);
-        _ = Close(next);
-        return next;
-    }
-
-    /// <summary>-1 where it is refused to look.</summary>
-    private static int Mapped(string name) =>
-        MemoryMap.TryRead()?.Count(line => line.Path.Contains(name, StringComparison.Ordinal)) ?? -1;
-
     [LibraryImport("libc", EntryPoint = "socketpair")]
     private static partial int SocketPair(int domain, int type, int protocol, [In, Out] int[] descriptors);
-
-    [LibraryImport("libc", EntryPoint = "dup")]
-    private static partial int Dup(int descriptor);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int Close(int descriptor);
 
     private sealed class Accepting : ICodeVerifier
     {

@@ -303,7 +303,7 @@ public sealed partial class HostileTableTests
 
         Assert.True(refused > 1000 && accepted > 100, $"{refused} refused, {accepted} accepted: the damage is not "
             + "mixed.");
-        Assert.Equal(descriptors, Copies());
+        Assert.InRange(Copies(), 0, descriptors); // What another test left may have been finalized by now.
 
         static int Copies() => Directory.GetFiles("/proc/self/fd").Count(link =>
             new FileInfo(link).LinkTarget?.Contains("memfd:test", StringComparison.Ordinal) == true);

@@ -13,6 +13,7 @@ internal static class FenceScenarios
     public const string Self = "the caller's core";
     public const string AllThreads = "all threads";
     public const string EveryCpu = "a visit to every CPU";
+    public const string Movable = "whether every CPU could be visited";
     public const string Heavy = "the heavy fence";
     public const string PageProtection = "the heavy fence by page protection";
     public const string Guarantees = "the guarantees of the machine";
@@ -28,6 +29,7 @@ internal static class FenceScenarios
         new(AllThreads, () => CoreSerialization.AllThreads(), typeof(MembarrierException), typeof(CodeException)),
         new(EveryCpu, () => CoreSerialization.VisitEveryCpu("this is a test"), typeof(MembarrierException),
             typeof(CodeException)),
+        new(Movable, UseObstacle, typeof(UnansweredException)),
         new(Heavy, AsymmetricFence.Heavy, typeof(MembarrierException)),
         new(PageProtection, AsymmetricFence.Heavy, typeof(InvalidOperationException)),
         new(Guarantees, UseGuarantees, typeof(UnansweredException)) { Prepare = RegisterProcess },
@@ -59,6 +61,12 @@ internal static class FenceScenarios
         Membarrier.RestartSequences();
         Membarrier.GlobalExpedited();
         Membarrier.Global();
+    }
+
+    private static void UseObstacle()
+    {
+        string? obstacle = CpuTour.FindObstacle();
+        Demand(obstacle is null, obstacle!);
     }
 
     private static void UseOneCpu()

@@ -15,6 +15,7 @@ public sealed class RefusalTests(ITestOutputHelper output)
     [InlineData(FenceScenarios.Self)]
     [InlineData(FenceScenarios.AllThreads)]
     [InlineData(FenceScenarios.EveryCpu)]
+    [InlineData(FenceScenarios.Movable)]
     [InlineData(FenceScenarios.Heavy)]
     [InlineData(FenceScenarios.Guarantees)]
     [InlineData(FenceScenarios.Release)]

@@ -21,26 +21,6 @@ internal static unsafe partial class CallFilter
         }
     }
 
-    /// <summary>
-    /// From now on another process answers some system calls of this thread and of those that it starts, for good.
-    /// Returns the descriptor by which they are answered, or the negative error number.
-    /// </summary>
-    public static int NotifyOfThisThread(IReadOnlyCollection<int> calls)
-    {
-        const int PrSetNoNewPrivs = 38;
-        const int Seccomp = 317;
-        const int SetModeFilter = 1;
-        const int NewListener = 1 << 3;
-        Launcher.Instruction[] filter = Launcher.Filter(Launcher.NotifyingOf(calls));
-        fixed (Launcher.Instruction* first = filter)
-        {
-            // SAFETY: the kernel copies the program during the call.
-            var program = new Program { Length = (ushort)filter.Length, First = (nint)first };
-            return Prctl(PrSetNoNewPrivs, 1, 0, 0, 0) != 0 ? -Errno.EPERM
-                : (int)Libc.OrNegativeErrno(Libc.Syscall(Seccomp, SetModeFilter, NewListener, (nint)(&program)));
-        }
-    }
-
     [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
     private static partial int Prctl(int option, nint second, nint third, nint fourth, nint fifth);
 

@@ -27,7 +27,6 @@ internal static class Launcher
 
     private const uint AuditArchX8664 = 0xC000003E;
     private const uint Allow = 0x7FFF0000; // SECCOMP_RET_ALLOW
-    private const uint Notify = 0x7FC00000; // SECCOMP_RET_USER_NOTIF
 
     /// <summary>Answers every membarrier call with an error.</summary>
     public static RawProgram RefusingMembarrier(int errno) => UnderFilter([Return(Fail(errno))]);
@@ -133,14 +132,6 @@ internal static class Launcher
 
     /// <summary>The rules that answer one system call, whatever its arguments, with an error.</summary>
     public static Instruction[] RefusingOne(long call, int errno) => Only(call, [Return(Fail(errno))]);
-
-    /// <summary>The rules that ask another process what to answer to some system calls.</summary>
-    public static Instruction[] NotifyingOf(IReadOnlyCollection<int> calls) =>
-    [
-        Load(NumberOffset),
-        .. calls.SelectMany(call => (Instruction[])[SkipUnlessEqual((uint)call, 1), Return(Notify)]),
-        Return(Allow),
-    ];
 
     /// <summary>A whole filter: rules, behind a look at the architecture, whose numbers they speak of.</summary>
     public static Instruction[] Filter(ReadOnlySpan<Instruction> rules) =>

@@ -27,7 +27,7 @@ internal static class RangeReservation
                 return new CodeRange(answer, length, MapLimit(), AllCores.Synchronise, TakeAccess);
             }
 
-            _ = Mapping.Unmap(answer, (nuint)length); // A kernel before 4.17 took the address as a hint.
+            Leftovers.Unmap(answer, (nuint)length); // A kernel before 4.17 took the address as a hint.
         }
 
         throw new CodeException(CodeFailure.OutOfMemory, "No addresses could be reserved for code: the address space is full, or RLIMIT_AS limits it.", Errno.ENOMEM);
@@ -52,34 +52,15 @@ internal static class RangeReservation
     /// </summary>
     private static List<(nint Start, nint Length)> Candidates()
     {
-        if (MemoryMap.TryRead() is { } map)
-        {
-            return RangePlacement.Candidates(map, StackLimit());
-        }
-
-        int answer = OpenFile.Open("/proc/self/maps", OpenFile.O_RDONLY | OpenFile.O_CLOEXEC);
-        if (answer >= 0)
-        {
-            OpenFile.Close(answer);
-        }
-
-        return answer is -Errno.EMFILE or -Errno.ENFILE or -Errno.ENOMEM
-            ? throw CodeRefusal.MemoryFile("open(/proc/self/maps)", -answer)
-            : [];
+        int answer = MemoryMap.TryRead(out List<MemoryMapLine> map);
+        return answer == 0 ? RangePlacement.Candidates(map, StackLimit())
+            : answer is -Errno.ENOENT or -Errno.EACCES or -Errno.EPERM or -Errno.ENOSYS ? []
+            : throw CodeRefusal.MemoryFile("open or pread of /proc/self/maps", -answer);
     }
 
     /// <summary>The kernel's default is 65530, and taken where the setting is hidden.</summary>
-    private static long MapLimit()
-    {
-        try
-        {
-            return long.Parse(File.ReadAllText(MaxMapCount), CultureInfo.InvariantCulture);
-        }
-        catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException or FormatException)
-        {
-            return 65530;
-        }
-    }
+    private static long MapLimit() => OpenFile.ReadText(MaxMapCount, out string text) == 0
+        && long.TryParse(text, CultureInfo.InvariantCulture, out long limit) ? limit : 65530;
 
     /// <summary>
     /// The soft limit in bytes; <see langword="null"/> for none, and where it is hidden: then no place near the stack
@@ -87,17 +68,8 @@ internal static class RangeReservation
     /// </summary>
     private static long? StackLimit()
     {
-        string? line;
-        try
-        {
-            line = File.ReadLines("/proc/self/limits").FirstOrDefault(
-                line => line.StartsWith("Max stack size", StringComparison.Ordinal));
-        }
-        catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-
+        string? line = OpenFile.ReadText("/proc/self/limits", out string text) != 0 ? null
+            : text.Split('\n').FirstOrDefault(line => line.StartsWith("Max stack size", StringComparison.Ordinal));
         string[] fields = line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
         return fields.Length > 3 && long.TryParse(fields[3], CultureInfo.InvariantCulture, out long limit) ? limit : null;
     }

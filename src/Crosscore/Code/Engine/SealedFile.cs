@@ -302,13 +302,18 @@ internal sealed class SealedFile : IDisposable
     public static int ReopenForReading(int own)
     {
         int readOnly = OpenFile.ReopenForReading(own);
-        if (readOnly >= 0
-            && !(FileStatus.Of(own, out FileStatus first) == 0
-                && FileStatus.Of(readOnly, out FileStatus second) == 0
-                && second.IsSameFileAs(first)))
+        if (readOnly < 0)
+        {
+            return readOnly;
+        }
+
+        FileStatus second = default;
+        int answer = FileStatus.Of(own, out FileStatus first);
+        answer = answer < 0 ? answer : FileStatus.Of(readOnly, out second);
+        if (answer < 0 || !second.IsSameFileAs(first))
         {
             OpenFile.Close(readOnly);
-            return -Errno.ENOENT;
+            return answer < 0 ? answer : -Errno.ENOENT;
         }
 
         return readOnly;

@@ -38,7 +38,7 @@ internal sealed unsafe class LiveMemory : IDisposable
             }
             catch
             {
-                _ = Mapping.Unmap(writable, (nuint)_length);
+                Leftovers.Unmap(writable, (nuint)_length);
                 throw;
             }
 
@@ -111,7 +111,7 @@ internal sealed unsafe class LiveMemory : IDisposable
                     Environment.FailFast($"Crosscore: mmap refused new pages for live code with {Errno.Name((int)-answer)} after it had taken the old ones away.");
                 }
 
-                _ = Mapping.Unmap(writable, (nuint)content.Length);
+                Leftovers.Unmap(writable, (nuint)content.Length);
                 throw answer == -Errno.ENOMEM ? CodeRefusal.TooManyMappings(mappings, mappings, (int)-answer) : CodeRefusal.ExecutableMapping((int)-answer);
             }
         }
@@ -119,7 +119,7 @@ internal sealed unsafe class LiveMemory : IDisposable
         _ = Mapping.Advise(_address + offset, (nuint)content.Length, Mapping.MADV_DONTFORK);
         for (int page = 0; page < content.Length; page += Environment.SystemPageSize)
         {
-            _ = Mapping.Unmap(_writable[(offset + page) / Environment.SystemPageSize], (nuint)Environment.SystemPageSize);
+            Leftovers.Unmap(_writable[(offset + page) / Environment.SystemPageSize], (nuint)Environment.SystemPageSize);
         }
 
         Remember(offset, writable, content.Length);
@@ -136,7 +136,7 @@ internal sealed unsafe class LiveMemory : IDisposable
 
         foreach (nint page in _writable)
         {
-            _ = Mapping.Unmap(page, (nuint)Environment.SystemPageSize);
+            Leftovers.Unmap(page, (nuint)Environment.SystemPageSize);
         }
 
         _range.Free(address, _length, Environment.SystemPageSize);
@@ -218,7 +218,7 @@ internal sealed unsafe class LiveMemory : IDisposable
         {
             if (!Mapping.IsError(writable) && writable != -1)
             {
-                _ = Mapping.Unmap(writable, (nuint)content.Length);
+                Leftovers.Unmap(writable, (nuint)content.Length);
             }
 
             file.Dispose();

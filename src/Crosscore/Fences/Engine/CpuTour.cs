@@ -133,30 +133,31 @@ internal static class CpuTour
     private static string? MayRun(int cpu, out bool someThread)
     {
         someThread = false;
-        try
+        List<string> threads = [];
+        int answer = OpenFile.ListNames(Threads, threads);
+        if (answer < 0)
         {
-            foreach (string thread in Directory.EnumerateDirectories(Threads))
-            {
-                string[] status;
-                try
-                {
-                    status = File.ReadAllLines(Path.Combine(thread, "status"));
-                }
-                catch (Exception ended) when (ended is FileNotFoundException or DirectoryNotFoundException
-                    or IOException { HResult: ESRCH })
-                {
-                    continue;
-                }
+            return $"{Threads} cannot be listed ({Errno.Name(-answer)})";
+        }
 
-                string? allowed = status.FirstOrDefault(line => line.StartsWith(AllowedCpus, StringComparison.Ordinal));
-                someThread |= allowed is null || CpuList.Contains(allowed.AsSpan(AllowedCpus.Length), cpu);
+        foreach (string thread in threads)
+        {
+            answer = OpenFile.ReadText($"{Threads}/{thread}/status", out string status);
+            if (answer is -Errno.ENOENT or -ESRCH)
+            {
+                continue; // it has ended
             }
 
-            return null;
+            if (answer < 0)
+            {
+                return $"the status of a thread cannot be read ({Errno.Name(-answer)})";
+            }
+
+            string? allowed = status.Split('\n')
+                .FirstOrDefault(line => line.StartsWith(AllowedCpus, StringComparison.Ordinal));
+            someThread |= allowed is null || CpuList.Contains(allowed.AsSpan(AllowedCpus.Length), cpu);
         }
-        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
-        {
-            return refusal.Message;
-        }
+
+        return null;
     }
 }

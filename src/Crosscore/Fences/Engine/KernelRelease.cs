@@ -45,14 +45,8 @@ internal sealed record KernelRelease(string Text, int Major, int Minor, int Patc
             return Parse(release, version);
         }
 
-        try
-        {
-            return Parse(File.ReadAllText("/proc/sys/kernel/osrelease"), File.ReadAllText("/proc/sys/kernel/version"));
-        }
-        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
+        return OpenFile.ReadText("/proc/sys/kernel/osrelease", out release) == 0
+            && OpenFile.ReadText("/proc/sys/kernel/version", out version) == 0 ? Parse(release, version) : null;
     }
 
     /// <summary>Takes the texts of uname(2) apart; null for a release that does not begin with two numbers.</summary>

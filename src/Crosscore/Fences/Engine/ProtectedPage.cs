@@ -37,7 +37,7 @@ internal static class ProtectedPage
             int locked = Mapping.Lock(page, Length);
             if (locked < 0)
             {
-                _ = Mapping.Unmap(page, Length);
+                Leftovers.Unmap(page, Length);
                 return $"mlock answered {Errno.Name(-locked)}";
             }
 

@@ -36,13 +36,13 @@ internal sealed class ThisKernel : IMembarrierKernel
                 return known;
             }
 
-            using SafeFileHandle? file = Open(CpuFolder + "possible");
-            string? list = Read(file);
-            if (list is not null)
+            if (OpenFile.ReadText(CpuFolder + "possible", out string list) != 0)
             {
-                Volatile.Write(ref _possible, list);
+                return null;
             }
 
+            list = list.Trim();
+            Volatile.Write(ref _possible, list);
             return list;
         }
     }
@@ -53,11 +53,13 @@ internal sealed class ThisKernel : IMembarrierKernel
         {
             if (Volatile.Read(ref _online) is not { } file)
             {
-                if (Open(CpuFolder + "online") is not { } opened)
+                int descriptor = OpenFile.Open(CpuFolder + "online", OpenFile.O_RDONLY | OpenFile.O_CLOEXEC);
+                if (descriptor < 0)
                 {
                     return null;
                 }
 
+                var opened = new SafeFileHandle(descriptor, ownsHandle: true);
                 file = Interlocked.CompareExchange(ref _online, opened, null) ?? opened;
                 if (file != opened)
                 {
@@ -80,33 +82,10 @@ internal sealed class ThisKernel : IMembarrierKernel
             ? android && !android10OrLater ? MembarrierFailure.UnsafeToCall : MembarrierFailure.None
             : MembarrierFailure.WrongPlatform;
 
-    private static SafeFileHandle? Open(string path)
+    private static string? Read(SafeFileHandle file)
     {
-        try
-        {
-            return File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-        }
-        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
-
-    private static string? Read(SafeFileHandle? file)
-    {
-        if (file is null)
-        {
-            return null;
-        }
-
         Span<byte> page = stackalloc byte[4096]; // An attribute of sysfs is at most one page: Documentation/filesystems/sysfs.rst.
-        try
-        {
-            return Encoding.ASCII.GetString(page[..RandomAccess.Read(file, page, 0)]).Trim();
-        }
-        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
+        int length = OpenFile.ReadOnceAt((int)file.DangerousGetHandle(), page, 0); // Kept for the life of the process.
+        return length < 0 ? null : Encoding.ASCII.GetString(page[..length]).Trim();
     }
 }

@@ -93,7 +93,7 @@ internal static unsafe class InstalledSections
         {
             // Here both may go: no thread has run the code, so none has its pointer set to the descriptor.
             installed?.Dispose();
-            _ = Mapping.Unmap(descriptor, page);
+            Leftovers.Unmap(descriptor, page);
             throw;
         }
     }

@@ -103,7 +103,7 @@ internal sealed unsafe class SlotMemory
             _user.Free();
             // SAFETY: no object has the addresses any more, so no thread is in a call that uses them: callers keep the
             // user alive until after their last access.
-            _ = Mapping.Unmap(_address, (nuint)_bytes);
+            Leftovers.Unmap(_address, (nuint)_bytes);
         }
     }
 }

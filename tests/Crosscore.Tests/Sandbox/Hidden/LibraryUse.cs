@@ -33,7 +33,7 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
             [typeof(CoreSerialization)], typeof(CodeException), typeof(MembarrierException)),
         new("AsymmetricFence.Heavy", AsymmetricFence.Heavy, [typeof(AsymmetricFence)], typeof(MembarrierException)),
         new("AsymmetricFence.HeavyAsync", () => AsymmetricFence.HeavyAsync().GetAwaiter().GetResult(),
-            [typeof(AsymmetricFence)], typeof(MembarrierException)),
+            [typeof(AsymmetricFence)], typeof(MembarrierException), typeof(OutOfMemoryException)),
         new("AsymmetricFence.Counts", () => Assert.True(AsymmetricFence.Counts.Asked >= 0),
             [typeof(AsymmetricFence), typeof(AsymmetricFenceCounts)]),
         new("RcuDomain", UseRcu, [typeof(RcuDomain), typeof(RcuDomainOptions), typeof(RcuReadSection),
@@ -42,6 +42,8 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
         new("RcuCell", UseCell, [typeof(RcuCell<>)], typeof(OutOfMemoryException)),
         new("HazardPointers", UseHazardPointers, [typeof(HazardPointers), typeof(HazardPointer),
             typeof(HazardPointerArray), typeof(HazardCohort)]),
+        new("HazardPointers, in the background", UseBackgroundHazards, [typeof(HazardPointers),
+            typeof(HazardPointersOptions), typeof(HazardExecutor), typeof(HazardHolder)], typeof(AggregateException)),
         new("BiasedLock", UseBiasedLock, [typeof(BiasedLock)], typeof(OutOfMemoryException)),
         new("AsymmetricReaderWriterLock", UseReaderWriterLock, [typeof(AsymmetricReaderWriterLock)]),
         new("ReadMostlyMap", UseMap, [typeof(ReadMostlyMap<,>)], typeof(OutOfMemoryException)),
@@ -141,6 +143,36 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
         }
 
         Assert.Equal(2, freed);
+    }
+
+    private static void UseBackgroundHazards()
+    {
+        int freed = 0;
+        AggregateException? refusal = null;
+        using (var domain = new HazardPointers(new HazardPointersOptions
+        {
+            Name = "hidden",
+            ScanThreshold = 1,
+            Executor = HazardExecutor.Background,
+        }))
+        {
+            try
+            {
+                domain.Retire(new object(), _ => Interlocked.Increment(ref freed));
+            }
+            catch (AggregateException thrown) when (thrown.InnerExceptions is [OutOfMemoryException])
+            {
+                refusal = thrown; // It is retired, and Dispose reclaims it.
+            }
+
+            Assert.All(domain.GetHolders(), holder => Assert.True(holder.Count > 0));
+        }
+
+        Assert.Equal(1, freed);
+        if (refusal is not null)
+        {
+            throw refusal;
+        }
     }
 
     private static void UseBiasedLock()

@@ -1,19 +1,27 @@
-using System.Net.Sockets;
+using System.Globalization;
 using System.Reflection;
-using System.Text;
+using System.Runtime.Loader;
 using Crosscore.Linux;
 
 namespace Crosscore.Tests.Sandbox.Refusals;
 
 /// <summary>
-/// The child's side of <see cref="RefusalSweep"/>: for each case that its parent asks for it loads this assembly and
-/// the library anew, so that nothing is remembered of earlier cases, and executes the scenario on a thread whose
-/// system calls the parent answers.
+/// The child's side of <see cref="RefusalSweep"/>. A first child uses the scenario and writes down the calls; each
+/// later one takes the list of cases and does as many as it can: those of a first use in a copy of this assembly and
+/// the library that has just been loaded, so that nothing is remembered of earlier cases; those of a later use in one
+/// copy.
 /// </summary>
 internal static class RefusalChild
 {
-    public const string SocketVariable = "CROSSCORE_REFUSALS";
     public const string ScenarioVariable = "CROSSCORE_REFUSED_SCENARIO"; // type, a bar, name
+    public const string FolderVariable = "CROSSCORE_REFUSAL_FOLDER";
+    public const string StartVariable = "CROSSCORE_FIRST_REFUSAL"; // the number of the first case, or none
+
+    /// <summary>In the folder: the cases, one a line.</summary>
+    public const string CasesFile = "cases";
+
+    /// <summary>Copies are never unloaded, so a process takes so many.</summary>
+    private const int MostCopies = 80;
 
     /// <summary>Longer than any case takes on a machine that does ten other things.</summary>
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
@@ -21,101 +29,141 @@ internal static class RefusalChild
     public static int Run()
     {
         string[] scenario = Environment.GetEnvironmentVariable(ScenarioVariable)!.Split('|');
+        string folder = Environment.GetEnvironmentVariable(FolderVariable)!;
 
-        // What .NET and the C library ask the system once in a process is asked before anything is counted.
-        _ = FreshCopy.Load(typeof(RefusalChild)).GetMethod(nameof(UseFreely),
-            BindingFlags.Static | BindingFlags.NonPublic)!
-            .Invoke(null, [scenario[0], scenario[1]]);
-        using var parent = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        parent.Connect(new UnixDomainSocketEndPoint(Environment.GetEnvironmentVariable(SocketVariable)!));
-        byte[] order = new byte[1];
-        while (parent.Receive(order) == 1)
+        // What .NET and the C library do once in a process, and what the kernel remembers of it, is done before.
+        var warm = new Copy(scenario[0], scenario[1], folder);
+        // A second and a third use do what only they do.
+        Print("warm", warm.UseFreely());
+        Print("warm", warm.UseFreely());
+        Print("warm", warm.UseFreely());
+        string? first = Environment.GetEnvironmentVariable(StartVariable);
+        if (!int.TryParse(first, CultureInfo.InvariantCulture, out int start))
         {
-            string report = RunCase(scenario[0], scenario[1], parent);
-            byte[] text = Encoding.UTF8.GetBytes(report);
-            _ = parent.Send(BitConverter.GetBytes(text.Length));
-            _ = parent.Send(text);
-            if (report.Contains("hung\t", StringComparison.Ordinal))
+            PrintCalls("later", warm);
+            PrintCalls("first", new Copy(scenario[0], scenario[1], folder));
+            return 0;
+        }
+
+        string[] lines = File.ReadAllLines(Path.Combine(folder, CasesFile));
+        int copies = 0;
+        for (int number = start; number < lines.Length && copies < MostCopies; number++)
+        {
+            var refusal = Refusal.Parse(lines[number]);
+            if (copies > 0 && !refusal.Fresh)
             {
-                return 1; // the thread cannot be ended; the parent starts another child
+                break; // A copy that was loaded later stands before the warm one, as a handler of signals does.
             }
+
+            copies += refusal.Fresh ? 1 : 0;
+            Print("begin", $"{number}");
+            if (!RunCase(refusal.Fresh ? new Copy(scenario[0], scenario[1], folder) : warm, refusal))
+            {
+                return 0; // The thread cannot be ended; the parent starts another child.
+            }
+
+            Print("end", $"{number}");
         }
 
         return 0;
     }
 
-    private static string RunCase(string type, string name, Socket parent)
+    private static void PrintCalls(string title, Copy copy)
     {
-        Type scenarios = FreshCopy.Load(typeof(RefusalChild));
-        const BindingFlags Hidden = BindingFlags.Static | BindingFlags.NonPublic;
-        var refused = scenarios.GetMethod(nameof(UseUnderRefusal), Hidden)!.CreateDelegate<Func<string, string,
-            Func<bool>, string>>();
-        var free = scenarios.GetMethod(nameof(UseFreely), Hidden)!.CreateDelegate<Func<string, string, string>>();
-        string report = "";
-        var thread = new Thread(() => report = refused(type, name, () => HandOver(parent))) { IsBackground = true };
-        thread.Start();
-        if (!thread.Join(Bound))
+        copy.Prepare();
+        copy.Gate.Watch(null);
+        string outcome = copy.UseFreely();
+        foreach (WatchedCall call in copy.Gate.TakeCalls())
         {
-            return $"hung\tthe use of '{name}' did not return within {Bound}";
+            Print("call", $"{title}\t{call.Name}\t{call.Detail}");
         }
 
-        thread = new Thread(() => report += free(type, name)) { IsBackground = true };
-        thread.Start();
-        return thread.Join(Bound) ? report
-            : $"{report}hung\ta later use of '{name}', of which nothing was refused, did not return within {Bound}";
+        copy.Gate.Open();
+        Print(title, outcome);
     }
+
+    private static bool RunCase(Copy copy, Refusal refusal)
+    {
+        string first = "";
+        string second = "";
+        string before = "";
+        string after = "";
+        copy.Prepare();
+        int held = HeldInTheEnd();
+        bool ended = Runs(() =>
+        {
+            before = Affinities();
+            copy.Gate.Watch(refusal);
+            first = copy.UseFreely();
+            _ = copy.Gate.TakeCalls();
+            second = copy.UseFreely();
+            copy.Gate.Open();
+            after = Affinities();
+        });
+        Print("refused", $"{copy.Gate.Refused}");
+        if (!ended)
+        {
+            copy.Gate.Open();
+            Print("hung", $"the use did not return within {Bound}; its first part: {first}");
+            return false;
+        }
+
+        Print("first", first);
+        Print("second", second);
+        Print("affinity", before == after ? "same" : $"{before} became {after}");
+        string later = "";
+        if (!Runs(() => later = copy.UseFreely()))
+        {
+            Print("hung", $"a later use, of which nothing was refused, did not return within {Bound}");
+            return false;
+        }
+
+        Print("later", later);
+        if (!refusal.Fresh)
+        {
+            int holds = HeldInTheEnd();
+            Print("held", holds <= held ? "same" : $"{held} descriptors and mappings became {holds}");
+        }
+
+        return true;
+    }
+
+    private static bool Runs(Action action)
+    {
+        var thread = new Thread(() => action()) { IsBackground = true };
+        thread.Start();
+        return thread.Join(Bound);
+    }
+
+    private static void Print(string part, string text) => Console.WriteLine($"{part}\t{text}");
 
     /// <summary>
-    /// In the copy: the scenario twice on a thread whose calls are answered by the parent, and what of that thread
-    /// and process is different afterwards.
+    /// The descriptors and mappings that are the library's: of memory files, of /proc and /sys, and sockets. The
+    /// runtime opens files and maps memory whenever it likes.
     /// </summary>
-    private static string UseUnderRefusal(string type, string name, Func<bool> handOver)
-    {
-        RefusalScenario scenario = Find(type, name);
-        scenario.Prepare?.Invoke();
-        string before = State();
-        if (!handOver())
-        {
-            return "unavailable\t\n";
-        }
+    /// <param name="file">How the names of the memory files that are mapped begin.</param>
+    internal static int Held(string file = "crosscore") => Directory.GetFiles("/proc/self/fd").Count(IsOurs)
+        + File.ReadLines("/proc/self/maps").Count(line => line.Contains($"memfd:{file}", StringComparison.Ordinal));
 
-        Mark(CallSupervisor.MarkFirstUse);
-        string first = Outcome(scenario);
-        Mark(CallSupervisor.MarkSecondUse);
-        string second = Outcome(scenario);
-        Mark(CallSupervisor.MarkEnd);
-        string after = State();
-        return $"first\t{first}\nsecond\t{second}\nstate\t{(before == after ? "same" : $"{before} became {after}")}\n";
+    private static bool IsOurs(string descriptor)
+    {
+        string target = new FileInfo(descriptor).LinkTarget ?? ""; // null: that by which the folder was listed
+        return target.Contains("memfd:crosscore", StringComparison.Ordinal)
+            || target.StartsWith("/sys/", StringComparison.Ordinal)
+            || (target.StartsWith("/proc/", StringComparison.Ordinal)
+                && !target.EndsWith("/fd", StringComparison.Ordinal))
+            || target.StartsWith("socket:", StringComparison.Ordinal);
     }
 
-    /// <summary>Tells the parent where this thread is.</summary>
-    private static void Mark(int mark) => _ = MembarrierCall.Invoke(mark, 0, 0);
-
-    private static string UseFreely(string type, string name) => $"later\t{Outcome(Find(type, name))}\n";
-
-    private static RefusalScenario Find(string type, string name) =>
-        ((IReadOnlyList<RefusalScenario>)typeof(RefusalChild)
-            .Assembly.GetType(type)!.GetProperty("All",
-            BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)!.GetValue(null)!)
-        .Single(scenario => scenario.Name == name);
-
-    private static string Outcome(RefusalScenario scenario)
+    private static int HeldInTheEnd()
     {
-        try
-        {
-            scenario.Use();
-            return "done";
-        }
-        catch (Exception exception)
-        {
-            bool documented = scenario.Documented.Any(type => type.IsInstanceOfType(exception));
-            string text = documented ? $"{exception.GetType().Name}: {exception.Message}" : exception.ToString();
-            return $"{(documented ? "documented" : "undocumented")}\t{text.ReplaceLineEndings(" ")}";
-        }
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return Held();
     }
 
     /// <summary>Where the thread may run, which must come back.</summary>
-    private static string State()
+    private static string Affinities()
     {
         byte[] mask = new byte[Affinity.MaskLength];
         int answer = Affinity.Get(mask);
@@ -123,11 +171,73 @@ internal static class RefusalChild
             : $"affinity {Convert.ToHexString(mask.AsSpan(0, 128)).TrimEnd('0')}";
     }
 
-    private static bool HandOver(Socket parent)
+    /// <summary>In a copy: what came of a use.</summary>
+    private static string Use(string type, string name)
     {
-        int listener = CallFilter.NotifyOfThisThread(WatchedCalls.Numbers);
-        _ = parent.Send(BitConverter.GetBytes(listener));
-        byte[] answer = new byte[1];
-        return parent.Receive(answer) == 1 && answer[0] == 1 && listener >= 0;
+        RefusalScenario scenario = Find(type, name);
+        try
+        {
+            scenario.Use();
+            return "done";
+        }
+        catch (Exception exception)
+        {
+            bool documented = scenario.Documented.Any(one => one.IsInstanceOfType(exception));
+            string text = documented ? $"{exception.GetType().Name}: {exception.Message}" : exception.ToString();
+            return $"{(documented ? "documented" : "undocumented")} {text.ReplaceLineEndings(" ")}";
+        }
+    }
+
+    /// <summary>In a copy: what has to be there before.</summary>
+    private static string Prepare(string type, string name)
+    {
+        Find(type, name).Prepare?.Invoke();
+        return "";
+    }
+
+    private static RefusalScenario Find(string type, string name) =>
+        ((IReadOnlyList<RefusalScenario>)typeof(RefusalChild)
+            .Assembly.GetType(type)!.GetProperty("All",
+            BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)!.GetValue(null)!)
+        .Single(scenario => scenario.Name == name);
+
+    /// <summary>This assembly and the library once more, with a gate before the C library.</summary>
+    private sealed class Copy
+    {
+        private readonly Func<string, string, string> _use;
+        private readonly Func<string, string, string> _prepare;
+        private readonly string _type;
+        private readonly string _name;
+        private bool _prepared;
+
+        public Copy(string type, string name, string folder)
+        {
+            Type copy = FreshCopy.Load(typeof(RefusalChild));
+            Assembly library = AssemblyLoadContext.GetLoadContext(copy.Assembly)!
+                .LoadFromAssemblyName(typeof(Membarrier).Assembly.GetName());
+            Gate = CallGate.PutBefore(library, folder);
+            _use = Method(copy, nameof(Use));
+            _prepare = Method(copy, nameof(Prepare));
+            _type = type;
+            _name = name;
+        }
+
+        public CallGate Gate { get; }
+
+        public string UseFreely() => _use(_type, _name);
+
+        /// <summary>Once.</summary>
+        public void Prepare()
+        {
+            if (!_prepared)
+            {
+                _ = _prepare(_type, _name);
+                _prepared = true;
+            }
+        }
+
+        private static Func<string, string, string> Method(Type copy, string name) => copy
+            .GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic)!
+            .CreateDelegate<Func<string, string, string>>();
     }
 }

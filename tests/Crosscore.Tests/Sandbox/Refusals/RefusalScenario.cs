@@ -22,9 +22,9 @@ namespace Crosscore.Tests.Sandbox.Refusals;
 /// output.WriteLine);
 /// </code>
 /// <para>What <see cref="Use"/> does may throw what is documented and nothing else; a wrong answer is an assertion
-/// that fails in it. It is called twice in a row on a thread whose calls are refused, then once on a thread whose
-/// calls are not. It must not rely on what an earlier call left behind, and must make its own calls on the calling
-/// thread, or on threads that the calling thread starts in it.</para>
+/// that fails in it. It is called twice in a row while calls are refused, then once on another thread while none is. It
+/// must not rely on what an earlier call left behind, and must end with nothing of its own left, not even on a thread
+/// that it started.</para>
 /// </remarks>
 /// <param name="Name">What is used.</param>
 /// <param name="Use">Uses it, from beginning to end.</param>
@@ -33,7 +33,4 @@ internal sealed record RefusalScenario(string Name, Action Use, params Type[] Do
 {
     /// <summary>What has to be there before the first call that may be refused.</summary>
     public Action? Prepare { get; init; }
-
-    /// <summary>System calls, by name, that are let through: each with its reason beside it.</summary>
-    public IReadOnlyList<string> Spared { get; init; } = [];
 }
