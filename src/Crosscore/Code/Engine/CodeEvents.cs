@@ -67,39 +67,17 @@ internal sealed class CodeEvents : EventSource
             return;
         }
 
-        // An interruption of this thread that arrives in a lock of the runtime's leaves a source that no listener can
-        // enable, so everything is made anew.
-        const int MostTries = 16;
-        using var steady = new Uninterrupted();
-        for (int tries = 0; tries < MostTries; tries++)
+        try
         {
-            try
-            {
-                var events = new CodeEvents();
-                if (events.ConstructionException is not ThreadInterruptedException
-                    && events.PublishInstruments() is not ThreadInterruptedException)
-                {
-                    EndWithItsContext(events);
-                    return;
-                }
-
-                events.Dispose();
-            }
-            catch (ThreadInterruptedException)
-            {
-                // As below.
-            }
-            catch (Exception thrown) when (thrown is not OutOfMemoryException)
-            {
-                // A listener's. The instruments that were made count; no use of the library may fail because somebody
-                // watches it.
-                return;
-            }
-
-            steady.Remember();
+            var events = new CodeEvents();
+            EndWithItsContext(events);
+            events.PublishInstruments();
         }
-
-        Volatile.Write(ref s_published, 0); // The next call tries again.
+        catch (Exception thrown) when (thrown is not OutOfMemoryException)
+        {
+            // A listener's. The instruments that were made count; no use of the library may fail because somebody
+            // watches it.
+        }
     }
 
     /// <summary>
@@ -114,8 +92,7 @@ internal sealed class CodeEvents : EventSource
         }
     }
 
-    /// <returns>What broke it off, or null.</returns>
-    private ThreadInterruptedException? PublishInstruments()
+    private void PublishInstruments()
     {
         foreach ((string name, string says, string unit, bool falls, CodeCounter counter) in All)
         {
@@ -126,17 +103,11 @@ internal sealed class CodeEvents : EventSource
                         $"crosscore.code.{name}", () => counter.Value, unit, says)
                     : _meter.CreateObservableCounter($"crosscore.code.{name}", () => counter.Value, unit, says);
             }
-            catch (ThreadInterruptedException interruption)
-            {
-                return interruption;
-            }
             catch (Exception thrown) when (thrown is not OutOfMemoryException)
             {
                 // A listener's; the next instrument may interest another listener.
             }
         }
-
-        return null;
     }
 
     /// <summary>Polling costs a timer, so it begins with the first listener; a counter belongs to its source until the end of the process.</summary>
