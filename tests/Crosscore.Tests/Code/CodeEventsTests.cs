@@ -1,8 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Diagnostics.Tracing;
 using Crosscore.Code;
-using Crosscore.Tests.Raw;
-using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests;
 
@@ -45,54 +43,6 @@ public sealed class CodeEventsTests
         Assert.Contains("swaps", listener.Names);
     }
 
-    [Fact]
-    public void An_interruption_while_the_counters_are_made_known_is_given_back_and_loses_none()
-    {
-        Machine.NeedsRawPrograms();
-        ChildResult result = ChildProcess.RunThisProgram(Child.PublishInterrupted);
-        Assert.True(result.Status == 0, $"status {result.Status}: {result.Errors}");
-        Assert.Equal(["42", "interrupted", "enabled", "7 instruments"],
-            result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
-    }
-
-    /// <summary>
-    /// In a child: the first use of code is interrupted while another thread holds the lock in which the runtime makes
-    /// event sources known.
-    /// </summary>
-    internal static void PublishInterrupted()
-    {
-        using var holds = new ManualResetEventSlim();
-        using var release = new ManualResetEventSlim();
-        var holder = new Thread(() => new Holder(holds, release).Dispose());
-        holder.Start();
-        holds.Wait();
-        var user = new Thread(() =>
-        {
-            Thread.CurrentThread.Interrupt();
-            string value = $"{MachineCode.Call(MachineCode.Return42)}";
-            try
-            {
-                Thread.Sleep(1);
-            }
-            catch (ThreadInterruptedException)
-            {
-                value += "\ninterrupted";
-            }
-
-            Console.WriteLine(value);
-        });
-        user.Start();
-        _ = SpinWait.SpinUntil(() => user.ThreadState.HasFlag(ThreadState.WaitSleepJoin) || !user.IsAlive,
-            TimeSpan.FromSeconds(60));
-        release.Set();
-        user.Join();
-        holder.Join();
-        using var listener = new Listener();
-        Console.WriteLine(EventSource.GetSources().Any(source =>
-            source.Name == CodeEvents.SourceName && source.IsEnabled()) ? "enabled" : "not enabled");
-        Console.WriteLine($"{Read().Count} instruments");
-    }
-
     private static Dictionary<string, long> Read()
     {
         var values = new Dictionary<string, long>();
@@ -110,30 +60,6 @@ public sealed class CodeEventsTests
         listener.Start();
         listener.RecordObservableInstruments();
         return values;
-    }
-
-    /// <summary>Stays in the callback that the runtime makes under its lock, once.</summary>
-    private sealed class Holder : EventListener
-    {
-        [ThreadStatic]
-        private static (ManualResetEventSlim Holds, ManualResetEventSlim Release)? t_events;
-
-        public Holder(ManualResetEventSlim holds, ManualResetEventSlim release)
-            : this((t_events = (holds, release)) is null)
-        {
-        }
-
-        private Holder(bool nothing) => _ = nothing;
-
-        protected override void OnEventSourceCreated(EventSource source)
-        {
-            if (t_events is { } events)
-            {
-                t_events = null;
-                events.Holds.Set();
-                events.Release.Wait();
-            }
-        }
     }
 
     /// <summary>What dotnet-counters does, from within.</summary>

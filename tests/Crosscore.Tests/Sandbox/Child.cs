@@ -64,7 +64,6 @@ internal static class Child
     public const string StressReclamation = nameof(StressReclamation);
     public const string MeetRefusals = nameof(MeetRefusals);
     public const string CompileVolatileReads = nameof(CompileVolatileReads);
-    public const string PublishInterrupted = nameof(PublishInterrupted);
     public const string UseHiddenSystem = nameof(UseHiddenSystem);
 
     /// <summary>The largest number of CPUs that any kernel configuration allows is 8192.</summary>
@@ -219,9 +218,6 @@ internal static class Child
                 return VolatileReadTests.CompileControls();
             case MeetRefusals:
                 return Refusals.RefusalChild.Run();
-            case PublishInterrupted:
-                CodeEventsTests.PublishInterrupted();
-                return 0;
             case UseHiddenSystem:
                 return Hidden.HiddenSystemChild.Run();
             default:

@@ -70,39 +70,17 @@ internal sealed class CodeEvents : EventSource
             return;
         }
 
-        // An interruption of this thread that arrives in a lock of the runtime's leaves a source that no listener can
-        // enable, so everything is made anew.
-        const int MostTries = 16;
-        using var steady = new Uninterrupted();
-        for (int tries = 0; tries < MostTries; tries++)
+        try
         {
-            try
-            {
-                var events = new CodeEvents();
-                if (events.ConstructionException is not ThreadInterruptedException
-                    && events.PublishInstruments() is not ThreadInterruptedException)
-                {
-                    EndWithItsContext(events);
-                    return;
-                }
-
-                events.Dispose();
-            }
-            catch (ThreadInterruptedException)
-            {
-                // As below.
-            }
-            catch (Exception thrown) when (thrown is not OutOfMemoryException)
-            {
-                // A listener's. The instruments that were made count; no use of the library may fail because somebody
-                // watches it.
-                return;
-            }
-
-            steady.Remember();
+            var events = new CodeEvents();
+            EndWithItsContext(events);
+            events.PublishInstruments();
         }
-
-        Volatile.Write(ref s_published, 0); // The next call tries again.
+        catch (Exception thrown) when (thrown is not OutOfMemoryException)
+        {
+            // A listener's. The instruments that were made count; no use of the library may fail because somebody
+            // watches it.
+        }
     }
 
     /// <summary>
@@ -117,8 +95,7 @@ internal sealed class CodeEvents : EventSource
         }
     }
 
-    /// <returns>What broke it off, or null.</returns>
-    private ThreadInterruptedException? PublishInstruments()
+    private void PublishInstruments()
     {
         foreach ((string name, string says, string unit, bool falls, CodeCounter counter) in All)
         {
@@ -129,17 +106,11 @@ internal sealed class CodeEvents : EventSource
                         $"crosscore.code.{name}", () => counter.Value, unit, says)
                     : _meter.CreateObservableCounter($"crosscore.code.{name}", () => counter.Value, unit, says);
             }
-            catch (ThreadInterruptedException interruption)
-            {
-                return interruption;
-            }
             catch (Exception thrown) when (thrown is not OutOfMemoryException)
             {
                 // A listener's; the next instrument may interest another listener.
             }
         }
-
-        return null;
     }
 
     /// <summary>Counts a refusal, unless the calling thread only asks what would happen.</summary>
