@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Reflection;
 using System.Text;
+using Crosscore.Code;
 using Crosscore.Linux;
 
 namespace Crosscore.Tests.Sandbox.Refusals;
@@ -108,7 +109,8 @@ internal static class RefusalChild
         }
         catch (Exception exception)
         {
-            bool documented = scenario.Documented.Any(type => type.IsInstanceOfType(exception));
+            bool documented = scenario.Documented.Any(type => type.IsInstanceOfType(exception))
+                && exception is not CodeException { Failure: CodeFailure.Unexpected };
             string text = documented ? $"{exception.GetType().Name}: {exception.Message}" : exception.ToString();
             return $"{(documented ? "documented" : "undocumented")}\t{text.ReplaceLineEndings(" ")}";
         }
