@@ -21,9 +21,9 @@ public sealed unsafe partial class ForeignWaitTests
     public void A_lease_on_a_file_that_is_handed_over_keeps_neither_Import_nor_Install_waiting()
     {
         using SealedCode sent = SealedCode.Seal(MachineCode.Return42);
-        using SafeFileHandle handedOver = Writable(sent);
-        int leaseholder = Lease(sent);
-        var control = new Thread(() => OpenFile.Close(OpenAndWait(sent))) { IsBackground = true };
+        using SafeFileHandle handedOver = Copy(sent);
+        int leaseholder = Lease(handedOver);
+        var control = new Thread(() => OpenFile.Close(Reopen(handedOver, OpenFile.O_RDONLY))) { IsBackground = true };
         control.Start();
         Assert.Equal(42, Within(() =>
         {
@@ -37,10 +37,14 @@ public sealed unsafe partial class ForeignWaitTests
     }
 
     [Fact]
-    public void A_lease_on_a_file_that_was_sealed_here_does_not_keep_Install_waiting()
+    public void A_lease_on_a_file_that_was_sealed_here_is_not_granted_or_does_not_keep_Install_waiting()
     {
         using SealedCode code = SealedCode.Seal(MachineCode.Return42);
-        int leaseholder = Lease(code);
+        if (!TryLease(code.File, out int leaseholder))
+        {
+            return; // The descriptor that the library keeps rules it out, on kernels that count readers.
+        }
+
         Assert.Equal(42, Within(() =>
         {
             using InstalledCode installed = code.Install();
@@ -106,33 +110,45 @@ public sealed unsafe partial class ForeignWaitTests
         return failure is null ? result : throw new InvalidOperationException("The call failed.", failure);
     }
 
-    /// <summary>A descriptor that could write, as a sender may hand it over.</summary>
-    private static SafeFileHandle Writable(SealedCode code) => new(Reopen(code, OpenFile.O_RDWR), ownsHandle: true);
-
-    /// <summary>Takes a write lease, as its owner may. Signals of it are ones that nothing minds.</summary>
-    private static int Lease(SealedCode code)
+    /// <summary>The same file as a sender makes it, through whose descriptor it could be written before.</summary>
+    private static SafeFileHandle Copy(SealedCode code)
     {
-        const int WriteLease = 1; // F_WRLCK
-        const int Ignored = 23; // SIGURG
-        int file = Reopen(code, OpenFile.O_RDWR);
-        Assert.Equal(0, Fcntl(file, Memfd.F_SETSIG, Ignored));
-        int answer = Fcntl(file, Memfd.F_SETLEASE, WriteLease);
-        if (answer != 0)
-        {
-            int errno = Marshal.GetLastPInvokeError();
-            Assert.SkipWhen(errno == Errno.EAGAIN, "The file is open elsewhere, so no lease is granted.");
-            Assert.Fail($"F_SETLEASE answered {Errno.Name(errno)}.");
-        }
-
+        byte[] content = new byte[RandomAccess.GetLength(code.File)];
+        Assert.Equal(content.Length, RandomAccess.Read(code.File, content, 0));
+        var file = new SafeFileHandle(Memfd.Create("leased"u8, Memfd.MFD_ALLOW_SEALING), ownsHandle: true);
+        RandomAccess.Write(file, content, 0);
+        Assert.Equal(0, Memfd.AddSeals((int)file.DangerousGetHandle(), SealedCode.FinalSeals));
         return file;
     }
 
-    private static int OpenAndWait(SealedCode code) => Reopen(code, OpenFile.O_RDONLY);
+    /// <summary>Takes a write lease, as its owner may. Signals of it are ones that nothing minds.</summary>
+    private static int Lease(SafeFileHandle leased)
+    {
+        Assert.True(TryLease(leased, out int file), "The file is open elsewhere, so no lease is granted.");
+        return file;
+    }
 
-    private static int Reopen(SealedCode code, int flags)
+    private static bool TryLease(SafeFileHandle leased, out int file)
+    {
+        const int WriteLease = 1; // F_WRLCK
+        const int Ignored = 23; // SIGURG
+        file = Reopen(leased, OpenFile.O_RDWR);
+        Assert.Equal(0, Fcntl(file, Memfd.F_SETSIG, Ignored));
+        int answer = Fcntl(file, Memfd.F_SETLEASE, WriteLease);
+        int errno = answer == 0 ? 0 : Marshal.GetLastPInvokeError();
+        if (errno != 0)
+        {
+            OpenFile.Close(file);
+        }
+
+        Assert.True(errno is 0 or Errno.EAGAIN, $"F_SETLEASE answered {Errno.Name(errno)}.");
+        return errno == 0;
+    }
+
+    private static int Reopen(SafeFileHandle opened, int flags)
     {
         string path = string.Create(
-            CultureInfo.InvariantCulture, $"/proc/self/fd/{code.File.DangerousGetHandle()}\0");
+            CultureInfo.InvariantCulture, $"/proc/self/fd/{opened.DangerousGetHandle()}\0");
         int file = OpenFile.Open(Encoding.UTF8.GetBytes(path), flags | OpenFile.O_CLOEXEC);
         Assert.True(file >= 0, $"open answered {Errno.Name(-file)}.");
         return file;

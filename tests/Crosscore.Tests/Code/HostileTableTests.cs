@@ -208,6 +208,29 @@ public sealed partial class HostileTableTests
         Assert.Contains("huge pages", refusal.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(Errno.ENOENT, CodeFailure.MemoryFileRefused, "/proc")]
+    [InlineData(Errno.EFBIG, CodeFailure.OutOfMemory, "RLIMIT_FSIZE")]
+    [InlineData(Errno.EINTR, CodeFailure.MemoryFileRefused, "signal")]
+    public void A_refusal_of_the_system_names_its_cause(int errno, CodeFailure failure, string cause)
+    {
+        CodeException refusal = CodeRefusal.MemoryFile("a call", errno);
+        Assert.Equal(failure, refusal.Failure);
+        Assert.Contains(cause, refusal.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Which process kept it from being opened, for kernels that map it through no other descriptor.</summary>
+    [Fact]
+    public void A_mapping_that_is_refused_because_of_another_process_says_so()
+    {
+        using var file = new SafeFileHandle(Create("mode"u8, MFD_ALLOW_SEALING), ownsHandle: true);
+        int descriptor = (int)file.DangerousGetHandle();
+        Assert.Null(SealedFile.KeptFromReading(descriptor, Errno.EACCES)); // Its mode lets us: a sandbox.
+        Assert.Equal(CodeFailure.NotSealed, SealedFile.KeptFromReading(descriptor, Errno.EAGAIN)!.Failure);
+        File.SetUnixFileMode(file, UnixFileMode.None);
+        Assert.Equal(CodeFailure.NotSealed, SealedFile.KeptFromReading(descriptor, Errno.EACCES)!.Failure);
+    }
+
     [Fact]
     public void A_writable_mapping_of_another_process_is_named_as_the_cause()
     {
