@@ -30,7 +30,7 @@ internal static class ElfImage
     public static byte[] SymbolsOf(CodeSegment segment)
     {
         var strings = new Strings();
-        var symbols = new List<Symbol>(segment.Functions.Length + 1) { default };
+        var symbols = new List<Symbol>(segment.Functions.Count(function => function.Name is not null) + 1) { default };
         foreach (CodeFunction function in segment.Published())
         {
             ulong address = (ulong)(segment.Address + function.Offset);
