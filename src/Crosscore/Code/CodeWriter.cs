@@ -27,8 +27,8 @@ public sealed class CodeWriter
 
     /// <summary>Begins a segment.</summary>
     /// <param name="name">What /proc/PID/maps, perf and core dumps call the segment, or <see langword="null"/>: 200
-    /// bytes of UTF-8 at most, no characters that control or reorder text (Unicode's categories Cc, Cf, Zl,
-    /// Zp).</param>
+    /// bytes of UTF-8 at most, no characters that control text or are shown as nothing (Unicode's categories Cc,
+    /// Cf, Zl, Zp, Co, Cn and its Default_Ignorable_Code_Point).</param>
     /// <exception cref="ArgumentException"><paramref name="name"/> is no such name.</exception>
     public CodeWriter(string? name = null)
     {
@@ -37,7 +37,7 @@ public sealed class CodeWriter
         {
             throw new ArgumentException(
                 $"A segment's name has 1 to {CodeFile.MaximumSegmentNameBytes} bytes of UTF-8, whole characters, "
-                + "and none that controls or reorders text.",
+                + "and none that controls text or is shown as nothing.",
                 nameof(name));
         }
 
@@ -62,7 +62,7 @@ public sealed class CodeWriter
     /// <param name="alignment">Of its first byte: a power of two up to the size of a page.</param>
     /// <exception cref="ArgumentException">
     /// No code, no such alignment, or a name that is empty, longer than 1024 bytes of UTF-8 or contains a character
-    /// that controls or reorders text.
+    /// that controls text or is shown as nothing.
     /// </exception>
     /// <exception cref="CodeException">
     /// The segment has a function of that name, or would exceed <see cref="MaximumLength"/>,
@@ -112,7 +112,7 @@ public sealed class CodeWriter
     /// <param name="name">What it is to be called.</param>
     /// <param name="offset">Where it lies, in bytes from the start of the segment.</param>
     /// <exception cref="ArgumentException">
-    /// The name is empty, longer than 1024 bytes of UTF-8 or contains a character that controls or reorders text.
+    /// The name is empty, longer than 1024 bytes of UTF-8 or contains a character that controls text or is shown as nothing.
     /// </exception>
     /// <exception cref="CodeException">
     /// No function covers the offset, the segment has a function of that name, or would exceed
@@ -199,7 +199,7 @@ public sealed class CodeWriter
         {
             throw new ArgumentException(
                 $"A function's name has 1 to {CodeFile.MaximumNameBytes} bytes of UTF-8, whole characters, and "
-                + "none that controls or reorders text.",
+                + "none that controls text or is shown as nothing.",
                 nameof(name));
         }
 

@@ -118,6 +118,11 @@ public sealed class LiveCode : IDisposable
                 CodeEvents.Bytes.Add(end);
                 return code;
             }
+            catch (OutOfMemoryException lack)
+            {
+                memory.Dispose();
+                throw CodeRefusal.ManagedMemory("The names of the code could not be published", lack);
+            }
             catch
             {
                 memory.Dispose();

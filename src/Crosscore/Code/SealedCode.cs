@@ -10,8 +10,8 @@ namespace Crosscore.Code;
 /// seals. <see cref="Install"/> maps it for execution. At no time is any of it writable and executable at once.
 /// </summary>
 /// <remarks>
-/// <para>Source: memfd_create(2); fcntl(2), "File Sealing". A sealed file refuses write, ftruncate and a writable shared mapping with EPERM, whoever holds the
-/// descriptor, and writing through a mapping of it cannot be forced even through /proc/self/mem. Before it is sealed a
+/// <para>Source: memfd_create(2); fcntl(2), "File Sealing". A sealed file refuses write, ftruncate and a writable shared mapping with EPERM, whoever holds a
+/// descriptor that could write (the one that is handed over here only reads), and writing through a mapping of it cannot be forced even through /proc/self/mem. Before it is sealed a
 /// process of the same user can change it; what was changed then is refused (docs/security.md).</para>
 /// <para>The file may be handed to another process, which then runs exactly these bytes without making any executable memory of its own: <see cref="Export"/> and
 /// <see cref="Import"/>, or <see cref="SendTo"/> and <see cref="ReceiveFrom"/>.</para>
@@ -104,11 +104,7 @@ public sealed class SealedCode : IDisposable
         catch (OutOfMemoryException lack)
         {
             own.Dispose();
-            throw new CodeException(
-                CodeFailure.OutOfMemory,
-                $"The sealed file of {own.Size} bytes could not be read: there is too little managed memory. "
-                + "Raise the limit of the garbage collector's heap, or refuse files of that size.",
-                cause: lack);
+            throw CodeRefusal.ManagedMemory($"The sealed file of {own.Size} bytes could not be read", lack);
         }
         catch
         {
@@ -127,9 +123,13 @@ public sealed class SealedCode : IDisposable
     /// <param name="verifier">As for <see cref="Import"/>.</param>
     /// <exception cref="IOException">
     /// The sender is gone, nothing came in time (the inner exception is a
-    /// <see cref="System.Net.Sockets.SocketException"/> with TimedOut), or what came carried no descriptor or several;
-    /// those were closed.
+    /// <see cref="System.Net.Sockets.SocketException"/> with TimedOut), or what came carried no descriptor or several.
+    /// A message has one byte: of a stream each byte without a descriptor gives this exception once.
     /// </exception>
+    /// <remarks>
+    /// Descriptors that are refused are closed on a thread of their own, because closing one may wait for its sender.
+    /// While 256 of them are open, nothing is received (<see cref="IOException"/>).
+    /// </remarks>
     /// <exception cref="ObjectDisposedException">The socket was disposed of, before or during the call.</exception>
     /// <exception cref="CodeException">The file is not sealed code, or was refused.</exception>
     public static SealedCode ReceiveFrom(System.Net.Sockets.Socket socket, ReadOnlySpan<byte> sha256 = default, ICodeVerifier? verifier = null)
@@ -149,7 +149,9 @@ public sealed class SealedCode : IDisposable
     /// mapping keeps the bytes.
     /// </remarks>
     /// <exception cref="ObjectDisposedException">This object was disposed of.</exception>
-    /// <exception cref="CodeException">Refused; the message says why. Nothing is mapped.</exception>
+    /// <exception cref="CodeException">
+    /// Refused, or there is no memory for its names; the message says why. Nothing is mapped.
+    /// </exception>
     public InstalledCode Install()
     {
         ObjectDisposedException.ThrowIf(File.IsClosed, this);
@@ -164,6 +166,11 @@ public sealed class SealedCode : IDisposable
         {
             InstructionCaches.MakeFetchable(address, mapped);
             return new InstalledCode(range, new CodeSegment(address, Length, Name, _functions), mapped, gap);
+        }
+        catch (OutOfMemoryException lack)
+        {
+            range.Free(address, mapped, gap);
+            throw CodeRefusal.ManagedMemory("The names of the code could not be published", lack);
         }
         catch
         {

@@ -100,7 +100,7 @@ public static class AsymmetricFence
             return Task.CompletedTask;
         }
 
-        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : Barrier.PassAsync(cancellation);
+        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : Barrier.PassAsync(blocks: false, cancellation);
     }
 
     /// <summary>For those who must not throw: the decision with its error.</summary>

@@ -228,13 +228,6 @@ public static unsafe class CoreSerialization
 
             return _instruction;
         }
-        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException or NotSupportedException)
-        {
-            throw new CodeException(CodeFailure.Unexpected,
-                $"CoreSerialization: the serialising instruction could not be written to a memory file: "
-                    + $"{refusal.Message} Try again.",
-                0);
-        }
         finally
         {
             Installing.Exit();

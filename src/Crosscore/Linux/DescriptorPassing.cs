@@ -86,7 +86,7 @@ internal static unsafe class DescriptorPassing
         if (descriptor >= 0 && (came != 1 || (message.Flags & MSG_CTRUNC) != 0))
         {
             // More were sent than there was room for: which of them would have been the right one is not known.
-            Libc.Close(descriptor);
+            ForeignDescriptors.Close(descriptor);
             descriptor = -1;
         }
 
@@ -120,9 +120,13 @@ internal static unsafe class DescriptorPassing
                 {
                     first = descriptor;
                 }
+                else if (type == SCM_RIGHTS)
+                {
+                    ForeignDescriptors.Close(descriptor);
+                }
                 else if (descriptor >= 0) // In place of a process descriptor there may be an error number.
                 {
-                    Libc.Close(descriptor);
+                    OpenFile.Close(descriptor);
                 }
             }
 

@@ -21,8 +21,12 @@ internal readonly record struct FileStatus(
 
     private const uint S_IFMT = 0xF000;
     private const uint S_IFREG = 0x8000;
+    private const uint S_IRUSR = 0x100;
 
     public bool IsRegular => (Mode & S_IFMT) == S_IFREG;
+
+    /// <summary>Whether its mode lets its owner read it.</summary>
+    public bool OwnerReads => (Mode & S_IRUSR) != 0;
 
     /// <summary>Whether both are the same file.</summary>
     public bool IsSameFileAs(in FileStatus other) => (Device, Number) == (other.Device, other.Number);

@@ -51,10 +51,23 @@ internal static unsafe class Memfd
         (int)Libc.OrNegativeErrno(Libc.Ftruncate(descriptor, length));
 
     /// <summary>
-    /// Makes the file that long at least and gives it all of its memory. Returns 0 or the negative error number.
+    /// Makes the file that long at least and gives it all of its memory. Returns 0 or the negative error number. A
+    /// signal breaks it off (mm/shmem.c, shmem_fallocate), and the runtime sends some: then it is called again.
     /// </summary>
-    public static int Allocate(int descriptor, long length) =>
-        (int)Libc.OrNegativeErrno(Libc.Fallocate(descriptor, 0, 0, length));
+    public static int Allocate(int descriptor, long length)
+    {
+        int answer = 0;
+        for (int tries = 0; tries < OpenFile.MostTries; tries++)
+        {
+            answer = (int)Libc.OrNegativeErrno(Libc.Fallocate(descriptor, 0, 0, length));
+            if (answer != -Errno.EINTR)
+            {
+                break;
+            }
+        }
+
+        return answer;
+    }
 
     /// <summary>The flags that a descriptor was opened with, or the negative error number.</summary>
     public static int StatusFlags(int descriptor) => (int)Libc.OrNegativeErrno(Libc.Fcntl(descriptor, F_GETFL, 0));
@@ -62,7 +75,8 @@ internal static unsafe class Memfd
     /// <summary>
     /// Asks whether any process has opened the file for writing: fcntl(2), "Leases". The kernel grants a read lease
     /// only while no open file description made by open(2) can write the file, and a mapping keeps its description. The
-    /// one that memfd_create made is not counted, because no open(2) made it.
+    /// one that memfd_create made is not counted, because no open(2) made it. Nor is a duplicate of that one, which
+    /// pidfd_getfd(2) gives to a process that may trace this one: such a process is not kept out (docs/security.md).
     /// </summary>
     /// <param name="readOnly">A descriptor opened for reading only.</param>
     /// <returns>0 where none can, EAGAIN where one can, or another negative error number.</returns>

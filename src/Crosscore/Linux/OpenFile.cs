@@ -27,7 +27,7 @@ internal static unsafe class OpenFile
     /// <summary>
     /// How often a call that a signal broke off is made again: a filter can answer that for ever, no kernel does.
     /// </summary>
-    private const int MostTries = 100;
+    internal const int MostTries = 100;
 
     /// <summary>One of the two flags whose number depends on the processor.</summary>
     public static int O_NOFOLLOW =>
@@ -52,8 +52,9 @@ internal static unsafe class OpenFile
 
     /// <summary>
     /// Opens the file of a descriptor once more, for reading only and closed by execve, through /proc/thread-self/fd:
-    /// that names the calling thread's own descriptors. Returns the descriptor or the negative error number; ENOENT
-    /// where there is no /proc.
+    /// that names the calling thread's own descriptors. Returns the descriptor or the negative error number: ENOENT
+    /// where there is no /proc; EAGAIN where another open file has a write lease (fcntl(2), "Leases"). Without
+    /// O_NONBLOCK the call would wait until that lease is given up, /proc/sys/fs/lease-break-time at most, 45 s.
     /// </summary>
     public static int ReopenForReading(int descriptor)
     {
@@ -63,7 +64,7 @@ internal static unsafe class OpenFile
         _ = descriptor.TryFormat(
             path[folder.Length..^1], out int digits, default, System.Globalization.CultureInfo.InvariantCulture);
         path[folder.Length + digits] = 0;
-        return Open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        return Open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     }
 
     /// <summary>

@@ -87,7 +87,7 @@ public sealed class PerCpuReadSection
             return;
         }
 
-        Task over = SynchronizeAsync(cancellation);
+        Task over = Start(blocks: true, cancellation);
         using (var steady = new Uninterrupted())
         {
             _ = steady.Wait(over, Timeout.InfiniteTimeSpan);
@@ -104,8 +104,11 @@ public sealed class PerCpuReadSection
     /// </remarks>
     /// <inheritdoc cref="Synchronize" path="/param"/>
     /// <inheritdoc cref="Synchronize" path="/exception"/>
-    public Task SynchronizeAsync(CancellationToken cancellation = default) =>
-        cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : _gracePeriods.PassAsync(cancellation);
+    public Task SynchronizeAsync(CancellationToken cancellation = default) => Start(blocks: false, cancellation);
+
+    private Task Start(bool blocks, CancellationToken cancellation) => cancellation.IsCancellationRequested
+        ? Task.FromCanceled(cancellation)
+        : _gracePeriods.PassAsync(blocks, cancellation);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void End(int period)

@@ -160,7 +160,7 @@ public sealed class RcuDomain : IDisposable
     /// <inheritdoc cref="Synchronize()" path="/exception"/>
     public void Synchronize(CancellationToken cancellation)
     {
-        Task over = PassGracePeriod(cancellation, blocks: true);
+        Task over = PassGracePeriod(blocks: true, cancellation);
         using (var steady = new Uninterrupted())
         {
             _ = steady.Wait(over, Timeout.InfiniteTimeSpan);
@@ -179,7 +179,7 @@ public sealed class RcuDomain : IDisposable
     /// <exception cref="MembarrierException">As for <see cref="Synchronize()"/>, by the task.</exception>
     /// <exception cref="OutOfMemoryException">The thread that waits could not be started; by the task.</exception>
     public Task SynchronizeAsync(CancellationToken cancellation = default) =>
-        PassGracePeriod(cancellation, blocks: false);
+        PassGracePeriod(blocks: false, cancellation);
 
     /// <summary>
     /// Asks for a grace period that begins after this call, without waiting for it. May be called inside of a section.
@@ -241,7 +241,7 @@ public sealed class RcuDomain : IDisposable
     {
         DemandNotWaitedFor("Barrier");
         cancellation.ThrowIfCancellationRequested();
-        ReachMarker(TellFailures, cancellation, blocks: true).Wait();
+        ReachMarker(TellFailures, blocks: true, cancellation).Wait();
     }
 
     /// <summary>
@@ -253,7 +253,7 @@ public sealed class RcuDomain : IDisposable
     {
         DemandNotWaitedFor("Barrier");
         return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
-            : ReachMarker(TellFailures, cancellation, blocks: false).Task;
+            : ReachMarker(TellFailures, blocks: false, cancellation).Task;
     }
 
     /// <summary>
@@ -332,7 +332,7 @@ public sealed class RcuDomain : IDisposable
     internal bool TrySynchronize(TimeSpan limit)
     {
         using var cancellation = new CancellationTokenSource();
-        Task over = PassGracePeriod(cancellation.Token, blocks: true);
+        Task over = PassGracePeriod(blocks: true, cancellation.Token);
         using (var steady = new Uninterrupted())
         {
             if (!steady.Wait(over, limit))
@@ -354,18 +354,18 @@ public sealed class RcuDomain : IDisposable
         RetireAlways(item);
     }
 
-    private Task PassGracePeriod(CancellationToken cancellation, bool blocks)
+    private Task PassGracePeriod(bool blocks, CancellationToken cancellation)
     {
         DemandOutside(blocks ? "Synchronize" : "SynchronizeAsync");
         ObjectDisposedException.ThrowIf(_closed, this);
         return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
-            : _gracePeriods.WaitAsync(cancellation, blocks);
+            : _gracePeriods.WaitAsync(blocks, cancellation);
     }
 
     private void WaitForMarker() =>
-        ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None, blocks: true).Wait();
+        ReachMarker(static caller => caller.TryEnd(null), blocks: true, CancellationToken.None).Wait();
 
-    private AsyncCaller ReachMarker(Action<AsyncCaller> reached, CancellationToken cancellation, bool blocks)
+    private AsyncCaller ReachMarker(Action<AsyncCaller> reached, bool blocks, CancellationToken cancellation)
     {
         var caller = new AsyncCaller(cancellation, blocks: blocks);
         _reclaimer.Enqueue(new RetiredMarker(caller, reached));
@@ -506,7 +506,7 @@ public sealed class RcuDomain : IDisposable
 
         using var steady = new Uninterrupted();
         return steady.Wait(
-            ReachMarker(static caller => caller.TryEnd(null), CancellationToken.None, blocks: true).Task, limit);
+            ReachMarker(static caller => caller.TryEnd(null), blocks: true, CancellationToken.None).Task, limit);
     }
 
     /// <summary>

@@ -23,6 +23,12 @@ internal static unsafe partial class CodeRace
     private const int Kept = 16;
 
     private const int Descriptors = 4;
+    private const int MostLeases = 4;
+    private const int SetDumpable = 4; // PR_SET_DUMPABLE
+
+    /// <summary>What the attacker does in turn, and which of it is the lease.</summary>
+    private const int Acts = 12;
+    private const int Lease = 11;
     private const int CodePages = 3;
     private const int O_RDWR = 2;
     private const int O_CLOEXEC = 0x80000;
@@ -40,11 +46,17 @@ internal static unsafe partial class CodeRace
         Seal,
         Install,
         Live,
+
+        /// <summary>As Seal, by a process that is not dumpable (PR_SET_DUMPABLE).</summary>
+        NotDumpable,
+
+        /// <summary>As Seal, attacked by another user.</summary>
+        OtherUser,
         UnprotectedInstall,
         UnprotectedLive,
     }
 
-    /// <summary>Runs one way and prints "changed refused fine opened".</summary>
+    /// <summary>Runs one way and prints "changed fine opened refused slowest", the last in whole seconds.</summary>
     public static int RunVictim()
     {
         Way way = Enum.Parse<Way>(Environment.GetEnvironmentVariable(Target)!);
@@ -55,19 +67,26 @@ internal static unsafe partial class CodeRace
             LiveCode.Install(Code).Dispose(); // What the first one opens stays open.
         }
 
-        using Process attacker = StartAttacker();
+        if (way == Way.NotDumpable && SetProcess(SetDumpable, 0, 0, 0, 0) != 0)
+        {
+            return 1;
+        }
+
+        using Process attacker = StartAttacker(way == Way.OtherUser ? AsOtherUser : []);
         var watch = Stopwatch.StartNew();
         int changed = 0;
         int fine = 0;
+        TimeSpan slowest = default;
         var refused = new SortedDictionary<string, int>(StringComparer.Ordinal);
         var kept = new Queue<(nint Address, Action Dispose)>();
         for (int trial = 0; untilSeen ? changed == 0 && watch.Elapsed < TimeSpan.FromSeconds(100) : trial < trials; trial++)
         {
+            TimeSpan began = watch.Elapsed;
             try
             {
                 bool right = way switch
                 {
-                    Way.Seal => SealExactly(),
+                    Way.Seal or Way.NotDumpable or Way.OtherUser => SealExactly(),
                     Way.Install => InstallExactly(),
                     Way.Live => Live(kept),
                     Way.UnprotectedInstall => UnprotectedInstall(),
@@ -81,13 +100,15 @@ internal static unsafe partial class CodeRace
                 string cause = refusal.Failure.ToString();
                 refused[cause] = refused.GetValueOrDefault(cause) + 1;
             }
+
+            slowest = new[] { slowest, watch.Elapsed - began }.Max();
         }
 
         attacker.StandardInput.Close();
         int opened = int.Parse(attacker.StandardOutput.ReadToEnd(), CultureInfo.InvariantCulture);
         attacker.WaitForExit();
         string causes = string.Join(',', refused.Select(cause => $"{cause.Key}={cause.Value}"));
-        Console.WriteLine($"{changed} {fine} {opened} {(causes.Length == 0 ? "-" : causes)}");
+        Console.WriteLine($"{changed} {fine} {opened} {(causes.Length == 0 ? "-" : causes)} {(int)slowest.TotalSeconds}");
         return 0;
     }
 
@@ -106,19 +127,25 @@ internal static unsafe partial class CodeRace
         byte[][] paths = [.. Enumerable.Range(first, Descriptors)
             .Select(number => System.Text.Encoding.UTF8.GetBytes($"/proc/{victim}/fd/{number}\0"))];
         var mapped = new Queue<(nint Address, nuint Length)>();
+        var leased = new Queue<int>();
         int opened = 0;
         for (int turn = 0; !Volatile.Read(ref ended); turn++)
         {
             fixed (byte* path = paths[turn % Descriptors])
             {
                 // SAFETY: ends in a null byte.
-                int file = Open(path, O_RDWR | O_CLOEXEC, 0);
+                int file = Open(path, O_RDWR | O_CLOEXEC | OpenFile.O_NONBLOCK, 0); // It waits for no lease of its own.
                 if (file >= 0)
                 {
                     if (Memfd.GetSeals(file) >= 0)
                     {
                         opened++;
                         Act(file, opened, mapped);
+                        if (opened % Acts == Lease && TakeLease(file))
+                        {
+                            leased.Enqueue(file);
+                            file = leased.Count > MostLeases ? leased.Dequeue() : -1;
+                        }
                     }
 
                     _ = CloseFile(file);
@@ -140,8 +167,19 @@ internal static unsafe partial class CodeRace
         fixed (byte* attack = Attack)
         {
             // SAFETY: as many bytes as the array has.
-            switch (turn % 8)
+            switch (turn % Acts)
             {
+                case Lease:
+                    break; // Kept by the caller, for as long as the file is open.
+                case 8:
+                    _ = ChangeMode(file, 0);
+                    break;
+                case 9:
+                    _ = Memfd.AddSeals(file, Memfd.F_SEAL_WRITE);
+                    break;
+                case 10:
+                    _ = Memfd.AddSeals(file, Memfd.F_SEAL_FUTURE_WRITE);
+                    break;
                 case 0:
                     _ = Truncate(file, 0);
                     break;
@@ -173,6 +211,14 @@ internal static unsafe partial class CodeRace
                     break;
             }
         }
+    }
+
+    /// <summary>A write lease: who opens the file waits until it is given up. Its signal is one that nothing minds.</summary>
+    private static bool TakeLease(int file)
+    {
+        const int WriteLease = 1; // F_WRLCK
+        const int Ignored = 23; // SIGURG
+        return Fcntl(file, Memfd.F_SETSIG, Ignored) == 0 && Fcntl(file, Memfd.F_SETLEASE, WriteLease) == 0;
     }
 
     /// <summary>By the kernel, which answers where a store behind the end of a file would end the process.</summary>
@@ -287,9 +333,13 @@ internal static unsafe partial class CodeRace
     private static bool Same(nint address) =>
         new ReadOnlySpan<byte>((void*)address, Code.Length).SequenceEqual(Code); // SAFETY: mapped for as long as this takes
 
-    private static Process StartAttacker()
+    /// <summary>The command that starts another as a user without rights; only root may use it.</summary>
+    public static string[] AsOtherUser { get; } =
+        ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+
+    private static Process StartAttacker(string[] before)
     {
-        ProcessStartInfo start = ThisProgram([], Child.RaceAttack);
+        ProcessStartInfo start = ThisProgram(before, Child.RaceAttack);
         start.RedirectStandardInput = true;
         start.Environment[Victim] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
         Process attacker = Process.Start(start)!;
@@ -339,6 +389,15 @@ internal static unsafe partial class CodeRace
 
     [LibraryImport("libc", EntryPoint = "close")]
     private static partial int CloseFile(int file);
+
+    [LibraryImport("libc", EntryPoint = "fchmod")]
+    private static partial int ChangeMode(int file, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    private static partial int Fcntl(int file, int command, nint argument);
+
+    [LibraryImport("libc", EntryPoint = "prctl")]
+    private static partial int SetProcess(int option, nint second, nint third, nint fourth, nint fifth);
 
     [LibraryImport("libc", EntryPoint = "ftruncate")]
     private static partial int Truncate(int file, long length);

@@ -32,6 +32,29 @@ public sealed partial class PerfMapTests
             result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
+    /// <summary>A pipe that is almost full takes the beginning of a line, as a disk does.</summary>
+    [Fact]
+    public unsafe void After_a_line_that_was_cut_off_the_next_begins_on_a_line_of_its_own()
+    {
+        const int SetPipeSize = 1031; // F_SETPIPE_SZ
+        int* pipe = stackalloc int[2];
+        Assert.Equal(0, Pipe(pipe, Linux.OpenFile.O_NONBLOCK));
+        using var reading = new Microsoft.Win32.SafeHandles.SafeFileHandle(pipe[0], ownsHandle: true);
+        using var writing = new Microsoft.Win32.SafeHandles.SafeFileHandle(pipe[1], ownsHandle: true);
+        Assert.True(Linux.Libc.Fcntl(pipe[1], SetPipeSize, 4096) > 0);
+        var map = new PerfMap(pipe[1]);
+        CodeFunction[] many = [.. Enumerable.Range(0, 800).Select(index => new CodeFunction($"function{index}", index, 1))];
+        map.Write(new CodeSegment(0x10000, 4096, "many", many));
+        byte[] bytes = new byte[8192];
+        int cut = (int)Linux.Libc.OrNegativeErrno(ReadFile(pipe[0], bytes, (nuint)bytes.Length));
+        Assert.InRange(cut, 1, 4096);
+        Assert.NotEqual((byte)'\n', bytes[cut - 1]);
+        map.Write(new CodeSegment(0x20000, 1, "next", [new CodeFunction("whole", 0, 1)]));
+        map.Write(new CodeSegment(0x30000, 1, "next", [new CodeFunction("another", 0, 1)]));
+        int more = (int)ReadFile(pipe[0], bytes, (nuint)bytes.Length);
+        Assert.Equal("\n20000 1 whole\n30000 1 another\n", System.Text.Encoding.UTF8.GetString(bytes, 0, more));
+    }
+
     [Fact]
     public void A_writer_that_waits_keeps_no_other_thread_waiting()
     {
@@ -180,6 +203,12 @@ public sealed partial class PerfMapTests
 
     [LibraryImport("libc", EntryPoint = "link", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Link(string from, string to);
+
+    [LibraryImport("libc", EntryPoint = "pipe2")]
+    private static unsafe partial int Pipe(int* descriptors, int flags);
+
+    [LibraryImport("libc", EntryPoint = "read")]
+    private static partial nint ReadFile(int descriptor, byte[] bytes, nuint count);
 
     [LibraryImport("libc", EntryPoint = "mkfifo", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int MakePipe(string path, uint mode);

@@ -25,6 +25,21 @@ public sealed class SameUserTests
         Assert.True(race.Changed == 0, race.Text);
         Assert.True(race.Opened > 0, $"The attacker opened no file, so nothing was proved: {race.Text}");
         Assert.All(race.Refused, cause => Assert.Equal("NotSealed", cause));
+        Assert.True(race.Slowest < 30, $"A lease kept the victim waiting: {race.Text}");
+    }
+
+    /// <summary>The control is the same attack on a process of the same user that is dumpable: it opens files.</summary>
+    [Theory]
+    [InlineData(nameof(CodeRace.Way.NotDumpable))]
+    [InlineData(nameof(CodeRace.Way.OtherUser))]
+    public void Another_user_and_whoever_attacks_a_process_that_is_not_dumpable_open_no_file(string way)
+    {
+        bool isOtherUser = way == nameof(CodeRace.Way.OtherUser);
+        Assert.SkipWhen(isOtherUser && !MayBecomeOther, "Only root can become another user, by setpriv.");
+        Race race = Run(way, asOther: !isOtherUser);
+        Race control = Run(nameof(CodeRace.Way.Seal));
+        Assert.True(control.Opened > 0, $"The control opened no file, so nothing was proved: {control.Text}");
+        Assert.True(race is { Changed: 0, Opened: 0, Refused: [] } && race.Fine > 0, race.Text);
     }
 
     [Theory]
@@ -36,13 +51,13 @@ public sealed class SameUserTests
         Assert.True(race.Changed > 0, $"The control saw nothing: {race.Text}");
     }
 
-    private static Race Run(string way)
+    private static bool MayBecomeOther => Environment.IsPrivilegedProcess && File.Exists(CodeRace.AsOtherUser[0]);
+
+    private static Race Run(string way, bool asOther = true)
     {
         Raw.Machine.NeedsRawPrograms(); // The code is x86-64's, and live code is implemented there only.
-        string[] asOther = Environment.IsPrivilegedProcess && File.Exists("/usr/bin/setpriv")
-            ? ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
-            : [];
-        ProcessStartInfo start = CodeRace.ThisProgram(asOther, Child.RaceVictim);
+        ProcessStartInfo start = CodeRace.ThisProgram(
+            asOther && MayBecomeOther ? CodeRace.AsOtherUser : [], Child.RaceVictim);
         start.Environment[CodeRace.Target] = way;
         start.Environment[CodeRace.Trials] = Trials;
         using Process victim = Process.Start(start)!;
@@ -56,14 +71,16 @@ public sealed class SameUserTests
 
         Assert.True(victim.ExitCode == 0, $"status {victim.ExitCode}: {errors.Result}");
         string[] fields = output.Result.Trim().Split(' ');
-        TestContext.Current.TestOutputHelper?.WriteLine($"{way}: changed, fine, opened, refused: "
+        TestContext.Current.TestOutputHelper?.WriteLine($"{way}: changed, fine, opened, refused, slowest (s): "
             + $"{output.Result.Trim()}");
         return new(
             int.Parse(fields[0], CultureInfo.InvariantCulture),
+            int.Parse(fields[1], CultureInfo.InvariantCulture),
             int.Parse(fields[2], CultureInfo.InvariantCulture),
             fields[3] == "-" ? [] : [.. fields[3].Split(',').Select(cause => cause.Split('=')[0])],
-            $"{way}: changed, fine, opened, refused: {output.Result.Trim()}");
+            int.Parse(fields[4], CultureInfo.InvariantCulture),
+            $"{way}: changed, fine, opened, refused, slowest (s): {output.Result.Trim()}");
     }
 
-    private sealed record Race(int Changed, int Opened, string[] Refused, string Text);
+    private sealed record Race(int Changed, int Fine, int Opened, string[] Refused, int Slowest, string Text);
 }

@@ -97,7 +97,11 @@ public sealed partial class SealedCodeTests
     {
         using SealedCode file = SealedCode.Seal(MachineCode.Return42);
         using InstalledCode installed = file.Install();
-        int descriptor = (int)file.File.DangerousGetHandle();
+        Assert.Equal(-Errno.EACCES, Mapping.Map( // Its own descriptor only reads.
+            (nuint)Environment.SystemPageSize, ReadWrite, Mapping.MAP_SHARED, (int)file.File.DangerousGetHandle()));
+        int descriptor = OpenFile.Open($"/proc/self/fd/{file.File.DangerousGetHandle()}", OpenFile.O_RDWR);
+        Assert.True(descriptor >= 0, $"open answered {descriptor}.");
+        using var writable = new Microsoft.Win32.SafeHandles.SafeFileHandle(descriptor, ownsHandle: true);
 
         Assert.Equal(SealedCode.FinalSeals, Memfd.GetSeals(descriptor) & SealedCode.FinalSeals);
         Assert.Equal(-Errno.EPERM, Libc.OrNegativeErrno(Pwrite(descriptor, [0x90], 1, 0)));

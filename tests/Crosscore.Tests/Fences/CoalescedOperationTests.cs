@@ -156,7 +156,7 @@ public sealed class CoalescedOperationTests
         context.Posted.Wait(TestContext.Current.CancellationToken);
         caller.Join();
         Assert.True(
-            shared.PassAsync(CancellationToken.None).Wait(TimeSpan.FromSeconds(60), CancellationToken.None),
+            shared.PassAsync().Wait(TimeSpan.FromSeconds(60), CancellationToken.None),
             "The caller waits for another one's Post.");
         context.Return.Set();
 

@@ -87,18 +87,6 @@ internal static class CodeFile
         return size;
     }
 
-    /// <summary>Reads what <see cref="Complete"/> wrote, believing nothing.</summary>
-    /// <param name="file">All of the file.</param>
-    /// <exception cref="CodeException">It is something else.</exception>
-    public static (int CodeLength, string? Name, CodeFunction[] Functions) Parse(ReadOnlySpan<byte> file)
-    {
-        CheckSize(file.Length);
-        Layout layout = ParseHeader(file[^HeaderBytes..], file.Length);
-        CheckTraps(file[layout.CodeLength..layout.Pages]);
-        (string? name, CodeFunction[] functions) = ParseTable(file[layout.Pages..^HeaderBytes], layout);
-        return (layout.CodeLength, name, functions);
-    }
-
     /// <summary>Reads the header and what fills the last page of code, and nothing else.</summary>
     /// <exception cref="CodeException">It is no such file.</exception>
     public static Layout ReadLayout(SealedFile file)
@@ -179,7 +167,9 @@ internal static class CodeFile
             "the bytes after its table are not zeros");
         string? name = ReadName(ref table, MaximumSegmentNameBytes, out _);
         var functions = new CodeFunction[layout.Functions];
-        var names = new HashSet<string>(StringComparer.Ordinal);
+        // As large as it may become: growing would copy it ten times. Three bytes a function leave no room for names.
+        int mostNames = Math.Min(functions.Length, Math.Max(0, table.Length - (3 * functions.Length)));
+        var names = new HashSet<string>(mostNames, StringComparer.Ordinal);
         int previous = 0;
         int namesBytes = 0;
         for (int index = 0; index < functions.Length; index++)
@@ -209,8 +199,11 @@ internal static class CodeFile
 
     /// <summary>
     /// Whether a name can be written into the files of profilers and debuggers and shown on a terminal, where it takes
-    /// one line and looks like what it is: no control characters, none that change the direction or the look of text
-    /// (Unicode's categories Cc, Cf, Zl and Zp), and whole characters only.
+    /// one line and controls nothing: whole characters only, none that control, direct or separate text (Unicode's
+    /// categories Cc, Cf, Zl and Zp), none for private use or without a meaning (Co, Cn), none that is shown as nothing
+    /// (Default_Ignorable_Code_Point). Which character a name resembles is not looked at: blanks, look-alikes and names
+    /// such as "[heap]" are names, and letters that are written from right to left change the order of digits beside
+    /// them.
     /// </summary>
     /// <param name="name">The name.</param>
     /// <param name="bytes">Its length in UTF-8.</param>
@@ -227,7 +220,9 @@ internal static class CodeFile
         {
             if (Rune.DecodeFromUtf16(name, out Rune rune, out int read) != OperationStatus.Done
                 || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
-                    or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
+                    or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+                    or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned
+                || IsInvisible(rune.Value))
             {
                 return false;
             }
@@ -242,6 +237,14 @@ internal static class CodeFile
 
         return true;
     }
+
+    /// <summary>
+    /// The characters of other categories that are shown as nothing. Source: DerivedCoreProperties.txt of Unicode,
+    /// Default_Ignorable_Code_Point; and the Braille pattern without a dot.
+    /// </summary>
+    private static bool IsInvisible(int character) => character
+        is 0x034F or 0x115F or 0x1160 or 0x17B4 or 0x17B5 or (>= 0x180B and <= 0x180F) or 0x2800 or 0x3164
+        or (>= 0xFE00 and <= 0xFE0F) or 0xFFA0 or (>= 0xE0000 and <= 0xE0FFF);
 
     private static int WriteName(Span<byte> table, int at, string? name)
     {

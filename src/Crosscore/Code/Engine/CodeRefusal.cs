@@ -22,6 +22,15 @@ internal static class CodeRefusal
         $"The process has {mapped} mappings of the {limit} that vm.max_map_count allows. Install fewer, larger segments, dispose of code that is not needed, or raise the limit.",
         errno);
 
+    /// <summary>The garbage collector's heap is at its limit.</summary>
+    /// <param name="what">What could not be done, as the beginning of a sentence.</param>
+    /// <param name="lack">Thrown by the runtime.</param>
+    public static CodeException ManagedMemory(string what, OutOfMemoryException lack) => new(
+        CodeFailure.OutOfMemory,
+        $"{what}: there is too little managed memory. Raise the limit of the garbage collector's heap, or refuse code "
+        + "with that many bytes of names.",
+        cause: lack);
+
     private static CodeException Explain(string call, int errno, CodeFailure refused, string policy)
     {
         (CodeFailure failure, string meaning) = errno switch
@@ -35,6 +44,16 @@ internal static class CodeRefusal
                 CodeFailure.NotSealed,
                 "the descriptor is closed or leads to another file: a part of this process closed or replaced a "
                 + "descriptor that is not its own."),
+            Errno.ENOENT => (
+                refused,
+                "there is no /proc, or it does not show this thread's descriptors. Mount one."),
+            Errno.EINTR => (
+                refused,
+                $"a signal or a system-call filter broke it off {OpenFile.MostTries} times. Look for a filter that "
+                + "answers EINTR."),
+            Errno.EFBIG => (
+                CodeFailure.OutOfMemory,
+                "the limit for the size of files denies it. Raise RLIMIT_FSIZE (ulimit -f)."),
             Errno.EMFILE or Errno.ENFILE => (CodeFailure.TooManyFiles, "too many open files. Raise the limit, or dispose of sealed code once it is installed."),
             Errno.ENOMEM or Errno.ENOSPC or Errno.EAGAIN => (CodeFailure.OutOfMemory, "there is no memory, or a "
                 + "control group or resource limit (RLIMIT_AS, RLIMIT_MEMLOCK) denies it."),

@@ -9,50 +9,61 @@ internal static class CodeTransfer
 {
     public static void Send(Socket socket, SafeFileHandle file)
     {
-        bool held = false;
-        try
+        using var own = new HeldDescriptor(file);
+        int descriptor = own.Number;
+        int answer = Wait(
+            socket,
+            SelectMode.SelectWrite,
+            socket.SendTimeout,
+            number => DescriptorPassing.Send(number, descriptor));
+        if (answer < 0)
         {
-            file.DangerousAddRef(ref held);
-            int descriptor = (int)file.DangerousGetHandle();
-            int answer = Wait(
-                socket,
-                SelectMode.SelectWrite,
-                socket.SendTimeout,
-                number => DescriptorPassing.Send(number, descriptor));
-            if (answer < 0)
-            {
-                throw new IOException(
-                    $"sendmsg answered {Errno.Name(-answer)}: the code could not be handed over. It needs a connected "
-                    + "Unix-domain socket.");
-            }
-        }
-        finally
-        {
-            if (held)
-            {
-                file.DangerousRelease();
-            }
+            ObjectDisposedException.ThrowIf(socket.SafeHandle.IsClosed, socket);
+            throw new IOException(
+                $"sendmsg answered {Errno.Name(-answer)}: the code could not be handed over. It needs a connected "
+                + "Unix-domain socket.");
         }
     }
 
+    /// <summary>Receives a descriptor of a memory file. Any other is closed without waiting for it.</summary>
     public static SafeFileHandle Receive(Socket socket)
     {
+        if (ForeignDescriptors.AreTooMany)
+        {
+            throw new IOException(
+                "Too many descriptors that were received and refused are still open, because closing them waits for "
+                + "those who sent them. Close the sockets of such senders, and try again later.");
+        }
+
         int descriptor = -1;
         int answer = Wait(
             socket,
             SelectMode.SelectRead,
             socket.ReceiveTimeout,
             number => DescriptorPassing.Receive(number, out descriptor));
-        return descriptor >= 0
-            ? new SafeFileHandle(descriptor, ownsHandle: true)
-            : throw new IOException(answer switch
+        if (descriptor >= 0)
+        {
+            int seals = Memfd.GetSeals(descriptor);
+            if (seals >= 0)
             {
-                < 0 => $"recvmsg answered {Errno.Name(-answer)}: no code could be received. It needs a connected "
-                    + "Unix-domain socket.",
-                0 => "The other end was closed before it had sent any code.",
-                _ => "What came carried no descriptor, or more than one, or there was no descriptor left for it. Those "
-                    + "that came were closed; the next message can be received.",
-            });
+                return new SafeFileHandle(descriptor, ownsHandle: true);
+            }
+
+            ForeignDescriptors.Close(descriptor);
+            throw SealedFile.NoMemoryFile(-seals);
+        }
+
+        // .NET ends a call on a socket that is disposed of by shutting the socket down, which looks like the end.
+        ObjectDisposedException.ThrowIf(socket.SafeHandle.IsClosed, socket);
+        throw new IOException(answer switch
+        {
+            < 0 => $"recvmsg answered {Errno.Name(-answer)}: no code could be received. It needs a connected "
+                + "Unix-domain socket.",
+            0 => "The other end was closed before it had sent any code, or sent a packet without data.",
+            _ => "What came carried no descriptor, or more than one, or there was no descriptor left for it. Those "
+                + "that came are closed. What was sent after them can be received; of a stream each further byte "
+                + "is a message without a descriptor.",
+        });
     }
 
     /// <summary>
@@ -69,21 +80,12 @@ internal static class CodeTransfer
         long began = Environment.TickCount64;
         while (true)
         {
-            bool held = false;
-            try
+            using (var own = new HeldDescriptor(socket.SafeHandle))
             {
-                socket.SafeHandle.DangerousAddRef(ref held);
-                int answer = call((int)socket.SafeHandle.DangerousGetHandle());
+                int answer = call(own.Number);
                 if (answer is not (-Errno.EAGAIN or -Errno.EINTR))
                 {
                     return answer;
-                }
-            }
-            finally
-            {
-                if (held)
-                {
-                    socket.SafeHandle.DangerousRelease();
                 }
             }
 
@@ -97,7 +99,15 @@ internal static class CodeTransfer
                     cause);
             }
 
-            _ = socket.Poll((int)Math.Min(LongestPoll, Math.Min(left, LongestPoll) * 1000), mode);
+            try
+            {
+                _ = socket.Poll((int)Math.Min(LongestPoll, Math.Min(left, LongestPoll) * 1000), mode);
+            }
+            catch (SocketException refusal)
+            {
+                ObjectDisposedException.ThrowIf(socket.SafeHandle.IsClosed, socket);
+                throw new IOException($"poll of the socket was refused: {refusal.Message}", refusal);
+            }
         }
     }
 }

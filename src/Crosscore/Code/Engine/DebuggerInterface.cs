@@ -33,13 +33,17 @@ internal sealed unsafe class DebuggerInterface : INameSink
         byte[] returns = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? [0xC3] : [0xC0, 0x03, 0x5F, 0xD6];
         byte[] library = ElfImage.JitInterfaceLibrary(CodeFile.Page, returns);
         SafeFileHandle file = SealedFile.Create("jit-names", library).Handle;
+        nint handle = 0;
         string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{file.DangerousGetHandle()}");
         try
         {
-            return new DebuggerInterface(file, NativeLibrary.Load(path));
+            handle = NativeLibrary.Load(path);
+            return new DebuggerInterface(file, handle);
         }
-        catch (DllNotFoundException refusal)
+        catch (Exception refusal)
+            when (refusal is DllNotFoundException or BadImageFormatException or EntryPointNotFoundException)
         {
+            NativeLibrary.Free(handle); // Does nothing where it was not loaded.
             file.Dispose();
             throw new CodeException(CodeFailure.ExecutableMappingRefused, $"The library with gdb's two symbols could not be loaded: {refusal.Message}", cause: refusal);
         }

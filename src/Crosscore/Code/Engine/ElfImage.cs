@@ -30,7 +30,7 @@ internal static class ElfImage
     public static byte[] SymbolsOf(CodeSegment segment)
     {
         var strings = new Strings();
-        var symbols = new List<Symbol> { default };
+        var symbols = new List<Symbol>(segment.Functions.Count(function => function.Name is not null) + 1) { default };
         foreach (CodeFunction function in segment.Published())
         {
             ulong address = (ulong)(segment.Address + function.Offset);
@@ -111,8 +111,10 @@ internal static class ElfImage
         public uint Add(string text)
         {
             uint at = (uint)_bytes.Count;
-            _bytes.AddRange(Encoding.UTF8.GetBytes(text));
-            _bytes.Add(0);
+            CollectionsMarshal.SetCount(_bytes, (int)at + Encoding.UTF8.GetByteCount(text) + 1);
+            Span<byte> added = CollectionsMarshal.AsSpan(_bytes)[(int)at..];
+            _ = Encoding.UTF8.GetBytes(text, added);
+            added[^1] = 0;
             return at;
         }
     }

@@ -12,9 +12,10 @@ namespace Crosscore.Code;
 /// </summary>
 internal sealed class PerfMap : INameSink, IDisposable
 {
-    private readonly int _descriptor; // For the life of the process.
+    private readonly int _descriptor; // for the life of the process
+    private bool _isCut; // The file ends in the middle of a line.
 
-    private PerfMap(int descriptor) => _descriptor = descriptor;
+    internal PerfMap(int descriptor) => _descriptor = descriptor;
 
     public bool Writes => true;
 
@@ -43,13 +44,23 @@ internal sealed class PerfMap : INameSink, IDisposable
 
     /// <summary>
     /// In one call for many lines and not at a position of our own. Lines that cannot be written (a full disk, no
-    /// memory) are missing; the code runs without them.
+    /// memory) are missing; the code runs without them. Where a line was cut off, the next begins after a line feed.
     /// </summary>
     public void Write(CodeSegment segment)
     {
         try
         {
-            _ = OpenFile.Write(_descriptor, Lines(segment));
+            if (Volatile.Read(ref _isCut) && OpenFile.Write(_descriptor, "\n"u8) == 1)
+            {
+                Volatile.Write(ref _isCut, false);
+            }
+
+            ReadOnlySpan<byte> lines = Lines(segment);
+            int written = OpenFile.Write(_descriptor, lines);
+            if (written > 0 && written < lines.Length)
+            {
+                Volatile.Write(ref _isCut, lines[written - 1] != (byte)'\n');
+            }
         }
         catch (OutOfMemoryException)
         {

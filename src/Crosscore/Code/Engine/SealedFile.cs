@@ -31,6 +31,10 @@ internal sealed class SealedFile : IDisposable
         _identity = identity;
     }
 
+    /// <summary>
+    /// Its descriptor: one for reading only, because Linux before 6.7 maps a file with F_SEAL_WRITE through no other.
+    /// Where none could be opened it is the one that the file was made or handed over with.
+    /// </summary>
     public SafeFileHandle Handle { get; }
 
     /// <summary>Bytes; cannot change.</summary>
@@ -69,7 +73,7 @@ internal sealed class SealedFile : IDisposable
             }
 
             DemandContent(descriptor, content);
-            return new SealedFile(handle, identity);
+            return new SealedFile(ForReading(handle), identity);
         }
         catch
         {
@@ -86,6 +90,7 @@ internal sealed class SealedFile : IDisposable
     /// <exception cref="CodeException">It is no such file.</exception>
     public static SealedFile Adopt(SafeFileHandle foreign)
     {
+        DemandMemoryFile(foreign); // Before there is a duplicate: closing one of another file may wait.
         SafeFileHandle own = Duplicate(foreign, closeOnExec: true);
         try
         {
@@ -93,7 +98,7 @@ internal sealed class SealedFile : IDisposable
             FileStatus identity = DemandSealed(descriptor);
             int flags = StatusFlags(descriptor);
             return flags >= 0 && (flags & OpenFile.O_ACCMODE) != OpenFile.O_WRONLY
-                ? new SealedFile(own, identity)
+                ? new SealedFile(ForReading(own), identity)
                 : throw new CodeException(
                     CodeFailure.WrongFormat,
                     "The descriptor that was handed over is open for writing only: its file can be neither read "
@@ -129,38 +134,37 @@ internal sealed class SealedFile : IDisposable
     }
 
     /// <summary>
-    /// Makes a mapping through a descriptor of the same file that is open for reading only: Linux before 6.7 refuses a
-    /// shared mapping of a file with F_SEAL_WRITE through one that could write. Where none can be opened (no /proc, no
-    /// descriptor left), through the file's own, which newer kernels take as well.
+    /// Makes a mapping of a file through a descriptor that is open for reading only (<see cref="Handle"/>). Where it was
+    /// not to be had when the file was sealed, it is asked for once more; else through the file's own, which Linux
+    /// takes since 6.7.
     /// </summary>
     /// <param name="file">The file. A handle that another thread closes stays open until this returns.</param>
     /// <param name="map">Gets the descriptor; returns what mmap answers, or throws.</param>
+    /// <exception cref="CodeException">
+    /// From <paramref name="map"/>; NotSealed where another process kept the descriptor from being opened.
+    /// </exception>
     public static nint Map(SafeFileHandle file, Func<int, nint> map)
     {
-        bool held = false;
+        using var own = new HeldDescriptor(file);
+        if (!CouldWrite(own.Number))
+        {
+            return map(own.Number);
+        }
+
+        int readOnly = ReopenForReading(own.Number);
         try
         {
-            file.DangerousAddRef(ref held);
-            int own = (int)file.DangerousGetHandle();
-            bool couldWrite = StatusFlags(own) is >= 0 and var flags && (flags & OpenFile.O_ACCMODE) == OpenFile.O_RDWR;
-            int readOnly = couldWrite ? ReopenForReading(own) : -Errno.EBADF;
-            try
-            {
-                return map(readOnly >= 0 ? readOnly : own);
-            }
-            finally
-            {
-                if (readOnly >= 0)
-                {
-                    OpenFile.Close(readOnly);
-                }
-            }
+            return map(readOnly >= 0 ? readOnly : own.Number);
+        }
+        catch (CodeException refusal) when (readOnly < 0 && refusal.Errno == Errno.EPERM)
+        {
+            throw KeptFromReading(own.Number, -readOnly) ?? refusal;
         }
         finally
         {
-            if (held)
+            if (readOnly >= 0)
             {
-                file.DangerousRelease();
+                OpenFile.Close(readOnly);
             }
         }
     }
@@ -173,25 +177,14 @@ internal sealed class SealedFile : IDisposable
     /// <exception cref="CodeException">It is another file.</exception>
     public void DemandUnchanged()
     {
-        bool held = false;
-        try
+        using var own = new HeldDescriptor(Handle);
+        FileStatus now = DemandSealed(own.Number);
+        if (!now.IsSameFileAs(_identity) || now.Size != _identity.Size)
         {
-            Handle.DangerousAddRef(ref held);
-            FileStatus now = DemandSealed((int)Handle.DangerousGetHandle());
-            if (!now.IsSameFileAs(_identity) || now.Size != _identity.Size)
-            {
-                throw new CodeException(
-                    CodeFailure.NotSealed,
-                    "The descriptor of the sealed code leads to another file by now: a part of this process "
-                    + "closed or replaced a descriptor that is not its own. Look for a double close or dup2.");
-            }
-        }
-        finally
-        {
-            if (held)
-            {
-                Handle.DangerousRelease();
-            }
+            throw new CodeException(
+                CodeFailure.NotSealed,
+                "The descriptor of the sealed code leads to another file by now: a part of this process "
+                + "closed or replaced a descriptor that is not its own. Look for a double close or dup2.");
         }
     }
 
@@ -199,26 +192,15 @@ internal sealed class SealedFile : IDisposable
     /// <exception cref="CodeException">The system refused.</exception>
     public void Read(Span<byte> bytes, long offset)
     {
-        bool held = false;
-        try
+        using var own = new HeldDescriptor(Handle);
+        int answer = OpenFile.ReadAt(own.Number, bytes, offset);
+        if (answer != bytes.Length)
         {
-            Handle.DangerousAddRef(ref held);
-            int answer = OpenFile.ReadAt((int)Handle.DangerousGetHandle(), bytes, offset);
-            if (answer != bytes.Length)
-            {
-                throw answer < 0 ? CodeRefusal.MemoryFile("pread of a sealed file", -answer)
-                    : new CodeException(
-                        CodeFailure.NotSealed,
-                        $"The sealed file gave {answer} of {bytes.Length} bytes at {offset}: its descriptor leads "
-                        + "to another file by now.");
-            }
-        }
-        finally
-        {
-            if (held)
-            {
-                Handle.DangerousRelease();
-            }
+            throw answer < 0 ? CodeRefusal.MemoryFile("pread of a sealed file", -answer)
+                : new CodeException(
+                    CodeFailure.NotSealed,
+                    $"The sealed file gave {answer} of {bytes.Length} bytes at {offset}: its descriptor leads "
+                    + "to another file by now.");
         }
     }
 
@@ -251,22 +233,11 @@ internal sealed class SealedFile : IDisposable
     /// <exception cref="CodeException">Too many open files, or no descriptor.</exception>
     public static SafeFileHandle Duplicate(SafeFileHandle file, bool closeOnExec)
     {
-        bool held = false;
-        try
-        {
-            file.DangerousAddRef(ref held);
-            int descriptor = Memfd.Duplicate((int)file.DangerousGetHandle(), closeOnExec);
-            return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true)
-                : descriptor == -Errno.EBADF ? throw NoMemoryFile(Errno.EBADF)
-                : throw CodeRefusal.MemoryFile("fcntl(F_DUPFD)", -descriptor);
-        }
-        finally
-        {
-            if (held)
-            {
-                file.DangerousRelease();
-            }
-        }
+        using var own = new HeldDescriptor(file);
+        int descriptor = Memfd.Duplicate(own.Number, closeOnExec);
+        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true)
+            : descriptor == -Errno.EBADF ? throw NoMemoryFile(Errno.EBADF)
+            : throw CodeRefusal.MemoryFile("fcntl(F_DUPFD)", -descriptor);
     }
 
     public void Dispose() => Handle.Dispose();
@@ -286,14 +257,43 @@ internal sealed class SealedFile : IDisposable
             : CodeRefusal.MemoryFile(call, errno);
     }
 
-    /// <summary>Says that another process was at a file of ours before it was sealed.</summary>
+    /// <summary>Says that another process was at a file of ours.</summary>
     public static CodeException ChangedByAnother(string what, int errno) => new(
         CodeFailure.NotSealed,
-        $"Another process interfered with a memory file before it was sealed: {what}. A process of the same user "
+        $"Another process interfered with a memory file: {what}. A process of the same user "
         + "can open "
         + "it through /proc/PID/fd. Find that process; one that is not dumpable (PR_SET_DUMPABLE) or of another "
         + "user is out of its reach.",
         errno);
+
+    /// <summary>Demands that a descriptor is one of a memory file that seals can be read of.</summary>
+    /// <exception cref="ObjectDisposedException">The handle is closed.</exception>
+    /// <exception cref="CodeException">It is not.</exception>
+    public static void DemandMemoryFile(SafeFileHandle file)
+    {
+        using var own = new HeldDescriptor(file);
+        int seals = GetSeals(own.Number);
+        if (seals < 0)
+        {
+            throw NoMemoryFile(-seals);
+        }
+    }
+
+    /// <summary>
+    /// Why a memory file of ours could not be opened for reading once more, where another process caused it: by a lease
+    /// or by the file's mode.
+    /// </summary>
+    public static CodeException? KeptFromReading(int own, int errno)
+    {
+        string? how = errno switch
+        {
+            Errno.EAGAIN => "it holds a lease on the file (fcntl(2), F_SETLEASE)",
+            Errno.EACCES when FileStatus.Of(own, out FileStatus status) == 0 && !status.OwnerReads =>
+                $"it changed the file's mode to 0{Convert.ToString(status.Mode & 0xFFF, 8)}",
+            _ => null,
+        };
+        return how is null ? null : ChangedByAnother(how, errno);
+    }
 
     /// <summary>
     /// The descriptor of the same file for reading only, or a negative error number: where it cannot be opened, and
@@ -318,6 +318,26 @@ internal sealed class SealedFile : IDisposable
 
         return readOnly;
     }
+
+    /// <summary>
+    /// The handle that is kept of a sealed file: another one, for reading only, in place of one that could write. Where
+    /// none can be opened (no /proc, no descriptor left, a lease) it stays the one it is.
+    /// </summary>
+    private static SafeFileHandle ForReading(SafeFileHandle own)
+    {
+        int descriptor = (int)own.DangerousGetHandle(); // No other thread has the handle before Create or Adopt returns.
+        int readOnly = CouldWrite(descriptor) ? ReopenForReading(descriptor) : -1;
+        if (readOnly < 0)
+        {
+            return own;
+        }
+
+        own.Dispose();
+        return new SafeFileHandle(readOnly, ownsHandle: true);
+    }
+
+    private static bool CouldWrite(int descriptor) =>
+        StatusFlags(descriptor) is >= 0 and var flags && (flags & OpenFile.O_ACCMODE) == OpenFile.O_RDWR;
 
     /// <summary>
     /// The kernel maps an unsealed file as well as a sealed one, so this is looked at wherever code is executed from, a
@@ -354,7 +374,7 @@ internal sealed class SealedFile : IDisposable
         return answer == 0 ? status : throw CodeRefusal.MemoryFile("fstat of the memory file", -answer);
     }
 
-    private static CodeException NoMemoryFile(int errno) => new(
+    public static CodeException NoMemoryFile(int errno) => new(
         CodeFailure.NotSealed,
         $"fcntl answered {Errno.Name(errno)}: the descriptor leads to no memory file, so its content could still "
         + "change.",

@@ -104,15 +104,11 @@ internal sealed unsafe class LiveMemory : IDisposable
                 _address + offset, (nuint)content.Length, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED | Mapping.MAP_FIXED, (int)file.DangerousGetHandle());
             if (Mapping.IsError(answer))
             {
-                int mappings = MemoryMap.Read().Count;
-                if (!MemoryMap.Read().Any(line => line.Start <= _address + offset && _address + offset < line.End && line.Permissions.StartsWith("r-x", StringComparison.Ordinal)))
-                {
-                    // Kernels before 6.12 take the old mapping away before they know that they can make the new one. Threads are executing there.
-                    Environment.FailFast($"Crosscore: mmap refused new pages for live code with {Errno.Name((int)-answer)} after it had taken the old ones away.");
-                }
-
                 Leftovers.Unmap(writable, (nuint)content.Length);
-                throw answer == -Errno.ENOMEM ? CodeRefusal.TooManyMappings(mappings, mappings, (int)-answer) : CodeRefusal.ExecutableMapping((int)-answer);
+                DemandStillMapped(offset, content.Length, (int)-answer);
+                throw answer == -Errno.ENOMEM && MemoryMap.TryRead() is { Count: var mappings }
+                    ? CodeRefusal.TooManyMappings(mappings, mappings, (int)-answer)
+                    : CodeRefusal.ExecutableMapping((int)-answer);
             }
         }
 
@@ -123,6 +119,25 @@ internal sealed unsafe class LiveMemory : IDisposable
         }
 
         Remember(offset, writable, content.Length);
+    }
+
+    /// <summary>
+    /// Ends the process where a refused exchange has left no code: kernels before 6.12 take the old mapping away before
+    /// they know that they can make the new one, and threads are executing there. Asked of madvise(2), which answers
+    /// ENOMEM where something is not mapped and needs neither /proc nor a descriptor; and of /proc, where it can be
+    /// read, whether another thread's mapping took the place.
+    /// </summary>
+    private void DemandStillMapped(int offset, int length, int errno)
+    {
+        nint start = _address + offset;
+        bool isMapped = Mapping.Advise(start, (nuint)length, Mapping.MADV_DONTFORK) == 0;
+        bool isOther = MemoryMap.TryRead() is { } map && !map.Any(line => line.Start <= start && start < line.End
+            && line.Permissions.StartsWith("r-x", StringComparison.Ordinal));
+        if (!isMapped || isOther)
+        {
+            Environment.FailFast($"Crosscore: mmap refused new pages for live code with {Errno.Name(errno)} after it "
+                + "had taken the old ones away.");
+        }
     }
 
     /// <summary>Nobody may be executing it, and the caller holds the lock of patches.</summary>
@@ -154,7 +169,8 @@ internal sealed unsafe class LiveMemory : IDisposable
     }
 
     /// <summary>
-    /// A memory file that holds the content, the one writable mapping of it, and no other way to write it.
+    /// A memory file that holds the content, as a descriptor for reading only; the one writable mapping of it; and no
+    /// other way to write it.
     /// </summary>
     /// <remarks>
     /// Another process of the same user can open the file through /proc/PID/fd from its creation on, and
@@ -167,15 +183,13 @@ internal sealed unsafe class LiveMemory : IDisposable
     private (SafeFileHandle File, nint Writable) CreateFile(ReadOnlySpan<byte> content)
     {
         SafeFileHandle file = SealedFile.CreateMemoryFile("crosscore-live", _name);
+        SafeFileHandle? readOnly = null;
         nint writable = -1;
         try
         {
             int descriptor = (int)file.DangerousGetHandle(); // No other thread has the handle before this returns.
             writable = Mapping.Map((nuint)content.Length, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_SHARED, descriptor);
-            if (Mapping.IsError(writable))
-            {
-                throw CodeRefusal.MemoryFile("mmap of the writable side", (int)-writable);
-            }
+            Demand(descriptor, 0, "mmap of the writable side", (int)nint.Min(0, writable));
 
             _ = Mapping.Advise(writable, (nuint)content.Length, Mapping.MADV_DONTFORK);
             Demand(
@@ -183,7 +197,8 @@ internal sealed unsafe class LiveMemory : IDisposable
                 0,
                 "fcntl(F_ADD_SEALS, F_SEAL_FUTURE_WRITE) (Linux 5.1)",
                 AddSeals(descriptor, F_SEAL_FUTURE_WRITE));
-            DemandNoOtherWriter(descriptor);
+            readOnly = ReopenForReading(descriptor);
+            DemandNoOtherWriter((int)readOnly.DangerousGetHandle());
             Demand(descriptor, F_SEAL_FUTURE_WRITE, "ftruncate of the memory file", Resize(descriptor, 0));
 
             // Allocates every page: one that there is no memory for would end the process when it is stored to.
@@ -212,10 +227,12 @@ internal sealed unsafe class LiveMemory : IDisposable
             // SAFETY: as many bytes are mapped writable, and the file under them can neither shrink nor be written by
             // others.
             content.CopyTo(new Span<byte>((void*)writable, content.Length));
-            return (file, writable);
+            file.Dispose();
+            return (readOnly, writable);
         }
         catch
         {
+            readOnly?.Dispose();
             if (!Mapping.IsError(writable) && writable != -1)
             {
                 Leftovers.Unmap(writable, (nuint)content.Length);
@@ -226,16 +243,18 @@ internal sealed unsafe class LiveMemory : IDisposable
         }
     }
 
-    private static void DemandNoOtherWriter(int descriptor)
+    private static SafeFileHandle ReopenForReading(int descriptor)
     {
         int readOnly = SealedFile.ReopenForReading(descriptor);
-        if (readOnly < 0)
-        {
-            throw CodeRefusal.MemoryFile("open(/proc/thread-self/fd) of the memory file", -readOnly);
-        }
+        return readOnly >= 0
+            ? new SafeFileHandle(readOnly, ownsHandle: true)
+            : throw SealedFile.KeptFromReading(descriptor, -readOnly)
+                ?? CodeRefusal.MemoryFile("open(/proc/thread-self/fd) of the memory file", -readOnly);
+    }
 
+    private static void DemandNoOtherWriter(int readOnly)
+    {
         int answer = Memfd.DemandNoWriters(readOnly);
-        OpenFile.Close(readOnly);
         if (answer < 0)
         {
             throw answer == -Errno.EAGAIN

@@ -91,7 +91,7 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
     /// </summary>
     /// <param name="cancellation">Ends the waiting, not the run.</param>
     /// <param name="blocks">Only a thread that blocks waits for the task.</param>
-    public Task PassAsync(CancellationToken cancellation = default, bool blocks = false)
+    public Task PassAsync(bool blocks = false, CancellationToken cancellation = default)
     {
         var caller = new AsyncCaller(cancellation, Forget, blocks);
         caller.Node = new LinkedListNode<AsyncCaller>(caller);

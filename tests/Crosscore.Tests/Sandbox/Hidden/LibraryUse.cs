@@ -78,7 +78,8 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
         }
         catch (Exception exception)
         {
-            bool documented = Documented.Any(type => type.IsInstanceOfType(exception));
+            bool documented = Documented.Any(type => type.IsInstanceOfType(exception))
+                && exception is not CodeException { Failure: CodeFailure.Unexpected };
             string text = documented ? $"{exception.GetType().Name}: {exception.Message}" : exception.ToString();
             return $"{(documented ? "documented" : "undocumented")}\t{text.ReplaceLineEndings(" ")}";
         }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.Loader;
+using Crosscore.Code;
 using Crosscore.Linux;
 
 namespace Crosscore.Tests.Sandbox.Refusals;
@@ -182,7 +183,8 @@ internal static class RefusalChild
         }
         catch (Exception exception)
         {
-            bool documented = scenario.Documented.Any(one => one.IsInstanceOfType(exception));
+            bool documented = scenario.Documented.Any(one => one.IsInstanceOfType(exception))
+                && exception is not CodeException { Failure: CodeFailure.Unexpected };
             string text = documented ? $"{exception.GetType().Name}: {exception.Message}" : exception.ToString();
             return $"{(documented ? "documented" : "undocumented")} {text.ReplaceLineEndings(" ")}";
         }
