@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Comparison;
-using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Designs;
 using Crosscore.Litmus.Tests.Model;

@@ -171,9 +171,9 @@ public sealed unsafe partial class ForeignWaitTests
         // Set on the duplicate: .NET would change it when it disposes of its own.
         int duplicate = Memfd.Duplicate((int)socket.SafeHandle.DangerousGetHandle(), closeOnExec: true);
         Assert.True(duplicate >= 0);
-        GC.SuppressFinalize(socket.SafeHandle);
-        Assert.Equal(0, CloseFile((int)socket.SafeHandle.DangerousGetHandle()));
-        socket.SafeHandle.SetHandleAsInvalid();
+        int original = (int)socket.SafeHandle.DangerousGetHandle();
+        socket.SafeHandle.SetHandleAsInvalid(); // closed here, not by .NET
+        Assert.Equal(0, CloseFile(original));
         Linger linger = new() { On = 1, Seconds = 300 };
         Assert.Equal(0, SetOption(duplicate, 1, 13, &linger, (uint)sizeof(Linger))); // SOL_SOCKET, SO_LINGER
         int flags = Fcntl(duplicate, Memfd.F_GETFL, 0);

@@ -221,6 +221,7 @@ public sealed partial class HostileTableTests
 
     /// <summary>Which process kept it from being opened, for kernels that map it through no other descriptor.</summary>
     [Fact]
+    [System.Runtime.Versioning.SupportedOSPlatform("linux")]
     public void A_mapping_that_is_refused_because_of_another_process_says_so()
     {
         using var file = new SafeFileHandle(Create("mode"u8, MFD_ALLOW_SEALING), ownsHandle: true);
@@ -519,7 +520,9 @@ public sealed partial class HostileTableTests
         {
             if (_starves && Environment.CurrentManagedThreadId == _thread)
             {
+#pragma warning disable CA2201 // The runtime's exception is what is tested.
                 throw new OutOfMemoryException();
+#pragma warning restore CA2201
             }
         }
 

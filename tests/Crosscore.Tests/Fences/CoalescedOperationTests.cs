@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Crosscore.Tests.Reclamation;
 
 namespace Crosscore.Tests.Fences;
 
@@ -155,9 +156,7 @@ public sealed class CoalescedOperationTests
         mayRun.Set();
         context.Posted.Wait(TestContext.Current.CancellationToken);
         caller.Join();
-        Assert.True(
-            shared.PassAsync().Wait(TimeSpan.FromSeconds(60), CancellationToken.None),
-            "The caller waits for another one's Post.");
+        Background.AssertEnds(shared.PassAsync());
         context.Return.Set();
 
         async Task AwaitAsync() => await shared.PassAsync();

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Crosscore.Linux;
 
 namespace Crosscore.Tests.Sandbox;
 

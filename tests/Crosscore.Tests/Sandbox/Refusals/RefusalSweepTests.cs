@@ -58,7 +58,7 @@ internal static class ControlScenarios
         new(Remembers, () => _ = Asked.Value, typeof(MembarrierException)),
         new(Undocumented, () => _ = Membarrier.Query()),
         new(Keeps, Keep, typeof(CodeException)),
-        new(Lies, () => Assert.Equal(SupportedNow(), MembarrierCommands.PrivateExpedited)),
+        new(Lies, () => Assert.Equal(MembarrierCommands.PrivateExpedited, SupportedNow())),
     ];
 
     private static void Keep()
