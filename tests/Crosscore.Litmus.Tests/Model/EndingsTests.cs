@@ -180,7 +180,7 @@ public class EndingsTests
             Assert.InRange(trace.Rows.Count, 1, 3);
             TimelineRow last = trace.Rows[^1];
             Assert.Equal((1, 1), (last.Lane, last.Task));
-            Assert.StartsWith(core == CoreKind.AArch64 ? "LDR W2,[X0]" : "l: movl (flag),%eax", last.Code, StringComparison.Ordinal);
+            Assert.StartsWith(core == CoreKind.AArch64 ? "l: LDR W2,[X0]" : "l: movl (flag),%eax", last.Code, StringComparison.Ordinal);
             Assert.StartsWith("P1 waits at this instruction without end (line ", last.Effect, StringComparison.Ordinal);
         }
     }
@@ -190,7 +190,7 @@ public class EndingsTests
     {
         Timeline trace = Timeline.OfHang(Outcomes.Explore(Order(TwoLocks, "b", "a")))!;
         Assert.Equal(
-            ["P0 waits at this instruction without end (line 8)", "P1 waits at this instruction without end (line 8)"],
+            ["P0 waits at this instruction without end (line 9)", "P1 waits at this instruction without end (line 9)"],
             trace.Rows.TakeLast(2).Select(row => row.Effect));
         Assert.Equal(["xchgl %eax,(b)", "xchgl %eax,(a)"], trace.Rows.TakeLast(2).Select(row => row.Code));
     }
