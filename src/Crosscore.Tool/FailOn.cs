@@ -45,12 +45,23 @@ internal static class FailOnRules
         ["nothing"] = FailOn.Nothing,
     };
 
+    /// <summary>The classes with their statuses, for people: <c>unexpected (status 1), violated (status 3), ...</c>.</summary>
+    public static string Explained => string.Join(", ", Names.Select(
+        name => name.Value == FailOn.Nothing ? name.Key : $"{name.Key} (status {StatusOf(name.Value)})"));
+
     /// <summary>Reads a list of classes.</summary>
-    /// <exception cref="UsageException">A word of it is no class.</exception>
+    /// <exception cref="UsageException">A word of it is no class, or <c>nothing</c> is not the only one.</exception>
     public static FailOn Parse(string list)
     {
+        string[] words = list.Split(',', StringSplitOptions.TrimEntries);
+        if (words.Length > 1 && words.Any(word => Names.TryGetValue(word, out FailOn one) && one == FailOn.Nothing))
+        {
+            throw new UsageException(
+                $"found '{list}' after --fail-on: nothing stands alone; leave it out, or leave the others out");
+        }
+
         FailOn all = FailOn.Nothing;
-        foreach (string word in list.Split(',', StringSplitOptions.TrimEntries))
+        foreach (string word in words)
         {
             all |= Names.TryGetValue(word, out FailOn one)
                 ? one
@@ -72,16 +83,19 @@ internal static class FailOnRules
             // An expectation that could not be decided is not met.
             TestVerdict.Undecided => FailOn.Undecided | (report.HasExpectation ? FailOn.Unexpected : FailOn.Nothing),
 
-            // Whoever asked to run a test, and for nothing else, expects that it runs.
-            TestVerdict.NotRun => FailOn.NotRun | (report.Model is null && report.Designs.Count == 0 ? FailOn.Unexpected : FailOn.Nothing),
+            // A user who asks to run a test, and for nothing else, expects that it runs; so does a test that expects
+            // an answer.
+            TestVerdict.NotRun => FailOn.NotRun | (report.IsMissed ? FailOn.Unexpected : FailOn.Nothing),
             _ => FailOn.Unexpected,
         };
         asked |= report.MayHang ? FailOn.MayHang : FailOn.Nothing;
-        return (asked & failOn) switch
-        {
-            FailOn.Nothing => ExitCode.Success,
-            FailOn.Violated => ExitCode.Violated,
-            _ => ExitCode.Failure,
-        };
+        return StatusOf(asked & failOn);
     }
+
+    private static int StatusOf(FailOn failed) => failed switch
+    {
+        FailOn.Nothing => ExitCode.Success,
+        FailOn.Violated => ExitCode.Violated,
+        _ => ExitCode.Failure,
+    };
 }

@@ -5,69 +5,94 @@ namespace Crosscore.Tool;
 /// <summary>Something that the user asked for and that cannot be done; the message names it and the way out.</summary>
 internal sealed class UsageException(string message) : Exception(message);
 
-/// <summary>Turns the TESTS of the command line into files.</summary>
-internal static class TestSelection
+/// <summary>The files that the TESTS of the command line name.</summary>
+/// <param name="Files">The files, in the order of the arguments; those of a folder sorted by name.</param>
+/// <param name="Problems">What cannot be examined, each with the reason and what to do.</param>
+internal sealed record TestSelection(IReadOnlyList<string> Files, IReadOnlyList<string> Problems)
 {
-    /// <summary>The files of the arguments, in their order; those of a folder sorted by name.</summary>
+    /// <summary>The files, where none may be missing.</summary>
+    /// <exception cref="UsageException">Something cannot be examined.</exception>
+    public IReadOnlyList<string> All =>
+        Problems.Count == 0 ? Files : throw new UsageException(string.Join("\ncrosscore: ", Problems));
+
+    /// <summary>Finds the files.</summary>
     /// <param name="arguments">Files, folders, and <c>@list</c> files with one of them a line.</param>
     /// <param name="options">The options of the command, for one that is misspelt.</param>
-    public static IReadOnlyList<string> Resolve(IReadOnlyList<string> arguments, IReadOnlyList<string> options)
+    /// <exception cref="UsageException">An option is unknown, or there is no test at all.</exception>
+    public static TestSelection Resolve(IReadOnlyList<string> arguments, IReadOnlyList<string> options)
     {
         var files = new List<string>();
+        var problems = new List<string>();
         foreach (string argument in arguments.Count == 0 ? [ProjectFolder.Find("litmus")] : arguments)
         {
-            Add(argument, files, fromList: null, options);
+            Add(argument, files, problems, fromList: null, options);
         }
 
-        return files.Count > 0
-            ? files
+        return files.Count + problems.Count > 0
+            ? new TestSelection(files, problems)
             : throw new UsageException($"found no .litmus file in {string.Join(", ", arguments)}");
     }
 
-    private static void Add(string argument, List<string> files, string? fromList, IReadOnlyList<string> options)
+    private static void Add(
+        string argument, List<string> files, List<string> problems, string? fromList, IReadOnlyList<string> options)
     {
         string origin = fromList is null ? "" : $" (named in {fromList})";
         if (argument.StartsWith('@') && fromList is null)
         {
-            string list = argument[1..];
-            if (!File.Exists(list))
-            {
-                throw new UsageException($"found no list file '{list}'");
-            }
-
-            // Names in a list are relative to the list, so that it can be used from anywhere.
-            string folder = Path.GetDirectoryName(list) ?? "";
-            foreach (string line in File.ReadLines(list).Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#'))
-            {
-                Add(Path.Combine(folder, line), files, list, options);
-            }
+            AddList(argument[1..], files, problems, options);
         }
         else if (Directory.Exists(argument))
         {
-            string[] found;
             try
             {
-                found = Directory.GetFiles(argument, "*.litmus", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = false, AttributesToSkip = FileAttributes.ReparsePoint });
+                string[] found = Directory.GetFiles(argument, "*.litmus", new EnumerationOptions
+                {
+                    RecurseSubdirectories = true,
+                    IgnoreInaccessible = false,
+                    AttributesToSkip = FileAttributes.ReparsePoint,
+                });
+                Array.Sort(found, StringComparer.Ordinal);
+                files.AddRange(found);
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
             {
-                throw new UsageException(problem.Message);
+                problems.Add($"{argument}: not examined{origin}: {problem.Message}; make it readable, or name files of it");
             }
-
-            Array.Sort(found, StringComparer.Ordinal);
-            files.AddRange(found);
         }
         else if (File.Exists(argument))
         {
             files.Add(argument);
         }
-        else if (argument.StartsWith('-'))
+        else if (argument.StartsWith('-') && fromList is null)
         {
             throw new UsageException($"unknown option '{argument}'{Suggestion.For(argument, options)} (see --help)");
         }
         else
         {
-            throw new UsageException($"found no file or folder '{argument}'{origin}");
+            string correct = fromList is null ? "correct the name" : "correct the name in the list";
+            problems.Add($"{argument}: not examined: found no file or folder '{argument}'{origin}; {correct}");
+        }
+    }
+
+    // Names in a list are relative to the list, so that it can be used from anywhere.
+    private static void AddList(string list, List<string> files, List<string> problems, IReadOnlyList<string> options)
+    {
+        string[] lines;
+        try
+        {
+            lines = File.ReadAllLines(list);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            string why = File.Exists(list) ? problem.Message : $"found no list file '{list}'";
+            problems.Add($"@{list}: not examined: {why}; name a file with a test a line behind the @");
+            return;
+        }
+
+        string folder = Path.GetDirectoryName(list) ?? "";
+        foreach (string line in lines.Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#'))
+        {
+            Add(Path.Combine(folder, line), files, problems, list, options);
         }
     }
 }

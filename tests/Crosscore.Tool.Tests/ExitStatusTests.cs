@@ -74,6 +74,32 @@ public class ExitStatusTests
         Assert.Contains("StoreBuffering", run.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_file_that_is_missing_ends_with_2_and_the_others_are_examined()
+    {
+        using var file = new LitmusFile(Wrong);
+        string list = file.Beside("tests.list");
+        File.WriteAllText(list, "# one is there\ngone.litmus\nTest.litmus\n");
+        Command run = Command.Run("explore", "nowhere.litmus", StoreBuffering, "@" + list, "@nolist");
+
+        Assert.Equal(2, run.Status);
+        Assert.All(
+            [
+                "nowhere.litmus: not examined: found no file or folder 'nowhere.litmus'; ",
+                $"found no file or folder '{file.Beside("gone.litmus")}' (named in {list}); ",
+                "found no list file 'nolist'; ",
+            ],
+            message => Assert.Contains(message, run.Errors, StringComparison.Ordinal));
+        Assert.Contains("3 files not understood", run.Output, StringComparison.Ordinal);
+        Assert.Contains("StoreBuffering", run.Output, StringComparison.Ordinal);
+        Assert.Contains("Wrong", run.Output, StringComparison.Ordinal);
+
+        Command json = Command.Run("explore", "nowhere.litmus", StoreBuffering, "--format", "json");
+        Assert.Equal(2, json.Status);
+        Assert.Contains("\"unreadable\": 1", json.Output, StringComparison.Ordinal);
+        Assert.Contains("\"name\": \"StoreBuffering\"", json.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("explore", "--kernel", "linux-6.8")]
     [InlineData("explore", "--kernel", "linux-4.14")]

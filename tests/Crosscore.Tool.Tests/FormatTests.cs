@@ -52,6 +52,78 @@ public class FormatTests
         Assert.DoesNotContain('\u001b', output);
     }
 
+    [Theory]
+    [InlineData(
+        "X86_64 Spin\n{ flag=0; }\n P0 | P1 ;\n l: movl (flag),%eax | movl $1,(x) ;\n testl %eax,%eax | ;\n je l | ;\n",
+        3, "l: movl (flag),%eax", "line 4")]
+    [InlineData(
+        "X86_64 Two\n{ }\n P0 | P1 ;\n l: movl (a),%eax | movl $1,(x) ;\n movl (b),%ebx | ;\n orl %ebx,%eax | ;\n je l | ;\n",
+        4, "movl (", "line ")]
+    [InlineData("X86_64 Own\n{ x=0; }\n P0 ;\n l: jmp l ;\n", 1, "l: jmp l", "line 4")]
+    [InlineData(
+        "AArch64 Spin\n{ 0:X1=x; 1:X1=x; }\n P0 | P1 ;\n l: LDR W0,[X1] | MOV W0,#2 ;\n CMP W0,#1 | STR W0,[X1] ;\n B.NE l | ;\n",
+        3, "l: LDR W0,[X1]", "line 4")]
+    public void A_trace_to_a_spin_says_where_it_spins_and_no_iteration_twice(
+        string text, int rows, string instruction, string line)
+    {
+        using var file = new LitmusFile(text + "exists (x=1)");
+        string output = Command.Run("explore", file.Name).Output;
+        string trace = output[output.IndexOf("shortest trace to a hang", StringComparison.Ordinal)..];
+        string[] lines = [.. trace.Split('\n').Where(
+            row => row.StartsWith("  ", StringComparison.Ordinal) && row.TrimStart() is [>= '0' and <= '9', ..])];
+
+        Assert.InRange(lines.Length, 1, rows);
+        Assert.Contains(lines, row => row.Contains(instruction, StringComparison.Ordinal)
+            && row.Contains($"P0 waits at this instruction without end ({line}", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_trace_to_a_deadlock_of_two_cpus_names_what_each_waits_at()
+    {
+        using var file = new LitmusFile("""
+            X86_64 Answer
+            Cpus=2
+            Schedule=no
+            P0=cpu 0
+            P1=cpu 1
+            { x=0; }
+             P0             | P1             ;
+             syscall sender | syscall waiter ;
+             movl $1,(x)    | movl (x),%eax  ;
+            exists (1:rax=1)
+            """);
+        string design = file.Beside("answer.kernel");
+        File.WriteAllText(design, """
+            design answer extends linux-6.8;
+            global int go;
+            interrupt ping() {
+                smp_mb();
+            }
+            syscall waiter() {
+                local_irq_disable();
+                while (READ_ONCE(go) == 0) {
+                }
+                local_irq_enable();
+                return 0;
+            }
+            syscall sender() {
+                preempt_disable();
+                ipi_and_wait(online, ping);
+                preempt_enable();
+                WRITE_ONCE(go, 1);
+                return 0;
+            }
+            """);
+        Command run = Command.Run("explore", file.Name, "--kernel", design);
+        string trace = run.Output[run.Output.IndexOf("shortest trace to a hang", StringComparison.Ordinal)..];
+
+        Assert.Equal("", run.Errors);
+        Assert.Matches(@"while \(READ_ONCE\(go\) == 0\) \{ +answer\.kernel:8", trace);
+        Assert.Matches(@"ipi_and_wait\(online, ping\); +answer\.kernel:15", trace);
+        Assert.Contains("P1 waits at this line without end", trace, StringComparison.Ordinal);
+        Assert.Contains("P0 waits at this line without end", trace, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_counterexample_as_a_page_needs_nothing_but_itself()
     {

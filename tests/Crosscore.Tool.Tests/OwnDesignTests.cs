@@ -30,6 +30,18 @@ public sealed class OwnDesignTests : IDisposable
     }
 
     [Fact]
+    public void Where_the_one_that_it_extends_lacks_the_call_nothing_is_compared()
+    {
+        string file = Design("mine", "design mine extends linux-6.8;\nsyscall mine_alone() {\n    return 0;\n}");
+        using var test = new LitmusFile("X86_64 Alone\n{ }\n P0 ;\n syscall mine_alone ;\n~exists (0:rbx=1)", "Alone");
+        Command run = Command.Run("explore", test.Name, "--kernel", file);
+
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        Assert.Contains("not comparable", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("->", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void It_extends_a_file_beside_it_before_a_shipped_design()
     {
         Design("linux-5.10", "design linux-5.10 extends linux-5.4;");

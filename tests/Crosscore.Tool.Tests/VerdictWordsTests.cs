@@ -7,6 +7,11 @@ public class VerdictWordsTests
 {
     private const string Program = "{ x=0; y=0; }\n P0            | P1            ;\n movl $1,(x)   | movl $1,(y)   ;\n movl (y),%eax | movl (x),%eax ;\n";
 
+    // The reader may look too late, and then waits for a flag that no thread sets again.
+    private const string MissedFlag =
+        "{ flag=0; }\n P0 | P1 ;\n movl $1,(flag) | l: movl (flag),%eax ;\n movl $0,(flag) | testl %eax,%eax ;\n | je l ;\n"
+        + "exists (1:rax=1)";
+
     public static TheoryData<string, string, string, int> Explored => new()
     {
         { "", "~exists (0:rax=0 /\\ 1:rax=0)", "violated; no expectation", 3 },
@@ -74,13 +79,124 @@ public class VerdictWordsTests
         Assert.Equal(0, Command.Run("explore", file.Name, wrong.Name, "--fail-on", "nothing").Status);
     }
 
+    [Theory]
+    [InlineData("check")]
+    [InlineData("explore")]
+    [InlineData("run")]
+    public void The_help_names_every_class_that_can_fail(string command)
+    {
+        string help = Joined(Command.Run(command, "--help").Output);
+        string refused = Command.Run(command, "litmus/classic/StoreBuffering.litmus", "--fail-on", "?").Errors;
+        string[] classes = refused.Split("some of ")[1].Split(", with commas")[0].Split(", ");
+
+        Assert.Contains("may-hang", classes);
+        Assert.All(classes, name => Assert.Matches($"not 0: .*\\b{name}\\b", help));
+    }
+
+    [Theory]
+    [InlineData("nothing,violated")]
+    [InlineData("unexpected,nothing")]
+    [InlineData("nothing, nothing")]
+    public void Nothing_stands_alone(string classes)
+    {
+        Command run = Command.Run("explore", "litmus/classic/StoreBuffering.litmus", "--fail-on", classes);
+
+        Assert.Equal((2, ""), (run.Status, run.Output));
+        Assert.Contains($"found '{classes}' after --fail-on", run.Errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Remove=nolabel", "label nolabel", "")]
+    [InlineData("Remove=entri", "label entri", "; did you mean 'entry'?")]
+    [InlineData("Options=nooption=true", "option nooption", "")]
+    [InlineData("Options=ptii=true", "option ptii", "; did you mean 'pti'?")]
+    public void A_test_that_no_asked_design_can_answer_did_not_run(string lines, string lacks, string meant)
+    {
+        using var file = new LitmusFile($"X86_64 Words\nExpect[*]=Never\n{lines}\n{Program}exists (0:rax=2)");
+        using var free = new LitmusFile($"X86_64 Words\n{lines}\n{Program}exists (0:rax=2)");
+        foreach (string[] kernels in (string[][])[["--kernel", "linux-6.8"], ["--kernel", "all"], []])
+        {
+            Command run = Command.Run(["explore", file.Name, .. kernels]);
+            Assert.Equal((1, ""), (run.Status, run.Errors));
+            Assert.Contains("not run: ", run.Output, StringComparison.Ordinal);
+            Assert.Contains($"no kernel design has {lacks}{meant}", run.Output, StringComparison.Ordinal);
+            Assert.DoesNotContain("as expected", run.Output, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(0, Command.Run("explore", free.Name, "--kernel", "linux-6.8").Status);
+        Assert.Equal(1, Command.Run("explore", free.Name, "--kernel", "linux-6.8", "--fail-on", "not-run").Status);
+        Assert.Equal(1, Command.Run("explore", file.Name, "--kernel", "linux-6.8", "--fail-on", "not-run").Status);
+        Command json = Command.Run("explore", free.Name, "--kernel", "linux-6.8", "--format", "json");
+        Assert.Contains("\"verdict\": \"notRun\"", json.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_test_that_expects_something_of_a_design_that_does_not_exist_did_not_run()
+    {
+        using var file = new LitmusFile($"X86_64 Words\nExpect[linux-6.9]=Never\n{Program}exists (0:rax=2)");
+        Command run = Command.Run("explore", file.Name);
+
+        Assert.Equal((1, ""), (run.Status, run.Errors));
+        Assert.Contains("not run: ", run.Output, StringComparison.Ordinal);
+        Assert.Contains("linux-6.9", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_bound_and_a_hang_are_counted_in_the_summary_and_the_answer_is_a_code()
+    {
+        using var missed = new LitmusFile($"X86_64 Missed\n{MissedFlag}");
+        using JsonDocument whole = JsonDocument.Parse(Command.Run("explore", missed.Name, "--format", "json").Output);
+        JsonElement test = whole.RootElement.GetProperty("tests")[0];
+        Assert.Equal(("possible", "mayHang"), AnswerOf(test));
+        Assert.Equal((1, 0), Hangs(whole));
+
+        Command cut = Command.Run("explore", missed.Name, "--max-states", "3", "--format", "json");
+        using JsonDocument bounded = JsonDocument.Parse(cut.Output);
+        Assert.Equal(("notFound", "notLookedFor"), AnswerOf(bounded.RootElement.GetProperty("tests")[0]));
+        Assert.Equal((0, 1), Hangs(bounded));
+
+        Command one = Command.Run("explore", missed.Name, "--kernel", "linux-6.8", "--format", "json");
+        using JsonDocument kernel = JsonDocument.Parse(one.Output);
+        test = kernel.RootElement.GetProperty("tests")[0];
+        Assert.Equal(("possible", "mayHang"), AnswerOf(test));
+        Assert.Equal((1, 0), Hangs(kernel));
+
+        string table = Joined(Command.Run("explore", missed.Name, missed.Name).Output);
+        Assert.Matches(@"folder . tests .*may hang .* 2 .", table);
+
+        static (string?, string?) AnswerOf(JsonElement test) =>
+            (test.GetProperty("answer").GetString(), test.GetProperty("endings").GetString());
+
+        static (int, int) Hangs(JsonDocument document)
+        {
+            JsonElement summary = document.RootElement.GetProperty("summary");
+            return (summary.GetProperty("mayHang").GetInt32(), summary.GetProperty("hangsNotLookedFor").GetInt32());
+        }
+    }
+
+    [Theory]
+    [InlineData("exists (0:rax=2)", "notSeen")]
+    [InlineData("exists (0:rax=0 \\/ 0:rax=1)", "seen")]
+    [InlineData("~exists (0:rax=0 \\/ 0:rax=1)", "violated")]
+    [InlineData("~exists (0:rax=2)", "notSeen")]
+    [InlineData("forall (0:rax=2)", "violated")]
+    [InlineData("forall (0:rax=0 \\/ 0:rax=1)", "notViolated")]
+    public void The_answer_of_a_run_is_a_code_in_json(string question, string code)
+    {
+        using var file = new LitmusFile($"X86_64 Words\n{Program}{question}");
+        Command run = Command.Run("run", file.Name, "--iterations", "100", "--format", "json");
+        using JsonDocument document = JsonDocument.Parse(run.Output);
+
+        Assert.Equal(code, document.RootElement.GetProperty("tests")[0].GetProperty("answer").GetString());
+    }
+
     [Fact]
     public void A_class_that_is_none_is_bad_input()
     {
         Command run = Command.Run("explore", "litmus/classic/StoreBuffering.litmus", "--fail-on", "violatd");
 
         Assert.Equal((2, ""), (run.Status, run.Output));
-        Assert.Contains("found 'violatd' after --fail-on, expected some of unexpected, violated, known-defect, undecided, not-run, nothing", run.Errors, StringComparison.Ordinal);
+        Assert.Contains("found 'violatd' after --fail-on, expected some of unexpected, violated, known-defect, undecided, not-run, may-hang, nothing", run.Errors, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -90,7 +206,8 @@ public class VerdictWordsTests
         Command run = Command.Run("explore", file.Name, "--max-states", "3");
 
         Assert.Equal(0, run.Status);
-        Assert.Contains("not found within the bound; undecided", run.Output, StringComparison.Ordinal);
+        const string Words = "not found within the bound, hangs not looked for; undecided";
+        Assert.Contains(Words, run.Output, StringComparison.Ordinal);
         Assert.Equal(1, Command.Run("explore", file.Name, "--max-states", "3", "--fail-on", "undecided").Status);
     }
 
@@ -128,4 +245,8 @@ public class VerdictWordsTests
         Assert.Contains("did you mean 'check'?", Command.Run("chek").Errors, StringComparison.Ordinal);
         Assert.Contains("unknown option '--kernal'; did you mean '--kernel'?", Command.Run("explore", "--kernal", "litmus").Errors, StringComparison.Ordinal);
     }
+
+    // A table and a help text are broken into lines as wide as a terminal.
+    private static string Joined(string output) =>
+        string.Join(' ', output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 }

@@ -61,6 +61,15 @@ public static class Expectation
     public static bool IsAboutKernels(LitmusTest test) => test.Properties.Keys.Any(key => key.StartsWith(DesignKey, StringComparison.Ordinal));
 
     /// <summary>
+    /// The designs that a test's <c>Expect[...]</c> lines name, without <c>*</c> and without profiles.
+    /// </summary>
+    /// <param name="test">The test.</param>
+    internal static IEnumerable<string> NamesOfDesigns(LitmusTest test) => test.Properties.Keys
+        .Where(key => key.StartsWith(DesignKey, StringComparison.Ordinal) && key.EndsWith(']'))
+        .SelectMany(key => key[DesignKey.Length..^1].Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        .Select(name => name.Split('/')[0]).Where(name => name != "*").Distinct();
+
+    /// <summary>
     /// The verdict that a test expects on a kernel design, from lines such as <c>Expect[linux-5.4 linux-4.16]=Sometimes the reason in one line</c>. A name may
     /// carry a fetch profile, <c>linux-5.4/coherent</c>; <c>*</c> is every design. A line with the profile counts before one without, then one with the name.
     /// </summary>

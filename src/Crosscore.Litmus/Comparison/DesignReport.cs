@@ -3,6 +3,7 @@ using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Checking;
 using Crosscore.Model.Memory;
 
 namespace Crosscore.Litmus.Comparison;
@@ -122,6 +123,24 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
         {
             throw new LitmusException(test.File, test.PropertyPositions["Options"], $"found Options={test.Properties["Options"]}: {problem.Message}");
         }
+    }
+
+    /// <summary>
+    /// Says which labels and options of a test's header no design has, a slip with what was probably meant; empty for
+    /// none.
+    /// </summary>
+    internal static string NamesOfNoDesign(LitmusTest test, IReadOnlyList<KernelDesign> known)
+    {
+        string[] labels = [.. known.SelectMany(design => design.Labels)
+            .SelectMany(label => new[] { label.Name, label.Name[(label.Name.LastIndexOf('.') + 1)..] }).Distinct()];
+        string[] options = [.. known.SelectMany(design => design.Options.Keys).Distinct()];
+        IEnumerable<string> unknownLabels = Words(test, "Remove")
+            .Where(label => !labels.Any(name => name == label || name.EndsWith("." + label, StringComparison.Ordinal)))
+            .Select(label => $"no kernel design has label {label}{Suggestion.For(label, labels)}");
+        IEnumerable<string> unknownOptions = Words(test, "Options").Select(entry => entry.Split('=')[0])
+            .Where(name => !options.Contains(name))
+            .Select(name => $"no kernel design has option {name}{Suggestion.For(name, options)}");
+        return string.Join("; ", unknownLabels.Concat(unknownOptions));
     }
 
     private static string[] Words(LitmusTest test, string key) =>

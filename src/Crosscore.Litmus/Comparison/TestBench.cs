@@ -3,6 +3,7 @@ using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Checking;
 
 namespace Crosscore.Litmus.Comparison;
 
@@ -12,7 +13,9 @@ public sealed record BenchOptions
     /// <summary>Whether to ask the model, and of which kind of core.</summary>
     public CoreKind? Core { get; init; }
 
-    /// <summary>Whether somebody named that core; otherwise a test that is written for another one is explored on that.</summary>
+    /// <summary>
+    /// Whether the user named that core; otherwise a test that is written for another one is explored on that.
+    /// </summary>
     public bool IsCoreChosen { get; init; }
 
     /// <summary>The core to explore a test on; <see langword="null"/> for none.</summary>
@@ -73,7 +76,8 @@ public sealed class TestBench(BenchOptions options)
         CoreKind? chosen = options.CoreOf(test);
         if (chosen is CoreKind cores && (options.Kernels.Count > 0 || Expectation.IsAboutKernels(test)))
         {
-            return new TestReport { Test = test, Designs = OnKernels(test, cores, progress, cancellation) };
+            List<DesignReport> designs = OnKernels(test, cores, progress, cancellation);
+            return new TestReport { Test = test, Designs = designs, NotRunBecause = WhyNothingRan(test, designs) };
         }
 
         ModelVerdict? model = chosen is CoreKind core ? Explore(test, core, progress, cancellation) : null;
@@ -116,6 +120,31 @@ public sealed class TestBench(BenchOptions options)
         List<DesignReport> reports = [.. designs.Select(On)];
         return reports.ConvertAll(report => options.BaseOf(report) is not KernelDesign extended ? report
             : report with { Base = reports.Find(other => other.Design.Name == extended.Name) ?? On(extended) });
+    }
+
+    // A verdict on no design at all is none: what each of them lacks, or that there is none, is then the answer.
+    private string? WhyNothingRan(LitmusTest test, List<DesignReport> designs)
+    {
+        if (designs.Exists(design => design.Verdict is not null))
+        {
+            return null;
+        }
+
+        IReadOnlyList<KernelDesign> known = [.. options.Kernels, .. options.KnownKernels()];
+        if (designs.Count == 0)
+        {
+            string[] names = [.. known.Select(design => design.Name)];
+            string[] unknown = [.. Expectation.NamesOfDesigns(test).Except(names)];
+            string profile = DesignReport.ProfileName(options.Exploration.Fetch);
+            return unknown.Length == 0
+                ? $"its Expect[...] lines say nothing of the profile {profile}; name a design with --kernel"
+                : string.Join("; ", unknown.Select(name => $"no kernel design has the name {name}{Suggestion.For(name, names)}"));
+        }
+
+        string nowhere = DesignReport.NamesOfNoDesign(test, known);
+        return nowhere.Length > 0 ? nowhere : string.Join("; ", designs
+            .GroupBy(design => string.Join(", ", design.Lacking), design => design.Design.Name)
+            .Select(group => $"no {group.Key} on {string.Join(", ", group)}"));
     }
 
     private (MachineRun? Run, string? Problem) Run(

@@ -119,6 +119,16 @@ public sealed class TestReport
     /// <summary>Whether, by the model or on one of the designs, some execution may hang.</summary>
     public bool MayHang => Model is { MayHang: true } || Designs.Any(design => design.Verdict is { MayHang: true });
 
+    /// <summary>
+    /// Whether, by the model or on one of the designs, it is not known whether executions come to an end.
+    /// </summary>
+    public bool HangsNotLookedFor => Model is { Exploration.Endings: Endings.NotLookedFor }
+        || Designs.Any(design => design.Verdict is { Exploration.Endings: Endings.NotLookedFor });
+
+    /// <summary>Whether it did not run although something is expected of it, or nothing else was asked.</summary>
+    public bool IsMissed => NotRunBecause is not null
+        && ((Model is null && Designs.Count == 0) || Designs.Any(design => design.Expected is not null));
+
     /// <summary>The designs on which no execution ends.</summary>
     public IEnumerable<DesignReport> Endless => Designs.Where(design => design.Verdict is { Answer: TestAnswer.NeverEnds });
 

@@ -28,6 +28,8 @@ internal sealed class TimelineBuilder
             Add(index);
             _rowOfEvent.Add(_rows.Count - 1);
         }
+
+        FoldRepeats();
     }
 
     public IReadOnlyList<TimelineRow> Rows => _rows;
@@ -54,7 +56,8 @@ internal sealed class TimelineBuilder
         {
             Step = happened.Step,
             Lane = lane,
-            Task = happened.Cores.Count > lane ? happened.Cores[lane].Task : happened.Task,
+            Task = happened.Kind != TraceEventKind.Wait && happened.Cores.Count > lane
+                ? happened.Cores[lane].Task : happened.Task,
             Source = source,
             Code = code,
             Place = place,
@@ -98,8 +101,95 @@ internal sealed class TimelineBuilder
         }
 
         ITestInstruction instruction = _verdict.Test.Threads[happened.Task].Instructions[happened.Source];
-        return (instruction.Text, $"{Path.GetFileName(_verdict.Test.File)}:{instruction.Position.Line}", TimelineSource.Test);
+        string label = happened.Kind == TraceEventKind.Wait ? LabelOf(happened) : "";
+        place = $"{Path.GetFileName(_verdict.Test.File)}:{instruction.Position.Line}";
+        return (label + instruction.Text, place, TimelineSource.Test);
     }
+
+    // A place that is named by itself is found by its label.
+    private string LabelOf(TraceEvent happened)
+    {
+        string? label = _verdict.Test.Threads[happened.Task].Labels.Where(label => label.Value == happened.Source)
+            .Select(label => label.Key).Order(StringComparer.Ordinal).FirstOrDefault();
+        return label is null ? "" : label + ": ";
+    }
+
+    // What a thread does again and again within a step stands once: a spin is as long as its loop.
+    private void FoldRepeats()
+    {
+        var folded = new List<TimelineRow>();
+        int[] places = new int[_rows.Count];
+        for (int first = 0; first < _rows.Count;)
+        {
+            int end = first;
+            while (end < _rows.Count && (_rows[end].Step, _rows[end].Lane) == (_rows[first].Step, _rows[first].Lane))
+            {
+                end++;
+            }
+
+            while (first < end)
+            {
+                int period = PeriodAt(first, end);
+                int last = first + period;
+                while (period > 0 && last < end && IsSame(_rows[last], _rows[last - period]))
+                {
+                    last++;
+                }
+
+                int length = period == 0 ? 1 : period;
+                for (int row = first; row < first + length; row++)
+                {
+                    places[row] = folded.Count;
+                    folded.Add(_rows[row]);
+                }
+
+                for (int row = first + length; row < last; row++)
+                {
+                    places[row] = places[row - length];
+                }
+
+                if (period > 0)
+                {
+                    (int step, int task) = (folded[^1].Step, folded[^1].Task);
+                    bool waits = last == end && _events.Any(
+                        happened => happened is { Kind: TraceEventKind.Wait, Value: 1 } && (happened.Step, happened.Task) == (step, task));
+                    int more = (last - first) / period - 1;
+                    string again = waits ? "without end" : more == 1 ? "once more" : $"{more} times more";
+                    folded[^1] = folded[^1] with { Effect = $"{folded[^1].Effect}; again, {again}" };
+                }
+
+                first = period == 0 ? first + 1 : last;
+            }
+        }
+
+        for (int index = 0; index < _rowOfEvent.Count; index++)
+        {
+            _rowOfEvent[index] = places[_rowOfEvent[index]];
+        }
+
+        _rows.Clear();
+        _rows.AddRange(folded);
+    }
+
+    // How many rows come again directly behind themselves; 0 for none.
+    private int PeriodAt(int first, int end)
+    {
+        for (int period = 1; first + (2 * period) <= end; period++)
+        {
+            if (Enumerable.Range(first, period).All(row => IsSame(_rows[row], _rows[row + period])))
+            {
+                return period;
+            }
+        }
+
+        return 0;
+    }
+
+    private static bool IsSame(TimelineRow one, TimelineRow other) =>
+        (one.Code, one.Place, one.Effect) == (other.Code, other.Place, other.Effect)
+        && (one.Task, one.Mark, one.After.Count) == (other.Task, other.Mark, other.After.Count)
+        && one.After.Zip(other.After).All(
+            lanes => lanes.First.Task == lanes.Second.Task && lanes.First.HoldsSame(lanes.Second));
 
     private static string WithoutComment(string line) =>
         line.IndexOf("//", StringComparison.Ordinal) is int comment and > 0 ? line[..comment].TrimEnd() : line;

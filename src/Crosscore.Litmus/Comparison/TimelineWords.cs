@@ -84,9 +84,25 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
             TraceEventKind.ArmSection => "a restartable section begins",
             TraceEventKind.Signal => $"the section of {names.Task(happened.Task)} restarts",
             TraceEventKind.Sleep => $"{names.Task(happened.Task)} sleeps",
+            TraceEventKind.Wait => Wait(happened),
             TraceEventKind.Wake => $"{names.Task(happened.Task)} wakes inside of its system call",
             _ => throw new InvalidOperationException($"Crosscore bug: unknown event {happened.Kind}"),
         };
+    }
+
+    private string Wait(TraceEvent happened)
+    {
+        string who = happened.Task >= 0 ? names.Task(happened.Task) : $"CPU {happened.Cpu}";
+        string where = happened.KernelLine > 0 ? "this line"
+            : happened.Source >= 0 ? "this instruction"
+            : "an interrupt or a switch of tasks";
+
+        // Without a kernel no column names the file and the line.
+        string line = verdict.Kernel is null && happened is { Task: >= 0, Source: >= 0 }
+            ? $" (line {verdict.Test.Threads[happened.Task].Instructions[happened.Source].Position.Line})" : "";
+        return happened.Value != 0
+            ? $"{who} waits at {where} without end{line}"
+            : $"{who} is at {where}{line}; no end can be reached from here";
     }
 
     private string Current(TraceEvent happened, IReadOnlyList<CoreView> before) =>

@@ -32,8 +32,6 @@ internal sealed class CompiledThread
         Ops = [.. code.Ops.Select((op, index) => Compile(op, index, map, values))];
         KeepLive = BuildKeepMasks();
         ShutsWindow = FindShuts(code.Ops, system);
-        EntersKernel = [.. Ops.Select(op => op is { Kind: MicroOpKind.Jump, Context: OpContext.User } && op.Target < End
-            && Ops[op.Target].Context.HasFlag(OpContext.Kernel))];
     }
 
     // What each register depends on, where the core asks; otherwise fields without bits.
@@ -84,9 +82,6 @@ internal sealed class CompiledThread
 
     /// <summary>For each operation, whether an interrupt or a switch that may come before it may not come after it, or does something else there.</summary>
     public bool[] ShutsWindow { get; }
-
-    /// <summary>For each operation, whether it is the step from user mode into a system call.</summary>
-    public bool[] EntersKernel { get; }
 
     /// <summary>For each operation, the words that hold registers and which of their bits still matter there.</summary>
     public (int Word, ulong Mask)[][] KeepLive { get; }

@@ -70,8 +70,8 @@ internal sealed partial class CpuMachine<TMachine>
 
     private bool MayBeInterruptedAt(ReadOnlySpan<ulong> state, int cpu, CompiledOp op) => IsInterruptible(op) && MayBeInterrupted(state, cpu);
 
-    // A load or store of a cell that nobody else ever stores to again, or, for a store, reads. Whoever makes it early only has less before it, so every way in which it
-    // comes later has its like. It must not be seen by a demanded fence, which finds everything that was done before on a CPU.
+    // A load or store of a cell that no other agent ever stores to again, or, for a store, reads. A CPU that makes it
+    // early only has less before it, so every way in which it comes later has its like. It must not be seen by a demanded fence, which finds everything that was done before on a CPU.
     // Test: Designs/WeakAblationTests.No_reduction_changes_what_a_design_allows.
     private bool IsNobodyElses(ReadOnlySpan<ulong> state, int cpu, CompiledOp op)
     {
@@ -86,7 +86,8 @@ internal sealed partial class CpuMachine<TMachine>
         return (cells & (op.Kind == MicroOpKind.Load ? writes : reads | writes)) == 0 && !_views.IsCode(SpanOf(state, op).First);
     }
 
-    // A step that could be fused; a load or store of nobody else's cell with all its choices; a return from an interrupt that nothing can come before.
+    // A step that could be fused; a load or store of a cell of no other agent, with all its choices; a return from an
+    // interrupt that nothing can come before.
     private bool TryFindIndependentRelaxed(ReadOnlySpan<ulong> state, List<Move> moves)
     {
         for (int cpu = 0; cpu < Cpus; cpu++)
@@ -149,7 +150,7 @@ internal sealed partial class CpuMachine<TMachine>
         return false;
     }
 
-    // What anybody but what a CPU runs now may still read and write.
+    // What all but what a CPU runs now may still read and write.
     private (ulong Reads, ulong Writes) OthersMayTouch(ReadOnlySpan<ulong> state, int cpu)
     {
         ulong reads = 0;
@@ -177,7 +178,8 @@ internal sealed partial class CpuMachine<TMachine>
         return (reads, writes);
     }
 
-    // States that behave alike are made equal: views that make no difference go, and so do writes that nobody can tell apart.
+    // States that behave alike are made equal: views that make no difference go, and so do writes that nothing
+    // distinguishes.
     private void Tidy(Span<ulong> state, int cpu, IReadOnlyList<ViewField> registers)
     {
         bool cleans = false;

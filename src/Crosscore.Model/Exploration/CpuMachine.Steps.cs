@@ -6,7 +6,7 @@ namespace Crosscore.Model.Exploration;
 /// <summary>Which steps commute with everything else: the ground of <see cref="Reductions.LocalFusion"/> and <see cref="Reductions.Independence"/>.</summary>
 internal sealed partial class CpuMachine<TMachine>
 {
-    /// <summary>Whether and how a CPU can go on with what it runs.</summary>
+    /// <summary>Whether and how a CPU can continue what it runs.</summary>
     public StepKind NextStep(ReadOnlySpan<ulong> state, int cpu)
     {
         bool inCpuCode = IsInCpuCode(state, cpu);
@@ -48,7 +48,7 @@ internal sealed partial class CpuMachine<TMachine>
                     return StepKind.Blocked;
                 }
 
-                // A store into the core's own buffer is nobody else's business, unless somebody may look whether the buffer is empty: another core that
+                // A store into the core's own buffer concerns no other agent, unless one may look whether the buffer is empty: another core that
                 // demands a fence, or an interruption of this one.
                 // Test: litmus/membarrier/StoreBuffering.Membarrier.LateStore.litmus loses an outcome without these conditions.
                 return !_memory.StoresAreLocal ? (IsPrivate(code, op, inCpuCode) ? StepKind.Local : StepKind.Visible)
@@ -67,7 +67,7 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.AwaitIpi:
                 return _interrupts.AllAnswered(state, cpu) ? StepKind.Visible : StepKind.Blocked;
             case MicroOpKind.EndInterrupt:
-                // The answer only lets the sender go on, which it need not do at once; in a buffer nobody sees it at all.
+                // The answer only lets the sender continue, which it need not do at once; in a buffer no other agent sees it at all.
                 return AnswerWaits(state, cpu) ? StepKind.Blocked : OthersMayRequestFences(state, cpu) ? StepKind.Visible : StepKind.Local;
             case MicroOpKind.ReturnFromInterrupt:
                 return ReturnSerializes(state, cpu) && _memory.HasWaitingStores(state, cpu) ? StepKind.Blocked
@@ -86,34 +86,9 @@ internal sealed partial class CpuMachine<TMachine>
     }
 
     /// <summary>
-    /// Whether the next step of a CPU goes from user mode into a system call, and what may come before the call's first
-    /// step that others see may as well come before the call: inside of it the task can only do less, where an
-    /// interrupt returns to user mode as it does to the kernel.
+    /// Moves of one agent, all that it has, whose results nothing that another agent may do from here on, in any order,
+    /// can change.
     /// </summary>
-    public bool EntersKernel(ReadOnlySpan<ulong> state, int cpu)
-    {
-        if (_memory.HasViews || _system is not { UserReturnDiffers: false } || IsInCpuCode(state, cpu))
-        {
-            return false;
-        }
-
-        CompiledThread task = _tasks[_scheduler.Current(state, cpu)];
-        int pc = task.Pc.Get(state);
-        return pc != task.End && task.EntersKernel[pc];
-    }
-
-    /// <summary>
-    /// Whether the next step of a CPU may be taken along with the entry into its call. Where the kernel asks for
-    /// another task, one comes without an interrupt.
-    /// </summary>
-    public bool MayFollowEntry(ReadOnlySpan<ulong> state, int cpu) => NextStep(state, cpu) == StepKind.Visible
-        && !ContextOf(state, _scheduler.Current(state, cpu)).HasFlag(OpContext.ReschedulePoint);
-
-    /// <summary>Whether a CPU cannot go on until a store of its own has reached memory.</summary>
-    public bool WaitsForOwnStores(ReadOnlySpan<ulong> state, int cpu) =>
-        _memory.HasWaitingStores(state, cpu) && NextStep(state, cpu) == StepKind.Blocked;
-
-    /// <summary>Moves of one agent, all that it has, whose results nothing that anybody else may do from here on, in any order, can change.</summary>
     /// <param name="state">The state.</param>
     /// <param name="moves">Receives them.</param>
     /// <returns>Whether there are any.</returns>
@@ -134,12 +109,12 @@ internal sealed partial class CpuMachine<TMachine>
     }
 
     /// <summary>
-    /// A move whose result nothing that anybody else may do from here on, in any order, can change: no other task and no CPU's code may write what the step
+    /// A move whose result nothing that another agent may do from here on, in any order, can change: no other task and no CPU's code may write what the step
     /// reads, or touch what it writes, neither later nor by a store that waits already.
     /// </summary>
     /// <remarks>
     /// Where nothing is switched, the CPU's own waiting stores do not matter: a load of a cell that only this core writes returns the same value before and after
-    /// they reach memory. A task that may go on elsewhere would read memory there, so then they count like everybody's.
+    /// they reach memory. A task that may continue elsewhere would read memory there, so then they count like those of all.
     /// </remarks>
     private bool TryFindIndependent(ReadOnlySpan<ulong> state, out Move move)
     {

@@ -5,7 +5,37 @@ namespace Crosscore.Model.Exploration;
 /// <summary>What each CPU holds by itself. Only traces ask, so this may take its time and needs nothing of a memory machine that the search does not need.</summary>
 internal sealed partial class CpuMachine<TMachine>
 {
-    private List<CoreView> ViewCores(ReadOnlySpan<ulong> state)
+    /// <summary>
+    /// What each task that has not ended executes next, and each CPU in code of its own: the CPU that runs it, -1 for
+    /// none; the task, -1 for the code of the CPU; the operation.
+    /// </summary>
+    public List<(int Cpu, int Task, CompiledOp Op)> Unfinished(ReadOnlySpan<ulong> state)
+    {
+        var unfinished = new List<(int Cpu, int Task, CompiledOp Op)>();
+        int[] cpuOf = [.. Enumerable.Repeat(-1, _tasks.Length)];
+        for (int cpu = 0; cpu < Cpus; cpu++)
+        {
+            cpuOf[_scheduler.Current(state, cpu)] = cpu;
+            if (IsInCpuCode(state, cpu) && _cpuCode[cpu].Pc.Get(state) is int pc && pc != _cpuCode[cpu].End)
+            {
+                unfinished.Add((cpu, -1, _cpuCode[cpu].Ops[pc]));
+            }
+        }
+
+        foreach (CompiledThread task in _tasks)
+        {
+            int pc = task.Pc.Get(state);
+            if (pc != task.End && !IsFinished(state, task) && _system?.Tasks[task.Id].IsIdle != true)
+            {
+                unfinished.Add((cpuOf[task.Id], task.Id, task.Ops[pc]));
+            }
+        }
+
+        return unfinished;
+    }
+
+    /// <summary>What each CPU holds.</summary>
+    public List<CoreView> ViewCores(ReadOnlySpan<ulong> state)
     {
         var views = new List<CoreView>();
         for (int cpu = 0; cpu < Cpus; cpu++)

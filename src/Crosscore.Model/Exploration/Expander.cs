@@ -119,28 +119,34 @@ internal sealed class Expander<TMachine>
         return false;
     }
 
-    /// <summary>Takes a move, and all that follows by itself.</summary>
-    /// <returns>Whether the state that it leads to can do anything that the one before cannot.</returns>
-    public bool Apply(Span<ulong> state, Move move)
+    /// <summary>
+    /// All states that a state leads to in one step, without <see cref="Reductions.Independence"/>: of a step that is
+    /// taken alone again and again, the others never come. What is promised is left out, for it may not be kept.
+    /// </summary>
+    /// <param name="state">The state.</param>
+    public List<ulong[]> SuccessorsOf(ulong[] state)
     {
-        bool enters = _fuse && move.Kind == MoveKind.Step && _machine.EntersKernel(state, move.Cpu);
+        var successors = new List<ulong[]>();
+        _moves.Clear();
+        _machine.FindMoves(state, _moves);
+        foreach (Move move in _moves.Where(move => move.Kind != MoveKind.Promise))
+        {
+            ulong[] successor = [.. state];
+            Apply(successor, move);
+            if (!_machine.IsHopeless(successor, move.Cpu))
+            {
+                successors.Add(successor);
+            }
+        }
+
+        return successors;
+    }
+
+    /// <summary>Takes a move, and all that follows by itself.</summary>
+    public void Apply(Span<ulong> state, Move move)
+    {
         _machine.Apply(state, move);
         Settle(state, move.Cpu);
-        if (!enters)
-        {
-            return true;
-        }
-
-        // The first step of a call that others see is taken along with the entry; while it has to wait, the task may as
-        // well stay in front of the call.
-        if (_machine.MayFollowEntry(state, move.Cpu))
-        {
-            _machine.Apply(state, new Move(MoveKind.Step, move.Cpu));
-            Settle(state, move.Cpu);
-            return true;
-        }
-
-        return !_machine.WaitsForOwnStores(state, move.Cpu);
     }
 
     /// <summary>Finds out what the program observes in a final state.</summary>
@@ -195,7 +201,8 @@ internal sealed class Expander<TMachine>
         foreach (Move move in _moves)
         {
             state.CopyTo(successor);
-            if (!Apply(successor[.._codec.Words], move) || _machine.IsHopeless(successor[.._codec.Words], move.Cpu))
+            Apply(successor[.._codec.Words], move);
+            if (_machine.IsHopeless(successor[.._codec.Words], move.Cpu))
             {
                 continue;
             }
@@ -211,7 +218,7 @@ internal sealed class Expander<TMachine>
         return true;
     }
 
-    // After a move of a CPU, or of its buffer, the CPU goes on by itself as far as nobody else is concerned.
+    // After a move of a CPU, or of its buffer, the CPU continues by itself as far as no other agent is concerned.
     private void Settle(Span<ulong> state, int cpu)
     {
         if (_fuse)

@@ -51,8 +51,9 @@ public sealed class Exploration
     public IReadOnlyList<TraceEvent> ShortestWayTo(FinalState final) => _wayTo(final.State);
 
     /// <summary>
-    /// A shortest way, among those explored, to a state from which no end can be reached. Where no execution ends at
-    /// all that is the start.
+    /// A shortest way, among those explored, to a state from which no end can be reached, and behind it what each
+    /// thread waits at once nothing else can happen (<see cref="TraceEventKind.Wait"/>). Where no execution ends at
+    /// all, that state is the start.
     /// </summary>
     /// <exception cref="InvalidOperationException">
     /// <see cref="Endings"/> is neither <see cref="Endings.MayHang"/> nor <see cref="Endings.Never"/>.
@@ -239,6 +240,13 @@ public enum TraceEventKind
 
     /// <summary>Entries were dropped from TLBs.</summary>
     InvalidateTranslation,
+
+    /// <summary>
+    /// Behind the steps of a trace to a hang: what a task executes next, or without a task a CPU in code that belongs
+    /// to none. With the value 1 it waits there, or spins through it, without end; with 0 it had come so far at the
+    /// hang, and where it stays was not found.
+    /// </summary>
+    Wait,
 }
 
 /// <summary>One event on the way to a state.</summary>

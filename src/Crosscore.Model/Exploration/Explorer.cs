@@ -71,14 +71,18 @@ public static class Explorer
 
                 // Where all writes are promised first, only executions that end are gone through.
                 if (setup is { PromisesFirst: true, MayNotEnd: true } && options.Endings
-                    && exploration is { Bounds: Bounds.None, Endings: Endings.NotLookedFor })
+                    && exploration is { Bounds: Bounds.None, Endings: Endings.NotLookedFor or Endings.Never })
                 {
                     ExplorationOptions other = options with
                     {
                         Reductions = options.Reductions & ~Reductions.PromisesFirst,
                         MaxBytes = Math.Max(0, options.MaxBytes - exploration.Bytes),
                     };
-                    exploration = exploration.WithEndingsOf(Run(NewSetup(other)));
+                    Exploration inSteps = Run(NewSetup(other));
+
+                    // That no execution ends is known by then; the other exploration says where each thread stays.
+                    exploration = exploration.Endings == Endings.Never && inSteps.Endings != Endings.Never
+                        ? exploration : exploration.WithEndingsOf(inSteps);
                 }
 
                 return exploration;

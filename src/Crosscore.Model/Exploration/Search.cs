@@ -72,7 +72,7 @@ internal sealed class Search<TMachine> : IDisposable
         _bounds |= _expanders.Any(expander => expander.Machine.PreemptionBoundReached) ? Bounds.Preemptions : Bounds.None;
         (Endings endings, int hang) = FindHang();
         var ways = new WayFinder<TMachine>(_setup, _expanders[0], _states, _layers);
-        return new Exploration(ways.WayTo, hang < 0 ? null : () => ways.WayTo(hang))
+        return new Exploration(ways.WayTo, hang < 0 ? null : () => ways.WayToHang(hang))
         {
             Endings = endings,
             FinalStates = _finals,

@@ -14,7 +14,27 @@ internal sealed class WayFinder<TMachine>(Explorer.Setup setup, Expander<TMachin
     private readonly ulong[] _successor = new ulong[states.Codec.Words];
 
     /// <summary>Finds the moves that lead to a state, last one first, then takes them again.</summary>
-    public List<TraceEvent> WayTo(int target)
+    public List<TraceEvent> WayTo(int target) => Replay(MovesTo(target));
+
+    /// <summary>The same to a state from which no end can be reached, and then what waits there without end.</summary>
+    public List<TraceEvent> WayToHang(int target)
+    {
+        Stack<Move> moves = MovesTo(target);
+        int step = moves.Count;
+        List<TraceEvent> events = Replay(moves);
+        states.Read(target, _target);
+        var rest = new RestFinder<TMachine>(expander);
+        (ulong[] state, bool stays) = rest.From(_target.AsSpan(0, _successor.Length), !setup.PromisesFirst);
+        IReadOnlyList<CoreView> cores = expander.Machine.ViewCores(state);
+        events.AddRange(rest.Unfinished(state).Select(waiting => new TraceEvent(
+            step, waiting.Cpu, waiting.Task, TraceEventKind.Wait, waiting.Op.Source, waiting.Op.KernelLine, 0, 0, stays ? 1UL : 0)
+        {
+            Cores = cores,
+        }));
+        return events;
+    }
+
+    private Stack<Move> MovesTo(int target)
     {
         var moves = new Stack<Move>();
         (int part, int position) = StateTable.Place(target);
@@ -30,7 +50,7 @@ internal sealed class WayFinder<TMachine>(Explorer.Setup setup, Expander<TMachin
             moves.Push(move);
         }
 
-        return Replay(moves);
+        return moves;
     }
 
     // Some state of the layer before leads to it; the first that does is taken, so that the way is the same each time.

@@ -50,7 +50,8 @@ internal static class AblateCommand
             IReadOnlyList<IReadOnlyList<KernelLabel>> sets = [.. (result.GetValue(together) ?? []).Select(set => Labels(design, set))];
             IReadOnlyList<KernelDesign> known = [design, .. KernelFolder.All()];
             TestMachine machine = kernel.Machine(result);
-            IReadOnlyList<LitmusTest> read = [.. TestSelection.Resolve(result.GetValue(tests) ?? [], command.OptionNames()).Select(file => Read(file, known, machine))];
+            TestSelection selection = TestSelection.Resolve(result.GetValue(tests) ?? [], command.OptionNames());
+            IReadOnlyList<LitmusTest> read = [.. selection.All.Select(file => Read(file, known, machine))];
 
             // Without a choice, the core that the tests are written for; where they are not of one mind, x86's, and the report passes over the others.
             CoreKind core = model.Core(result) ?? (read.Select(test => test.HomeCore).Distinct().ToList() is [CoreKind home] ? home : CoreKind.X86Tso);

@@ -32,7 +32,7 @@ internal static class TestCommand
         var outcomes = new Option<bool>("--outcomes") { Description = "Show the outcomes of each test, however many tests there are" };
         var failOn = new Option<string>("--fail-on")
         {
-            Description = "What makes the exit status not 0: unexpected (status 1), violated (3), known-defect (1), undecided (1), not-run (1), nothing",
+            Description = $"What makes the exit status not 0: {FailOnRules.Explained}",
             HelpName = "CLASS,CLASS...",
             DefaultValueFactory = _ => FailOnRules.Default,
         };
@@ -67,7 +67,8 @@ internal static class TestCommand
 
         command.SetAction(async (result, cancellation) =>
         {
-            IReadOnlyList<string> files = TestSelection.Resolve(result.GetValue(tests) ?? [], command.OptionNames());
+            TestSelection selection = TestSelection.Resolve(result.GetValue(tests) ?? [], command.OptionNames());
+            IReadOnlyList<string> files = selection.Files;
             FailOn classes = FailOnRules.Parse(result.GetValue(failOn)!);
             var known = new Lazy<IReadOnlyList<KernelDesign>>(KernelFolder.All);
             var options = new BenchOptions
@@ -82,9 +83,9 @@ internal static class TestCommand
                 Machine = run ? machine.Read(result) : null,
             };
             string? pageFile = explore && !run ? result.GetValue(page) : null;
-            if (pageFile is not null && files.Count != 1)
+            if (pageFile is not null && files.Count + selection.Problems.Count != 1)
             {
-                throw new UsageException($"--html shows one test, found {files.Count}");
+                throw new UsageException($"--html shows one test, found {files.Count + selection.Problems.Count}");
             }
 
             bool details = files.Count <= TableWriter.MostTestsWithDetails || result.GetValue(outcomes);
@@ -98,19 +99,26 @@ internal static class TestCommand
                 ? table
                 : new PageWriter(table, pageFile, CommandLine.Of(result), DesignReport.ProfileName(options.Exploration.Fetch));
             // Not on this thread: it waits for an interrupt of the user.
-            return await Task.Run(() => Examine(files, new TestBench(options), writer, classes, cancellation), CancellationToken.None);
+            var bench = new TestBench(options);
+            return await Task.Run(() => Examine(selection, bench, writer, classes, cancellation), CancellationToken.None);
         });
         return command;
     }
 
-    private static int Examine(IReadOnlyList<string> files, TestBench bench, IReportWriter writer, FailOn failOn, CancellationToken cancellation)
+    private static int Examine(
+        TestSelection selection, TestBench bench, IReportWriter writer, FailOn failOn, CancellationToken cancellation)
     {
         int failures = 0;
         int violated = 0;
-        int unreadable = 0;
+        int unreadable = selection.Problems.Count;
         int bugs = 0;
+        foreach (string problem in selection.Problems)
+        {
+            Console.Error.WriteLine($"crosscore: {problem}");
+        }
+
         using var progress = new ProgressLine();
-        foreach (string file in files)
+        foreach (string file in selection.Files)
         {
             if (cancellation.IsCancellationRequested)
             {

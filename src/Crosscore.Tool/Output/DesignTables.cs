@@ -66,7 +66,7 @@ internal static class DesignTables
             console.WriteLine(string.Join("  ", line));
         }
 
-        console.MarkupLine("N never, S sometimes, A always; [red]red[/]: allows what the manual forbids; hangs: no execution ends; -: the design lacks what the test needs; !: NOT as expected");
+        console.MarkupLine("N never, S sometimes, A always; [red]red[/]: allows what the manual forbids; hangs: no execution ends; h: some execution may hang; -: the design lacks what the test needs; !: NOT as expected");
     }
 
     private static string Answer(DesignReport design) => design.Verdict is not ModelVerdict verdict ? ""
@@ -81,7 +81,8 @@ internal static class DesignTables
         }
 
         string letter = verdict.Answer == TestAnswer.NeverEnds ? "hangs" : verdict.IsFinal ? $"{verdict.Frequency}"[..1] : "?";
-        string mark = design.Disagrees ? "!" : "";
+        string mark = verdict is { MayHang: true, Answer: not TestAnswer.NeverEnds } ? "h" : "";
+        mark += design.Disagrees ? "!" : "";
         return IsWrong(report, design) == true ? $"[red]{letter}{mark}[/]" : $"[green]{letter}{mark}[/]";
     }
 

@@ -11,6 +11,8 @@ internal sealed class JsonWriter : IReportWriter
     private readonly Stream _output;
     private readonly Utf8JsonWriter _json;
     private readonly Dictionary<TestVerdict, int> _verdicts = [];
+    private int _mayHang;
+    private int _hangsNotLookedFor;
 
     public JsonWriter(Stream output)
     {
@@ -22,15 +24,22 @@ internal sealed class JsonWriter : IReportWriter
 
     public void Write(TestReport report)
     {
+        _mayHang += report.MayHang ? 1 : 0;
+        _hangsNotLookedFor += report.HangsNotLookedFor ? 1 : 0;
         _verdicts[report.Verdict] = _verdicts.GetValueOrDefault(report.Verdict) + 1;
         _json.WriteStartObject();
         _json.WriteString("name", report.Test.Name);
         _json.WriteString("file", report.Test.File);
         _json.WriteString("condition", Wording.Question(report.Test));
-        _json.WriteString("verdict", JsonNamingPolicy.CamelCase.ConvertName(report.Verdict.ToString()));
-        if (Wording.Answer(report) is { Length: > 0 } answer)
+        _json.WriteString("verdict", Wording.Code(report.Verdict));
+        if (Wording.AnswerCode(report) is string answer)
         {
             _json.WriteString("answer", answer);
+        }
+
+        if ((report.Model ?? (report.Designs is [{ Verdict: ModelVerdict only }] ? only : null)) is ModelVerdict asked)
+        {
+            WriteEndings(asked);
         }
 
         _json.WriteString("explanation", Wording.Verdict(report));
@@ -61,9 +70,11 @@ internal sealed class JsonWriter : IReportWriter
         _json.WriteStartObject("summary");
         foreach (TestVerdict verdict in Enum.GetValues<TestVerdict>())
         {
-            _json.WriteNumber(JsonNamingPolicy.CamelCase.ConvertName(verdict.ToString()), _verdicts.GetValueOrDefault(verdict));
+            _json.WriteNumber(Wording.Code(verdict), _verdicts.GetValueOrDefault(verdict));
         }
 
+        _json.WriteNumber("mayHang", _mayHang);
+        _json.WriteNumber("hangsNotLookedFor", _hangsNotLookedFor);
         _json.WriteNumber("unreadable", unreadable);
         _json.WriteEndObject();
         _json.WriteEndObject();
@@ -78,7 +89,7 @@ internal sealed class JsonWriter : IReportWriter
         _json.WriteStartObject("model");
         _json.WriteString("core", Litmus.Answers.Expectation.CoreNames.First(entry => entry.Value == model.Core).Key);
         _json.WriteString("frequency", model.Frequency.ToString());
-        _json.WriteString("answer", AnswerName(model));
+        _json.WriteString("answer", Wording.Code(model.Answer));
         WriteEndings(model);
         _json.WriteBoolean("complete", model.IsComplete);
         if (!model.IsComplete)
@@ -104,7 +115,7 @@ internal sealed class JsonWriter : IReportWriter
             if (design.Verdict is ModelVerdict verdict)
             {
                 _json.WriteString("frequency", verdict.Frequency.ToString());
-                _json.WriteString("answer", AnswerName(verdict));
+                _json.WriteString("answer", Wording.Code(verdict.Answer));
                 WriteEndings(verdict);
                 _json.WriteBoolean("complete", verdict.IsComplete);
                 _json.WriteNumber("states", verdict.Exploration.States);
@@ -139,8 +150,6 @@ internal sealed class JsonWriter : IReportWriter
         _json.WriteEndArray();
     }
 
-    private static string AnswerName(ModelVerdict verdict) => JsonNamingPolicy.CamelCase.ConvertName(verdict.Answer.ToString());
-
     private void WriteNotes(TestReport report)
     {
         string[] notes = [.. report.Notes];
@@ -165,7 +174,7 @@ internal sealed class JsonWriter : IReportWriter
     }
 
     private void WriteEndings(ModelVerdict verdict) =>
-        _json.WriteString("endings", JsonNamingPolicy.CamelCase.ConvertName(verdict.Exploration.Endings.ToString()));
+        _json.WriteString("endings", Wording.Code(verdict.Exploration.Endings));
 
     private void WriteBase(DesignReport before, DesignReport design)
     {
@@ -174,7 +183,7 @@ internal sealed class JsonWriter : IReportWriter
         if (before.Verdict is ModelVerdict verdict)
         {
             _json.WriteString("frequency", verdict.Frequency.ToString());
-            _json.WriteString("answer", AnswerName(verdict));
+            _json.WriteString("answer", Wording.Code(verdict.Answer));
             _json.WriteBoolean("worse", design.IsWorseThanBase);
         }
         else
@@ -191,7 +200,7 @@ internal sealed class JsonWriter : IReportWriter
         _json.WriteStartObject("run");
         _json.WriteString("mode", run.Mode.ToString().ToLowerInvariant());
         _json.WriteString("modeReason", run.ModeReason);
-        _json.WriteString("end", JsonNamingPolicy.CamelCase.ConvertName(run.End.ToString()));
+        _json.WriteString("end", Wording.Code(run.End));
         _json.WriteNumber("iterations", run.Iterations);
         _json.WriteNumber("fastIterations", run.FastIterations);
         _json.WriteNumber("relevantTrials", run.RelevantTrials);

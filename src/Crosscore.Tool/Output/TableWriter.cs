@@ -31,6 +31,7 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
 
     private readonly IAnsiConsole _console = Terminal.Console;
     private readonly SortedDictionary<string, Dictionary<TestVerdict, int>> _folders = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (int MayHang, int NotLookedFor)> _endings = [];
     private readonly List<string> _failures = [];
     private readonly List<TestReport> _onKernels = [];
     private long _states;
@@ -136,6 +137,8 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
         }
 
         verdicts[report.Verdict] = verdicts.GetValueOrDefault(report.Verdict) + 1;
+        (int mayHang, int notLookedFor) = _endings.GetValueOrDefault(folder);
+        _endings[folder] = (mayHang + (report.MayHang ? 1 : 0), notLookedFor + (report.HangsNotLookedFor ? 1 : 0));
         _states += report.Model?.Exploration.States ?? 0;
         _states += report.Designs.Sum(design => design.Verdict?.Exploration.States ?? 0);
         _known += report.Designs.Count(design => design is { Expected: not null, Verdict: not null });
@@ -302,14 +305,32 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
             table.AddColumn(new TableColumn($"[{Color(verdict)}]{Heading(verdict)}[/]").RightAligned());
         }
 
+        // What is no verdict stands behind the verdicts: a test with any of them may hang.
+        bool hangs = _endings.Values.Any(folder => folder.MayHang > 0);
+        bool notLookedFor = _endings.Values.Any(folder => folder.NotLookedFor > 0);
+        if (hangs)
+        {
+            table.AddColumn(new TableColumn("[yellow]may hang[/]").RightAligned());
+        }
+
+        if (notLookedFor)
+        {
+            table.AddColumn(new TableColumn("[yellow]hangs not looked for[/]").RightAligned());
+        }
+
         foreach ((string folder, Dictionary<TestVerdict, int> verdicts) in _folders)
         {
+            (int mayHang, int unknown) = _endings[folder];
             table.AddRow([
                 Markup.Escape(folder),
                 Wording.Number(verdicts.Values.Sum()),
-                .. used.Select(verdict => verdicts.TryGetValue(verdict, out int count) ? $"[{Color(verdict)}]{Wording.Number(count)}[/]" : "[dim]-[/]")]);
+                .. used.Select(verdict => Cell(verdicts.GetValueOrDefault(verdict), Color(verdict))),
+                .. hangs ? [Cell(mayHang, "yellow")] : Array.Empty<string>(),
+                .. notLookedFor ? [Cell(unknown, "yellow")] : Array.Empty<string>()]);
         }
 
         _console.Write(table);
+
+        static string Cell(int count, string color) => count > 0 ? $"[{color}]{Wording.Number(count)}[/]" : "[dim]-[/]";
     }
 }

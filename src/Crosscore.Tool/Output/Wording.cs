@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Crosscore.Litmus;
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Machine;
@@ -50,8 +51,26 @@ internal static class Wording
     public static string? Ending(ModelVerdict verdict) =>
         verdict.Answer == TestAnswer.NeverEnds ? "never ends"
         : verdict.MayHang ? "may hang"
-        : verdict.Exploration.Endings == Endings.NotLookedFor && verdict.IsComplete ? "hangs not looked for"
+        : verdict.Exploration.Endings == Endings.NotLookedFor ? "hangs not looked for"
         : null;
+
+    /// <summary>
+    /// The answer to the question of a test as programs read it: of the model, otherwise of this machine;
+    /// <see langword="null"/> where several designs have one each, or there is none.
+    /// </summary>
+    public static string? AnswerCode(TestReport report) => report switch
+    {
+        { Model: ModelVerdict model } => Code(model.Answer),
+        { Run: not null, IsViolatedHere: true } => Code(TestAnswer.Violated),
+        { Run: not null, Test.Quantifier: Quantifier.ForAll } => "notViolated",
+        { Run: not null } => report.WitnessesSeen > 0 ? "seen" : "notSeen",
+        { Designs: [{ Verdict: ModelVerdict only }] } => Code(only.Answer),
+        _ => null,
+    };
+
+    /// <summary>A value of an enumeration as programs read it.</summary>
+    public static string Code<T>(T value)
+        where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 
     private static string EndingAfterComma(ModelVerdict verdict) => Ending(verdict) is string ending ? ", " + ending : "";
 
@@ -81,8 +100,12 @@ internal static class Wording
         ? $"worse than its base: {string.Join(", ", report.Designs.Where(design => design.IsWorseThanBase).Select(Change))}; "
         : "";
 
-    /// <summary>What a design changes of the verdict on the one that it extends: "linux-5.10: Never -> mine: Sometimes".</summary>
+    /// <summary>
+    /// What a design changes of the verdict on the one that it extends: "linux-5.10: Never -> mine: Sometimes"; empty
+    /// where that was not asked.
+    /// </summary>
     public static string Change(DesignReport design) => design.Base is not DesignReport before ? ""
+        : before.Verdict is null || design.Verdict is null ? "not comparable"
         : $"{before.Design.Name}: {OfDesign(before)} -> {design.Design.Name}: {OfDesign(design)}";
 
     /// <summary>The verdict on a design, or what it lacks for one.</summary>

@@ -71,7 +71,9 @@ public class TimelineTests
         int switched = Array.IndexOf(codes, "switch_to(next);");
         int executed = Array.IndexOf(codes, "call f");
         Assert.True(0 <= call && call < taken && taken < switched && switched < executed);
-        Assert.Equal(codes.Length - 1, executed);
+
+        // Behind it comes at most what memory does by itself: a store that waited.
+        Assert.All(codes[(executed + 1)..], code => Assert.Equal("", code));
         Assert.Equal((TimelineMark.Stale, 1, "P2"), (timeline.Rows[executed].Mark, timeline.Rows[executed].Lane, timeline.NameOf(timeline.Rows[executed].Task)));
         Assert.Equal(["f: 1 or 2"], timeline.Rows[executed].After[1].OldCode);
 

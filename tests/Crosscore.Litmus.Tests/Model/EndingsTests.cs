@@ -1,3 +1,4 @@
+using Crosscore.Litmus.Comparison;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Model;
@@ -164,6 +165,34 @@ public class EndingsTests
             TraceEvent[] taken = [.. trace.Where(happened => happened.Kind == TraceEventKind.AtomicStore)];
             Assert.Equal([0, 1], taken.Select(happened => happened.Cpu).Order());
         }
+    }
+
+    [Theory]
+    [InlineData("movl $1,(other)", CoreKind.X86Tso)]
+    [InlineData("movl $1,(other)", CoreKind.Sc)]
+    [InlineData("STR W9,[X1]", CoreKind.AArch64)]
+    public void The_trace_to_a_spin_is_no_longer_than_its_loop_and_ends_where_it_spins(string store, CoreKind core)
+    {
+        string text = core == CoreKind.AArch64 ? WeakColumn(store) : Column(store);
+        foreach (Reductions reductions in (Reductions[])[Reductions.All, Reductions.All & ~Reductions.LocalFusion])
+        {
+            Timeline trace = Timeline.OfHang(Outcomes.Explore(text, core, new() { Reductions = reductions }))!;
+            Assert.InRange(trace.Rows.Count, 1, 3);
+            TimelineRow last = trace.Rows[^1];
+            Assert.Equal((1, 1), (last.Lane, last.Task));
+            Assert.StartsWith(core == CoreKind.AArch64 ? "l: LDR W2,[X0]" : "l: movl (flag),%eax", last.Code, StringComparison.Ordinal);
+            Assert.StartsWith("P1 waits at this instruction without end (line ", last.Effect, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void The_trace_to_a_deadlock_names_what_each_thread_waits_at()
+    {
+        Timeline trace = Timeline.OfHang(Outcomes.Explore(Order(TwoLocks, "b", "a")))!;
+        Assert.Equal(
+            ["P0 waits at this instruction without end (line 9)", "P1 waits at this instruction without end (line 9)"],
+            trace.Rows.TakeLast(2).Select(row => row.Effect));
+        Assert.Equal(["xchgl %eax,(b)", "xchgl %eax,(a)"], trace.Rows.TakeLast(2).Select(row => row.Code));
     }
 
     [Fact]

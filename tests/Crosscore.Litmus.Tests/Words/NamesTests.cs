@@ -30,7 +30,7 @@ public partial class NamesTests
         ["161,328"] = () => ThreeRounds(Reductions.All & ~Reductions.LocalFusion),
         ["217,813"] = () => ThreeRounds(Reductions.All & ~Reductions.Independence),
         ["371,921"] = () => ThreeRounds(Reductions.None),
-        ["267"] = () => OnKernel("StaleCode.InterruptReturnSchedules", "linux-5.10-rc"),
+        ["293"] = () => OnKernel("StaleCode.InterruptReturnSchedules", "linux-5.10-rc"),
     };
 
     [Fact]
