@@ -5,8 +5,11 @@ using Crosscore.Code;
 namespace Crosscore.Tests;
 
 /// <summary>The counters move with what is done, in the meter and in the event source.</summary>
+[Collection(SourceOfCode)] // Of two event sources of one name that live at the same time the second stays silent.
 public sealed class CodeEventsTests
 {
+    public const string SourceOfCode = "the event source of code";
+
     [Fact]
     public void The_meter_counts_segments_bytes_swaps_and_refusals()
     {

@@ -11,6 +11,7 @@ namespace Crosscore.Tests.PerCpu;
 /// <summary>
 /// A plugin that brings the library with it can be unloaded: nothing that was used keeps the load context alive.
 /// </summary>
+[Collection(CodeEventsTests.SourceOfCode)]
 public sealed class CollectibleContextTests
 {
     /// <summary>Names of the methods of <see cref="Plugin"/>, one for each namespace.</summary>

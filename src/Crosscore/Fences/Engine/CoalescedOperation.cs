@@ -249,14 +249,39 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         _gate.Exit();
 
         batch?.Serve(failure);
-        while (batch is { IsAsked: true } && TakeCaller(batch) is { } caller)
+        if (batch is { IsAsked: true })
         {
-            _ = caller.TryEnd(failure?.SourceException);
+            EndCallers(batch, failure);
         }
 
         if (more)
         {
             Appoint(next, waiting);
+        }
+    }
+
+    /// <summary>
+    /// Ends the tasks of those who asked, on the shared thread: ending a task takes a lock of the runtime's, where an
+    /// interruption of the thread that ends it would break off the caller and leave others waiting for ever.
+    /// </summary>
+    private void EndCallers(Batch batch, ExceptionDispatchInfo? failure)
+    {
+        if (!SharedThread.IsCurrent)
+        {
+            try
+            {
+                SharedThread.Add(new Ending(this, batch, failure));
+                return;
+            }
+            catch (OutOfMemoryException)
+            {
+                // Better here than never.
+            }
+        }
+
+        while (TakeCaller(batch) is { } caller)
+        {
+            _ = caller.TryEnd(failure?.SourceException);
         }
     }
 
@@ -297,6 +322,15 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
                 CloseGathering();
                 Finish(batch, ExceptionDispatchInfo.Capture(obstacle));
             }
+        }
+    }
+
+    private sealed class Ending(CoalescedOperation operation, Batch batch, ExceptionDispatchInfo? failure) : IStepped
+    {
+        public int Step()
+        {
+            operation.EndCallers(batch, failure);
+            return SharedThread.Done;
         }
     }
 

@@ -35,6 +35,9 @@ internal static class SharedThread
     private static bool s_isWatching;
     private static bool s_goesWhenIdle;
 
+    /// <summary>Whether the calling thread is the one.</summary>
+    public static bool IsCurrent => Thread.CurrentThread == Volatile.Read(ref s_thread);
+
     /// <summary>Hands work over. Its first step is taken at once, on the thread.</summary>
     /// <exception cref="OutOfMemoryException">The thread could not be started. The work was not taken; the next call
     /// tries again.</exception>
