@@ -131,7 +131,7 @@ public partial class NamesTests
             from Match match in TypeName().Matches(line.Text)
             from Match word in Word().Matches(match.Groups[1].Value.Split('(')[0])
 
-            // Capitals alone are instructions, placeholders and the kernel's constants.
+                // Capitals alone are instructions, placeholders and the kernel's constants.
             where word.Value.Any(char.IsLower) && !words.Contains(word.Value) && word.Value != "Pn"
             select $"{line.Place}: {match.Groups[1].Value}");
     }

@@ -1,6 +1,6 @@
-using Crosscore.Tests.Reclamation;
 using System.Runtime.InteropServices;
 using Crosscore.PerCpu;
+using Crosscore.Tests.Reclamation;
 
 namespace Crosscore.Tests.PerCpu;
 

@@ -93,8 +93,11 @@ internal static class ChildProcess
 
     private static Process Start(string file, string[] arguments, IEnumerable<(string Name, string Value)> settings)
     {
-        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true,
-            RedirectStandardError = true };
+        var start = new ProcessStartInfo(file, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        };
         foreach ((string name, string value) in settings)
         {
             start.Environment[name] = value;

@@ -84,14 +84,14 @@ internal static class GuaranteeTable
     /// <summary>The answer where QUERY offers the command and a trial of it failed.</summary>
     private static (GuaranteeAnswer, GuaranteeBasis, string)? Refused(MachineFacts facts,
         MembarrierCommands command) => facts.Trials?.GetValueOrDefault(command) switch
-    {
-        null or MembarrierFailure.None => null,
-        MembarrierFailure.OutOfMemory or MembarrierFailure.Unexpected =>
-            (GuaranteeAnswer.Unknown, GuaranteeBasis.Probed,
-                $"QUERY offers {command}, and the trial of it failed ({facts.Trials[command]}); ask again"),
-        { } failure => (GuaranteeAnswer.No, GuaranteeBasis.Probed,
-            $"QUERY offers {command}, and it is refused when it is tried ({failure}): a sandbox lets QUERY pass only"),
-    };
+        {
+            null or MembarrierFailure.None => null,
+            MembarrierFailure.OutOfMemory or MembarrierFailure.Unexpected =>
+                (GuaranteeAnswer.Unknown, GuaranteeBasis.Probed,
+                    $"QUERY offers {command}, and the trial of it failed ({facts.Trials[command]}); ask again"),
+            { } failure => (GuaranteeAnswer.No, GuaranteeBasis.Probed,
+                $"QUERY offers {command}, and it is refused when it is tried ({failure}): a sandbox lets QUERY pass only"),
+        };
 
     private static (GuaranteeAnswer, GuaranteeBasis, string) Answer(MachinePromise promise, MachineFacts facts) => promise switch
     {

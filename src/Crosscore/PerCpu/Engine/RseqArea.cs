@@ -81,14 +81,16 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
         if (facts.CodeRefusal is { } refusal)
         {
             return None(RestartableSequencesState.NoExecutableMemory,
-                $"Machine code cannot be installed. {refusal}") with { IsFinal = false };
+                $"Machine code cannot be installed. {refusal}") with
+            { IsFinal = false };
         }
 
         if (facts.CpuId < 0)
         {
             return None(
                 RestartableSequencesState.NotRegistered,
-                $"The kernel keeps no CPU number in the area of this thread (cpu_id is {facts.CpuId}).") with { IsFinal = false };
+                $"The kernel keeps no CPU number in the area of this thread (cpu_id is {facts.CpuId}).") with
+            { IsFinal = false };
         }
 
         bool mayBeTrusted = facts.FeatureSize >= RseqCall.ConcurrencyIdOffset + sizeof(int);
