@@ -73,6 +73,7 @@ internal static unsafe partial class CodeRace
         }
 
         using Process attacker = StartAttacker(way == Way.OtherUser ? AsOtherUser : []);
+        _ = attacker.StandardOutput.ReadLine(); // It is about to begin; a trial before that would prove nothing.
         var watch = Stopwatch.StartNew();
         int changed = 0;
         int fine = 0;
@@ -129,6 +130,7 @@ internal static unsafe partial class CodeRace
         var mapped = new Queue<(nint Address, nuint Length)>();
         var leased = new Queue<int>();
         int opened = 0;
+        Console.WriteLine("ready");
         for (int turn = 0; !Volatile.Read(ref ended); turn++)
         {
             fixed (byte* path = paths[turn % Descriptors])

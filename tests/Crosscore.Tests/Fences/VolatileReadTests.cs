@@ -20,15 +20,16 @@ public sealed partial class VolatileReadTests
     /// </summary>
     private static readonly Dictionary<string, string> Harmless = new()
     {
-        ["AsymmetricReaderWriterLock.IsAnybodyReading"] = "the record after that of the loop: another address each turn",
-        ["AsymmetricReaderWriterLock.WaitForReaders"] = "as above",
-        ["AsyncSections.Wait"] = "as above; the stripes are read by an index that counts",
+        ["<get_Values>d__12.MoveNext"] = "the state of the thread that enumerates; of a node, the next one each turn",
         ["Bias.TryRevoke"] = "stored by this thread, under the lock that is held",
-        ["CodeEvents..ctor"] = "captured by this thread",
+        ["CodeEvents.PublishInstruments"] = "captured by this thread",
         ["EntryEnumerator.MoveNext"] = "the state of the thread that enumerates",
-        ["GracePeriods.WaitForThreads"] = "the owner of a slot never changes; the rest is a local of the caller",
+        ["GracePeriods.IsOver"] = "the owner of a slot never changes",
+        ["HazardGarbageList.GetHolders"] = "links of what waits change under the lock of scans alone",
         ["HazardSnapshot.Add"] = "a local of the caller",
         ["HazardSnapshot.Take"] = "the record after the one that the loop is at; a local",
+        ["HazardWorker.Gather"] = "an array of the worker's, which no other thread has",
+        ["PerCpuSlots.WaitForLock"] = "a local of the caller",
         ["ReadMostlyMap`2.Find"] = "written once, before the node is published",
         ["ReaderRegistry.CollectHolders"] = "the owner of a slot never changes",
         ["SlotTable.CountSwaps"] = "changes only under the lock that is held",

@@ -85,8 +85,7 @@ internal static unsafe class InstalledSections
             // A stray store to a descriptor would send a thread to an address of its choosing, so it can no more be changed than the code.
             int answer = Mapping.Protect(descriptor, page, Mapping.PROT_READ);
             return answer < 0
-                ? throw new CodeException(
-                    CodeFailure.Unexpected, $"mprotect answered {Errno.Name(-answer)}: the descriptor of a section could still be changed, so it is not used.", -answer)
+                ? throw CodeRefusal.MemoryFile("mprotect of the descriptor of a section", -answer)
                 : new InstalledSection(installed, descriptor, code);
         }
         catch
