@@ -14,7 +14,7 @@ public sealed class CodeExampleTests
         // shown
         var writer = new CodeWriter("query42");                  // no executable side: bytes in ordinary memory
         CodeFunction filter = writer.Append(bytes, "filter");    // position-independent; many functions to a segment
-        using SealedCode code = writer.Seal(verifier);           // nobody can change these bytes any more; the verifier sees exactly them
+        using SealedCode code = writer.Seal(verifier);           // sealed, read back, compared; the verifier sees exactly these bytes
         InstalledCode installed = code.Install();                // executable, and at no time writable
         nint entry = installed.AddressOf(filter);                // publish it as any other data: a release store
         // end

@@ -82,11 +82,14 @@ public sealed class RcuHazardTests
     public void No_straight_code_of_the_library_holds_two_volatile_reads_whose_order_matters()
     {
         // What is found beside these has to be kept in order by a barrier, or to be added here because no order is needed. Here the reads are figures that are no snapshot, fields written once before they are published, or an
-        // estimate (Gather, IsScanDue, TakeReclaimable's bytes); Push looks whether it may and then for a first guess at the top, which its exchange verifies.
+        // estimate (Gather, IsScanDue, IsFull, HasMoreThanProtected, TakeReclaimable's bytes), or flags of an end that are never taken back (ThrowIfDisposed); Push looks whether it may and then for a first guess at the top, which its exchange verifies.
         Assert.Equal(
             [
-                "AsymmetricFence.get_Counts", "CoalescedOperation.Gather", "CodeCounter.get_Value", "HazardGarbageList.TakeReclaimable", "HazardGarbageList.get_IsScanDue",
-                "InstalledSections.InstallNow", "NativeStack`1.Push", "RcuDomain.get_Statistics", "RseqArea.AskThisThread",
+                "AsymmetricFence.get_Counts", "ByteSum.Read", "CoalescedOperation.Gather", "CodeCounter.get_Value",
+                "HazardGarbageList.TakeReclaimable", "HazardGarbageList.get_HasMoreThanProtected",
+                "HazardGarbageList.get_IsFull", "HazardGarbageList.get_IsScanDue", "InstalledSections.InstallNow",
+                "NativeQueue`1.ThrowIfDisposed", "NativeStack`1.Push", "NativeStack`1.ThrowIfDisposed",
+                "NativeStack`1.get_IsEmpty", "RcuDomain.get_Statistics",
             ],
             VolatileReadOrder.MethodsWithPairs(typeof(RcuDomain).Assembly.GetTypes()));
     }
