@@ -192,10 +192,14 @@ internal sealed class Search<TMachine> : IDisposable
         if (_states.Count + _block.Count > _mostStates)
         {
             (int run, int origin) = _block.AddUpTo(_mostStates);
-            _bounds |= run < _block.Runs ? Bounds.States : Bounds.None;
-            return (run, origin);
+            if (run < _block.Runs)
+            {
+                _bounds |= Bounds.States;
+                return (run, origin);
+            }
         }
 
+        // What was added up to the bound is known here, and only gets its number, which the log needs.
         Share(large, StateTable.Parts, (part, _) => _block.AddPart(part));
         for (int run = 0; _log is not null && run < _block.Runs; run++)
         {

@@ -63,6 +63,7 @@ internal static class Child
     public const string OrderReclamation = nameof(OrderReclamation);
     public const string StressReclamation = nameof(StressReclamation);
     public const string MeetRefusals = nameof(MeetRefusals);
+    public const string PollCounters = nameof(PollCounters);
     public const string CompileVolatileReads = nameof(CompileVolatileReads);
     public const string UseHiddenSystem = nameof(UseHiddenSystem);
 
@@ -216,6 +217,8 @@ internal static class Child
                 return 0;
             case CompileVolatileReads:
                 return VolatileReadTests.CompileControls();
+            case PollCounters:
+                return CodeEventsTests.PollCounters();
             case MeetRefusals:
                 return Refusals.RefusalChild.Run();
             case UseHiddenSystem:
