@@ -64,7 +64,7 @@ internal sealed class CodeEvents : EventSource
     /// </summary>
     public static void Publish()
     {
-        // Whoever comes while another thread publishes goes on: the counters count before they are known.
+        // A caller that comes while another thread publishes does not wait: the counters count before they are known.
         if (Volatile.Read(ref s_published) != 0 || Interlocked.Exchange(ref s_published, 1) != 0)
         {
             return;

@@ -51,7 +51,7 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
         {
             if (!_isGone)
             {
-                // SAFETY: readable as long as it is mapped; whoever unmaps it calls Leave before, which waits for us.
+                // SAFETY: readable as long as it is mapped; the thread that unmaps it calls Leave first, which waits.
                 new ReadOnlySpan<byte>((void*)address, length).Slice(offset, bytes.Length).CopyTo(bytes);
             }
 
