@@ -10,12 +10,19 @@ internal sealed class Table(string title, params string[] heads)
 
     public static string Number(double value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
-    public static string Milliseconds(TimeSpan time) => time.TotalMilliseconds.ToString(time.TotalMilliseconds < 100 ? "N1" : "N0", CultureInfo.InvariantCulture);
+    public static string Milliseconds(TimeSpan time) =>
+        time.TotalMilliseconds.ToString(time.TotalMilliseconds < 100 ? "N1" : "N0", CultureInfo.InvariantCulture);
 
     /// <summary>How many times as much; "-" where there is nothing to divide by.</summary>
-    public static string Ratio(double value, double by) => by > 0
-        ? (value / by).ToString(value / by < 0.1 ? "0.0000" : value / by < 10 ? "0.00" : "#,##0", CultureInfo.InvariantCulture) + " x"
-        : "-";
+    public static string Ratio(double value, double by) =>
+        by > 0
+            ? (value / by).ToString(
+                value / by < 0.1 ? "0.0000"
+                    : value / by < 10 ? "0.00"
+                    : "#,##0",
+                CultureInfo.InvariantCulture
+            ) + " x"
+            : "-";
 
     public void Add(params string[] cells) => _rows.Add(cells);
 

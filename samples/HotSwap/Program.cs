@@ -15,8 +15,10 @@ if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
 }
 
 // Callers and the one who replaces share the processors, so it takes a while; something is to be seen all the time.
-Console.WriteLine($"{Callers} threads call one function, on {Environment.ProcessorCount} processors, while it is replaced {Versions:N0} times: each version is new machine code, the old one is unmapped.");
-Console.WriteLine($"{"version",10} {"unmapped",10} {"calls",16} {"versions met",14} {"mixtures",10}");
+Console.WriteLine(
+    $"{Callers} threads call one function, on {Environment.ProcessorCount} processors, while it is replaced {Versions:N0} times: each version is new machine code, the old one is unmapped."
+);
+Console.WriteLine($"{"version", 10} {"unmapped", 10} {"calls", 16} {"versions met", 14} {"mixtures", 10}");
 InstalledCode current = Install(0);
 var slot = new CodeSlot(current.Address);
 CodeReclaimer reclaimer = CodeReclaimer.AfterSuspension;
@@ -31,14 +33,15 @@ long shown = began;
 for (uint version = 1; version <= Versions; version++)
 {
     InstalledCode next = Install(version);
-    slot.Target = next.Address;     // one store: who calls from now on runs the next version
-    reclaimer.Retire(current);      // unmapped when no thread can be in it any more
+    slot.Target = next.Address; // one store: who calls from now on runs the next version
+    reclaimer.Retire(current); // unmapped when no thread can be in it any more
     current = next;
     if (Stopwatch.GetElapsedTime(shown) >= TimeSpan.FromSeconds(1))
     {
         shown = Stopwatch.GetTimestamp();
         Console.WriteLine(
-            $"{version,10:N0} {version - reclaimer.Waiting,10:N0} {callers.Sum(caller => caller.Calls),16:N0} {callers.Sum(caller => caller.VersionsSeen),14:N0} {callers.Sum(caller => caller.Mixtures),10:N0}");
+            $"{version, 10:N0} {version - reclaimer.Waiting, 10:N0} {callers.Sum(caller => caller.Calls), 16:N0} {callers.Sum(caller => caller.VersionsSeen), 14:N0} {callers.Sum(caller => caller.Mixtures), 10:N0}"
+        );
     }
 }
 
@@ -58,7 +61,9 @@ foreach (Caller caller in callers)
 
 int waiting = reclaimer.Waiting;
 _ = reclaimer.WaitAndReclaim();
-Console.WriteLine($"{Versions} versions in {time.TotalSeconds:F1} s; {calls} calls by {callers.Length} threads, which met {versions} changes of version");
+Console.WriteLine(
+    $"{Versions} versions in {time.TotalSeconds:F1} s; {calls} calls by {callers.Length} threads, which met {versions} changes of version"
+);
 Console.WriteLine($"mixtures of two versions: {mixtures}; an older version after a newer one: {backwards}");
 Console.WriteLine($"versions unmapped: {Versions - reclaimer.Waiting}, of them {waiting} at the end");
 return mixtures == 0 && backwards == 0 && versions > callers.Length ? 0 : 1;

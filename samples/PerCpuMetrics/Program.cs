@@ -3,9 +3,20 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Crosscore.PerCpu;
 
-if (args.Length > 1 || (args.Length == 1 && !(Uri.TryCreate(args[0], UriKind.Absolute, out Uri? given) && given is { Scheme: "http", AbsolutePath: "/", Query: "" })))
+if (
+    args.Length > 1
+    || (
+        args.Length == 1
+        && !(
+            Uri.TryCreate(args[0], UriKind.Absolute, out Uri? given)
+            && given is { Scheme: "http", AbsolutePath: "/", Query: "" }
+        )
+    )
+)
 {
-    Console.Error.WriteLine($"PerCpuMetrics: '{string.Join(' ', args)}' is no address to listen on. Give none, or one as http://127.0.0.1:5080.");
+    Console.Error.WriteLine(
+        $"PerCpuMetrics: '{string.Join(' ', args)}' is no address to listen on. Give none, or one as http://127.0.0.1:5080."
+    );
     return 2;
 }
 
@@ -22,30 +33,35 @@ meter.ObserveHistogram(latency, "sample.latency", "us", "From the first line of 
 WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
 builder.Logging.ClearProviders();
 WebApplication app = builder.Build();
-app.Use(async (context, next) =>
-{
-    long began = Stopwatch.GetTimestamp();
-    active.Increment();
-    try
+app.Use(
+    async (context, next) =>
     {
-        await next(context);
+        long began = Stopwatch.GetTimestamp();
+        active.Increment();
+        try
+        {
+            await next(context);
+        }
+        finally
+        {
+            // Perhaps on another CPU than above: a counter does not mind, its sum is over all of them.
+            active.Decrement();
+            requests.Increment();
+            latency.Record((long)Stopwatch.GetElapsedTime(began).TotalMicroseconds);
+        }
     }
-    finally
-    {
-        // Perhaps on another CPU than above: a counter does not mind, its sum is over all of them.
-        active.Decrement();
-        requests.Increment();
-        latency.Record((long)Stopwatch.GetElapsedTime(began).TotalMicroseconds);
-    }
-});
+);
 app.MapGet("/", () => "Hello.\n");
 app.MapGet("/metrics", () => string.Concat(Collect(meter).Order(StringComparer.Ordinal).Select(line => line + "\n")));
-app.MapGet("/cpus", () =>
-{
-    long[] slots = new long[RestartableSequences.CpuSlots + 1];
-    long sum = requests.Read(slots);
-    return $"{sum} requests: {string.Join(", ", slots.Select((count, slot) => slot < slots.Length - 1 ? $"CPU {slot} {count}" : $"no CPU {count}"))}; sections: {requests.UsesSections}\n";
-});
+app.MapGet(
+    "/cpus",
+    () =>
+    {
+        long[] slots = new long[RestartableSequences.CpuSlots + 1];
+        long sum = requests.Read(slots);
+        return $"{sum} requests: {string.Join(", ", slots.Select((count, slot) => slot < slots.Length - 1 ? $"CPU {slot} {count}" : $"no CPU {count}"))}; sections: {requests.UsesSections}\n";
+    }
+);
 app.Urls.Add(address);
 try
 {
@@ -53,11 +69,15 @@ try
 }
 catch (Exception refusal) when (refusal is IOException or System.Net.Sockets.SocketException)
 {
-    Console.Error.WriteLine($"PerCpuMetrics: {refusal.Message.TrimEnd('.')}. Give another as argument, for example http://127.0.0.1:5081.");
+    Console.Error.WriteLine(
+        $"PerCpuMetrics: {refusal.Message.TrimEnd('.')}. Give another as argument, for example http://127.0.0.1:5081."
+    );
     return 1;
 }
 
-Console.WriteLine($"{string.Join(' ', app.Urls)} answers /, /cpus and /metrics. Ctrl+C ends it. {RestartableSequences.Explanation}");
+Console.WriteLine(
+    $"{string.Join(' ', app.Urls)} answers /, /cpus and /metrics. Ctrl+C ends it. {RestartableSequences.Explanation}"
+);
 await app.WaitForShutdownAsync();
 return 0;
 
@@ -75,8 +95,12 @@ static List<string> Collect(Meter meter)
             }
         },
     };
-    listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
-        lines.Add($"{instrument.Name}{string.Concat(tags.ToArray().Select(tag => $"{{{tag.Key}=\"{tag.Value}\"}}"))} {value}"));
+    listener.SetMeasurementEventCallback<long>(
+        (instrument, value, tags, _) =>
+            lines.Add(
+                $"{instrument.Name}{string.Concat(tags.ToArray().Select(tag => $"{{{tag.Key}=\"{tag.Value}\"}}"))} {value}"
+            )
+    );
     listener.Start();
     listener.RecordObservableInstruments();
     return lines;

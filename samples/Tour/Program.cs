@@ -6,8 +6,8 @@ using Crosscore.PerCpu;
 using Crosscore.Reclamation;
 
 // README: barriers
-Membarrier.PrivateExpedited();       // every running sibling has passed a full memory barrier
-CoreSerialization.AllThreads();      // no thread, the caller included, runs on with instructions fetched before
+Membarrier.PrivateExpedited(); // every running sibling has passed a full memory barrier
+CoreSerialization.AllThreads(); // no thread, the caller included, runs on with instructions fetched before
 
 foreach (MachineGuarantee promise in MachineGuarantees.Detect())
 {
@@ -19,10 +19,10 @@ using var certificate = new RcuCell<Certificate>(new Certificate("first"));
 
 using (certificate.Read(out Certificate current))
 {
-    Console.WriteLine(current.Name);                     // not disposed of before the end of this block; no fence, no shared write
+    Console.WriteLine(current.Name); // not disposed of before the end of this block; no fence, no shared write
 }
 
-certificate.Replace(new Certificate("second"));          // returns at once; the first is disposed of when its last reader has left
+certificate.Replace(new Certificate("second")); // returns at once; the first is disposed of when its last reader has left
 
 // README: code
 if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
@@ -31,16 +31,16 @@ if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
     return 1;
 }
 
-byte[] answer = [0xB8, 0x2A, 0x00, 0x00, 0x00, 0xC3];    // mov eax, 42; ret
-using LiveCode code = LiveCode.Install(answer);          // executable at one address, never writable there
+byte[] answer = [0xB8, 0x2A, 0x00, 0x00, 0x00, 0xC3]; // mov eax, 42; ret
+using LiveCode code = LiveCode.Install(answer); // executable at one address, never writable there
 PatchPlan plan = new CodePatch()
-    .Replace(code, 0, [0xB8, 0x2B, 0x00, 0x00, 0x00])    // mov eax, 43, while any number of threads execute it
-    .Commit();                                           // from here on every thread executes the new instruction
+    .Replace(code, 0, [0xB8, 0x2B, 0x00, 0x00, 0x00]) // mov eax, 43, while any number of threads execute it
+    .Commit(); // from here on every thread executes the new instruction
 Console.WriteLine($"{plan.Method}: {plan.Reason}");
 
 // README: per CPU
 var requests = new PerCpuCounter();
-requests.Increment();                                    // from any thread: an add to a word of its CPU, neither locked nor lost
+requests.Increment(); // from any thread: an add to a word of its CPU, neither locked nor lost
 Console.WriteLine(requests.Sum());
 
 // README: end

@@ -11,21 +11,36 @@ public static class Conditions
     /// <param name="test">The test.</param>
     /// <param name="layout">The test's memory.</param>
     /// <param name="whole">Whether undeclared registers are compared with all that they hold, and not as herd does.</param>
-    public static bool Holds(this Proposition proposition, Outcome outcome, LitmusTest test, MemoryLayout layout, bool whole = false) => proposition switch
-    {
-        Conjunction all => all.Parts.All(part => part.Holds(outcome, test, layout, whole)),
-        Disjunction any => any.Parts.Any(part => part.Holds(outcome, test, layout, whole)),
-        Negation not => !not.Part.Holds(outcome, test, layout, whole),
-        Implication implies => !implies.Left.Holds(outcome, test, layout, whole) || implies.Right.Holds(outcome, test, layout, whole),
-        EqualsValue equal => IsEqual(test.Observables[equal.Left], outcome.Values[equal.Left], layout.Resolve(equal.Value, MemoryLayout.ModelBase), whole),
-        EqualsObservable same => test.Observables[same.Left].Type.Extend(outcome.Values[same.Left]) == test.Observables[same.Right].Type.Extend(outcome.Values[same.Right]),
-        _ => throw new InvalidOperationException($"Crosscore bug: unknown proposition {proposition}"),
-    };
+    public static bool Holds(
+        this Proposition proposition,
+        Outcome outcome,
+        LitmusTest test,
+        MemoryLayout layout,
+        bool whole = false
+    ) =>
+        proposition switch
+        {
+            Conjunction all => all.Parts.All(part => part.Holds(outcome, test, layout, whole)),
+            Disjunction any => any.Parts.Any(part => part.Holds(outcome, test, layout, whole)),
+            Negation not => !not.Part.Holds(outcome, test, layout, whole),
+            Implication implies => !implies.Left.Holds(outcome, test, layout, whole)
+                || implies.Right.Holds(outcome, test, layout, whole),
+            EqualsValue equal => IsEqual(
+                test.Observables[equal.Left],
+                outcome.Values[equal.Left],
+                layout.Resolve(equal.Value, MemoryLayout.ModelBase),
+                whole
+            ),
+            EqualsObservable same => test.Observables[same.Left].Type.Extend(outcome.Values[same.Left])
+                == test.Observables[same.Right].Type.Extend(outcome.Values[same.Right]),
+            _ => throw new InvalidOperationException($"Crosscore bug: unknown proposition {proposition}"),
+        };
 
     // A question about faults has a bit for each of them. An undeclared register is an int where the number is one.
     private static bool IsEqual(Observable observable, ulong value, ulong wanted, bool whole) =>
         observable.Register.Fault is not null ? value != 0 == (wanted != 0)
-        : observable.IsUndeclared && !whole && ValueText.IsInt(wanted) && !ValueText.IsSymbolic(value) ? (uint)value == (uint)wanted
+        : observable.IsUndeclared && !whole && ValueText.IsInt(wanted) && !ValueText.IsSymbolic(value)
+            ? (uint)value == (uint)wanted
         : value == wanted;
 
     /// <summary>Whether a test's filter lets an outcome count.</summary>
@@ -50,12 +65,27 @@ public static class Conditions
         {
             Conjunction { Parts.Count: 0 } => ("true", InConjunction),
             Disjunction { Parts.Count: 0 } => ("false", InConjunction),
-            Conjunction all => (string.Join(" /\\ ", all.Parts.Select(part => Format(part, test, InConjunction))), InConjunction),
-            Disjunction any => (string.Join(" \\/ ", any.Parts.Select(part => Format(part, test, InDisjunction))), InDisjunction),
-            Implication implies => ($"{Format(implies.Left, test, InDisjunction)} => {Format(implies.Right, test, Loosest)}", Loosest),
+            Conjunction all => (
+                string.Join(" /\\ ", all.Parts.Select(part => Format(part, test, InConjunction))),
+                InConjunction
+            ),
+            Disjunction any => (
+                string.Join(" \\/ ", any.Parts.Select(part => Format(part, test, InDisjunction))),
+                InDisjunction
+            ),
+            Implication implies => (
+                $"{Format(implies.Left, test, InDisjunction)} => {Format(implies.Right, test, Loosest)}",
+                Loosest
+            ),
             Negation not => ($"not ({Format(not.Part, test, Loosest)})", InConjunction),
-            EqualsValue equal when test.Observables[equal.Left].Register.Fault is not null => ($"{test.Observables[equal.Left]}", InConjunction),
-            EqualsValue equal => ($"{test.Observables[equal.Left]}={Format(equal.Value, test, test.Observables[equal.Left].Type)}", InConjunction),
+            EqualsValue equal when test.Observables[equal.Left].Register.Fault is not null => (
+                $"{test.Observables[equal.Left]}",
+                InConjunction
+            ),
+            EqualsValue equal => (
+                $"{test.Observables[equal.Left]}={Format(equal.Value, test, test.Observables[equal.Left].Type)}",
+                InConjunction
+            ),
             EqualsObservable same => ($"{test.Observables[same.Left]}={test.Observables[same.Right]}", InConjunction),
             _ => throw new InvalidOperationException($"Crosscore bug: unknown proposition {proposition}"),
         };
@@ -70,8 +100,11 @@ public static class Conditions
             return layout.Format(layout.Resolve(value, MemoryLayout.ModelBase), type);
         }
 
-        return ValueText.Symbol(test, value) ?? (value.AddressOf is null ? type.Format(value.Number)
-            : value.Element == 0 ? value.AddressOf
-            : $"{value.AddressOf}[{value.Element}]");
+        return ValueText.Symbol(test, value)
+            ?? (
+                value.AddressOf is null ? type.Format(value.Number)
+                : value.Element == 0 ? value.AddressOf
+                : $"{value.AddressOf}[{value.Element}]"
+            );
     }
 }

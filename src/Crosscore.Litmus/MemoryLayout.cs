@@ -51,10 +51,10 @@ public sealed class MemoryLayout
     /// <summary>The bits of an initial value, for memory that starts at an address.</summary>
     /// <param name="value">The value.</param>
     /// <param name="start">The address of offset 0.</param>
-    public ulong Resolve(InitialValue value, ulong start) => value.Entry is ArmTableEntry entry
-        ? entry.Fields | (entry.OutputAddress is null ? 0 : start + (ulong)OffsetOf(entry.OutputAddress))
-        : value.AddressOf is null
-        ? value.Number
+    public ulong Resolve(InitialValue value, ulong start) =>
+        value.Entry is ArmTableEntry entry
+            ? entry.Fields | (entry.OutputAddress is null ? 0 : start + (ulong)OffsetOf(entry.OutputAddress))
+        : value.AddressOf is null ? value.Number
         : start + (ulong)(OffsetOf(value.AddressOf) + (value.Element * Find(value.AddressOf).Type.Width));
 
     /// <summary>A model address in words: <c>x</c>, <c>t[1]</c>, <c>x+2</c>; <see langword="null"/> where it is none.</summary>
@@ -83,16 +83,20 @@ public sealed class MemoryLayout
     /// <summary>A value as a test would write it.</summary>
     /// <param name="value">The value.</param>
     /// <param name="type">Its type.</param>
-    public string Format(ulong value, DataType type) => type == DataType.TableEntry && value != 0
-        ? ArmTableEntry.Format(value, address => Describe(address))
-        : Describe(value) ?? type.Format(value);
+    public string Format(ulong value, DataType type) =>
+        type == DataType.TableEntry && value != 0
+            ? ArmTableEntry.Format(value, address => Describe(address))
+            : Describe(value) ?? type.Format(value);
 
     /// <summary>The type of what lies at a model address; of another width than the variable's, the signed one.</summary>
     /// <param name="address">The address.</param>
     /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
     public DataType TypeAt(ulong address, int width)
     {
-        Variable? variable = address >= ModelBase ? _places.LastOrDefault(place => (ulong)place.Offset <= address - ModelBase).Variable : null;
+        Variable? variable =
+            address >= ModelBase
+                ? _places.LastOrDefault(place => (ulong)place.Offset <= address - ModelBase).Variable
+                : null;
         return variable?.Type.Width == width ? variable.Type : DataType.SignedOf(width);
     }
 

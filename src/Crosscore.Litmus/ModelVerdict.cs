@@ -47,7 +47,13 @@ public sealed class ModelVerdict
 {
     private readonly Dictionary<Outcome, FinalState> _finals;
 
-    private ModelVerdict(LitmusTest test, LoweredTest lowered, CoreKind core, KernelDesign? kernel, Exploration exploration)
+    private ModelVerdict(
+        LitmusTest test,
+        LoweredTest lowered,
+        CoreKind core,
+        KernelDesign? kernel,
+        Exploration exploration
+    )
     {
         Test = test;
         Kernel = kernel;
@@ -108,27 +114,32 @@ public sealed class ModelVerdict
     public Frequency Frequency => FrequencyOf(Witnesses);
 
     /// <summary>Whether the answer to the condition, as it is asked, is yes.</summary>
-    public bool Holds => Test.Quantifier switch
-    {
-        Quantifier.Exists => Witnesses > 0,
-        Quantifier.NotExists => Witnesses == 0,
-        _ => Witnesses == Allowed.Count,
-    };
+    public bool Holds =>
+        Test.Quantifier switch
+        {
+            Quantifier.Exists => Witnesses > 0,
+            Quantifier.NotExists => Witnesses == 0,
+            _ => Witnesses == Allowed.Count,
+        };
 
     /// <summary>
     /// Whether the rest of an incomplete exploration cannot change <see cref="Holds"/>: a witness is a witness, however much was cut off.
     /// </summary>
-    public bool IsFinal => IsComplete || Test.Quantifier switch
-    {
-        Quantifier.ForAll => !Holds,
-        _ => Witnesses > 0,
-    };
+    public bool IsFinal =>
+        IsComplete
+        || Test.Quantifier switch
+        {
+            Quantifier.ForAll => !Holds,
+            _ => Witnesses > 0,
+        };
 
     /// <summary>The answer to the question of the test.</summary>
-    public TestAnswer Answer => Exploration.FinalStates.Count == 0 && IsComplete ? TestAnswer.NeverEnds
+    public TestAnswer Answer =>
+        Exploration.FinalStates.Count == 0 && IsComplete ? TestAnswer.NeverEnds
         : !IsFinal ? TestAnswer.NotFound
         : Test.Quantifier == Quantifier.Exists ? (Holds ? TestAnswer.Possible : TestAnswer.Impossible)
-        : Holds ? TestAnswer.Holds : TestAnswer.Violated;
+        : Holds ? TestAnswer.Holds
+        : TestAnswer.Violated;
 
     /// <summary>What a reader should know of the way in which the question was read; <see langword="null"/> when there is nothing.</summary>
     public string? Note { get; }
@@ -156,11 +167,16 @@ public sealed class ModelVerdict
         ExplorationOptions? options = null,
         KernelDesign? kernel = null,
         IProgress<ExplorationProgress>? progress = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default
+    )
     {
         if (!CanExecute(core, test))
         {
-            throw new LitmusException(test.File, new SourcePosition(1, 1), $"found a test in {test.Architecture}, whose instructions cores of the kind {Expectation.NameOf(core)} do not execute");
+            throw new LitmusException(
+                test.File,
+                new SourcePosition(1, 1),
+                $"found a test in {test.Architecture}, whose instructions cores of the kind {Expectation.NameOf(core)} do not execute"
+            );
         }
 
         LoweredTest lowered = LoweredTest.Of(test, kernel, core);
@@ -168,13 +184,26 @@ public sealed class ModelVerdict
         options = options with { Caches = options.Caches ?? TestCaches.Of(test) };
         try
         {
-            return new ModelVerdict(test, lowered, core, kernel, Explorer.Explore(lowered.Program, core, options, progress, cancellation));
+            return new ModelVerdict(
+                test,
+                lowered,
+                core,
+                kernel,
+                Explorer.Explore(lowered.Program, core, options, progress, cancellation)
+            );
         }
         catch (Model.ModelException problem) when (problem.Thread >= 0 && problem.Instruction >= 0)
         {
             LitmusThread thread = test.Threads[problem.Thread];
-            ITestInstruction instruction = test.Architecture == Architecture.AArch64 ? thread.ArmCode[problem.Instruction] : thread.Code[problem.Instruction];
-            throw new LitmusException(test.File, instruction.Position, $"found {instruction.Text} in P{problem.Thread}: {problem.Message}");
+            ITestInstruction instruction =
+                test.Architecture == Architecture.AArch64
+                    ? thread.ArmCode[problem.Instruction]
+                    : thread.Code[problem.Instruction];
+            throw new LitmusException(
+                test.File,
+                instruction.Position,
+                $"found {instruction.Text} in P{problem.Thread}: {problem.Message}"
+            );
         }
         catch (Model.ModelException problem)
         {
@@ -186,7 +215,8 @@ public sealed class ModelVerdict
     /// Whether the condition's proposition is true of an outcome. Where nothing is promised, what is asked for may happen, and what is required may not.
     /// </summary>
     /// <param name="outcome">An outcome of the test, allowed or not.</param>
-    public bool IsWitness(Outcome outcome) => outcome.IsUnpredictable ? Test.Quantifier != Quantifier.ForAll : Test.Condition.Holds(outcome, Test, Layout);
+    public bool IsWitness(Outcome outcome) =>
+        outcome.IsUnpredictable ? Test.Quantifier != Quantifier.ForAll : Test.Condition.Holds(outcome, Test, Layout);
 
     // An undeclared register is an int, as in herd. Where all that it holds would be another answer, the test should say what it means.
     private string? WholeReading()
@@ -198,14 +228,20 @@ public sealed class ModelVerdict
         }
 
         List<Outcome> all = [.. _finals.Keys.Where(outcome => !outcome.IsUnpredictable)];
-        int whole = all.Count(outcome => Test.Condition.Holds(outcome, Test, Layout, whole: true)) + (_finals.Count - all.Count) * (Test.Quantifier != Quantifier.ForAll ? 1 : 0);
+        int whole =
+            all.Count(outcome => Test.Condition.Holds(outcome, Test, Layout, whole: true))
+            + (_finals.Count - all.Count) * (Test.Quantifier != Quantifier.ForAll ? 1 : 0);
         Frequency other = FrequencyOf(whole);
         string types = string.Join(" ", undeclared.Select(observable => $"{DataType.SignedOf(8).Name} {observable};"));
-        return other == Frequency ? null
+        return other == Frequency
+            ? null
             : $"registers without a type are read as int: {Frequency}. Read as {DataType.SignedOf(8).Name} the verdict is {other}; to choose, declare them in the initial state: {types}";
     }
 
-    private Frequency FrequencyOf(int witnesses) => witnesses == 0 ? Frequency.Never : witnesses == Allowed.Count ? Frequency.Always : Frequency.Sometimes;
+    private Frequency FrequencyOf(int witnesses) =>
+        witnesses == 0 ? Frequency.Never
+        : witnesses == Allowed.Count ? Frequency.Always
+        : Frequency.Sometimes;
 
     /// <summary>Whether the core allows an outcome, as far as was explored.</summary>
     /// <param name="outcome">An outcome of the test.</param>

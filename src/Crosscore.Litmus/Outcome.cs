@@ -27,7 +27,8 @@ public sealed class Outcome : IEquatable<Outcome>
     public bool IsUnpredictable { get; private init; }
 
     /// <inheritdoc/>
-    public bool Equals(Outcome? other) => other is not null && IsUnpredictable == other.IsUnpredictable && Values.SequenceEqual(other.Values);
+    public bool Equals(Outcome? other) =>
+        other is not null && IsUnpredictable == other.IsUnpredictable && Values.SequenceEqual(other.Values);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as Outcome);
@@ -46,19 +47,22 @@ public sealed class Outcome : IEquatable<Outcome>
 
     /// <summary>Orders outcomes of a test value by value, each as a number of its type.</summary>
     /// <param name="test">The test.</param>
-    public static IComparer<Outcome> Order(LitmusTest test) => Comparer<Outcome>.Create((left, right) =>
-    {
-        int order = left.IsUnpredictable.CompareTo(right.IsUnpredictable);
-        for (int index = 0; order == 0 && !left.IsUnpredictable && index < left._values.Length; index++)
-        {
-            DataType type = test.Observables[index].Type;
-            order = type.Signed
-                ? type.Extend(left._values[index]).CompareTo(type.Extend(right._values[index]))
-                : left._values[index].CompareTo(right._values[index]);
-        }
+    public static IComparer<Outcome> Order(LitmusTest test) =>
+        Comparer<Outcome>.Create(
+            (left, right) =>
+            {
+                int order = left.IsUnpredictable.CompareTo(right.IsUnpredictable);
+                for (int index = 0; order == 0 && !left.IsUnpredictable && index < left._values.Length; index++)
+                {
+                    DataType type = test.Observables[index].Type;
+                    order = type.Signed
+                        ? type.Extend(left._values[index]).CompareTo(type.Extend(right._values[index]))
+                        : left._values[index].CompareTo(right._values[index]);
+                }
 
-        return order;
-    });
+                return order;
+            }
+        );
 
     /// <summary>As herd writes it: <c>0:rax=0; [x]=1; t={1,2}; Fault(P0:L0,x,MMU:Translation);</c>.</summary>
     /// <param name="test">The test it belongs to.</param>
@@ -80,12 +84,19 @@ public sealed class Outcome : IEquatable<Outcome>
                 continue;
             }
 
-            if (observable is { Variable: { IsArray: true } array, Element: 0 } && test.WholeArrays.Contains(array.Name))
+            if (
+                observable is { Variable: { IsArray: true } array, Element: 0 }
+                && test.WholeArrays.Contains(array.Name)
+            )
             {
                 parts.Add(DescribeArray(test, layout, index));
             }
 
-            if (observable.Variable is not { IsArray: true } variable || !test.WholeArrays.Contains(variable.Name) || test.NamedElements.Contains((variable.Name, observable.Element)))
+            if (
+                observable.Variable is not { IsArray: true } variable
+                || !test.WholeArrays.Contains(variable.Name)
+                || test.NamedElements.Contains((variable.Name, observable.Element))
+            )
             {
                 parts.Add($"{observable}={ValueText.Format(test, layout, observable, _values[index], whole)};");
             }
@@ -98,8 +109,16 @@ public sealed class Outcome : IEquatable<Outcome>
     private string DescribeArray(LitmusTest test, MemoryLayout layout, int first)
     {
         Variable array = test.Observables[first].Variable!;
-        string[] elements = [.. Enumerable.Range(first, array.InitialValues.Count).Select(index => ValueText.Format(test, layout, test.Observables[index], _values[index], whole: true))];
-        return elements.All(element => long.TryParse(element, CultureInfo.InvariantCulture, out _) || ulong.TryParse(element, CultureInfo.InvariantCulture, out _))
+        string[] elements =
+        [
+            .. Enumerable
+                .Range(first, array.InitialValues.Count)
+                .Select(index => ValueText.Format(test, layout, test.Observables[index], _values[index], whole: true)),
+        ];
+        return elements.All(element =>
+            long.TryParse(element, CultureInfo.InvariantCulture, out _)
+            || ulong.TryParse(element, CultureInfo.InvariantCulture, out _)
+        )
             ? $"{array.Name}={{{string.Join(',', elements)}}};"
             : string.Join(' ', elements.Select((element, index) => $"{array.Name}[{index}]={element};"));
     }
@@ -107,8 +126,11 @@ public sealed class Outcome : IEquatable<Outcome>
     // herd tells the faults that happened, then the questions that none answers, each behind a blank of its own.
     private string DescribeFaults(LitmusTest test)
     {
-        var asked = test.Observables.Index().Where(entry => entry.Item.Register.Fault is not null)
-            .Select(entry => (Question: entry.Item.Register.Fault!, Bits: _values[entry.Index])).ToList();
+        var asked = test
+            .Observables.Index()
+            .Where(entry => entry.Item.Register.Fault is not null)
+            .Select(entry => (Question: entry.Item.Register.Fault!, Bits: _values[entry.Index]))
+            .ToList();
         if (asked.Count == 0)
         {
             return "";
@@ -117,8 +139,16 @@ public sealed class Outcome : IEquatable<Outcome>
         IEnumerable<string> faults = asked
             .SelectMany(entry => test.Faults.About(entry.Question).Where((_, bit) => (entry.Bits >> bit & 1) != 0))
             .Distinct()
-            .OrderBy(fault => fault.Thread).ThenBy(fault => fault.Label, StringComparer.Ordinal).ThenBy(fault => fault.Location, StringComparer.Ordinal).ThenBy(fault => fault.Kind)
-            .Select(fault => Describe(fault, asked.Exists(entry => entry.Question.Kind == fault.Kind && entry.Question.Thread == fault.Thread)));
+            .OrderBy(fault => fault.Thread)
+            .ThenBy(fault => fault.Label, StringComparer.Ordinal)
+            .ThenBy(fault => fault.Location, StringComparer.Ordinal)
+            .ThenBy(fault => fault.Kind)
+            .Select(fault =>
+                Describe(
+                    fault,
+                    asked.Exists(entry => entry.Question.Kind == fault.Kind && entry.Question.Thread == fault.Thread)
+                )
+            );
         IEnumerable<string> none = asked.Where(entry => entry.Bits == 0).Select(entry => $" ~Fault({entry.Question});");
         return " " + string.Join(' ', faults) + string.Concat(none);
     }

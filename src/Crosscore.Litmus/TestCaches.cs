@@ -13,13 +13,21 @@ internal static class TestCaches
     public static CacheType Of(LitmusTest test)
     {
         CacheType caches = CacheType.None;
-        foreach (string word in test.Properties.GetValueOrDefault(Key, "").Split([' ', ','], StringSplitOptions.RemoveEmptyEntries))
+        foreach (
+            string word in test
+                .Properties.GetValueOrDefault(Key, "")
+                .Split([' ', ','], StringSplitOptions.RemoveEmptyEntries)
+        )
         {
             caches |= word.ToUpperInvariant() switch
             {
                 "DIC" => CacheType.Dic,
                 "IDC" => CacheType.Idc,
-                _ => throw new LitmusException(test.File, test.PropertyPositions[Key], $"found the cache type '{word}', expected DIC, IDC or both"),
+                _ => throw new LitmusException(
+                    test.File,
+                    test.PropertyPositions[Key],
+                    $"found the cache type '{word}', expected DIC, IDC or both"
+                ),
             };
         }
 

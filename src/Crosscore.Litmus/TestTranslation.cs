@@ -22,7 +22,12 @@ internal enum FaultReturn
 /// <param name="EntrySynchronizes">Whether exception entry is a context synchronisation; with FEAT_ExS only where EIS says so.</param>
 /// <param name="ReturnSynchronizes">Whether exception return is one; with FEAT_ExS only where EOS says so.</param>
 /// <param name="Unprivileged">The threads that run at EL0.</param>
-internal sealed record TestTranslation(FaultReturn Return, bool EntrySynchronizes, bool ReturnSynchronizes, IReadOnlySet<int> Unprivileged)
+internal sealed record TestTranslation(
+    FaultReturn Return,
+    bool EntrySynchronizes,
+    bool ReturnSynchronizes,
+    IReadOnlySet<int> Unprivileged
+)
 {
     private static readonly char[] Separators = [' ', ','];
 
@@ -43,7 +48,11 @@ internal sealed record TestTranslation(FaultReturn Return, bool EntrySynchronize
                 "SKIP" or "FAULTTONEXT" => FaultReturn.Skip,
                 "VMSA" or "KVM" or "IFETCH" or "SELF" or "EXS" or "EIS" or "EOS" => faultReturn,
                 _ when test.Architecture != Architecture.AArch64 => faultReturn,
-                _ => throw new LitmusException(test.File, position, $"found the variant '{word}', expected vmsa, ifetch, fatal, handled, skip, exs, eis or eos; no other is modelled"),
+                _ => throw new LitmusException(
+                    test.File,
+                    position,
+                    $"found the variant '{word}', expected vmsa, ifetch, fatal, handled, skip, exs, eis or eos; no other is modelled"
+                ),
             };
         }
 
@@ -51,25 +60,51 @@ internal sealed record TestTranslation(FaultReturn Return, bool EntrySynchronize
         foreach ((string word, SourcePosition position) in Words(test, "EL0"))
         {
             int thread = word.StartsWith('P') && int.TryParse(word.AsSpan(1), out int number) ? number : -1;
-            unprivileged.Add(thread >= 0 && thread < test.Threads.Count ? thread : throw new LitmusException(test.File, position, $"found '{word}', expected a column such as P0"));
+            unprivileged.Add(
+                thread >= 0 && thread < test.Threads.Count
+                    ? thread
+                    : throw new LitmusException(test.File, position, $"found '{word}', expected a column such as P0")
+            );
         }
 
         // Hardware that manages the access flag and the dirty state writes entries by itself; where there is nothing to manage it makes no difference.
-        if (Words(test, "TTHM").Select(entry => (SourcePosition?)entry.Position).FirstOrDefault() is SourcePosition managed
-            && Entries(test).Any(entry => (entry.Fields & TableEntry.Accessed) == 0 || (entry.Fields & TableEntry.ReadOnly) != 0))
+        if (
+            Words(test, "TTHM").Select(entry => (SourcePosition?)entry.Position).FirstOrDefault()
+                is SourcePosition managed
+            && Entries(test)
+                .Any(entry => (entry.Fields & TableEntry.Accessed) == 0 || (entry.Fields & TableEntry.ReadOnly) != 0)
+        )
         {
-            throw new LitmusException(test.File, managed, "found TTHM= and an entry with af:0 or db:0; that hardware manages these fields is not modelled");
+            throw new LitmusException(
+                test.File,
+                managed,
+                "found TTHM= and an entry with af:0 or db:0; that hardware manages these fields is not modelled"
+            );
         }
 
         bool optional = known.Contains("exs");
-        return new TestTranslation(faultReturn, !optional || known.Contains("eis"), !optional || known.Contains("eos"), unprivileged);
+        return new TestTranslation(
+            faultReturn,
+            !optional || known.Contains("eis"),
+            !optional || known.Contains("eos"),
+            unprivileged
+        );
     }
 
     /// <summary>The entries of translation tables that a test has in its initial state.</summary>
-    public static IEnumerable<ArmTableEntry> Entries(LitmusTest test) => test.Variables.SelectMany(variable => variable.InitialValues)
-        .Concat(test.Threads.SelectMany(thread => thread.InitialRegisters.Values)).Select(value => value.Entry).OfType<ArmTableEntry>();
+    public static IEnumerable<ArmTableEntry> Entries(LitmusTest test) =>
+        test
+            .Variables.SelectMany(variable => variable.InitialValues)
+            .Concat(test.Threads.SelectMany(thread => thread.InitialRegisters.Values))
+            .Select(value => value.Entry)
+            .OfType<ArmTableEntry>();
 
-    private static IEnumerable<(string Word, SourcePosition Position)> Words(LitmusTest test, string key) => test.Properties
-        .Where(property => property.Key.Equals(key, StringComparison.OrdinalIgnoreCase))
-        .SelectMany(property => property.Value.Split(Separators, StringSplitOptions.RemoveEmptyEntries).Select(word => (word, test.PropertyPositions[property.Key])));
+    private static IEnumerable<(string Word, SourcePosition Position)> Words(LitmusTest test, string key) =>
+        test
+            .Properties.Where(property => property.Key.Equals(key, StringComparison.OrdinalIgnoreCase))
+            .SelectMany(property =>
+                property
+                    .Value.Split(Separators, StringSplitOptions.RemoveEmptyEntries)
+                    .Select(word => (word, test.PropertyPositions[property.Key]))
+            );
 }

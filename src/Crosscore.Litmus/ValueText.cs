@@ -34,15 +34,20 @@ internal static class ValueText
     /// <param name="test">The test.</param>
     /// <param name="layout">The test's memory.</param>
     /// <param name="value">The value.</param>
-    public static string Describe(LitmusTest test, MemoryLayout layout, ulong value) => Symbol(test, layout, value) is not string symbol
-        ? CodeLayout.Find(value) is (int thread, int index) && thread < test.Threads.Count ? $"instruction {index} of P{thread}" : value.ToString(CultureInfo.InvariantCulture)
-        : symbol.StartsWith("instr:", StringComparison.Ordinal) || symbol == "NOP" ? $"the opcode of {test.Opcodes[value].Text}"
-        : symbol;
+    public static string Describe(LitmusTest test, MemoryLayout layout, ulong value) =>
+        Symbol(test, layout, value) is not string symbol
+            ? CodeLayout.Find(value) is (int thread, int index) && thread < test.Threads.Count
+                ? $"instruction {index} of P{thread}"
+                : value.ToString(CultureInfo.InvariantCulture)
+            : symbol.StartsWith("instr:", StringComparison.Ordinal) || symbol == "NOP"
+                ? $"the opcode of {test.Opcodes[value].Text}"
+                : symbol;
 
     /// <summary>A constant of a condition.</summary>
     /// <param name="test">The test.</param>
     /// <param name="value">The constant.</param>
-    public static string? Symbol(LitmusTest test, InitialValue value) => value.Label is string label ? Label(label)
+    public static string? Symbol(LitmusTest test, InitialValue value) =>
+        value.Label is string label ? Label(label)
         : value.Instruction is ArmInstruction instruction ? Opcode(instruction)
         : null;
 
@@ -54,14 +59,22 @@ internal static class ValueText
         }
 
         return test.Architecture != Architecture.AArch64 ? null
-            : test.Opcodes.TryGetValue(value, out ArmInstruction? instruction) && value > ushort.MaxValue ? Opcode(instruction)
-            : CodeLayout.Find(value) is (int thread, int index) && thread < test.Threads.Count
-                && test.Threads[thread].Labels.Where(label => label.Value == index).Select(label => label.Key).Order(StringComparer.Ordinal).FirstOrDefault() is string name
+            : test.Opcodes.TryGetValue(value, out ArmInstruction? instruction) && value > ushort.MaxValue
+                ? Opcode(instruction)
+            : CodeLayout.Find(value) is (int thread, int index)
+            && thread < test.Threads.Count
+            && test.Threads[thread]
+                .Labels.Where(label => label.Value == index)
+                .Select(label => label.Key)
+                .Order(StringComparer.Ordinal)
+                .FirstOrDefault()
+                is string name
                 ? Label($"P{thread}:{name}")
             : null;
     }
 
     private static string Label(string label) => $"label:\"{label}\"";
 
-    private static string Opcode(ArmInstruction instruction) => instruction.Text == "NOP" ? "NOP" : $"instr:\"{instruction.Text}\"";
+    private static string Opcode(ArmInstruction instruction) =>
+        instruction.Text == "NOP" ? "NOP" : $"instr:\"{instruction.Text}\"";
 }

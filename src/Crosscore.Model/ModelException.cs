@@ -10,5 +10,6 @@ public sealed class ModelException(string message) : Exception(message)
     public int Instruction { get; init; } = -1;
 
     /// <summary>The same about an instruction of a thread.</summary>
-    internal ModelException At(int thread, int instruction) => new(Message) { Thread = thread, Instruction = instruction };
+    internal ModelException At(int thread, int instruction) =>
+        new(Message) { Thread = thread, Instruction = instruction };
 }

@@ -46,8 +46,13 @@ internal static class FailOnRules
     };
 
     /// <summary>The classes with their statuses, for people: <c>unexpected (status 1), violated (status 3), ...</c>.</summary>
-    public static string Explained => string.Join(", ", Names.Select(
-        name => name.Value == FailOn.Nothing ? name.Key : $"{name.Key} (status {StatusOf(name.Value)})"));
+    public static string Explained =>
+        string.Join(
+            ", ",
+            Names.Select(name =>
+                name.Value == FailOn.Nothing ? name.Key : $"{name.Key} (status {StatusOf(name.Value)})"
+            )
+        );
 
     /// <summary>Reads a list of classes.</summary>
     /// <exception cref="UsageException">A word of it is no class, or <c>nothing</c> is not the only one.</exception>
@@ -57,7 +62,8 @@ internal static class FailOnRules
         if (words.Length > 1 && words.Any(word => Names.TryGetValue(word, out FailOn one) && one == FailOn.Nothing))
         {
             throw new UsageException(
-                $"found '{list}' after --fail-on: nothing stands alone; leave it out, or leave the others out");
+                $"found '{list}' after --fail-on: nothing stands alone; leave it out, or leave the others out"
+            );
         }
 
         FailOn all = FailOn.Nothing;
@@ -65,7 +71,9 @@ internal static class FailOnRules
         {
             all |= Names.TryGetValue(word, out FailOn one)
                 ? one
-                : throw new UsageException($"found '{word}' after --fail-on, expected some of {string.Join(", ", Names.Keys)}, with commas between");
+                : throw new UsageException(
+                    $"found '{word}' after --fail-on, expected some of {string.Join(", ", Names.Keys)}, with commas between"
+                );
         }
 
         return all;
@@ -92,10 +100,11 @@ internal static class FailOnRules
         return StatusOf(asked & failOn);
     }
 
-    private static int StatusOf(FailOn failed) => failed switch
-    {
-        FailOn.Nothing => ExitCode.Success,
-        FailOn.Violated => ExitCode.Violated,
-        _ => ExitCode.Failure,
-    };
+    private static int StatusOf(FailOn failed) =>
+        failed switch
+        {
+            FailOn.Nothing => ExitCode.Success,
+            FailOn.Violated => ExitCode.Violated,
+            _ => ExitCode.Failure,
+        };
 }

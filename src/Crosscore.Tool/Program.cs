@@ -30,7 +30,10 @@ if (parsed.Errors.Count > 0)
     }
 
     // The word that is no command comes first; what follows it is no option of any.
-    string hint = parsed.CommandResult.Command == root && args.Length > 0 ? Suggestion.For(args[0], root.Subcommands.Select(command => command.Name)) : "";
+    string hint =
+        parsed.CommandResult.Command == root && args.Length > 0
+            ? Suggestion.For(args[0], root.Subcommands.Select(command => command.Name))
+            : "";
     Console.Error.WriteLine($"crosscore: see --help{hint}");
     return ExitCode.BadInput;
 }
@@ -46,6 +49,8 @@ catch (UsageException problem)
 }
 catch (Exception bug) when (bug is not OperationCanceledException)
 {
-    Console.Error.WriteLine($"crosscore: this is a mistake of Crosscore, please report it with the test that shows it.\n{bug}");
+    Console.Error.WriteLine(
+        $"crosscore: this is a mistake of Crosscore, please report it with the test that shows it.\n{bug}"
+    );
     return ExitCode.InternalError;
 }

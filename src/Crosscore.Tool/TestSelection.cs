@@ -34,7 +34,12 @@ internal sealed record TestSelection(IReadOnlyList<string> Files, IReadOnlyList<
     }
 
     private static void Add(
-        string argument, List<string> files, List<string> problems, string? fromList, IReadOnlyList<string> options)
+        string argument,
+        List<string> files,
+        List<string> problems,
+        string? fromList,
+        IReadOnlyList<string> options
+    )
     {
         string origin = fromList is null ? "" : $" (named in {fromList})";
         if (argument.StartsWith('@') && fromList is null)
@@ -45,18 +50,24 @@ internal sealed record TestSelection(IReadOnlyList<string> Files, IReadOnlyList<
         {
             try
             {
-                string[] found = Directory.GetFiles(argument, "*.litmus", new EnumerationOptions
-                {
-                    RecurseSubdirectories = true,
-                    IgnoreInaccessible = false,
-                    AttributesToSkip = FileAttributes.ReparsePoint,
-                });
+                string[] found = Directory.GetFiles(
+                    argument,
+                    "*.litmus",
+                    new EnumerationOptions
+                    {
+                        RecurseSubdirectories = true,
+                        IgnoreInaccessible = false,
+                        AttributesToSkip = FileAttributes.ReparsePoint,
+                    }
+                );
                 Array.Sort(found, StringComparer.Ordinal);
                 files.AddRange(found);
             }
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
             {
-                problems.Add($"{argument}: not examined{origin}: {problem.Message}; make it readable, or name files of it");
+                problems.Add(
+                    $"{argument}: not examined{origin}: {problem.Message}; make it readable, or name files of it"
+                );
             }
         }
         else if (File.Exists(argument))

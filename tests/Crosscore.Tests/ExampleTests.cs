@@ -9,20 +9,42 @@ namespace Crosscore.Tests;
 /// <summary>An example of each public type of the fences and of RCU. What the pages below show stands here, or in the tests of what they are about, between markers, word for word.</summary>
 public sealed class ExampleTests
 {
-    private static readonly string[] Pages = ["fences.md", "rcu.md", "per-cpu.md", "hazard-pointers.md", "locks.md", "structures.md", "code.md"];
+    private static readonly string[] Pages =
+    [
+        "fences.md",
+        "rcu.md",
+        "per-cpu.md",
+        "hazard-pointers.md",
+        "locks.md",
+        "structures.md",
+        "code.md",
+    ];
 
     private static readonly string[] Sources =
     [
-        "ExampleTests.cs", "PerCpu/PerCpuExampleTests.cs", "Reclamation/HazardPointersTests.cs", "Reclamation/BiasedLockTests.cs", "Reclamation/AsymmetricReaderWriterLockTests.cs",
-        "Structures/ReadMostlyMapTests.cs", "Structures/NativeStructureTests.cs", "Code/CodeExampleTests.cs",
+        "ExampleTests.cs",
+        "PerCpu/PerCpuExampleTests.cs",
+        "Reclamation/HazardPointersTests.cs",
+        "Reclamation/BiasedLockTests.cs",
+        "Reclamation/AsymmetricReaderWriterLockTests.cs",
+        "Structures/ReadMostlyMapTests.cs",
+        "Structures/NativeStructureTests.cs",
+        "Code/CodeExampleTests.cs",
     ];
 
     [Fact]
     public void What_the_documentation_shows_is_what_is_compiled_here()
     {
         string root = RepositoryRoot();
-        string[] shown = [.. Pages.SelectMany(page => Blocks(File.ReadAllText(Path.Combine(root, "docs", page)), "```csharp\n", "```"))];
-        IEnumerable<string> sources = Sources.Select(source => File.ReadAllText(Path.Combine(root, "tests", "Crosscore.Tests", source)));
+        string[] shown =
+        [
+            .. Pages.SelectMany(page =>
+                Blocks(File.ReadAllText(Path.Combine(root, "docs", page)), "```csharp\n", "```")
+            ),
+        ];
+        IEnumerable<string> sources = Sources.Select(source =>
+            File.ReadAllText(Path.Combine(root, "tests", "Crosscore.Tests", source))
+        );
         string[] here = [.. sources.SelectMany(source => Blocks(source, "// shown\n", "// end")).Select(Unindented)];
         Assert.NotEmpty(here);
         Assert.Equal(here.Order(), shown.Order());
@@ -58,10 +80,10 @@ public sealed class ExampleTests
 
         using (current.Read(out Certificate certificate))
         {
-            Console.WriteLine(certificate.Name);       // not disposed of before the end of this block
+            Console.WriteLine(certificate.Name); // not disposed of before the end of this block
         }
 
-        current.Replace(new Certificate("second"));    // returns at once; the first is disposed of after the last reader
+        current.Replace(new Certificate("second")); // returns at once; the first is disposed of after the last reader
         // end
         domain.Barrier();
         Assert.True(first.IsDisposed);
@@ -116,7 +138,7 @@ public sealed class ExampleTests
         using (RcuAsyncReadSection section = domain.EnterAsyncReadSection())
         {
             Certificate certificate = current.Read(section);
-            await Task.Delay(1);                       // may go on on another thread
+            await Task.Delay(1); // may go on on another thread
             Console.WriteLine(certificate.Name);
         }
         // end
@@ -130,12 +152,12 @@ public sealed class ExampleTests
         byte[] buffer = ArrayPool<byte>.Shared.Rent(100);
         CancellationToken cancellation = TestContext.Current.CancellationToken;
         // shown
-        domain.Synchronize();                                                        // blocks
-        await domain.SynchronizeAsync(cancellation);                                 // awaits
-        RcuGracePeriod asked = domain.StartPoll();                                   // asks, and looks again later
+        domain.Synchronize(); // blocks
+        await domain.SynchronizeAsync(cancellation); // awaits
+        RcuGracePeriod asked = domain.StartPoll(); // asks, and looks again later
         bool over = domain.Poll(asked);
-        domain.Retire(buffer, static old => ArrayPool<byte>.Shared.Return(old));     // is called back
-        domain.Barrier();                                                            // everything retired so far has been reclaimed
+        domain.Retire(buffer, static old => ArrayPool<byte>.Shared.Return(old)); // is called back
+        domain.Barrier(); // everything retired so far has been reclaimed
         // end
         Assert.True(over || !over);
         Background(domain, asked);
@@ -149,16 +171,19 @@ public sealed class ExampleTests
         // shown
         foreach (RcuHolder holder in domain.GetHolders())
         {
-            Console.WriteLine(holder);                 // thread 12 (importer), inside for at least 340 ms
+            Console.WriteLine(holder); // thread 12 (importer), inside for at least 340 ms
         }
 
         RcuStatistics statistics = domain.Statistics;
-        Console.WriteLine($"{statistics.PendingCount} items and {statistics.PendingBytes} bytes wait for grace period {statistics.GracePeriods + 1}");
+        Console.WriteLine(
+            $"{statistics.PendingCount} items and {statistics.PendingBytes} bytes wait for grace period {statistics.GracePeriods + 1}"
+        );
         // end
         Assert.Equal(0, statistics.PendingCount);
     }
 
-    private static void Background(RcuDomain domain, RcuGracePeriod asked) => Assert.True(SpinWait.SpinUntil(() => domain.Poll(asked), TimeSpan.FromSeconds(60)));
+    private static void Background(RcuDomain domain, RcuGracePeriod asked) =>
+        Assert.True(SpinWait.SpinUntil(() => domain.Poll(asked), TimeSpan.FromSeconds(60)));
 
     private static IEnumerable<string> Blocks(string text, string begin, string end)
     {
@@ -189,7 +214,9 @@ public sealed class ExampleTests
         string folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "Crosscore.slnx")))
         {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The tests do not run inside of the repository.");
+            folder =
+                Path.GetDirectoryName(folder)
+                ?? throw new InvalidOperationException("The tests do not run inside of the repository.");
         }
 
         return folder;
@@ -205,24 +232,25 @@ public sealed class ExampleTests
         public bool TryWork(Action work)
         {
             Volatile.Write(ref _inside, true);
-            AsymmetricFence.Light();               // pairs with Heavy in Close: we see _closed, or Close sees _inside
+            AsymmetricFence.Light(); // pairs with Heavy in Close: we see _closed, or Close sees _inside
             bool open = !Volatile.Read(ref _closed);
             if (open)
             {
                 work();
             }
 
-            Volatile.Write(ref _inside, false);    // release: what the work did comes before it
+            Volatile.Write(ref _inside, false); // release: what the work did comes before it
             return open;
         }
 
         public void Close()
         {
             Volatile.Write(ref _closed, true);
-            AsymmetricFence.Heavy();               // pairs with Light in TryWork
+            AsymmetricFence.Heavy(); // pairs with Light in TryWork
             SpinWait.SpinUntil(() => !Volatile.Read(ref _inside));
         }
     }
+
     // end
 
     private sealed class Certificate(string name) : IDisposable

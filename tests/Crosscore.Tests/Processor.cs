@@ -5,7 +5,8 @@ namespace Crosscore.Tests;
 /// <summary>Keeps a thread on a processor, so that two threads of a trial really run at the same time.</summary>
 internal static class Processor
 {
-    public static void NeedsTwo() => Assert.SkipUnless(Environment.ProcessorCount >= 2, "Needs two processors that run at the same time.");
+    public static void NeedsTwo() =>
+        Assert.SkipUnless(Environment.ProcessorCount >= 2, "Needs two processors that run at the same time.");
 
     /// <summary>
     /// Keeps the calling thread on a processor for a while, where <see cref="Pin"/> can. A thread that others use afterwards, as that of a test, would pass its processor on to them, to the threads that it

@@ -17,6 +17,9 @@ internal static class Program
     private static int Main(string[] arguments) =>
         arguments is [Child.Marker, var task] ? Child.Run(task)
         : arguments.Any(argument => argument is "--server" or "--internal-msbuild-node")
-            ? TestPlatformTestFramework.RunAsync(arguments, SelfRegisteredExtensions.AddSelfRegisteredExtensions).GetAwaiter().GetResult()
-            : ConsoleRunner.Run(arguments).GetAwaiter().GetResult();
+            ? TestPlatformTestFramework
+                .RunAsync(arguments, SelfRegisteredExtensions.AddSelfRegisteredExtensions)
+                .GetAwaiter()
+                .GetResult()
+        : ConsoleRunner.Run(arguments).GetAwaiter().GetResult();
 }

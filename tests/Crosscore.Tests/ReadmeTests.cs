@@ -18,7 +18,11 @@ public sealed class ReadmeTests
         string shown = sample[start..end].TrimEnd();
 
         Assert.NotEmpty(shown);
-        Assert.Contains($"```csharp\n{shown}\n```", File.ReadAllText(Path.Combine(root, "README.md")), StringComparison.Ordinal);
+        Assert.Contains(
+            $"```csharp\n{shown}\n```",
+            File.ReadAllText(Path.Combine(root, "README.md")),
+            StringComparison.Ordinal
+        );
     }
 
     private static string RepositoryRoot()
@@ -26,7 +30,9 @@ public sealed class ReadmeTests
         string folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "Crosscore.slnx")))
         {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The tests do not run inside of the repository.");
+            folder =
+                Path.GetDirectoryName(folder)
+                ?? throw new InvalidOperationException("The tests do not run inside of the repository.");
         }
 
         return folder;

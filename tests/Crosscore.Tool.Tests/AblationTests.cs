@@ -23,15 +23,37 @@ public partial class AblationTests
     [Fact]
     public void The_table_names_what_breaks_and_the_command_that_shows_it()
     {
-        Command run = Command.Run("ablate", "--kernel", "linux-5.12", "litmus/kernel/ScenarioC.litmus", "litmus/kernel/ScenarioA.NoCall.litmus");
+        Command run = Command.Run(
+            "ablate",
+            "--kernel",
+            "linux-5.12",
+            "litmus/kernel/ScenarioC.litmus",
+            "litmus/kernel/ScenarioA.NoCall.litmus"
+        );
 
         Assert.Equal((0, ""), (run.Status, run.Errors));
-        Assert.Contains("crosscore explore litmus/kernel/ScenarioC.litmus --kernel linux-5.12 --remove membarrier_private_expedited.entry --trace", run.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "crosscore explore litmus/kernel/ScenarioC.litmus --kernel linux-5.12 --remove membarrier_private_expedited.entry --trace",
+            run.Output,
+            StringComparison.Ordinal
+        );
         Assert.Contains("Not shown necessary by these tests on this core: ", run.Output, StringComparison.Ordinal);
-        Assert.Contains("its outcome is possible on the whole design: ScenarioA.NoCall", run.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "its outcome is possible on the whole design: ScenarioA.NoCall",
+            run.Output,
+            StringComparison.Ordinal
+        );
 
         // The command that it names shows what it says, and is not what the test expects.
-        Command shown = Command.Run("explore", "litmus/kernel/ScenarioC.litmus", "--kernel", "linux-5.12", "--remove", "membarrier_private_expedited.entry", "--trace");
+        Command shown = Command.Run(
+            "explore",
+            "litmus/kernel/ScenarioC.litmus",
+            "--kernel",
+            "linux-5.12",
+            "--remove",
+            "membarrier_private_expedited.entry",
+            "--trace"
+        );
         Assert.Equal(1, shown.Status);
         Assert.Contains("shortest trace to", shown.Output, StringComparison.Ordinal);
     }
@@ -39,28 +61,58 @@ public partial class AblationTests
     [Fact]
     public void Its_json_has_an_entry_for_each_label_and_set()
     {
-        Command run = Command.Run("ablate", "--kernel", "linux-5.12", "litmus/kernel/ScenarioC.FromSystemCall.litmus", "--format", "json",
-            "--together", "switch_mm.lazy_mb,finish_lazy.lazy_sync,finish_lazy.switch_in");
+        Command run = Command.Run(
+            "ablate",
+            "--kernel",
+            "linux-5.12",
+            "litmus/kernel/ScenarioC.FromSystemCall.litmus",
+            "--format",
+            "json",
+            "--together",
+            "switch_mm.lazy_mb,finish_lazy.lazy_sync,finish_lazy.switch_in"
+        );
         using JsonDocument document = JsonDocument.Parse(run.Output);
         JsonElement[] removals = [.. document.RootElement.GetProperty("removals").EnumerateArray()];
 
         JsonElement together = removals.Single(removal => removal.GetProperty("labels").GetArrayLength() == 3);
         Assert.True(together.GetProperty("breaks").GetBoolean());
-        Assert.EndsWith("--remove finish_lazy.switch_in --trace", together.GetProperty("command").GetString(), StringComparison.Ordinal);
-        Assert.False(removals.Single(removal => removal.GetProperty("labels")[0].GetString() == "ipi_sync_core.handler").GetProperty("executed").GetBoolean());
+        Assert.EndsWith(
+            "--remove finish_lazy.switch_in --trace",
+            together.GetProperty("command").GetString(),
+            StringComparison.Ordinal
+        );
+        Assert.False(
+            removals
+                .Single(removal => removal.GetProperty("labels")[0].GetString() == "ipi_sync_core.handler")
+                .GetProperty("executed")
+                .GetBoolean()
+        );
     }
 
     [Fact]
     public void The_commands_that_it_names_explore_what_it_explored()
     {
         Command run = Command.Run(
-            "ablate", "--kernel", "linux-5.12", "--option", "ipi_order=none", "--without", "fusion", "--max-states", "5000000", "--cpus", "3", "litmus/kernel/ScenarioC.litmus");
+            "ablate",
+            "--kernel",
+            "linux-5.12",
+            "--option",
+            "ipi_order=none",
+            "--without",
+            "fusion",
+            "--max-states",
+            "5000000",
+            "--cpus",
+            "3",
+            "litmus/kernel/ScenarioC.litmus"
+        );
 
         Assert.Equal((0, ""), (run.Status, run.Errors));
         Assert.Contains(
             "crosscore explore litmus/kernel/ScenarioC.litmus --max-states 5000000 --without fusion --kernel linux-5.12 --option ipi_order=none --cpus 3 --remove membarrier_private_expedited.entry --trace",
             run.Output,
-            StringComparison.Ordinal);
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -79,11 +131,42 @@ public partial class AblationTests
     [InlineData("has no label 'nothing'", "ablate", "--kernel", "linux-5.12", "--together", "nothing")]
     [InlineData("found ',' after --together, expected labels", "ablate", "--kernel", "linux-5.12", "--together", ",")]
     [InlineData("found exit.exit_mm twice", "ablate", "--kernel", "linux-5.12", "--together", "exit.exit_mm,exit_mm")]
-    [InlineData("--remove leaves it out of every run", "ablate", "--kernel", "linux-5.12", "--remove", "exit.exit_mm", "--together", "exit.exit_mm")]
+    [InlineData(
+        "--remove leaves it out of every run",
+        "ablate",
+        "--kernel",
+        "linux-5.12",
+        "--remove",
+        "exit.exit_mm",
+        "--together",
+        "exit.exit_mm"
+    )]
     [InlineData("--trace is for people", "ablate", "--kernel", "linux-5.12", "--trace", "--format", "json")]
-    [InlineData("none of the tests can tell what a removal breaks: ScenarioD is written in AArch64", "ablate", "--kernel", "linux-5.12", "--core", "x86-tso", "litmus/aarch64/kernel/ScenarioD.litmus")]
-    [InlineData("is not decided without promises", "ablate", "--kernel", "linux-5.12", "--no-promises", "litmus/aarch64/kernel/ScenarioD.litmus")]
-    [InlineData("The label 'entry' of linux-5.12 is not clear", "ablate", "--kernel", "linux-5.12", "--together", "entry")]
+    [InlineData(
+        "none of the tests can tell what a removal breaks: ScenarioD is written in AArch64",
+        "ablate",
+        "--kernel",
+        "linux-5.12",
+        "--core",
+        "x86-tso",
+        "litmus/aarch64/kernel/ScenarioD.litmus"
+    )]
+    [InlineData(
+        "is not decided without promises",
+        "ablate",
+        "--kernel",
+        "linux-5.12",
+        "--no-promises",
+        "litmus/aarch64/kernel/ScenarioD.litmus"
+    )]
+    [InlineData(
+        "The label 'entry' of linux-5.12 is not clear",
+        "ablate",
+        "--kernel",
+        "linux-5.12",
+        "--together",
+        "entry"
+    )]
     public void What_it_cannot_understand_ends_with_2(string message, params string[] arguments)
     {
         Command run = Command.Run(arguments);

@@ -19,7 +19,9 @@ internal sealed record Command(int Status, string Output, string Errors)
     /// <summary>Runs it in a folder.</summary>
     public static Command RunIn(string folder, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet")
+        var start = new ProcessStartInfo(
+            Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet"
+        )
         {
             WorkingDirectory = folder,
             RedirectStandardOutput = true,

@@ -46,11 +46,43 @@ public class ExitStatusTests
     [Theory]
     [InlineData("found no file or folder 'nowhere.litmus'", "explore", "nowhere.litmus")]
     [InlineData("found no kernel design 'linux-7'", "explore", StoreBuffering, "--kernel", "linux-7")]
-    [InlineData("linux-5.10 has no label 'nothing'", "explore", StoreBuffering, "--kernel", "linux-5.10", "--remove", "nothing")]
-    [InlineData("found 'x' after --max-states, expected a whole number from 1", "explore", StoreBuffering, "--max-states", "x")]
-    [InlineData("found '-1' after --preemptions, expected a whole number from 0", "explore", StoreBuffering, "--preemptions", "-1")]
-    [InlineData("found '9' after --cpus, expected a whole number from 1 to 8", "explore", StoreBuffering, "--cpus", "9")]
-    [InlineData("found 'x' after --offline, expected numbers of CPUs from 0 to 7", "explore", StoreBuffering, "--offline", "x")]
+    [InlineData(
+        "linux-5.10 has no label 'nothing'",
+        "explore",
+        StoreBuffering,
+        "--kernel",
+        "linux-5.10",
+        "--remove",
+        "nothing"
+    )]
+    [InlineData(
+        "found 'x' after --max-states, expected a whole number from 1",
+        "explore",
+        StoreBuffering,
+        "--max-states",
+        "x"
+    )]
+    [InlineData(
+        "found '-1' after --preemptions, expected a whole number from 0",
+        "explore",
+        StoreBuffering,
+        "--preemptions",
+        "-1"
+    )]
+    [InlineData(
+        "found '9' after --cpus, expected a whole number from 1 to 8",
+        "explore",
+        StoreBuffering,
+        "--cpus",
+        "9"
+    )]
+    [InlineData(
+        "found 'x' after --offline, expected numbers of CPUs from 0 to 7",
+        "explore",
+        StoreBuffering,
+        "--offline",
+        "x"
+    )]
     [InlineData("--option and --remove change a design", "explore", StoreBuffering, "--option", "pti=true")]
     [InlineData("--html shows one test, found", "explore", "litmus/classic", "--html", "page.html")]
     [InlineData("Unrecognized command or argument 'nonsense'", "nonsense")]
@@ -89,7 +121,8 @@ public class ExitStatusTests
                 $"found no file or folder '{file.Beside("gone.litmus")}' (named in {list}); ",
                 "found no list file 'nolist'; ",
             ],
-            message => Assert.Contains(message, run.Errors, StringComparison.Ordinal));
+            message => Assert.Contains(message, run.Errors, StringComparison.Ordinal)
+        );
         Assert.Contains("3 files not understood", run.Output, StringComparison.Ordinal);
         Assert.Contains("StoreBuffering", run.Output, StringComparison.Ordinal);
         Assert.Contains("Wrong", run.Output, StringComparison.Ordinal);
@@ -106,17 +139,25 @@ public class ExitStatusTests
     [InlineData("ablate", "--kernel", "linux-6.8")]
     public void A_system_call_that_no_design_has_is_not_passed_over(string command, params string[] options)
     {
-        using var file = new LitmusFile("X86_64 Misspelt\n{ }\n P0 ;\n nop ;\n syscall membarrier_privat_expedited ;\nexists (0:rax=1)");
+        using var file = new LitmusFile(
+            "X86_64 Misspelt\n{ }\n P0 ;\n nop ;\n syscall membarrier_privat_expedited ;\nexists (0:rax=1)"
+        );
         Command run = Command.Run([command, file.Name, .. options]);
 
         Assert.Equal(2, run.Status);
-        Assert.Contains($"{file.Name}:5:2: found the system call membarrier_privat_expedited, which no kernel design has; expected one of exit, kthread_unuse_mm, ", run.Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            $"{file.Name}:5:2: found the system call membarrier_privat_expedited, which no kernel design has; expected one of exit, kthread_unuse_mm, ",
+            run.Errors,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void A_system_call_of_other_designs_only_is_passed_over()
     {
-        using var file = new LitmusFile("X86_64 Later\n{ }\n P0 ;\n syscall membarrier_private_expedited_rseq ;\nexists (0:rax=1)");
+        using var file = new LitmusFile(
+            "X86_64 Later\n{ }\n P0 ;\n syscall membarrier_private_expedited_rseq ;\nexists (0:rax=1)"
+        );
         Command run = Command.Run("explore", file.Name, "--kernel", "linux-4.14");
 
         Assert.Equal(0, run.Status);
@@ -126,17 +167,30 @@ public class ExitStatusTests
     [Fact]
     public void A_computed_address_that_leaves_memory_is_told_with_its_instruction()
     {
-        using var file = new LitmusFile("X86_64 Far\n{ int t[2]; 0:rax=t; }\n P0 ;\n nop ;\n movl 8(%rax),%ebx ;\nexists (0:rbx=1)");
+        using var file = new LitmusFile(
+            "X86_64 Far\n{ int t[2]; 0:rax=t; }\n P0 ;\n nop ;\n movl 8(%rax),%ebx ;\nexists (0:rbx=1)"
+        );
         Command run = Command.Run("explore", file.Name);
 
         Assert.Equal(2, run.Status);
-        Assert.Contains($"{file.Name}:5:2: found movl 8(%rax),%ebx in P0: An access of 4 byte(s) at t+8", run.Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            $"{file.Name}:5:2: found movl 8(%rax),%ebx in P0: An access of 4 byte(s) at t+8",
+            run.Errors,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void A_run_on_the_machine_counts_what_was_asked_for()
     {
-        Command run = Command.Run("run", "litmus/classic/MessagePassing.litmus", "--iterations", "1000", "--format", "json");
+        Command run = Command.Run(
+            "run",
+            "litmus/classic/MessagePassing.litmus",
+            "--iterations",
+            "1000",
+            "--format",
+            "json"
+        );
 
         Assert.Equal(0, run.Status);
         Assert.Contains("\"iterations\": 1000", run.Output, StringComparison.Ordinal);

@@ -8,7 +8,9 @@ public class FormatTests
     [Fact]
     public void Json_is_one_document_with_every_test_and_a_summary()
     {
-        using JsonDocument document = JsonDocument.Parse(Command.Run("explore", "litmus/classic", "--format", "json").Output);
+        using JsonDocument document = JsonDocument.Parse(
+            Command.Run("explore", "litmus/classic", "--format", "json").Output
+        );
         JsonElement[] tests = [.. document.RootElement.GetProperty("tests").EnumerateArray()];
         int files = Directory.GetFiles(Path.Combine(Command.Repository, "litmus", "classic"), "*.litmus").Length;
 
@@ -23,31 +25,79 @@ public class FormatTests
     [Fact]
     public void Json_of_a_kernel_test_has_a_verdict_for_each_design()
     {
-        using JsonDocument document = JsonDocument.Parse(Command.Run("explore", "litmus/kernel/LiveCode.PlainBarrier.litmus", "--kernel", "all", "--format", "json").Output);
-        JsonElement[] designs = [.. document.RootElement.GetProperty("tests")[0].GetProperty("designs").EnumerateArray()];
+        using JsonDocument document = JsonDocument.Parse(
+            Command
+                .Run("explore", "litmus/kernel/LiveCode.PlainBarrier.litmus", "--kernel", "all", "--format", "json")
+                .Output
+        );
+        JsonElement[] designs =
+        [
+            .. document.RootElement.GetProperty("tests")[0].GetProperty("designs").EnumerateArray(),
+        ];
 
-        Assert.Equal(Directory.GetFiles(Path.Combine(Command.Repository, "kernels"), "*.kernel").Length, designs.Length);
-        Assert.Equal("Sometimes", designs.Single(design => design.GetProperty("name").GetString() == "specification").GetProperty("frequency").GetString());
-        Assert.Equal("Never", designs.Single(design => design.GetProperty("name").GetString() == "linux-6.8").GetProperty("frequency").GetString());
+        Assert.Equal(
+            Directory.GetFiles(Path.Combine(Command.Repository, "kernels"), "*.kernel").Length,
+            designs.Length
+        );
+        Assert.Equal(
+            "Sometimes",
+            designs
+                .Single(design => design.GetProperty("name").GetString() == "specification")
+                .GetProperty("frequency")
+                .GetString()
+        );
+        Assert.Equal(
+            "Never",
+            designs
+                .Single(design => design.GetProperty("name").GetString() == "linux-6.8")
+                .GetProperty("frequency")
+                .GetString()
+        );
     }
 
     [Fact]
     public void The_herd_format_is_what_herd7_prints()
     {
-        string[] lines = Command.Run("explore", "litmus/classic/StoreBuffering.litmus", "--format", "herd").Output.TrimEnd().Split('\n');
+        string[] lines = Command
+            .Run("explore", "litmus/classic/StoreBuffering.litmus", "--format", "herd")
+            .Output.TrimEnd()
+            .Split('\n');
 
         Assert.Equal(
-            ["Test StoreBuffering Allowed", "States 4", "0:rax=0; 1:rax=0;", "0:rax=0; 1:rax=1;", "0:rax=1; 1:rax=0;", "0:rax=1; 1:rax=1;", "Ok", "Witnesses",
-                "Positive: 1 Negative: 3", @"Condition exists (0:rax=0 /\ 1:rax=0)", "Observation StoreBuffering Sometimes 1 3"],
-            lines[..11].Select(line => line.TrimEnd()));
+            [
+                "Test StoreBuffering Allowed",
+                "States 4",
+                "0:rax=0; 1:rax=0;",
+                "0:rax=0; 1:rax=1;",
+                "0:rax=1; 1:rax=0;",
+                "0:rax=1; 1:rax=1;",
+                "Ok",
+                "Witnesses",
+                "Positive: 1 Negative: 3",
+                @"Condition exists (0:rax=0 /\ 1:rax=0)",
+                "Observation StoreBuffering Sometimes 1 3",
+            ],
+            lines[..11].Select(line => line.TrimEnd())
+        );
     }
 
     [Fact]
     public void A_row_of_a_table_stays_one_line_in_a_file_however_long_it_is()
     {
-        string output = Command.Run("explore", "litmus/kernel/StaleCode.InterruptReturnSchedules.litmus", "--kernel", "linux-5.10-rc", "--trace").Output;
+        string output = Command
+            .Run(
+                "explore",
+                "litmus/kernel/StaleCode.InterruptReturnSchedules.litmus",
+                "--kernel",
+                "linux-5.10-rc",
+                "--trace"
+            )
+            .Output;
 
-        Assert.Contains(output.Split('\n'), line => line.Contains("P0  membarrier private_expedited_sync_core  line 15", StringComparison.Ordinal));
+        Assert.Contains(
+            output.Split('\n'),
+            line => line.Contains("P0  membarrier private_expedited_sync_core  line 15", StringComparison.Ordinal)
+        );
         Assert.Contains(output.Split('\n'), line => line.Contains("SYSRET", StringComparison.Ordinal));
         Assert.DoesNotContain('\u001b', output);
     }
@@ -55,32 +105,56 @@ public class FormatTests
     [Theory]
     [InlineData(
         "X86_64 Spin\n{ flag=0; }\n P0 | P1 ;\n l: movl (flag),%eax | movl $1,(x) ;\n testl %eax,%eax | ;\n je l | ;\n",
-        3, "l: movl (flag),%eax", "line 4")]
+        3,
+        "l: movl (flag),%eax",
+        "line 4"
+    )]
     [InlineData(
         "X86_64 Two\n{ }\n P0 | P1 ;\n l: movl (a),%eax | movl $1,(x) ;\n movl (b),%ebx | ;\n orl %ebx,%eax | ;\n je l | ;\n",
-        4, "movl (", "line ")]
+        4,
+        "movl (",
+        "line "
+    )]
     [InlineData("X86_64 Own\n{ x=0; }\n P0 ;\n l: jmp l ;\n", 1, "l: jmp l", "line 4")]
     [InlineData(
         "AArch64 Spin\n{ 0:X1=x; 1:X1=x; }\n P0 | P1 ;\n l: LDR W0,[X1] | MOV W0,#2 ;\n CMP W0,#1 | STR W0,[X1] ;\n B.NE l | ;\n",
-        3, "l: LDR W0,[X1]", "line 4")]
+        3,
+        "l: LDR W0,[X1]",
+        "line 4"
+    )]
     public void A_trace_to_a_spin_says_where_it_spins_and_no_iteration_twice(
-        string text, int rows, string instruction, string line)
+        string text,
+        int rows,
+        string instruction,
+        string line
+    )
     {
         using var file = new LitmusFile(text + "exists (x=1)");
         string output = Command.Run("explore", file.Name).Output;
         string trace = output[output.IndexOf("shortest trace to a hang", StringComparison.Ordinal)..];
-        string[] lines = [.. trace.Split('\n').Where(
-            row => row.StartsWith("  ", StringComparison.Ordinal) && row.TrimStart() is [>= '0' and <= '9', ..])];
+        string[] lines =
+        [
+            .. trace
+                .Split('\n')
+                .Where(row =>
+                    row.StartsWith("  ", StringComparison.Ordinal) && row.TrimStart() is [>= '0' and <= '9', ..]
+                ),
+        ];
 
         Assert.InRange(lines.Length, 1, rows);
-        Assert.Contains(lines, row => row.Contains(instruction, StringComparison.Ordinal)
-            && row.Contains($"P0 waits at this instruction without end ({line}", StringComparison.Ordinal));
+        Assert.Contains(
+            lines,
+            row =>
+                row.Contains(instruction, StringComparison.Ordinal)
+                && row.Contains($"P0 waits at this instruction without end ({line}", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
     public void A_trace_to_a_deadlock_of_two_cpus_names_what_each_waits_at()
     {
-        using var file = new LitmusFile("""
+        using var file = new LitmusFile(
+            """
             X86_64 Answer
             Cpus=2
             Schedule=no
@@ -91,9 +165,12 @@ public class FormatTests
              syscall sender | syscall waiter ;
              movl $1,(x)    | movl (x),%eax  ;
             exists (1:rax=1)
-            """);
+            """
+        );
         string design = file.Beside("answer.kernel");
-        File.WriteAllText(design, """
+        File.WriteAllText(
+            design,
+            """
             design answer extends linux-6.8;
             global int go;
             interrupt ping() {
@@ -113,7 +190,8 @@ public class FormatTests
                 WRITE_ONCE(go, 1);
                 return 0;
             }
-            """);
+            """
+        );
         Command run = Command.Run("explore", file.Name, "--kernel", design);
         string trace = run.Output[run.Output.IndexOf("shortest trace to a hang", StringComparison.Ordinal)..];
 
@@ -129,12 +207,23 @@ public class FormatTests
     {
         using var file = new LitmusFile("");
         string page = file.Beside("page.html");
-        Command run = Command.Run("explore", "litmus/kernel/LiveCode.NoCall.litmus", "--kernel", "linux-6.8", "--html", page);
+        Command run = Command.Run(
+            "explore",
+            "litmus/kernel/LiveCode.NoCall.litmus",
+            "--kernel",
+            "linux-6.8",
+            "--html",
+            page
+        );
 
         Assert.Equal(0, run.Status);
         string text = File.ReadAllText(page);
         Assert.StartsWith("<!doctype html>", text, StringComparison.OrdinalIgnoreCase);
-        Assert.DoesNotContain("http://", text.Replace("http://www.w3.org/", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "http://",
+            text.Replace("http://www.w3.org/", "", StringComparison.Ordinal),
+            StringComparison.Ordinal
+        );
         Assert.DoesNotContain("https://", text, StringComparison.Ordinal);
         Assert.Contains("executed the old code of f", text, StringComparison.Ordinal);
     }

@@ -5,9 +5,11 @@ namespace Crosscore.Tool.Tests;
 /// <summary>A kernel design of the user's own: found from any folder, compared with the one that it extends, and never silently something else.</summary>
 public sealed class OwnDesignTests : IDisposable
 {
-    private const string Hangs = "X86_64 Hang\n{ x=0; }\nP0 ;\nl: movl (x),%eax ;\ntestl %eax,%eax ;\nje l ;\nexists (0:rax=1)";
+    private const string Hangs =
+        "X86_64 Hang\n{ x=0; }\nP0 ;\nl: movl (x),%eax ;\ntestl %eax,%eax ;\nje l ;\nexists (0:rax=1)";
 
-    private readonly LitmusFile _scenario = new("""
+    private readonly LitmusFile _scenario = new(
+        """
         X86_64 Mine
         { x=0; y=0; }
          P0                           | P1            ;
@@ -15,7 +17,9 @@ public sealed class OwnDesignTests : IDisposable
          membarrier private_expedited |               ;
          movl (y),%eax                | movl (x),%eax ;
         ~exists (0:rax=0 /\ 1:rax=0)
-        """, "Mine");
+        """,
+        "Mine"
+    );
 
     public void Dispose() => _scenario.Dispose();
 
@@ -23,7 +27,13 @@ public sealed class OwnDesignTests : IDisposable
     public void It_extends_a_shipped_design_from_any_folder()
     {
         string file = Design("mine", "design mine extends linux-5.10;");
-        Command run = Command.RunIn(Path.GetDirectoryName(file)!, "explore", _scenario.Name, "--kernel", "./mine.kernel");
+        Command run = Command.RunIn(
+            Path.GetDirectoryName(file)!,
+            "explore",
+            _scenario.Name,
+            "--kernel",
+            "./mine.kernel"
+        );
 
         Assert.Equal((0, ""), (run.Status, run.Errors));
         Assert.Contains("linux-5.10: Never -> mine: Never", run.Output, StringComparison.Ordinal);
@@ -59,7 +69,11 @@ public sealed class OwnDesignTests : IDisposable
         Command run = Command.RunIn(Path.GetTempPath(), "explore", _scenario.Name, "--kernel", file);
 
         Assert.Equal((2, ""), (run.Status, run.Output));
-        Assert.Contains($"{file}:1:21: found 'linux-5.1O', expected the name of a design beside {file} or in ", run.Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            $"{file}:1:21: found 'linux-5.1O', expected the name of a design beside {file} or in ",
+            run.Errors,
+            StringComparison.Ordinal
+        );
         Assert.Contains("did you mean 'linux-5.10'?", run.Errors, StringComparison.Ordinal);
     }
 
@@ -77,7 +91,10 @@ public sealed class OwnDesignTests : IDisposable
     [Fact]
     public void A_design_that_is_worse_than_its_base_fails_and_says_so()
     {
-        string file = Design("mine", "design mine extends linux-5.10;\n\nsyscall membarrier_private_expedited() {\n    return 0;\n}\n");
+        string file = Design(
+            "mine",
+            "design mine extends linux-5.10;\n\nsyscall membarrier_private_expedited() {\n    return 0;\n}\n"
+        );
         Command run = Command.Run("explore", _scenario.Name, "--kernel", file);
 
         Assert.Equal(3, run.Status);
@@ -86,7 +103,14 @@ public sealed class OwnDesignTests : IDisposable
         using JsonDocument document = JsonDocument.Parse(json.Output);
         JsonElement design = document.RootElement.GetProperty("tests")[0].GetProperty("designs")[0];
         Assert.Equal("violated", design.GetProperty("answer").GetString());
-        Assert.Equal(("linux-5.10", "Never", true), (design.GetProperty("base").GetProperty("name").GetString(), design.GetProperty("base").GetProperty("frequency").GetString(), design.GetProperty("base").GetProperty("worse").GetBoolean()));
+        Assert.Equal(
+            ("linux-5.10", "Never", true),
+            (
+                design.GetProperty("base").GetProperty("name").GetString(),
+                design.GetProperty("base").GetProperty("frequency").GetString(),
+                design.GetProperty("base").GetProperty("worse").GetBoolean()
+            )
+        );
     }
 
     [Theory]
@@ -111,7 +135,9 @@ public sealed class OwnDesignTests : IDisposable
     [InlineData("Options=ptj=true", "has no option ptj")]
     public void What_a_test_removes_or_sets_and_the_design_lacks_is_lacking(string line, string message)
     {
-        using var file = new LitmusFile(File.ReadAllText(_scenario.Name).Replace("Mine\n", $"Mine\n{line}\n", StringComparison.Ordinal));
+        using var file = new LitmusFile(
+            File.ReadAllText(_scenario.Name).Replace("Mine\n", $"Mine\n{line}\n", StringComparison.Ordinal)
+        );
         Command run = Command.Run("explore", file.Name, "--kernel", "linux-5.10");
 
         Assert.Equal(0, run.Status);
@@ -122,7 +148,10 @@ public sealed class OwnDesignTests : IDisposable
     [Fact]
     public void A_value_that_an_option_cannot_have_is_an_error_of_the_test()
     {
-        using var file = new LitmusFile(File.ReadAllText(_scenario.Name).Replace("Mine\n", "Mine\nOptions=ipi_order=weak\n", StringComparison.Ordinal));
+        using var file = new LitmusFile(
+            File.ReadAllText(_scenario.Name)
+                .Replace("Mine\n", "Mine\nOptions=ipi_order=weak\n", StringComparison.Ordinal)
+        );
         Command run = Command.Run("explore", file.Name, "--kernel", "linux-5.10");
 
         Assert.Equal(2, run.Status);

@@ -5,30 +5,47 @@ namespace Crosscore.Tool.Tests;
 /// <summary>The words of a verdict: the answer to the question always, what was expected only where something was; and the exit status that distinguishes them.</summary>
 public class VerdictWordsTests
 {
-    private const string Program = "{ x=0; y=0; }\n P0            | P1            ;\n movl $1,(x)   | movl $1,(y)   ;\n movl (y),%eax | movl (x),%eax ;\n";
+    private const string Program =
+        "{ x=0; y=0; }\n P0            | P1            ;\n movl $1,(x)   | movl $1,(y)   ;\n movl (y),%eax | movl (x),%eax ;\n";
 
     // The reader may look too late, and then waits for a flag that no thread sets again.
     private const string MissedFlag =
         "{ flag=0; }\n P0 | P1 ;\n movl $1,(flag) | l: movl (flag),%eax ;\n movl $0,(flag) | testl %eax,%eax ;\n | je l ;\n"
         + "exists (1:rax=1)";
 
-    public static TheoryData<string, string, string, int> Explored => new()
-    {
-        { "", "~exists (0:rax=0 /\\ 1:rax=0)", "violated; no expectation", 3 },
-        { "", "exists (0:rax=0 /\\ 1:rax=0)", "possible; no expectation", 0 },
-        { "", "exists (0:rax=2)", "impossible; no expectation", 0 },
-        { "", "~exists (0:rax=2)", "holds; no expectation", 0 },
-        { "", "forall (0:rax=0)", "violated; no expectation", 3 },
-        { "", "forall (0:rax=0 \\/ 0:rax=1)", "holds; no expectation", 0 },
-        { "Expect=x86-tso:Sometimes\n", "~exists (0:rax=0 /\\ 1:rax=0)", "violated; as expected (1 known answer)", 0 },
-        { "Expect=x86-tso:Never\n", "exists (0:rax=0 /\\ 1:rax=0)", "possible; NOT as expected: the test expects Never, the model says Sometimes", 1 },
-        { "Expect=x86-tso:Never\n", "~exists (0:rax=2)", "holds; as expected (1 known answer)", 0 },
-        { "Expect=sc:Never\n", "~exists (0:rax=0 /\\ 1:rax=0)", "violated; no expectation", 3 },
-    };
+    public static TheoryData<string, string, string, int> Explored =>
+        new()
+        {
+            { "", "~exists (0:rax=0 /\\ 1:rax=0)", "violated; no expectation", 3 },
+            { "", "exists (0:rax=0 /\\ 1:rax=0)", "possible; no expectation", 0 },
+            { "", "exists (0:rax=2)", "impossible; no expectation", 0 },
+            { "", "~exists (0:rax=2)", "holds; no expectation", 0 },
+            { "", "forall (0:rax=0)", "violated; no expectation", 3 },
+            { "", "forall (0:rax=0 \\/ 0:rax=1)", "holds; no expectation", 0 },
+            {
+                "Expect=x86-tso:Sometimes\n",
+                "~exists (0:rax=0 /\\ 1:rax=0)",
+                "violated; as expected (1 known answer)",
+                0
+            },
+            {
+                "Expect=x86-tso:Never\n",
+                "exists (0:rax=0 /\\ 1:rax=0)",
+                "possible; NOT as expected: the test expects Never, the model says Sometimes",
+                1
+            },
+            { "Expect=x86-tso:Never\n", "~exists (0:rax=2)", "holds; as expected (1 known answer)", 0 },
+            { "Expect=sc:Never\n", "~exists (0:rax=0 /\\ 1:rax=0)", "violated; no expectation", 3 },
+        };
 
     [Theory]
     [MemberData(nameof(Explored))]
-    public void Exploring_says_the_answer_always_and_the_expectation_where_there_is_one(string header, string question, string words, int status)
+    public void Exploring_says_the_answer_always_and_the_expectation_where_there_is_one(
+        string header,
+        string question,
+        string words,
+        int status
+    )
     {
         using var file = new LitmusFile($"X86_64 Words\n{header}{Program}{question}");
         Command run = Command.Run("explore", file.Name);
@@ -51,7 +68,10 @@ public class VerdictWordsTests
         Assert.Contains("violated; no expectation", herd.Errors, StringComparison.Ordinal);
         using JsonDocument document = JsonDocument.Parse(json.Output);
         JsonElement test = document.RootElement.GetProperty("tests")[0];
-        Assert.Equal(("violated", "violated"), (test.GetProperty("verdict").GetString(), test.GetProperty("answer").GetString()));
+        Assert.Equal(
+            ("violated", "violated"),
+            (test.GetProperty("verdict").GetString(), test.GetProperty("answer").GetString())
+        );
         Assert.Equal("violated", test.GetProperty("model").GetProperty("answer").GetString());
         Assert.Equal(1, document.RootElement.GetProperty("summary").GetProperty("violated").GetInt32());
     }
@@ -114,7 +134,14 @@ public class VerdictWordsTests
     {
         using var file = new LitmusFile($"X86_64 Words\nExpect[*]=Never\n{lines}\n{Program}exists (0:rax=2)");
         using var free = new LitmusFile($"X86_64 Words\n{lines}\n{Program}exists (0:rax=2)");
-        foreach (string[] kernels in (string[][])[["--kernel", "linux-6.8"], ["--kernel", "all"], []])
+        foreach (
+            string[] kernels in (string[][])
+                [
+                    ["--kernel", "linux-6.8"],
+                    ["--kernel", "all"],
+                    [],
+                ]
+        )
         {
             Command run = Command.Run(["explore", file.Name, .. kernels]);
             Assert.Equal((1, ""), (run.Status, run.Errors));
@@ -196,7 +223,11 @@ public class VerdictWordsTests
         Command run = Command.Run("explore", "litmus/classic/StoreBuffering.litmus", "--fail-on", "violatd");
 
         Assert.Equal((2, ""), (run.Status, run.Output));
-        Assert.Contains("found 'violatd' after --fail-on, expected some of unexpected, violated, known-defect, undecided, not-run, may-hang, nothing", run.Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            "found 'violatd' after --fail-on, expected some of unexpected, violated, known-defect, undecided, not-run, may-hang, nothing",
+            run.Errors,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -219,7 +250,12 @@ public class VerdictWordsTests
     [InlineData("", "forall (0:rax=0 \\/ 0:rax=1)", "true of all outcomes seen in ", 0)]
     [InlineData("Expect=x86-tso:Never\n", "exists (0:rax=0 \\/ 0:rax=1)", "NOT as expected: the test expects Never", 1)]
     [InlineData("Expect=x86-tso:Always\n", "~exists (0:rax=0 \\/ 0:rax=1)", "as expected", 0)]
-    public void Running_says_what_was_seen_and_in_how_many_trials(string header, string question, string words, int status)
+    public void Running_says_what_was_seen_and_in_how_many_trials(
+        string header,
+        string question,
+        string words,
+        int status
+    )
     {
         using var file = new LitmusFile($"X86_64 Words\n{header}{Program}{question}");
         Command run = Command.Run("run", file.Name, "--iterations", "100");
@@ -243,7 +279,11 @@ public class VerdictWordsTests
         Assert.Equal((0, ""), (alone.Status, alone.Errors));
         Assert.Contains("explore", alone.Output, StringComparison.Ordinal);
         Assert.Contains("did you mean 'check'?", Command.Run("chek").Errors, StringComparison.Ordinal);
-        Assert.Contains("unknown option '--kernal'; did you mean '--kernel'?", Command.Run("explore", "--kernal", "litmus").Errors, StringComparison.Ordinal);
+        Assert.Contains(
+            "unknown option '--kernal'; did you mean '--kernel'?",
+            Command.Run("explore", "--kernal", "litmus").Errors,
+            StringComparison.Ordinal
+        );
     }
 
     // A table and a help text are broken into lines as wide as a terminal.

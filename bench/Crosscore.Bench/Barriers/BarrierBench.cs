@@ -31,9 +31,15 @@ internal static class BarrierBench
     private static void PrintAlone()
     {
         // In this process: this version of BenchmarkDotNet does not know the framework's newest name, which a project of its own would need.
-        IConfig config = ManualConfig.CreateEmpty()
+        IConfig config = ManualConfig
+            .CreateEmpty()
             .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))
-            .AddColumn(TargetMethodColumn.Method, StatisticColumn.Mean, StatisticColumn.Error, BaselineRatioColumn.RatioMean)
+            .AddColumn(
+                TargetMethodColumn.Method,
+                StatisticColumn.Mean,
+                StatisticColumn.Error,
+                BaselineRatioColumn.RatioMean
+            )
             .AddLogger(NullLogger.Instance)
             .WithOption(ConfigOptions.DisableLogFile, true);
         Console.WriteLine();
@@ -61,10 +67,19 @@ internal static class BarrierBench
         double[] medians = sibling.Medians(actions, Turns);
         var table = new Table(
             "Barriers, one call, a sibling running on another processor (medians of calls that took turns, the clock's own cost included)",
-            "method", "ns", "ratio");
+            "method",
+            "ns",
+            "ratio"
+        );
         for (int index = 0; index < calls.Length; index++)
         {
-            table.Add(calls[index].Name, double.IsNaN(medians[index]) ? "the sibling never ran" : medians[index].ToString("N0", CultureInfo.InvariantCulture), Table.Ratio(medians[index], medians[0]));
+            table.Add(
+                calls[index].Name,
+                double.IsNaN(medians[index])
+                    ? "the sibling never ran"
+                    : medians[index].ToString("N0", CultureInfo.InvariantCulture),
+                Table.Ratio(medians[index], medians[0])
+            );
         }
 
         table.Print();

@@ -38,21 +38,33 @@ internal sealed class ExitedSibling
         Console.WriteLine();
         if (Environment.ProcessorCount < 2 || !Membarrier.Supported.HasFlag(MembarrierCommands.GlobalExpedited))
         {
-            Console.WriteLine("Global barriers after an exit: needs two processors and membarrier's global expedited command");
+            Console.WriteLine(
+                "Global barriers after an exit: needs two processors and membarrier's global expedited command"
+            );
             return;
         }
 
         Membarrier.Register(MembarrierRegistrations.GlobalExpedited);
         var table = new Table(
             "GLOBAL_EXPEDITED while a registered sibling runs on another processor. What the barrier forbids is store buffering: neither side sees the other's store",
-            "before each round of 2,000 calls", "calls", "median ns", "ratio", "store buffering");
+            "before each round of 2,000 calls",
+            "calls",
+            "median ns",
+            "ratio",
+            "store buffering"
+        );
         double quiet = 0;
         foreach (bool exits in new[] { false, true })
         {
             (long calls, double median, long broken) = new ExitedSibling().Measure(exits);
             quiet = exits ? quiet : median;
             table.Add(
-                exits ? "a thread exits on the sibling's processor" : "nothing", Table.Number(calls), median.ToString("N0", CultureInfo.InvariantCulture), Table.Ratio(median, quiet), Table.Number(broken));
+                exits ? "a thread exits on the sibling's processor" : "nothing",
+                Table.Number(calls),
+                median.ToString("N0", CultureInfo.InvariantCulture),
+                Table.Ratio(median, quiet),
+                Table.Number(broken)
+            );
         }
 
         table.Print();
@@ -78,9 +90,7 @@ internal sealed class ExitedSibling
                 Membarrier.GlobalExpedited();
                 long time = Stopwatch.GetTimestamp() - begin;
                 int y = Volatile.Read(ref Y);
-                while (Volatile.Read(ref Done) != iteration)
-                {
-                }
+                while (Volatile.Read(ref Done) != iteration) { }
 
                 // The first calls may meet the other side on its way here.
                 if (iteration > 10)
@@ -139,9 +149,7 @@ internal sealed class ExitedSibling
 
             for (int iteration = 1; iteration <= CallsInRound; iteration++)
             {
-                while (Volatile.Read(ref Iteration) != iteration)
-                {
-                }
+                while (Volatile.Read(ref Iteration) != iteration) { }
 
                 for (int store = 0; store < StoresBefore; store++)
                 {

@@ -24,7 +24,9 @@ internal sealed class InterruptedSibling : IDisposable
                 Volatile.Write(ref _progress, _progress + 1);
             }
         })
-        { IsBackground = true };
+        {
+            IsBackground = true,
+        };
         _sibling.Start();
     }
 

@@ -51,11 +51,20 @@ internal static unsafe partial class InstallBench
         sibling.Medians(actions, Turns / 4);
         double[] medians = sibling.Medians(actions, Turns);
         Dispose(installed);
-        var table = new Table("Installing 64-byte functions, a sibling running on another processor (medians of calls that took turns)", "how", "ns a function", "ratio");
+        var table = new Table(
+            "Installing 64-byte functions, a sibling running on another processor (medians of calls that took turns)",
+            "how",
+            "ns a function",
+            "ratio"
+        );
         for (int index = 0; index < calls.Length; index++)
         {
             double each = medians[index] / calls[index].Each;
-            table.Add(calls[index].Name, each.ToString("N1", CultureInfo.InvariantCulture), Table.Ratio(each, medians[0] / calls[0].Each));
+            table.Add(
+                calls[index].Name,
+                each.ToString("N1", CultureInfo.InvariantCulture),
+                Table.Ratio(each, medians[0] / calls[0].Each)
+            );
         }
 
         table.Print();
@@ -77,15 +86,38 @@ internal static unsafe partial class InstallBench
             ];
             sibling.Medians(actions, 100);
             double[] medians = sibling.Medians(actions, Turns);
-            var table = new Table("Swapping the target of a slot, a sibling running on another processor", "how", "ns", "ratio");
-            table.Add("CodeSlot.Target = ..., counted", (medians[0] / SwapsATurn).ToString("N2", CultureInfo.InvariantCulture), Table.Ratio(medians[0], medians[1]));
+            var table = new Table(
+                "Swapping the target of a slot, a sibling running on another processor",
+                "how",
+                "ns",
+                "ratio"
+            );
+            table.Add(
+                "CodeSlot.Target = ..., counted",
+                (medians[0] / SwapsATurn).ToString("N2", CultureInfo.InvariantCulture),
+                Table.Ratio(medians[0], medians[1])
+            );
             NativeMemory.Free(other);
-            table.Add("a store to memory", (medians[1] / SwapsATurn).ToString("N2", CultureInfo.InvariantCulture), "1.00 x");
+            table.Add(
+                "a store to memory",
+                (medians[1] / SwapsATurn).ToString("N2", CultureInfo.InvariantCulture),
+                "1.00 x"
+            );
             table.Print();
         }
 
-        (string Name, Func<nint, long, long> Loop)[] loops = [("ordinary", CallOrdinary), ("SuppressGCTransition", CallSuppressed)];
-        var callTable = new Table("Calling functions that return a constant, ns a call in a loop (16 functions, 16 slots; of each the least of 8 rounds; medians)", "call", "direct", "through a slot", "dearer by");
+        (string Name, Func<nint, long, long> Loop)[] loops =
+        [
+            ("ordinary", CallOrdinary),
+            ("SuppressGCTransition", CallSuppressed),
+        ];
+        var callTable = new Table(
+            "Calling functions that return a constant, ns a call in a loop (16 functions, 16 slots; of each the least of 8 rounds; medians)",
+            "call",
+            "direct",
+            "through a slot",
+            "dearer by"
+        );
         var writer = new CodeWriter();
         CodeFunction[] sixteen = [.. Enumerable.Range(0, 16).Select(index => writer.Append(Function(index)))];
         using SealedCode many = writer.Seal();
@@ -96,13 +128,23 @@ internal static unsafe partial class InstallBench
         {
             // Where a function happens to lie makes a direct call 1 ns dearer or cheaper (branch prediction), so one address says little.
             double[] times = [MedianOf(loop, direct), MedianOf(loop, through)];
-            callTable.Add(name, times[0].ToString("N2", CultureInfo.InvariantCulture), times[1].ToString("N2", CultureInfo.InvariantCulture), (times[1] - times[0]).ToString("N2", CultureInfo.InvariantCulture));
+            callTable.Add(
+                name,
+                times[0].ToString("N2", CultureInfo.InvariantCulture),
+                times[1].ToString("N2", CultureInfo.InvariantCulture),
+                (times[1] - times[0]).ToString("N2", CultureInfo.InvariantCulture)
+            );
         }
 
         callTable.Print();
     }
 
-    private static void Install(CodeWriter writer, ReadOnlySpan<byte[]> functions, string[]? names, List<InstalledCode> installed)
+    private static void Install(
+        CodeWriter writer,
+        ReadOnlySpan<byte[]> functions,
+        string[]? names,
+        List<InstalledCode> installed
+    )
     {
         writer.Clear();
         for (int index = 0; index < functions.Length; index++)

@@ -15,7 +15,11 @@ internal static unsafe partial class LivePatchBench
 
     public static void Run()
     {
-        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64 || Environment.ProcessorCount < 2)
+        if (
+            !OperatingSystem.IsLinux()
+            || RuntimeInformation.ProcessArchitecture != Architecture.X64
+            || Environment.ProcessorCount < 2
+        )
         {
             Console.WriteLine();
             Console.WriteLine("Live code: needs Linux on x86-64 and two processors");
@@ -24,17 +28,37 @@ internal static unsafe partial class LivePatchBench
 
         var table = new Table(
             "Changes to code that a sibling is executing (medians a site; ratio: to mprotect and store, which is not safe)",
-            "how", "sites", "method", "synchronisations", "ns a site", "ratio");
+            "how",
+            "sites",
+            "method",
+            "synchronisations",
+            "ns a site",
+            "ratio"
+        );
         double peer = MprotectAndStore();
         table.Add("mprotect RWX, store, mprotect RX", "1", "none", "0", Text(peer), Table.Ratio(peer, peer));
-        foreach ((string how, int offset, int sites, bool anew) in new[]
-        {
-            ("within aligned 8 bytes", 0, 1, false), ("within aligned 8 bytes", 0, 100, false), ("across a cache line", 61, 1, false), ("across a cache line", 61, 10, false), ("across a cache line", 61, 100, false), ("across a cache line", 61, 1000, false),
-            ("the same, a new patch each time", 61, 100, true),
-        })
+        foreach (
+            (string how, int offset, int sites, bool anew) in new[]
+            {
+                ("within aligned 8 bytes", 0, 1, false),
+                ("within aligned 8 bytes", 0, 100, false),
+                ("across a cache line", 61, 1, false),
+                ("across a cache line", 61, 10, false),
+                ("across a cache line", 61, 100, false),
+                ("across a cache line", 61, 1000, false),
+                ("the same, a new patch each time", 61, 100, true),
+            }
+        )
         {
             (double time, PatchPlan plan) = Patch(offset, sites, anew);
-            table.Add(how, sites.ToString(CultureInfo.InvariantCulture), plan.Method.ToString(), plan.Synchronisations.ToString(CultureInfo.InvariantCulture), Text(time), Table.Ratio(time, peer));
+            table.Add(
+                how,
+                sites.ToString(CultureInfo.InvariantCulture),
+                plan.Method.ToString(),
+                plan.Synchronisations.ToString(CultureInfo.InvariantCulture),
+                Text(time),
+                Table.Ratio(time, peer)
+            );
         }
 
         table.Print();
@@ -57,7 +81,11 @@ internal static unsafe partial class LivePatchBench
             var patch = new CodePatch();
             for (int site = 0; site < sites; site++)
             {
-                _ = patch.Replace(live, Spacing + (site * Spacing) + offset + 1, [(byte)version, (byte)version, (byte)version, (byte)version]);
+                _ = patch.Replace(
+                    live,
+                    Spacing + (site * Spacing) + offset + 1,
+                    [(byte)version, (byte)version, (byte)version, (byte)version]
+                );
             }
 
             return patch;
@@ -71,11 +99,14 @@ internal static unsafe partial class LivePatchBench
         PatchPlan plan = patches[1].Plan();
         using var sibling = new ExecutingSibling(live.Address + Spacing + offset, sites, Spacing);
         int next = 1;
-        double time = Median(sibling, () =>
-        {
-            _ = (anew ? Make(next) : patches[next]).Commit();
-            next ^= 1;
-        });
+        double time = Median(
+            sibling,
+            () =>
+            {
+                _ = (anew ? Make(next) : patches[next]).Commit();
+                next ^= 1;
+            }
+        );
         return (time / sites, plan);
     }
 
@@ -87,12 +118,15 @@ internal static unsafe partial class LivePatchBench
         ((ReadOnlySpan<byte>)[0xB8, 0, 0, 0, 0, 0xC3]).CopyTo(new Span<byte>((void*)page, 6)); // SAFETY: a fresh page of 4096 bytes.
         using var sibling = new ExecutingSibling(page, 1, Spacing);
         int value = 0;
-        double time = Median(sibling, () =>
-        {
-            _ = Mprotect(page, 4096, ReadWriteExecute);
-            *(int*)(page + 1) = ++value; // SAFETY: the immediate, inside of the page.
-            _ = Mprotect(page, 4096, ReadExecute);
-        });
+        double time = Median(
+            sibling,
+            () =>
+            {
+                _ = Mprotect(page, 4096, ReadWriteExecute);
+                *(int*)(page + 1) = ++value; // SAFETY: the immediate, inside of the page.
+                _ = Mprotect(page, 4096, ReadExecute);
+            }
+        );
         return time; // The page stays: nothing else is mapped where the sibling was.
     }
 
@@ -128,10 +162,18 @@ internal static unsafe partial class LivePatchBench
         return times.Count == 0 ? double.NaN : times[times.Count / 2];
     }
 
-    private static string Text(double nanoseconds) => double.IsNaN(nanoseconds) ? "the sibling never ran" : nanoseconds.ToString("N0", CultureInfo.InvariantCulture);
+    private static string Text(double nanoseconds) =>
+        double.IsNaN(nanoseconds) ? "the sibling never ran" : nanoseconds.ToString("N0", CultureInfo.InvariantCulture);
 
     [LibraryImport("libc", EntryPoint = "mmap")]
-    private static partial nint Mmap(nint address, nuint length, int protection, int flags, int descriptor, nint offset);
+    private static partial nint Mmap(
+        nint address,
+        nuint length,
+        int protection,
+        int flags,
+        int descriptor,
+        nint offset
+    );
 
     [LibraryImport("libc", EntryPoint = "mprotect")]
     private static partial int Mprotect(nint address, nuint length, int protection);
@@ -158,7 +200,9 @@ internal static unsafe partial class LivePatchBench
                     Volatile.Write(ref _progress, _progress + 1);
                 }
             })
-            { IsBackground = true };
+            {
+                IsBackground = true,
+            };
             _thread.Start();
         }
 

@@ -15,7 +15,9 @@ internal static class CorpusBench
         if (folder is null || !Directory.Exists(folder))
         {
             Console.WriteLine();
-            Console.WriteLine($"Corpus: found no folder '{folder ?? "../shared/litmus/x86_64"}'; name one with --corpus FOLDER");
+            Console.WriteLine(
+                $"Corpus: found no folder '{folder ?? "../shared/litmus/x86_64"}'; name one with --corpus FOLDER"
+            );
             return;
         }
 
@@ -24,7 +26,11 @@ internal static class CorpusBench
         TimeSpan? all = Fastest("dotnet", [Tool, "explore", folder, "--format", "herd"]);
         var table = new Table(
             $"{Table.Number(files.Length)} tests of {Path.GetFileName(Path.GetFullPath(folder))}, whole process, all known answers compared (fastest of three)",
-            "who", "ms", "ms a test", "ratio");
+            "who",
+            "ms",
+            "ms a test",
+            "ratio"
+        );
         Add(table, "crosscore, start-up alone", nothing, 0, all);
         Add(table, "crosscore explore", all, files.Length, all);
         if (Peer.Find("herd7") is string herd)
@@ -44,11 +50,15 @@ internal static class CorpusBench
 
     private static string Tool => Path.Combine(AppContext.BaseDirectory, "Crosscore.Tool.dll");
 
-    private static void Add(Table table, string name, TimeSpan? time, int tests, TimeSpan? all) => table.Add(
-        name,
-        time is TimeSpan known ? Table.Milliseconds(known) : "failed, or did not end",
-        time is TimeSpan each && tests > 0 ? (each.TotalMilliseconds / tests).ToString("0.00", CultureInfo.InvariantCulture) : "-",
-        time is TimeSpan theirs && all is TimeSpan ours ? Table.Ratio(theirs.TotalSeconds, ours.TotalSeconds) : "-");
+    private static void Add(Table table, string name, TimeSpan? time, int tests, TimeSpan? all) =>
+        table.Add(
+            name,
+            time is TimeSpan known ? Table.Milliseconds(known) : "failed, or did not end",
+            time is TimeSpan each && tests > 0
+                ? (each.TotalMilliseconds / tests).ToString("0.00", CultureInfo.InvariantCulture)
+                : "-",
+            time is TimeSpan theirs && all is TimeSpan ours ? Table.Ratio(theirs.TotalSeconds, ours.TotalSeconds) : "-"
+        );
 
     private static TimeSpan? Fastest(string program, string[] arguments)
     {

@@ -41,7 +41,11 @@ internal static partial class ExplorationBench
         Exploration? fastest = null;
         for (int turn = 0; turn < 3; turn++)
         {
-            Exploration exploration = Explorer.Explore(lowered.Program, CoreKind.X86Tso, new ExplorationOptions { Reductions = reductions });
+            Exploration exploration = Explorer.Explore(
+                lowered.Program,
+                CoreKind.X86Tso,
+                new ExplorationOptions { Reductions = reductions }
+            );
             fastest = fastest is null || exploration.Elapsed < fastest.Elapsed ? exploration : fastest;
             if (exploration.Elapsed > TimeSpan.FromSeconds(2))
             {
@@ -56,7 +60,15 @@ internal static partial class ExplorationBench
     {
         var table = new Table(
             "Exploration, x86-TSO, all reductions (fastest of three)",
-            "store buffering", "final states", "states", "transitions", "ms", "states/s", "bits a state", "bytes a state");
+            "store buffering",
+            "final states",
+            "states",
+            "transitions",
+            "ms",
+            "states/s",
+            "bits a state",
+            "bytes a state"
+        );
         foreach ((int threads, int rounds) in Sizes)
         {
             Exploration result = Explore(StoreBufferingFamily.Litmus(threads, rounds), Reductions.All);
@@ -68,7 +80,8 @@ internal static partial class ExplorationBench
                 Table.Milliseconds(result.Elapsed),
                 Table.Number(result.States / result.Elapsed.TotalSeconds),
                 Table.Number(result.StateBits),
-                Table.Number((double)result.Bytes / result.States));
+                Table.Number((double)result.Bytes / result.States)
+            );
         }
 
         table.Print();
@@ -78,20 +91,29 @@ internal static partial class ExplorationBench
     {
         var table = new Table(
             "The reductions: all of them, without one, without any. Ratios to all; final states must not change",
-            "store buffering", "reductions", "final states", "states", "ratio", "ms", "ratio");
+            "store buffering",
+            "reductions",
+            "final states",
+            "states",
+            "ratio",
+            "ms",
+            "ratio"
+        );
         foreach ((int threads, int rounds, bool observeAll) in new[] { (2, 4, true), (3, 3, true), (3, 3, false) })
         {
             string text = StoreBufferingFamily.Litmus(threads, rounds, observeAll);
             string name = $"{threads} x {rounds}{(observeAll ? "" : ", last loads only")}";
             Exploration all = Explore(text, Reductions.All);
-            foreach ((string which, Reductions reductions) in new[]
-            {
-                ("all", Reductions.All),
-                ("without dead-registers", Reductions.All & ~Reductions.DeadRegisters),
-                ("without independence", Reductions.All & ~Reductions.Independence),
-                ("without fusion", Reductions.All & ~Reductions.LocalFusion),
-                ("none", Reductions.None),
-            })
+            foreach (
+                (string which, Reductions reductions) in new[]
+                {
+                    ("all", Reductions.All),
+                    ("without dead-registers", Reductions.All & ~Reductions.DeadRegisters),
+                    ("without independence", Reductions.All & ~Reductions.Independence),
+                    ("without fusion", Reductions.All & ~Reductions.LocalFusion),
+                    ("none", Reductions.None),
+                }
+            )
             {
                 Exploration result = reductions == Reductions.All ? all : Explore(text, reductions);
                 table.Add(
@@ -101,14 +123,16 @@ internal static partial class ExplorationBench
                     Table.Number(result.States),
                     Table.Ratio(result.States, all.States),
                     Table.Milliseconds(result.Elapsed),
-                    Table.Ratio(result.Elapsed.TotalSeconds, all.Elapsed.TotalSeconds));
+                    Table.Ratio(result.Elapsed.TotalSeconds, all.Elapsed.TotalSeconds)
+                );
             }
         }
 
         table.Print();
     }
 
-    private static bool SameFinals(Exploration left, Exploration right) => left.FinalStates.Select(Key).ToHashSet().SetEquals(right.FinalStates.Select(Key));
+    private static bool SameFinals(Exploration left, Exploration right) =>
+        left.FinalStates.Select(Key).ToHashSet().SetEquals(right.FinalStates.Select(Key));
 
     private static string Key(FinalState final) => string.Join(' ', final.Values);
 
@@ -116,7 +140,12 @@ internal static partial class ExplorationBench
     {
         var table = new Table(
             "The same question put to others. Ratio: their time to ours, exploration alone",
-            "store buffering", "who", "states", "ms", "ratio");
+            "store buffering",
+            "who",
+            "states",
+            "ms",
+            "ratio"
+        );
         foreach ((int threads, int rounds) in SizesOfPeers)
         {
             string size = $"{threads} x {rounds}";
@@ -147,16 +176,23 @@ internal static partial class ExplorationBench
         }
 
         File.WriteAllText(Path.Combine(folder, "model.pml"), promela);
-        if (Peer.Run(spin, ["-a", "model.pml"], folder, Patience) is null
-            || Peer.Run(gcc, ["-O2", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=8192", "-o", "pan", "pan.c"], folder, Patience) is null)
+        if (
+            Peer.Run(spin, ["-a", "model.pml"], folder, Patience) is null
+            || Peer.Run(gcc, ["-O2", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=8192", "-o", "pan", "pan.c"], folder, Patience)
+                is null
+        )
         {
             table.Add(size, "spin", "could not build the model", "-", "-");
             return;
         }
 
-        if (Peer.Run(Path.Combine(folder, "pan"), ["-m1000000", "-w22"], folder, Patience) is not ({ } output, TimeSpan time)
+        if (
+            Peer.Run(Path.Combine(folder, "pan"), ["-m1000000", "-w22"], folder, Patience)
+                is not
+                ({ } output, TimeSpan time)
             || !output.Contains("errors: 0", StringComparison.Ordinal)
-            || StatesOfSpin().Match(output) is not { Success: true } stored)
+            || StatesOfSpin().Match(output) is not { Success: true } stored
+        )
         {
             table.Add(size, "spin", $"no result within {Patience.TotalSeconds:0} s", "-", "-");
             return;
@@ -164,9 +200,17 @@ internal static partial class ExplorationBench
 
         // Its own time of the search, in hundredths of a second, where there is one to tell: starting a process is not exploring.
         double states = double.Parse(stored.Groups[1].Value, CultureInfo.InvariantCulture);
-        double seconds = TimeOfSpin().Match(output) is { Success: true } told ? double.Parse(told.Groups[1].Value, CultureInfo.InvariantCulture) : 0;
+        double seconds = TimeOfSpin().Match(output) is { Success: true } told
+            ? double.Parse(told.Groups[1].Value, CultureInfo.InvariantCulture)
+            : 0;
         time = seconds > 0 ? TimeSpan.FromSeconds(seconds) : time;
-        table.Add(size, "spin", Table.Number(states), Table.Milliseconds(time), Table.Ratio(time.TotalSeconds, ours.Elapsed.TotalSeconds));
+        table.Add(
+            size,
+            "spin",
+            Table.Number(states),
+            Table.Milliseconds(time),
+            Table.Ratio(time.TotalSeconds, ours.Elapsed.TotalSeconds)
+        );
     }
 
     private static void AddHerd(Table table, string size, string litmus, string folder, Exploration ours)
@@ -180,11 +224,23 @@ internal static partial class ExplorationBench
         File.WriteAllText(Path.Combine(folder, "test.litmus"), litmus);
         if (Peer.Run(herd, ["test.litmus"], folder, Patience) is ({ } _, TimeSpan time))
         {
-            table.Add(size, "herd7", "-", Table.Milliseconds(time), Table.Ratio(time.TotalSeconds, ours.Elapsed.TotalSeconds));
+            table.Add(
+                size,
+                "herd7",
+                "-",
+                Table.Milliseconds(time),
+                Table.Ratio(time.TotalSeconds, ours.Elapsed.TotalSeconds)
+            );
         }
         else
         {
-            table.Add(size, "herd7", "-", $"over {Table.Milliseconds(Patience)}", "over " + Table.Ratio(Patience.TotalSeconds, ours.Elapsed.TotalSeconds));
+            table.Add(
+                size,
+                "herd7",
+                "-",
+                $"over {Table.Milliseconds(Patience)}",
+                "over " + Table.Ratio(Patience.TotalSeconds, ours.Elapsed.TotalSeconds)
+            );
         }
     }
 

@@ -28,9 +28,24 @@ internal static class KernelBench
     {
         var table = new Table(
             $"Exploration on {Design}, buffers of {Buffer} (ratio: states a second, to one thread)",
-            "test", "threads", "states", "s", "states/s", "ratio", "bits a state", "bytes a state");
+            "test",
+            "threads",
+            "states",
+            "s",
+            "states/s",
+            "ratio",
+            "bits a state",
+            "bytes a state"
+        );
         KernelDesign design = KernelDesign.Load(Design, Folder("kernels"));
-        foreach (string file in new[] { "bench/litmus/Dekker.4.litmus", "bench/litmus/Fetch.3.litmus", "bench/litmus/Dekker.5.litmus" })
+        foreach (
+            string file in new[]
+            {
+                "bench/litmus/Dekker.4.litmus",
+                "bench/litmus/Fetch.3.litmus",
+                "bench/litmus/Dekker.5.litmus",
+            }
+        )
         {
             LoweredTest lowered = Lower(file, design);
             Explore(lowered, Environment.ProcessorCount, 1_000_000); // the compiler's work
@@ -47,8 +62,20 @@ internal static class KernelBench
     public static void RunLarge()
     {
         LoweredTest lowered = Lower("bench/litmus/Dekker.5.litmus", KernelDesign.Load(Design, Folder("kernels")));
-        Exploration result = Explorer.Explore(lowered.Program, CoreKind.X86Tso, new ExplorationOptions { MaxStates = Large, MaxBytes = 16L << 30 });
-        var table = new Table("Many states: Dekker.5, buffers of 8", "states", "s", "states/s", "bits a state", "GiB for states", "GiB of the process at most");
+        Exploration result = Explorer.Explore(
+            lowered.Program,
+            CoreKind.X86Tso,
+            new ExplorationOptions { MaxStates = Large, MaxBytes = 16L << 30 }
+        );
+        var table = new Table(
+            "Many states: Dekker.5, buffers of 8",
+            "states",
+            "s",
+            "states/s",
+            "bits a state",
+            "GiB for states",
+            "GiB of the process at most"
+        );
         using var process = Process.GetCurrentProcess();
         table.Add(
             Table.Number(result.States),
@@ -56,13 +83,17 @@ internal static class KernelBench
             Table.Number(result.States / result.Elapsed.TotalSeconds),
             Table.Number(result.StateBits),
             (result.Bytes / (double)(1 << 30)).ToString("0.00", CultureInfo.InvariantCulture),
-            (process.PeakWorkingSet64 / (double)(1 << 30)).ToString("0.00", CultureInfo.InvariantCulture));
+            (process.PeakWorkingSet64 / (double)(1 << 30)).ToString("0.00", CultureInfo.InvariantCulture)
+        );
         table.Print();
     }
 
     private static void PrintEverything()
     {
-        KernelDesign[] designs = [.. KernelDesign.NamesIn(Folder("kernels")).Select(name => KernelDesign.Load(name, Folder("kernels")))];
+        KernelDesign[] designs =
+        [
+            .. KernelDesign.NamesIn(Folder("kernels")).Select(name => KernelDesign.Load(name, Folder("kernels"))),
+        ];
         long began = Stopwatch.GetTimestamp();
         long states = 0;
         int verdicts = 0;
@@ -74,7 +105,11 @@ internal static class KernelBench
                 continue; // written for AArch64
             }
 
-            foreach (DesignReport report in designs.Select(design => DesignReport.Of(test, design, CoreKind.X86Tso, new ExplorationOptions())))
+            foreach (
+                DesignReport report in designs.Select(design =>
+                    DesignReport.Of(test, design, CoreKind.X86Tso, new ExplorationOptions())
+                )
+            )
             {
                 states += report.Verdict?.Exploration.States ?? 0;
                 verdicts += report.Verdict is null ? 0 : 1;
@@ -92,18 +127,29 @@ internal static class KernelBench
         return LoweredTest.Of(LitmusParser.Parse(File.ReadAllText(path), path), design);
     }
 
-    private static Exploration Explore(LoweredTest lowered, int threads, int mostStates) => Explorer.Explore(
-        lowered.Program, CoreKind.X86Tso, new ExplorationOptions { BufferBound = Buffer, Workers = threads, MaxStates = mostStates });
+    private static Exploration Explore(LoweredTest lowered, int threads, int mostStates) =>
+        Explorer.Explore(
+            lowered.Program,
+            CoreKind.X86Tso,
+            new ExplorationOptions
+            {
+                BufferBound = Buffer,
+                Workers = threads,
+                MaxStates = mostStates,
+            }
+        );
 
-    private static void Add(Table table, string file, int threads, Exploration result, Exploration alone) => table.Add(
-        Path.GetFileNameWithoutExtension(file),
-        Table.Number(threads),
-        Table.Number(result.States),
-        Seconds(result.Elapsed),
-        Table.Number(result.States / result.Elapsed.TotalSeconds),
-        Table.Ratio(alone.Elapsed.TotalSeconds, result.Elapsed.TotalSeconds),
-        Table.Number(result.StateBits),
-        Table.Number(result.Bytes / (double)result.States));
+    private static void Add(Table table, string file, int threads, Exploration result, Exploration alone) =>
+        table.Add(
+            Path.GetFileNameWithoutExtension(file),
+            Table.Number(threads),
+            Table.Number(result.States),
+            Seconds(result.Elapsed),
+            Table.Number(result.States / result.Elapsed.TotalSeconds),
+            Table.Ratio(alone.Elapsed.TotalSeconds, result.Elapsed.TotalSeconds),
+            Table.Number(result.StateBits),
+            Table.Number(result.Bytes / (double)result.States)
+        );
 
     private static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("0.00", CultureInfo.InvariantCulture);
 

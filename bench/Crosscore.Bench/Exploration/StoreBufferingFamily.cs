@@ -22,8 +22,15 @@ internal static class StoreBufferingFamily
         text.AppendJoin('|', Enumerable.Range(0, threads).Select(thread => $" P{thread} ")).Append(";\n");
         for (int round = 0; round < rounds; round++)
         {
-            text.AppendJoin('|', Enumerable.Range(0, threads).Select(thread => $" movl ${round + 1},(x{thread}) ")).Append(";\n");
-            text.AppendJoin('|', Enumerable.Range(0, threads).Select(thread => $" movl (x{(thread + 1) % threads}),%{Registers[round]} ")).Append(";\n");
+            text.AppendJoin('|', Enumerable.Range(0, threads).Select(thread => $" movl ${round + 1},(x{thread}) "))
+                .Append(";\n");
+            text.AppendJoin(
+                    '|',
+                    Enumerable
+                        .Range(0, threads)
+                        .Select(thread => $" movl (x{(thread + 1) % threads}),%{Registers[round]} ")
+                )
+                .Append(";\n");
         }
 
         if (observeAll)
@@ -31,14 +38,20 @@ internal static class StoreBufferingFamily
             text.Append("locations [");
             for (int thread = 0; thread < threads; thread++)
             {
-                text.AppendJoin("", Enumerable.Range(0, rounds).Select(round => $" {thread}:{Wide(Registers[round])};"));
+                text.AppendJoin(
+                    "",
+                    Enumerable.Range(0, rounds).Select(round => $" {thread}:{Wide(Registers[round])};")
+                );
             }
 
             text.Append(" ]\n");
         }
 
         text.Append("exists (");
-        text.AppendJoin(" /\\ ", Enumerable.Range(0, threads).Select(thread => $"{thread}:{Wide(Registers[rounds - 1])}=0"));
+        text.AppendJoin(
+            " /\\ ",
+            Enumerable.Range(0, threads).Select(thread => $"{thread}:{Wide(Registers[rounds - 1])}=0")
+        );
         return text.Append(")\n").ToString();
     }
 
@@ -49,7 +62,9 @@ internal static class StoreBufferingFamily
     public static string Promela(int threads, int rounds)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $$"""
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $$"""
             typedef Core { byte n; byte address[{{rounds}}]; byte value[{{rounds}}]; byte loaded[{{rounds}}] };
             Core core[{{threads}}];
             byte memory[{{threads}}];
@@ -82,13 +97,17 @@ internal static class StoreBufferingFamily
             }
 
 
-            """);
+            """
+        );
         for (int thread = 0; thread < threads; thread++)
         {
             text.Append(CultureInfo.InvariantCulture, $"proctype P{thread}() {{\n");
             for (int round = 0; round < rounds; round++)
             {
-                text.Append(CultureInfo.InvariantCulture, $"  store({thread}, {thread}, {round + 1}); load({thread}, {(thread + 1) % threads}, {round});\n");
+                text.Append(
+                    CultureInfo.InvariantCulture,
+                    $"  store({thread}, {thread}, {round + 1}); load({thread}, {(thread + 1) % threads}, {round});\n"
+                );
             }
 
             text.Append("  skip\n}\n\n");

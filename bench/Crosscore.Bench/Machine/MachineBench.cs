@@ -43,7 +43,11 @@ internal static class MachineBench
 
     public static void Run()
     {
-        if (!OperatingSystem.IsLinux() || System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture != System.Runtime.InteropServices.Architecture.X64)
+        if (
+            !OperatingSystem.IsLinux()
+            || System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture
+                != System.Runtime.InteropServices.Architecture.X64
+        )
         {
             Console.WriteLine();
             Console.WriteLine("Machine: needs Linux on x86-64");
@@ -58,7 +62,14 @@ internal static class MachineBench
     {
         var table = new Table(
             $"Store buffering on this machine, {Table.Number(Iterations)} iterations or {Limit.TotalSeconds:0} s. Ratio: weak outcomes a second, to crosscore's",
-            "harness", "iterations", "iterations/s", "weak", "weak share", "weak/s", "ratio");
+            "harness",
+            "iterations",
+            "iterations/s",
+            "weak",
+            "weak share",
+            "weak/s",
+            "ratio"
+        );
         RunTest(StoreBuffering, MachineMode.Rendezvous, 50_000); // the compiler's work
         (MachineRun run, long seen) = RunTest(StoreBuffering, MachineMode.Rendezvous, Iterations);
         double ours = seen / run.Elapsed.TotalSeconds;
@@ -79,7 +90,14 @@ internal static class MachineBench
     {
         var table = new Table(
             "Store buffering, membarrier on one side, 20,000 calls or 5 s. Ratio: mistakes of the broken twin caught a second, to perpetual's",
-            "mode", "calls/s", "fast iterations a call", "weak: correct", "weak: broken twin", "weak/s", "ratio");
+            "mode",
+            "calls/s",
+            "fast iterations a call",
+            "weak: correct",
+            "weak: broken twin",
+            "weak/s",
+            "ratio"
+        );
         double best = 0;
         foreach (MachineMode mode in new[] { MachineMode.Perpetual, MachineMode.Rendezvous })
         {
@@ -97,7 +115,8 @@ internal static class MachineBench
                     Table.Number(forbidden),
                     Table.Number(caught),
                     Table.Number(speed),
-                    Table.Ratio(speed, best));
+                    Table.Ratio(speed, best)
+                );
             }
             catch (MachineRunException refusal)
             {
@@ -112,18 +131,28 @@ internal static class MachineBench
     {
         LitmusTest test = LitmusParser.Parse(text, "generated");
         ModelVerdict verdict = ModelVerdict.Of(test, CoreKind.X86Tso);
-        MachineRun run = MachineRunner.Run(test, new MachineRunOptions { Iterations = iterations, Mode = mode, TimeLimit = Limit });
+        MachineRun run = MachineRunner.Run(
+            test,
+            new MachineRunOptions
+            {
+                Iterations = iterations,
+                Mode = mode,
+                TimeLimit = Limit,
+            }
+        );
         return (run, run.Histogram.Where(entry => verdict.IsWitness(entry.Key)).Sum(entry => entry.Value));
     }
 
-    private static void Add(Table table, string name, long iterations, long weak, TimeSpan time, double ours) => table.Add(
-        name,
-        Table.Number(iterations),
-        Table.Number(iterations / time.TotalSeconds),
-        Table.Number(weak),
-        Share(weak, iterations),
-        Table.Number(weak / time.TotalSeconds),
-        Table.Ratio(weak / time.TotalSeconds, ours));
+    private static void Add(Table table, string name, long iterations, long weak, TimeSpan time, double ours) =>
+        table.Add(
+            name,
+            Table.Number(iterations),
+            Table.Number(iterations / time.TotalSeconds),
+            Table.Number(weak),
+            Share(weak, iterations),
+            Table.Number(weak / time.TotalSeconds),
+            Table.Ratio(weak / time.TotalSeconds, ours)
+        );
 
     private static string Share(long part, long whole) => whole == 0 ? "-" : $"{100.0 * part / whole:0.000} %";
 }

@@ -17,7 +17,9 @@ internal static class PerCpuBench
         Console.WriteLine($"Per-CPU data: {RestartableSequences.State}. {RestartableSequences.Explanation}");
         if (!RestartableSequences.CanRestart)
         {
-            Console.WriteLine($"Sections are not available here, or their barrier is not ({RestartableSequences.Barrier}); everything below is the striped fallback.");
+            Console.WriteLine(
+                $"Sections are not available here, or their barrier is not ({RestartableSequences.Barrier}); everything below is the striped fallback."
+            );
         }
 
         Affinity.Pin(Affinity.Cpus[0]);
@@ -39,14 +41,31 @@ internal static class PerCpuBench
     {
         Operation[] operations =
         [
-            PerCpuOperations.EmptyCall, PerCpuOperations.Add, PerCpuOperations.Interlocked, PerCpuOperations.ThreadStatic, PerCpuOperations.CurrentCpu,
-            PerCpuOperations.ProcessorId, PerCpuOperations.ReadSection, PerCpuOperations.Append,
+            PerCpuOperations.EmptyCall,
+            PerCpuOperations.Add,
+            PerCpuOperations.Interlocked,
+            PerCpuOperations.ThreadStatic,
+            PerCpuOperations.CurrentCpu,
+            PerCpuOperations.ProcessorId,
+            PerCpuOperations.ReadSection,
+            PerCpuOperations.Append,
         ];
         double[] times = Measure(operations);
-        var table = new Table($"One thread, ns an operation (fastest of {Rounds} turns of {Operations:N0} in a loop)", "operation", "ns", "over an empty call", "to the add");
+        var table = new Table(
+            $"One thread, ns an operation (fastest of {Rounds} turns of {Operations:N0} in a loop)",
+            "operation",
+            "ns",
+            "over an empty call",
+            "to the add"
+        );
         for (int i = 0; i < operations.Length; i++)
         {
-            table.Add(operations[i].Name, Nanoseconds(times[i]), Nanoseconds(times[i] - times[0]), Table.Ratio(times[i], times[1]));
+            table.Add(
+                operations[i].Name,
+                Nanoseconds(times[i]),
+                Nanoseconds(times[i] - times[0]),
+                Table.Ratio(times[i], times[1])
+            );
         }
 
         table.Print();
@@ -56,14 +75,31 @@ internal static class PerCpuBench
     {
         Operation[] operations =
         [
-            PerCpuOperations.TwoEmptyCalls, PerCpuOperations.FreeList, PerCpuOperations.TwoFreeLists, PerCpuOperations.BlockPool, PerCpuOperations.Bag, PerCpuOperations.Stack,
-            PerCpuOperations.ArrayPool, PerCpuOperations.NativeHeap,
+            PerCpuOperations.TwoEmptyCalls,
+            PerCpuOperations.FreeList,
+            PerCpuOperations.TwoFreeLists,
+            PerCpuOperations.BlockPool,
+            PerCpuOperations.Bag,
+            PerCpuOperations.Stack,
+            PerCpuOperations.ArrayPool,
+            PerCpuOperations.NativeHeap,
         ];
         double[] times = Measure(operations);
-        var table = new Table("One thread, a block taken and given back, ns a pair", "from", "ns", "over two empty calls", "to the free list");
+        var table = new Table(
+            "One thread, a block taken and given back, ns a pair",
+            "from",
+            "ns",
+            "over two empty calls",
+            "to the free list"
+        );
         for (int i = 0; i < operations.Length; i++)
         {
-            table.Add(operations[i].Name, Nanoseconds(times[i]), Nanoseconds(times[i] - times[0]), Table.Ratio(times[i], times[1]));
+            table.Add(
+                operations[i].Name,
+                Nanoseconds(times[i]),
+                Nanoseconds(times[i] - times[0]),
+                Table.Ratio(times[i], times[1])
+            );
         }
 
         table.Print();
@@ -77,7 +113,14 @@ internal static class PerCpuBench
             return;
         }
 
-        Operation[] operations = [PerCpuOperations.Add, PerCpuOperations.Interlocked, PerCpuOperations.Bag, PerCpuOperations.Stack, PerCpuOperations.FreeList];
+        Operation[] operations =
+        [
+            PerCpuOperations.Add,
+            PerCpuOperations.Interlocked,
+            PerCpuOperations.Bag,
+            PerCpuOperations.Stack,
+            PerCpuOperations.FreeList,
+        ];
         List<double>[] turns = [.. operations.Select(_ => new List<double>())];
         for (int round = 0; round < Rounds; round++)
         {
@@ -91,10 +134,21 @@ internal static class PerCpuBench
         }
 
         // The median: the fastest turn of a shared word is one in which the two hardly met.
-        var table = new Table("Two threads on two processors, ns an operation and thread (median of the turns in which both ran at once)", "operation", "turns", "ns", "to the add");
+        var table = new Table(
+            "Two threads on two processors, ns an operation and thread (median of the turns in which both ran at once)",
+            "operation",
+            "turns",
+            "ns",
+            "to the add"
+        );
         for (int i = 0; i < operations.Length; i++)
         {
-            table.Add(operations[i].Name, Table.Number(turns[i].Count), Nanoseconds(Median(turns[i])), Table.Ratio(Median(turns[i]), Median(turns[0])));
+            table.Add(
+                operations[i].Name,
+                Table.Number(turns[i].Count),
+                Nanoseconds(Median(turns[i])),
+                Table.Ratio(Median(turns[i]), Median(turns[0]))
+            );
         }
 
         table.Print();
@@ -106,27 +160,36 @@ internal static class PerCpuBench
         var sections = new PerCpuReadSection();
         Operation[] operations =
         [
-            new("PerCpuArea.Stop and Dispose", count =>
-            {
-                for (int i = 0; i < count; i++)
+            new(
+                "PerCpuArea.Stop and Dispose",
+                count =>
                 {
-                    area.Stop(Affinity.Cpus[0]).Dispose();
+                    for (int i = 0; i < count; i++)
+                    {
+                        area.Stop(Affinity.Cpus[0]).Dispose();
+                    }
                 }
-            }),
-            new("PerCpuReadSection.Synchronize, no reader", count =>
-            {
-                for (int i = 0; i < count; i++)
+            ),
+            new(
+                "PerCpuReadSection.Synchronize, no reader",
+                count =>
                 {
-                    sections.Synchronize();
+                    for (int i = 0; i < count; i++)
+                    {
+                        sections.Synchronize();
+                    }
                 }
-            }),
-            new("Interlocked.MemoryBarrierProcessWide", count =>
-            {
-                for (int i = 0; i < count; i++)
+            ),
+            new(
+                "Interlocked.MemoryBarrierProcessWide",
+                count =>
                 {
-                    Interlocked.MemoryBarrierProcessWide();
+                    for (int i = 0; i < count; i++)
+                    {
+                        Interlocked.MemoryBarrierProcessWide();
+                    }
                 }
-            }),
+            ),
         ];
         double[] times = Measure(operations, Operations / 1000);
         var table = new Table("From outside, no sibling running, ns", "operation", "ns", "to the barrier");
@@ -148,7 +211,10 @@ internal static class PerCpuBench
             {
                 long began = System.Diagnostics.Stopwatch.GetTimestamp();
                 operations[i].Run(count);
-                times[i] = Math.Min(times[i], System.Diagnostics.Stopwatch.GetElapsedTime(began).TotalNanoseconds / count);
+                times[i] = Math.Min(
+                    times[i],
+                    System.Diagnostics.Stopwatch.GetElapsedTime(began).TotalNanoseconds / count
+                );
             }
         }
 

@@ -23,186 +23,251 @@ internal static unsafe class PerCpuOperations
 
     // xor eax, eax; ret: what a call without content costs.
     private static readonly delegate* unmanaged[SuppressGCTransition]<nint, long, long> Empty =
-        (delegate* unmanaged[SuppressGCTransition]<nint, long, long>)SealedCode.Seal([0x31, 0xC0, 0xC3]).Install().Address;
+        (delegate* unmanaged[SuppressGCTransition]<nint, long, long>)
+            SealedCode.Seal([0x31, 0xC0, 0xC3]).Install().Address;
 
     private static long _shared;
 
     [ThreadStatic]
     private static long _own;
 
-    public static Operation EmptyCall { get; } = new("an empty call of the same kind", count =>
-    {
-        for (int i = 0; i < count; i++)
-        {
-            if (Empty(0, 1) != 0)
+    public static Operation EmptyCall { get; } =
+        new(
+            "an empty call of the same kind",
+            count =>
             {
-                throw new InvalidOperationException("The empty function has returned something.");
+                for (int i = 0; i < count; i++)
+                {
+                    if (Empty(0, 1) != 0)
+                    {
+                        throw new InvalidOperationException("The empty function has returned something.");
+                    }
+                }
             }
-        }
-    });
+        );
 
-    public static Operation TwoEmptyCalls { get; } = new("two empty calls of the same kind", count =>
-    {
-        for (int i = 0; i < count; i++)
-        {
-            if (Empty(0, 1) != 0 || Empty(0, 1) != 0)
+    public static Operation TwoEmptyCalls { get; } =
+        new(
+            "two empty calls of the same kind",
+            count =>
             {
-                throw new InvalidOperationException("The empty function has returned something.");
+                for (int i = 0; i < count; i++)
+                {
+                    if (Empty(0, 1) != 0 || Empty(0, 1) != 0)
+                    {
+                        throw new InvalidOperationException("The empty function has returned something.");
+                    }
+                }
             }
-        }
-    });
+        );
 
-    public static Operation Add { get; } = new("PerCpuCounter.Add", count =>
-    {
-        PerCpuCounter counter = Counter;
-        for (int i = 0; i < count; i++)
-        {
-            counter.Add(1);
-        }
-    });
-
-    public static Operation Interlocked { get; } = new("Interlocked.Increment", count =>
-    {
-        for (int i = 0; i < count; i++)
-        {
-            _ = System.Threading.Interlocked.Increment(ref _shared);
-        }
-    });
-
-    public static Operation ThreadStatic { get; } = new("[ThreadStatic] ++", count =>
-    {
-        for (int i = 0; i < count; i++)
-        {
-            _own++;
-        }
-    });
-
-    public static Operation CurrentCpu { get; } = new("RestartableSequences.CurrentCpu", count =>
-    {
-        int sum = 0;
-        for (int i = 0; i < count; i++)
-        {
-            sum += RestartableSequences.CurrentCpu();
-        }
-
-        _own += sum;
-    });
-
-    public static Operation ProcessorId { get; } = new("Thread.GetCurrentProcessorId", count =>
-    {
-        int sum = 0;
-        for (int i = 0; i < count; i++)
-        {
-            sum += Thread.GetCurrentProcessorId();
-        }
-
-        _own += sum;
-    });
-
-    public static Operation ReadSection { get; } = new("PerCpuReadSection, begin and end", count =>
-    {
-        PerCpuReadSection sections = Sections;
-        for (int i = 0; i < count; i++)
-        {
-            sections.Begin().Dispose();
-        }
-    });
-
-    public static Operation Append { get; } = new("PerCpuBuffer.Append, 16 bytes, drained", count =>
-    {
-        PerCpuBuffer<(long, long)> buffer = Buffer;
-        for (int i = 0; i < count; i++)
-        {
-            if (!buffer.Append((i, i)))
+    public static Operation Add { get; } =
+        new(
+            "PerCpuCounter.Add",
+            count =>
             {
-                _ = buffer.Drain(static (_, _) => { });
+                PerCpuCounter counter = Counter;
+                for (int i = 0; i < count; i++)
+                {
+                    counter.Add(1);
+                }
             }
-        }
-    });
+        );
 
-    public static Operation FreeList { get; } = new("PerCpuFreeList", count =>
-    {
-        PerCpuFreeList list = List;
-        for (int i = 0; i < count; i++)
-        {
-            // Moved to a CPU whose list is empty, it takes one from the other.
-            if (list.TryPop(out nint block) || list.TrySteal(out block, out _))
+    public static Operation Interlocked { get; } =
+        new(
+            "Interlocked.Increment",
+            count =>
             {
-                list.Push(block);
+                for (int i = 0; i < count; i++)
+                {
+                    _ = System.Threading.Interlocked.Increment(ref _shared);
+                }
             }
-        }
-    });
+        );
+
+    public static Operation ThreadStatic { get; } =
+        new(
+            "[ThreadStatic] ++",
+            count =>
+            {
+                for (int i = 0; i < count; i++)
+                {
+                    _own++;
+                }
+            }
+        );
+
+    public static Operation CurrentCpu { get; } =
+        new(
+            "RestartableSequences.CurrentCpu",
+            count =>
+            {
+                int sum = 0;
+                for (int i = 0; i < count; i++)
+                {
+                    sum += RestartableSequences.CurrentCpu();
+                }
+
+                _own += sum;
+            }
+        );
+
+    public static Operation ProcessorId { get; } =
+        new(
+            "Thread.GetCurrentProcessorId",
+            count =>
+            {
+                int sum = 0;
+                for (int i = 0; i < count; i++)
+                {
+                    sum += Thread.GetCurrentProcessorId();
+                }
+
+                _own += sum;
+            }
+        );
+
+    public static Operation ReadSection { get; } =
+        new(
+            "PerCpuReadSection, begin and end",
+            count =>
+            {
+                PerCpuReadSection sections = Sections;
+                for (int i = 0; i < count; i++)
+                {
+                    sections.Begin().Dispose();
+                }
+            }
+        );
+
+    public static Operation Append { get; } =
+        new(
+            "PerCpuBuffer.Append, 16 bytes, drained",
+            count =>
+            {
+                PerCpuBuffer<(long, long)> buffer = Buffer;
+                for (int i = 0; i < count; i++)
+                {
+                    if (!buffer.Append((i, i)))
+                    {
+                        _ = buffer.Drain(static (_, _) => { });
+                    }
+                }
+            }
+        );
+
+    public static Operation FreeList { get; } =
+        new(
+            "PerCpuFreeList",
+            count =>
+            {
+                PerCpuFreeList list = List;
+                for (int i = 0; i < count; i++)
+                {
+                    // Moved to a CPU whose list is empty, it takes one from the other.
+                    if (list.TryPop(out nint block) || list.TrySteal(out block, out _))
+                    {
+                        list.Push(block);
+                    }
+                }
+            }
+        );
 
     /// <summary>
     /// What a pair costs when the next need not wait for it: in one list every pop loads what the push before it has just stored, and every push what the pop has.
     /// </summary>
-    public static Operation TwoFreeLists { get; } = new("PerCpuFreeList, two lists in turn", count =>
-    {
-        PerCpuFreeList one = List;
-        PerCpuFreeList two = Second;
-        for (int i = 0; i < count; i += 2)
-        {
-            if (one.TryPop(out nint block) || one.TrySteal(out block, out _))
+    public static Operation TwoFreeLists { get; } =
+        new(
+            "PerCpuFreeList, two lists in turn",
+            count =>
             {
-                one.Push(block);
-            }
+                PerCpuFreeList one = List;
+                PerCpuFreeList two = Second;
+                for (int i = 0; i < count; i += 2)
+                {
+                    if (one.TryPop(out nint block) || one.TrySteal(out block, out _))
+                    {
+                        one.Push(block);
+                    }
 
-            if (two.TryPop(out block) || two.TrySteal(out block, out _))
+                    if (two.TryPop(out block) || two.TrySteal(out block, out _))
+                    {
+                        two.Push(block);
+                    }
+                }
+            }
+        );
+
+    public static Operation BlockPool { get; } =
+        new(
+            "PerCpuBlockPool",
+            count =>
             {
-                two.Push(block);
+                PerCpuBlockPool pool = Pool;
+                for (int i = 0; i < count; i++)
+                {
+                    pool.Return(pool.Rent());
+                }
             }
-        }
-    });
+        );
 
-    public static Operation BlockPool { get; } = new("PerCpuBlockPool", count =>
-    {
-        PerCpuBlockPool pool = Pool;
-        for (int i = 0; i < count; i++)
-        {
-            pool.Return(pool.Rent());
-        }
-    });
-
-    public static Operation Bag { get; } = new("ConcurrentBag", count =>
-    {
-        ConcurrentBag<object> bag = Objects;
-        for (int i = 0; i < count; i++)
-        {
-            if (bag.TryTake(out object? thing))
+    public static Operation Bag { get; } =
+        new(
+            "ConcurrentBag",
+            count =>
             {
-                bag.Add(thing);
+                ConcurrentBag<object> bag = Objects;
+                for (int i = 0; i < count; i++)
+                {
+                    if (bag.TryTake(out object? thing))
+                    {
+                        bag.Add(thing);
+                    }
+                }
             }
-        }
-    });
+        );
 
-    public static Operation Stack { get; } = new("ConcurrentStack", count =>
-    {
-        ConcurrentStack<object> stack = Things;
-        for (int i = 0; i < count; i++)
-        {
-            if (stack.TryPop(out object? thing))
+    public static Operation Stack { get; } =
+        new(
+            "ConcurrentStack",
+            count =>
             {
-                stack.Push(thing);
+                ConcurrentStack<object> stack = Things;
+                for (int i = 0; i < count; i++)
+                {
+                    if (stack.TryPop(out object? thing))
+                    {
+                        stack.Push(thing);
+                    }
+                }
             }
-        }
-    });
+        );
 
-    public static Operation ArrayPool { get; } = new("ArrayPool<byte>.Shared, 64 bytes", count =>
-    {
-        ArrayPool<byte> pool = ArrayPool<byte>.Shared;
-        for (int i = 0; i < count; i++)
-        {
-            pool.Return(pool.Rent(64));
-        }
-    });
+    public static Operation ArrayPool { get; } =
+        new(
+            "ArrayPool<byte>.Shared, 64 bytes",
+            count =>
+            {
+                ArrayPool<byte> pool = ArrayPool<byte>.Shared;
+                for (int i = 0; i < count; i++)
+                {
+                    pool.Return(pool.Rent(64));
+                }
+            }
+        );
 
-    public static Operation NativeHeap { get; } = new("NativeMemory.Alloc and Free, 64 bytes", count =>
-    {
-        for (int i = 0; i < count; i++)
-        {
-            NativeMemory.Free(NativeMemory.Alloc(64));
-        }
-    });
+    public static Operation NativeHeap { get; } =
+        new(
+            "NativeMemory.Alloc and Free, 64 bytes",
+            count =>
+            {
+                for (int i = 0; i < count; i++)
+                {
+                    NativeMemory.Free(NativeMemory.Alloc(64));
+                }
+            }
+        );
 
     private static PerCpuFreeList FilledList()
     {

@@ -15,20 +15,29 @@ internal static class TwoThreads
         long[] middle = new long[2];
         long[] ended = new long[2];
         using var start = new Barrier(2);
-        Thread[] threads = [.. Enumerable.Range(0, 2).Select(number => new Thread(() =>
-        {
-            Affinity.Pin(Affinity.Cpus[number]);
-            operation.Run(1000);
-            start.SignalAndWait();
-            began[number] = Stopwatch.GetTimestamp();
-            operation.Run(count / 2);
-            middle[number] = Stopwatch.GetTimestamp();
-            operation.Run(count / 2);
-            ended[number] = Stopwatch.GetTimestamp();
-        }))];
+        Thread[] threads =
+        [
+            .. Enumerable
+                .Range(0, 2)
+                .Select(number => new Thread(() =>
+                {
+                    Affinity.Pin(Affinity.Cpus[number]);
+                    operation.Run(1000);
+                    start.SignalAndWait();
+                    began[number] = Stopwatch.GetTimestamp();
+                    operation.Run(count / 2);
+                    middle[number] = Stopwatch.GetTimestamp();
+                    operation.Run(count / 2);
+                    ended[number] = Stopwatch.GetTimestamp();
+                })),
+        ];
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
         bool together = began.Max() < middle.Min();
-        return together ? Enumerable.Range(0, 2).Max(number => Stopwatch.GetElapsedTime(began[number], ended[number]).TotalNanoseconds / count) : null;
+        return together
+            ? Enumerable
+                .Range(0, 2)
+                .Max(number => Stopwatch.GetElapsedTime(began[number], ended[number]).TotalNanoseconds / count)
+            : null;
     }
 }

@@ -17,7 +17,14 @@ internal static class LiburcuPeer
         }
 
         string program = Path.Combine(AppContext.BaseDirectory, "liburcu-peer");
-        return Peer.Run(gcc, ["-O2", "-pthread", Path.Combine(AppContext.BaseDirectory, Source), "-o", program, "-lurcu-memb"], AppContext.BaseDirectory, Limit) is null
+        return
+            Peer.Run(
+                gcc,
+                ["-O2", "-pthread", Path.Combine(AppContext.BaseDirectory, Source), "-o", program, "-lurcu-memb"],
+                AppContext.BaseDirectory,
+                Limit
+            )
+                is null
             ? (null, "the C program did not compile; install liburcu: apt-get install gcc liburcu-dev")
             : (program, null);
     }
@@ -30,7 +37,11 @@ internal static class LiburcuPeer
             throw new InvalidOperationException("The liburcu program failed.");
         }
 
-        foreach (string[] line in run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')))
+        foreach (
+            string[] line in run
+                .Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Select(line => line.Split(' '))
+        )
         {
             double time = double.Parse(line[1], CultureInfo.InvariantCulture);
             least[line[0]] = least.TryGetValue(line[0], out double known) ? Math.Min(known, time) : time;

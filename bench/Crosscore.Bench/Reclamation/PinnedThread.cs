@@ -18,7 +18,9 @@ internal static class PinnedThread
             Affinity.Pin(processor);
             action();
         })
-        { IsBackground = true };
+        {
+            IsBackground = true,
+        };
         thread.Start();
         return thread;
     }

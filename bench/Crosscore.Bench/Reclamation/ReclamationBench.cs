@@ -73,16 +73,39 @@ internal static class ReclamationBench
 
         var table = new Table(
             $"Read sections, ns each, the read included (fastest of {Rounds} rounds; two readers: the slower of the two)",
-            "section", "1 reader", "less bare", "2 readers", "2 to 1", "to RCU, 1", "to RCU, 2");
+            "section",
+            "1 reader",
+            "less bare",
+            "2 readers",
+            "2 to 1",
+            "to RCU, 1",
+            "to RCU, 2"
+        );
         for (int i = 0; i < measured.Length; i++)
         {
-            table.Add(measured[i].Name, Nanoseconds(alone[i]), Nanoseconds(alone[i] - alone[0]), Nanoseconds(both[i]), Table.Ratio(both[i], alone[i]), Table.Ratio(alone[i], alone[1]), Table.Ratio(both[i], both[1]));
+            table.Add(
+                measured[i].Name,
+                Nanoseconds(alone[i]),
+                Nanoseconds(alone[i] - alone[0]),
+                Nanoseconds(both[i]),
+                Table.Ratio(both[i], alone[i]),
+                Table.Ratio(alone[i], alone[1]),
+                Table.Ratio(both[i], both[1])
+            );
         }
 
         if (liburcu.TryGetValue("section", out double section))
         {
             table.Add("liburcu-memb: bare", Nanoseconds(liburcu["bare"]), "", "", "", "", "");
-            table.Add("liburcu-memb: section", Nanoseconds(section), Nanoseconds(section - liburcu["bare"]), "", "", Table.Ratio(section, alone[1]), "");
+            table.Add(
+                "liburcu-memb: section",
+                Nanoseconds(section),
+                Nanoseconds(section - liburcu["bare"]),
+                "",
+                "",
+                Table.Ratio(section, alone[1]),
+                ""
+            );
         }
 
         table.Print();
@@ -92,7 +115,12 @@ internal static class ReclamationBench
         }
     }
 
-    private static void PrintGracePeriods(RcuDomain domain, ReadLoops loops, string? program, Dictionary<string, double> liburcu)
+    private static void PrintGracePeriods(
+        RcuDomain domain,
+        ReadLoops loops,
+        string? program,
+        Dictionary<string, double> liburcu
+    )
     {
         double idle = double.PositiveInfinity;
         double reading = double.PositiveInfinity;
@@ -110,19 +138,37 @@ internal static class ReclamationBench
             }
         }
 
-        var table = new Table("Synchronize, ns (median; smallest of three runs)", "readers", "here", "liburcu-memb", "ratio");
+        var table = new Table(
+            "Synchronize, ns (median; smallest of three runs)",
+            "readers",
+            "here",
+            "liburcu-memb",
+            "ratio"
+        );
         AddRow("none", idle, "synchronize-alone");
         AddRow("one spinning on another processor", reading, "synchronize-reader");
         table.Print();
 
-        void AddRow(string name, double here, string key) => table.Add(
-            name, Table.Number(here), liburcu.TryGetValue(key, out double peer) ? Table.Number(peer) : "missing", Table.Ratio(here, peer));
+        void AddRow(string name, double here, string key) =>
+            table.Add(
+                name,
+                Table.Number(here),
+                liburcu.TryGetValue(key, out double peer) ? Table.Number(peer) : "missing",
+                Table.Ratio(here, peer)
+            );
     }
 
     /// <summary>How many barriers serve how many callers.</summary>
     private static void PrintCoalescing()
     {
-        var table = new Table("16 threads call AsymmetricFence.Heavy", "how", "calls", "barriers", "barriers a call", "us a call and thread");
+        var table = new Table(
+            "16 threads call AsymmetricFence.Heavy",
+            "how",
+            "calls",
+            "barriers",
+            "barriers a call",
+            "us a call and thread"
+        );
         table.Add(Coalesce("again and again", meet: false));
         table.Add(Coalesce("all at once, round after round", meet: true));
         table.Print();
@@ -135,40 +181,55 @@ internal static class ReclamationBench
         using var barrier = new Barrier(Threads);
         AsymmetricFenceCounts before = AsymmetricFence.Counts;
         long began = Stopwatch.GetTimestamp();
-        Thread[] threads = [.. Enumerable.Range(0, Threads).Select(_ => new Thread(() =>
-        {
-            barrier.SignalAndWait();
-            for (int i = 0; i < Calls; i++)
-            {
-                if (meet)
+        Thread[] threads =
+        [
+            .. Enumerable
+                .Range(0, Threads)
+                .Select(_ => new Thread(() =>
                 {
                     barrier.SignalAndWait();
-                }
+                    for (int i = 0; i < Calls; i++)
+                    {
+                        if (meet)
+                        {
+                            barrier.SignalAndWait();
+                        }
 
-                AsymmetricFence.Heavy();
-            }
-        }))];
+                        AsymmetricFence.Heavy();
+                    }
+                })),
+        ];
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
         TimeSpan time = Stopwatch.GetElapsedTime(began);
         AsymmetricFenceCounts after = AsymmetricFence.Counts;
         long asked = after.Asked - before.Asked;
         long issued = after.Issued - before.Issued;
-        return [name, Table.Number(asked), Table.Number(issued), ((double)issued / asked).ToString("0.000", CultureInfo.InvariantCulture), Nanoseconds(time.TotalMicroseconds / Calls)];
+        return
+        [
+            name,
+            Table.Number(asked),
+            Table.Number(issued),
+            ((double)issued / asked).ToString("0.000", CultureInfo.InvariantCulture),
+            Nanoseconds(time.TotalMicroseconds / Calls),
+        ];
     }
 
     private static double WithSpinningReader(ReadLoops loops, Func<double> measured)
     {
         bool over = false;
         long progress = 0;
-        Thread reader = PinnedThread.Start(1, () =>
-        {
-            while (!Volatile.Read(ref over))
+        Thread reader = PinnedThread.Start(
+            1,
+            () =>
             {
-                _ = loops.Section(1000);
-                Volatile.Write(ref progress, progress + 1);
+                while (!Volatile.Read(ref over))
+                {
+                    _ = loops.Section(1000);
+                    Volatile.Write(ref progress, progress + 1);
+                }
             }
-        });
+        );
         SpinWait.SpinUntil(() => Volatile.Read(ref progress) > 1000);
         double result = PinnedThread.Run(0, measured);
         Volatile.Write(ref over, true);
@@ -180,11 +241,21 @@ internal static class ReclamationBench
     {
         using var start = new Barrier(2);
         double[] times = new double[2];
-        Thread[] threads = [.. Enumerable.Range(0, 2).Select(processor => PinnedThread.Start(processor, () =>
-        {
-            start.SignalAndWait();
-            times[processor] = Time(loop, turns);
-        }))];
+        Thread[] threads =
+        [
+            .. Enumerable
+                .Range(0, 2)
+                .Select(processor =>
+                    PinnedThread.Start(
+                        processor,
+                        () =>
+                        {
+                            start.SignalAndWait();
+                            times[processor] = Time(loop, turns);
+                        }
+                    )
+                ),
+        ];
         Array.ForEach(threads, thread => thread.Join());
         return times.Max();
     }
@@ -225,5 +296,6 @@ internal static class ReclamationBench
         return times[times.Length / 2];
     }
 
-    private static string Nanoseconds(double value) => double.IsInfinity(value) ? "-" : value.ToString(value < 10 ? "0.00" : "0.0", CultureInfo.InvariantCulture);
+    private static string Nanoseconds(double value) =>
+        double.IsInfinity(value) ? "-" : value.ToString(value < 10 ? "0.00" : "0.0", CultureInfo.InvariantCulture);
 }

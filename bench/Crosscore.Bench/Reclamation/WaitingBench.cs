@@ -32,7 +32,8 @@ internal static class WaitingBench
             if (domains.Zip(polls).Any(pair => pair.First.Poll(pair.Second)))
             {
                 throw new InvalidOperationException(
-                    "A grace period did not wait for its reader, so nothing was measured.");
+                    "A grace period did not wait for its reader, so nothing was measured."
+                );
             }
 
             Array.ForEach(readers, reader => reader.Dispose());
@@ -40,12 +41,18 @@ internal static class WaitingBench
         }
 
         Array.ForEach(domains, domain => domain.Dispose());
-        var table =
-            new Table($"Task.Run of nothing, us until it is over (median of {Tasks}; smallest of {Rounds} rounds)",
-            "beside", "us", "ratio");
+        var table = new Table(
+            $"Task.Run of nothing, us until it is over (median of {Tasks}; smallest of {Rounds} rounds)",
+            "beside",
+            "us",
+            "ratio"
+        );
         table.Add("nothing", Table.Number(1e6 * without), "");
-        table.Add($"{Domains} domains whose reader stays, a grace period asked for in each",
-            Table.Number(1e6 * beside), Table.Ratio(beside, without));
+        table.Add(
+            $"{Domains} domains whose reader stays, a grace period asked for in each",
+            Table.Number(1e6 * beside),
+            Table.Ratio(beside, without)
+        );
         table.Print();
     }
 
@@ -71,10 +78,19 @@ internal static class WaitingBench
 
         Array.Sort(quiet);
         Array.Sort(busy);
-        var table =
-            new Table($"Retire, us for the caller ({QuietRounds} calls)", "domain", "median", "smallest", "largest");
-        table.Add($"quiet for {Quiet.TotalSeconds} s", Table.Number(quiet[QuietRounds / 2]), Table.Number(quiet[0]),
-            Table.Number(quiet[^1]));
+        var table = new Table(
+            $"Retire, us for the caller ({QuietRounds} calls)",
+            "domain",
+            "median",
+            "smallest",
+            "largest"
+        );
+        table.Add(
+            $"quiet for {Quiet.TotalSeconds} s",
+            Table.Number(quiet[QuietRounds / 2]),
+            Table.Number(quiet[0]),
+            Table.Number(quiet[^1])
+        );
         table.Add("in use", Table.Number(busy[QuietRounds / 2]), Table.Number(busy[0]), Table.Number(busy[^1]));
         table.Print();
     }

@@ -22,19 +22,26 @@ internal static unsafe class HazardBench
             ("Protect, handle held", Native),
             ("Protect and Clear, handle held", NativeClear),
             ("Acquire, Protect, Dispose", NativeWhole),
-            ("Protect with a full fence instead", NativeFenced));
+            ("Protect with a full fence instead", NativeFenced)
+        );
         ReaderTable.Print(
             "Hazard pointers, managed: read a number through a shared reference",
             ("bare read", BareManaged),
             ("Protect, handle held", Managed),
             ("Protect and Clear, handle held", ManagedClear),
-            ("Acquire, Protect, Dispose", ManagedWhole));
+            ("Acquire, Protect, Dispose", ManagedWhole)
+        );
         PrintRetirement();
     }
 
     private static void PrintRetirement()
     {
-        var table = new Table("Retirement, with its share of scans and callbacks, nobody reading", "what", "ns each", "ratio");
+        var table = new Table(
+            "Retirement, with its share of scans and callbacks, nobody reading",
+            "what",
+            "ns each",
+            "ratio"
+        );
         double[] times = LoopTimer.Alone(AllocateOnly, RetireEach, RetireBatch);
         string[] names = ["allocate an object", "and Retire it", "and RetireAll, 100 at a time"];
         for (int row = 0; row < names.Length; row++)

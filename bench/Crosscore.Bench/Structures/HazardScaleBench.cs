@@ -15,7 +15,12 @@ internal static class HazardScaleBench
 
     public static void Run()
     {
-        var joining = new Table($"First Acquire of a thread, median of {Newcomers} threads, while others live that have acquired", "living threads", "ns", "ratio");
+        var joining = new Table(
+            $"First Acquire of a thread, median of {Newcomers} threads, while others live that have acquired",
+            "living threads",
+            "ns",
+            "ratio"
+        );
         _ = FirstAcquires(10); // compiled
         double few = FirstAcquires(Few);
         double many = FirstAcquires(Many);
@@ -23,7 +28,11 @@ internal static class HazardScaleBench
         joining.Add(Table.Number(Many), Table.Number(many), Table.Ratio(many, few));
         joining.Print();
 
-        var retiring = new Table($"Retire, median of {QuietRounds}, each after {Quiet.TotalSeconds:N0} seconds without one", "domain", "us");
+        var retiring = new Table(
+            $"Retire, median of {QuietRounds}, each after {Quiet.TotalSeconds:N0} seconds without one",
+            "domain",
+            "us"
+        );
         using var callers = new HazardPointers(executor: HazardExecutor.Caller);
         using var own = new HazardPointers(new HazardPointersOptions { Executor = HazardExecutor.Background });
         retiring.Add("the default one", Microseconds(HazardPointers.Default));
@@ -40,12 +49,14 @@ internal static class HazardScaleBench
         var threads = new List<Thread>();
         for (int index = 0; index < living; index++)
         {
-            threads.Add(Start(() =>
-            {
-                domain.Acquire().Dispose();
-                _ = inside.Signal();
-                leave.Wait();
-            }));
+            threads.Add(
+                Start(() =>
+                {
+                    domain.Acquire().Dispose();
+                    _ = inside.Signal();
+                    leave.Wait();
+                })
+            );
         }
 
         inside.Wait();
@@ -53,11 +64,12 @@ internal static class HazardScaleBench
         for (int index = 0; index < Newcomers; index++)
         {
             Start(() =>
-            {
-                long began = Stopwatch.GetTimestamp();
-                domain.Acquire().Dispose();
-                times[index] = Stopwatch.GetElapsedTime(began).TotalNanoseconds;
-            }).Join();
+                {
+                    long began = Stopwatch.GetTimestamp();
+                    domain.Acquire().Dispose();
+                    times[index] = Stopwatch.GetElapsedTime(began).TotalNanoseconds;
+                })
+                .Join();
         }
 
         leave.Set();

@@ -21,7 +21,8 @@ internal static class LockBench
             ("AsymmetricReaderWriterLock, Enter and Exit", AsymmetricEnterExit),
             ("ReaderWriterLockSlim", SlimRead),
             ("Lock", PlainLock),
-            ("lock (object)", MonitorLock));
+            ("lock (object)", MonitorLock)
+        );
         PrintWriter();
     }
 
@@ -38,7 +39,11 @@ internal static class LockBench
         double[] times = LoopTimer.Alone([.. rows.Select(row => row.Loop)]);
         for (int row = 0; row < rows.Length; row++)
         {
-            table.Add(rows[row].Name, times[row].ToString("0.0", System.Globalization.CultureInfo.InvariantCulture), Table.Ratio(times[row], times[0]));
+            table.Add(
+                rows[row].Name,
+                times[row].ToString("0.0", System.Globalization.CultureInfo.InvariantCulture),
+                Table.Ratio(times[row], times[0])
+            );
         }
 
         table.Print();

@@ -21,7 +21,8 @@ internal static class LoopTimer
     public static double[] Alone(params Loop[] loops) => Measure(loops, together: false).Alone;
 
     /// <summary>The same, and for each of two threads that do it at the same time; only times count during which the other one was getting on. All take turns, so a busy moment of the machine meets all of them.</summary>
-    public static (double[] Alone, double[] Together) AloneAndTogether(params Loop[] loops) => Measure(loops, Environment.ProcessorCount > 1);
+    public static (double[] Alone, double[] Together) AloneAndTogether(params Loop[] loops) =>
+        Measure(loops, Environment.ProcessorCount > 1);
 
     private static (double[] Alone, double[] Together) Measure(Loop[] loops, bool together)
     {
@@ -50,21 +51,31 @@ internal static class LoopTimer
         int running = 2;
         var times = new List<double>[2];
         using var start = new Barrier(2);
-        Thread[] threads = [.. Enumerable.Range(0, 2).Select(me => new Thread(() =>
-        {
-            int other = 32 * (1 - me);
-            start.SignalAndWait();
-            long seen = Volatile.Read(ref progress[other]);
-            times[me] = Time(loop, rounds, ChunksTogether, () =>
-            {
-                Volatile.Write(ref progress[32 * me], progress[32 * me] + 1);
-                long now = Volatile.Read(ref progress[other]);
-                bool gotOn = now != seen && Volatile.Read(ref running) == 2;
-                seen = now;
-                return gotOn;
-            });
-            Interlocked.Decrement(ref running);
-        }))];
+        Thread[] threads =
+        [
+            .. Enumerable
+                .Range(0, 2)
+                .Select(me => new Thread(() =>
+                {
+                    int other = 32 * (1 - me);
+                    start.SignalAndWait();
+                    long seen = Volatile.Read(ref progress[other]);
+                    times[me] = Time(
+                        loop,
+                        rounds,
+                        ChunksTogether,
+                        () =>
+                        {
+                            Volatile.Write(ref progress[32 * me], progress[32 * me] + 1);
+                            long now = Volatile.Read(ref progress[other]);
+                            bool gotOn = now != seen && Volatile.Read(ref running) == 2;
+                            seen = now;
+                            return gotOn;
+                        }
+                    );
+                    Interlocked.Decrement(ref running);
+                })),
+        ];
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
         return times.All(list => list.Count > Chunks) ? times.Max(Median) : double.PositiveInfinity;
@@ -107,12 +118,14 @@ internal static class LoopTimer
     private static int RoundsOf(Loop loop)
     {
         const int Trial = 100;
-        double time = Enumerable.Range(0, 5).Min(_ =>
-        {
-            long begin = Stopwatch.GetTimestamp();
-            loop(Trial);
-            return Stopwatch.GetElapsedTime(begin).TotalNanoseconds / Trial;
-        });
+        double time = Enumerable
+            .Range(0, 5)
+            .Min(_ =>
+            {
+                long begin = Stopwatch.GetTimestamp();
+                loop(Trial);
+                return Stopwatch.GetElapsedTime(begin).TotalNanoseconds / Trial;
+            });
         return (int)Math.Clamp(ChunkNanoseconds / time, Trial, 100_000);
     }
 

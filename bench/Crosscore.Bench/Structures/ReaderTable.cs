@@ -21,7 +21,8 @@ internal static class ReaderTable
                 row == 0 ? "-" : Nanoseconds(alone[row] - alone[0]),
                 Table.Ratio(alone[row], alone[0]),
                 known ? Nanoseconds(together) : "-",
-                known ? Table.Ratio(together, alone[row]) : "-");
+                known ? Table.Ratio(together, alone[row]) : "-"
+            );
         }
 
         table.Print();

@@ -35,12 +35,14 @@ internal static class StructureBench
             ("ConcurrentDictionary", Concurrent),
             ("ReadMostlyMap, a section for each", EachSection),
             ("ReadMostlyMap, a section for each, RcuReader held", EachSectionByReader),
-            ("ReadMostlyMap, one section for all", OneSection));
+            ("ReadMostlyMap, one section for all", OneSection)
+        );
         ReaderTable.Print(
             $"Look-up of one of {Keys} strings",
             ("ConcurrentDictionary", ConcurrentByName),
             ("ReadMostlyMap, a section for each", EachSectionByName),
-            ("ReadMostlyMap, one section for all", OneSectionByName));
+            ("ReadMostlyMap, one section for all", OneSectionByName)
+        );
         ReaderTable.Print("Push and pop", ("ConcurrentStack", StackPair), ("NativeStack", NativeStackPair));
         ReaderTable.Print("Enqueue and dequeue", ("ConcurrentQueue", QueuePair), ("NativeQueue", NativeQueuePair));
     }

@@ -13,20 +13,22 @@ public static class Expectation
     private const string DesignKey = "Expect[";
 
     /// <summary>The names of the kinds of cores, as the command line has them.</summary>
-    public static IReadOnlyDictionary<string, CoreKind> CoreNames { get; } = new Dictionary<string, CoreKind>
-    {
-        ["x86-tso"] = CoreKind.X86Tso,
-        ["sc"] = CoreKind.Sc,
-        ["aarch64"] = CoreKind.AArch64,
-        ["riscv-like"] = CoreKind.RiscVLike,
-    };
+    public static IReadOnlyDictionary<string, CoreKind> CoreNames { get; } =
+        new Dictionary<string, CoreKind>
+        {
+            ["x86-tso"] = CoreKind.X86Tso,
+            ["sc"] = CoreKind.Sc,
+            ["aarch64"] = CoreKind.AArch64,
+            ["riscv-like"] = CoreKind.RiscVLike,
+        };
 
     /// <summary>The name of a kind of cores.</summary>
     /// <param name="core">The kind.</param>
     public static string NameOf(CoreKind core) => CoreNames.First(name => name.Value == core).Key;
 
     // Enum.TryParse would also take numbers and lists.
-    internal static bool TryParse(string word, out Frequency frequency) => Enum.TryParse(word, out frequency) && frequency.ToString() == word;
+    internal static bool TryParse(string word, out Frequency frequency) =>
+        Enum.TryParse(word, out frequency) && frequency.ToString() == word;
 
     /// <summary>The verdict that a test expects of the model.</summary>
     /// <param name="test">The test.</param>
@@ -44,10 +46,17 @@ public static class Expectation
         foreach (string entry in line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             string[] parts = entry.Split(':');
-            if (parts.Length != 2 || !CoreNames.TryGetValue(parts[0], out CoreKind named) || !TryParse(parts[1], out Frequency frequency))
+            if (
+                parts.Length != 2
+                || !CoreNames.TryGetValue(parts[0], out CoreKind named)
+                || !TryParse(parts[1], out Frequency frequency)
+            )
             {
                 throw new LitmusException(
-                    test.File, new SourcePosition(1, 1), $"found 'Expect={line}', expected entries such as x86-tso:Sometimes or sc:Never (or Always)");
+                    test.File,
+                    new SourcePosition(1, 1),
+                    $"found 'Expect={line}', expected entries such as x86-tso:Sometimes or sc:Never (or Always)"
+                );
             }
 
             expected = named == core ? frequency : expected;
@@ -58,16 +67,20 @@ public static class Expectation
 
     /// <summary>Whether a test says what it expects of kernel designs.</summary>
     /// <param name="test">The test.</param>
-    public static bool IsAboutKernels(LitmusTest test) => test.Properties.Keys.Any(key => key.StartsWith(DesignKey, StringComparison.Ordinal));
+    public static bool IsAboutKernels(LitmusTest test) =>
+        test.Properties.Keys.Any(key => key.StartsWith(DesignKey, StringComparison.Ordinal));
 
     /// <summary>
     /// The designs that a test's <c>Expect[...]</c> lines name, without <c>*</c> and without profiles.
     /// </summary>
     /// <param name="test">The test.</param>
-    internal static IEnumerable<string> NamesOfDesigns(LitmusTest test) => test.Properties.Keys
-        .Where(key => key.StartsWith(DesignKey, StringComparison.Ordinal) && key.EndsWith(']'))
-        .SelectMany(key => key[DesignKey.Length..^1].Split(' ', StringSplitOptions.RemoveEmptyEntries))
-        .Select(name => name.Split('/')[0]).Where(name => name != "*").Distinct();
+    internal static IEnumerable<string> NamesOfDesigns(LitmusTest test) =>
+        test
+            .Properties.Keys.Where(key => key.StartsWith(DesignKey, StringComparison.Ordinal) && key.EndsWith(']'))
+            .SelectMany(key => key[DesignKey.Length..^1].Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Select(name => name.Split('/')[0])
+            .Where(name => name != "*")
+            .Distinct();
 
     /// <summary>
     /// The verdict that a test expects on a kernel design, from lines such as <c>Expect[linux-5.4 linux-4.16]=Sometimes the reason in one line</c>. A name may
@@ -82,13 +95,25 @@ public static class Expectation
     {
         string[] wanted = [$"{design}/{profile}", $"*/{profile}", design, "*"];
         (int Rank, Frequency Frequency, string Reason)? best = null;
-        foreach ((string key, string value) in test.Properties.Where(entry => entry.Key.StartsWith(DesignKey, StringComparison.Ordinal)))
+        foreach (
+            (string key, string value) in test.Properties.Where(entry =>
+                entry.Key.StartsWith(DesignKey, StringComparison.Ordinal)
+            )
+        )
         {
             string[] words = value.Split(' ', 2, StringSplitOptions.RemoveEmptyEntries);
-            if (!key.EndsWith(']') || words.Length == 0 || !Enum.TryParse(words[0], out Frequency frequency) || !Enum.IsDefined(frequency))
+            if (
+                !key.EndsWith(']')
+                || words.Length == 0
+                || !Enum.TryParse(words[0], out Frequency frequency)
+                || !Enum.IsDefined(frequency)
+            )
             {
                 throw new LitmusException(
-                    test.File, test.PropertyPositions[key], $"found '{key}={value}', expected Expect[DESIGN ...]=Never, Sometimes or Always, and the reason");
+                    test.File,
+                    test.PropertyPositions[key],
+                    $"found '{key}={value}', expected Expect[DESIGN ...]=Never, Sometimes or Always, and the reason"
+                );
             }
 
             foreach (string name in key[DesignKey.Length..^1].Split(' ', StringSplitOptions.RemoveEmptyEntries))
@@ -107,6 +132,15 @@ public static class Expectation
     /// <summary>Whether the condition's outcome must be seen on the machine.</summary>
     /// <param name="test">The test.</param>
     /// <exception cref="LitmusException">The line cannot be read.</exception>
-    public static bool MustBeSeen(LitmusTest test) => test.Properties.TryGetValue("Machine", out string? line)
-        && (line == "seen" ? true : throw new LitmusException(test.File, new SourcePosition(1, 1), $"found 'Machine={line}', expected Machine=seen"));
+    public static bool MustBeSeen(LitmusTest test) =>
+        test.Properties.TryGetValue("Machine", out string? line)
+        && (
+            line == "seen"
+                ? true
+                : throw new LitmusException(
+                    test.File,
+                    new SourcePosition(1, 1),
+                    $"found 'Machine={line}', expected Machine=seen"
+                )
+        );
 }

@@ -29,9 +29,15 @@ public static class HerdLog
         bool negated = test.Quantifier == Quantifier.NotExists;
         text.AppendLine(verdict.Holds ? "Ok" : "No");
         text.AppendLine("Witnesses");
-        text.AppendLine(CultureInfo.InvariantCulture, $"Positive: {(negated ? others : verdict.Witnesses)} Negative: {(negated ? verdict.Witnesses : others)}");
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"Positive: {(negated ? others : verdict.Witnesses)} Negative: {(negated ? verdict.Witnesses : others)}"
+        );
         text.AppendLine(CultureInfo.InvariantCulture, $"Condition {FormatCondition(test)}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"Observation {name} {verdict.Frequency} {verdict.Witnesses} {others}");
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"Observation {name} {verdict.Frequency} {verdict.Witnesses} {others}"
+        );
         return text.ToString();
     }
 
@@ -51,20 +57,32 @@ public static class HerdLog
             Quantifier.NotExists => witnesses == 0,
             _ => others == 0,
         };
-        string frequency = witnesses == 0 ? "Never" : others == 0 ? "Always" : "Sometimes";
+        string frequency =
+            witnesses == 0 ? "Never"
+            : others == 0 ? "Always"
+            : "Sometimes";
         var text = new StringBuilder();
         text.AppendLine(CultureInfo.InvariantCulture, $"Test {test.Name} {Kind(test.Quantifier)}");
         text.AppendLine(CultureInfo.InvariantCulture, $"Histogram ({histogram.Count} states)");
         foreach ((Outcome outcome, long count) in histogram)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"{count,-8}{(verdict.IsWitness(outcome) ? '*' : ':')}>{State(outcome, verdict)}");
+            text.AppendLine(
+                CultureInfo.InvariantCulture,
+                $"{count, -8}{(verdict.IsWitness(outcome) ? '*' : ':')}>{State(outcome, verdict)}"
+            );
         }
 
         text.AppendLine(validated ? "Ok" : "No");
         text.AppendLine();
         text.AppendLine("Witnesses");
-        text.AppendLine(CultureInfo.InvariantCulture, $"Positive: {(negated ? others : witnesses)}, Negative: {(negated ? witnesses : others)}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"Condition {FormatCondition(test)} is {(validated ? "" : "NOT ")}validated");
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"Positive: {(negated ? others : witnesses)}, Negative: {(negated ? witnesses : others)}"
+        );
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"Condition {FormatCondition(test)} is {(validated ? "" : "NOT ")}validated"
+        );
         text.AppendLine(CultureInfo.InvariantCulture, $"Observation {test.Name} {frequency} {witnesses} {others}");
         text.AppendLine(CultureInfo.InvariantCulture, $"Time {test.Name} {elapsed.TotalSeconds:0.00}");
         return text.ToString();
@@ -94,11 +112,24 @@ public static class HerdLog
         {
             string[] head = lines[index].Split(' ', StringSplitOptions.RemoveEmptyEntries);
             string[] count = lines[index + 1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (head is ["Test", _, ..] && count is ["States", string number] && int.TryParse(number, CultureInfo.InvariantCulture, out int rows))
+            if (
+                head is ["Test", _, ..]
+                && count is ["States", string number]
+                && int.TryParse(number, CultureInfo.InvariantCulture, out int rows)
+            )
             {
-                states[head[1]] = [.. Enumerable.Range(index + 2, rows).Select(row => row < lines.Length
-                    ? HerdState.Parse(lines[row], row + 1)
-                    : throw new InvalidDataException($"line {lines.Length}: found the end of the log, expected more final states"))];
+                states[head[1]] =
+                [
+                    .. Enumerable
+                        .Range(index + 2, rows)
+                        .Select(row =>
+                            row < lines.Length
+                                ? HerdState.Parse(lines[row], row + 1)
+                                : throw new InvalidDataException(
+                                    $"line {lines.Length}: found the end of the log, expected more final states"
+                                )
+                        ),
+                ];
             }
         }
 
@@ -109,10 +140,11 @@ public static class HerdLog
     private static string State(Outcome outcome, ModelVerdict verdict) =>
         outcome.IsUnpredictable ? "[unpredictable]=1;" : outcome.Describe(verdict.Test, verdict.Layout);
 
-    private static string Kind(Quantifier quantifier) => quantifier switch
-    {
-        Quantifier.Exists => "Allowed",
-        Quantifier.NotExists => "Forbidden",
-        _ => "Required",
-    };
+    private static string Kind(Quantifier quantifier) =>
+        quantifier switch
+        {
+            Quantifier.Exists => "Allowed",
+            Quantifier.NotExists => "Forbidden",
+            _ => "Required",
+        };
 }

@@ -46,9 +46,8 @@ public sealed class KnownAnswers
     {
         if (Expectation.Of(test, core) is Frequency own)
         {
-            yield return verdict => verdict.Frequency == own
-                ? null
-                : $"the test expects {own}, the model says {verdict.Frequency}";
+            yield return verdict =>
+                verdict.Frequency == own ? null : $"the test expects {own}, the model says {verdict.Frequency}";
         }
 
         if (core != test.HomeCore)
@@ -57,7 +56,9 @@ public sealed class KnownAnswers
         }
 
         string full = Path.GetFullPath(test.File);
-        foreach (string? folder in new[] { Path.GetDirectoryName(full), Path.GetDirectoryName(Path.GetDirectoryName(full)) })
+        foreach (
+            string? folder in new[] { Path.GetDirectoryName(full), Path.GetDirectoryName(Path.GetDirectoryName(full)) }
+        )
         {
             if (folder is null)
             {
@@ -69,9 +70,10 @@ public sealed class KnownAnswers
             [
                 Table(Path.Combine(folder, "kinds.tsv"), ReadKinds).GetValueOrDefault(file),
                 Table(Path.Combine(folder, "verdicts.tsv"), ReadVerdicts).GetValueOrDefault(file),
-
                 // A log names tests, not files, so only the one in the test's own folder is about this test.
-                folder == Path.GetDirectoryName(full) ? Table(Path.Combine(folder, "expected.txt"), ReadLog).GetValueOrDefault(test.Name) : null,
+                folder == Path.GetDirectoryName(full)
+                    ? Table(Path.Combine(folder, "expected.txt"), ReadLog).GetValueOrDefault(test.Name)
+                    : null,
             ];
             foreach (Func<ModelVerdict, string?>? answer in answers)
             {
@@ -83,7 +85,10 @@ public sealed class KnownAnswers
         }
     }
 
-    private Dictionary<string, Func<ModelVerdict, string?>> Table(string path, Func<string, Dictionary<string, Func<ModelVerdict, string?>>> read)
+    private Dictionary<string, Func<ModelVerdict, string?>> Table(
+        string path,
+        Func<string, Dictionary<string, Func<ModelVerdict, string?>>> read
+    )
     {
         if (!_tables.TryGetValue(path, out Dictionary<string, Func<ModelVerdict, string?>>? table))
         {
@@ -94,21 +99,45 @@ public sealed class KnownAnswers
         return table;
     }
 
-    private static Dictionary<string, Func<ModelVerdict, string?>> ReadKinds(string path) => ReadRows(path, kind => kind switch
-    {
-        "Allow" or "Allowed" => verdict => verdict.Witnesses > 0 ? null : $"{Path.GetFileName(path)} says Allow, the model {verdict.Frequency}",
-        "Forbid" or "Forbidden" => verdict => verdict.Witnesses == 0 ? null : $"{Path.GetFileName(path)} says Forbid, the model {verdict.Frequency}",
-        "Require" or "Required" => verdict => verdict.Frequency == Frequency.Always ? null : $"{Path.GetFileName(path)} says Require, the model {verdict.Frequency}",
-        _ => null,
-    });
+    private static Dictionary<string, Func<ModelVerdict, string?>> ReadKinds(string path) =>
+        ReadRows(
+            path,
+            kind =>
+                kind switch
+                {
+                    "Allow" or "Allowed" => verdict =>
+                        verdict.Witnesses > 0
+                            ? null
+                            : $"{Path.GetFileName(path)} says Allow, the model {verdict.Frequency}",
+                    "Forbid" or "Forbidden" => verdict =>
+                        verdict.Witnesses == 0
+                            ? null
+                            : $"{Path.GetFileName(path)} says Forbid, the model {verdict.Frequency}",
+                    "Require" or "Required" => verdict =>
+                        verdict.Frequency == Frequency.Always
+                            ? null
+                            : $"{Path.GetFileName(path)} says Require, the model {verdict.Frequency}",
+                    _ => null,
+                }
+        );
 
-    private static Dictionary<string, Func<ModelVerdict, string?>> ReadVerdicts(string path) => ReadRows(path, word =>
-        Expectation.TryParse(word, out Frequency frequency)
-            ? verdict => verdict.Frequency == frequency ? null : $"{Path.GetFileName(path)} says {frequency}, the model {verdict.Frequency}"
-            : null);
+    private static Dictionary<string, Func<ModelVerdict, string?>> ReadVerdicts(string path) =>
+        ReadRows(
+            path,
+            word =>
+                Expectation.TryParse(word, out Frequency frequency)
+                    ? verdict =>
+                        verdict.Frequency == frequency
+                            ? null
+                            : $"{Path.GetFileName(path)} says {frequency}, the model {verdict.Frequency}"
+                    : null
+        );
 
     // Three columns: file, test, answer; the first row is their heads.
-    private static Dictionary<string, Func<ModelVerdict, string?>> ReadRows(string path, Func<string, Func<ModelVerdict, string?>?> parse)
+    private static Dictionary<string, Func<ModelVerdict, string?>> ReadRows(
+        string path,
+        Func<string, Func<ModelVerdict, string?>?> parse
+    )
     {
         var table = new Dictionary<string, Func<ModelVerdict, string?>>();
         string[] lines = File.ReadAllLines(path);
@@ -120,9 +149,12 @@ public sealed class KnownAnswers
             }
 
             string[] columns = lines[index].Split('\t');
-            table[columns[0]] = columns.Length == 3 && parse(columns[2]) is Func<ModelVerdict, string?> answer
-                ? answer
-                : throw new InvalidDataException($"{path}:{index + 1}: found '{lines[index]}', expected a file, a test and an answer, separated by tabs");
+            table[columns[0]] =
+                columns.Length == 3 && parse(columns[2]) is Func<ModelVerdict, string?> answer
+                    ? answer
+                    : throw new InvalidDataException(
+                        $"{path}:{index + 1}: found '{lines[index]}', expected a file, a test and an answer, separated by tabs"
+                    );
         }
 
         return table;
@@ -132,9 +164,15 @@ public sealed class KnownAnswers
     {
         try
         {
-            return HerdLog.ReadStates(File.ReadAllText(path)).ToDictionary(
-                entry => entry.Key,
-                entry => (Func<ModelVerdict, string?>)(verdict => CompareStates(Path.GetFileName(path), verdict, entry.Value)));
+            return HerdLog
+                .ReadStates(File.ReadAllText(path))
+                .ToDictionary(
+                    entry => entry.Key,
+                    entry =>
+                        (Func<ModelVerdict, string?>)(
+                            verdict => CompareStates(Path.GetFileName(path), verdict, entry.Value)
+                        )
+                );
         }
         catch (InvalidDataException exception)
         {
@@ -153,14 +191,39 @@ public sealed class KnownAnswers
             return $"{log} does not tell the final values of {string.Join(", ", values.Select(value => $"{value}"))}";
         }
 
-        HashSet<string> theirs = [.. states.Select(state => string.Join(' ', test.Observables.Select(observable => observable.Register.Fault is FaultQuestion question
-            ? Fault(question, state.Answers(question))
-            : $"{observable}={state.Values[$"{observable}"]};")))];
-        HashSet<string> ours = [.. verdict.Allowed.Select(outcome => string.Join(' ', test.Observables.Select((observable, index) => observable.Register.Fault is FaultQuestion question
-            ? Fault(question, !outcome.IsUnpredictable && outcome.Values[index] != 0)
-            : outcome.IsUnpredictable ? "unpredictable"
-            : $"{observable}={ValueText.Format(test, verdict.Layout, observable, outcome.Values[index], whole: false)};")))];
-        string[] differences = [.. theirs.Except(ours).Select(state => $"lacking {state}"), .. ours.Except(theirs).Select(state => $"added {state}")];
+        HashSet<string> theirs =
+        [
+            .. states.Select(state =>
+                string.Join(
+                    ' ',
+                    test.Observables.Select(observable =>
+                        observable.Register.Fault is FaultQuestion question
+                            ? Fault(question, state.Answers(question))
+                            : $"{observable}={state.Values[$"{observable}"]};"
+                    )
+                )
+            ),
+        ];
+        HashSet<string> ours =
+        [
+            .. verdict.Allowed.Select(outcome =>
+                string.Join(
+                    ' ',
+                    test.Observables.Select(
+                        (observable, index) =>
+                            observable.Register.Fault is FaultQuestion question
+                                ? Fault(question, !outcome.IsUnpredictable && outcome.Values[index] != 0)
+                            : outcome.IsUnpredictable ? "unpredictable"
+                            : $"{observable}={ValueText.Format(test, verdict.Layout, observable, outcome.Values[index], whole: false)};"
+                    )
+                )
+            ),
+        ];
+        string[] differences =
+        [
+            .. theirs.Except(ours).Select(state => $"lacking {state}"),
+            .. ours.Except(theirs).Select(state => $"added {state}"),
+        ];
         return differences.Length == 0 ? null : $"{log} has other final states: {string.Join(", ", differences)}";
     }
 

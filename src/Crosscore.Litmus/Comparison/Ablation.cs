@@ -49,10 +49,17 @@ public sealed record AblationRow(IReadOnlyList<KernelLabel> Labels, IReadOnlyLis
     public bool IsBounded => Cells.Any(cell => cell.Effect == AblationEffect.NotFound);
 
     /// <summary>Whether some test executes what was left out.</summary>
-    public bool IsExecuted => Cells.Any(cell => cell.Effect is not (AblationEffect.NotExecuted or AblationEffect.NotAsked));
+    public bool IsExecuted =>
+        Cells.Any(cell => cell.Effect is not (AblationEffect.NotExecuted or AblationEffect.NotAsked));
 
     /// <summary>The index of the test with the shortest counterexample; -1 when nothing breaks.</summary>
-    public int Shortest => Cells.Index().Where(entry => entry.Item.Effect == AblationEffect.Breaks).OrderBy(entry => entry.Item.Steps).Select(entry => entry.Index).FirstOrDefault(-1);
+    public int Shortest =>
+        Cells
+            .Index()
+            .Where(entry => entry.Item.Effect == AblationEffect.Breaks)
+            .OrderBy(entry => entry.Item.Steps)
+            .Select(entry => entry.Index)
+            .FirstOrDefault(-1);
 }
 
 /// <summary>A design without each of its labels in turn, against tests whose outcome it makes impossible.</summary>
@@ -62,7 +69,12 @@ public sealed record AblationRow(IReadOnlyList<KernelLabel> Labels, IReadOnlyLis
 /// <param name="LeftOut">The other tests, and why they tell nothing.</param>
 /// <param name="Rows">One for each label, in the order of the design; then those that were asked for together.</param>
 public sealed record AblationReport(
-    KernelDesign Design, CoreKind Core, IReadOnlyList<LitmusTest> Tests, IReadOnlyList<(LitmusTest Test, string Reason)> LeftOut, IReadOnlyList<AblationRow> Rows);
+    KernelDesign Design,
+    CoreKind Core,
+    IReadOnlyList<LitmusTest> Tests,
+    IReadOnlyList<(LitmusTest Test, string Reason)> LeftOut,
+    IReadOnlyList<AblationRow> Rows
+);
 
 /// <summary>
 /// Removes labelled barriers, serialisations and restarts of a design and asks tests what that breaks. What breaks nothing is not shown to be superfluous: other tests, or a core
@@ -82,7 +94,12 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
     /// <exception cref="LitmusException">A test cannot be explored.</exception>
     /// <exception cref="OperationCanceledException">It was ended early.</exception>
     public AblationReport Run(
-        KernelDesign design, IReadOnlyList<LitmusTest> tests, IReadOnlyList<IReadOnlyList<KernelLabel>> together, bool pairs, CancellationToken cancellation = default)
+        KernelDesign design,
+        IReadOnlyList<LitmusTest> tests,
+        IReadOnlyList<IReadOnlyList<KernelLabel>> together,
+        bool pairs,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(design);
         ArgumentNullException.ThrowIfNull(tests);
@@ -102,7 +119,12 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
             }
         }
 
-        List<AblationRow> rows = [.. design.Labels.Where(label => !design.RemovedLabels.Contains(label.Name)).Select(label => Remove(design, [label], subjects, cancellation))];
+        List<AblationRow> rows =
+        [
+            .. design
+                .Labels.Where(label => !design.RemovedLabels.Contains(label.Name))
+                .Select(label => Remove(design, [label], subjects, cancellation)),
+        ];
         List<AblationRow> singles = [.. rows];
         rows.AddRange(together.Select(labels => Remove(design, labels, subjects, cancellation)));
         for (int first = 0; pairs && first < singles.Count; first++)
@@ -110,9 +132,16 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
             for (int second = first + 1; second < singles.Count; second++)
             {
                 // A test that breaks without one of them, or executes only one, has nothing to say of both.
-                bool Tells(int test) => singles[first].Cells[test].Effect is AblationEffect.Holds or AblationEffect.NotFound
+                bool Tells(int test) =>
+                    singles[first].Cells[test].Effect is AblationEffect.Holds or AblationEffect.NotFound
                     && singles[second].Cells[test].Effect is AblationEffect.Holds or AblationEffect.NotFound;
-                AblationRow pair = Remove(design, [singles[first].Labels[0], singles[second].Labels[0]], subjects, cancellation, Tells);
+                AblationRow pair = Remove(
+                    design,
+                    [singles[first].Labels[0], singles[second].Labels[0]],
+                    subjects,
+                    cancellation,
+                    Tells
+                );
                 if (pair.Breaks)
                 {
                     rows.Add(pair);
@@ -137,8 +166,13 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
             return $"is written in {test.Architecture}, which these cores do not execute";
         }
 
-        IEnumerable<ITestInstruction> instructions = test.Threads.SelectMany(thread => thread.Code.Concat<ITestInstruction>(thread.ArmCode));
-        if (test.System.IsPlain && !instructions.Any(instruction => instruction.Command is not null || instruction.SystemCall.Count > 0))
+        IEnumerable<ITestInstruction> instructions = test.Threads.SelectMany(thread =>
+            thread.Code.Concat<ITestInstruction>(thread.ArmCode)
+        );
+        if (
+            test.System.IsPlain
+            && !instructions.Any(instruction => instruction.Command is not null || instruction.SystemCall.Count > 0)
+        )
         {
             return "has nothing to do with a kernel";
         }
@@ -153,15 +187,29 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
             : null;
     }
 
-    private static bool IsBroken(ModelVerdict verdict) => verdict.Test.Quantifier == Quantifier.ForAll ? !verdict.Holds : verdict.Witnesses > 0;
+    private static bool IsBroken(ModelVerdict verdict) =>
+        verdict.Test.Quantifier == Quantifier.ForAll ? !verdict.Holds : verdict.Witnesses > 0;
 
     private AblationRow Remove(
-        KernelDesign design, IReadOnlyList<KernelLabel> labels, List<Subject> subjects, CancellationToken cancellation, Func<int, bool>? tells = null)
+        KernelDesign design,
+        IReadOnlyList<KernelLabel> labels,
+        List<Subject> subjects,
+        CancellationToken cancellation,
+        Func<int, bool>? tells = null
+    )
     {
         KernelDesign without = design.With(removedLabels: labels.Select(label => label.Name));
-        return new AblationRow(labels, [.. subjects.Select((subject, index) => tells?.Invoke(index) == false
-            ? new AblationCell(AblationEffect.NotAsked)
-            : Examine(subject, without, cancellation))]);
+        return new AblationRow(
+            labels,
+            [
+                .. subjects.Select(
+                    (subject, index) =>
+                        tells?.Invoke(index) == false
+                            ? new AblationCell(AblationEffect.NotAsked)
+                            : Examine(subject, without, cancellation)
+                ),
+            ]
+        );
     }
 
     private AblationCell Examine(Subject subject, KernelDesign without, CancellationToken cancellation)
@@ -172,18 +220,26 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
             return new AblationCell(AblationEffect.NotExecuted);
         }
 
-        ModelVerdict verdict = DesignReport.Of(subject.Test, without, core, options, default, progress, cancellation).Verdict!;
+        ModelVerdict verdict = DesignReport
+            .Of(subject.Test, without, core, options, default, progress, cancellation)
+            .Verdict!;
         if (IsBroken(verdict))
         {
-            Outcome outcome = verdict.Allowed.Where(outcome => verdict.IsWitness(outcome) == (subject.Test.Quantifier != Quantifier.ForAll))
+            Outcome outcome = verdict
+                .Allowed.Where(outcome => verdict.IsWitness(outcome) == (subject.Test.Quantifier != Quantifier.ForAll))
                 .MinBy(outcome => verdict.ShortestWayTo(outcome)[^1].Step)!;
-            return new AblationCell(AblationEffect.Breaks, verdict.ShortestWayTo(outcome)[^1].Step, outcome.Describe(subject.Test, verdict.Layout));
+            return new AblationCell(
+                AblationEffect.Breaks,
+                verdict.ShortestWayTo(outcome)[^1].Step,
+                outcome.Describe(subject.Test, verdict.Layout)
+            );
         }
 
         return new AblationCell(
             !verdict.IsComplete ? AblationEffect.NotFound
             : verdict.Exploration.FinalStates.Count == 0 ? AblationEffect.NeverEnds
-            : AblationEffect.Holds);
+            : AblationEffect.Holds
+        );
     }
 
     // What of a design a test can ever execute: its own system calls, the interrupts that they send, and the switch where it has a scheduler.
@@ -194,7 +250,11 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
         IReadOnlyList<MicroOp> cpu = system.CpuCode[0].Ops;
         IEnumerable<MicroOp> From(int entry, MicroOpKind end) => cpu.Skip(entry).TakeWhile(op => op.Kind != end);
         IEnumerable<MicroOp> tasks = program.Threads.SelectMany(thread => thread.Ops);
-        IEnumerable<int> sent = tasks.Where(op => op.Kind == MicroOpKind.SendIpi).Select(op => op.Target).Distinct().Order();
+        IEnumerable<int> sent = tasks
+            .Where(op => op.Kind == MicroOpKind.SendIpi)
+            .Select(op => op.Target)
+            .Distinct()
+            .Order();
         IEnumerable<MicroOp> all = tasks
             .Concat(sent.SelectMany(handler => From(system.HandlerEntries[handler], MicroOpKind.EndInterrupt)))
             .Concat(system.Schedules ? From(system.SwitchEntry, MicroOpKind.EndSwitch) : [])

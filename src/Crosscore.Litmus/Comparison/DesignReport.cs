@@ -13,26 +13,37 @@ namespace Crosscore.Litmus.Comparison;
 /// <param name="Verdict">The verdict; <see langword="null"/> when the design lacks something that the test needs.</param>
 /// <param name="Lacking">What it lacks, in words: system calls that the test makes, labels that it removes, options that it sets.</param>
 /// <param name="Expected">What the test expects, and why, if it says so.</param>
-public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IReadOnlyList<string> Lacking, (Frequency Frequency, string Reason)? Expected)
+public sealed record DesignReport(
+    KernelDesign Design,
+    ModelVerdict? Verdict,
+    IReadOnlyList<string> Lacking,
+    (Frequency Frequency, string Reason)? Expected
+)
 {
     /// <summary>The same test on the design that this one extends, where that was asked; otherwise <see langword="null"/>.</summary>
     public DesignReport? Base { get; init; }
 
     /// <summary>Whether it makes an outcome possible that speaks against the question and that the design that it extends forbids.</summary>
-    public bool IsWorseThanBase => Verdict is not null && Base?.Verdict is { IsComplete: true } before
-        && Verdict.Allowed.Any(outcome => !before.Allows(outcome) && before.IsWitness(outcome) == (before.Test.Quantifier != Quantifier.ForAll));
+    public bool IsWorseThanBase =>
+        Verdict is not null
+        && Base?.Verdict is { IsComplete: true } before
+        && Verdict.Allowed.Any(outcome =>
+            !before.Allows(outcome) && before.IsWitness(outcome) == (before.Test.Quantifier != Quantifier.ForAll)
+        );
 
     /// <summary>Whether the verdict is not the expected one.</summary>
-    public bool Disagrees => Verdict is { IsFinal: true } && Expected is { } expected && Verdict.Frequency != expected.Frequency;
+    public bool Disagrees =>
+        Verdict is { IsFinal: true } && Expected is { } expected && Verdict.Frequency != expected.Frequency;
 
     /// <summary>
     /// The outcomes that the design allows and the specification forbids: on this test the design is wrong when there is one.
     /// <see langword="null"/> when either of them has no verdict.
     /// </summary>
     /// <param name="specification">The report of the same test on the specification.</param>
-    public IReadOnlyList<Outcome>? Excess(DesignReport specification) => Verdict is null || specification.Verdict is null
-        ? null
-        : [.. Verdict.Allowed.Where(outcome => !specification.Verdict.Allows(outcome))];
+    public IReadOnlyList<Outcome>? Excess(DesignReport specification) =>
+        Verdict is null || specification.Verdict is null
+            ? null
+            : [.. Verdict.Allowed.Where(outcome => !specification.Verdict.Allows(outcome))];
 
     /// <summary>Examines a test on a design.</summary>
     /// <param name="test">The test.</param>
@@ -50,15 +61,26 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
         ExplorationOptions options,
         TestMachine machine = default,
         IProgress<ExplorationProgress>? progress = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default
+    )
     {
         test = machine == default ? test : test with { System = test.System.On(machine, test.File) };
         (KernelDesign configured, IReadOnlyList<string> lacking) = Configure(test, design);
         // What tests say of designs, they say of x86-TSO.
-        (Frequency, string)? expected = core == test.HomeCore ? Expectation.OnKernel(test, design.Name, ProfileName(options.Fetch)) : null;
-        IEnumerable<string> calls = KernelLowering.Calls(test).Select(call => call.Name).Where(name => design.Syscalls.All(known => known.Name != name)).Distinct();
+        (Frequency, string)? expected =
+            core == test.HomeCore ? Expectation.OnKernel(test, design.Name, ProfileName(options.Fetch)) : null;
+        IEnumerable<string> calls = KernelLowering
+            .Calls(test)
+            .Select(call => call.Name)
+            .Where(name => design.Syscalls.All(known => known.Name != name))
+            .Distinct();
         lacking = [.. calls, .. lacking];
-        return new DesignReport(configured, lacking.Count > 0 ? null : ModelVerdict.Of(test, core, options, configured, progress, cancellation), lacking, expected);
+        return new DesignReport(
+            configured,
+            lacking.Count > 0 ? null : ModelVerdict.Of(test, core, options, configured, progress, cancellation),
+            lacking,
+            expected
+        );
     }
 
     /// <summary>Refuses a test with a system call that no design has: a misspelt one would be passed over like one that came with a later kernel.</summary>
@@ -68,21 +90,29 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
     public static void RequireKnownCalls(LitmusTest test, IEnumerable<KernelDesign> known)
     {
         HashSet<string> names = [.. known.SelectMany(design => design.Syscalls).Select(call => call.Name)];
-        foreach ((ITestInstruction instruction, string name) in KernelLowering.Calls(test).Where(call => !names.Contains(call.Name)))
+        foreach (
+            (ITestInstruction instruction, string name) in KernelLowering
+                .Calls(test)
+                .Where(call => !names.Contains(call.Name))
+        )
         {
             throw new LitmusException(
-                test.File, instruction.Position, $"found the system call {name}, which no kernel design has; expected one of exit, {string.Join(", ", names.Order(StringComparer.Ordinal))}");
+                test.File,
+                instruction.Position,
+                $"found the system call {name}, which no kernel design has; expected one of exit, {string.Join(", ", names.Order(StringComparer.Ordinal))}"
+            );
         }
     }
 
     /// <summary>The name of a fetch profile, as the command line and tests have it.</summary>
     /// <param name="profile">The profile.</param>
-    public static string ProfileName(FetchProfile profile) => profile switch
-    {
-        FetchProfile.Amd => "amd",
-        FetchProfile.Coherent => "coherent",
-        _ => "sdm",
-    };
+    public static string ProfileName(FetchProfile profile) =>
+        profile switch
+        {
+            FetchProfile.Amd => "amd",
+            FetchProfile.Coherent => "coherent",
+            _ => "sdm",
+        };
 
     // "Options=NAME=VALUE ..." and "Remove=LABEL ..." of the header; and what of it the design does not have, so that the test says nothing about it.
     internal static (KernelDesign Design, IReadOnlyList<string> Lacking) Configure(LitmusTest test, KernelDesign design)
@@ -94,7 +124,11 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
             string[] parts = entry.Split('=');
             if (parts.Length != 2)
             {
-                throw new LitmusException(test.File, test.PropertyPositions["Options"], $"found '{entry}', expected NAME=VALUE");
+                throw new LitmusException(
+                    test.File,
+                    test.PropertyPositions["Options"],
+                    $"found '{entry}', expected NAME=VALUE"
+                );
             }
 
             if (design.Options.ContainsKey(parts[0]))
@@ -110,7 +144,12 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
         var removed = new List<string>();
         foreach (string label in Words(test, "Remove"))
         {
-            string[] found = [.. design.Labels.Select(known => known.Name).Where(name => name == label || name.EndsWith("." + label, StringComparison.Ordinal))];
+            string[] found =
+            [
+                .. design
+                    .Labels.Select(known => known.Name)
+                    .Where(name => name == label || name.EndsWith("." + label, StringComparison.Ordinal)),
+            ];
             removed.AddRange(found);
             lacking.AddRange(found.Length > 0 ? [] : [$"label {label}"]);
         }
@@ -121,7 +160,11 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
         }
         catch (ArgumentException problem)
         {
-            throw new LitmusException(test.File, test.PropertyPositions["Options"], $"found Options={test.Properties["Options"]}: {problem.Message}");
+            throw new LitmusException(
+                test.File,
+                test.PropertyPositions["Options"],
+                $"found Options={test.Properties["Options"]}: {problem.Message}"
+            );
         }
     }
 
@@ -131,18 +174,26 @@ public sealed record DesignReport(KernelDesign Design, ModelVerdict? Verdict, IR
     /// </summary>
     internal static string NamesOfNoDesign(LitmusTest test, IReadOnlyList<KernelDesign> known)
     {
-        string[] labels = [.. known.SelectMany(design => design.Labels)
-            .SelectMany(label => new[] { label.Name, label.Name[(label.Name.LastIndexOf('.') + 1)..] }).Distinct()];
+        string[] labels =
+        [
+            .. known
+                .SelectMany(design => design.Labels)
+                .SelectMany(label => new[] { label.Name, label.Name[(label.Name.LastIndexOf('.') + 1)..] })
+                .Distinct(),
+        ];
         string[] options = [.. known.SelectMany(design => design.Options.Keys).Distinct()];
         IEnumerable<string> unknownLabels = Words(test, "Remove")
             .Where(label => !labels.Any(name => name == label || name.EndsWith("." + label, StringComparison.Ordinal)))
             .Select(label => $"no kernel design has label {label}{Suggestion.For(label, labels)}");
-        IEnumerable<string> unknownOptions = Words(test, "Options").Select(entry => entry.Split('=')[0])
+        IEnumerable<string> unknownOptions = Words(test, "Options")
+            .Select(entry => entry.Split('=')[0])
             .Where(name => !options.Contains(name))
             .Select(name => $"no kernel design has option {name}{Suggestion.For(name, options)}");
         return string.Join("; ", unknownLabels.Concat(unknownOptions));
     }
 
     private static string[] Words(LitmusTest test, string key) =>
-        test.Properties.TryGetValue(key, out string? line) ? line.Split(' ', StringSplitOptions.RemoveEmptyEntries) : [];
+        test.Properties.TryGetValue(key, out string? line)
+            ? line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            : [];
 }

@@ -20,7 +20,8 @@ public sealed record BenchOptions
 
     /// <summary>The core to explore a test on; <see langword="null"/> for none.</summary>
     /// <param name="test">The test.</param>
-    public CoreKind? CoreOf(LitmusTest test) => Core is null || IsCoreChosen || test.Architecture == Architecture.X86_64 ? Core : test.HomeCore;
+    public CoreKind? CoreOf(LitmusTest test) =>
+        Core is null || IsCoreChosen || test.Architecture == Architecture.X86_64 ? Core : test.HomeCore;
 
     /// <summary>Kernel designs to explore every test on; none for each test's own choice.</summary>
     public IReadOnlyList<KernelDesign> Kernels { get; init; } = [];
@@ -55,7 +56,8 @@ public sealed class TestBench(BenchOptions options)
     internal Action<CoreKind>? OnExplore { get; init; }
 
     /// <summary>Runs a test on the machine.</summary>
-    internal Func<LitmusTest, MachineRunOptions, CancellationToken, MachineRun> OnMachine { get; init; } = MachineRunner.Run;
+    internal Func<LitmusTest, MachineRunOptions, CancellationToken, MachineRun> OnMachine { get; init; } =
+        MachineRunner.Run;
 
     /// <summary>What this machine promises.</summary>
     internal Func<IReadOnlyList<MachineGuarantee>> Guarantees { get; init; } = MachineGuarantees.Detect;
@@ -67,7 +69,11 @@ public sealed class TestBench(BenchOptions options)
     /// <exception cref="LitmusException">The file holds no test that can be understood.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="InvalidDataException">A table of known answers beside it cannot be read.</exception>
-    public TestReport Examine(string file, IProgress<ExplorationProgress>? progress = null, CancellationToken cancellation = default)
+    public TestReport Examine(
+        string file,
+        IProgress<ExplorationProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         LitmusTest test = LitmusParser.Parse(File.ReadAllText(file), file);
 
@@ -77,16 +83,24 @@ public sealed class TestBench(BenchOptions options)
         if (chosen is CoreKind cores && (options.Kernels.Count > 0 || Expectation.IsAboutKernels(test)))
         {
             List<DesignReport> designs = OnKernels(test, cores, progress, cancellation);
-            return new TestReport { Test = test, Designs = designs, NotRunBecause = WhyNothingRan(test, designs) };
+            return new TestReport
+            {
+                Test = test,
+                Designs = designs,
+                NotRunBecause = WhyNothingRan(test, designs),
+            };
         }
 
         ModelVerdict? model = chosen is CoreKind core ? Explore(test, core, progress, cancellation) : null;
 
         // Only outcomes of a machine are held against sequential consistency, and no machine here executes AArch64.
-        ModelVerdict? sequential = model is { Core: CoreKind.Sc } ? model
+        ModelVerdict? sequential =
+            model is { Core: CoreKind.Sc } ? model
             : test.Architecture == Architecture.AArch64 ? null
             : Explore(test, CoreKind.Sc, progress, cancellation, endings: false);
-        (MachineRun? run, string? problem) = options.Machine is MachineRunOptions machine ? Run(test, machine, control, model, sequential, progress, cancellation) : default;
+        (MachineRun? run, string? problem) = options.Machine is MachineRunOptions machine
+            ? Run(test, machine, control, model, sequential, progress, cancellation)
+            : default;
         var report = new TestReport
         {
             Test = test,
@@ -97,11 +111,20 @@ public sealed class TestBench(BenchOptions options)
             NotRunBecause = problem,
         };
         Outcome[] forbidden = [.. report.Forbidden.Select(outcome => outcome.Outcome)];
-        return forbidden.Length == 0 ? report : report.With(KnownDefect.Explaining(test, forbidden, options.Exploration, _guarantees ??= Guarantees(), cancellation));
+        return forbidden.Length == 0
+            ? report
+            : report.With(
+                KnownDefect.Explaining(test, forbidden, options.Exploration, _guarantees ??= Guarantees(), cancellation)
+            );
     }
 
     private ModelVerdict Explore(
-        LitmusTest test, CoreKind core, IProgress<ExplorationProgress>? progress, CancellationToken cancellation, bool endings = true)
+        LitmusTest test,
+        CoreKind core,
+        IProgress<ExplorationProgress>? progress,
+        CancellationToken cancellation,
+        bool endings = true
+    )
     {
         OnExplore?.Invoke(core);
         ExplorationOptions exploration = endings ? options.Exploration : options.Exploration with { Endings = false };
@@ -109,17 +132,30 @@ public sealed class TestBench(BenchOptions options)
     }
 
     // A test about kernels names those that it expects something of; the others would only take time.
-    private List<DesignReport> OnKernels(LitmusTest test, CoreKind core, IProgress<ExplorationProgress>? progress, CancellationToken cancellation)
+    private List<DesignReport> OnKernels(
+        LitmusTest test,
+        CoreKind core,
+        IProgress<ExplorationProgress>? progress,
+        CancellationToken cancellation
+    )
     {
         DesignReport.RequireKnownCalls(test, options.Kernels.Concat(options.KnownKernels()));
         string profile = DesignReport.ProfileName(options.Exploration.Fetch);
-        IEnumerable<KernelDesign> designs = options.Kernels.Count > 0
-            ? options.Kernels
-            : options.KnownKernels().Where(design => Expectation.OnKernel(test, design.Name, profile) is not null);
-        DesignReport On(KernelDesign design) => DesignReport.Of(test, design, core, options.Exploration, options.KernelMachine, progress, cancellation);
+        IEnumerable<KernelDesign> designs =
+            options.Kernels.Count > 0
+                ? options.Kernels
+                : options.KnownKernels().Where(design => Expectation.OnKernel(test, design.Name, profile) is not null);
+        DesignReport On(KernelDesign design) =>
+            DesignReport.Of(test, design, core, options.Exploration, options.KernelMachine, progress, cancellation);
         List<DesignReport> reports = [.. designs.Select(On)];
-        return reports.ConvertAll(report => options.BaseOf(report) is not KernelDesign extended ? report
-            : report with { Base = reports.Find(other => other.Design.Name == extended.Name) ?? On(extended) });
+        return reports.ConvertAll(report =>
+            options.BaseOf(report) is not KernelDesign extended
+                ? report
+                : report with
+                {
+                    Base = reports.Find(other => other.Design.Name == extended.Name) ?? On(extended),
+                }
+        );
     }
 
     // A verdict on no design at all is none: what each of them lacks, or that there is none, is then the answer.
@@ -138,17 +174,32 @@ public sealed class TestBench(BenchOptions options)
             string profile = DesignReport.ProfileName(options.Exploration.Fetch);
             return unknown.Length == 0
                 ? $"its Expect[...] lines say nothing of the profile {profile}; name a design with --kernel"
-                : string.Join("; ", unknown.Select(name => $"no kernel design has the name {name}{Suggestion.For(name, names)}"));
+                : string.Join(
+                    "; ",
+                    unknown.Select(name => $"no kernel design has the name {name}{Suggestion.For(name, names)}")
+                );
         }
 
         string nowhere = DesignReport.NamesOfNoDesign(test, known);
-        return nowhere.Length > 0 ? nowhere : string.Join("; ", designs
-            .GroupBy(design => string.Join(", ", design.Lacking), design => design.Design.Name)
-            .Select(group => $"no {group.Key} on {string.Join(", ", group)}"));
+        return nowhere.Length > 0
+            ? nowhere
+            : string.Join(
+                "; ",
+                designs
+                    .GroupBy(design => string.Join(", ", design.Lacking), design => design.Design.Name)
+                    .Select(group => $"no {group.Key} on {string.Join(", ", group)}")
+            );
     }
 
     private (MachineRun? Run, string? Problem) Run(
-        LitmusTest test, MachineRunOptions machine, bool control, ModelVerdict? model, ModelVerdict? sequential, IProgress<ExplorationProgress>? progress, CancellationToken cancellation)
+        LitmusTest test,
+        MachineRunOptions machine,
+        bool control,
+        ModelVerdict? model,
+        ModelVerdict? sequential,
+        IProgress<ExplorationProgress>? progress,
+        CancellationToken cancellation
+    )
     {
         ModelVerdict? verdict = sequential ?? model;
         if (test.ModelOnlyBecause is string reason)
@@ -157,10 +208,19 @@ public sealed class TestBench(BenchOptions options)
         }
 
         // A bad address would end this process, so it is ruled out beforehand, for the processor as it is.
-        if (test.Threads.Any(thread => thread.Code.Any(instruction => instruction.Memory is { Base: not null } or { Index: not null }))
-            && !(model is { Core: CoreKind.X86Tso } ? model : Explore(test, CoreKind.X86Tso, progress, cancellation)).IsComplete)
+        if (
+            test.Threads.Any(thread =>
+                thread.Code.Any(instruction => instruction.Memory is { Base: not null } or { Index: not null })
+            )
+            && !(
+                model is { Core: CoreKind.X86Tso } ? model : Explore(test, CoreKind.X86Tso, progress, cancellation)
+            ).IsComplete
+        )
         {
-            return (null, $"its computed addresses could not all be checked within the bound, and a bad one would end this process.");
+            return (
+                null,
+                $"its computed addresses could not all be checked within the bound, and a bad one would end this process."
+            );
         }
 
         try
@@ -172,7 +232,15 @@ public sealed class TestBench(BenchOptions options)
             {
                 // As long as it takes, within the limit: what is asked is whether it can be seen here at all.
                 run = OnMachine(
-                    test, machine with { Iterations = long.MaxValue, TimeLimit = options.ControlLimit, StopWhen = IsControl }, cancellation);
+                    test,
+                    machine with
+                    {
+                        Iterations = long.MaxValue,
+                        TimeLimit = options.ControlLimit,
+                        StopWhen = IsControl,
+                    },
+                    cancellation
+                );
             }
 
             return (run, null);

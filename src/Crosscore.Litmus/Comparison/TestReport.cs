@@ -84,8 +84,13 @@ public sealed class TestReport
     public TestVerdict Verdict => Judge();
 
     /// <summary>What was seen and the test's filter lets through.</summary>
-    public IReadOnlyDictionary<Outcome, long> Seen => field ??= new SortedDictionary<Outcome, long>(
-        (Run?.Histogram ?? new Dictionary<Outcome, long>()).Where(entry => Test.PassesFilter(entry.Key)).ToDictionary(), Outcome.Order(Test));
+    public IReadOnlyDictionary<Outcome, long> Seen =>
+        field ??= new SortedDictionary<Outcome, long>(
+            (Run?.Histogram ?? new Dictionary<Outcome, long>())
+                .Where(entry => Test.PassesFilter(entry.Key))
+                .ToDictionary(),
+            Outcome.Order(Test)
+        );
 
     /// <summary>How often an outcome was seen for which the condition's proposition is true.</summary>
     public long WitnessesSeen => Outcomes.Sum(outcome => outcome.IsWitness ? outcome.Seen ?? 0 : 0);
@@ -94,26 +99,36 @@ public sealed class TestReport
     public KnownDefect? Defect { get; private init; }
 
     /// <summary>The same with what explains its forbidden outcomes.</summary>
-    internal TestReport With(KnownDefect? defect) => new()
-    {
-        Test = Test,
-        Model = Model,
-        Sequential = Sequential,
-        Known = Known,
-        Run = Run,
-        NotRunBecause = NotRunBecause,
-        Designs = Designs,
-        Defect = defect,
-    };
+    internal TestReport With(KnownDefect? defect) =>
+        new()
+        {
+            Test = Test,
+            Model = Model,
+            Sequential = Sequential,
+            Known = Known,
+            Run = Run,
+            NotRunBecause = NotRunBecause,
+            Designs = Designs,
+            Defect = defect,
+        };
 
     /// <summary>The outcomes that were seen although the fully explored model forbids them.</summary>
-    public IEnumerable<GradedOutcome> Forbidden => Model is { IsComplete: true } ? Outcomes.Where(outcome => outcome is { IsAllowed: false, Seen: > 0 }) : [];
+    public IEnumerable<GradedOutcome> Forbidden =>
+        Model is { IsComplete: true } ? Outcomes.Where(outcome => outcome is { IsAllowed: false, Seen: > 0 }) : [];
 
     /// <summary>What a reader should know of the way in which the question was read.</summary>
-    public IEnumerable<string> Notes => new[] { Model }.Concat(Designs.Select(design => design.Verdict)).Select(verdict => verdict?.Note).OfType<string>().Distinct();
+    public IEnumerable<string> Notes =>
+        new[] { Model }
+            .Concat(Designs.Select(design => design.Verdict))
+            .Select(verdict => verdict?.Note)
+            .OfType<string>()
+            .Distinct();
 
     /// <summary>Whether something was expected: of the model, of a design, or of this machine.</summary>
-    public bool HasExpectation => Known is { Known: > 0 } || Designs.Any(design => design is { Expected: not null, Verdict: not null }) || ExpectedOfRun is not null
+    public bool HasExpectation =>
+        Known is { Known: > 0 }
+        || Designs.Any(design => design is { Expected: not null, Verdict: not null })
+        || ExpectedOfRun is not null
         || (Run is not null && Expectation.MustBeSeen(Test));
 
     /// <summary>Whether, by the model or on one of the designs, some execution may hang.</summary>
@@ -122,15 +137,18 @@ public sealed class TestReport
     /// <summary>
     /// Whether, by the model or on one of the designs, it is not known whether executions come to an end.
     /// </summary>
-    public bool HangsNotLookedFor => Model is { Exploration.Endings: Endings.NotLookedFor }
+    public bool HangsNotLookedFor =>
+        Model is { Exploration.Endings: Endings.NotLookedFor }
         || Designs.Any(design => design.Verdict is { Exploration.Endings: Endings.NotLookedFor });
 
     /// <summary>Whether it did not run although something is expected of it, or nothing else was asked.</summary>
-    public bool IsMissed => NotRunBecause is not null
+    public bool IsMissed =>
+        NotRunBecause is not null
         && ((Model is null && Designs.Count == 0) || Designs.Any(design => design.Expected is not null));
 
     /// <summary>The designs on which no execution ends.</summary>
-    public IEnumerable<DesignReport> Endless => Designs.Where(design => design.Verdict is { Answer: TestAnswer.NeverEnds });
+    public IEnumerable<DesignReport> Endless =>
+        Designs.Where(design => design.Verdict is { Answer: TestAnswer.NeverEnds });
 
     /// <summary>
     /// What the test expects, where it only ran: a number of trials can contradict <see cref="Frequency.Never"/> and <see cref="Frequency.Always"/>.
@@ -138,20 +156,23 @@ public sealed class TestReport
     public Frequency? ExpectedOfRun => Run is not null && Model is null ? Expectation.Of(Test, CoreKind.X86Tso) : null;
 
     /// <summary>Whether what was seen contradicts <see cref="ExpectedOfRun"/>.</summary>
-    public bool RunContradicts => ExpectedOfRun switch
-    {
-        Frequency.Never => WitnessesSeen > 0,
-        Frequency.Always => Seen.Values.Sum() > WitnessesSeen,
-        _ => false,
-    };
+    public bool RunContradicts =>
+        ExpectedOfRun switch
+        {
+            Frequency.Never => WitnessesSeen > 0,
+            Frequency.Always => Seen.Values.Sum() > WitnessesSeen,
+            _ => false,
+        };
 
     /// <summary>Whether this machine showed what violates the question: an outcome that <c>~exists</c> denies, or one that <c>forall</c> is false of.</summary>
-    public bool IsViolatedHere => Run is not null && Test.Quantifier switch
-    {
-        Quantifier.NotExists => WitnessesSeen > 0,
-        Quantifier.ForAll => Seen.Values.Sum() > WitnessesSeen,
-        _ => false,
-    };
+    public bool IsViolatedHere =>
+        Run is not null
+        && Test.Quantifier switch
+        {
+            Quantifier.NotExists => WitnessesSeen > 0,
+            Quantifier.ForAll => Seen.Values.Sum() > WitnessesSeen,
+            _ => false,
+        };
 
     private TestVerdict Judge()
     {
@@ -182,11 +203,15 @@ public sealed class TestReport
             return TestVerdict.NeverEnds;
         }
 
-        return JudgeQuestion() ?? (forbidden ? TestVerdict.KnownDefect
-            : NotRunBecause is not null ? TestVerdict.NotRun
-            : Model is { IsFinal: false } || Designs.Any(design => design.Verdict is { IsFinal: false }) ? TestVerdict.Undecided
-            : HasExpectation ? TestVerdict.AsExpected
-            : TestVerdict.NoExpectation);
+        return JudgeQuestion()
+            ?? (
+                forbidden ? TestVerdict.KnownDefect
+                : NotRunBecause is not null ? TestVerdict.NotRun
+                : Model is { IsFinal: false } || Designs.Any(design => design.Verdict is { IsFinal: false })
+                    ? TestVerdict.Undecided
+                : HasExpectation ? TestVerdict.AsExpected
+                : TestVerdict.NoExpectation
+            );
     }
 
     // The question itself, where nothing says that its answer is as it should be. What a known defect shows here is no answer of the model.
@@ -203,11 +228,16 @@ public sealed class TestReport
     private List<GradedOutcome> Grade()
     {
         IEnumerable<Outcome> all = (Model?.Allowed ?? []).Concat(Seen.Keys).Distinct();
-        return [.. all.Order(Outcome.Order(Test)).Select(outcome => new GradedOutcome(
-            outcome,
-            Model?.Allows(outcome),
-            Sequential is { IsComplete: true } && !Sequential.Allows(outcome),
-            (Model ?? Sequential)!.IsWitness(outcome),
-            Run is null ? null : Seen.GetValueOrDefault(outcome)))];
+        return
+        [
+            .. all.Order(Outcome.Order(Test))
+                .Select(outcome => new GradedOutcome(
+                    outcome,
+                    Model?.Allows(outcome),
+                    Sequential is { IsComplete: true } && !Sequential.Allows(outcome),
+                    (Model ?? Sequential)!.IsWitness(outcome),
+                    Run is null ? null : Seen.GetValueOrDefault(outcome)
+                )),
+        ];
     }
 }

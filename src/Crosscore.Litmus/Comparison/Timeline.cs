@@ -19,8 +19,12 @@ public sealed class Timeline
         var builder = new TimelineBuilder(verdict, Names, Events);
         Rows = builder.Rows;
         Arrows = TimelineArrows.Of(Events, builder.RowOfEvent);
-        Lanes = [.. Enumerable.Range(0, verdict.Kernel is null ? verdict.Test.Threads.Count : verdict.Test.System.Cpus)
-            .Select(lane => verdict.Kernel is null ? $"P{lane}" : $"CPU {lane}")];
+        Lanes =
+        [
+            .. Enumerable
+                .Range(0, verdict.Kernel is null ? verdict.Test.Threads.Count : verdict.Test.System.Cpus)
+                .Select(lane => verdict.Kernel is null ? $"P{lane}" : $"CPU {lane}"),
+        ];
         Summary = TimelineSummary.Of(verdict, Names, Events);
     }
 
@@ -33,7 +37,8 @@ public sealed class Timeline
     public Outcome? Outcome { get; }
 
     /// <summary>Where the way leads to, for people.</summary>
-    public string Target => Outcome?.Describe(Verdict.Test, Verdict.Layout) ?? "a hang: no end can be reached from here";
+    public string Target =>
+        Outcome?.Describe(Verdict.Test, Verdict.Layout) ?? "a hang: no end can be reached from here";
 
     /// <summary>The names of the lanes.</summary>
     public IReadOnlyList<string> Lanes { get; }
@@ -91,10 +96,14 @@ public sealed class Timeline
     }
 
     /// <summary>The lines of the design that were executed, by their index in <see cref="KernelDesign.SourceLines"/>.</summary>
-    public IReadOnlySet<int> ExecutedKernelLines => Events.Select(happened => happened.KernelLine).Where(line => line > 0).ToHashSet();
+    public IReadOnlySet<int> ExecutedKernelLines =>
+        Events.Select(happened => happened.KernelLine).Where(line => line > 0).ToHashSet();
 
     /// <summary>The instructions of a thread that did something, by their index.</summary>
     /// <param name="thread">The thread.</param>
     public IReadOnlySet<int> ExecutedInstructions(LitmusThread thread) =>
-        Events.Where(happened => happened.Source >= 0 && happened.Task == thread.Id).Select(happened => happened.Source).ToHashSet();
+        Events
+            .Where(happened => happened.Source >= 0 && happened.Task == thread.Id)
+            .Select(happened => happened.Source)
+            .ToHashSet();
 }

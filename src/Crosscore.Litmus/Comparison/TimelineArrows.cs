@@ -15,18 +15,43 @@ internal static class TimelineArrows
             {
                 case TraceEventKind.SendIpi:
                     // A CPU sends no further interrupts before it has all answers, so the next one that is taken of it is this.
-                    foreach (int target in Enumerable.Range(0, from.Cores.Count).Where(cpu => (from.Value >> cpu & 1) != 0))
+                    foreach (
+                        int target in Enumerable.Range(0, from.Cores.Count).Where(cpu => (from.Value >> cpu & 1) != 0)
+                    )
                     {
-                        Connect(TimelineArrowKind.Interrupt, index, from.Cpu, target, later => later.Kind == TraceEventKind.TakeInterrupt && later.Cpu == target && later.Task == from.Cpu);
+                        Connect(
+                            TimelineArrowKind.Interrupt,
+                            index,
+                            from.Cpu,
+                            target,
+                            later =>
+                                later.Kind == TraceEventKind.TakeInterrupt
+                                && later.Cpu == target
+                                && later.Task == from.Cpu
+                        );
                     }
 
                     break;
                 case TraceEventKind.AnswerArrives:
                 case TraceEventKind.EndInterrupt when !AnswerWaits(from) && !ArrivesLater(events, index):
-                    Connect(TimelineArrowKind.Answer, index, from.Cpu, from.Task, later => later.Kind == TraceEventKind.AwaitIpi && later.Cpu == from.Task);
+                    Connect(
+                        TimelineArrowKind.Answer,
+                        index,
+                        from.Cpu,
+                        from.Task,
+                        later => later.Kind == TraceEventKind.AwaitIpi && later.Cpu == from.Task
+                    );
                     break;
                 case TraceEventKind.SwitchTo when LastCpuOf(events, index) is int last && last != from.Cpu:
-                    arrows.Add(new TimelineArrow(TimelineArrowKind.Migration, rowOfEvent[LeftAt(events, index, last)], last, rowOfEvent[index], from.Cpu));
+                    arrows.Add(
+                        new TimelineArrow(
+                            TimelineArrowKind.Migration,
+                            rowOfEvent[LeftAt(events, index, last)],
+                            last,
+                            rowOfEvent[index],
+                            from.Cpu
+                        )
+                    );
                     break;
             }
         }
@@ -46,12 +71,19 @@ internal static class TimelineArrows
         }
     }
 
-    private static bool AnswerWaits(TraceEvent end) => end.Cores[end.Cpu].Waiting.Any(store => store.Answers == end.Task);
+    private static bool AnswerWaits(TraceEvent end) =>
+        end.Cores[end.Cpu].Waiting.Any(store => store.Answers == end.Task);
 
     // With an empty buffer the answer may leave it within the same step.
-    private static bool ArrivesLater(IReadOnlyList<TraceEvent> events, int end) => events.Skip(end + 1)
-        .TakeWhile(later => later.Kind != TraceEventKind.AwaitIpi || later.Cpu != events[end].Task)
-        .Any(later => later.Kind == TraceEventKind.AnswerArrives && later.Cpu == events[end].Cpu && later.Task == events[end].Task);
+    private static bool ArrivesLater(IReadOnlyList<TraceEvent> events, int end) =>
+        events
+            .Skip(end + 1)
+            .TakeWhile(later => later.Kind != TraceEventKind.AwaitIpi || later.Cpu != events[end].Task)
+            .Any(later =>
+                later.Kind == TraceEventKind.AnswerArrives
+                && later.Cpu == events[end].Cpu
+                && later.Task == events[end].Task
+            );
 
     private static int? LastCpuOf(IReadOnlyList<TraceEvent> events, int index)
     {

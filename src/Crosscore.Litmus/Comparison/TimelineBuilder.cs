@@ -44,41 +44,67 @@ internal sealed class TimelineBuilder
         IReadOnlyList<CoreView> before = index == 0 ? [] : _events[index - 1].Cores;
         string effect = _words.Effect(happened, before, LastOnCpu(index));
         (string code, string place, TimelineSource source) = Executed(happened);
-        if (happened.Kind == TraceEventKind.AtomicStore && _rows.Count > 0 && _rows[^1] is { } last
-            && last.Step == happened.Step && last.Code == code && last.Place == place)
+        if (
+            happened.Kind == TraceEventKind.AtomicStore
+            && _rows.Count > 0
+            && _rows[^1] is { } last
+            && last.Step == happened.Step
+            && last.Code == code
+            && last.Place == place
+        )
         {
-            _rows[^1] = last with { Effect = $"{last.Effect} and {effect}", IsDetail = last.IsDetail && IsDetail(happened) };
+            _rows[^1] = last with
+            {
+                Effect = $"{last.Effect} and {effect}",
+                IsDetail = last.IsDetail && IsDetail(happened),
+            };
             return;
         }
 
         int lane = happened.Cpu >= 0 ? happened.Cpu : NextCpuOf(happened.Task, index);
-        _rows.Add(new TimelineRow
-        {
-            Step = happened.Step,
-            Lane = lane,
-            Task = happened.Kind != TraceEventKind.Wait && happened.Cores.Count > lane
-                ? happened.Cores[lane].Task : happened.Task,
-            Source = source,
-            Code = code,
-            Place = place,
-            Effect = effect,
-            IsDetail = IsDetail(happened),
-            Mark = happened.Kind switch
+        _rows.Add(
+            new TimelineRow
             {
-                TraceEventKind.Serialize or TraceEventKind.ReturnSerializing => TimelineMark.Serialized,
-                TraceEventKind.TakeInterrupt when _words.EntrySerializes => TimelineMark.Serialized,
-                TraceEventKind.FetchStale or TraceEventKind.FetchUnpredictable or TraceEventKind.TranslateStale => TimelineMark.Stale,
-                _ => TimelineMark.None,
-            },
-            After = [.. happened.Cores.Select(Lane)],
-        });
+                Step = happened.Step,
+                Lane = lane,
+                Task =
+                    happened.Kind != TraceEventKind.Wait && happened.Cores.Count > lane
+                        ? happened.Cores[lane].Task
+                        : happened.Task,
+                Source = source,
+                Code = code,
+                Place = place,
+                Effect = effect,
+                IsDetail = IsDetail(happened),
+                Mark = happened.Kind switch
+                {
+                    TraceEventKind.Serialize or TraceEventKind.ReturnSerializing => TimelineMark.Serialized,
+                    TraceEventKind.TakeInterrupt when _words.EntrySerializes => TimelineMark.Serialized,
+                    TraceEventKind.FetchStale or TraceEventKind.FetchUnpredictable or TraceEventKind.TranslateStale =>
+                        TimelineMark.Stale,
+                    _ => TimelineMark.None,
+                },
+                After = [.. happened.Cores.Select(Lane)],
+            }
+        );
     }
 
-    private TimelineLane Lane(CoreView core) => new(
-        core.Task,
-        [.. core.Waiting.Select(store => store.Answers >= 0 ? $"answer to CPU {store.Answers}" : $"{_names.Place(store.Address)} = {_names.Value(store.Address, store.Width, store.Value)}")],
-        [.. core.Code.Where(code => code.Values.Count > 1)
-            .Select(code => $"{_names.Place(code.Address)}: {string.Join(" or ", code.Values)}")]);
+    private TimelineLane Lane(CoreView core) =>
+        new(
+            core.Task,
+            [
+                .. core.Waiting.Select(store =>
+                    store.Answers >= 0
+                        ? $"answer to CPU {store.Answers}"
+                        : $"{_names.Place(store.Address)} = {_names.Value(store.Address, store.Width, store.Value)}"
+                ),
+            ],
+            [
+                .. core
+                    .Code.Where(code => code.Values.Count > 1)
+                    .Select(code => $"{_names.Place(code.Address)}: {string.Join(" or ", code.Values)}"),
+            ]
+        );
 
     private (string Code, string Place, TimelineSource Source) Executed(TraceEvent happened)
     {
@@ -91,8 +117,17 @@ internal sealed class TimelineBuilder
 
         if (_words.Hardware(happened) is string name)
         {
-            return (name, place, happened.Kind is TraceEventKind.BeginSwitch or TraceEventKind.Preempt or TraceEventKind.Sleep or TraceEventKind.Wake
-                ? TimelineSource.Scheduler : TimelineSource.Core);
+            return (
+                name,
+                place,
+                happened.Kind
+                    is TraceEventKind.BeginSwitch
+                        or TraceEventKind.Preempt
+                        or TraceEventKind.Sleep
+                        or TraceEventKind.Wake
+                    ? TimelineSource.Scheduler
+                    : TimelineSource.Core
+            );
         }
 
         if (happened.Source < 0)
@@ -109,8 +144,12 @@ internal sealed class TimelineBuilder
     // A place that is named by itself is found by its label.
     private string LabelOf(TraceEvent happened)
     {
-        string? label = _verdict.Test.Threads[happened.Task].Labels.Where(label => label.Value == happened.Source)
-            .Select(label => label.Key).Order(StringComparer.Ordinal).FirstOrDefault();
+        string? label = _verdict
+            .Test.Threads[happened.Task]
+            .Labels.Where(label => label.Value == happened.Source)
+            .Select(label => label.Key)
+            .Order(StringComparer.Ordinal)
+            .FirstOrDefault();
         return label is null ? "" : label + ": ";
     }
 
@@ -119,7 +158,7 @@ internal sealed class TimelineBuilder
     {
         var folded = new List<TimelineRow>();
         int[] places = new int[_rows.Count];
-        for (int first = 0; first < _rows.Count;)
+        for (int first = 0; first < _rows.Count; )
         {
             int end = first;
             while (end < _rows.Count && (_rows[end].Step, _rows[end].Lane) == (_rows[first].Step, _rows[first].Lane))
@@ -151,10 +190,17 @@ internal sealed class TimelineBuilder
                 if (period > 0)
                 {
                     (int step, int task) = (folded[^1].Step, folded[^1].Task);
-                    bool waits = last == end && _events.Any(
-                        happened => happened is { Kind: TraceEventKind.Wait, Value: 1 } && (happened.Step, happened.Task) == (step, task));
+                    bool waits =
+                        last == end
+                        && _events.Any(happened =>
+                            happened is { Kind: TraceEventKind.Wait, Value: 1 }
+                            && (happened.Step, happened.Task) == (step, task)
+                        );
                     int more = (last - first) / period - 1;
-                    string again = waits ? "without end" : more == 1 ? "once more" : $"{more} times more";
+                    string again =
+                        waits ? "without end"
+                        : more == 1 ? "once more"
+                        : $"{more} times more";
                     folded[^1] = folded[^1] with { Effect = $"{folded[^1].Effect}; again, {again}" };
                 }
 
@@ -188,8 +234,8 @@ internal sealed class TimelineBuilder
     private static bool IsSame(TimelineRow one, TimelineRow other) =>
         (one.Code, one.Place, one.Effect) == (other.Code, other.Place, other.Effect)
         && (one.Task, one.Mark, one.After.Count) == (other.Task, other.Mark, other.After.Count)
-        && one.After.Zip(other.After).All(
-            lanes => lanes.First.Task == lanes.Second.Task && lanes.First.HoldsSame(lanes.Second));
+        && one.After.Zip(other.After)
+            .All(lanes => lanes.First.Task == lanes.Second.Task && lanes.First.HoldsSame(lanes.Second));
 
     private static string WithoutComment(string line) =>
         line.IndexOf("//", StringComparison.Ordinal) is int comment and > 0 ? line[..comment].TrimEnd() : line;
@@ -197,23 +243,37 @@ internal sealed class TimelineBuilder
     // Entering the kernel touches no memory, so no event tells of it; it comes before the first thing that the call does.
     private void AddCall(TraceEvent happened)
     {
-        if (happened is not { KernelLine: > 0, Source: >= 0, Task: >= 0 } || !_called.Add((happened.Task, happened.Source)))
+        if (
+            happened is not { KernelLine: > 0, Source: >= 0, Task: >= 0 }
+            || !_called.Add((happened.Task, happened.Source))
+        )
         {
             return;
         }
 
-        (string code, string place, TimelineSource source) = Executed(happened with { KernelLine = 0, Kind = TraceEventKind.Load });
-        _rows.Add(new TimelineRow
-        {
-            Step = happened.Step,
-            Lane = happened.Cpu,
-            Task = happened.Task,
-            Source = source,
-            Code = code,
-            Place = place,
-            Effect = $"{_names.Task(happened.Task)} enters the kernel",
-            After = _rows.Count > 0 ? _rows[^1].After : [.. happened.Cores.Select((_, cpu) => new TimelineLane(_names.FirstTask(cpu), [], []))],
-        });
+        (string code, string place, TimelineSource source) = Executed(
+            happened with
+            {
+                KernelLine = 0,
+                Kind = TraceEventKind.Load,
+            }
+        );
+        _rows.Add(
+            new TimelineRow
+            {
+                Step = happened.Step,
+                Lane = happened.Cpu,
+                Task = happened.Task,
+                Source = source,
+                Code = code,
+                Place = place,
+                Effect = $"{_names.Task(happened.Task)} enters the kernel",
+                After =
+                    _rows.Count > 0
+                        ? _rows[^1].After
+                        : [.. happened.Cores.Select((_, cpu) => new TimelineLane(_names.FirstTask(cpu), [], []))],
+            }
+        );
     }
 
     // What its CPU did before; for what waits for answers, what was asked.
@@ -223,8 +283,14 @@ internal sealed class TimelineBuilder
         for (int earlier = index - 1; earlier >= 0; earlier--)
         {
             TraceEventKind kind = _events[earlier].Kind;
-            if (_events[earlier].Cpu == _events[index].Cpu
-                && (waits ? kind == TraceEventKind.SendIpi : kind is not (TraceEventKind.ReachMemory or TraceEventKind.AnswerArrives)))
+            if (
+                _events[earlier].Cpu == _events[index].Cpu
+                && (
+                    waits
+                        ? kind == TraceEventKind.SendIpi
+                        : kind is not (TraceEventKind.ReachMemory or TraceEventKind.AnswerArrives)
+                )
+            )
             {
                 return _events[earlier];
             }
@@ -238,7 +304,12 @@ internal sealed class TimelineBuilder
     {
         foreach (TraceEvent later in _events.Skip(index + 1))
         {
-            if (later.Cpu >= 0 && later.Task == task && later.Kind is not (TraceEventKind.TakeInterrupt or TraceEventKind.EndInterrupt or TraceEventKind.AnswerArrives))
+            if (
+                later.Cpu >= 0
+                && later.Task == task
+                && later.Kind
+                    is not (TraceEventKind.TakeInterrupt or TraceEventKind.EndInterrupt or TraceEventKind.AnswerArrives)
+            )
             {
                 return later.Cpu;
             }
@@ -247,19 +318,33 @@ internal sealed class TimelineBuilder
         return _verdict.Test.System.Threads[task].Cpu;
     }
 
-    private bool IsDetail(TraceEvent happened) => happened.Kind switch
-    {
-        TraceEventKind.Load or TraceEventKind.Store or TraceEventKind.AtomicLoad or TraceEventKind.AtomicStore or TraceEventKind.ReachMemory =>
-            _verdict.Layout.Describe(happened.Address) is null && !_shared.Contains(happened.Address),
-        TraceEventKind.BeginReturn or TraceEventKind.MarkRestart => true,
-        _ => false,
-    };
+    private bool IsDetail(TraceEvent happened) =>
+        happened.Kind switch
+        {
+            TraceEventKind.Load
+            or TraceEventKind.Store
+            or TraceEventKind.AtomicLoad
+            or TraceEventKind.AtomicStore
+            or TraceEventKind.ReachMemory => _verdict.Layout.Describe(happened.Address) is null
+                && !_shared.Contains(happened.Address),
+            TraceEventKind.BeginReturn or TraceEventKind.MarkRestart => true,
+            _ => false,
+        };
 
     // Where one CPU stores and another loads or stores, on this way.
     private static HashSet<ulong> SharedPlaces(IReadOnlyList<TraceEvent> events)
     {
-        IEnumerable<IGrouping<ulong, TraceEvent>> places = events.Where(happened => happened.Width > 0).GroupBy(happened => happened.Address);
-        return [.. places.Where(place => place.Select(happened => happened.Cpu).Distinct().Count() > 1
-            && place.Any(happened => happened.Kind is TraceEventKind.Store or TraceEventKind.AtomicStore)).Select(place => place.Key)];
+        IEnumerable<IGrouping<ulong, TraceEvent>> places = events
+            .Where(happened => happened.Width > 0)
+            .GroupBy(happened => happened.Address);
+        return
+        [
+            .. places
+                .Where(place =>
+                    place.Select(happened => happened.Cpu).Distinct().Count() > 1
+                    && place.Any(happened => happened.Kind is TraceEventKind.Store or TraceEventKind.AtomicStore)
+                )
+                .Select(place => place.Key),
+        ];
     }
 }

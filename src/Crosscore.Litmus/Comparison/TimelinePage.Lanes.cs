@@ -98,7 +98,11 @@ public static partial class TimelinePage
             page.Void("path", ("d", "M0 6H24"), ("stroke", "currentColor"), ("stroke-width", "2"));
             page.Void("path", ("d", "M22 1L32 6L22 11Z"), ("fill", "currentColor"));
             page.End();
-            page.Text(timeline.Arrows.Any(arrow => arrow.Kind == TimelineArrowKind.Migration) ? "an interrupt; dotted: its answer; coloured: a task moves" : "an interrupt; dotted: its answer");
+            page.Text(
+                timeline.Arrows.Any(arrow => arrow.Kind == TimelineArrowKind.Migration)
+                    ? "an interrupt; dotted: its answer; coloured: a task moves"
+                    : "an interrupt; dotted: its answer"
+            );
             page.Close();
         }
 
@@ -115,8 +119,12 @@ public static partial class TimelinePage
         string colour = after.Task < timeline.Verdict.Test.Threads.Count ? $" t{after.Task % TaskColours}" : "";
         page.Open(
             "div",
-            ("class", $"cell l{lane}{colour}{(after.OldCode.Count > 0 ? " stale" : "")}{(here || changed ? "" : " empty")}{(row.IsDetail ? " detail" : "")}"),
-            ("style", Place(index + FirstGridRow, Column(lane))));
+            (
+                "class",
+                $"cell l{lane}{colour}{(after.OldCode.Count > 0 ? " stale" : "")}{(here || changed ? "" : " empty")}{(row.IsDetail ? " detail" : "")}"
+            ),
+            ("style", Place(index + FirstGridRow, Column(lane)))
+        );
         if (here)
         {
             WriteEvent(page, timeline, index);
@@ -151,7 +159,11 @@ public static partial class TimelinePage
         page.Text("span", "code", row.Code);
         if (row.Place.Length > 0)
         {
-            page.Text("span", "place", row.Source == TimelineSource.Test ? $"line {row.Place[(row.Place.LastIndexOf(':') + 1)..]}" : row.Place);
+            page.Text(
+                "span",
+                "place",
+                row.Source == TimelineSource.Test ? $"line {row.Place[(row.Place.LastIndexOf(':') + 1)..]}" : row.Place
+            );
         }
 
         page.Text("span", "effect", row.Effect);
@@ -163,7 +175,11 @@ public static partial class TimelinePage
             }
             else if (arrow.ToRow == index)
             {
-                page.Text("span", "link", $"← {timeline.Lanes[arrow.FromLane]}, step {timeline.Rows[arrow.FromRow].Step}");
+                page.Text(
+                    "span",
+                    "link",
+                    $"← {timeline.Lanes[arrow.FromLane]}, step {timeline.Rows[arrow.FromRow].Step}"
+                );
             }
         }
 
@@ -177,12 +193,22 @@ public static partial class TimelinePage
         bool codeChanged = !after.OldCode.SequenceEqual(before?.OldCode ?? []);
         if (after.Waiting.Count > 0 || bufferChanged)
         {
-            Chip(after.Waiting.Count == 0 ? "none" : bufferChanged ? "buffer" : "buffer kept", $"store buffer: {(after.Waiting.Count == 0 ? "empty" : string.Join("; ", after.Waiting))}");
+            Chip(
+                after.Waiting.Count == 0 ? "none"
+                    : bufferChanged ? "buffer"
+                    : "buffer kept",
+                $"store buffer: {(after.Waiting.Count == 0 ? "empty" : string.Join("; ", after.Waiting))}"
+            );
         }
 
         if (after.OldCode.Count > 0 || codeChanged)
         {
-            Chip(after.OldCode.Count == 0 ? "none" : codeChanged ? "old" : "old kept", after.OldCode.Count == 0 ? "holds no old code" : $"may execute {string.Join("; ", after.OldCode)}");
+            Chip(
+                after.OldCode.Count == 0 ? "none"
+                    : codeChanged ? "old"
+                    : "old kept",
+                after.OldCode.Count == 0 ? "holds no old code" : $"may execute {string.Join("; ", after.OldCode)}"
+            );
         }
 
         page.Close();
@@ -212,7 +238,12 @@ public static partial class TimelinePage
 
         // In the gap itself only the part up to where the line turns down.
         Void("out", $"grid-row: {from}; grid-column: {gap}; {(right ? "margin-right: 65%" : "margin-left: 65%")}");
-        page.Open("div", ("class", $"down {kind} {(right ? "right" : "left")}"), ("style", from == to ? Place(from, gap) + "; height: 0" : $"grid-row: {from} / {to}; grid-column: {gap}"), ("aria-hidden", "true"));
+        page.Open(
+            "div",
+            ("class", $"down {kind} {(right ? "right" : "left")}"),
+            ("style", from == to ? Place(from, gap) + "; height: 0" : $"grid-row: {from} / {to}; grid-column: {gap}"),
+            ("aria-hidden", "true")
+        );
         page.Text("i", "", "");
         page.Text("b", "", "");
         page.Open("svg", ("viewBox", "0 0 9 10"));

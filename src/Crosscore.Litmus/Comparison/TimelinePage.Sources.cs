@@ -16,12 +16,18 @@ public static partial class TimelinePage
         }
 
         page.Text("h2", "", $"The lines of {design.Name} on this way");
-        page.Text("p", "note", "Marked lines did something that others can see, or that orders or serialises. A design extends others; what it does not replace stands in their files.");
+        page.Text(
+            "p",
+            "note",
+            "Marked lines did something that others can see, or that orders or serialises. A design extends others; what it does not replace stands in their files."
+        );
         page.Open("div", ("class", "sources"));
         IReadOnlySet<int> executed = timeline.ExecutedKernelLines;
-        foreach (IGrouping<string, (int First, int Last)> file in Blocks(design.SourceLines)
-            .Where(block => executed.Any(line => line >= block.First && line <= block.Last))
-            .GroupBy(block => design.SourceLines[block.First].File))
+        foreach (
+            IGrouping<string, (int First, int Last)> file in Blocks(design.SourceLines)
+                .Where(block => executed.Any(line => line >= block.First && line <= block.Last))
+                .GroupBy(block => design.SourceLines[block.First].File)
+        )
         {
             page.Open("section");
             page.Text("h3", "code", Path.GetFileName(file.Key));
@@ -44,12 +50,18 @@ public static partial class TimelinePage
         page.Open("tr");
         foreach (LitmusThread thread in test.Threads)
         {
-            page.Text("th", "", timeline.Verdict.Kernel is null ? $"P{thread.Id}" : $"P{thread.Id}: {Placement(test.System.Threads[thread.Id])}");
+            page.Text(
+                "th",
+                "",
+                timeline.Verdict.Kernel is null
+                    ? $"P{thread.Id}"
+                    : $"P{thread.Id}: {Placement(test.System.Threads[thread.Id])}"
+            );
         }
 
         page.Close();
-        ILookup<(int Thread, int Index), string> labels = test.Threads
-            .SelectMany(thread => thread.Labels.Select(label => (Key: (thread.Id, label.Value), label.Key)))
+        ILookup<(int Thread, int Index), string> labels = test
+            .Threads.SelectMany(thread => thread.Labels.Select(label => (Key: (thread.Id, label.Value), label.Key)))
             .ToLookup(label => label.Key, label => label.Item2);
         for (int index = 0; index <= test.Threads.Max(thread => thread.Instructions.Count); index++)
         {
@@ -58,7 +70,11 @@ public static partial class TimelinePage
             {
                 string label = string.Concat(labels[(thread.Id, index)].Select(name => name + ": "));
                 string instruction = index < thread.Instructions.Count ? thread.Instructions[index].Text : "";
-                page.Text("td", timeline.ExecutedInstructions(thread).Contains(index) ? "done" : "", label + instruction);
+                page.Text(
+                    "td",
+                    timeline.ExecutedInstructions(thread).Contains(index) ? "done" : "",
+                    label + instruction
+                );
             }
 
             page.Close();
@@ -70,14 +86,23 @@ public static partial class TimelinePage
     private static string Placement(ThreadPlacement thread) =>
         $"CPU {thread.Cpu}, {thread.Start.ToString().ToLowerInvariant()}{(thread.Pinned ? ", pinned" : "")}{(thread.AddressSpace is null ? ", kernel thread" : "")}";
 
-    private static void WriteBlock(Markup page, IReadOnlyList<KernelSourceLine> lines, int first, int last, IReadOnlySet<int> executed)
+    private static void WriteBlock(
+        Markup page,
+        IReadOnlyList<KernelSourceLine> lines,
+        int first,
+        int last,
+        IReadOnlySet<int> executed
+    )
     {
         page.Open("pre");
         int depth = 0;
         for (int index = first; index <= last; index++)
         {
             string text = lines[index].Text;
-            int closing = text.StartsWith('}') ? 1 : text.EndsWith(':') && depth > 0 ? 1 : 0;
+            int closing =
+                text.StartsWith('}') ? 1
+                : text.EndsWith(':') && depth > 0 ? 1
+                : 0;
             page.Open("span", ("class", executed.Contains(index) ? "done" : ""));
             page.Text("span", "number", $"{lines[index].Number}");
             page.Text(new string(' ', 4 * Math.Max(0, depth - closing)) + text);

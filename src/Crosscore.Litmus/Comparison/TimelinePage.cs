@@ -28,7 +28,15 @@ public static partial class TimelinePage
         ArgumentNullException.ThrowIfNull(timeline);
         ArgumentNullException.ThrowIfNull(facts);
         output.Write("<!DOCTYPE html>\n");
-        using var xml = XmlWriter.Create(output, new XmlWriterSettings { OmitXmlDeclaration = true, CloseOutput = false, NewLineHandling = NewLineHandling.None });
+        using var xml = XmlWriter.Create(
+            output,
+            new XmlWriterSettings
+            {
+                OmitXmlDeclaration = true,
+                CloseOutput = false,
+                NewLineHandling = NewLineHandling.None,
+            }
+        );
         var page = new Markup(xml);
         page.Open("html", ("lang", "en"));
         WriteHead(page, timeline, facts);
@@ -45,8 +53,16 @@ public static partial class TimelinePage
         page.Open("head");
         page.Void("meta", ("charset", "utf-8"));
         page.Void("meta", ("name", "viewport"), ("content", "width=device-width, initial-scale=1"));
-        page.Void("meta", ("name", "description"), ("content", timeline.Summary.Length > 0 ? timeline.Summary : facts.Question));
-        page.Text("title", "", $"{timeline.Verdict.Test.Name}{(timeline.Verdict.Kernel is { } kernel ? $" on {kernel.Name}" : "")} · Crosscore");
+        page.Void(
+            "meta",
+            ("name", "description"),
+            ("content", timeline.Summary.Length > 0 ? timeline.Summary : facts.Question)
+        );
+        page.Text(
+            "title",
+            "",
+            $"{timeline.Verdict.Test.Name}{(timeline.Verdict.Kernel is { } kernel ? $" on {kernel.Name}" : "")} · Crosscore"
+        );
         page.Open("style");
         page.Raw(Style());
         page.Close(2);
@@ -80,12 +96,21 @@ public static partial class TimelinePage
         Fact("question", facts.Question);
         if (verdict.Kernel is { } kernel)
         {
-            Fact("kernel design", kernel.Name + (kernel.RemovedLabels.Count > 0 ? $" without {string.Join(", ", kernel.RemovedLabels)}" : ""));
+            Fact(
+                "kernel design",
+                kernel.Name
+                    + (kernel.RemovedLabels.Count > 0 ? $" without {string.Join(", ", kernel.RemovedLabels)}" : "")
+            );
         }
 
-        string fetch = verdict.Test.Variables.Any(variable => variable.IsCode) ? $", instruction fetch as {facts.Profile}" : "";
+        string fetch = verdict.Test.Variables.Any(variable => variable.IsCode)
+            ? $", instruction fetch as {facts.Profile}"
+            : "";
         Fact("cores", Expectation.CoreNames.First(name => name.Value == verdict.Core).Key + fetch);
-        Fact("verdict", $"{facts.Verdict} ({verdict.Witnesses} of {verdict.Allowed.Count} outcomes{(verdict.IsComplete ? "" : "; not everything was explored")})");
+        Fact(
+            "verdict",
+            $"{facts.Verdict} ({verdict.Witnesses} of {verdict.Allowed.Count} outcomes{(verdict.IsComplete ? "" : "; not everything was explored")})"
+        );
         Fact("explored", $"{verdict.Exploration.States.ToString("N0", CultureInfo.InvariantCulture)} states");
         Fact("outcome shown", timeline.Target);
         Fact("made by", facts.Command);

@@ -37,7 +37,8 @@ public sealed record TimelineLane(int Task, IReadOnlyList<string> Waiting, IRead
 {
     /// <summary>Whether another lane holds the same.</summary>
     /// <param name="other">The other one.</param>
-    public bool HoldsSame(TimelineLane other) => Waiting.SequenceEqual(other.Waiting) && OldCode.SequenceEqual(other.OldCode);
+    public bool HoldsSame(TimelineLane other) =>
+        Waiting.SequenceEqual(other.Waiting) && OldCode.SequenceEqual(other.OldCode);
 }
 
 /// <summary>One row of a timeline.</summary>

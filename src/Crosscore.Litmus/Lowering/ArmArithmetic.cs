@@ -27,7 +27,8 @@ internal static class ArmArithmetic
             ArmFunction.Lsl => (a, b) => Cut(a << Amount(b)),
             ArmFunction.Lsr => (a, b) => Cut(a) >> Amount(b),
             ArmFunction.Asr => (a, b) => Cut((ulong)(Signed(a) >> Amount(b))),
-            ArmFunction.Ror => (a, b) => Amount(b) == 0 ? Cut(a) : Cut((Cut(a) >> Amount(b)) | (a << (bits - Amount(b)))),
+            ArmFunction.Ror => (a, b) =>
+                Amount(b) == 0 ? Cut(a) : Cut((Cut(a) >> Amount(b)) | (a << (bits - Amount(b)))),
             ArmFunction.Mul => (a, b) => Cut(a * b),
             ArmFunction.Smax => (a, b) => Signed(a) >= Signed(b) ? Cut(a) : Cut(b),
             ArmFunction.Smin => (a, b) => Signed(a) <= Signed(b) ? Cut(a) : Cut(b),
@@ -57,32 +58,33 @@ internal static class ArmArithmetic
     }
 
     /// <summary>1 where a condition holds of the flags, 0 otherwise.</summary>
-    public static ValueFunction Holds(ArmCondition condition) => (flags, _) =>
-    {
-        bool n = (flags & 8) != 0;
-        bool z = (flags & 4) != 0;
-        bool c = (flags & 2) != 0;
-        bool v = (flags & 1) != 0;
-        bool holds = condition switch
+    public static ValueFunction Holds(ArmCondition condition) =>
+        (flags, _) =>
         {
-            ArmCondition.Eq => z,
-            ArmCondition.Ne => !z,
-            ArmCondition.Cs => c,
-            ArmCondition.Cc => !c,
-            ArmCondition.Mi => n,
-            ArmCondition.Pl => !n,
-            ArmCondition.Vs => v,
-            ArmCondition.Vc => !v,
-            ArmCondition.Hi => c && !z,
-            ArmCondition.Ls => !c || z,
-            ArmCondition.Ge => n == v,
-            ArmCondition.Lt => n != v,
-            ArmCondition.Gt => !z && n == v,
-            ArmCondition.Le => z || n != v,
-            _ => true,
+            bool n = (flags & 8) != 0;
+            bool z = (flags & 4) != 0;
+            bool c = (flags & 2) != 0;
+            bool v = (flags & 1) != 0;
+            bool holds = condition switch
+            {
+                ArmCondition.Eq => z,
+                ArmCondition.Ne => !z,
+                ArmCondition.Cs => c,
+                ArmCondition.Cc => !c,
+                ArmCondition.Mi => n,
+                ArmCondition.Pl => !n,
+                ArmCondition.Vs => v,
+                ArmCondition.Vc => !v,
+                ArmCondition.Hi => c && !z,
+                ArmCondition.Ls => !c || z,
+                ArmCondition.Ge => n == v,
+                ArmCondition.Lt => n != v,
+                ArmCondition.Gt => !z && n == v,
+                ArmCondition.Le => z || n != v,
+                _ => true,
+            };
+            return holds ? 1UL : 0;
         };
-        return holds ? 1UL : 0;
-    };
 
     /// <summary>What a shift or an extension makes of a register of a width.</summary>
     public static ValueFunction Shifted(ArmShift shift, int width)
@@ -94,10 +96,17 @@ internal static class ArmArithmetic
             return (a, _) => function(a, (ulong)amount);
         }
 
-        int from = shift.Kind[^1] switch { 'B' => 1, 'H' => 2, 'W' => 4, _ => 8 };
+        int from = shift.Kind[^1] switch
+        {
+            'B' => 1,
+            'H' => 2,
+            'W' => 4,
+            _ => 8,
+        };
         bool signed = shift.Kind[0] == 'S';
         return (a, _) => (signed ? SignExtend(a, from) : DataType.Truncate(a, from)) << amount;
     }
 
-    public static ulong SignExtend(ulong value, int width) => (ulong)((long)(value << (64 - (8 * width))) >> (64 - (8 * width)));
+    public static ulong SignExtend(ulong value, int width) =>
+        (ulong)((long)(value << (64 - (8 * width))) >> (64 - (8 * width)));
 }

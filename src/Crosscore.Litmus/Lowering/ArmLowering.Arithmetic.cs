@@ -31,38 +31,58 @@ internal sealed partial class ArmLowering
                 var widened = (ArmRegister)instruction.Operands[0];
                 int from = instruction.Mnemonic.AccessWidth;
                 bool signed = instruction.Mnemonic.IsSigned;
-                Write(widened, Compute(
-                    (a, _) => signed ? DataType.Truncate(ArmArithmetic.SignExtend(a, from), widened.Width) : DataType.Truncate(a, from),
-                    Read((ArmRegister)instruction.Operands[1]), default));
+                Write(
+                    widened,
+                    Compute(
+                        (a, _) =>
+                            signed
+                                ? DataType.Truncate(ArmArithmetic.SignExtend(a, from), widened.Width)
+                                : DataType.Truncate(a, from),
+                        Read((ArmRegister)instruction.Operands[1]),
+                        default
+                    )
+                );
                 break;
             default:
                 ulong address = AddressOf((ArmPlace)instruction.Operands[1], index);
-                Write((ArmRegister)instruction.Operands[0], Operand.Number(instruction.Mnemonic.Name == "ADRP" ? address & ~0xFFFUL : address));
+                Write(
+                    (ArmRegister)instruction.Operands[0],
+                    Operand.Number(instruction.Mnemonic.Name == "ADRP" ? address & ~0xFFFUL : address)
+                );
                 break;
         }
     }
 
-    private ulong AddressOf(ArmPlace place, int index) => place.Label is string label
-        ? CodeLayout.AddressOf(_column, Test.Threads[_column].Labels[label])
-        : CodeLayout.AddressOf(_column, index) + (ulong)place.Offset;
+    private ulong AddressOf(ArmPlace place, int index) =>
+        place.Label is string label
+            ? CodeLayout.AddressOf(_column, Test.Threads[_column].Labels[label])
+            : CodeLayout.AddressOf(_column, index) + (ulong)place.Offset;
 
     private static ArmShift? ShiftOf(IReadOnlyList<ArmOperand> operands) =>
-        operands[^1] is ArmWord word && word.Text.Split(' ') is [string kind, string amount] ? new ArmShift(kind, int.Parse(amount, System.Globalization.CultureInfo.InvariantCulture)) : null;
+        operands[^1] is ArmWord word && word.Text.Split(' ') is [string kind, string amount]
+            ? new ArmShift(kind, int.Parse(amount, System.Globalization.CultureInfo.InvariantCulture))
+            : null;
 
-    private Operand Value(ArmOperand operand, ArmShift? shift, int width) => operand switch
-    {
-        ArmImmediate constant => Operand.Number(DataType.Truncate((ulong)constant.Value << (shift?.Amount ?? 0), width)),
-        ArmRegister register => Read(shift is null ? register : register with { Shift = shift }),
-        _ => throw new InvalidOperationException($"Crosscore bug: {operand} is no value."),
-    };
+    private Operand Value(ArmOperand operand, ArmShift? shift, int width) =>
+        operand switch
+        {
+            ArmImmediate constant => Operand.Number(
+                DataType.Truncate((ulong)constant.Value << (shift?.Amount ?? 0), width)
+            ),
+            ArmRegister register => Read(shift is null ? register : register with { Shift = shift }),
+            _ => throw new InvalidOperationException($"Crosscore bug: {operand} is no value."),
+        };
 
     private void LowerMove(ArmInstruction instruction)
     {
         var destination = (ArmRegister)instruction.Operands[0];
         Operand value = Value(instruction.Operands[1], ShiftOf(instruction.Operands), destination.Width);
-        Write(destination, instruction.Mnemonic.Function == ArmFunction.None
-            ? value
-            : Compute(ArmArithmetic.Of(instruction.Mnemonic.Function, destination.Width), Operand.Number(0), value));
+        Write(
+            destination,
+            instruction.Mnemonic.Function == ArmFunction.None
+                ? value
+                : Compute(ArmArithmetic.Of(instruction.Mnemonic.Function, destination.Width), Operand.Number(0), value)
+        );
     }
 
     private void LowerFunction(ArmInstruction instruction)
@@ -114,8 +134,10 @@ internal sealed partial class ArmLowering
         void EmitChoice(bool first)
         {
             Operand value = Read(first ? then : otherwise);
-            Operand chosen = first || function == ArmFunction.None ? value
-                : function == ArmFunction.Add ? Compute(ArmArithmetic.Of(function, destination.Width), value, Operand.Number(1))
+            Operand chosen =
+                first || function == ArmFunction.None ? value
+                : function == ArmFunction.Add
+                    ? Compute(ArmArithmetic.Of(function, destination.Width), value, Operand.Number(1))
                 : Compute(ArmArithmetic.Of(function, destination.Width), Operand.Number(0), value);
             Emit(MicroOp.Copy(result, chosen) with { Pick = Flags });
         }

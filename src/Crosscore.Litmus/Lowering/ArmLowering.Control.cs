@@ -17,16 +17,35 @@ internal sealed partial class ArmLowering
                 JumpTo(instruction, (ArmPlace)operands[0], index);
                 break;
             case ArmOpcode.BranchIf:
-                BranchTo(instruction, Compute(ArmArithmetic.Holds(instruction.Mnemonic.Condition), Flags, default), (ArmPlace)operands[0], index);
+                BranchTo(
+                    instruction,
+                    Compute(ArmArithmetic.Holds(instruction.Mnemonic.Condition), Flags, default),
+                    (ArmPlace)operands[0],
+                    index
+                );
                 break;
             case ArmOpcode.CompareAndBranch:
                 bool zero = instruction.Mnemonic.Condition == ArmCondition.Eq;
-                BranchTo(instruction, Compute((a, _) => a == 0 == zero ? 1UL : 0, Read((ArmRegister)operands[0]), default), (ArmPlace)operands[1], index);
+                BranchTo(
+                    instruction,
+                    Compute((a, _) => a == 0 == zero ? 1UL : 0, Read((ArmRegister)operands[0]), default),
+                    (ArmPlace)operands[1],
+                    index
+                );
                 break;
             case ArmOpcode.TestAndBranch:
                 int bit = (int)((ArmImmediate)operands[1]).Value;
                 bool clear = instruction.Mnemonic.Condition == ArmCondition.Eq;
-                BranchTo(instruction, Compute((a, _) => (a >> bit & 1) == 0 == clear ? 1UL : 0, Read((ArmRegister)operands[0], 8), default), (ArmPlace)operands[2], index);
+                BranchTo(
+                    instruction,
+                    Compute(
+                        (a, _) => (a >> bit & 1) == 0 == clear ? 1UL : 0,
+                        Read((ArmRegister)operands[0], 8),
+                        default
+                    ),
+                    (ArmPlace)operands[2],
+                    index
+                );
                 break;
             case ArmOpcode.BranchLink:
                 Write(new ArmRegister(30, 8), Operand.Number(CodeLayout.AddressOf(_column, index + 1)));
@@ -74,10 +93,15 @@ internal sealed partial class ArmLowering
 
     private void Mark(ArmInstruction instruction, ArmPlace place, int index)
     {
-        int target = place.Label is string label ? Test.Threads[_column].Labels[label] : index + (int)(place.Offset / 4);
+        int target = place.Label is string label
+            ? Test.Threads[_column].Labels[label]
+            : index + (int)(place.Offset / 4);
         if (target < 0 || target > Test.Threads[_column].ArmCode.Count)
         {
-            throw Error(instruction, $"found {instruction} at instruction {index} of P{_column}, which jumps out of its column");
+            throw Error(
+                instruction,
+                $"found {instruction} at instruction {index} of P{_column}, which jumps out of its column"
+            );
         }
 
         _jumps.Add((Ops.Count, _column, target));
@@ -95,14 +119,22 @@ internal sealed partial class ArmLowering
             Emit(MicroOp.Branch(there, 0));
         }
 
-        Refuse(address, value => $"{instruction} leads to {ValueText.Describe(Test, Layout, value)}, which is neither the place of a label nor that behind a call.");
+        Refuse(
+            address,
+            value =>
+                $"{instruction} leads to {ValueText.Describe(Test, Layout, value)}, which is neither the place of a label nor that behind a call."
+        );
     }
 
     // Executing this is an error of the test: the message says what it met.
     private void Refuse(Operand value, Func<ulong, string> message)
     {
         (int thread, int instruction) = (Thread.Id, Source);
-        Compute((found, _) => throw new ModelException(message(found)) { Thread = thread, Instruction = instruction }, value, default);
+        Compute(
+            (found, _) => throw new ModelException(message(found)) { Thread = thread, Instruction = instruction },
+            value,
+            default
+        );
         Emit(MicroOp.Plain(MicroOpKind.Halt));
     }
 
@@ -151,7 +183,10 @@ internal sealed partial class ArmLowering
     {
         int fetched = Temporary();
         Emit(MicroOp.Fetch(fetched, Operand.Number(CodeLayout.AddressOf(_column, index)), 4));
-        var versions = new List<(ulong Opcode, ArmInstruction Instruction)> { (_code.OpcodeAt(_column, index), instruction) };
+        var versions = new List<(ulong Opcode, ArmInstruction Instruction)>
+        {
+            (_code.OpcodeAt(_column, index), instruction),
+        };
         versions.AddRange(_code.Known.Where(known => known.Opcode != versions[0].Opcode));
         var ends = new List<int>();
         foreach ((ulong opcode, ArmInstruction version) in versions)
@@ -167,7 +202,11 @@ internal sealed partial class ArmLowering
             else
             {
                 int column = _column;
-                Refuse(Operand.Of(fetched), _ => $"The code at instruction {index} of P{column} became {version}, which leads out of its column.");
+                Refuse(
+                    Operand.Of(fetched),
+                    _ =>
+                        $"The code at instruction {index} of P{column} became {version}, which leads out of its column."
+                );
             }
 
             ends.Add(Ops.Count);
@@ -177,13 +216,26 @@ internal sealed partial class ArmLowering
 
         UsedTemporaries = 1;
         int changed = _column;
-        Refuse(Operand.Of(fetched), opcode => $"The code at instruction {index} of P{changed} became the opcode 0x{opcode:x8}, which the model does not know.");
+        Refuse(
+            Operand.Of(fetched),
+            opcode =>
+                $"The code at instruction {index} of P{changed} became the opcode 0x{opcode:x8}, which the model does not know."
+        );
         foreach (int end in ends)
         {
             Ops[end] = Ops[end] with { Target = Ops.Count };
         }
     }
 
-    private bool IsWithinColumn(ArmInstruction version, int index) => version.Operands.OfType<ArmPlace>().All(place =>
-        place.Label is not null || (index + (place.Offset / 4) is long target && target >= 0 && target <= Test.Threads[_column].ArmCode.Count));
+    private bool IsWithinColumn(ArmInstruction version, int index) =>
+        version
+            .Operands.OfType<ArmPlace>()
+            .All(place =>
+                place.Label is not null
+                || (
+                    index + (place.Offset / 4) is long target
+                    && target >= 0
+                    && target <= Test.Threads[_column].ArmCode.Count
+                )
+            );
 }

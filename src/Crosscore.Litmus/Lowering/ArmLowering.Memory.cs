@@ -16,7 +16,11 @@ internal sealed partial class ArmLowering
         ArmRegister second = instruction.Operands.Count > 2 ? (ArmRegister)instruction.Operands[1] : first;
         int width = mnemonic.AccessWidth != 0 ? mnemonic.AccessWidth : second.Width;
         Operand virtualAddress = Address(memory, out Operand? written);
-        Operand entry = LowerTranslation(virtualAddress, instruction.Opcode is not (ArmOpcode.Load or ArmOpcode.LoadPair), index);
+        Operand entry = LowerTranslation(
+            virtualAddress,
+            instruction.Opcode is not (ArmOpcode.Load or ArmOpcode.LoadPair),
+            index
+        );
         Operand address = Physical(entry, virtualAddress);
         switch (instruction.Opcode)
         {
@@ -25,13 +29,21 @@ internal sealed partial class ArmLowering
                 break;
             case ArmOpcode.LoadPair:
                 // Two accesses of one register each, in no order but what they ask for themselves. The second register may be the base.
-                Operand next = Physical(entry, Compute(static (a, b) => a + b, virtualAddress, Operand.Number((ulong)width)));
+                Operand next = Physical(
+                    entry,
+                    Compute(static (a, b) => a + b, virtualAddress, Operand.Number((ulong)width))
+                );
                 address = first.Number == memory.Base.Number ? Compute(static (a, _) => a, address, default) : address;
                 LowerLoad(first, address, width, mnemonic);
                 LowerLoad(second, next, width, mnemonic);
                 break;
             case ArmOpcode.Store:
-                Emit(MicroOp.Store(address, Read(first, width), width) with { Order = mnemonic.StoreOrder | _translated });
+                Emit(
+                    MicroOp.Store(address, Read(first, width), width) with
+                    {
+                        Order = mnemonic.StoreOrder | _translated,
+                    }
+                );
                 break;
             case ArmOpcode.StorePair:
                 next = Physical(entry, Compute(static (a, b) => a + b, virtualAddress, Operand.Number((ulong)width)));
@@ -45,7 +57,12 @@ internal sealed partial class ArmLowering
 
                 foreach ((Operand place, ArmRegister data) in stores)
                 {
-                    Emit(MicroOp.Store(place, Read(data, width), width) with { Order = mnemonic.StoreOrder | _translated });
+                    Emit(
+                        MicroOp.Store(place, Read(data, width), width) with
+                        {
+                            Order = mnemonic.StoreOrder | _translated,
+                        }
+                    );
                 }
 
                 break;
@@ -72,8 +89,11 @@ internal sealed partial class ArmLowering
             return @base;
         }
 
-        Operand offset = memory.Offset is ArmImmediate constant ? Operand.Number((ulong)constant.Value) : Read((ArmRegister)memory.Offset);
-        Operand sum = offset.IsConstant && offset.Constant == 0 ? @base : Compute(static (a, b) => a + b, @base, offset);
+        Operand offset = memory.Offset is ArmImmediate constant
+            ? Operand.Number((ulong)constant.Value)
+            : Read((ArmRegister)memory.Offset);
+        Operand sum =
+            offset.IsConstant && offset.Constant == 0 ? @base : Compute(static (a, b) => a + b, @base, offset);
         if (memory.Indexing == ArmIndexing.None)
         {
             return sum;
@@ -91,9 +111,16 @@ internal sealed partial class ArmLowering
         Emit(MicroOp.Load(loaded, address, width) with { Order = mnemonic.LoadOrder | _translated });
         Operand value = Operand.Of(loaded);
         RequireReadable(address);
-        Write(destination, mnemonic.IsSigned
-            ? Compute((a, _) => DataType.Truncate(ArmArithmetic.SignExtend(a, width), destination.Width), value, default)
-            : value);
+        Write(
+            destination,
+            mnemonic.IsSigned
+                ? Compute(
+                    (a, _) => DataType.Truncate(ArmArithmetic.SignExtend(a, width), destination.Width),
+                    value,
+                    default
+                )
+                : value
+        );
     }
 
     // An instruction that is not encoded has a number that stands for it; no test may compute with that.
@@ -106,13 +133,30 @@ internal sealed partial class ArmLowering
 
         (int thread, int index) = (Thread.Id, Source);
         ArmCode code = _code;
-        Compute((place, _) => code.UnreadableAt(place) is ArmInstruction instruction
-            ? throw new ModelException($"It reads the opcode of {instruction} as data, which this project does not encode.") { Thread = thread, Instruction = index }
-            : 0UL, address, default);
+        Compute(
+            (place, _) =>
+                code.UnreadableAt(place) is ArmInstruction instruction
+                    ? throw new ModelException(
+                        $"It reads the opcode of {instruction} as data, which this project does not encode."
+                    )
+                    {
+                        Thread = thread,
+                        Instruction = index,
+                    }
+                    : 0UL,
+            address,
+            default
+        );
         UsedTemporaries--;
     }
 
-    private void LowerStoreExclusive(ArmRegister status, ArmRegister data, Operand address, int width, ArmMnemonic mnemonic)
+    private void LowerStoreExclusive(
+        ArmRegister status,
+        ArmRegister data,
+        Operand address,
+        int width,
+        ArmMnemonic mnemonic
+    )
     {
         int failed = Temporary();
         Operand value = Read(data, width);
@@ -127,14 +171,23 @@ internal sealed partial class ArmLowering
     }
 
     // On a core without views the step between begin and end is indivisible; with them, what the load and the store ask for makes it so.
-    private void LowerAtomic(ArmInstruction instruction, ArmRegister first, ArmRegister second, Operand address, int width)
+    private void LowerAtomic(
+        ArmInstruction instruction,
+        ArmRegister first,
+        ArmRegister second,
+        Operand address,
+        int width
+    )
     {
         ArmMnemonic mnemonic = instruction.Mnemonic;
-        bool returns = instruction.Opcode != ArmOpcode.StoreModified && !(instruction.Opcode == ArmOpcode.CompareAndSwap ? first : second).IsZero;
+        bool returns =
+            instruction.Opcode != ArmOpcode.StoreModified
+            && !(instruction.Opcode == ArmOpcode.CompareAndSwap ? first : second).IsZero;
 
         // A load whose result nobody takes is no acquire load (Arm ARM B2.3.x, C6 of each instruction).
         AccessOrder load = _translated | (returns ? mnemonic.LoadOrder : AccessOrder.Atomic | AccessOrder.NoReturn);
-        AccessOrder store = _translated | (returns ? mnemonic.StoreOrder : mnemonic.StoreOrder & ~AccessOrder.OrdersLater);
+        AccessOrder store =
+            _translated | (returns ? mnemonic.StoreOrder : mnemonic.StoreOrder & ~AccessOrder.OrdersLater);
         Operand operand = Read(instruction.Opcode == ArmOpcode.CompareAndSwap ? second : first, width);
         Operand expected = instruction.Opcode == ArmOpcode.CompareAndSwap ? Read(first, width) : default;
         int loaded = Temporary();

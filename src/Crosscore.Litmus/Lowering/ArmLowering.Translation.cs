@@ -29,11 +29,23 @@ internal sealed partial class ArmLowering
         int entry = Temporary();
         Emit(MicroOp.Translate(entry, address));
         Operand found = Operand.Of(entry);
-        ulong[] tables = [.. Test.Variables.Where(variable => variable.Translates is not null).Select(variable => TableEntry.PageOf(Layout.ModelAddressOf(variable.Name)))];
+        ulong[] tables =
+        [
+            .. Test
+                .Variables.Where(variable => variable.Translates is not null)
+                .Select(variable => TableEntry.PageOf(Layout.ModelAddressOf(variable.Name))),
+        ];
         Operand fault = Compute((a, _) => FaultOf(a, writes), found, default);
         if (IsUnprivileged)
         {
-            Operand denied = Compute((a, b) => (a & TableEntry.Unprivileged) == 0 || Array.IndexOf(tables, TableEntry.PageOf(b)) >= 0 ? (ulong)FaultKind.Permission : 0, found, address);
+            Operand denied = Compute(
+                (a, b) =>
+                    (a & TableEntry.Unprivileged) == 0 || Array.IndexOf(tables, TableEntry.PageOf(b)) >= 0
+                        ? (ulong)FaultKind.Permission
+                        : 0,
+                found,
+                address
+            );
             denied = HasPrivilegedHandler ? Compute(static (a, b) => b == 0 ? a : 0, denied, Privileged) : denied;
             fault = Compute(static (a, b) => a != 0 ? a : b, fault, denied);
         }
@@ -44,9 +56,24 @@ internal sealed partial class ArmLowering
         foreach (TestRegister question in QuestionsAt(index))
         {
             FaultQuestion asked = question.Fault!;
-            (ulong Page, ulong[] Bits)[] bits = [.. Test.Variables.Select(variable => (TableEntry.PageOf(Layout.ModelAddressOf(variable.Name)),
-                Enum.GetValues<FaultKind>().Select(kind => kind < FaultKind.Translation ? 0 : Test.Faults.BitOf(asked, index, variable.Name, kind)).ToArray()))];
-            Operand matches = Compute((kind, place) => Array.Find(bits, entry => entry.Page == TableEntry.PageOf(place)).Bits?[kind] ?? 0, fault, address);
+            (ulong Page, ulong[] Bits)[] bits =
+            [
+                .. Test.Variables.Select(variable =>
+                    (
+                        TableEntry.PageOf(Layout.ModelAddressOf(variable.Name)),
+                        Enum.GetValues<FaultKind>()
+                            .Select(kind =>
+                                kind < FaultKind.Translation ? 0 : Test.Faults.BitOf(asked, index, variable.Name, kind)
+                            )
+                            .ToArray()
+                    )
+                ),
+            ];
+            Operand matches = Compute(
+                (kind, place) => Array.Find(bits, entry => entry.Page == TableEntry.PageOf(place)).Bits?[kind] ?? 0,
+                fault,
+                address
+            );
             int answer = ModelRegister(question);
             Emit(MicroOp.Compute(answer, static (a, b) => a | b, Operand.Of(answer), matches));
             UsedTemporaries--;
@@ -64,8 +91,9 @@ internal sealed partial class ArmLowering
 
     private static ulong FaultOf(ulong entry, bool writes) =>
         (entry & TableEntry.Valid) != TableEntry.Valid ? (ulong)FaultKind.Translation
-            : (entry & TableEntry.Accessed) == 0 ? (ulong)FaultKind.AccessFlag
-            : writes && (entry & TableEntry.ReadOnly) != 0 ? (ulong)FaultKind.Permission : 0;
+        : (entry & TableEntry.Accessed) == 0 ? (ulong)FaultKind.AccessFlag
+        : writes && (entry & TableEntry.ReadOnly) != 0 ? (ulong)FaultKind.Permission
+        : 0;
 
     private bool IsUnprivileged => _translation.Unprivileged.Contains(Thread.Id);
 
@@ -89,8 +117,14 @@ internal sealed partial class ArmLowering
         }
     }
 
-    private IEnumerable<TestRegister> QuestionsAt(int index) => Test.Observables.Select(observed => observed.Register).Where(register => register.Fault is FaultQuestion question
-        && question.Thread == _column && (question.Label is null || Test.Threads[_column].Labels[question.Label] == index));
+    private IEnumerable<TestRegister> QuestionsAt(int index) =>
+        Test
+            .Observables.Select(observed => observed.Register)
+            .Where(register =>
+                register.Fault is FaultQuestion question
+                && question.Thread == _column
+                && (question.Label is null || Test.Threads[_column].Labels[question.Label] == index)
+            );
 
     private void NoteFault(int index, FaultKind kind)
     {
@@ -127,16 +161,21 @@ internal sealed partial class ArmLowering
     {
         if (IsUnprivileged && !(_column == Thread.Id && HasPrivilegedHandler && index >= Thread.Handler))
         {
-            throw Error(instruction, $"found {instruction} in P{Thread.Id}, which runs at EL0; expected it in a thread at EL1, or in the handler");
+            throw Error(
+                instruction,
+                $"found {instruction} in P{Thread.Id}, which runs at EL0; expected it in a thread at EL1, or in the handler"
+            );
         }
 
         string what = ((ArmWord)instruction.Operands[0]).Text;
-        bool everywhere = what.EndsWith("IS", StringComparison.Ordinal) || what.EndsWith("OS", StringComparison.Ordinal);
+        bool everywhere =
+            what.EndsWith("IS", StringComparison.Ordinal) || what.EndsWith("OS", StringComparison.Ordinal);
 
         // The register holds the number of the page, below the address space; there is one address space here, so an invalidation of that one is one of everything.
-        Operand page = what.StartsWith('V') && instruction.Operands is [_, ArmRegister register]
-            ? Compute(static (a, _) => (a << 20) >> 8, Read(register), default)
-            : Operand.Number(0);
+        Operand page =
+            what.StartsWith('V') && instruction.Operands is [_, ArmRegister register]
+                ? Compute(static (a, _) => (a << 20) >> 8, Read(register), default)
+                : Operand.Number(0);
         Emit(MicroOp.InvalidateTranslation(page, hereOnly: !everywhere));
     }
 }

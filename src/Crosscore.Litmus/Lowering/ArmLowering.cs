@@ -19,12 +19,25 @@ internal sealed partial class ArmLowering : ThreadLowering
     // The column whose code is being lowered, which need not be the thread's own.
     private int _column;
 
-    public ArmLowering(LitmusTest test, LitmusThread thread, MemoryLayout layout, KernelLowering? kernel, ArmCode code, TestTranslation translation)
+    public ArmLowering(
+        LitmusTest test,
+        LitmusThread thread,
+        MemoryLayout layout,
+        KernelLowering? kernel,
+        ArmCode code,
+        TestTranslation translation
+    )
         : base(test, thread, layout, kernel)
     {
         _code = code;
         _translation = translation;
-        _invalidates = test.HasTables && code.ReachableFrom(thread).Prepend(thread).Any(column => column.ArmCode.Any(instruction => instruction.Opcode == ArmOpcode.InvalidateTranslation));
+        _invalidates =
+            test.HasTables
+            && code.ReachableFrom(thread)
+                .Prepend(thread)
+                .Any(column =>
+                    column.ArmCode.Any(instruction => instruction.Opcode == ArmOpcode.InvalidateTranslation)
+                );
         LowerColumn(thread);
         foreach (LitmusThread other in code.ReachableFrom(thread))
         {
@@ -98,7 +111,8 @@ internal sealed partial class ArmLowering : ThreadLowering
         }
     }
 
-    private LitmusException Error(ArmInstruction instruction, string problem) => new(Test.File, instruction.Position, problem);
+    private LitmusException Error(ArmInstruction instruction, string problem) =>
+        new(Test.File, instruction.Position, problem);
 
     private void Lower(ArmInstruction instruction, int index)
     {
@@ -106,11 +120,24 @@ internal sealed partial class ArmLowering : ThreadLowering
         {
             case ArmOpcode.Nop:
                 break;
-            case ArmOpcode.Move or ArmOpcode.MoveKeep or ArmOpcode.Compute or ArmOpcode.Compare or ArmOpcode.Select or ArmOpcode.Extend or ArmOpcode.Address:
+            case ArmOpcode.Move
+            or ArmOpcode.MoveKeep
+            or ArmOpcode.Compute
+            or ArmOpcode.Compare
+            or ArmOpcode.Select
+            or ArmOpcode.Extend
+            or ArmOpcode.Address:
                 LowerArithmetic(instruction, index);
                 break;
-            case ArmOpcode.Load or ArmOpcode.LoadPair or ArmOpcode.Store or ArmOpcode.StorePair or ArmOpcode.StoreExclusive or ArmOpcode.CompareAndSwap or ArmOpcode.Swap
-                or ArmOpcode.LoadAndModify or ArmOpcode.StoreModified:
+            case ArmOpcode.Load
+            or ArmOpcode.LoadPair
+            or ArmOpcode.Store
+            or ArmOpcode.StorePair
+            or ArmOpcode.StoreExclusive
+            or ArmOpcode.CompareAndSwap
+            or ArmOpcode.Swap
+            or ArmOpcode.LoadAndModify
+            or ArmOpcode.StoreModified:
                 LowerAccess(instruction, index);
                 break;
             case ArmOpcode.Barrier:
@@ -123,14 +150,27 @@ internal sealed partial class ArmLowering : ThreadLowering
                 break;
             case ArmOpcode.CleanCode or ArmOpcode.InvalidateCode:
                 Operand line = instruction.Operands is [_, ArmRegister register] ? Read(register) : Operand.Number(0);
-                Emit(MicroOp.Maintain(instruction.Opcode == ArmOpcode.CleanCode ? MicroOpKind.CleanCode : MicroOpKind.InvalidateCode, line));
+                Emit(
+                    MicroOp.Maintain(
+                        instruction.Opcode == ArmOpcode.CleanCode ? MicroOpKind.CleanCode : MicroOpKind.InvalidateCode,
+                        line
+                    )
+                );
                 break;
             case ArmOpcode.InvalidateTranslation:
                 LowerInvalidation(instruction, index);
                 break;
             case ArmOpcode.ReadSystem:
                 var destination = (ArmRegister)instruction.Operands[0];
-                Write(destination, instruction.Operands[1] is ArmWord { Text: "ELR_EL1" } ? Link : throw Error(instruction, "found a read of CTR_EL0, whose value depends on the processor; say CacheType= in the header and leave out what it makes unnecessary"));
+                Write(
+                    destination,
+                    instruction.Operands[1] is ArmWord { Text: "ELR_EL1" }
+                        ? Link
+                        : throw Error(
+                            instruction,
+                            "found a read of CTR_EL0, whose value depends on the processor; say CacheType= in the header and leave out what it makes unnecessary"
+                        )
+                );
                 break;
             case ArmOpcode.WriteSystem:
                 Emit(MicroOp.Copy(Link.Register, Read((ArmRegister)instruction.Operands[1])));
@@ -153,7 +193,10 @@ internal sealed partial class ArmLowering : ThreadLowering
         }
         else if (instruction.Command is null)
         {
-            throw Error(instruction, $"found {instruction}, a system call; name the kernel design that has it: --kernel NAME");
+            throw Error(
+                instruction,
+                $"found {instruction}, a system call; name the kernel design that has it: --kernel NAME"
+            );
         }
         else if (instruction.Command != MembarrierCommand.PrivateExpeditedRseq)
         {

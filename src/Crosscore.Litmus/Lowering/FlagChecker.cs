@@ -20,7 +20,10 @@ internal static class FlagChecker
             if (looks && (undefined[index] & X86Arithmetic.FlagsOf(instruction.Condition)) != 0)
             {
                 throw new LitmusException(
-                    test.File, instruction.Position, $"found {instruction}, which looks at a flag that an earlier shift leaves undefined");
+                    test.File,
+                    instruction.Position,
+                    $"found {instruction}, which looks at a flag that an earlier shift leaves undefined"
+                );
             }
         }
     }
@@ -43,7 +46,11 @@ internal static class FlagChecker
                 }
 
                 // From every instruction of a section a restart goes to its abort.
-                for (int inside = index + 1; instruction.Opcode == X86Opcode.Rseq && inside < thread.Labels[instruction.SectionEnd!]; inside++)
+                for (
+                    int inside = index + 1;
+                    instruction.Opcode == X86Opcode.Rseq && inside < thread.Labels[instruction.SectionEnd!];
+                    inside++
+                )
                 {
                     changed |= Add(before, thread.Labels[instruction.SectionAbort!], before[inside]);
                 }
@@ -69,8 +76,16 @@ internal static class FlagChecker
     {
         switch (instruction.Opcode)
         {
-            case X86Opcode.Add or X86Opcode.Sub or X86Opcode.And or X86Opcode.Or or X86Opcode.Xor or X86Opcode.Cmp or X86Opcode.Test
-                or X86Opcode.Neg or X86Opcode.Xadd or X86Opcode.Cmpxchg:
+            case X86Opcode.Add
+            or X86Opcode.Sub
+            or X86Opcode.And
+            or X86Opcode.Or
+            or X86Opcode.Xor
+            or X86Opcode.Cmp
+            or X86Opcode.Test
+            or X86Opcode.Neg
+            or X86Opcode.Xadd
+            or X86Opcode.Cmpxchg:
                 return 0;
             case X86Opcode.Inc or X86Opcode.Dec:
                 return before & X86Arithmetic.Carry;
@@ -81,9 +96,14 @@ internal static class FlagChecker
                 }
 
                 int count = (int)(immediate.Value & (instruction.Width == 8 ? 63 : 31));
-                return count == 0 ? before
+                return count == 0
+                    ? before
                     : (count > 1 ? X86Arithmetic.Overflow : 0)
-                    | (count >= 8 * instruction.Width && instruction.Opcode != X86Opcode.Sar ? X86Arithmetic.Carry : 0);
+                        | (
+                            count >= 8 * instruction.Width && instruction.Opcode != X86Opcode.Sar
+                                ? X86Arithmetic.Carry
+                                : 0
+                        );
             default:
                 return before;
         }

@@ -29,8 +29,23 @@ internal sealed class KernelLowering
         foreach (ThreadPlacement thread in system.Threads)
         {
             int space = thread.AddressSpace is null ? -1 : spaces.ToList().IndexOf(thread.AddressSpace);
-            tasks.Add(new KernelTask(space, thread.Start == TaskStart.Running ? thread.Cpu : -1, Held(test.Threads[tasks.Count], spaces)));
-            _tasks.Add(new TaskPlacement(thread.Cpu, thread.Start, thread.Pinned, thread.AddressSpace is null, IsIdle: false, thread.TakesSignals));
+            tasks.Add(
+                new KernelTask(
+                    space,
+                    thread.Start == TaskStart.Running ? thread.Cpu : -1,
+                    Held(test.Threads[tasks.Count], spaces)
+                )
+            );
+            _tasks.Add(
+                new TaskPlacement(
+                    thread.Cpu,
+                    thread.Start,
+                    thread.Pinned,
+                    thread.AddressSpace is null,
+                    IsIdle: false,
+                    thread.TakesSignals
+                )
+            );
         }
 
         foreach (int cpu in system.IdleCpus)
@@ -38,34 +53,50 @@ internal sealed class KernelLowering
             // On a CPU that is offline nothing else ever runs, and the kernel does not know of it.
             bool busy = system.Threads.Any(thread => thread.Cpu == cpu && thread.Start == TaskStart.Running);
             tasks.Add(new KernelTask(-1, busy || !system.IsOnline(cpu) ? -1 : cpu));
-            _tasks.Add(new TaskPlacement(cpu, busy ? TaskStart.Runnable : TaskStart.Running, Pinned: true, IsKernelThread: true, IsIdle: true));
+            _tasks.Add(
+                new TaskPlacement(
+                    cpu,
+                    busy ? TaskStart.Runnable : TaskStart.Running,
+                    Pinned: true,
+                    IsKernelThread: true,
+                    IsIdle: true
+                )
+            );
         }
 
-        _compiler = new KernelCompiler(design, new KernelConfiguration(system.Cpus, ((1UL << system.Cpus) - 1) & ~(ulong)system.Offline, tasks));
+        _compiler = new KernelCompiler(
+            design,
+            new KernelConfiguration(system.Cpus, ((1UL << system.Cpus) - 1) & ~(ulong)system.Offline, tasks)
+        );
     }
 
     // A kernel thread that will borrow an address space counts among its users from the start; nothing else keeps it there.
-    private static int Held(LitmusThread thread, IReadOnlyList<string> spaces) => thread.Instructions
-        .SelectMany(instruction => instruction.SystemCall.Skip(1))
-        .Select(word => spaces.ToList().IndexOf(word))
-        .DefaultIfEmpty(-1)
-        .Max();
+    private static int Held(LitmusThread thread, IReadOnlyList<string> spaces) =>
+        thread
+            .Instructions.SelectMany(instruction => instruction.SystemCall.Skip(1))
+            .Select(word => spaces.ToList().IndexOf(word))
+            .DefaultIfEmpty(-1)
+            .Max();
 
     /// <summary>The variables of the design.</summary>
     public IReadOnlyList<MemoryRegion> Memory => _compiler.Memory;
 
     /// <summary>The code of the tasks that the test does not write: idle ones, which have nothing to do.</summary>
-    public IEnumerable<ThreadCode> OtherTasks => Enumerable.Range(0, _tasks.Count - _test.Threads.Count).Select(_ => new ThreadCode { Ops = [], InitialRegisters = [] });
+    public IEnumerable<ThreadCode> OtherTasks =>
+        Enumerable
+            .Range(0, _tasks.Count - _test.Threads.Count)
+            .Select(_ => new ThreadCode { Ops = [], InitialRegisters = [] });
 
     /// <summary>The name of the system call that a membarrier command is in a design.</summary>
-    public static string MembarrierCall(MembarrierCommand command) => command switch
-    {
-        MembarrierCommand.Global => "membarrier_global",
-        MembarrierCommand.GlobalExpedited => "membarrier_global_expedited",
-        MembarrierCommand.PrivateExpedited => "membarrier_private_expedited",
-        MembarrierCommand.PrivateExpeditedSyncCore => "membarrier_private_expedited_sync_core",
-        _ => "membarrier_private_expedited_rseq",
-    };
+    public static string MembarrierCall(MembarrierCommand command) =>
+        command switch
+        {
+            MembarrierCommand.Global => "membarrier_global",
+            MembarrierCommand.GlobalExpedited => "membarrier_global_expedited",
+            MembarrierCommand.PrivateExpedited => "membarrier_private_expedited",
+            MembarrierCommand.PrivateExpeditedSyncCore => "membarrier_private_expedited_sync_core",
+            _ => "membarrier_private_expedited_rseq",
+        };
 
     /// <summary>The system calls that a test makes of a design, by the names that the design gives them.</summary>
     public static IEnumerable<(ITestInstruction Instruction, string Name)> Calls(LitmusTest test) =>
@@ -104,14 +135,25 @@ internal sealed class KernelLowering
             return;
         }
 
-        KernelSyscall call = _design.Syscalls.FirstOrDefault(known => known.Name == name)
-            ?? throw Error(instruction, $"found {instruction}, but the design {_design.Name} has no system call {name}; it has {string.Join(", ", _design.Syscalls.Select(known => known.Name))}");
+        KernelSyscall call =
+            _design.Syscalls.FirstOrDefault(known => known.Name == name)
+            ?? throw Error(
+                instruction,
+                $"found {instruction}, but the design {_design.Name} has no system call {name}; it has {string.Join(", ", _design.Syscalls.Select(known => known.Name))}"
+            );
         if (call.Parameters.Count != words.Count - 1)
         {
-            throw Error(instruction, $"found {words.Count - 1} argument(s) of {name}, expected {call.Parameters.Count}");
+            throw Error(
+                instruction,
+                $"found {words.Count - 1} argument(s) of {name}, expected {call.Parameters.Count}"
+            );
         }
 
-        Operand result = _compiler.EmitSyscall(name, [.. call.Parameters.Select((type, index) => Argument(instruction, type, words[index + 1]))], sink);
+        Operand result = _compiler.EmitSyscall(
+            name,
+            [.. call.Parameters.Select((type, index) => Argument(instruction, type, words[index + 1]))],
+            sink
+        );
         if (!result.IsConstant)
         {
             // A test's column has no register for what a call answers.
@@ -160,8 +202,12 @@ internal sealed class KernelLowering
             PersistentRegisters = sink.Persistent,
             Schedules = _system.Schedules,
             Preemptible = _design.Flag("preemptible"),
-            InterruptEntrySerializes = _rules.HasViews ? _rules.ExceptionsSynchronize : _design.Flag("interrupt_entry_serializes"),
-            InterruptReturnSerializes = _rules.HasViews ? _rules.ExceptionsSynchronize : _design.Flag("interrupt_return_serializes"),
+            InterruptEntrySerializes = _rules.HasViews
+                ? _rules.ExceptionsSynchronize
+                : _design.Flag("interrupt_entry_serializes"),
+            InterruptReturnSerializes = _rules.HasViews
+                ? _rules.ExceptionsSynchronize
+                : _design.Flag("interrupt_return_serializes"),
             UserReturnSerializes = !_rules.HasViews && _design.Flag("pti"),
             SwitchOrders = _rules.SwitchOrders,
             Offline = system.Offline,
@@ -185,7 +231,12 @@ internal sealed class KernelLowering
         }
         else if (_design.Flag("syscall_return_serializes") || _design.Flag("pti"))
         {
-            sink.Emit(MicroOp.Plain(MicroOpKind.Serialize) with { Context = OpContext.Kernel | OpContext.InterruptsOff });
+            sink.Emit(
+                MicroOp.Plain(MicroOpKind.Serialize) with
+                {
+                    Context = OpContext.Kernel | OpContext.InterruptsOff,
+                }
+            );
         }
     }
 
@@ -193,26 +244,40 @@ internal sealed class KernelLowering
     {
         if (_rules.ExceptionsSynchronize)
         {
-            sink.Emit(MicroOp.Plain(MicroOpKind.Fence) with { Fence = FenceKind.Context, Context = OpContext.Kernel | OpContext.InterruptsOff });
+            sink.Emit(
+                MicroOp.Plain(MicroOpKind.Fence) with
+                {
+                    Fence = FenceKind.Context,
+                    Context = OpContext.Kernel | OpContext.InterruptsOff,
+                }
+            );
         }
     }
 
     private static IReadOnlyList<string> Words(ITestInstruction instruction) =>
         instruction.Command is MembarrierCommand command ? [MembarrierCall(command)] : instruction.SystemCall;
 
-    private LitmusException Error(ITestInstruction instruction, string problem) => new(_test.File, instruction.Position, problem);
+    private LitmusException Error(ITestInstruction instruction, string problem) =>
+        new(_test.File, instruction.Position, problem);
 
     private ulong Argument(ITestInstruction instruction, KernelType type, string word)
     {
         int number = type switch
         {
             KernelType.Mm => _system.AddressSpaces.ToList().IndexOf(word) is int space and >= 0 ? space + 1 : -1,
-            KernelType.Task => word.StartsWith('P') && int.TryParse(word[1..], out int task) && task < _test.Threads.Count ? task + 1 : -1,
+            KernelType.Task => word.StartsWith('P')
+            && int.TryParse(word[1..], out int task)
+            && task < _test.Threads.Count
+                ? task + 1
+                : -1,
             _ => int.TryParse(word, out int value) ? value : -1,
         };
         return number >= 0
             ? (ulong)number
-            : throw Error(instruction, $"found the argument '{word}', expected {(type == KernelType.Mm ? $"an address space ({string.Join(", ", _system.AddressSpaces)})" : type == KernelType.Task ? "a thread such as P0" : "a number")}");
+            : throw Error(
+                instruction,
+                $"found the argument '{word}', expected {(type == KernelType.Mm ? $"an address space ({string.Join(", ", _system.AddressSpaces)})" : type == KernelType.Task ? "a thread such as P0" : "a number")}"
+            );
     }
 
     /// <summary>Collects the code that every CPU has.</summary>
@@ -259,6 +324,7 @@ internal sealed class KernelLowering
 
         public void Patch(int index, MicroOp op) => _ops[index] = op;
 
-        public ThreadCode CodeOf(int cpu) => new() { Ops = _ops, InitialRegisters = [.. _initial.Select(values => values[cpu])] };
+        public ThreadCode CodeOf(int cpu) =>
+            new() { Ops = _ops, InitialRegisters = [.. _initial.Select(values => values[cpu])] };
     }
 }

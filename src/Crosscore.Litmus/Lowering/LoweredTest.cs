@@ -21,37 +21,75 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
         var layout = new MemoryLayout(test.Variables);
         HashSet<string> taken = AddressesTaken(test);
         KernelLowering? kernel = design is null ? null : new KernelLowering(test, design, CoreRules.Of(core));
-        if (test.Variables.FirstOrDefault(variable => kernel?.Memory.Any(region => region.Name == variable.Name) == true) is { } clash)
+        if (
+            test.Variables.FirstOrDefault(variable =>
+                kernel?.Memory.Any(region => region.Name == variable.Name) == true
+            ) is
+            { } clash
+        )
         {
-            throw new LitmusException(test.File, clash.Position, $"found the location {clash.Name}, which is a variable of the design {design!.Name} too; expected another name");
+            throw new LitmusException(
+                test.File,
+                clash.Position,
+                $"found the location {clash.Name}, which is a variable of the design {design!.Name} too; expected another name"
+            );
         }
 
         if (design is not null && test.HasTables)
         {
-            throw new LitmusException(test.File, test.Variables.First(variable => variable.Translates is not null).Position, "found translation tables; expected none in a test on a kernel design");
+            throw new LitmusException(
+                test.File,
+                test.Variables.First(variable => variable.Translates is not null).Position,
+                "found translation tables; expected none in a test on a kernel design"
+            );
         }
 
         var code = new ArmCode(test);
         TestTranslation translation = TestTranslation.Of(test);
-        ThreadLowering[] threads = [.. test.Threads.Select(thread => test.Architecture == Architecture.AArch64
-            ? (ThreadLowering)new ArmLowering(test, thread, layout, kernel, code, translation)
-            : new X86Lowering(test, thread, layout, kernel))];
+        ThreadLowering[] threads =
+        [
+            .. test.Threads.Select(thread =>
+                test.Architecture == Architecture.AArch64
+                    ? (ThreadLowering)new ArmLowering(test, thread, layout, kernel, code, translation)
+                    : new X86Lowering(test, thread, layout, kernel)
+            ),
+        ];
         var program = new ModelProgram
         {
-            Memory = [.. test.Variables.Select(variable => new MemoryRegion
-            {
-                Name = variable.Name,
-                Address = layout.ModelAddressOf(variable.Name),
-                ElementWidth = variable.Type.Width,
-                InitialValues = [.. variable.InitialValues.Select(value => layout.Resolve(value, MemoryLayout.ModelBase))],
-                AddressTaken = taken.Contains(variable.Name),
-                IsCode = variable.IsCode,
-                IsUnmapped = variable.IsUnmapped,
-                TranslatesPage = variable.Translates is string page ? layout.ModelAddressOf(page) : null,
-            }).Concat(code.Memory).Concat(kernel?.Memory ?? [])],
-            Observations = [.. test.Observables.Select(observable => observable.Variable is Variable variable
-                ? Observation.OfMemory(layout.ModelAddressOf(variable.Name) + (ulong)(observable.Element * variable.Type.Width), variable.Type.Width)
-                : Observation.OfRegister(observable.Thread, threads[observable.Thread].ModelRegister(observable.Register)))],
+            Memory =
+            [
+                .. test
+                    .Variables.Select(variable => new MemoryRegion
+                    {
+                        Name = variable.Name,
+                        Address = layout.ModelAddressOf(variable.Name),
+                        ElementWidth = variable.Type.Width,
+                        InitialValues =
+                        [
+                            .. variable.InitialValues.Select(value => layout.Resolve(value, MemoryLayout.ModelBase)),
+                        ],
+                        AddressTaken = taken.Contains(variable.Name),
+                        IsCode = variable.IsCode,
+                        IsUnmapped = variable.IsUnmapped,
+                        TranslatesPage = variable.Translates is string page ? layout.ModelAddressOf(page) : null,
+                    })
+                    .Concat(code.Memory)
+                    .Concat(kernel?.Memory ?? []),
+            ],
+            Observations =
+            [
+                .. test.Observables.Select(observable =>
+                    observable.Variable is Variable variable
+                        ? Observation.OfMemory(
+                            layout.ModelAddressOf(variable.Name) + (ulong)(observable.Element * variable.Type.Width),
+                            variable.Type.Width
+                        )
+                        : Observation.OfRegister(
+                            observable.Thread,
+                            threads[observable.Thread].ModelRegister(observable.Register)
+                        )
+                ),
+            ],
             Threads = [.. threads.Select(thread => thread.Build()).Concat(kernel?.OtherTasks ?? [])],
             System = kernel?.Build(),
         };
@@ -74,9 +112,13 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
 
     private static HashSet<string> AddressesTaken(LitmusTest test)
     {
-        IEnumerable<InitialValue> initial = test.Variables.SelectMany(variable => variable.InitialValues)
+        IEnumerable<InitialValue> initial = test
+            .Variables.SelectMany(variable => variable.InitialValues)
             .Concat(test.Threads.SelectMany(thread => thread.InitialRegisters.Values));
-        HashSet<string> taken = [.. initial.Where(value => value.AddressOf is not null).Select(value => value.AddressOf!)];
+        HashSet<string> taken =
+        [
+            .. initial.Where(value => value.AddressOf is not null).Select(value => value.AddressOf!),
+        ];
         taken.UnionWith(TestTranslation.Entries(test).Select(entry => entry.OutputAddress).OfType<string>());
         foreach (X86Instruction instruction in test.Threads.SelectMany(thread => thread.Code))
         {

@@ -22,7 +22,10 @@ internal abstract class ThreadLowering : ICodeSink
         Kernel = kernel;
 
         // A kernel thread is always inside of the kernel.
-        _context = kernel is not null && test.System.Threads[thread.Id].AddressSpace is null ? OpContext.Kernel : OpContext.User;
+        _context =
+            kernel is not null && test.System.Threads[thread.Id].AddressSpace is null
+                ? OpContext.Kernel
+                : OpContext.User;
         kernel?.EmitStart(thread.Id, this);
     }
 
@@ -59,7 +62,11 @@ internal abstract class ThreadLowering : ICodeSink
     {
         if (!_registers.TryGetValue(register, out int number))
         {
-            number = NewRegister(Thread.InitialRegisters.TryGetValue(register, out InitialValue value) ? Layout.Resolve(value, MemoryLayout.ModelBase) : 0);
+            number = NewRegister(
+                Thread.InitialRegisters.TryGetValue(register, out InitialValue value)
+                    ? Layout.Resolve(value, MemoryLayout.ModelBase)
+                    : 0
+            );
             _registers.Add(register, number);
         }
 
@@ -67,7 +74,13 @@ internal abstract class ThreadLowering : ICodeSink
     }
 
     /// <summary>The column as code of the model; call it after the last <see cref="ModelRegister"/>.</summary>
-    public ThreadCode Build() => new() { Ops = Ops, InitialRegisters = _initialValues, Sections = Sections };
+    public ThreadCode Build() =>
+        new()
+        {
+            Ops = Ops,
+            InitialRegisters = _initialValues,
+            Sections = Sections,
+        };
 
     int ICodeSink.Task => Thread.Id;
 

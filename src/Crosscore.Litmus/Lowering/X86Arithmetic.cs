@@ -22,32 +22,40 @@ internal static class X86Arithmetic
     public const ulong Overflow = 8;
 
     /// <summary>The result of an instruction of two operands: <c>a</c> is the destination, <c>b</c> the source.</summary>
-    public static ValueFunction Result(X86Opcode opcode, int width) => opcode switch
-    {
-        X86Opcode.Add => (a, b) => DataType.Truncate(a + b, width),
-        X86Opcode.Sub => (a, b) => DataType.Truncate(a - b, width),
-        X86Opcode.And or X86Opcode.Test => (a, b) => DataType.Truncate(a & b, width),
-        X86Opcode.Or => (a, b) => DataType.Truncate(a | b, width),
-        X86Opcode.Xor => (a, b) => DataType.Truncate(a ^ b, width),
-        X86Opcode.Shl => (a, b) => DataType.Truncate(a << Count(b, width), width),
-        X86Opcode.Shr => (a, b) => DataType.Truncate(a, width) >> Count(b, width),
-        X86Opcode.Sar => (a, b) => DataType.Truncate((ulong)((long)SignExtend(a, width) >> Count(b, width)), width),
-        _ => throw new InvalidOperationException($"Crosscore bug: {opcode} computes nothing of two operands."),
-    };
+    public static ValueFunction Result(X86Opcode opcode, int width) =>
+        opcode switch
+        {
+            X86Opcode.Add => (a, b) => DataType.Truncate(a + b, width),
+            X86Opcode.Sub => (a, b) => DataType.Truncate(a - b, width),
+            X86Opcode.And or X86Opcode.Test => (a, b) => DataType.Truncate(a & b, width),
+            X86Opcode.Or => (a, b) => DataType.Truncate(a | b, width),
+            X86Opcode.Xor => (a, b) => DataType.Truncate(a ^ b, width),
+            X86Opcode.Shl => (a, b) => DataType.Truncate(a << Count(b, width), width),
+            X86Opcode.Shr => (a, b) => DataType.Truncate(a, width) >> Count(b, width),
+            X86Opcode.Sar => (a, b) => DataType.Truncate((ulong)((long)SignExtend(a, width) >> Count(b, width)), width),
+            _ => throw new InvalidOperationException($"Crosscore bug: {opcode} computes nothing of two operands."),
+        };
 
     /// <summary>The flags after an instruction of two operands.</summary>
-    public static ValueFunction Flags(X86Opcode opcode, int width) => opcode switch
-    {
-        X86Opcode.Add => (a, b) => AddFlags(a, b, width),
-        X86Opcode.Sub or X86Opcode.Cmp => (a, b) => SubFlags(a, b, width),
-        X86Opcode.And or X86Opcode.Test or X86Opcode.Or or X86Opcode.Xor => LogicFlags(Result(opcode, width), width),
-        _ => throw new InvalidOperationException($"Crosscore bug: the flags of {opcode} are not a function of its operands."),
-    };
+    public static ValueFunction Flags(X86Opcode opcode, int width) =>
+        opcode switch
+        {
+            X86Opcode.Add => (a, b) => AddFlags(a, b, width),
+            X86Opcode.Sub or X86Opcode.Cmp => (a, b) => SubFlags(a, b, width),
+            X86Opcode.And or X86Opcode.Test or X86Opcode.Or or X86Opcode.Xor => LogicFlags(
+                Result(opcode, width),
+                width
+            ),
+            _ => throw new InvalidOperationException(
+                $"Crosscore bug: the flags of {opcode} are not a function of its operands."
+            ),
+        };
 
     /// <summary>The flags after an increment or decrement: the carry (in <c>b</c>, the flags before) stays.</summary>
-    public static ValueFunction CountingFlags(X86Opcode opcode, int width) => opcode == X86Opcode.Inc
-        ? (a, b) => (AddFlags(a, 1, width) & ~Carry) | (b & Carry)
-        : (a, b) => (SubFlags(a, 1, width) & ~Carry) | (b & Carry);
+    public static ValueFunction CountingFlags(X86Opcode opcode, int width) =>
+        opcode == X86Opcode.Inc
+            ? (a, b) => (AddFlags(a, 1, width) & ~Carry) | (b & Carry)
+            : (a, b) => (SubFlags(a, 1, width) & ~Carry) | (b & Carry);
 
     /// <summary>The flags after negating <c>a</c>.</summary>
     public static ValueFunction NegFlags(int width) => (a, _) => SubFlags(0, a, width);
@@ -63,9 +71,10 @@ internal static class X86Arithmetic
         {
             ulong shifted = result(a, (ulong)count);
             ulong operand = opcode == X86Opcode.Sar ? SignExtend(a, width) : DataType.Truncate(a, width);
-            ulong carry = opcode == X86Opcode.Shl
-                ? (count <= 8 * width ? (operand >> ((8 * width) - count)) & 1 : 0)
-                : (opcode == X86Opcode.Sar ? (ulong)((long)operand >> (count - 1)) : operand >> (count - 1)) & 1;
+            ulong carry =
+                opcode == X86Opcode.Shl
+                    ? (count <= 8 * width ? (operand >> ((8 * width) - count)) & 1 : 0)
+                    : (opcode == X86Opcode.Sar ? (ulong)((long)operand >> (count - 1)) : operand >> (count - 1)) & 1;
             ulong overflow = opcode switch
             {
                 X86Opcode.Shl => TopBit(shifted, width) ^ carry,
@@ -80,24 +89,24 @@ internal static class X86Arithmetic
     public static ValueFunction Holds(X86Condition condition) => (flags, _) => Evaluate(condition, flags) ? 1UL : 0UL;
 
     /// <summary>The flags that a condition looks at.</summary>
-    public static ulong FlagsOf(X86Condition condition) => condition switch
-    {
-        X86Condition.O or X86Condition.No => Overflow,
-        X86Condition.B or X86Condition.Ae => Carry,
-        X86Condition.E or X86Condition.Ne => Zero,
-        X86Condition.Be or X86Condition.A => Carry | Zero,
-        X86Condition.S or X86Condition.Ns => Sign,
-        X86Condition.L or X86Condition.Ge => Sign | Overflow,
-        _ => Zero | Sign | Overflow,
-    };
+    public static ulong FlagsOf(X86Condition condition) =>
+        condition switch
+        {
+            X86Condition.O or X86Condition.No => Overflow,
+            X86Condition.B or X86Condition.Ae => Carry,
+            X86Condition.E or X86Condition.Ne => Zero,
+            X86Condition.Be or X86Condition.A => Carry | Zero,
+            X86Condition.S or X86Condition.Ns => Sign,
+            X86Condition.L or X86Condition.Ge => Sign | Overflow,
+            _ => Zero | Sign | Overflow,
+        };
 
     /// <summary>
     /// A register after an instruction wrote its lowest bytes: a write of 4 bytes zeroes the upper half, narrower ones leave the rest (Intel SDM vol. 1, 3.4.1.1).
     /// <c>a</c> is the register before, <c>b</c> the bytes.
     /// </summary>
-    public static ValueFunction Merge(int width) => width >= 4
-        ? (_, b) => b
-        : (a, b) => (a & ~((1UL << (8 * width)) - 1)) | DataType.Truncate(b, width);
+    public static ValueFunction Merge(int width) =>
+        width >= 4 ? (_, b) => b : (a, b) => (a & ~((1UL << (8 * width)) - 1)) | DataType.Truncate(b, width);
 
     /// <summary>The lowest bytes of a value, extended by their top bit.</summary>
     public static ulong SignExtend(ulong value, int width)
@@ -132,7 +141,8 @@ internal static class X86Arithmetic
         return (left < right ? Carry : 0) | ZeroAndSign(difference, width) | (overflow ? Overflow : 0);
     }
 
-    private static ValueFunction LogicFlags(ValueFunction result, int width) => (a, b) => ZeroAndSign(result(a, b), width);
+    private static ValueFunction LogicFlags(ValueFunction result, int width) =>
+        (a, b) => ZeroAndSign(result(a, b), width);
 
     private static bool Evaluate(X86Condition condition, ulong flags)
     {

@@ -25,8 +25,17 @@ internal sealed class X86Lowering : ThreadLowering
 
         starts[^1] = Ops.Count;
         ResolveJumps(starts);
-        _sections = [.. thread.Code.Index().Where(entry => entry.Item.Opcode == X86Opcode.Rseq).Select(entry => new RestartableSection(
-            starts[entry.Index + 1], starts[thread.Labels[entry.Item.SectionEnd!]], starts[thread.Labels[entry.Item.SectionAbort!]]))];
+        _sections =
+        [
+            .. thread
+                .Code.Index()
+                .Where(entry => entry.Item.Opcode == X86Opcode.Rseq)
+                .Select(entry => new RestartableSection(
+                    starts[entry.Index + 1],
+                    starts[thread.Labels[entry.Item.SectionEnd!]],
+                    starts[thread.Labels[entry.Item.SectionAbort!]]
+                )),
+        ];
     }
 
     protected override IReadOnlyList<RestartableSection> Sections => _sections;
@@ -53,8 +62,12 @@ internal sealed class X86Lowering : ThreadLowering
     {
         switch (instruction.Opcode)
         {
-            case X86Opcode.Mov when instruction.Width >= 4 && instruction.Operands is [MemoryOperand source, RegisterOperand destination]:
-                Emit(MicroOp.Load(ModelRegister(destination.Register), Address(source, instruction), instruction.Width));
+            case X86Opcode.Mov
+                when instruction.Width >= 4
+                    && instruction.Operands is [MemoryOperand source, RegisterOperand destination]:
+                Emit(
+                    MicroOp.Load(ModelRegister(destination.Register), Address(source, instruction), instruction.Width)
+                );
                 break;
             case X86Opcode.Mov:
                 LowerMove(instruction, Read(instruction.Operands[0], instruction, instruction.Width));
@@ -66,15 +79,33 @@ internal sealed class X86Lowering : ThreadLowering
                 int from = instruction.SourceWidth;
                 int to = instruction.Width;
                 Operand narrow = Read(instruction.Operands[0], instruction, from);
-                LowerMove(instruction, Compute((a, _) => DataType.Truncate(X86Arithmetic.SignExtend(a, from), to), narrow, default));
+                LowerMove(
+                    instruction,
+                    Compute((a, _) => DataType.Truncate(X86Arithmetic.SignExtend(a, from), to), narrow, default)
+                );
                 break;
             case X86Opcode.Lea:
                 int width = instruction.Width;
                 Operand address = Address((MemoryOperand)instruction.Operands[0], instruction, accessed: false);
-                LowerMove(instruction, width == 8 ? address : Compute((a, _) => DataType.Truncate(a, width), address, default));
+                LowerMove(
+                    instruction,
+                    width == 8 ? address : Compute((a, _) => DataType.Truncate(a, width), address, default)
+                );
                 break;
-            case X86Opcode.Add or X86Opcode.Sub or X86Opcode.And or X86Opcode.Or or X86Opcode.Xor or X86Opcode.Cmp or X86Opcode.Test
-                or X86Opcode.Shl or X86Opcode.Shr or X86Opcode.Sar or X86Opcode.Inc or X86Opcode.Dec or X86Opcode.Neg or X86Opcode.Not:
+            case X86Opcode.Add
+            or X86Opcode.Sub
+            or X86Opcode.And
+            or X86Opcode.Or
+            or X86Opcode.Xor
+            or X86Opcode.Cmp
+            or X86Opcode.Test
+            or X86Opcode.Shl
+            or X86Opcode.Shr
+            or X86Opcode.Sar
+            or X86Opcode.Inc
+            or X86Opcode.Dec
+            or X86Opcode.Neg
+            or X86Opcode.Not:
                 LowerArithmetic(instruction);
                 break;
             case X86Opcode.Xchg:
@@ -120,7 +151,11 @@ internal sealed class X86Lowering : ThreadLowering
             case X86Opcode.RseqCpu:
                 // A task moves only inside of the kernel, which refreshes the number before the task goes on: it is that of the CPU.
                 int number = ModelRegister(((RegisterOperand)instruction.Operands[0]).Register);
-                Emit(Kernel is null ? MicroOp.Copy(number, Operand.Number((ulong)Thread.Id)) : MicroOp.Read(MicroOpKind.ReadCpu, number));
+                Emit(
+                    Kernel is null
+                        ? MicroOp.Copy(number, Operand.Number((ulong)Thread.Id))
+                        : MicroOp.Read(MicroOpKind.ReadCpu, number)
+                );
                 break;
             case X86Opcode.Serialize:
                 Emit(MicroOp.Plain(MicroOpKind.Serialize));
@@ -130,7 +165,11 @@ internal sealed class X86Lowering : ThreadLowering
                 // (Intel SDM vol. 3, 9.2.5; Owens, Sarkar, Sewell 2009, section 2).
                 break;
             default:
-                throw new LitmusException(Test.File, instruction.Position, $"found {instruction}, which the model does not know");
+                throw new LitmusException(
+                    Test.File,
+                    instruction.Position,
+                    $"found {instruction}, which the model does not know"
+                );
         }
     }
 
@@ -156,7 +195,11 @@ internal sealed class X86Lowering : ThreadLowering
     {
         if (Kernel is null)
         {
-            throw new LitmusException(Test.File, instruction.Position, $"found {instruction}, a system call; name the kernel design that has it: --kernel NAME");
+            throw new LitmusException(
+                Test.File,
+                instruction.Position,
+                $"found {instruction}, a system call; name the kernel design that has it: --kernel NAME"
+            );
         }
 
         Kernel.EmitSyscall(instruction, this);
@@ -167,14 +210,21 @@ internal sealed class X86Lowering : ThreadLowering
     {
         var code = (AddressOperand)instruction.Operands[0];
         int width = Test.Variables.First(variable => variable.Name == code.Variable).Type.Width;
-        Emit(MicroOp.Fetch(ModelRegister(X86Register.Rax), Operand.Number(Layout.ModelAddressOf(code.Variable)), width));
+        Emit(
+            MicroOp.Fetch(ModelRegister(X86Register.Rax), Operand.Number(Layout.ModelAddressOf(code.Variable)), width)
+        );
     }
 
     private void LowerMove(X86Instruction instruction, Operand value)
     {
         if (instruction.Operands[^1] is MemoryOperand memory)
         {
-            Emit(MicroOp.Store(Address(memory, instruction), value, instruction.Width) with { ThroughAlias = memory.ThroughAlias });
+            Emit(
+                MicroOp.Store(Address(memory, instruction), value, instruction.Width) with
+                {
+                    ThroughAlias = memory.ThroughAlias,
+                }
+            );
         }
         else
         {
@@ -188,19 +238,22 @@ internal sealed class X86Lowering : ThreadLowering
         int width = instruction.Width;
         bool unary = instruction.Operands.Count == 1;
         Operand source = unary ? default : Read(instruction.Operands[0], instruction, width);
-        Modify(instruction, old =>
-        {
-            LowerFlags(instruction, old, source);
-            return opcode switch
+        Modify(
+            instruction,
+            old =>
             {
-                X86Opcode.Cmp or X86Opcode.Test => null,
-                X86Opcode.Inc => Compute(X86Arithmetic.Result(X86Opcode.Add, width), old, Operand.Number(1)),
-                X86Opcode.Dec => Compute(X86Arithmetic.Result(X86Opcode.Sub, width), old, Operand.Number(1)),
-                X86Opcode.Neg => Compute(X86Arithmetic.Result(X86Opcode.Sub, width), Operand.Number(0), old),
-                X86Opcode.Not => Compute((a, _) => DataType.Truncate(~a, width), old, default),
-                _ => Compute(X86Arithmetic.Result(opcode, width), old, source),
-            };
-        });
+                LowerFlags(instruction, old, source);
+                return opcode switch
+                {
+                    X86Opcode.Cmp or X86Opcode.Test => null,
+                    X86Opcode.Inc => Compute(X86Arithmetic.Result(X86Opcode.Add, width), old, Operand.Number(1)),
+                    X86Opcode.Dec => Compute(X86Arithmetic.Result(X86Opcode.Sub, width), old, Operand.Number(1)),
+                    X86Opcode.Neg => Compute(X86Arithmetic.Result(X86Opcode.Sub, width), Operand.Number(0), old),
+                    X86Opcode.Not => Compute((a, _) => DataType.Truncate(~a, width), old, default),
+                    _ => Compute(X86Arithmetic.Result(opcode, width), old, source),
+                };
+            }
+        );
     }
 
     private void LowerFlags(X86Instruction instruction, Operand old, Operand source)
@@ -217,7 +270,9 @@ internal sealed class X86Lowering : ThreadLowering
                 SetFlags(X86Arithmetic.NegFlags(width), old, default);
                 break;
             case X86Opcode.Shl or X86Opcode.Shr or X86Opcode.Sar:
-                int count = instruction.Operands[0] is ImmediateOperand immediate ? (int)(immediate.Value & (width == 8 ? 63 : 31)) : 0;
+                int count = instruction.Operands[0] is ImmediateOperand immediate
+                    ? (int)(immediate.Value & (width == 8 ? 63 : 31))
+                    : 0;
                 if (count != 0)
                 {
                     SetFlags(X86Arithmetic.ShiftFlags(instruction.Opcode, width, count), old, default);
@@ -237,11 +292,14 @@ internal sealed class X86Lowering : ThreadLowering
         // Read gives a whole register by name; the exchange overwrites it, so its old value needs a place of its own.
         given = Compute(static (a, _) => a, given, default);
         Operand taken = default;
-        Modify(instruction, old =>
-        {
-            taken = Compute(static (a, _) => a, old, default);
-            return given;
-        });
+        Modify(
+            instruction,
+            old =>
+            {
+                taken = Compute(static (a, _) => a, old, default);
+                return given;
+            }
+        );
         WriteRegister(register, instruction.Width, taken);
     }
 
@@ -253,12 +311,15 @@ internal sealed class X86Lowering : ThreadLowering
         if (instruction.Operands[1] is MemoryOperand)
         {
             Operand before = default;
-            Modify(instruction, old =>
-            {
-                before = old;
-                SetFlags(X86Arithmetic.Flags(X86Opcode.Add, width), old, addend);
-                return Compute(X86Arithmetic.Result(X86Opcode.Add, width), old, addend);
-            });
+            Modify(
+                instruction,
+                old =>
+                {
+                    before = old;
+                    SetFlags(X86Arithmetic.Flags(X86Opcode.Add, width), old, addend);
+                    return Compute(X86Arithmetic.Result(X86Opcode.Add, width), old, addend);
+                }
+            );
             WriteRegister(register, width, before);
             return;
         }
@@ -281,15 +342,18 @@ internal sealed class X86Lowering : ThreadLowering
         Operand expected = Read(accumulator, instruction, width);
         Operand found = default;
         Operand equal = default;
-        Modify(instruction, old =>
-        {
-            found = old;
-            SetFlags(X86Arithmetic.Flags(X86Opcode.Cmp, width), expected, old);
-            equal = Compute(X86Arithmetic.Holds(X86Condition.E), Flags, default);
-            Operand kept = Compute(static (value, holds) => holds != 0 ? 0 : value, old, equal);
-            Operand replaced = Compute(static (value, holds) => holds != 0 ? value : 0, replacement, equal);
-            return Compute(static (a, b) => a | b, kept, replaced);
-        });
+        Modify(
+            instruction,
+            old =>
+            {
+                found = old;
+                SetFlags(X86Arithmetic.Flags(X86Opcode.Cmp, width), expected, old);
+                equal = Compute(X86Arithmetic.Holds(X86Condition.E), Flags, default);
+                Operand kept = Compute(static (value, holds) => holds != 0 ? 0 : value, old, equal);
+                Operand replaced = Compute(static (value, holds) => holds != 0 ? value : 0, replacement, equal);
+                return Compute(static (a, b) => a | b, kept, replaced);
+            }
+        );
         int skip = Ops.Count;
         Emit(MicroOp.Branch(equal, 0));
         WriteRegister(accumulator, width, found);
@@ -367,9 +431,11 @@ internal sealed class X86Lowering : ThreadLowering
     private void WriteRegister(RegisterOperand register, int width, Operand value)
     {
         int destination = ModelRegister(register.Register);
-        Emit(width >= 4
-            ? MicroOp.Copy(destination, value)
-            : MicroOp.Compute(destination, X86Arithmetic.Merge(width), Operand.Of(destination), value));
+        Emit(
+            width >= 4
+                ? MicroOp.Copy(destination, value)
+                : MicroOp.Compute(destination, X86Arithmetic.Merge(width), Operand.Of(destination), value)
+        );
     }
 
     private Operand Address(MemoryOperand memory, X86Instruction instruction, bool accessed = true)
@@ -403,11 +469,16 @@ internal sealed class X86Lowering : ThreadLowering
     private void CheckAccess(string name, int displacement, X86Instruction instruction)
     {
         Variable variable = Test.Variables.First(candidate => candidate.Name == name);
-        int width = instruction.Opcode is X86Opcode.Movzx or X86Opcode.Movsx ? instruction.SourceWidth : instruction.Width;
+        int width = instruction.Opcode is X86Opcode.Movzx or X86Opcode.Movsx
+            ? instruction.SourceWidth
+            : instruction.Width;
         if (displacement < 0 || displacement + width > variable.Size)
         {
             throw new LitmusException(
-                Test.File, instruction.Position, $"found {instruction}, which accesses {width} byte(s) of {name}, but {name} has only {variable.Size - displacement} there");
+                Test.File,
+                instruction.Position,
+                $"found {instruction}, which accesses {width} byte(s) of {name}, but {name} has only {variable.Size - displacement} there"
+            );
         }
     }
 }

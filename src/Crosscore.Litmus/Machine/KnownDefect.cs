@@ -18,12 +18,20 @@ public sealed record KnownDefect(string Name, string Source)
     /// <param name="guarantees">What this machine promises.</param>
     /// <param name="cancellation">Ends it early.</param>
     public static KnownDefect? Explaining(
-        LitmusTest test, IReadOnlyList<Outcome> forbidden, ExplorationOptions options, IReadOnlyList<MachineGuarantee> guarantees, CancellationToken cancellation = default)
+        LitmusTest test,
+        IReadOnlyList<Outcome> forbidden,
+        ExplorationOptions options,
+        IReadOnlyList<MachineGuarantee> guarantees,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(test);
         ArgumentNullException.ThrowIfNull(forbidden);
         ArgumentNullException.ThrowIfNull(guarantees);
-        MachineGuarantee? broken = guarantees.FirstOrDefault(guarantee => guarantee.Promise == MachinePromise.RegisteredReceiversMemoryBarrier && guarantee.Holds != GuaranteeAnswer.Yes);
+        MachineGuarantee? broken = guarantees.FirstOrDefault(guarantee =>
+            guarantee.Promise == MachinePromise.RegisteredReceiversMemoryBarrier
+            && guarantee.Holds != GuaranteeAnswer.Yes
+        );
         if (broken is null || WithoutReceivers(test) is not LitmusTest without)
         {
             return null;
@@ -31,32 +39,37 @@ public sealed record KnownDefect(string Name, string Source)
 
         ModelVerdict verdict = ModelVerdict.Of(without, CoreKind.X86Tso, options, cancellation: cancellation);
         return forbidden.All(verdict.Allows)
-            ? new KnownDefect("GLOBAL_EXPEDITED passes over a CPU on which a thread of the process has exited or registered", broken.Source)
+            ? new KnownDefect(
+                "GLOBAL_EXPEDITED passes over a CPU on which a thread of the process has exited or registered",
+                broken.Source
+            )
             : null;
     }
 
     // GLOBAL_EXPEDITED as it is where it interrupts no CPU: a fence of the caller's own. Null when the test does not use it.
     private static LitmusTest? WithoutReceivers(LitmusTest test)
     {
-        static bool IsGlobal(X86Instruction instruction) => instruction is { Opcode: X86Opcode.Membarrier, Command: MembarrierCommand.GlobalExpedited };
+        static bool IsGlobal(X86Instruction instruction) =>
+            instruction is { Opcode: X86Opcode.Membarrier, Command: MembarrierCommand.GlobalExpedited };
         if (!test.Threads.Any(thread => thread.Code.Any(IsGlobal)))
         {
             return null;
         }
 
-        X86Instruction Alone(X86Instruction call) => new()
-        {
-            Opcode = X86Opcode.Mfence,
-            Width = call.Width,
-            SourceWidth = call.SourceWidth,
-            Operands = [],
-            Condition = call.Condition,
-            Lock = false,
-            Target = null,
-            Command = call.Command,
-            Position = call.Position,
-            Text = call.Text,
-        };
+        X86Instruction Alone(X86Instruction call) =>
+            new()
+            {
+                Opcode = X86Opcode.Mfence,
+                Width = call.Width,
+                SourceWidth = call.SourceWidth,
+                Operands = [],
+                Condition = call.Condition,
+                Lock = false,
+                Target = null,
+                Command = call.Command,
+                Position = call.Position,
+                Text = call.Text,
+            };
         return test with
         {
             Threads =
@@ -65,7 +78,10 @@ public sealed record KnownDefect(string Name, string Source)
                 {
                     Id = thread.Id,
                     InitialRegisters = thread.InitialRegisters,
-                    Code = [.. thread.Code.Select(instruction => IsGlobal(instruction) ? Alone(instruction) : instruction)],
+                    Code =
+                    [
+                        .. thread.Code.Select(instruction => IsGlobal(instruction) ? Alone(instruction) : instruction),
+                    ],
                     Labels = thread.Labels,
                 }),
             ],

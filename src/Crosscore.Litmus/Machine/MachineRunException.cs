@@ -6,15 +6,11 @@ public sealed class MachineRunException : Exception
     /// <summary>Reports it.</summary>
     /// <param name="message">Why.</param>
     public MachineRunException(string message)
-        : base(message)
-    {
-    }
+        : base(message) { }
 
     /// <summary>Reports it, with what caused it.</summary>
     /// <param name="message">Why.</param>
     /// <param name="cause">The cause.</param>
     public MachineRunException(string message, Exception cause)
-        : base(message, cause)
-    {
-    }
+        : base(message, cause) { }
 }

@@ -25,9 +25,14 @@ public static class MachineRunner
     {
         ArgumentNullException.ThrowIfNull(test);
         ArgumentNullException.ThrowIfNull(options);
-        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != System.Runtime.InteropServices.Architecture.X64)
+        if (
+            !OperatingSystem.IsLinux()
+            || RuntimeInformation.ProcessArchitecture != System.Runtime.InteropServices.Architecture.X64
+        )
         {
-            throw new MachineRunException($"{test.Name}: this machine is {RuntimeInformation.RuntimeIdentifier}; the test's code runs on x86-64 Linux only.");
+            throw new MachineRunException(
+                $"{test.Name}: this machine is {RuntimeInformation.RuntimeIdentifier}; the test's code runs on x86-64 Linux only."
+            );
         }
 
         (PerpetualPlan? plan, string reason) = ChooseMode(test, options.Mode);
@@ -38,9 +43,13 @@ public static class MachineRunner
         bool oversubscribed = allowed.Count < test.Threads.Count;
         var layout = new MemoryLayout(test.Variables);
         ColumnRegisters[] registers = [.. test.Threads.Select(thread => new ColumnRegisters(test, thread))];
-        byte[][] functions = Array.ConvertAll(registers, column => plan is null
-            ? RendezvousLoop.Assemble(test, layout, column)
-            : PerpetualLoop.Assemble(test, layout, plan, column));
+        byte[][] functions = Array.ConvertAll(
+            registers,
+            column =>
+                plan is null
+                    ? RendezvousLoop.Assemble(test, layout, column)
+                    : PerpetualLoop.Assemble(test, layout, plan, column)
+        );
 
         using var code = new MachineCode(test, functions);
         using var crew = new PinnedCrew(processors);
@@ -53,14 +62,22 @@ public static class MachineRunner
         if (plan is null)
         {
             using var run = new RendezvousRun(test, layout, registers, code, crew, oversubscribed);
-            (iterations, end) = run.Run(options.Iterations, clock, new StopCondition(options.StopWhen, run.Counts).IsMet);
+            (iterations, end) = run.Run(
+                options.Iterations,
+                clock,
+                new StopCondition(options.StopWhen, run.Counts).IsMet
+            );
             (fastIterations, relevant) = (iterations, iterations);
             counts = Merge(run.Counts);
         }
         else
         {
             using var run = new PerpetualRun(test, layout, plan, code, crew);
-            (iterations, end) = run.Run(options.Iterations, clock, new StopCondition(options.StopWhen, [run.Frames.Counts]).IsMet);
+            (iterations, end) = run.Run(
+                options.Iterations,
+                clock,
+                new StopCondition(options.StopWhen, [run.Frames.Counts]).IsMet
+            );
             (fastIterations, relevant) = (run.FastIterations, run.Frames.Relevant);
             counts = Merge([run.Frames.Counts]);
         }
@@ -97,12 +114,20 @@ public static class MachineRunner
                 : throw new MachineRunException($"{test.Name} has no perpetual form: {reason}.");
         }
 
-        int slow = test.Threads.Count(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier));
+        int slow = test.Threads.Count(thread =>
+            thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier)
+        );
         return slow switch
         {
             0 => (null, "No column issues membarrier, so all are equally fast."),
-            _ when plan is { HasMembarrier: true } => (plan, $"Only P{plan.Slow} issues membarrier; P{plan.Fast} would have finished long before the barrier takes effect."),
-            _ => (null, $"The test issues membarrier but has no perpetual form: {reason}. Most iterations end before the barrier takes effect."),
+            _ when plan is { HasMembarrier: true } => (
+                plan,
+                $"Only P{plan.Slow} issues membarrier; P{plan.Fast} would have finished long before the barrier takes effect."
+            ),
+            _ => (
+                null,
+                $"The test issues membarrier but has no perpetual form: {reason}. Most iterations end before the barrier takes effect."
+            ),
         };
     }
 
@@ -151,13 +176,22 @@ public static class MachineRunner
     }
 
     private static List<string> Remarks(
-        LitmusTest test, bool asymmetric, MachineRunEnd end, long iterations, long relevant, int processors, MachineRunOptions options)
+        LitmusTest test,
+        bool asymmetric,
+        MachineRunEnd end,
+        long iterations,
+        long relevant,
+        int processors,
+        MachineRunOptions options
+    )
     {
         var remarks = new List<string>();
         string limit = $"{options.TimeLimit.TotalSeconds:0.###} s";
         if (processors < test.Threads.Count)
         {
-            remarks.Add($"{test.Threads.Count} threads shared {processors} processor(s): weak outcomes are unlikely, and their absence says little.");
+            remarks.Add(
+                $"{test.Threads.Count} threads shared {processors} processor(s): weak outcomes are unlikely, and their absence says little."
+            );
         }
 
         if (end == MachineRunEnd.DidNotEnd)
@@ -172,7 +206,9 @@ public static class MachineRunner
 
         if (asymmetric && 2 * relevant < iterations)
         {
-            remarks.Add($"The fast side was seen to advance during only {relevant} of {iterations} iterations of the slow side; the others tested little.");
+            remarks.Add(
+                $"The fast side was seen to advance during only {relevant} of {iterations} iterations of the slow side; the others tested little."
+            );
         }
 
         return remarks;

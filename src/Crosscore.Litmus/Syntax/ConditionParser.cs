@@ -6,7 +6,12 @@ namespace Crosscore.Litmus.Syntax;
 /// Parses what follows the program: <c>locations [...]</c>, <c>filter</c> and the condition. Names are resolved to observables in a second step,
 /// when the types of all locations are known.
 /// </summary>
-internal sealed class ConditionParser(LitmusScanner scanner, InitialState state, Architecture architecture, int threadCount)
+internal sealed class ConditionParser(
+    LitmusScanner scanner,
+    InitialState state,
+    Architecture architecture,
+    int threadCount
+)
 {
     // A condition is read, asked and printed by recursion: a file must not be able to exhaust the stack.
     private const int DeepestNesting = 500;
@@ -23,10 +28,17 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         Quantifier Quantifier,
         Proposition Condition,
         IReadOnlySet<string> WholeArrays,
-        IReadOnlySet<(string Variable, int Element)> NamedElements);
+        IReadOnlySet<(string Variable, int Element)> NamedElements
+    );
 
     /// <summary>A location or register as written; <c>Element</c> is -1 where none was named.</summary>
-    private sealed record Place(int Thread, TestRegister Register, string? Variable, int Element, SourcePosition Position);
+    private sealed record Place(
+        int Thread,
+        TestRegister Register,
+        string? Variable,
+        int Element,
+        SourcePosition Position
+    );
 
     private abstract record Raw;
 
@@ -82,7 +94,8 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             _quantifier,
             resolver.Resolve(_condition),
             resolver.WholeArrays,
-            resolver.NamedElements);
+            resolver.NamedElements
+        );
     }
 
     private void ParseLocations()
@@ -162,7 +175,10 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
     {
         if (++_depth > DeepestNesting)
         {
-            throw scanner.Error(scanner.Peek().Position, $"found parts of the condition nested more than {DeepestNesting} deep, expected fewer");
+            throw scanner.Error(
+                scanner.Peek().Position,
+                $"found parts of the condition nested more than {DeepestNesting} deep, expected fewer"
+            );
         }
     }
 
@@ -244,11 +260,12 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             do
             {
                 Token element = scanner.Next();
-                values.Add(element.Kind == TokenKind.Number
-                    ? new InitialValue(element.Value)
-                    : throw scanner.Unexpected(element, "a number"));
-            }
-            while (scanner.Accept(","));
+                values.Add(
+                    element.Kind == TokenKind.Number
+                        ? new InitialValue(element.Value)
+                        : throw scanner.Unexpected(element, "a number")
+                );
+            } while (scanner.Accept(","));
             scanner.Expect("}", "after the last element");
             return new RawElements(left, values, token.Position);
         }
@@ -262,7 +279,10 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         token = scanner.Next();
         if (token.Is("("))
         {
-            InitialValue entry = state.ParseTableEntry(token, left.Variable is null ? null : InitialState.PageOf(left.Variable));
+            InitialValue entry = state.ParseTableEntry(
+                token,
+                left.Variable is null ? null : InitialState.PageOf(left.Variable)
+            );
             state.NoteTableEntry(left.Thread, left.Register, left.Position);
             return new RawValue(left, entry, token.Position);
         }
@@ -275,17 +295,28 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         return token.Kind switch
         {
             TokenKind.Number => new RawValue(left, new InitialValue(token.Value), token.Position),
-            TokenKind.Name => new RawValue(left, state.AddressOf(state.LocationName(token), ParseElement() is int index and >= 0 ? index : 0, token.Position), token.Position),
+            TokenKind.Name => new RawValue(
+                left,
+                state.AddressOf(
+                    state.LocationName(token),
+                    ParseElement() is int index and >= 0 ? index : 0,
+                    token.Position
+                ),
+                token.Position
+            ),
             _ => throw scanner.Unexpected(token, "a number, a location or a register"),
         };
     }
 
     // "0:rax=1" ends in a number, "0:rax=1:rbx" in a register: the colon decides.
     private bool ThreadNumberFollows(Token token) =>
-        (token.Kind == TokenKind.Number || LitmusParser.ThreadNumber(token) is not null) && scanner.PeekSecond().Is(":");
+        (token.Kind == TokenKind.Number || LitmusParser.ThreadNumber(token) is not null)
+        && scanner.PeekSecond().Is(":");
 
     // "P1:L0" is the address of a label where "P1:X0" is a register.
-    private bool IsLabel(Token token) => architecture == Architecture.AArch64 && LitmusParser.ThreadNumber(token) is not null
+    private bool IsLabel(Token token) =>
+        architecture == Architecture.AArch64
+        && LitmusParser.ThreadNumber(token) is not null
         && !ArmParser.TryRegister(scanner.PeekThird().Text, out _, out _);
 
     private bool IsFault() => scanner.Peek().IsName("fault") && scanner.PeekSecond().Is("(");
@@ -321,7 +352,13 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         }
 
         scanner.Expect(")", "after the fault");
-        var place = new Place(thread.Value, new TestRegister(architecture, 0) { Fault = question }, null, -1, first.Position);
+        var place = new Place(
+            thread.Value,
+            new TestRegister(architecture, 0) { Fault = question },
+            null,
+            -1,
+            first.Position
+        );
         _places.Add(place);
         return new RawValue(place, new InitialValue(1), first.Position);
     }
@@ -339,7 +376,10 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         string kinds = string.Join(", ", Enum.GetValues<FaultKind>().Select(known => known.Name()));
         string location = part.Kind == TokenKind.Name && text == part.Text ? state.LocationName(part) : "";
         return state.Knows(location) && question.Location is null
-            ? question with { Location = location }
+            ? question with
+            {
+                Location = location,
+            }
             : throw scanner.Error(part.Position, $"found '{text}', expected a location of the test or one of {kinds}");
     }
 
@@ -352,7 +392,10 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             (int thread, TestRegister register, _) = LitmusParser.ParseRegisterLocation(scanner, architecture);
             if (thread >= threadCount)
             {
-                throw scanner.Error(first.Position, $"found a register of thread {thread}, but the last column is P{threadCount - 1}");
+                throw scanner.Error(
+                    first.Position,
+                    $"found a register of thread {thread}, but the last column is P{threadCount - 1}"
+                );
             }
 
             place = new Place(thread, register, null, -1, first.Position);
@@ -403,13 +446,31 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
     }
 
     /// <summary>The second step.</summary>
-    private sealed class Resolver(LitmusScanner scanner, InitialState state, IReadOnlyList<Variable> variables, IReadOnlyList<LitmusThread> threads)
+    private sealed class Resolver(
+        LitmusScanner scanner,
+        InitialState state,
+        IReadOnlyList<Variable> variables,
+        IReadOnlyList<LitmusThread> threads
+    )
     {
         // The order in which herd prints registers.
         private static readonly X86Register[] PrintOrder =
         [
-            X86Register.Rax, X86Register.Rbx, X86Register.Rcx, X86Register.Rdx, X86Register.Rsi, X86Register.Rdi, X86Register.Rbp,
-            X86Register.R8, X86Register.R9, X86Register.R10, X86Register.R11, X86Register.R12, X86Register.R13, X86Register.R14, X86Register.R15,
+            X86Register.Rax,
+            X86Register.Rbx,
+            X86Register.Rcx,
+            X86Register.Rdx,
+            X86Register.Rsi,
+            X86Register.Rdi,
+            X86Register.Rbp,
+            X86Register.R8,
+            X86Register.R9,
+            X86Register.R10,
+            X86Register.R11,
+            X86Register.R12,
+            X86Register.R13,
+            X86Register.R14,
+            X86Register.R15,
         ];
 
         public List<Observable> Observables { get; } = [];
@@ -419,7 +480,9 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         public HashSet<(string Variable, int Element)> NamedElements { get; } = [];
 
         private static int PlaceOf(TestRegister register) =>
-            register.Architecture == Architecture.X86_64 ? Array.IndexOf(PrintOrder, register.X86) : register.Fault is null ? register.Number : int.MaxValue;
+            register.Architecture == Architecture.X86_64 ? Array.IndexOf(PrintOrder, register.X86)
+            : register.Fault is null ? register.Number
+            : int.MaxValue;
 
         public void Add(Place place)
         {
@@ -445,8 +508,14 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
         {
             List<Observable> sorted =
             [
-                .. Observables.Where(item => !item.IsMemory).OrderBy(item => item.Thread).ThenBy(item => PlaceOf(item.Register)),
-                .. Observables.Where(item => item.IsMemory).OrderBy(item => item.Variable!.Name, StringComparer.Ordinal).ThenBy(item => item.Element),
+                .. Observables
+                    .Where(item => !item.IsMemory)
+                    .OrderBy(item => item.Thread)
+                    .ThenBy(item => PlaceOf(item.Register)),
+                .. Observables
+                    .Where(item => item.IsMemory)
+                    .OrderBy(item => item.Variable!.Name, StringComparer.Ordinal)
+                    .ThenBy(item => item.Element),
             ];
             Observables.Clear();
             Observables.AddRange(sorted);
@@ -472,10 +541,17 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
                     List<Observable> cells = Expand(elements.Left);
                     if (cells.Count != elements.Values.Count)
                     {
-                        throw scanner.Error(elements.Position, $"found {elements.Values.Count} element(s), expected {cells.Count}");
+                        throw scanner.Error(
+                            elements.Position,
+                            $"found {elements.Values.Count} element(s), expected {cells.Count}"
+                        );
                     }
 
-                    return new Conjunction([.. cells.Select((cell, index) => Equal(Observables.IndexOf(cell), elements.Values[index], elements.Position))]);
+                    return new Conjunction([
+                        .. cells.Select(
+                            (cell, index) => Equal(Observables.IndexOf(cell), elements.Values[index], elements.Position)
+                        ),
+                    ]);
                 default:
                     throw new InvalidOperationException($"Crosscore bug: unknown proposition {raw}");
             }
@@ -490,12 +566,18 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
                 long signed = (long)value.Number;
                 if (!type.CanHold(value.Number))
                 {
-                    throw scanner.Error(position, $"found {signed}, which {Observables[left]} of type {type.Name} can never hold");
+                    throw scanner.Error(
+                        position,
+                        $"found {signed}, which {Observables[left]} of type {type.Name} can never hold"
+                    );
                 }
             }
             else if (type.Width != 8)
             {
-                throw scanner.Error(position, $"found the address of {value.AddressOf ?? value.Label}, which {Observables[left]} of type {type.Name} cannot hold");
+                throw scanner.Error(
+                    position,
+                    $"found the address of {value.AddressOf ?? value.Label}, which {Observables[left]} of type {type.Name} cannot hold"
+                );
             }
 
             return new EqualsValue(left, value with { Number = type.Truncate(value.Number) });
@@ -506,7 +588,10 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             List<Observable> expanded = Expand(place);
             return expanded.Count == 1
                 ? Observables.IndexOf(expanded[0])
-                : throw scanner.Error(place.Position, $"found the whole array {place.Variable}, expected one element of it, such as {place.Variable}[0]");
+                : throw scanner.Error(
+                    place.Position,
+                    $"found the whole array {place.Variable}, expected one element of it, such as {place.Variable}[0]"
+                );
         }
 
         private List<Observable> Expand(Place place)
@@ -523,19 +608,31 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             int count = variable.InitialValues.Count;
             if (place.Element >= count || (place.Element >= 0 && !variable.IsArray))
             {
-                throw scanner.Error(place.Position, $"found {place.Variable}[{place.Element}], but {place.Variable} {(variable.IsArray ? $"has {count} element(s)" : "is no array")}");
+                throw scanner.Error(
+                    place.Position,
+                    $"found {place.Variable}[{place.Element}], but {place.Variable} {(variable.IsArray ? $"has {count} element(s)" : "is no array")}"
+                );
             }
 
             return place.Element >= 0
                 ? [new Observable(-1, default, variable, place.Element, variable.Type)]
-                : [.. Enumerable.Range(0, count).Select(element => new Observable(-1, default, variable, element, variable.Type))];
+                :
+                [
+                    .. Enumerable
+                        .Range(0, count)
+                        .Select(element => new Observable(-1, default, variable, element, variable.Type)),
+                ];
         }
 
         // As wide as the widest name that the column uses for it, and at least an int; 8 bytes where it is only an initial value.
         private DataType UndeclaredRegister(int thread, TestRegister register)
         {
             int width = register.Fault is null ? 0 : DataType.Int.Width;
-            foreach (ArmRegister named in threads[thread].ArmCode.SelectMany(instruction => instruction.Operands).OfType<ArmRegister>())
+            foreach (
+                ArmRegister named in threads[thread]
+                    .ArmCode.SelectMany(instruction => instruction.Operands)
+                    .OfType<ArmRegister>()
+            )
             {
                 width = named.Number == register.Number ? Math.Max(width, named.Width) : width;
             }
@@ -544,11 +641,17 @@ internal sealed class ConditionParser(LitmusScanner scanner, InitialState state,
             {
                 foreach (X86Operand operand in instruction.Operands)
                 {
-                    width = operand is RegisterOperand named && named.Register == register.X86 ? Math.Max(width, named.Width) : width;
+                    width =
+                        operand is RegisterOperand named && named.Register == register.X86
+                            ? Math.Max(width, named.Width)
+                            : width;
                 }
 
                 // A compare-and-exchange uses rax without naming it.
-                width = instruction.Opcode == X86Opcode.Cmpxchg && register.X86 == X86Register.Rax ? Math.Max(width, instruction.Width) : width;
+                width =
+                    instruction.Opcode == X86Opcode.Cmpxchg && register.X86 == X86Register.Rax
+                        ? Math.Max(width, instruction.Width)
+                        : width;
             }
 
             return width is 0 or 8 ? DataType.SignedOf(8) : DataType.Int;

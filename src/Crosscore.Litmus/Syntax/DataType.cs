@@ -21,14 +21,24 @@ public sealed record DataType(string Name, int Width, bool Signed)
 
     private static readonly Dictionary<string, DataType> Known = new DataType[]
     {
-        Int, TableEntry,
-        new("char", 1, true), new("short", 2, true), new("long", 8, true),
-        new("int8_t", 1, true), new("int16_t", 2, true), new("int32_t", 4, true), new("int64_t", 8, true),
-        new("uint8_t", 1, false), new("uint16_t", 2, false), new("uint32_t", 4, false), new("uint64_t", 8, false),
-        new("intptr_t", 8, true), new("uintptr_t", 8, false),
-
+        Int,
+        TableEntry,
+        new("char", 1, true),
+        new("short", 2, true),
+        new("long", 8, true),
+        new("int8_t", 1, true),
+        new("int16_t", 2, true),
+        new("int32_t", 4, true),
+        new("int64_t", 8, true),
+        new("uint8_t", 1, false),
+        new("uint16_t", 2, false),
+        new("uint32_t", 4, false),
+        new("uint64_t", 8, false),
+        new("intptr_t", 8, true),
+        new("uintptr_t", 8, false),
         // An instruction of AArch64, and what only pointers point to.
-        new("ins_t", 4, false), new("void", 1, false),
+        new("ins_t", 4, false),
+        new("void", 1, false),
     }.ToDictionary(type => type.Name);
 
     /// <summary>The names that <see cref="TryParse"/> knows.</summary>
@@ -60,7 +70,8 @@ public sealed record DataType(string Name, int Width, bool Signed)
 
     /// <summary>Whether a number is one of this width, read as signed or as unsigned: -1 and 255 are the same byte.</summary>
     /// <param name="value">The number.</param>
-    public bool CanHold(ulong value) => Truncate(value) == value || ((long)value < 0 && (long)value >= -(1L << ((Width * 8) - 1)));
+    public bool CanHold(ulong value) =>
+        Truncate(value) == value || ((long)value < 0 && (long)value >= -(1L << ((Width * 8) - 1)));
 
     /// <summary>The value as a 64-bit number: by its top bit when the type is signed, by zeros otherwise.</summary>
     /// <param name="value">The bits.</param>
@@ -72,7 +83,8 @@ public sealed record DataType(string Name, int Width, bool Signed)
 
     /// <summary>The value as a decimal number of this type.</summary>
     /// <param name="value">The bits.</param>
-    public string Format(ulong value) => Signed
-        ? Extend(value).ToString(CultureInfo.InvariantCulture)
-        : Truncate(value).ToString(CultureInfo.InvariantCulture);
+    public string Format(ulong value) =>
+        Signed
+            ? Extend(value).ToString(CultureInfo.InvariantCulture)
+            : Truncate(value).ToString(CultureInfo.InvariantCulture);
 }

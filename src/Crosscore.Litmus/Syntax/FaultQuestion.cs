@@ -8,7 +8,13 @@ namespace Crosscore.Litmus.Syntax;
 public sealed record FaultQuestion(int Thread, string? Label, string? Location, FaultKind? Kind)
 {
     /// <summary>As herd writes it, without <c>fault</c> and the parentheses.</summary>
-    public override string ToString() => string.Join(",", ((string?[])[Label is null ? $"P{Thread}" : $"P{Thread}:{Label}", Location, Kind?.Name()]).Where(part => part is not null));
+    public override string ToString() =>
+        string.Join(
+            ",",
+            ((string?[])[Label is null ? $"P{Thread}" : $"P{Thread}:{Label}", Location, Kind?.Name()]).Where(part =>
+                part is not null
+            )
+        );
 }
 
 /// <summary>Why an instruction faults.</summary>
@@ -43,6 +49,8 @@ public static class FaultKindNames
     public static FaultKind? Find(string name)
     {
         name = name.StartsWith("D-", StringComparison.OrdinalIgnoreCase) ? name[2..] : name;
-        return Enum.GetValues<FaultKind>().Cast<FaultKind?>().FirstOrDefault(kind => name.Equals(kind!.Value.Name(), StringComparison.OrdinalIgnoreCase));
+        return Enum.GetValues<FaultKind>()
+            .Cast<FaultKind?>()
+            .FirstOrDefault(kind => name.Equals(kind!.Value.Name(), StringComparison.OrdinalIgnoreCase));
     }
 }

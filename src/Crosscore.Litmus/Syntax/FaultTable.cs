@@ -21,7 +21,11 @@ public sealed class FaultTable
     internal FaultTable(LitmusTest test)
     {
         _test = test;
-        foreach (FaultQuestion question in test.Observables.Select(observable => observable.Register.Fault).OfType<FaultQuestion>())
+        foreach (
+            FaultQuestion question in test
+                .Observables.Select(observable => observable.Register.Fault)
+                .OfType<FaultQuestion>()
+        )
         {
             _events.TryAdd(question, List(question));
         }
@@ -38,40 +42,70 @@ public sealed class FaultTable
     /// <param name="kind">The kind of fault.</param>
     public ulong BitOf(FaultQuestion question, int index, string? location, FaultKind kind)
     {
-        if ((question.Label is string asked && _test.Threads[question.Thread].Labels[asked] != index)
-            || (question.Location is not null && question.Location != location) || (question.Kind ?? kind) != kind)
+        if (
+            (question.Label is string asked && _test.Threads[question.Thread].Labels[asked] != index)
+            || (question.Location is not null && question.Location != location)
+            || (question.Kind ?? kind) != kind
+        )
         {
             return 0;
         }
 
         string? label = question.Label ?? LabelOf(question.Thread, index);
         List<FaultEvent> events = _events[question];
-        FaultEvent[] candidates = [new(question.Thread, label, location, kind), new(question.Thread, label, null, kind), new(question.Thread, null, null, kind)];
+        FaultEvent[] candidates =
+        [
+            new(question.Thread, label, location, kind),
+            new(question.Thread, label, null, kind),
+            new(question.Thread, null, null, kind),
+        ];
         int bit = candidates.Select(candidate => events.IndexOf(candidate)).FirstOrDefault(found => found >= 0, -1);
-        return bit >= 0 ? 1UL << bit : throw new InvalidOperationException($"Crosscore bug: no bit for a fault of kind {kind} at {location ?? "no location"}.");
+        return bit >= 0
+            ? 1UL << bit
+            : throw new InvalidOperationException(
+                $"Crosscore bug: no bit for a fault of kind {kind} at {location ?? "no location"}."
+            );
     }
 
     // Every label and location, where that many can be kept apart; otherwise less of them, which is still true.
     private List<FaultEvent> List(FaultQuestion question)
     {
         LitmusThread thread = _test.Threads[question.Thread];
-        string?[] labels = question.Label is string label ? [label]
-            : [.. Enumerable.Range(0, thread.ArmCode.Count).Select(index => LabelOf(question.Thread, index)).Distinct().Order(StringComparer.Ordinal)];
-        string[] pages = question.Location is string location ? [location]
-            : _test.HasTables ? [.. _test.Variables.Select(variable => variable.Name).Order(StringComparer.Ordinal)] : [];
-        FaultKind[] kinds = [.. Enum.GetValues<FaultKind>().Where(kind => question.Kind is null || question.Kind == kind)];
-        List<FaultEvent> Combine(IEnumerable<string?> labels, IReadOnlyList<string?> pages) =>
+        string?[] labels = question.Label is string label
+            ? [label]
+            :
+            [
+                .. Enumerable
+                    .Range(0, thread.ArmCode.Count)
+                    .Select(index => LabelOf(question.Thread, index))
+                    .Distinct()
+                    .Order(StringComparer.Ordinal),
+            ];
+        string[] pages =
+            question.Location is string location ? [location]
+            : _test.HasTables ? [.. _test.Variables.Select(variable => variable.Name).Order(StringComparer.Ordinal)]
+            : [];
+        FaultKind[] kinds =
         [
-            .. from label in labels
-               from kind in kinds
-               from page in kind < FaultKind.Translation ? [null] : pages
-               select new FaultEvent(question.Thread, label, page, kind),
+            .. Enum.GetValues<FaultKind>().Where(kind => question.Kind is null || question.Kind == kind),
         ];
+        List<FaultEvent> Combine(IEnumerable<string?> labels, IReadOnlyList<string?> pages) =>
+            [
+                .. from label in labels
+                from kind in kinds
+                from page in kind < FaultKind.Translation ? [null] : pages
+                select new FaultEvent(question.Thread, label, page, kind),
+            ];
         List<FaultEvent> all = Combine(labels, pages);
         all = all.Count <= MostEvents ? all : Combine(labels, [null]);
         return all.Count <= MostEvents ? all : Combine([null], [null]);
     }
 
     private string? LabelOf(int thread, int index) =>
-        _test.Threads[thread].Labels.Where(label => label.Value == index).Select(label => label.Key).Order(StringComparer.Ordinal).FirstOrDefault();
+        _test
+            .Threads[thread]
+            .Labels.Where(label => label.Value == index)
+            .Select(label => label.Key)
+            .Order(StringComparer.Ordinal)
+            .FirstOrDefault();
 }

@@ -110,21 +110,34 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         {
             if (element < 0 || element >= _locations[name].Values.Length)
             {
-                throw scanner.Error(position, $"found {name}[{element}], but {name} has {_locations[name].Values.Length} element(s)");
+                throw scanner.Error(
+                    position,
+                    $"found {name}[{element}], but {name} has {_locations[name].Values.Length} element(s)"
+                );
             }
         }
 
         return _order.ConvertAll(location =>
         {
-            DataType type = location.Translates is not null ? DataType.TableEntry : location.Type ?? Undeclared(location.Values[0], location.WidestAccess);
-            foreach (InitialValue value in location.Values.Where(value => !value.IsAddress && !type.CanHold(value.Number)))
+            DataType type = location.Translates is not null
+                ? DataType.TableEntry
+                : location.Type ?? Undeclared(location.Values[0], location.WidestAccess);
+            foreach (
+                InitialValue value in location.Values.Where(value => !value.IsAddress && !type.CanHold(value.Number))
+            )
             {
-                throw scanner.Error(location.Position, $"found the initial value {(long)value.Number} of {location.Name}, which its type {type.Name} cannot hold");
+                throw scanner.Error(
+                    location.Position,
+                    $"found the initial value {(long)value.Number} of {location.Name}, which its type {type.Name} cannot hold"
+                );
             }
 
             if (type.Width != 8 && Array.Exists(location.Values, value => value.IsAddress))
             {
-                throw scanner.Error(location.Position, $"found an address as a value of {location.Name}, which has type {type.Name}; expected a type of 8 bytes");
+                throw scanner.Error(
+                    location.Position,
+                    $"found an address as a value of {location.Name}, which has type {type.Name}; expected a type of 8 bytes"
+                );
             }
 
             return new Variable
@@ -136,26 +149,36 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
                 IsCode = location.IsCode,
                 IsUnmapped = location.IsUnmapped,
                 Translates = location.Translates,
-                InitialValues = Array.ConvertAll(location.Values, value => value with { Number = type.Truncate(value.Number) }),
+                InitialValues = Array.ConvertAll(
+                    location.Values,
+                    value => value with { Number = type.Truncate(value.Number) }
+                ),
             };
         });
     }
 
     /// <summary>The initial registers of a thread; the others are zero.</summary>
-    public Dictionary<TestRegister, InitialValue> Registers(int thread) => _registers
-        .Where(entry => entry.Key.Thread == thread && entry.Value.Set)
-        .ToDictionary(entry => entry.Key.Register, entry => entry.Value.Value);
+    public Dictionary<TestRegister, InitialValue> Registers(int thread) =>
+        _registers
+            .Where(entry => entry.Key.Thread == thread && entry.Value.Set)
+            .ToDictionary(entry => entry.Key.Register, entry => entry.Value.Value);
 
     /// <summary>The declared type of a register, if any.</summary>
     public DataType? RegisterType(int thread, TestRegister register) =>
         _registers.TryGetValue((thread, register), out RegisterEntry? entry)
-            ? entry.Type ?? (entry.Value.IsAddress ? DataType.Pointer : entry.Value.Entry is not null ? DataType.TableEntry : null)
+            ? entry.Type
+                ?? (
+                    entry.Value.IsAddress ? DataType.Pointer
+                    : entry.Value.Entry is not null ? DataType.TableEntry
+                    : null
+                )
             : null;
 
     /// <summary>The highest thread that the initial state names, with the place, to check it against the columns.</summary>
-    public (int Thread, SourcePosition Position) HighestThread() => _registers.Count == 0
-        ? (-1, default)
-        : _registers.Select(entry => (entry.Key.Thread, entry.Value.Position)).MaxBy(entry => entry.Thread);
+    public (int Thread, SourcePosition Position) HighestThread() =>
+        _registers.Count == 0
+            ? (-1, default)
+            : _registers.Select(entry => (entry.Key.Thread, entry.Value.Position)).MaxBy(entry => entry.Thread);
 
     private static DataType Undeclared(InitialValue value, int widestAccess)
     {
@@ -176,7 +199,10 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
             string? page = PageOf(name);
             if (_isClosed && (page is null || !_locations.ContainsKey(Resolve(page))))
             {
-                throw scanner.Error(position, $"found '{page ?? name}', which neither the initial state nor an instruction names");
+                throw scanner.Error(
+                    position,
+                    $"found '{page ?? name}', which neither the initial state nor an instruction names"
+                );
             }
 
             location = new Location(name, position) { Translates = page };
@@ -230,11 +256,16 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
     /// <param name="page">The location that it is for, which is where it leads unless it says otherwise; <see langword="null"/> where that is not known.</param>
     public InitialValue ParseTableEntry(Token opening, string? page)
     {
-        ArmTableEntry entry = ArmTableEntry.Parse(scanner, token =>
-        {
-            string name = LocationName(token);
-            return name == token.Text ? throw scanner.Unexpected(token, "a physical address such as PA(x)") : Find(name, token.Position).Name;
-        });
+        ArmTableEntry entry = ArmTableEntry.Parse(
+            scanner,
+            token =>
+            {
+                string name = LocationName(token);
+                return name == token.Text
+                    ? throw scanner.Unexpected(token, "a physical address such as PA(x)")
+                    : Find(name, token.Position).Name;
+            }
+        );
         if (entry.OutputAddress is null && page is null && (entry.Fields & TableEntry.Valid) != 0)
         {
             throw scanner.Error(opening.Position, "found an entry that does not say where it leads, expected oa:PA(x)");
@@ -249,7 +280,10 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         if (thread >= 0 && RegisterType(thread, register) is null)
         {
             _registers[(thread, register)] = _registers.TryGetValue((thread, register), out RegisterEntry? known)
-                ? known with { Type = DataType.TableEntry }
+                ? known with
+                {
+                    Type = DataType.TableEntry,
+                }
                 : new RegisterEntry(DataType.TableEntry, default, false, position);
         }
     }
@@ -315,7 +349,10 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         DataType? type = null;
         if (first.Kind == TokenKind.Name && first.Text is "volatile" or "_Atomic" or "unsigned")
         {
-            throw scanner.Unexpected(first, $"one of the types {string.Join(", ", DataType.Names)}, a location or a register");
+            throw scanner.Unexpected(
+                first,
+                $"one of the types {string.Join(", ", DataType.Names)}, a location or a register"
+            );
         }
 
         if (first.Kind == TokenKind.Name && DataType.TryParse(first.Text, out DataType named))
@@ -328,7 +365,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
     }
 
     // "0:rax" and "P0:rax"; no location's name starts with a digit.
-    private bool LooksLikeRegister() => scanner.Peek().Kind == TokenKind.Number || LitmusParser.ThreadNumber(scanner.Peek()) is not null;
+    private bool LooksLikeRegister() =>
+        scanner.Peek().Kind == TokenKind.Number || LitmusParser.ThreadNumber(scanner.Peek()) is not null;
 
     private void ParseRegister(DataType? type)
     {
@@ -348,12 +386,19 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
 
         if (value.IsAddress && type is { Width: not 8 })
         {
-            throw scanner.Error(position, $"found an address as the value of {thread}:{register.Name}, which has type {type.Name}; expected a type of 8 bytes");
+            throw scanner.Error(
+                position,
+                $"found an address as the value of {thread}:{register.Name}, which has type {type.Name}; expected a type of 8 bytes"
+            );
         }
 
         value = type is null ? value : value with { Number = type.Truncate(value.Number) };
         _registers[(thread, register)] = new RegisterEntry(
-            type ?? earlier?.Type, set ? value : earlier?.Value ?? default, set || earlier?.Set == true, position);
+            type ?? earlier?.Type,
+            set ? value : earlier?.Value ?? default,
+            set || earlier?.Set == true,
+            position
+        );
     }
 
     private void ParseLocation(DataType? type, bool code)
@@ -362,9 +407,12 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         Token name = scanner.Next();
         if (name.Kind != TokenKind.Name)
         {
-            throw scanner.Unexpected(name, type is null
-                ? "a type, a location or a register such as 0:rax"
-                : "a location or a register such as 0:rax");
+            throw scanner.Unexpected(
+                name,
+                type is null
+                    ? "a type, a location or a register such as 0:rax"
+                    : "a location or a register such as 0:rax"
+            );
         }
 
         string text = LocationName(name);
@@ -419,7 +467,10 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
             location.Values = [ParseValue(location.Translates)];
             if (location.Translates is not null && location.Values[0].Entry is null)
             {
-                throw scanner.Error(value.Position, $"found a value of {text}, expected an entry such as (oa:PA({location.Translates}), valid:1)");
+                throw scanner.Error(
+                    value.Position,
+                    $"found a value of {text}, expected an entry such as (oa:PA({location.Translates}), valid:1)"
+                );
             }
 
             return;
@@ -435,12 +486,14 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         do
         {
             values.Add(ParseValue(page: null));
-        }
-        while (scanner.Accept(","));
+        } while (scanner.Accept(","));
         scanner.Expect("}", "after the last element");
         if (!location.IsArray || values.Count != location.Values.Length)
         {
-            throw scanner.Error(opening.Position, $"found {values.Count} element(s), expected {(location.IsArray ? location.Values.Length : 0)} as declared");
+            throw scanner.Error(
+                opening.Position,
+                $"found {values.Count} element(s), expected {(location.IsArray ? location.Values.Length : 0)} as declared"
+            );
         }
 
         location.Values = [.. values];
@@ -493,7 +546,6 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         {
             _registers[register] = _registers[register] with { Value = Resolve(_registers[register].Value) };
         }
-
     }
 
     /// <summary>
@@ -503,25 +555,46 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
     /// <param name="labelOf">The label of a name with its column; <see langword="null"/> where there is none.</param>
     public void JoinCode(Func<string, string?> labelOf)
     {
-        foreach (Location table in _order.Where(location => location.Translates is string page && labelOf(page) is not null).ToList())
+        foreach (
+            Location table in _order
+                .Where(location => location.Translates is string page && labelOf(page) is not null)
+                .ToList()
+        )
         {
             string label = labelOf(table.Translates!)!;
             string memory = table.Values[0].Entry!.OutputAddress!;
-            string? MemoryOf(Location location) => _locations.TryGetValue(ArmTableEntry.NameFor(location.Name), out Location? own)
-                ? own.Values[0].Entry!.OutputAddress : location.Name;
-            List<Location> names = [.. _order.Where(location => location.Translates is null && labelOf(location.Name) is null && MemoryOf(location) == memory)];
+            string? MemoryOf(Location location) =>
+                _locations.TryGetValue(ArmTableEntry.NameFor(location.Name), out Location? own)
+                    ? own.Values[0].Entry!.OutputAddress
+                    : location.Name;
+            List<Location> names =
+            [
+                .. _order.Where(location =>
+                    location.Translates is null && labelOf(location.Name) is null && MemoryOf(location) == memory
+                ),
+            ];
             if (names.Count == 0 || names.Find(location => location.Set) is not null)
             {
-                throw scanner.Error(table.Position, $"found the page of the label {table.Translates}, expected that it leads to that of a location without a value of its own");
+                throw scanner.Error(
+                    table.Position,
+                    $"found the page of the label {table.Translates}, expected that it leads to that of a location without a value of its own"
+                );
             }
 
-            foreach (string name in names.Select(location => location.Name).Append(table.Translates!).SelectMany(name => (string[])[name, ArmTableEntry.NameFor(name)]).ToList())
+            foreach (
+                string name in names
+                    .Select(location => location.Name)
+                    .Append(table.Translates!)
+                    .SelectMany(name => (string[])[name, ArmTableEntry.NameFor(name)])
+                    .ToList()
+            )
             {
                 _order.RemoveAll(location => location.Name == name);
                 _locations.Remove(name);
             }
 
-            InitialValue Join(InitialValue value) => names.Exists(location => location.Name == value.AddressOf) ? Label(label, table.Position) : value;
+            InitialValue Join(InitialValue value) =>
+                names.Exists(location => location.Name == value.AddressOf) ? Label(label, table.Position) : value;
             foreach ((int, TestRegister) register in _registers.Keys.ToList())
             {
                 _registers[register] = _registers[register] with { Value = Join(_registers[register].Value) };
@@ -541,7 +614,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
     }
 
     /// <summary>A value with the address of its label.</summary>
-    public InitialValue Resolve(InitialValue value) => value.Label is string label ? value with { Number = _addressOfLabel(label) ?? 0 } : value;
+    public InitialValue Resolve(InitialValue value) =>
+        value.Label is string label ? value with { Number = _addressOfLabel(label) ?? 0 } : value;
 
     /// <summary>Notes that a label is named, so that it must exist.</summary>
     public void NoteLabel(string label, SourcePosition position) => _labels.Add((label, position));
@@ -568,17 +642,27 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         }
         catch (LitmusException exception)
         {
-            throw scanner.Error(position, $"in the instruction \"{text}\": {exception.Message[(exception.Message.IndexOf(' ', StringComparison.Ordinal) + 1)..]}");
+            throw scanner.Error(
+                position,
+                $"in the instruction \"{text}\": {exception.Message[(exception.Message.IndexOf(' ', StringComparison.Ordinal) + 1)..]}"
+            );
         }
 
         if (instruction.Labels.Any())
         {
-            throw scanner.Error(position, $"found a label in the instruction \"{text}\", expected an offset such as .+8");
+            throw scanner.Error(
+                position,
+                $"found a label in the instruction \"{text}\", expected an offset such as .+8"
+            );
         }
 
         long offset = instruction.Operands.OfType<ArmPlace>().FirstOrDefault()?.Offset ?? 0;
-        uint opcode = ArmEncoding.Encode(instruction, offset)
-            ?? throw scanner.Error(position, $"found the instruction \"{text}\", which has no opcode that this project knows; expected another instruction, or its number");
+        uint opcode =
+            ArmEncoding.Encode(instruction, offset)
+            ?? throw scanner.Error(
+                position,
+                $"found the instruction \"{text}\", which has no opcode that this project knows; expected another instruction, or its number"
+            );
         return new InitialValue(opcode) { Instruction = ArmEncoding.Relocatable(instruction, offset) };
     }
 

@@ -33,12 +33,18 @@ public sealed class LitmusParser
     public static LitmusTest Parse(string text, string file) => new LitmusParser(text, file).ParseTest();
 
     internal static int? ThreadNumber(Token token) =>
-        token.Kind == TokenKind.Name && token.Text.Length > 1 && token.Text[0] == 'P' && int.TryParse(token.Text.AsSpan(1), out int thread)
+        token.Kind == TokenKind.Name
+        && token.Text.Length > 1
+        && token.Text[0] == 'P'
+        && int.TryParse(token.Text.AsSpan(1), out int thread)
             ? thread
             : null;
 
     /// <summary>Reads <c>0:rax</c> or <c>P0:rax</c>.</summary>
-    internal static (int Thread, TestRegister Register, Token First) ParseRegisterLocation(LitmusScanner scanner, Architecture architecture)
+    internal static (int Thread, TestRegister Register, Token First) ParseRegisterLocation(
+        LitmusScanner scanner,
+        Architecture architecture
+    )
     {
         Token first = scanner.Next();
         int? thread = first.Kind == TokenKind.Number && first.Value < 1000 ? (int)first.Value : ThreadNumber(first);
@@ -52,12 +58,18 @@ public sealed class LitmusParser
         Token name = scanner.Next();
         if (architecture == Architecture.AArch64)
         {
-            return name.Kind == TokenKind.Name && ArmParser.TryRegister(name.Text, out int number, out _) && number != ArmRegister.Zero
+            return
+                name.Kind == TokenKind.Name
+                && ArmParser.TryRegister(name.Text, out int number, out _)
+                && number != ArmRegister.Zero
                 ? (thread.Value, new TestRegister(architecture, number), first)
                 : throw scanner.Unexpected(name, "a general register such as X0");
         }
 
-        return name.Kind == TokenKind.Name && X86RegisterNames.TryParse(name.Text, out X86Register register, out _) && register != X86Register.Rsp
+        return
+            name.Kind == TokenKind.Name
+            && X86RegisterNames.TryParse(name.Text, out X86Register register, out _)
+            && register != X86Register.Rsp
             ? (thread.Value, register, first)
             : throw scanner.Unexpected(name, "a general-purpose register such as rax");
     }
@@ -83,7 +95,10 @@ public sealed class LitmusParser
             int equals = line.IndexOf('=', StringComparison.Ordinal);
             if (equals <= 0)
             {
-                throw _scanner.Error(position, $"found '{line}', expected a quoted description, a line of the form Key=value, or the initial state in braces");
+                throw _scanner.Error(
+                    position,
+                    $"found '{line}', expected a quoted description, a line of the form Key=value, or the initial state in braces"
+                );
             }
 
             // "Expect[linux-5.4 linux-5.10]=..." has its own brackets; a key ends at the first sign of equality.
@@ -93,13 +108,20 @@ public sealed class LitmusParser
 
         _state.Parse();
         List<ColumnBuilder> columns = ParseColumns();
-        _state.JoinCode(name => columns.Find(column => column.Find(name) is not null) is ColumnBuilder column ? $"P{column.Id}:{name}" : null);
+        _state.JoinCode(name =>
+            columns.Find(column => column.Find(name) is not null) is ColumnBuilder column
+                ? $"P{column.Id}:{name}"
+                : null
+        );
         _state.ResolveLabels(label => AddressOfLabel(columns, label));
         NoteAccesses(columns);
         (int highest, SourcePosition mention) = _state.HighestThread();
         if (highest >= columns.Count)
         {
-            throw _scanner.Error(mention, $"found a register of thread {highest}, but the last column is P{columns.Count - 1}");
+            throw _scanner.Error(
+                mention,
+                $"found a register of thread {highest}, but the last column is P{columns.Count - 1}"
+            );
         }
 
         _state.Close();
@@ -139,10 +161,19 @@ public sealed class LitmusParser
             Dictionary<TestRegister, InitialValue> registers = _state.Registers(column.Id);
             foreach (ArmInstruction instruction in column.ArmCode)
             {
-                if (instruction.Operands.OfType<ArmMemory>().FirstOrDefault() is ArmMemory memory && instruction.Mnemonic.AccessWidth == 0 && instruction.Opcode != ArmOpcode.Nop
-                    && registers.TryGetValue(new TestRegister(_architecture, memory.Base.Number), out InitialValue value) && value.AddressOf is string name)
+                if (
+                    instruction.Operands.OfType<ArmMemory>().FirstOrDefault() is ArmMemory memory
+                    && instruction.Mnemonic.AccessWidth == 0
+                    && instruction.Opcode != ArmOpcode.Nop
+                    && registers.TryGetValue(
+                        new TestRegister(_architecture, memory.Base.Number),
+                        out InitialValue value
+                    )
+                    && value.AddressOf is string name
+                )
                 {
-                    ArmRegister data = (ArmRegister)instruction.Operands[instruction.Opcode == ArmOpcode.StoreExclusive ? 1 : 0];
+                    ArmRegister data = (ArmRegister)
+                        instruction.Operands[instruction.Opcode == ArmOpcode.StoreExclusive ? 1 : 0];
                     _state.Mention(name, instruction.Position, data.Width);
                 }
             }
@@ -152,19 +183,35 @@ public sealed class LitmusParser
     private static ulong? AddressOfLabel(List<ColumnBuilder> columns, string label)
     {
         string[] parts = label.Split(':', 2);
-        return parts.Length == 2 && int.TryParse(parts[0].AsSpan(1), out int thread) && thread < columns.Count && columns[thread].Find(parts[1]) is int index
+        return
+            parts.Length == 2
+            && int.TryParse(parts[0].AsSpan(1), out int thread)
+            && thread < columns.Count
+            && columns[thread].Find(parts[1]) is int index
             ? CodeLayout.AddressOf(thread, index)
             : null;
     }
 
     private (Architecture Architecture, string Name) ParseFirstLine()
     {
-        string line = _scanner.HeaderLine(out SourcePosition position)
-            ?? throw _scanner.Error(position, "found the initial state, expected the first line: X86_64 or AArch64, and the name of the test");
+        string line =
+            _scanner.HeaderLine(out SourcePosition position)
+            ?? throw _scanner.Error(
+                position,
+                "found the initial state, expected the first line: X86_64 or AArch64, and the name of the test"
+            );
         string[] words = line.Split((char[]?)null, 2, StringSplitOptions.RemoveEmptyEntries);
-        if (words.Length == 0 || !Enum.TryParse(words[0], ignoreCase: true, out Architecture architecture) || !Enum.IsDefined(architecture) || char.IsDigit(words[0][0]))
+        if (
+            words.Length == 0
+            || !Enum.TryParse(words[0], ignoreCase: true, out Architecture architecture)
+            || !Enum.IsDefined(architecture)
+            || char.IsDigit(words[0][0])
+        )
         {
-            throw _scanner.Error(position, $"found '{(words.Length == 0 ? line : words[0])}', expected the architecture X86_64 or AArch64");
+            throw _scanner.Error(
+                position,
+                $"found '{(words.Length == 0 ? line : words[0])}', expected the architecture X86_64 or AArch64"
+            );
         }
 
         return words.Length == 2 && words[1].Trim() is { Length: > 0 } name
@@ -189,15 +236,30 @@ public sealed class LitmusParser
 
         private int HandlerStart => _armCode.Count + 1;
 
-        private static ArmInstruction End { get; } = new() { Mnemonic = new ArmMnemonic("END", ArmOpcode.End), Operands = [], Position = default, Text = "" };
+        private static ArmInstruction End { get; } =
+            new()
+            {
+                Mnemonic = new ArmMnemonic("END", ArmOpcode.End),
+                Operands = [],
+                Position = default,
+                Text = "",
+            };
 
-        public int? Find(string label) => _labels.TryGetValue(label, out int index) ? index
-            : _handlerLabels.TryGetValue(label, out index) ? HandlerStart + index : null;
+        public int? Find(string label) =>
+            _labels.TryGetValue(label, out int index) ? index
+            : _handlerLabels.TryGetValue(label, out index) ? HandlerStart + index
+            : null;
 
         public void Label(LitmusScanner scanner, Token label, bool inHandler)
         {
-            if (Find(label.Text) is not null
-                || !(inHandler ? _handlerLabels.TryAdd(label.Text, _handler.Count) : _labels.TryAdd(label.Text, _code.Count + _armCode.Count)))
+            if (
+                Find(label.Text) is not null
+                || !(
+                    inHandler
+                        ? _handlerLabels.TryAdd(label.Text, _handler.Count)
+                        : _labels.TryAdd(label.Text, _code.Count + _armCode.Count)
+                )
+            )
             {
                 throw scanner.Error(label.Position, $"found the label {label.Text} a second time in column P{Id}");
             }
@@ -205,16 +267,22 @@ public sealed class LitmusParser
 
         public void Add(X86Instruction instruction) => _code.Add(instruction);
 
-        public void Add(ArmInstruction instruction, bool inHandler) => (inHandler ? _handler : _armCode).Add(instruction);
+        public void Add(ArmInstruction instruction, bool inHandler) =>
+            (inHandler ? _handler : _armCode).Add(instruction);
 
         public LitmusThread Build(LitmusScanner scanner, Dictionary<TestRegister, InitialValue> registers)
         {
-            Dictionary<string, int> labels = _labels.Concat(_handlerLabels.Select(label => KeyValuePair.Create(label.Key, HandlerStart + label.Value))).ToDictionary();
+            Dictionary<string, int> labels = _labels
+                .Concat(_handlerLabels.Select(label => KeyValuePair.Create(label.Key, HandlerStart + label.Value)))
+                .ToDictionary();
             foreach (ArmInstruction instruction in ArmCode)
             {
                 foreach (string label in instruction.Labels.Where(label => !labels.ContainsKey(label)))
                 {
-                    throw scanner.Error(instruction.Position, $"found {label}, expected a label of column P{Id}: {string.Join(", ", labels.Keys)}");
+                    throw scanner.Error(
+                        instruction.Position,
+                        $"found {label}, expected a label of column P{Id}: {string.Join(", ", labels.Keys)}"
+                    );
                 }
             }
 
@@ -222,7 +290,10 @@ public sealed class LitmusParser
             {
                 if (instruction.Target is string target && !_labels.ContainsKey(target))
                 {
-                    throw scanner.Error(instruction.Position, $"found a jump to {target}, expected a label of column P{Id}: {string.Join(", ", _labels.Keys)}");
+                    throw scanner.Error(
+                        instruction.Position,
+                        $"found a jump to {target}, expected a label of column P{Id}: {string.Join(", ", _labels.Keys)}"
+                    );
                 }
             }
 
@@ -248,26 +319,50 @@ public sealed class LitmusParser
         private void CheckSection(LitmusScanner scanner, int index)
         {
             X86Instruction rseq = _code[index];
-            foreach (string label in new[] { rseq.SectionEnd!, rseq.SectionAbort! }.Where(label => !_labels.ContainsKey(label)))
+            foreach (
+                string label in new[] { rseq.SectionEnd!, rseq.SectionAbort! }.Where(label =>
+                    !_labels.ContainsKey(label)
+                )
+            )
             {
-                throw scanner.Error(rseq.Position, $"found the label {label}, expected one of column P{Id}: {string.Join(", ", _labels.Keys)}");
+                throw scanner.Error(
+                    rseq.Position,
+                    $"found the label {label}, expected one of column P{Id}: {string.Join(", ", _labels.Keys)}"
+                );
             }
 
             int end = _labels[rseq.SectionEnd!];
             int abort = _labels[rseq.SectionAbort!];
             if (end <= index + 1)
             {
-                throw scanner.Error(rseq.Position, $"found a section that ends at {rseq.SectionEnd}, expected a label behind at least one instruction more");
+                throw scanner.Error(
+                    rseq.Position,
+                    $"found a section that ends at {rseq.SectionEnd}, expected a label behind at least one instruction more"
+                );
             }
 
             if (abort > index && abort < end)
             {
-                throw scanner.Error(rseq.Position, $"found a section that restarts at {rseq.SectionAbort} within itself, expected a label outside of it");
+                throw scanner.Error(
+                    rseq.Position,
+                    $"found a section that restarts at {rseq.SectionAbort} within itself, expected a label outside of it"
+                );
             }
 
-            if (_code.Take(end).Skip(index + 1).FirstOrDefault(inside => inside.Opcode is X86Opcode.Membarrier or X86Opcode.Syscall or X86Opcode.Rseq) is { } forbidden)
+            if (
+                _code
+                    .Take(end)
+                    .Skip(index + 1)
+                    .FirstOrDefault(inside =>
+                        inside.Opcode is X86Opcode.Membarrier or X86Opcode.Syscall or X86Opcode.Rseq
+                    ) is
+                { } forbidden
+            )
             {
-                throw scanner.Error(forbidden.Position, $"found {forbidden} in a restartable section, which the kernel forbids; expected it outside");
+                throw scanner.Error(
+                    forbidden.Position,
+                    $"found {forbidden} in a restartable section, which the kernel forbids; expected it outside"
+                );
             }
         }
     }
@@ -281,8 +376,12 @@ public sealed class LitmusParser
         do
         {
             Token head = _scanner.Next();
-            if (_architecture == Architecture.AArch64 && head.Kind == TokenKind.Name && head.Text.EndsWith(".F", StringComparison.Ordinal)
-                && columns.Find(column => head.Text == $"P{column.Id}.F") is { HasHandler: false } handled)
+            if (
+                _architecture == Architecture.AArch64
+                && head.Kind == TokenKind.Name
+                && head.Text.EndsWith(".F", StringComparison.Ordinal)
+                && columns.Find(column => head.Text == $"P{column.Id}.F") is { HasHandler: false } handled
+            )
             {
                 handled.HasHandler = true;
                 places.Add((handled, true));
@@ -296,8 +395,7 @@ public sealed class LitmusParser
 
             columns.Add(new ColumnBuilder(columns.Count));
             places.Add((columns[^1], false));
-        }
-        while (_scanner.Accept("|"));
+        } while (_scanner.Accept("|"));
         _scanner.Expect(";", "after the heads of the columns");
 
         var instructions = new X86Parser(_scanner, _state);
@@ -318,7 +416,8 @@ public sealed class LitmusParser
         }
 
         // "not exists" is a question, "not %eax" an instruction; a word with a colon is a label, whatever the word.
-        return Array.Exists(Sections, token.IsName) && (token.IsName("not") ? _scanner.PeekSecond().IsName("exists") : !_scanner.PeekSecond().Is(":"));
+        return Array.Exists(Sections, token.IsName)
+            && (token.IsName("not") ? _scanner.PeekSecond().IsName("exists") : !_scanner.PeekSecond().Is(":"));
     }
 
     private void ParseRow(List<(ColumnBuilder Column, bool IsHandler)> columns, X86Parser instructions)
@@ -338,7 +437,10 @@ public sealed class LitmusParser
                 return;
             }
 
-            throw _scanner.Unexpected(separator, last ? $"';' after the instruction of the last column, P{index}" : $"'|' before column P{index + 1}");
+            throw _scanner.Unexpected(
+                separator,
+                last ? $"';' after the instruction of the last column, P{index}" : $"'|' before column P{index + 1}"
+            );
         }
     }
 

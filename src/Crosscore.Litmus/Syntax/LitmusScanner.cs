@@ -25,7 +25,8 @@ internal readonly record struct Token(TokenKind Kind, string Text, SourcePositio
 {
     public bool Is(string symbol) => Kind == TokenKind.Symbol && Text == symbol;
 
-    public bool IsName(string name) => Kind == TokenKind.Name && string.Equals(Text, name, StringComparison.OrdinalIgnoreCase);
+    public bool IsName(string name) =>
+        Kind == TokenKind.Name && string.Equals(Text, name, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>For messages.</summary>
     public override string ToString() => Kind == TokenKind.End ? "the end of the file" : $"'{Text}'";
@@ -40,8 +41,33 @@ internal sealed class LitmusScanner(string text, string file)
     // Longest first: "=>" before "=".
     private static readonly string[] Symbols =
     [
-        "/\\", "\\/", "=>", "==", "!=", "<>",
-        "{", "}", "(", ")", "[", "]", "|", ";", ":", ",", "=", "~", "%", "$", "*", "&", "+", "#", "!", ".", "-",
+        "/\\",
+        "\\/",
+        "=>",
+        "==",
+        "!=",
+        "<>",
+        "{",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        "|",
+        ";",
+        ":",
+        ",",
+        "=",
+        "~",
+        "%",
+        "$",
+        "*",
+        "&",
+        "+",
+        "#",
+        "!",
+        ".",
+        "-",
     ];
 
     private int _at;
@@ -52,7 +78,8 @@ internal sealed class LitmusScanner(string text, string file)
 
     public LitmusException Error(SourcePosition position, string problem) => new(file, position, problem);
 
-    public LitmusException Unexpected(Token found, string expected) => Error(found.Position, $"found {found}, expected {expected}");
+    public LitmusException Unexpected(Token found, string expected) =>
+        Error(found.Position, $"found {found}, expected {expected}");
 
     /// <summary>
     /// The rest of the current line of the header without the white space around it, or <see langword="null"/> when the initial state's brace
@@ -215,8 +242,7 @@ internal sealed class LitmusScanner(string text, string file)
             }
 
             Advance();
-        }
-        while (depth > 0);
+        } while (depth > 0);
     }
 
     private Token Scan()
@@ -238,7 +264,13 @@ internal sealed class LitmusScanner(string text, string file)
                 _at++;
             }
 
-            return new Token(TokenKind.Number, text[start.._at], position, start, ParseNumber(text[start.._at], position));
+            return new Token(
+                TokenKind.Number,
+                text[start.._at],
+                position,
+                start,
+                ParseNumber(text[start.._at], position)
+            );
         }
 
         if (first == '"')
@@ -277,8 +309,7 @@ internal sealed class LitmusScanner(string text, string file)
             {
                 throw Error(position, "found a quoted text without its closing quote on the same line");
             }
-        }
-        while (text[_at] != '"');
+        } while (text[_at] != '"');
         _at++;
         return new Token(TokenKind.Quoted, text[(start + 1)..(_at - 1)], position, start);
     }
@@ -289,7 +320,12 @@ internal sealed class LitmusScanner(string text, string file)
         string magnitude = negative ? digits[1..] : digits;
         bool hexadecimal = magnitude.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
         bool valid = hexadecimal
-            ? ulong.TryParse(magnitude.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value)
+            ? ulong.TryParse(
+                magnitude.AsSpan(2),
+                NumberStyles.AllowHexSpecifier,
+                CultureInfo.InvariantCulture,
+                out ulong value
+            )
             : ulong.TryParse(magnitude, NumberStyles.None, CultureInfo.InvariantCulture, out value);
         if (!valid || (negative && value > 1UL << 63))
         {

@@ -58,9 +58,14 @@ public sealed record LitmusTest
     public string? ModelOnlyBecause =>
         Architecture != Architecture.X86_64 ? "AArch64 tests can only be explored"
         : Variables.Any(variable => variable.IsCode) ? "tests that change code can only be explored"
-        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Syscall)) ? "tests with system calls of a kernel design can only be explored"
-        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Serialize)) ? "it serializes cores, which only changed code can notice, and can only be explored"
-        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode is X86Opcode.Rseq or X86Opcode.RseqCpu)) ? "tests with restartable sections can only be explored"
+        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Syscall))
+            ? "tests with system calls of a kernel design can only be explored"
+        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Serialize))
+            ? "it serializes cores, which only changed code can notice, and can only be explored"
+        : Threads.Any(thread =>
+            thread.Code.Any(instruction => instruction.Opcode is X86Opcode.Rseq or X86Opcode.RseqCpu)
+        )
+            ? "tests with restartable sections can only be explored"
         : System.IsPlain ? null
         : "tests that place their threads on CPUs can only be explored";
 
@@ -192,11 +197,12 @@ public sealed record Observable(int Thread, TestRegister Register, Variable? Var
     public bool IsUndeclared { get; init; }
 
     /// <summary>As herd writes it: <c>0:rax</c>, <c>[x]</c>, <c>t[1]</c>.</summary>
-    public override string ToString() => Variable switch
-    {
-        null when Register.Fault is not null => Register.Name,
-        null => $"{Thread}:{Register.Name}",
-        { IsArray: true } => $"{Variable.Name}[{Element}]",
-        _ => $"[{Variable.Name}]",
-    };
+    public override string ToString() =>
+        Variable switch
+        {
+            null when Register.Fault is not null => Register.Name,
+            null => $"{Thread}:{Register.Name}",
+            { IsArray: true } => $"{Variable.Name}[{Element}]",
+            _ => $"[{Variable.Name}]",
+        };
 }

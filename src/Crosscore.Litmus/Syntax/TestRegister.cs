@@ -6,7 +6,8 @@ namespace Crosscore.Litmus.Syntax;
 public enum Architecture
 {
 #pragma warning disable CS1591 // the names are the architectures'
-    X86_64, AArch64,
+    X86_64,
+    AArch64,
 #pragma warning restore CS1591
 }
 
@@ -22,8 +23,10 @@ public readonly record struct TestRegister(Architecture Architecture, int Number
     public X86Register X86 => (X86Register)Number;
 
     /// <summary>Its full name, as herd writes it.</summary>
-    public string Name => Fault is not null ? $"fault({Fault})"
-        : Architecture == Architecture.X86_64 ? X86.Name() : "X" + Number.ToString(CultureInfo.InvariantCulture);
+    public string Name =>
+        Fault is not null ? $"fault({Fault})"
+        : Architecture == Architecture.X86_64 ? X86.Name()
+        : "X" + Number.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>A register of x86.</summary>
     public static implicit operator TestRegister(X86Register register) => new(Architecture.X86_64, (int)register);

@@ -8,7 +8,13 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="AddressSpace">The name of its address space; <see langword="null"/> for a kernel thread.</param>
 /// <param name="Pinned">Whether it stays on its CPU.</param>
 /// <param name="TakesSignals">Whether signals come to it, at any instruction.</param>
-public sealed record ThreadPlacement(int Cpu, TaskStart Start, string? AddressSpace, bool Pinned, bool TakesSignals = false);
+public sealed record ThreadPlacement(
+    int Cpu,
+    TaskStart Start,
+    string? AddressSpace,
+    bool Pinned,
+    bool TakesSignals = false
+);
 
 /// <summary>What whoever asks about tests wants of the machine beneath them, beyond what they say themselves.</summary>
 /// <param name="Cpus">The fewest CPUs that it has.</param>
@@ -22,7 +28,14 @@ public readonly record struct TestMachine(int Cpus, int Offline);
 /// <param name="HasIdle">Whether each CPU has an idle task to switch to.</param>
 /// <param name="Schedules">Whether tasks are switched.</param>
 /// <param name="IsPlain">Whether nothing of this was written: each thread has a CPU of its own, and the same address space.</param>
-public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads, int Offline, bool HasIdle, bool Schedules, bool IsPlain)
+public sealed record TestSystem(
+    int Cpus,
+    IReadOnlyList<ThreadPlacement> Threads,
+    int Offline,
+    bool HasIdle,
+    bool Schedules,
+    bool IsPlain
+)
 {
     /// <summary>The most CPUs that a test can have.</summary>
     public const int MostCpus = 8;
@@ -35,7 +48,14 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
 
     /// <summary>The CPUs that have an idle task, in their order. One that is offline has nothing else.</summary>
     public IReadOnlyList<int> IdleCpus =>
-        [.. Enumerable.Range(0, Cpus).Where(cpu => (HasIdle && IsOnline(cpu)) || !Threads.Any(thread => thread.Cpu == cpu && thread.Start == TaskStart.Running))];
+        [
+            .. Enumerable
+                .Range(0, Cpus)
+                .Where(cpu =>
+                    (HasIdle && IsOnline(cpu))
+                    || !Threads.Any(thread => thread.Cpu == cpu && thread.Start == TaskStart.Running)
+                ),
+        ];
 
     /// <summary>The same on another machine.</summary>
     /// <param name="machine">The machine.</param>
@@ -47,23 +67,38 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
         int offline = (Offline | machine.Offline) & ((1 << cpus) - 1);
         int displaced = Threads.ToList().FindIndex(thread => (offline >> thread.Cpu & 1) != 0);
         return displaced < 0
-            ? this with { Cpus = cpus, Offline = offline }
-            : throw new LitmusException(file, new SourcePosition(1, 1), $"found CPU {Threads[displaced].Cpu} offline, expected it online: P{displaced} is there at the start");
+            ? this with
+            {
+                Cpus = cpus,
+                Offline = offline,
+            }
+            : throw new LitmusException(
+                file,
+                new SourcePosition(1, 1),
+                $"found CPU {Threads[displaced].Cpu} offline, expected it online: P{displaced} is there at the start"
+            );
     }
 
     /// <summary>The names of the address spaces, in the order of first mention.</summary>
-    public IReadOnlyList<string> AddressSpaces => [.. Threads.Select(thread => thread.AddressSpace).OfType<string>().Distinct()];
+    public IReadOnlyList<string> AddressSpaces =>
+        [.. Threads.Select(thread => thread.AddressSpace).OfType<string>().Distinct()];
 
     internal static TestSystem Parse(
-        LitmusScanner scanner, IReadOnlyDictionary<string, string> properties, IReadOnlyDictionary<string, SourcePosition> positions, int threads)
+        LitmusScanner scanner,
+        IReadOnlyDictionary<string, string> properties,
+        IReadOnlyDictionary<string, SourcePosition> positions,
+        int threads
+    )
     {
         bool plain = !properties.Keys.Any(key => key is "Cpus" or "Offline" or "Idle" or "Schedule" || IsThread(key));
         var placements = new List<ThreadPlacement>();
         for (int thread = 0; thread < threads; thread++)
         {
-            placements.Add(properties.TryGetValue($"P{thread}", out string? line)
-                ? ParseThread(scanner, line, positions[$"P{thread}"], thread)
-                : new ThreadPlacement(thread, TaskStart.Running, DefaultAddressSpace, false));
+            placements.Add(
+                properties.TryGetValue($"P{thread}", out string? line)
+                    ? ParseThread(scanner, line, positions[$"P{thread}"], thread)
+                    : new ThreadPlacement(thread, TaskStart.Running, DefaultAddressSpace, false)
+            );
         }
 
         foreach (string key in properties.Keys.Where(key => IsThread(key) && int.Parse(key[1..]) >= threads))
@@ -82,11 +117,19 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
 
         for (int cpu = 0; cpu < cpus; cpu++)
         {
-            int[] running = [.. Enumerable.Range(0, threads).Where(thread => placements[thread].Cpu == cpu && placements[thread].Start == TaskStart.Running)];
+            int[] running =
+            [
+                .. Enumerable
+                    .Range(0, threads)
+                    .Where(thread => placements[thread].Cpu == cpu && placements[thread].Start == TaskStart.Running),
+            ];
             if (running.Length > 1)
             {
                 SourcePosition position = positions.GetValueOrDefault($"P{running[1]}", new SourcePosition(1, 1));
-                throw scanner.Error(position, $"found P{running[0]} and P{running[1]} both running on CPU {cpu}, expected one of them runnable or asleep");
+                throw scanner.Error(
+                    position,
+                    $"found P{running[0]} and P{running[1]} both running on CPU {cpu}, expected one of them runnable or asleep"
+                );
             }
         }
 
@@ -96,10 +139,19 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
         {
             // Its column would never be executed, and the verdict would be about another test.
             throw scanner.Error(
-                positions[$"P{waiting}"], $"found P{waiting} {(placements[waiting].Start == TaskStart.Asleep ? "asleep" : "runnable")} with Schedule=no, so that it would never run; expected running, or no Schedule=no");
+                positions[$"P{waiting}"],
+                $"found P{waiting} {(placements[waiting].Start == TaskStart.Asleep ? "asleep" : "runnable")} with Schedule=no, so that it would never run; expected running, or no Schedule=no"
+            );
         }
 
-        return new TestSystem(cpus, placements, offline, YesNo(scanner, properties, positions, "Idle", false), schedules, plain);
+        return new TestSystem(
+            cpus,
+            placements,
+            offline,
+            YesNo(scanner, properties, positions, "Idle", false),
+            schedules,
+            plain
+        );
     }
 
     private static bool IsThread(string key) => key.Length > 1 && key[0] == 'P' && key.Skip(1).All(char.IsAsciiDigit);
@@ -144,7 +196,10 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
                     space = null;
                     break;
                 default:
-                    throw scanner.Error(position, $"found '{words[index]}' in the place of P{thread}, expected cpu N, mm NAME, running, runnable, asleep, pinned, signals or kthread");
+                    throw scanner.Error(
+                        position,
+                        $"found '{words[index]}' in the place of P{thread}, expected cpu N, mm NAME, running, runnable, asleep, pinned, signals or kthread"
+                    );
             }
         }
 
@@ -152,37 +207,67 @@ public sealed record TestSystem(int Cpus, IReadOnlyList<ThreadPlacement> Threads
     }
 
     private static int ParseOffline(
-        LitmusScanner scanner, IReadOnlyDictionary<string, string> properties, IReadOnlyDictionary<string, SourcePosition> positions, int cpus, List<ThreadPlacement> placements)
+        LitmusScanner scanner,
+        IReadOnlyDictionary<string, string> properties,
+        IReadOnlyDictionary<string, SourcePosition> positions,
+        int cpus,
+        List<ThreadPlacement> placements
+    )
     {
         int offline = 0;
-        foreach (string word in (properties.GetValueOrDefault("Offline") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        foreach (
+            string word in (properties.GetValueOrDefault("Offline") ?? "").Split(
+                ' ',
+                StringSplitOptions.RemoveEmptyEntries
+            )
+        )
         {
             if (!int.TryParse(word, out int cpu) || cpu < 0 || cpu >= cpus)
             {
-                throw scanner.Error(positions["Offline"], $"found '{word}' among the CPUs that are offline, expected numbers from 0 to {cpus - 1}");
+                throw scanner.Error(
+                    positions["Offline"],
+                    $"found '{word}' among the CPUs that are offline, expected numbers from 0 to {cpus - 1}"
+                );
             }
 
             int displaced = placements.FindIndex(placement => placement.Cpu == cpu);
-            offline |= displaced < 0 ? 1 << cpu
-                : throw scanner.Error(positions["Offline"], $"found CPU {cpu} offline, expected it online: P{displaced} is there at the start");
+            offline |=
+                displaced < 0
+                    ? 1 << cpu
+                    : throw scanner.Error(
+                        positions["Offline"],
+                        $"found CPU {cpu} offline, expected it online: P{displaced} is there at the start"
+                    );
         }
 
         return offline;
     }
 
     private static int Number(
-        LitmusScanner scanner, IReadOnlyDictionary<string, string> properties, IReadOnlyDictionary<string, SourcePosition> positions, string key, int otherwise)
+        LitmusScanner scanner,
+        IReadOnlyDictionary<string, string> properties,
+        IReadOnlyDictionary<string, SourcePosition> positions,
+        string key,
+        int otherwise
+    )
     {
         if (!properties.TryGetValue(key, out string? text))
         {
             return otherwise;
         }
 
-        return int.TryParse(text, out int number) ? number : throw scanner.Error(positions[key], $"found '{key}={text}', expected a number");
+        return int.TryParse(text, out int number)
+            ? number
+            : throw scanner.Error(positions[key], $"found '{key}={text}', expected a number");
     }
 
     private static bool YesNo(
-        LitmusScanner scanner, IReadOnlyDictionary<string, string> properties, IReadOnlyDictionary<string, SourcePosition> positions, string key, bool otherwise)
+        LitmusScanner scanner,
+        IReadOnlyDictionary<string, string> properties,
+        IReadOnlyDictionary<string, SourcePosition> positions,
+        string key,
+        bool otherwise
+    )
     {
         if (!properties.TryGetValue(key, out string? text))
         {

@@ -4,11 +4,37 @@ namespace Crosscore.Litmus.Syntax;
 public enum X86Opcode
 {
 #pragma warning disable CS1591 // the names are the architecture's
-    Mov, Movzx, Movsx, Lea, Xchg, Xadd, Cmpxchg,
-    Add, Sub, And, Or, Xor, Cmp, Test,
-    Inc, Dec, Neg, Not, Shl, Shr, Sar,
-    Cmov, Set, Jmp, Jcc,
-    Mfence, Sfence, Lfence, Nop, Pause, Ret,
+    Mov,
+    Movzx,
+    Movsx,
+    Lea,
+    Xchg,
+    Xadd,
+    Cmpxchg,
+    Add,
+    Sub,
+    And,
+    Or,
+    Xor,
+    Cmp,
+    Test,
+    Inc,
+    Dec,
+    Neg,
+    Not,
+    Shl,
+    Shr,
+    Sar,
+    Cmov,
+    Set,
+    Jmp,
+    Jcc,
+    Mfence,
+    Sfence,
+    Lfence,
+    Nop,
+    Pause,
+    Ret,
 #pragma warning restore CS1591
 
     /// <summary>Ours: the membarrier(2) system call, by the process of the test.</summary>
@@ -34,7 +60,20 @@ public enum X86Opcode
 public enum X86Condition
 {
 #pragma warning disable CS1591 // the names are the architecture's
-    O, No, B, Ae, E, Ne, Be, A, S, Ns, L, Ge, Le, G,
+    O,
+    No,
+    B,
+    Ae,
+    E,
+    Ne,
+    Be,
+    A,
+    S,
+    Ns,
+    L,
+    Ge,
+    Le,
+    G,
 #pragma warning restore CS1591
 }
 
@@ -79,7 +118,8 @@ public sealed record AddressOperand(string Variable) : X86Operand;
 /// <param name="Base">The base register.</param>
 /// <param name="Index">The index register.</param>
 /// <param name="Scale">1, 2, 4 or 8.</param>
-public sealed record MemoryOperand(string? Variable, int Displacement, X86Register? Base, X86Register? Index, int Scale) : X86Operand
+public sealed record MemoryOperand(string? Variable, int Displacement, X86Register? Base, X86Register? Index, int Scale)
+    : X86Operand
 {
     /// <summary>Whether the variable was named by an alias, another linear address of the same memory.</summary>
     public bool ThroughAlias { get; init; }

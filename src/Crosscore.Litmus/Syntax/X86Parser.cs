@@ -89,8 +89,18 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
     // The lock prefix takes these, with a memory destination; with anything else the processor faults (Intel SDM vol. 2, LOCK).
     private static readonly HashSet<X86Opcode> Lockable =
     [
-        X86Opcode.Add, X86Opcode.And, X86Opcode.Cmpxchg, X86Opcode.Dec, X86Opcode.Inc, X86Opcode.Neg, X86Opcode.Not, X86Opcode.Or,
-        X86Opcode.Sub, X86Opcode.Xor, X86Opcode.Xadd, X86Opcode.Xchg,
+        X86Opcode.Add,
+        X86Opcode.And,
+        X86Opcode.Cmpxchg,
+        X86Opcode.Dec,
+        X86Opcode.Inc,
+        X86Opcode.Neg,
+        X86Opcode.Not,
+        X86Opcode.Or,
+        X86Opcode.Sub,
+        X86Opcode.Xor,
+        X86Opcode.Xadd,
+        X86Opcode.Xchg,
     ];
 
     public X86Instruction Parse()
@@ -162,7 +172,10 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             return Make(mnemonic, jump, 0, [], locked, Conditions.GetValueOrDefault(name[1..]), target.Text);
         }
 
-        if (name.StartsWith("set", StringComparison.Ordinal) && Conditions.TryGetValue(name[3..], out X86Condition condition))
+        if (
+            name.StartsWith("set", StringComparison.Ordinal)
+            && Conditions.TryGetValue(name[3..], out X86Condition condition)
+        )
         {
             X86Operand destination = ParseOperand(1);
             return Make(mnemonic, X86Opcode.Set, 1, [destination], locked, condition);
@@ -178,8 +191,11 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             : throw Unknown(mnemonic);
     }
 
-    private LitmusException Unknown(Token mnemonic) => scanner.Error(
-        mnemonic.Position, $"found the instruction {mnemonic}, which is not modelled; expected one of those in docs/litmus.md");
+    private LitmusException Unknown(Token mnemonic) =>
+        scanner.Error(
+            mnemonic.Position,
+            $"found the instruction {mnemonic}, which is not modelled; expected one of those in docs/litmus.md"
+        );
 
     private X86Instruction ParseSized(Token mnemonic, X86Opcode opcode, int suffix, bool locked)
     {
@@ -216,7 +232,13 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         return Make(mnemonic, opcode, width, operands, locked);
     }
 
-    private void Check(Token mnemonic, X86Opcode opcode, int width, List<X86Operand> operands, SourcePosition[] positions)
+    private void Check(
+        Token mnemonic,
+        X86Opcode opcode,
+        int width,
+        List<X86Operand> operands,
+        SourcePosition[] positions
+    )
     {
         if (operands.Count(operand => operand is MemoryOperand) > 1)
         {
@@ -228,14 +250,26 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         {
             bool destination = index == operands.Count - 1;
             bool constant = operands[index] is ImmediateOperand or AddressOperand;
-            if (constant && (destination || opcode is X86Opcode.Xchg or X86Opcode.Xadd or X86Opcode.Cmpxchg or X86Opcode.Lea))
+            if (
+                constant
+                && (destination || opcode is X86Opcode.Xchg or X86Opcode.Xadd or X86Opcode.Cmpxchg or X86Opcode.Lea)
+            )
             {
-                throw scanner.Error(positions[index], $"found a constant, expected a register or memory as this operand of {mnemonic.Text}");
+                throw scanner.Error(
+                    positions[index],
+                    $"found a constant, expected a register or memory as this operand of {mnemonic.Text}"
+                );
             }
 
-            if (operands[index] is AddressOperand && (opcode != X86Opcode.Mov || width != 8 || operands[1] is not RegisterOperand))
+            if (
+                operands[index] is AddressOperand
+                && (opcode != X86Opcode.Mov || width != 8 || operands[1] is not RegisterOperand)
+            )
             {
-                throw scanner.Error(positions[index], "found an address as a constant, expected it only in movq to a register");
+                throw scanner.Error(
+                    positions[index],
+                    "found an address as a constant, expected it only in movq to a register"
+                );
             }
 
             if (operands[index] is ImmediateOperand immediate)
@@ -244,14 +278,24 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             }
         }
 
-        if (shift && operands[0] is not ImmediateOperand && operands[0] is not RegisterOperand { Register: X86Register.Rcx, Width: 1 })
+        if (
+            shift
+            && operands[0] is not ImmediateOperand
+            && operands[0] is not RegisterOperand { Register: X86Register.Rcx, Width: 1 }
+        )
         {
             throw scanner.Error(positions[0], $"expected a constant or %cl as the first operand of {mnemonic.Text}");
         }
 
-        if (opcode is X86Opcode.Lea && (operands[0] is not MemoryOperand || operands[1] is not RegisterOperand || width == 1))
+        if (
+            opcode is X86Opcode.Lea
+            && (operands[0] is not MemoryOperand || operands[1] is not RegisterOperand || width == 1)
+        )
         {
-            throw scanner.Error(positions[0], "expected memory and a register of 2, 4 or 8 bytes as the operands of lea");
+            throw scanner.Error(
+                positions[0],
+                "expected memory and a register of 2, 4 or 8 bytes as the operands of lea"
+            );
         }
 
         if (opcode is X86Opcode.Xadd or X86Opcode.Cmpxchg or X86Opcode.Xchg && operands[0] is not RegisterOperand)
@@ -265,12 +309,19 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         }
     }
 
-    private void CheckImmediate(Token mnemonic, X86Opcode opcode, int width, X86Operand destination, long value, SourcePosition position)
+    private void CheckImmediate(
+        Token mnemonic,
+        X86Opcode opcode,
+        int width,
+        X86Operand destination,
+        long value,
+        SourcePosition position
+    )
     {
         // Only a move to a register takes 64 bits; everything else sign-extends 32 (Intel SDM vol. 2, "Displacements and immediates").
         int bits = width == 8 && !(opcode == X86Opcode.Mov && destination is RegisterOperand) ? 32 : width * 8;
-        bool fits = bits == 64
-            || (value >= -(1L << (bits - 1)) && value < (width == 8 ? 1L << (bits - 1) : 1L << bits));
+        bool fits =
+            bits == 64 || (value >= -(1L << (bits - 1)) && value < (width == 8 ? 1L << (bits - 1) : 1L << bits));
         if (opcode is X86Opcode.Shl or X86Opcode.Shr or X86Opcode.Sar)
         {
             fits = value is >= 0 and < 256;
@@ -278,7 +329,10 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
 
         if (!fits)
         {
-            throw scanner.Error(position, $"found {value}, which does not fit the immediate of {mnemonic.Text} ({bits} bits)");
+            throw scanner.Error(
+                position,
+                $"found {value}, which does not fit the immediate of {mnemonic.Text} ({bits} bits)"
+            );
         }
     }
 
@@ -305,7 +359,10 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
 
         if (destination is not RegisterOperand register || source is not (RegisterOperand or MemoryOperand))
         {
-            throw scanner.Error(position, $"expected a register or memory, and a register, as the operands of {mnemonic.Text}");
+            throw scanner.Error(
+                position,
+                $"expected a register or memory, and a register, as the operands of {mnemonic.Text}"
+            );
         }
 
         int width = suffix != 0 ? suffix : register.Width;
@@ -331,7 +388,10 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         X86Operand destination = ParseOperand(to);
         if (source is not (RegisterOperand or MemoryOperand) || destination is not RegisterOperand register)
         {
-            throw scanner.Error(position, $"expected a register or memory, and a register, as the operands of {mnemonic.Text}");
+            throw scanner.Error(
+                position,
+                $"expected a register or memory, and a register, as the operands of {mnemonic.Text}"
+            );
         }
 
         to = to == 0 ? register.Width : to;
@@ -343,7 +403,8 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         return Make(mnemonic, opcode, to, [source, destination], locked, sourceWidth: from);
     }
 
-    private X86Instruction ParseMembarrier(Token mnemonic) => Make(mnemonic, X86Opcode.Membarrier, 0, [], false, command: ParseCommand(scanner));
+    private X86Instruction ParseMembarrier(Token mnemonic) =>
+        Make(mnemonic, X86Opcode.Membarrier, 0, [], false, command: ParseCommand(scanner));
 
     /// <summary>Reads the command of a membarrier(2) call.</summary>
     public static MembarrierCommand ParseCommand(LitmusScanner scanner)
@@ -403,7 +464,13 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
     {
         Token name = scanner.Next();
         return name.Kind == TokenKind.Name && state.IsCode(name.Text)
-            ? Make(mnemonic, X86Opcode.Call, 4, [new AddressOperand(state.Resolve(name.Text)), new RegisterOperand(X86Register.Rax, 4)], false)
+            ? Make(
+                mnemonic,
+                X86Opcode.Call,
+                4,
+                [new AddressOperand(state.Resolve(name.Text)), new RegisterOperand(X86Register.Rax, 4)],
+                false
+            )
             : throw scanner.Unexpected(name, "a location that the initial state declares as code");
     }
 
@@ -413,7 +480,9 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         if (!Lockable.Contains(instruction.Opcode) || !memoryDestination)
         {
             throw scanner.Error(
-                mnemonic.Position, $"found lock before {mnemonic}, expected it before a read-modify-write instruction whose destination is memory");
+                mnemonic.Position,
+                $"found lock before {mnemonic}, expected it before a read-modify-write instruction whose destination is memory"
+            );
         }
     }
 
@@ -423,21 +492,28 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         RegisterOperand[] registers = [.. operands.Skip(shift ? 1 : 0).OfType<RegisterOperand>()];
         if (registers is [var one, var other] && one.Width != other.Width)
         {
-            throw scanner.Error(mnemonic.Position, $"found {mnemonic} with registers of {one.Width} and {other.Width} bytes, expected one width or a suffix");
+            throw scanner.Error(
+                mnemonic.Position,
+                $"found {mnemonic} with registers of {one.Width} and {other.Width} bytes, expected one width or a suffix"
+            );
         }
 
-        return registers.LastOrDefault()?.Width ?? throw scanner.Error(
-            mnemonic.Position, $"found {mnemonic} with no register operand, expected a suffix (b, w, l or q) that says how many bytes it moves");
+        return registers.LastOrDefault()?.Width
+            ?? throw scanner.Error(
+                mnemonic.Position,
+                $"found {mnemonic} with no register operand, expected a suffix (b, w, l or q) that says how many bytes it moves"
+            );
     }
 
-    private static int SuffixWidth(char suffix) => suffix switch
-    {
-        'b' => 1,
-        'w' => 2,
-        'l' => 4,
-        'q' => 8,
-        _ => 0,
-    };
+    private static int SuffixWidth(char suffix) =>
+        suffix switch
+        {
+            'b' => 1,
+            'w' => 2,
+            'l' => 4,
+            'q' => 8,
+            _ => 0,
+        };
 
     private X86Operand ParseOperand(int width)
     {
@@ -508,9 +584,15 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
 
     private RegisterOperand ParseRegister(Token name, int suffix)
     {
-        if (name.Kind != TokenKind.Name || !X86RegisterNames.TryParse(name.Text, out X86Register register, out int width))
+        if (
+            name.Kind != TokenKind.Name
+            || !X86RegisterNames.TryParse(name.Text, out X86Register register, out int width)
+        )
         {
-            throw scanner.Unexpected(name, "a general-purpose register (the high bytes ah, bh, ch and dh are not modelled)");
+            throw scanner.Unexpected(
+                name,
+                "a general-purpose register (the high bytes ah, bh, ch and dh are not modelled)"
+            );
         }
 
         return register == X86Register.Rsp
@@ -576,7 +658,10 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
                 return;
             }
 
-            depth += token.Is("(") ? 1 : token.Is(")") ? -1 : 0;
+            depth +=
+                token.Is("(") ? 1
+                : token.Is(")") ? -1
+                : 0;
             scanner.Next();
         }
     }
@@ -593,7 +678,9 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         int sourceWidth = 0,
         IReadOnlyList<string>? syscall = null,
         string? sectionEnd = null,
-        string? sectionAbort = null) => new()
+        string? sectionAbort = null
+    ) =>
+        new()
         {
             Opcode = opcode,
             Width = width,

@@ -4,7 +4,22 @@ namespace Crosscore.Litmus.Syntax;
 public enum X86Register
 {
 #pragma warning disable CS1591 // the names are the architecture's
-    Rax, Rcx, Rdx, Rbx, Rsp, Rbp, Rsi, Rdi, R8, R9, R10, R11, R12, R13, R14, R15,
+    Rax,
+    Rcx,
+    Rdx,
+    Rbx,
+    Rsp,
+    Rbp,
+    Rsi,
+    Rdi,
+    R8,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
 #pragma warning restore CS1591
 }
 
@@ -12,7 +27,24 @@ public enum X86Register
 public static class X86RegisterNames
 {
     private static readonly string[] Names64 =
-        ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+    [
+        "rax",
+        "rcx",
+        "rdx",
+        "rbx",
+        "rsp",
+        "rbp",
+        "rsi",
+        "rdi",
+        "r8",
+        "r9",
+        "r10",
+        "r11",
+        "r12",
+        "r13",
+        "r14",
+        "r15",
+    ];
 
     private static readonly Dictionary<string, (X86Register, int)> Known = BuildNames();
 

@@ -12,8 +12,17 @@ internal sealed class CompiledThread
     private readonly bool _isCpuCode;
 
     public CompiledThread(
-        int id, ThreadCode code, StaticAnalysis analysis, CellMap map, StateLayout layout, ValueTable values,
-        CpuSystem? system = null, ViewSizes views = default, bool isCpuCode = false, params IReadOnlyList<int> entries)
+        int id,
+        ThreadCode code,
+        StaticAnalysis analysis,
+        CellMap map,
+        StateLayout layout,
+        ValueTable values,
+        CpuSystem? system = null,
+        ViewSizes views = default,
+        bool isCpuCode = false,
+        params IReadOnlyList<int> entries
+    )
     {
         Id = id;
         _isCpuCode = isCpuCode;
@@ -21,14 +30,24 @@ internal sealed class CompiledThread
         End = code.Ops.Count;
         Pc = layout.Add(End);
         int[] allocation = RegisterAllocation.Fields(code, analysis, entries);
-        BitField[] fields = [.. Enumerable.Range(0, allocation.DefaultIfEmpty(-1).Max() + 1).Select(_ => layout.Add(values.LargestNumber))];
+        BitField[] fields =
+        [
+            .. Enumerable
+                .Range(0, allocation.DefaultIfEmpty(-1).Max() + 1)
+                .Select(_ => layout.Add(values.LargestNumber)),
+        ];
         Registers = Array.ConvertAll(allocation, field => fields[field]);
         ViewField[] viewFields = Array.ConvertAll(fields, _ => views.Add(layout));
         _views = Array.ConvertAll(allocation, field => viewFields[field]);
 
         // Registers that share a field are not alive together, so at most one of them has an initial value that matters.
-        InitialRegisters = [.. code.InitialRegisters.Select((value, register) => (analysis.LiveRegisters[0] >> register & 1) != 0 || isCpuCode
-            ? values.Number(value) : 0)];
+        InitialRegisters =
+        [
+            .. code.InitialRegisters.Select(
+                (value, register) =>
+                    (analysis.LiveRegisters[0] >> register & 1) != 0 || isCpuCode ? values.Number(value) : 0
+            ),
+        ];
         Ops = [.. code.Ops.Select((op, index) => Compile(op, index, map, values))];
         KeepLive = BuildKeepMasks();
         ShutsWindow = FindShuts(code.Ops, system);
@@ -44,7 +63,8 @@ internal sealed class CompiledThread
     public bool IsKernelAtomic(int begin) => !LoadOfAtomic(begin).Order.HasFlag(AccessOrder.Atomic);
 
     /// <summary>Whether such a step orders everything, as all of a kernel do but the taking of a lock, which is an acquire load only.</summary>
-    public bool IsFencedAtomic(int begin) => IsKernelAtomic(begin) && !LoadOfAtomic(begin).Order.HasFlag(AccessOrder.Acquire);
+    public bool IsFencedAtomic(int begin) =>
+        IsKernelAtomic(begin) && !LoadOfAtomic(begin).Order.HasFlag(AccessOrder.Acquire);
 
     /// <summary>
     /// Whether an operation belongs to an instruction of user mode, or of a thread without a kernel, that has begun
@@ -59,11 +79,15 @@ internal sealed class CompiledThread
 
         CompiledOp before = Ops[index - 1];
         CompiledOp op = Ops[index];
-        return op.Source >= 0 && op.Source == before.Source
-            && op.KernelLine == 0 && before.KernelLine == 0 && op.Kind != MicroOpKind.Jump;
+        return op.Source >= 0
+            && op.Source == before.Source
+            && op.KernelLine == 0
+            && before.KernelLine == 0
+            && op.Kind != MicroOpKind.Jump;
     }
 
-    private CompiledOp LoadOfAtomic(int begin) => Ops[Array.FindIndex(Ops, begin, op => op.Kind is MicroOpKind.Load or MicroOpKind.AtomicEnd)];
+    private CompiledOp LoadOfAtomic(int begin) =>
+        Ops[Array.FindIndex(Ops, begin, op => op.Kind is MicroOpKind.Load or MicroOpKind.AtomicEnd)];
 
     public int Id { get; }
 
@@ -117,7 +141,10 @@ internal sealed class CompiledThread
             Order = op.Order,
             Fence = op.Fence,
             IsPredicate = op.IsPredicate,
-            DecidesAtomic = op is { Kind: MicroOpKind.Branch, IsPredicate: true } && index + 1 < End && Analysis.IsAtomicStore(index + 1),
+            DecidesAtomic =
+                op is { Kind: MicroOpKind.Branch, IsPredicate: true }
+                && index + 1 < End
+                && Analysis.IsAtomicStore(index + 1),
             DestinationView = op.Destination < 0 ? default : _views[op.Destination],
             AView = ViewOf(op.A),
             BView = ViewOf(op.B),
@@ -141,29 +168,32 @@ internal sealed class CompiledThread
         OpContext At(int index) => index < ops.Count ? ops[index].Context : end;
         bool Takes(OpContext context) => !context.HasFlag(OpContext.InterruptsOff);
         bool Switches(OpContext context) =>
-            system.Schedules && Takes(context) && !context.HasFlag(OpContext.PreemptionOff)
-            && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint)
-                || system.Preemptible);
+            system.Schedules
+            && Takes(context)
+            && !context.HasFlag(OpContext.PreemptionOff)
+            && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint) || system.Preemptible);
         bool Shuts(OpContext before, OpContext after) =>
-            (Takes(before) && !Takes(after)) || (Switches(before) && !Switches(after))
-
+            (Takes(before) && !Takes(after))
+            || (Switches(before) && !Switches(after))
             // A task that is switched out where the kernel asks itself comes back without returning from an interrupt; elsewhere it comes back by one, which
             // may serialise. So the two are different windows. Test: litmus/kernel/ScenarioC.FromSystemCall.NoBarriers.litmus.
             || (before.HasFlag(OpContext.ReschedulePoint) && !after.HasFlag(OpContext.ReschedulePoint))
-
             // So are user mode and the kernel where the ways back to them differ.
             // Test: Designs/CallEntryTests.An_interrupt_directly_before_a_call_returns_to_user_mode.
             || (system.UserReturnDiffers && !before.HasFlag(OpContext.Kernel) && after.HasFlag(OpContext.Kernel));
         bool ShutsBehind(int index) => Analysis.SuccessorsOf(index).Any(next => Shuts(At(index), At(next)));
-        return [.. Enumerable.Range(0, ops.Count)
-            .Select(index => ShutsBehind(index) || Analysis.IsSeenByRestart(index))];
+        return
+        [
+            .. Enumerable.Range(0, ops.Count).Select(index => ShutsBehind(index) || Analysis.IsSeenByRestart(index)),
+        ];
     }
 
     private ViewField ViewOf(Operand operand) => operand.IsConstant ? default : _views[operand.Register];
 
-    private CompiledOperand Compile(Operand operand, ValueTable values) => operand.IsConstant
-        ? new CompiledOperand(values.Number(operand.Constant), default)
-        : new CompiledOperand(-1, Registers[operand.Register]);
+    private CompiledOperand Compile(Operand operand, ValueTable values) =>
+        operand.IsConstant
+            ? new CompiledOperand(values.Number(operand.Constant), default)
+            : new CompiledOperand(-1, Registers[operand.Register]);
 
     private (int Word, ulong Mask)[][] BuildKeepMasks()
     {
@@ -176,7 +206,10 @@ internal sealed class CompiledThread
             for (int register = 0; register < Registers.Length; register++)
             {
                 bool live = (Analysis.LiveRegisters[index] >> register & 1) != 0;
-                foreach (BitField field in (ReadOnlySpan<BitField>)[Registers[register], _views[register].Read, _views[register].Write])
+                foreach (
+                    BitField field in (ReadOnlySpan<BitField>)
+                        [Registers[register], _views[register].Read, _views[register].Write]
+                )
                 {
                     ulong bits = field.Mask << field.Shift;
                     dead[field.Word] = dead.GetValueOrDefault(field.Word) | bits;
@@ -184,7 +217,11 @@ internal sealed class CompiledThread
                 }
             }
 
-            masks[index] = [.. dead.Where(entry => (entry.Value & ~keep[entry.Key]) != 0).Select(entry => (entry.Key, ~(entry.Value & ~keep[entry.Key])))];
+            masks[index] =
+            [
+                .. dead.Where(entry => (entry.Value & ~keep[entry.Key]) != 0)
+                    .Select(entry => (entry.Key, ~(entry.Value & ~keep[entry.Key]))),
+            ];
         }
 
         return masks;

@@ -32,7 +32,13 @@ internal sealed class CpuCodeAccesses
         _map = map;
         _analysis = analysis;
         _cpu = (ulong)cpu;
-        _tasks = [.. system.Tasks.Index().Where(entry => !entry.Item.Pinned || entry.Item.Cpu == cpu).Select(entry => (ulong)entry.Index + 1)];
+        _tasks =
+        [
+            .. system
+                .Tasks.Index()
+                .Where(entry => !entry.Item.Pinned || entry.Item.Cpu == cpu)
+                .Select(entry => (ulong)entry.Index + 1),
+        ];
         _before = new ulong[]?[]?[_ops.Count + 1];
         Follow(system, code.InitialRegisters.Count);
         for (int index = 0; index < _ops.Count; index++)
@@ -89,16 +95,20 @@ internal sealed class CpuCodeAccesses
         }
     }
 
-    private ulong[]? Result(MicroOp op, ulong[]?[] registers) => op.Kind switch
-    {
-        MicroOpKind.ReadCpu => [_cpu],
-        MicroOpKind.ReadCurrent => _tasks,
-        MicroOpKind.Compute when Values(op.A, registers) is ulong[] left && Values(op.B, registers) is ulong[] right =>
-            AtMost(left.SelectMany(a => right.Select(b => op.Function!(a, b)))),
-        _ => null,
-    };
+    private ulong[]? Result(MicroOp op, ulong[]?[] registers) =>
+        op.Kind switch
+        {
+            MicroOpKind.ReadCpu => [_cpu],
+            MicroOpKind.ReadCurrent => _tasks,
+            MicroOpKind.Compute
+                when Values(op.A, registers) is ulong[] left && Values(op.B, registers) is ulong[] right => AtMost(
+                left.SelectMany(a => right.Select(b => op.Function!(a, b)))
+            ),
+            _ => null,
+        };
 
-    private static ulong[]? Values(Operand operand, ulong[]?[] registers) => operand.IsConstant ? [operand.Constant] : registers[operand.Register];
+    private static ulong[]? Values(Operand operand, ulong[]?[] registers) =>
+        operand.IsConstant ? [operand.Constant] : registers[operand.Register];
 
     private static ulong[]? AtMost(IEnumerable<ulong> values)
     {
@@ -118,7 +128,10 @@ internal sealed class CpuCodeAccesses
         bool changed = false;
         for (int register = 0; register < known.Length; register++)
         {
-            if (known[register] is ulong[] values && (registers[register] is not ulong[] more || more.Except(values).Any()))
+            if (
+                known[register] is ulong[] values
+                && (registers[register] is not ulong[] more || more.Except(values).Any())
+            )
             {
                 known[register] = registers[register] is ulong[] others ? AtMost(values.Concat(others)) : null;
                 changed = true;

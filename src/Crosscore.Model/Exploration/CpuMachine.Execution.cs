@@ -48,7 +48,7 @@ internal sealed partial class CpuMachine<TMachine>
         CompiledOp op = code.Ops[pc];
         if (op.Kind == MicroOpKind.AtomicBegin)
         {
-            for (pc++; code.Ops[pc].Kind != MicroOpKind.AtomicEnd;)
+            for (pc++; code.Ops[pc].Kind != MicroOpKind.AtomicEnd; )
             {
                 pc = Execute(state, cpu, code, code.Ops[pc], pc, atomic: true);
             }
@@ -74,7 +74,10 @@ internal sealed partial class CpuMachine<TMachine>
         switch (op.Kind)
         {
             case MicroOpKind.Compute:
-                op.Destination.Set(state, _values.Number(op.Function!(_values[op.A.Get(state)], _values[op.B.Get(state)])));
+                op.Destination.Set(
+                    state,
+                    _values.Number(op.Function!(_values[op.A.Get(state)], _values[op.B.Get(state)]))
+                );
                 break;
             case MicroOpKind.Branch:
                 return op.A.Get(state) != 0 ? op.Target : pc + 1;
@@ -89,7 +92,14 @@ internal sealed partial class CpuMachine<TMachine>
                 CellSpan source = SpanOf(state, op);
                 int loaded = atomic ? _memory.ReadMemory(state, source) : _memory.Load(state, cpu, source);
                 op.Destination.Set(state, loaded);
-                Recorder?.Access(cpu, TaskOf(state, cpu), atomic ? TraceEventKind.AtomicLoad : TraceEventKind.Load, op, source, loaded);
+                Recorder?.Access(
+                    cpu,
+                    TaskOf(state, cpu),
+                    atomic ? TraceEventKind.AtomicLoad : TraceEventKind.Load,
+                    op,
+                    source,
+                    loaded
+                );
                 break;
             case MicroOpKind.Store:
                 Store(state, cpu, op, atomic);
@@ -111,8 +121,15 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.Translate:
                 // As one without a TLB.
                 ulong address = _values[op.A.Get(state)];
-                MemoryRegion? table = _setup.Program.Memory.FirstOrDefault(region => region.TranslatesPage == TableEntry.PageOf(address));
-                op.Destination.Set(state, table is null ? _values.Number(TableEntry.Identity(address)) : _memory.Load(state, cpu, _setup.Map.Find(table.Address, table.ElementWidth)));
+                MemoryRegion? table = _setup.Program.Memory.FirstOrDefault(region =>
+                    region.TranslatesPage == TableEntry.PageOf(address)
+                );
+                op.Destination.Set(
+                    state,
+                    table is null
+                        ? _values.Number(TableEntry.Identity(address))
+                        : _memory.Load(state, cpu, _setup.Map.Find(table.Address, table.ElementWidth))
+                );
                 break;
             case MicroOpKind.Fault:
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Fault, op);
@@ -174,7 +191,12 @@ internal sealed partial class CpuMachine<TMachine>
                 return code.End;
             case MicroOpKind.MarkRestart:
                 bool restarts = _sections.Restart(state, _tasks[_scheduler.Current(state, cpu)]);
-                Recorder?.Note(cpu, TaskOf(state, cpu), restarts ? TraceEventKind.Restart : TraceEventKind.MarkRestart, op);
+                Recorder?.Note(
+                    cpu,
+                    TaskOf(state, cpu),
+                    restarts ? TraceEventKind.Restart : TraceEventKind.MarkRestart,
+                    op
+                );
                 break;
             case MicroOpKind.ArmSection:
                 _sections.Arm(state, code.Id, op.Target);
@@ -200,7 +222,14 @@ internal sealed partial class CpuMachine<TMachine>
             _memory.Store(state, cpu, target, value);
         }
 
-        Recorder?.Access(cpu, TaskOf(state, cpu), atomic ? TraceEventKind.AtomicStore : TraceEventKind.Store, op, target, value);
+        Recorder?.Access(
+            cpu,
+            TaskOf(state, cpu),
+            atomic ? TraceEventKind.AtomicStore : TraceEventKind.Store,
+            op,
+            target,
+            value
+        );
         if (!_fetch.IsCode(target.First))
         {
             return;
@@ -225,7 +254,14 @@ internal sealed partial class CpuMachine<TMachine>
         op.Destination.Set(state, value);
         code.Pc.Set(state, pc + 1);
         bool stale = value != _memory.Load(state, cpu, op.Span);
-        Recorder?.Access(cpu, TaskOf(state, cpu), stale ? TraceEventKind.FetchStale : TraceEventKind.Fetch, op, op.Span, value);
+        Recorder?.Access(
+            cpu,
+            TaskOf(state, cpu),
+            stale ? TraceEventKind.FetchStale : TraceEventKind.Fetch,
+            op,
+            op.Span,
+            value
+        );
     }
 
     private void TakeInterrupt(Span<ulong> state, int cpu, int sender)
@@ -382,7 +418,8 @@ internal sealed partial class CpuMachine<TMachine>
         return !_memory.HasWaitingStores(state, cpu) && !code.Analysis.InsideInstruction[code.Pc.Get(state)];
     }
 
-    private int TaskOf(ReadOnlySpan<ulong> state, int cpu) => IsInCpuCode(state, cpu) ? -1 : _scheduler.Current(state, cpu);
+    private int TaskOf(ReadOnlySpan<ulong> state, int cpu) =>
+        IsInCpuCode(state, cpu) ? -1 : _scheduler.Current(state, cpu);
 
     private CellSpan SpanOf(ReadOnlySpan<ulong> state, CompiledOp op)
     {
@@ -394,8 +431,11 @@ internal sealed partial class CpuMachine<TMachine>
         try
         {
             CellSpan span = _setup.Map.FindComputed(_values[op.A.Get(state)], op.Width);
-            return op.Kind is not (MicroOpKind.Load or MicroOpKind.Store) || (span.Mask & (op.Reads | op.Writes)) != 0 ? span
-                : throw new ModelException($"A computed address reaches 0x{_values[op.A.Get(state)]:x}, memory that only the kernel has.");
+            return op.Kind is not (MicroOpKind.Load or MicroOpKind.Store) || (span.Mask & (op.Reads | op.Writes)) != 0
+                ? span
+                : throw new ModelException(
+                    $"A computed address reaches 0x{_values[op.A.Get(state)]:x}, memory that only the kernel has."
+                );
         }
         catch (ModelException problem)
         {

@@ -18,8 +18,9 @@ internal sealed partial class CpuMachine<TMachine>
     private readonly Func<int, int> _loadsLeft;
     private readonly Dictionary<int, int[][]> _loads = [];
 
-    private bool MayRunOn(int task, int cpu) => _system is null ? task == cpu : _scheduler.Switches
-        ? !_system.Tasks[task].Pinned || _system.Tasks[task].Cpu == cpu
+    private bool MayRunOn(int task, int cpu) =>
+        _system is null ? task == cpu
+        : _scheduler.Switches ? !_system.Tasks[task].Pinned || _system.Tasks[task].Cpu == cpu
         : _scheduler.Current(default, cpu) == task;
 
     private bool MaySwitch(int cpu)
@@ -65,25 +66,35 @@ internal sealed partial class CpuMachine<TMachine>
     }
 
     // Whether a CPU is in a handler, a switch or a return, or may come there.
-    private bool RunsCpuCode(ReadOnlySpan<ulong> state, int cpu) => _setup.CpuAccesses.Length > 0 && (IsInCpuCode(state, cpu) || MayBeInterrupted(state, cpu)
-        || _scheduler.IsInterrupted(state, _scheduler.Current(state, cpu)));
+    private bool RunsCpuCode(ReadOnlySpan<ulong> state, int cpu) =>
+        _setup.CpuAccesses.Length > 0
+        && (
+            IsInCpuCode(state, cpu)
+            || MayBeInterrupted(state, cpu)
+            || _scheduler.IsInterrupted(state, _scheduler.Current(state, cpu))
+        );
 
-    private bool MayBeInterruptedAt(ReadOnlySpan<ulong> state, int cpu, CompiledOp op) => IsInterruptible(op) && MayBeInterrupted(state, cpu);
+    private bool MayBeInterruptedAt(ReadOnlySpan<ulong> state, int cpu, CompiledOp op) =>
+        IsInterruptible(op) && MayBeInterrupted(state, cpu);
 
     // A load or store of a cell that no other agent ever stores to again, or, for a store, reads. A CPU that makes it
     // early only has less before it, so every way in which it comes later has its like. It must not be seen by a demanded fence, which finds everything that was done before on a CPU.
     // Test: Designs/WeakAblationTests.No_reduction_changes_what_a_design_allows.
     private bool IsNobodyElses(ReadOnlySpan<ulong> state, int cpu, CompiledOp op)
     {
-        if (op.Kind is not (MicroOpKind.Load or MicroOpKind.Store) || OthersMayRequestFences(state, cpu)
-            || (op.Order & (AccessOrder.Atomic | AccessOrder.Exclusive)) != 0)
+        if (
+            op.Kind is not (MicroOpKind.Load or MicroOpKind.Store)
+            || OthersMayRequestFences(state, cpu)
+            || (op.Order & (AccessOrder.Atomic | AccessOrder.Exclusive)) != 0
+        )
         {
             return false;
         }
 
         ulong cells = SpanOf(state, op).Mask;
         (ulong reads, ulong writes) = OthersMayTouch(state, cpu);
-        return (cells & (op.Kind == MicroOpKind.Load ? writes : reads | writes)) == 0 && !_views.IsCode(SpanOf(state, op).First);
+        return (cells & (op.Kind == MicroOpKind.Load ? writes : reads | writes)) == 0
+            && !_views.IsCode(SpanOf(state, op).First);
     }
 
     // A step that could be fused; a load or store of a cell of no other agent, with all its choices; a return from an
@@ -140,8 +151,12 @@ internal sealed partial class CpuMachine<TMachine>
         for (; promise > 0; promise--)
         {
             int place = _views.Writes.Place(state, promise);
-            if (_views.Writes.IsPromise(state, promise) && _views.Writes.Cpu(state, promise) == cpu && place < _setup.Map.Count
-                && (own & new CellSpan(place, 1).Mask) == 0)
+            if (
+                _views.Writes.IsPromise(state, promise)
+                && _views.Writes.Cpu(state, promise) == cpu
+                && place < _setup.Map.Count
+                && (own & new CellSpan(place, 1).Mask) == 0
+            )
             {
                 return true;
             }

@@ -165,7 +165,14 @@ internal sealed partial class CpuMachine<TMachine>
         _views.Writes.Append(state, cpu, place, value, promised: true);
         if (place < _setup.Map.Count)
         {
-            Recorder?.Access(cpu, _scheduler.Current(state, cpu), TraceEventKind.Promise, null, new Memory.CellSpan(place, 1), value);
+            Recorder?.Access(
+                cpu,
+                _scheduler.Current(state, cpu),
+                TraceEventKind.Promise,
+                null,
+                new Memory.CellSpan(place, 1),
+                value
+            );
         }
     }
 
@@ -238,8 +245,22 @@ internal sealed partial class CpuMachine<TMachine>
                 (place, floor) = Maintenance(origin, cpu, op);
             }
 
-            bool worth = _setup.PromisesFirst || (_overtakes[run] && (place >= _setup.Map.Count || _views.IsCode(place) || (new Memory.CellSpan(place, 1).Mask & _worthPromising) != 0));
-            if (place >= 0 && floor <= count && worth && (place != _views.PlaceOfCompletion || _views.MayCompleteAt(origin, cpu, count + 1)))
+            bool worth =
+                _setup.PromisesFirst
+                || (
+                    _overtakes[run]
+                    && (
+                        place >= _setup.Map.Count
+                        || _views.IsCode(place)
+                        || (new Memory.CellSpan(place, 1).Mask & _worthPromising) != 0
+                    )
+                );
+            if (
+                place >= 0
+                && floor <= count
+                && worth
+                && (place != _views.PlaceOfCompletion || _views.MayCompleteAt(origin, cpu, count + 1))
+            )
             {
                 promise = (place << PlaceShift) | value;
             }
@@ -283,7 +304,11 @@ internal sealed partial class CpuMachine<TMachine>
     private bool SettleAlone(ulong[] state, int cpu)
     {
         bool accesses = false;
-        for (int fused = 0; fused < 1000 && NextStep(state, cpu) == StepKind.Local && !EndsRunAlone(Running(state, cpu), state); fused++)
+        for (
+            int fused = 0;
+            fused < 1000 && NextStep(state, cpu) == StepKind.Local && !EndsRunAlone(Running(state, cpu), state);
+            fused++
+        )
         {
             CompiledThread code = Running(state, cpu);
             accesses |= !_setup.PromisesFirst && IsAccess(code.Ops[code.Pc.Get(state)]);
@@ -294,7 +319,9 @@ internal sealed partial class CpuMachine<TMachine>
         return accesses;
     }
 
-    private static bool IsAccess(CompiledOp op) => IsWrite(op) || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.Translate or MicroOpKind.AtomicBegin;
+    private static bool IsAccess(CompiledOp op) =>
+        IsWrite(op)
+        || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.Translate or MicroOpKind.AtomicBegin;
 
     // Behind a full fence nothing is worth promising, for what was executed before it comes before it. Where all promises are made first every write is promised.
     private bool EndsRunAlone(CompiledThread code, ReadOnlySpan<ulong> state)
@@ -395,5 +422,14 @@ internal sealed partial class CpuMachine<TMachine>
         choices.Add(0);
     }
 
-    private static bool HasChoices(CompiledOp op) => IsWrite(op) || op.DecidesAtomic || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose or MicroOpKind.Translate or MicroOpKind.Fault;
+    private static bool HasChoices(CompiledOp op) =>
+        IsWrite(op)
+        || op.DecidesAtomic
+        || op.Kind
+            is MicroOpKind.Load
+                or MicroOpKind.Fetch
+                or MicroOpKind.TryReservation
+                or MicroOpKind.Choose
+                or MicroOpKind.Translate
+                or MicroOpKind.Fault;
 }

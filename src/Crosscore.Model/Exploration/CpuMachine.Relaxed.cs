@@ -10,19 +10,35 @@ internal sealed partial class CpuMachine<TMachine>
     // Set only where TMachine has views.
     private readonly ViewMemory _views;
     private readonly List<int> _choices = [];
+
     /// <summary>Whether a store had to wait because the bound on the list of writes, and not the program, said so.</summary>
     public bool WriteBoundReached { get; private set; }
 
     // In whose run for itself alone the machine is: promises are looked for (see CpuMachine.Promises.cs).
     private bool _alone;
 
-    private StepKind ClassifyRelaxed(ReadOnlySpan<ulong> state, int cpu, CompiledThread code, CompiledOp op, bool inCpuCode)
+    private StepKind ClassifyRelaxed(
+        ReadOnlySpan<ulong> state,
+        int cpu,
+        CompiledThread code,
+        CompiledOp op,
+        bool inCpuCode
+    )
     {
         bool interruptible = !inCpuCode && MayBeInterruptedAt(state, cpu, op);
         switch (op.Kind)
         {
-            case MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.Fetch or MicroOpKind.TryReservation or MicroOpKind.Choose or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode
-                or MicroOpKind.Translate or MicroOpKind.Fault or MicroOpKind.InvalidateTranslation or MicroOpKind.CompleteInvalidation:
+            case MicroOpKind.Load
+            or MicroOpKind.Store
+            or MicroOpKind.Fetch
+            or MicroOpKind.TryReservation
+            or MicroOpKind.Choose
+            or MicroOpKind.CleanCode
+            or MicroOpKind.InvalidateCode
+            or MicroOpKind.Translate
+            or MicroOpKind.Fault
+            or MicroOpKind.InvalidateTranslation
+            or MicroOpKind.CompleteInvalidation:
                 if (!MayAccess(state, cpu))
                 {
                     return StepKind.Blocked;
@@ -30,7 +46,10 @@ internal sealed partial class CpuMachine<TMachine>
 
                 FindChoices(state, cpu, op, _choices);
                 return _choices.Count == 0 ? StepKind.Blocked
-                    : _choices.Count == 1 && !interruptible && (_setup.PromisesFirst ? !_alone || !IsWrite(op) : IsNobodyElses(state, cpu, op)) ? StepKind.Local
+                    : _choices.Count == 1
+                    && !interruptible
+                    && (_setup.PromisesFirst ? !_alone || !IsWrite(op) : IsNobodyElses(state, cpu, op))
+                        ? StepKind.Local
                     : StepKind.Visible;
             case MicroOpKind.AtomicBegin:
                 if (code.IsKernelAtomic(code.Pc.Get(state)) && _views.Writes.Count(state) >= _views.Writes.Capacity)
@@ -41,22 +60,31 @@ internal sealed partial class CpuMachine<TMachine>
 
                 return MayAccess(state, cpu) ? StepKind.Visible : StepKind.Blocked;
             case MicroOpKind.Fence or MicroOpKind.Serialize:
-                return !MayAccess(state, cpu) ? StepKind.Blocked : interruptible ? StepKind.Visible : StepKind.Local;
+                return !MayAccess(state, cpu) ? StepKind.Blocked
+                    : interruptible ? StepKind.Visible
+                    : StepKind.Local;
             case MicroOpKind.RequestFences or MicroOpKind.SendIpi:
                 return StepKind.Visible;
             case MicroOpKind.AwaitFences:
                 return _requests.AllPassed(state, code.Id) ? StepKind.Visible : StepKind.Blocked;
             case MicroOpKind.AwaitIpi:
-                return !_interrupts.AllAnswered(state, cpu) ? StepKind.Blocked : interruptible ? StepKind.Visible : StepKind.Local;
+                return !_interrupts.AllAnswered(state, cpu) ? StepKind.Blocked
+                    : interruptible ? StepKind.Visible
+                    : StepKind.Local;
             case MicroOpKind.ReadCpu:
-                return inCpuCode || !MaySwitch(cpu) || !CanBeSwitchedOut(op.Context) ? StepKind.Local : StepKind.Visible;
+                return inCpuCode || !MaySwitch(cpu) || !CanBeSwitchedOut(op.Context)
+                    ? StepKind.Local
+                    : StepKind.Visible;
             case MicroOpKind.Sleep:
                 return StepKind.Visible;
             case MicroOpKind.Branch:
                 return MayFail(state, op) ? StepKind.Visible : StepKind.Local;
 
             // What the kernel does at the ends of a switch and of an interrupt is about its own CPU, and only lets others go on, which they need not do at once.
-            case MicroOpKind.SwitchTo or MicroOpKind.EndSwitch or MicroOpKind.EndInterrupt or MicroOpKind.ReturnFromInterrupt:
+            case MicroOpKind.SwitchTo
+            or MicroOpKind.EndSwitch
+            or MicroOpKind.EndInterrupt
+            or MicroOpKind.ReturnFromInterrupt:
                 return StepKind.Local;
             default:
                 return StepKind.Local;
@@ -65,13 +93,20 @@ internal sealed partial class CpuMachine<TMachine>
 
     // The load of a compare-and-swap may find what is not in memory yet when its CPU runs alone, so a comparison that succeeds then may fail in the end. A store behind it, and
     // behind DMB ST, is promised for that case; whether the comparison did fail is seen when the promise is to be kept.
-    private bool MayFail(ReadOnlySpan<ulong> state, CompiledOp op) => _alone && op.DecidesAtomic && op.A.Get(state) == 0;
+    private bool MayFail(ReadOnlySpan<ulong> state, CompiledOp op) =>
+        _alone && op.DecidesAtomic && op.A.Get(state) == 0;
 
-    private static bool IsWrite(CompiledOp op) => op.Kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode
-        or MicroOpKind.InvalidateTranslation or MicroOpKind.CompleteInvalidation;
+    private static bool IsWrite(CompiledOp op) =>
+        op.Kind
+            is MicroOpKind.Store
+                or MicroOpKind.CleanCode
+                or MicroOpKind.InvalidateCode
+                or MicroOpKind.InvalidateTranslation
+                or MicroOpKind.CompleteInvalidation;
 
     // While the writes are still being promised nobody executes anything.
-    private bool MayAccess(ReadOnlySpan<ulong> state, int cpu) => _alone || !_setup.PromisesFirst || (HasBegun(state) && IsFirstUnfinished(state, cpu));
+    private bool MayAccess(ReadOnlySpan<ulong> state, int cpu) =>
+        _alone || !_setup.PromisesFirst || (HasBegun(state) && IsFirstUnfinished(state, cpu));
 
     /// <summary>The choices of an operation: positions in the list of writes, or what its kind says.</summary>
     private void FindChoices(ReadOnlySpan<ulong> state, int cpu, CompiledOp op, List<int> choices)
@@ -152,7 +187,15 @@ internal sealed partial class CpuMachine<TMachine>
     }
 
     private int StoreFloor(ReadOnlySpan<ulong> state, int cpu, int cell, CompiledOp op) =>
-        _views.BeforeStore(state, cpu, cell, op.AView.Get(state), op.BView.Get(state), op.PickView.Get(state), op.Order);
+        _views.BeforeStore(
+            state,
+            cpu,
+            cell,
+            op.AView.Get(state),
+            op.BView.Get(state),
+            op.PickView.Get(state),
+            op.Order
+        );
 
     private int EntryFor(ReadOnlySpan<ulong> state, CompiledOp op) => _views.EntryFor(_values[op.A.Get(state)]);
 
@@ -160,7 +203,9 @@ internal sealed partial class CpuMachine<TMachine>
     {
         if (op.Kind == MicroOpKind.CompleteInvalidation)
         {
-            return _views.HasIncompleteInvalidations(state, cpu) ? (_views.PlaceOfCompletion, _views.BeforeCompletion(state, cpu)) : (-1, 0);
+            return _views.HasIncompleteInvalidations(state, cpu)
+                ? (_views.PlaceOfCompletion, _views.BeforeCompletion(state, cpu))
+                : (-1, 0);
         }
 
         ulong address = _values[op.A.Get(state)];
@@ -169,24 +214,45 @@ internal sealed partial class CpuMachine<TMachine>
             // Of a page whose entry never changes: nobody can tell.
             int entry = _views.EntryFor(address);
             bool known = _views.HasTables && (address == 0 || entry >= 0);
-            return known ? (_views.PlaceOfInvalidation(entry, op.B.Get(state) != 0), _views.BeforeInvalidation(state, cpu, op.AView.Get(state))) : (-1, 0);
+            return known
+                ? (
+                    _views.PlaceOfInvalidation(entry, op.B.Get(state) != 0),
+                    _views.BeforeInvalidation(state, cpu, op.AView.Get(state))
+                )
+                : (-1, 0);
         }
 
         bool invalidates = op.Kind == MicroOpKind.InvalidateCode;
-        int cell = address == 0 ? -1 : _setup.Map.TryFind(address, out int found) ? found : -2;
+        int cell =
+            address == 0 ? -1
+            : _setup.Map.TryFind(address, out int found) ? found
+            : -2;
         int place = cell == -2 ? -1 : _views.PlaceOfMaintenance(cell, invalidates);
         return (place, place < 0 ? 0 : _views.BeforeMaintenance(state, cpu, cell, op.AView.Get(state), invalidates));
     }
 
     // A store keeps a promise of its CPU, or, where writes are not all promised beforehand, takes the next free position.
-    private void AddPositions(ReadOnlySpan<ulong> state, int cpu, int place, int value, int floor, AccessOrder order, List<int> choices)
+    private void AddPositions(
+        ReadOnlySpan<ulong> state,
+        int cpu,
+        int place,
+        int value,
+        int floor,
+        AccessOrder order,
+        List<int> choices
+    )
     {
         WriteList writes = _views.Writes;
         int count = writes.Count(state);
         for (int position = floor + 1; position <= count; position++)
         {
-            if (writes.IsPromise(state, position) && writes.Cpu(state, position) == cpu && writes.Place(state, position) == place
-                && writes.Value(state, position) == value && _views.IsUndivided(state, cpu, place, order, position))
+            if (
+                writes.IsPromise(state, position)
+                && writes.Cpu(state, position) == cpu
+                && writes.Place(state, position) == place
+                && writes.Value(state, position) == value
+                && _views.IsUndivided(state, cpu, place, order, position)
+            )
             {
                 choices.Add(position);
             }
@@ -202,7 +268,10 @@ internal sealed partial class CpuMachine<TMachine>
             // Where the program sets the limit, a run alone comes here only when it makes a write anew that is promised already.
             WriteBoundReached |= !_setup.WritesAreBounded;
         }
-        else if (_views.IsUndivided(state, cpu, place, order, count + 1) && (_alone || place != _views.PlaceOfCompletion || _views.MayCompleteAt(state, cpu, count + 1)))
+        else if (
+            _views.IsUndivided(state, cpu, place, order, count + 1)
+            && (_alone || place != _views.PlaceOfCompletion || _views.MayCompleteAt(state, cpu, count + 1))
+        )
         {
             choices.Add(count + 1);
         }
@@ -246,8 +315,14 @@ internal sealed partial class CpuMachine<TMachine>
         {
             case MicroOpKind.Compute:
                 View given = op.AView.Get(state) | op.BView.Get(state);
-                op.Destination.Set(state, _values.Number(op.Function!(_values[op.A.Get(state)], _values[op.B.Get(state)])));
-                op.DestinationView.Set(state, new View(given.Read, Math.Max(given.Write, op.PickView.Get(state).Write)));
+                op.Destination.Set(
+                    state,
+                    _values.Number(op.Function!(_values[op.A.Get(state)], _values[op.B.Get(state)]))
+                );
+                op.DestinationView.Set(
+                    state,
+                    new View(given.Read, Math.Max(given.Write, op.PickView.Get(state).Write))
+                );
                 return pc + 1;
             case MicroOpKind.Branch:
                 if (!op.IsPredicate)
@@ -283,7 +358,10 @@ internal sealed partial class CpuMachine<TMachine>
                 _views.Fault(state, cpu, op.AView.Get(state), synchronizes: op.B.Get(state) != 0);
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Fault, op);
                 return pc + 1;
-            case MicroOpKind.CleanCode or MicroOpKind.InvalidateCode or MicroOpKind.InvalidateTranslation or MicroOpKind.CompleteInvalidation:
+            case MicroOpKind.CleanCode
+            or MicroOpKind.InvalidateCode
+            or MicroOpKind.InvalidateTranslation
+            or MicroOpKind.CompleteInvalidation:
                 MaintainRelaxed(state, cpu, op, choice);
                 return pc + 1;
             case MicroOpKind.Translate:
@@ -291,14 +369,21 @@ internal sealed partial class CpuMachine<TMachine>
                 return pc + 1;
             case MicroOpKind.Fence:
                 _views.Fence(state, cpu, op.Fence);
-                Recorder?.Note(cpu, TaskOf(state, cpu), op.Fence == FenceKind.Context ? TraceEventKind.Serialize : TraceEventKind.Fence, op);
+                Recorder?.Note(
+                    cpu,
+                    TaskOf(state, cpu),
+                    op.Fence == FenceKind.Context ? TraceEventKind.Serialize : TraceEventKind.Fence,
+                    op
+                );
                 return pc + 1;
             case MicroOpKind.Serialize:
                 _views.Fence(state, cpu, FenceKind.Context);
                 Recorder?.Note(cpu, TaskOf(state, cpu), TraceEventKind.Serialize, op);
                 return pc + 1;
             case MicroOpKind.AtomicBegin:
-                return _setup.PromisesFirst || !code.IsKernelAtomic(pc) ? pc + 1 : ExecuteKernelAtomic(state, cpu, code, pc);
+                return _setup.PromisesFirst || !code.IsKernelAtomic(pc)
+                    ? pc + 1
+                    : ExecuteKernelAtomic(state, cpu, code, pc);
             case MicroOpKind.AtomicEnd:
                 // A compare-and-swap that did not store leaves no reservation either.
                 _views.DropReservation(state, cpu);
@@ -313,7 +398,8 @@ internal sealed partial class CpuMachine<TMachine>
     {
         CellSpan span = SpanOf(state, op);
         int value = _views.ValueAt(state, span.First, position);
-        bool old = Recorder is not null && position != _views.Writes.Newest(state, span.First, _views.Writes.Count(state));
+        bool old =
+            Recorder is not null && position != _views.Writes.Newest(state, span.First, _views.Writes.Count(state));
         View result = _views.Load(state, cpu, span.First, op.AView.Get(state), op.Order, position);
         op.Destination.Set(state, value);
         op.DestinationView.Set(state, result);
@@ -334,8 +420,25 @@ internal sealed partial class CpuMachine<TMachine>
             _views.Writes.Append(state, cpu, span.First, value, promised: false);
         }
 
-        _views.Store(state, cpu, span.First, op.AView.Get(state), op.DataView.Get(state), op.BView.Get(state), op.PickView.Get(state), op.Order, position);
-        Recorder?.Access(cpu, TaskOf(state, cpu), promised ? TraceEventKind.Fulfil : TraceEventKind.Store, op, span, value);
+        _views.Store(
+            state,
+            cpu,
+            span.First,
+            op.AView.Get(state),
+            op.DataView.Get(state),
+            op.BView.Get(state),
+            op.PickView.Get(state),
+            op.Order,
+            position
+        );
+        Recorder?.Access(
+            cpu,
+            TaskOf(state, cpu),
+            promised ? TraceEventKind.Fulfil : TraceEventKind.Store,
+            op,
+            span,
+            value
+        );
     }
 
     private void FetchRelaxed(Span<ulong> state, int cpu, CompiledOp op, int position)
@@ -346,20 +449,38 @@ internal sealed partial class CpuMachine<TMachine>
         _views.Fetch(state, cpu, position);
         op.Destination.Set(state, value);
         op.DestinationView.Set(state, default);
-        Recorder?.Access(cpu, TaskOf(state, cpu), stale ? TraceEventKind.FetchStale : TraceEventKind.Fetch, op, op.Span, value);
+        Recorder?.Access(
+            cpu,
+            TaskOf(state, cpu),
+            stale ? TraceEventKind.FetchStale : TraceEventKind.Fetch,
+            op,
+            op.Span,
+            value
+        );
     }
 
     private void TranslateRelaxed(Span<ulong> state, int cpu, CompiledOp op, int position)
     {
         int entry = EntryFor(state, op);
-        int value = entry < 0 ? _values.Number(TableEntry.Identity(_values[op.A.Get(state)])) : _views.ValueAt(state, entry, position);
+        int value =
+            entry < 0
+                ? _values.Number(TableEntry.Identity(_values[op.A.Get(state)]))
+                : _views.ValueAt(state, entry, position);
         _views.Translate(state, cpu, entry, position);
         op.Destination.Set(state, value);
         op.DestinationView.Set(state, op.AView.Get(state));
         if (entry >= 0)
         {
-            bool old = Recorder is not null && position != _views.Writes.Newest(state, entry, _views.Writes.Count(state));
-            Recorder?.Access(cpu, TaskOf(state, cpu), old ? TraceEventKind.TranslateStale : TraceEventKind.Translate, op, new CellSpan(entry, 1), value);
+            bool old =
+                Recorder is not null && position != _views.Writes.Newest(state, entry, _views.Writes.Count(state));
+            Recorder?.Access(
+                cpu,
+                TaskOf(state, cpu),
+                old ? TraceEventKind.TranslateStale : TraceEventKind.Translate,
+                op,
+                new CellSpan(entry, 1),
+                value
+            );
         }
     }
 
@@ -388,7 +509,13 @@ internal sealed partial class CpuMachine<TMachine>
             else
             {
                 ulong address = _values[op.A.Get(state)];
-                _views.Maintain(state, cpu, address == 0 || !_setup.Map.TryFind(address, out int cell) ? -1 : cell, op.Kind == MicroOpKind.InvalidateCode, position);
+                _views.Maintain(
+                    state,
+                    cpu,
+                    address == 0 || !_setup.Map.TryFind(address, out int cell) ? -1 : cell,
+                    op.Kind == MicroOpKind.InvalidateCode,
+                    position
+                );
             }
         }
 
@@ -416,7 +543,7 @@ internal sealed partial class CpuMachine<TMachine>
             _views.Fence(state, cpu, FenceKind.Full);
         }
 
-        for (pc++; code.Ops[pc].Kind != MicroOpKind.AtomicEnd;)
+        for (pc++; code.Ops[pc].Kind != MicroOpKind.AtomicEnd; )
         {
             CompiledOp op = code.Ops[pc];
             int choice = op.Kind switch

@@ -25,8 +25,13 @@ internal sealed partial class CpuMachine<TMachine>
         StepKind kind = Classify(state, cpu, code, pc, inCpuCode);
 
         // A step that shuts a window for interruptions is not fused to the one before it: what may come through the window comes before it.
-        return kind == StepKind.Local && !inCpuCode && code.ShutsWindow[pc] && (_memory.HasViews ? MayBeInterrupted(state, cpu) : _scheduler.CanBeInterrupted)
-            ? StepKind.Visible : kind;
+        return
+            kind == StepKind.Local
+            && !inCpuCode
+            && code.ShutsWindow[pc]
+            && (_memory.HasViews ? MayBeInterrupted(state, cpu) : _scheduler.CanBeInterrupted)
+            ? StepKind.Visible
+            : kind;
     }
 
     private StepKind Classify(ReadOnlySpan<ulong> state, int cpu, CompiledThread code, int pc, bool inCpuCode)
@@ -40,7 +45,9 @@ internal sealed partial class CpuMachine<TMachine>
         switch (op.Kind)
         {
             case MicroOpKind.Load:
-                return IsPrivate(code, op, inCpuCode) && !DelaysFences(state, code, pc, cpu) ? StepKind.Local : StepKind.Visible;
+                return IsPrivate(code, op, inCpuCode) && !DelaysFences(state, code, pc, cpu)
+                    ? StepKind.Local
+                    : StepKind.Visible;
             case MicroOpKind.Store:
                 if (!_memory.CanStore(state, cpu))
                 {
@@ -52,32 +59,44 @@ internal sealed partial class CpuMachine<TMachine>
                 // demands a fence, or an interruption of this one.
                 // Test: litmus/membarrier/StoreBuffering.Membarrier.LateStore.litmus loses an outcome without these conditions.
                 return !_memory.StoresAreLocal ? (IsPrivate(code, op, inCpuCode) ? StepKind.Local : StepKind.Visible)
-                    : OthersMayRequestFences(state, cpu) || (!inCpuCode && IsInterruptible(op)) || IsStoreToCode(op) ? StepKind.Visible
+                    : OthersMayRequestFences(state, cpu) || (!inCpuCode && IsInterruptible(op)) || IsStoreToCode(op)
+                        ? StepKind.Visible
                     : StepKind.Local;
             case MicroOpKind.AtomicBegin:
-                return _memory.HasWaitingStores(state, cpu) ? StepKind.Blocked : IsPrivate(code, op, inCpuCode) ? StepKind.Local : StepKind.Visible;
+                return _memory.HasWaitingStores(state, cpu) ? StepKind.Blocked
+                    : IsPrivate(code, op, inCpuCode) ? StepKind.Local
+                    : StepKind.Visible;
             case MicroOpKind.Fence:
                 return _memory.HasWaitingStores(state, cpu) ? StepKind.Blocked : StepKind.Local;
             case MicroOpKind.Serialize:
-                return _memory.HasWaitingStores(state, cpu) ? StepKind.Blocked : _fetch.Any ? StepKind.Visible : StepKind.Local;
+                return _memory.HasWaitingStores(state, cpu) ? StepKind.Blocked
+                    : _fetch.Any ? StepKind.Visible
+                    : StepKind.Local;
             case MicroOpKind.RequestFences or MicroOpKind.SendIpi:
-                return WaitsForRelease(op) && _memory.HasWaitingStores(state, cpu) ? StepKind.Blocked : StepKind.Visible;
+                return WaitsForRelease(op) && _memory.HasWaitingStores(state, cpu)
+                    ? StepKind.Blocked
+                    : StepKind.Visible;
             case MicroOpKind.AwaitFences:
                 return _requests.AllPassed(state, code.Id) ? StepKind.Visible : StepKind.Blocked;
             case MicroOpKind.AwaitIpi:
                 return _interrupts.AllAnswered(state, cpu) ? StepKind.Visible : StepKind.Blocked;
             case MicroOpKind.EndInterrupt:
                 // The answer only lets the sender continue, which it need not do at once; in a buffer no other agent sees it at all.
-                return AnswerWaits(state, cpu) ? StepKind.Blocked : OthersMayRequestFences(state, cpu) ? StepKind.Visible : StepKind.Local;
+                return AnswerWaits(state, cpu) ? StepKind.Blocked
+                    : OthersMayRequestFences(state, cpu) ? StepKind.Visible
+                    : StepKind.Local;
             case MicroOpKind.ReturnFromInterrupt:
                 return ReturnSerializes(state, cpu) && _memory.HasWaitingStores(state, cpu) ? StepKind.Blocked
-                    : _fetch.Any ? StepKind.Visible : StepKind.Local;
+                    : _fetch.Any ? StepKind.Visible
+                    : StepKind.Local;
             case MicroOpKind.SwitchTo:
                 return _memory.CanStore(state, cpu) ? StepKind.Local : StepKind.Blocked;
 
             // The number of the CPU is the one before or after a migration.
             case MicroOpKind.ReadCpu:
-                return inCpuCode || !_scheduler.Switches || !CanBeSwitchedOut(op.Context) ? StepKind.Local : StepKind.Visible;
+                return inCpuCode || !_scheduler.Switches || !CanBeSwitchedOut(op.Context)
+                    ? StepKind.Local
+                    : StepKind.Visible;
             case MicroOpKind.Fetch or MicroOpKind.Sleep:
                 return StepKind.Visible;
             default:
@@ -153,7 +172,10 @@ internal sealed partial class CpuMachine<TMachine>
                 othersWrite |= other == current ? 0 : writes[other];
             }
 
-            if (_memory.HasWaitingStores(state, cpu) && IsDrainIndependent(state, cpu, current, reads, othersRead, othersWrite, writes))
+            if (
+                _memory.HasWaitingStores(state, cpu)
+                && IsDrainIndependent(state, cpu, current, reads, othersRead, othersWrite, writes)
+            )
             {
                 move = new Move(MoveKind.Drain, cpu);
                 return true;
@@ -162,8 +184,14 @@ internal sealed partial class CpuMachine<TMachine>
             // Where nothing is switched, the way back from an interrupt has no other end. What may still come before it is another interrupt: that one must not
             // be able to tell whether it came before or after.
             // Test: Designs/ReductionTests.A_second_interrupt_may_come_before_the_return_from_the_first.
-            if (!_scheduler.Switches && !_fetch.Any && !IsInCpuCode(state, cpu) && _scheduler.IsInterrupted(state, current)
-                && _returnOnlyReturns && (_handlersOnlyFence || !_memory.HasWaitingStores(state, cpu)))
+            if (
+                !_scheduler.Switches
+                && !_fetch.Any
+                && !IsInCpuCode(state, cpu)
+                && _scheduler.IsInterrupted(state, current)
+                && _returnOnlyReturns
+                && (_handlersOnlyFence || !_memory.HasWaitingStores(state, cpu))
+            )
             {
                 move = new Move(MoveKind.Return, cpu);
                 return true;
@@ -181,7 +209,14 @@ internal sealed partial class CpuMachine<TMachine>
     }
 
     private bool IsDrainIndependent(
-        ReadOnlySpan<ulong> state, int cpu, int current, ReadOnlySpan<ulong> reads, ulong othersRead, ulong othersWrite, ReadOnlySpan<ulong> writes)
+        ReadOnlySpan<ulong> state,
+        int cpu,
+        int current,
+        ReadOnlySpan<ulong> reads,
+        ulong othersRead,
+        ulong othersWrite,
+        ReadOnlySpan<ulong> writes
+    )
     {
         CellSpan span = _memory.NextWaitingStore(state, cpu, out _);
         if (span.First >= _firstSignal || _fetch.IsCode(span.First))
@@ -233,8 +268,9 @@ internal sealed partial class CpuMachine<TMachine>
 
                     // Without buffers a store is in memory at once, and only its cells make it visible; with them other things do, see NextStep.
                     MicroOpKind.Store when _memory.StoresAreLocal || IsStoreToCode(op) => false,
-                    MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.AtomicBegin =>
-                        (((op.Reads | op.Writes) & othersWrite) | (op.Writes & othersRead)) == 0,
+                    MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.AtomicBegin => (
+                        ((op.Reads | op.Writes) & othersWrite) | (op.Writes & othersRead)
+                    ) == 0,
                     _ => false,
                 };
             default:
@@ -252,22 +288,26 @@ internal sealed partial class CpuMachine<TMachine>
         }
 
         ulong written = _everWrittenByOthers[code.Id] | (_scheduler.Switches ? code.Analysis.FutureWrites[0] : 0);
-        return (((op.Reads | op.Writes) & written) | (op.Writes & _everReadByOthers[code.Id])) == 0 && !IsStoreToCode(op);
+        return (((op.Reads | op.Writes) & written) | (op.Writes & _everReadByOthers[code.Id])) == 0
+            && !IsStoreToCode(op);
     }
 
-    private bool IsStoreToCode(CompiledOp op) => _fetch.Any && op.Kind == MicroOpKind.Store && op.A.IsConstant && _fetch.IsCode(op.Span.First);
+    private bool IsStoreToCode(CompiledOp op) =>
+        _fetch.Any && op.Kind == MicroOpKind.Store && op.A.IsConstant && _fetch.IsCode(op.Span.First);
 
-    private bool IsInterruptible(CompiledOp op) => _scheduler.CanBeInterrupted && !op.Context.HasFlag(OpContext.InterruptsOff);
+    private bool IsInterruptible(CompiledOp op) =>
+        _scheduler.CanBeInterrupted && !op.Context.HasFlag(OpContext.InterruptsOff);
 
     private bool WaitsForRelease(CompiledOp op) => op.Kind == MicroOpKind.SendIpi && _system!.IpiOrder != IpiOrder.None;
 
     // A full barrier waits; otherwise the answer is a store of its own and only needs room in the buffer.
-    private bool AnswerWaits(ReadOnlySpan<ulong> state, int cpu) => _system!.IpiOrder switch
-    {
-        IpiOrder.Full => _memory.HasWaitingStores(state, cpu),
-        IpiOrder.ReleaseAcquire => !_memory.CanStore(state, cpu),
-        _ => false,
-    };
+    private bool AnswerWaits(ReadOnlySpan<ulong> state, int cpu) =>
+        _system!.IpiOrder switch
+        {
+            IpiOrder.Full => _memory.HasWaitingStores(state, cpu),
+            IpiOrder.ReleaseAcquire => !_memory.CanStore(state, cpu),
+            _ => false,
+        };
 
     private bool OthersMayRequestFences(ReadOnlySpan<ulong> state, int cpu)
     {

@@ -40,7 +40,9 @@ internal sealed partial class CpuMachine<TMachine>
         var views = new List<CoreView>();
         for (int cpu = 0; cpu < Cpus; cpu++)
         {
-            views.Add(new CoreView(_scheduler.Current(state, cpu), WaitingStores(state, cpu), FetchableCode(state, cpu)));
+            views.Add(
+                new CoreView(_scheduler.Current(state, cpu), WaitingStores(state, cpu), FetchableCode(state, cpu))
+            );
         }
 
         return views;
@@ -56,7 +58,9 @@ internal sealed partial class CpuMachine<TMachine>
             CellSpan span = _memory.NextWaitingStore(copy, cpu, out int value);
             if (span.First < _firstSignal)
             {
-                stores.Add(new WaitingStore(_setup.Map.AddressOf(span.First), _setup.Map.WidthOf(span), _values[value], -1));
+                stores.Add(
+                    new WaitingStore(_setup.Map.AddressOf(span.First), _setup.Map.WidthOf(span), _values[value], -1)
+                );
             }
             else if (span.First - _firstSignal < Cpus)
             {
@@ -77,7 +81,12 @@ internal sealed partial class CpuMachine<TMachine>
         {
             int choices = _fetch.Choices(state, cpu, cell, _memory.Load(state, cpu, new CellSpan(cell, 1)));
             int[] values = _fetch.ValuesOf(cell);
-            code.Add(new FetchableCode(_setup.Map.AddressOf(cell), [.. values.Where((_, index) => (choices >> index & 1) != 0).Select(value => _values[value])]));
+            code.Add(
+                new FetchableCode(
+                    _setup.Map.AddressOf(cell),
+                    [.. values.Where((_, index) => (choices >> index & 1) != 0).Select(value => _values[value])]
+                )
+            );
         }
 
         return code;

@@ -80,12 +80,24 @@ internal sealed partial class CpuMachine<TMachine>
         {
             CompiledOp[] cpuOps = _cpuCode[0].Ops;
             _returnOnlyReturns = cpuOps[_system.ReturnEntry].Kind == MicroOpKind.ReturnFromInterrupt;
-            _handlersOnlyFence = _system.IpiOrder != IpiOrder.None && _interrupts.Handlers.All(
-                handler => cpuOps.Skip(_system.HandlerEntries[handler]).TakeWhile(op => op.Kind != MicroOpKind.EndInterrupt).All(op => op.Width == 0));
+            _handlersOnlyFence =
+                _system.IpiOrder != IpiOrder.None
+                && _interrupts.Handlers.All(handler =>
+                    cpuOps
+                        .Skip(_system.HandlerEntries[handler])
+                        .TakeWhile(op => op.Kind != MicroOpKind.EndInterrupt)
+                        .All(op => op.Width == 0)
+                );
         }
 
-        _everReadByOthers = [.. _tasks.Select(task => Others(task, other => other.Analysis.FutureReads[0]) | _readByCpus)];
-        _everWrittenByOthers = [.. _tasks.Select(task => Others(task, other => other.Analysis.FutureWrites[0]) | _writtenByCpus)];
+        _everReadByOthers =
+        [
+            .. _tasks.Select(task => Others(task, other => other.Analysis.FutureReads[0]) | _readByCpus),
+        ];
+        _everWrittenByOthers =
+        [
+            .. _tasks.Select(task => Others(task, other => other.Analysis.FutureWrites[0]) | _writtenByCpus),
+        ];
     }
 
     /// <summary>Collects what happens, while a trace is made; otherwise <see langword="null"/>.</summary>
@@ -227,7 +239,10 @@ internal sealed partial class CpuMachine<TMachine>
         }
 
         // An interrupt that is a fence, or serialises, is taken when nothing waits any more; until then the task goes on.
-        bool entryWaits = !_memory.HasViews && _memory.HasWaitingStores(state, cpu) && (_system!.InterruptEntrySerializes || _system.IpiOrder == IpiOrder.Full);
+        bool entryWaits =
+            !_memory.HasViews
+            && _memory.HasWaitingStores(state, cpu)
+            && (_system!.InterruptEntrySerializes || _system.IpiOrder == IpiOrder.Full);
         int pending = entryWaits ? 0 : _interrupts.Pending(state, cpu);
         for (int sender = 0; pending >> sender != 0; sender++)
         {
@@ -248,7 +263,11 @@ internal sealed partial class CpuMachine<TMachine>
     private void AddSignal(ReadOnlySpan<ulong> state, int cpu, List<Move> moves)
     {
         CompiledThread task = _tasks[_scheduler.Current(state, cpu)];
-        if (_system!.Tasks[task.Id].TakesSignals && _sections.IsInside(state, task) && !task.Analysis.InsideInstruction[task.Pc.Get(state)])
+        if (
+            _system!.Tasks[task.Id].TakesSignals
+            && _sections.IsInside(state, task)
+            && !task.Analysis.InsideInstruction[task.Pc.Get(state)]
+        )
         {
             moves.Add(new Move(MoveKind.Signal, cpu));
         }
@@ -275,7 +294,8 @@ internal sealed partial class CpuMachine<TMachine>
     }
 
     // User mode: the way out of an interrupt asks whether to reschedule, on every kernel. Inside of the kernel only where it asks itself, or is preemptible.
-    private bool CanBeSwitchedOut(OpContext context) => !context.HasFlag(OpContext.PreemptionOff)
+    private bool CanBeSwitchedOut(OpContext context) =>
+        !context.HasFlag(OpContext.PreemptionOff)
         && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint) || _system!.Preemptible);
 
     // The task sleeps, or the kernel asks by itself whether another one should run: no interrupt is needed, and none is returned from later.
@@ -291,8 +311,11 @@ internal sealed partial class CpuMachine<TMachine>
             : OpContext.User;
     }
 
-    private bool ReturnSerializes(ReadOnlySpan<ulong> state, int cpu) => _system!.InterruptReturnSerializes
-        || (_system.UserReturnSerializes && !ContextOf(state, _scheduler.Current(state, cpu)).HasFlag(OpContext.Kernel));
+    private bool ReturnSerializes(ReadOnlySpan<ulong> state, int cpu) =>
+        _system!.InterruptReturnSerializes
+        || (
+            _system.UserReturnSerializes && !ContextOf(state, _scheduler.Current(state, cpu)).HasFlag(OpContext.Kernel)
+        );
 
     /// <summary>Takes a move.</summary>
     public void Apply(Span<ulong> state, Move move)
@@ -320,7 +343,13 @@ internal sealed partial class CpuMachine<TMachine>
             case MoveKind.Return:
                 int interrupted = _scheduler.Current(state, move.Cpu);
                 Recorder?.Note(move.Cpu, interrupted, TraceEventKind.BeginReturn);
-                _cpuCode[move.Cpu].Pc.Set(state, ContextOf(state, interrupted).HasFlag(OpContext.Kernel) ? _system!.ReturnToKernelEntry : _system!.ReturnEntry);
+                _cpuCode[move.Cpu]
+                    .Pc.Set(
+                        state,
+                        ContextOf(state, interrupted).HasFlag(OpContext.Kernel)
+                            ? _system!.ReturnToKernelEntry
+                            : _system!.ReturnEntry
+                    );
                 break;
             case MoveKind.Switch:
                 BeginSwitch(state, move.Cpu, move.Argument);
@@ -340,7 +369,12 @@ internal sealed partial class CpuMachine<TMachine>
             default:
                 CompiledThread running = Running(state, move.Cpu);
                 _fetch.SetUndefined(state);
-                Recorder?.Note(move.Cpu, _scheduler.Current(state, move.Cpu), TraceEventKind.FetchUnpredictable, running.Ops[running.Pc.Get(state)]);
+                Recorder?.Note(
+                    move.Cpu,
+                    _scheduler.Current(state, move.Cpu),
+                    TraceEventKind.FetchUnpredictable,
+                    running.Ops[running.Pc.Get(state)]
+                );
                 break;
         }
 
@@ -365,9 +399,11 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
-    private bool IsInCpuCode(ReadOnlySpan<ulong> state, int cpu) => _cpuCode.Length > 0 && _cpuCode[cpu].Pc.Get(state) != _cpuCode[cpu].End;
+    private bool IsInCpuCode(ReadOnlySpan<ulong> state, int cpu) =>
+        _cpuCode.Length > 0 && _cpuCode[cpu].Pc.Get(state) != _cpuCode[cpu].End;
 
-    private CompiledThread Running(ReadOnlySpan<ulong> state, int cpu) => IsInCpuCode(state, cpu) ? _cpuCode[cpu] : _tasks[_scheduler.Current(state, cpu)];
+    private CompiledThread Running(ReadOnlySpan<ulong> state, int cpu) =>
+        IsInCpuCode(state, cpu) ? _cpuCode[cpu] : _tasks[_scheduler.Current(state, cpu)];
 
     private static bool IsFinished(ReadOnlySpan<ulong> state, CompiledThread task) => task.Pc.Get(state) == task.End;
 

@@ -77,7 +77,10 @@ internal sealed class Expander<TMachine>
                 int first = run.Expanded;
                 for (int index = 0; index < together; index++)
                 {
-                    table.Read(StateTable.Number(run.Part, run.First + first + index), _origins.AsSpan(index * treeWords, treeWords));
+                    table.Read(
+                        StateTable.Number(run.Part, run.First + first + index),
+                        _origins.AsSpan(index * treeWords, treeWords)
+                    );
                 }
 
                 for (int index = 0; index < together; index++)
@@ -164,9 +167,10 @@ internal sealed class Expander<TMachine>
         for (int index = 0; index < _outcome.Length; index++)
         {
             Observation observed = _setup.Program.Observations[index];
-            _outcome[index] = observed.Thread >= 0
-                ? _setup.Values[_setup.Threads[observed.Thread].Registers[observed.Register].Get(state)]
-                : _setup.Values[_machine.ReadMemory(state, _setup.Map.Find(observed.Address, observed.Width))];
+            _outcome[index] =
+                observed.Thread >= 0
+                    ? _setup.Values[_setup.Threads[observed.Thread].Registers[observed.Register].Get(state)]
+                    : _setup.Values[_machine.ReadMemory(state, _setup.Map.Find(observed.Address, observed.Width))];
         }
 
         if (_known.Contains(_outcome))

@@ -63,19 +63,20 @@ public sealed class Exploration
         ?? throw new InvalidOperationException("no trace to a hang: none was found; look at Endings first");
 
     /// <summary>The same, with what another exploration of the program found out about endings.</summary>
-    internal Exploration WithEndingsOf(Exploration other) => new(_wayTo, other._wayToHang)
-    {
-        FinalStates = FinalStates,
-        Bounds = Bounds,
-        Endings = other.Endings,
-        States = States,
-        Transitions = Transitions,
-        Depth = Depth,
-        StuckStates = StuckStates,
-        StateBits = StateBits,
-        Bytes = Bytes,
-        Elapsed = other.Elapsed,
-    };
+    internal Exploration WithEndingsOf(Exploration other) =>
+        new(_wayTo, other._wayToHang)
+        {
+            FinalStates = FinalStates,
+            Bounds = Bounds,
+            Endings = other.Endings,
+            States = States,
+            Transitions = Transitions,
+            Depth = Depth,
+            StuckStates = StuckStates,
+            StateBits = StateBits,
+            Bytes = Bytes,
+            Elapsed = other.Elapsed,
+        };
 }
 
 /// <summary>
@@ -259,7 +260,17 @@ public enum TraceEventKind
 /// <param name="Address">The memory it concerns.</param>
 /// <param name="Width">Bytes; 0 where it concerns no memory.</param>
 /// <param name="Value">The value loaded or stored, or what the kind says.</param>
-public readonly record struct TraceEvent(int Step, int Cpu, int Task, TraceEventKind Kind, int Source, int KernelLine, ulong Address, int Width, ulong Value)
+public readonly record struct TraceEvent(
+    int Step,
+    int Cpu,
+    int Task,
+    TraceEventKind Kind,
+    int Source,
+    int KernelLine,
+    ulong Address,
+    int Width,
+    ulong Value
+)
 {
     /// <summary>What each CPU holds once the operation is done that the event is part of.</summary>
     public IReadOnlyList<CoreView> Cores { get; init; } = [];

@@ -30,12 +30,13 @@ public sealed record CoreRules(bool HasViews, bool ExceptionsSynchronize, bool S
 {
     /// <summary>The rules of a kind of core.</summary>
     /// <param name="core">The kind.</param>
-    public static CoreRules Of(CoreKind core) => core switch
-    {
-        CoreKind.AArch64 => new(true, true, true),
-        CoreKind.RiscVLike => new(true, false, false),
-        _ => new(false, false, false),
-    };
+    public static CoreRules Of(CoreKind core) =>
+        core switch
+        {
+            CoreKind.AArch64 => new(true, true, true),
+            CoreKind.RiscVLike => new(true, false, false),
+            _ => new(false, false, false),
+        };
 }
 
 /// <summary>

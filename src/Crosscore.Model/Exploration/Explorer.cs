@@ -24,7 +24,8 @@ public static class Explorer
         CoreKind core = CoreKind.X86Tso,
         ExplorationOptions? options = null,
         IProgress<ExplorationProgress>? progress = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(program);
         options ??= new ExplorationOptions();
@@ -49,8 +50,20 @@ public static class Explorer
 
         long start = Stopwatch.GetTimestamp();
         var map = new CellMap(program, mayCut: !CoreRules.Of(core).HasViews);
-        StaticAnalysis[] analyses = [.. program.Threads.Select((thread, id) => new StaticAnalysis(
-            thread, map, program.Observations.Where(observed => observed.Thread == id).Select(observed => observed.Register), id))];
+        StaticAnalysis[] analyses =
+        [
+            .. program.Threads.Select(
+                (thread, id) =>
+                    new StaticAnalysis(
+                        thread,
+                        map,
+                        program
+                            .Observations.Where(observed => observed.Thread == id)
+                            .Select(observed => observed.Register),
+                        id
+                    )
+            ),
+        ];
 
         // A program that computes may meet values that it does not name; when there is no room for one more, everything starts again with wider fields.
         bool computes = AllCode(program).Any(op => op.Kind == MicroOpKind.Compute) || map.HasByteCells;
@@ -70,8 +83,11 @@ public static class Explorer
                 }
 
                 // Where all writes are promised first, only executions that end are gone through.
-                if (setup is { PromisesFirst: true, MayNotEnd: true } && options.Endings
-                    && exploration is { Bounds: Bounds.None, Endings: Endings.NotLookedFor or Endings.Never })
+                if (
+                    setup is { PromisesFirst: true, MayNotEnd: true }
+                    && options.Endings
+                    && exploration is { Bounds: Bounds.None, Endings: Endings.NotLookedFor or Endings.Never }
+                )
                 {
                     ExplorationOptions other = options with
                     {
@@ -81,21 +97,30 @@ public static class Explorer
                     Exploration inSteps = Run(NewSetup(other));
 
                     // That no execution ends is known by then; the other exploration says where each thread stays.
-                    exploration = exploration.Endings == Endings.Never && inSteps.Endings != Endings.Never
-                        ? exploration : exploration.WithEndingsOf(inSteps);
+                    exploration =
+                        exploration.Endings == Endings.Never && inSteps.Endings != Endings.Never
+                            ? exploration
+                            : exploration.WithEndingsOf(inSteps);
                 }
 
                 return exploration;
 
                 Setup NewSetup(ExplorationOptions chosen) => new(program, map, analyses, chosen, spareBits, core);
 
-                Exploration Run(Setup setup) => core switch
-                {
-                    CoreKind.X86Tso => Search(setup, setup.TotalStoreOrder(), start, progress, cancellation),
-                    CoreKind.Sc => Search(setup, setup.SequentialConsistency(), start, progress, cancellation),
-                    CoreKind.AArch64 or CoreKind.RiscVLike => Search(setup, (new ViewMachine(setup.Views!), new bool[setup.Scheduler.Cpus]), start, progress, cancellation),
-                    _ => throw new ArgumentOutOfRangeException(nameof(core), core, "No such kind of core."),
-                };
+                Exploration Run(Setup setup) =>
+                    core switch
+                    {
+                        CoreKind.X86Tso => Search(setup, setup.TotalStoreOrder(), start, progress, cancellation),
+                        CoreKind.Sc => Search(setup, setup.SequentialConsistency(), start, progress, cancellation),
+                        CoreKind.AArch64 or CoreKind.RiscVLike => Search(
+                            setup,
+                            (new ViewMachine(setup.Views!), new bool[setup.Scheduler.Cpus]),
+                            start,
+                            progress,
+                            cancellation
+                        ),
+                        _ => throw new ArgumentOutOfRangeException(nameof(core), core, "No such kind of core."),
+                    };
             }
             catch (ValuesExceededException)
             {
@@ -108,7 +133,12 @@ public static class Explorer
         program.Threads.Concat(program.System?.CpuCode ?? []).SelectMany(thread => thread.Ops);
 
     private static Exploration Search<TMachine>(
-        Setup setup, (TMachine Memory, bool[] Bounded) machine, long start, IProgress<ExplorationProgress>? progress, CancellationToken cancellation)
+        Setup setup,
+        (TMachine Memory, bool[] Bounded) machine,
+        long start,
+        IProgress<ExplorationProgress>? progress,
+        CancellationToken cancellation
+    )
         where TMachine : struct, IMemoryMachine
     {
         // A machine notes what it meets, so each thread has one of its own; what is shared of the setup does not change.
@@ -126,7 +156,14 @@ public static class Explorer
         private readonly StaticAnalysis[] _analyses;
         private readonly StaticAnalysis? _cpuAnalysis;
 
-        public Setup(ModelProgram program, CellMap map, StaticAnalysis[] analyses, ExplorationOptions options, int spareBits, CoreKind core)
+        public Setup(
+            ModelProgram program,
+            CellMap map,
+            StaticAnalysis[] analyses,
+            ExplorationOptions options,
+            int spareBits,
+            CoreKind core
+        )
         {
             Program = program;
             Map = map;
@@ -136,7 +173,9 @@ public static class Explorer
             int bits = System.Numerics.BitOperations.Log2((uint)Math.Max(1, Values.Count - 1)) + 1 + spareBits;
             if (bits > MostValueBits)
             {
-                throw new ModelException($"The program computes more than {1 << (MostValueBits - 2):N0} different values; the model stops there.");
+                throw new ModelException(
+                    $"The program computes more than {1 << (MostValueBits - 2):N0} different values; the model stops there."
+                );
             }
 
             Values.LargestNumber = Values.Count == 1 && spareBits == 0 ? 0 : (1 << bits) - 1;
@@ -150,29 +189,78 @@ public static class Explorer
             Requests = new FenceRequests(analyses, Scheduler.Cpus, Layout);
             bool hasViews = CoreRules.Of(core).HasViews;
             ViewSizes views = hasViews ? SizeOfViews(program, analyses, options) : default;
-            Threads = [.. program.Threads.Select((code, id) => new CompiledThread(
-                id, code, analyses[id], map, Layout, Values, program.System, views))];
+            Threads =
+            [
+                .. program.Threads.Select(
+                    (code, id) => new CompiledThread(id, code, analyses[id], map, Layout, Values, program.System, views)
+                ),
+            ];
             if (program.System is CpuSystem system)
             {
                 // A register that keeps its value from one invocation to the next is live at the end; all of them have to be taken for that.
-                _cpuAnalysis = new StaticAnalysis(system.CpuCode[0], map, Enumerable.Range(0, system.CpuCode[0].InitialRegisters.Count).Where(system.PersistentRegisters.Contains));
-                CpuCode = [.. system.CpuCode.Select((code, cpu) => new CompiledThread(
-                    cpu, code, _cpuAnalysis, map, Layout, Values, views: views, isCpuCode: true, entries: system.Entries))];
+                _cpuAnalysis = new StaticAnalysis(
+                    system.CpuCode[0],
+                    map,
+                    Enumerable
+                        .Range(0, system.CpuCode[0].InitialRegisters.Count)
+                        .Where(system.PersistentRegisters.Contains)
+                );
+                CpuCode =
+                [
+                    .. system.CpuCode.Select(
+                        (code, cpu) =>
+                            new CompiledThread(
+                                cpu,
+                                code,
+                                _cpuAnalysis,
+                                map,
+                                Layout,
+                                Values,
+                                views: views,
+                                isCpuCode: true,
+                                entries: system.Entries
+                            )
+                    ),
+                ];
             }
 
             if (hasViews && program.System is CpuSystem cpus)
             {
-                CpuAccesses = [.. Enumerable.Range(0, cpus.Cpus).Select(cpu => new CpuCodeAccesses(cpus, cpu, map, _cpuAnalysis!))];
+                CpuAccesses =
+                [
+                    .. Enumerable.Range(0, cpus.Cpus).Select(cpu => new CpuCodeAccesses(cpus, cpu, map, _cpuAnalysis!)),
+                ];
             }
 
             Memory = new MainMemory(map, Layout, Values);
 
             // A core with views finds what a fetch returns among the writes.
-            Fetch = new InstructionFetch([.. program.Memory.Where(region => region.IsCode && !hasViews)], program, map, Scheduler.Cpus, options.Fetch, Layout, Values);
+            Fetch = new InstructionFetch(
+                [.. program.Memory.Where(region => region.IsCode && !hasViews)],
+                program,
+                map,
+                Scheduler.Cpus,
+                options.Fetch,
+                Layout,
+                Values
+            );
             if (hasViews)
             {
-                Views = new ViewMemory(program, map, Scheduler.Cpus, Memory, views, options.Caches ?? CacheType.None, Layout);
-                Views.AddMessages(Interrupts.Any, Scheduler.Switches ? Scheduler.Tasks : 0, Requests.Any ? Scheduler.Tasks : 0, Layout);
+                Views = new ViewMemory(
+                    program,
+                    map,
+                    Scheduler.Cpus,
+                    Memory,
+                    views,
+                    options.Caches ?? CacheType.None,
+                    Layout
+                );
+                Views.AddMessages(
+                    Interrupts.Any,
+                    Scheduler.Switches ? Scheduler.Tasks : 0,
+                    Requests.Any ? Scheduler.Tasks : 0,
+                    Layout
+                );
                 Views.CollectPositions(Threads.Concat(CpuCode).SelectMany(thread => thread.Views));
                 Phase = Layout.Add(PromisesFirst ? 1 : 0);
             }
@@ -257,10 +345,14 @@ public static class Explorer
         public (TotalStoreOrder Memory, bool[] Bounded) TotalStoreOrder()
         {
             int?[] most = [.. _analyses.Select(analysis => analysis.MostWaitingStores(LongestBuffer))];
-            int?[] depths = Program.System is not CpuSystem system ? most
+            int?[] depths = Program.System is not CpuSystem system
+                ? most
                 : Enumerable.Repeat(MostOfCpu(system, most), system.Cpus).ToArray();
             bool[] bounded = [.. depths.Select(depth => depth is null || Program.System is not null)];
-            return (new TotalStoreOrder(Memory, Map, Layout, [.. depths.Select(depth => depth ?? Options.BufferBound)]), bounded);
+            return (
+                new TotalStoreOrder(Memory, Map, Layout, [.. depths.Select(depth => depth ?? Options.BufferBound)]),
+                bounded
+            );
         }
 
         // What a task stored may wait while its CPU's own code stores, and sends a message or two. More would take a kernel that switches without any barrier,
@@ -319,7 +411,11 @@ public static class Explorer
             }
 
             // Numbers of CPUs and tasks, which code can ask for.
-            for (ulong number = 0; program.System is CpuSystem system && number <= (ulong)Math.Max(system.Cpus, program.Threads.Count); number++)
+            for (
+                ulong number = 0;
+                program.System is CpuSystem system && number <= (ulong)Math.Max(system.Cpus, program.Threads.Count);
+                number++
+            )
             {
                 values.Number(number);
             }

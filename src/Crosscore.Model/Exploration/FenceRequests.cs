@@ -21,7 +21,8 @@ internal sealed class FenceRequests
     public void Request(Span<ulong> state, int thread, int cores) => _pending[thread].Set(state, cores);
 
     /// <summary>Whether a core has yet to pass a fence that a thread demanded.</summary>
-    public bool IsPending(ReadOnlySpan<ulong> state, int thread, int core) => (_pending[thread].Get(state) & (1 << core)) != 0;
+    public bool IsPending(ReadOnlySpan<ulong> state, int thread, int core) =>
+        (_pending[thread].Get(state) & (1 << core)) != 0;
 
     public bool AllPassed(ReadOnlySpan<ulong> state, int thread) => _pending[thread].Get(state) == 0;
 

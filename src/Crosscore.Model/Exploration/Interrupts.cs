@@ -12,7 +12,10 @@ internal sealed class Interrupts
 
     public Interrupts(ModelProgram program, int cpus, StateLayout layout)
     {
-        MicroOp[] sends = [.. program.Threads.SelectMany(thread => thread.Ops).Where(op => op.Kind == MicroOpKind.SendIpi)];
+        MicroOp[] sends =
+        [
+            .. program.Threads.SelectMany(thread => thread.Ops).Where(op => op.Kind == MicroOpKind.SendIpi),
+        ];
         Any = sends.Length > 0;
         Handlers = [.. sends.Select(op => op.Target).Distinct()];
         int everybody = Any ? (1 << cpus) - 1 : 0;
@@ -74,5 +77,6 @@ internal sealed class Interrupts
         }
     }
 
-    private static BitField[] Fields(StateLayout layout, int count, int largest) => [.. Enumerable.Range(0, count).Select(_ => layout.Add(largest))];
+    private static BitField[] Fields(StateLayout layout, int count, int largest) =>
+        [.. Enumerable.Range(0, count).Select(_ => layout.Add(largest))];
 }

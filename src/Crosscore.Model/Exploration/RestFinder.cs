@@ -30,8 +30,14 @@ internal sealed class RestFinder<TMachine>(Expander<TMachine> expander)
     {
         ulong[] start = hang.ToArray();
         int first = search ? FirstOfRest(start) : -1;
-        return first < 0 ? (start, false)
-            : (_states.Skip(first).MinBy(state => expander.Machine.Unfinished(state).Count(waiting => waiting.Task < 0))!, true);
+        return first < 0
+            ? (start, false)
+            : (
+                _states
+                    .Skip(first)
+                    .MinBy(state => expander.Machine.Unfinished(state).Count(waiting => waiting.Task < 0))!,
+                true
+            );
     }
 
     /// <summary>
@@ -53,8 +59,13 @@ internal sealed class RestFinder<TMachine>(Expander<TMachine> expander)
             }
 
             expander.Machine.Apply(ahead, new Move(MoveKind.Step, waiting.Cpu, -1));
-            CompiledOp[] next = [.. expander.Machine.Unfinished(ahead)
-                .Where(other => (other.Cpu, other.Task) == (waiting.Cpu, waiting.Task)).Select(other => other.Op)];
+            CompiledOp[] next =
+            [
+                .. expander
+                    .Machine.Unfinished(ahead)
+                    .Where(other => (other.Cpu, other.Task) == (waiting.Cpu, waiting.Task))
+                    .Select(other => other.Op),
+            ];
             if (next.Length == 0)
             {
                 return waiting.Op;

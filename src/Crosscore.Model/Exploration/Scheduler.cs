@@ -28,7 +28,9 @@ internal sealed class Scheduler
         {
             _fixedTask[cpu] = _system is null
                 ? cpu
-                : Enumerable.Range(0, Tasks).First(task => _system.Tasks[task].Cpu == cpu && _system.Tasks[task].Start == TaskStart.Running);
+                : Enumerable
+                    .Range(0, Tasks)
+                    .First(task => _system.Tasks[task].Cpu == cpu && _system.Tasks[task].Start == TaskStart.Running);
         }
 
         if (_system is null)
@@ -87,9 +89,11 @@ internal sealed class Scheduler
     }
 
     /// <summary>Whether a task waits to return from the interrupt that stopped it.</summary>
-    public bool IsInterrupted(ReadOnlySpan<ulong> state, int task) => CanBeInterrupted && _interrupted[task].Get(state) != 0;
+    public bool IsInterrupted(ReadOnlySpan<ulong> state, int task) =>
+        CanBeInterrupted && _interrupted[task].Get(state) != 0;
 
-    public void SetInterrupted(Span<ulong> state, int task, bool interrupted) => _interrupted[task].Set(state, interrupted ? 1 : 0);
+    public void SetInterrupted(Span<ulong> state, int task, bool interrupted) =>
+        _interrupted[task].Set(state, interrupted ? 1 : 0);
 
     public bool IsAsleep(ReadOnlySpan<ulong> state, int task) => Switches && _asleep[task].Get(state) != 0;
 
@@ -97,10 +101,13 @@ internal sealed class Scheduler
 
     /// <summary>Whether a CPU can switch to a task: it is awake, no CPU has it, and it may run there.</summary>
     public bool CanSwitchTo(ReadOnlySpan<ulong> state, int cpu, int task) =>
-        _asleep[task].Get(state) == 0 && _onCpu[task].Get(state) == 0 && (!_system!.Tasks[task].Pinned || _system.Tasks[task].Cpu == cpu);
+        _asleep[task].Get(state) == 0
+        && _onCpu[task].Get(state) == 0
+        && (!_system!.Tasks[task].Pinned || _system.Tasks[task].Cpu == cpu);
 
     /// <summary>Whether a task may be switched out once more by an interrupt that it did not ask for.</summary>
-    public bool CanPreempt(ReadOnlySpan<ulong> state) => _mostPreemptions is not int most || _preemptions.Get(state) < most;
+    public bool CanPreempt(ReadOnlySpan<ulong> state) =>
+        _mostPreemptions is not int most || _preemptions.Get(state) < most;
 
     public void CountPreemption(Span<ulong> state)
     {
@@ -119,5 +126,6 @@ internal sealed class Scheduler
     /// <summary>A task that was switched out may run anywhere from now on.</summary>
     public void Release(Span<ulong> state, int task) => _onCpu[task].Set(state, 0);
 
-    private static BitField[] Fields(StateLayout layout, int count, int largest) => [.. Enumerable.Range(0, count).Select(_ => layout.Add(largest))];
+    private static BitField[] Fields(StateLayout layout, int count, int largest) =>
+        [.. Enumerable.Range(0, count).Select(_ => layout.Add(largest))];
 }

@@ -45,7 +45,12 @@ internal sealed class Search<TMachine> : IDisposable
     private Bounds _bounds;
 
     public Search(
-        Explorer.Setup setup, Func<CpuMachine<TMachine>> newMachine, long start, IProgress<ExplorationProgress>? progress, CancellationToken cancellation)
+        Explorer.Setup setup,
+        Func<CpuMachine<TMachine>> newMachine,
+        long start,
+        IProgress<ExplorationProgress>? progress,
+        CancellationToken cancellation
+    )
     {
         _setup = setup;
         _newMachine = newMachine;
@@ -69,7 +74,9 @@ internal sealed class Search<TMachine> : IDisposable
         _bounds |= _expanders.Any(expander => expander.Machine.BufferBoundReached) ? Bounds.Buffer : Bounds.None;
         _bounds |= _expanders.Any(expander => expander.Machine.WriteBoundReached) ? Bounds.Writes : Bounds.None;
         _bounds |= _setup is { Views: not null, Options.Promises: false } ? Bounds.Promises : Bounds.None;
-        _bounds |= _expanders.Any(expander => expander.Machine.PreemptionBoundReached) ? Bounds.Preemptions : Bounds.None;
+        _bounds |= _expanders.Any(expander => expander.Machine.PreemptionBoundReached)
+            ? Bounds.Preemptions
+            : Bounds.None;
         (Endings endings, int hang) = FindHang();
         var ways = new WayFinder<TMachine>(_setup, _expanders[0], _states, _layers);
         return new Exploration(ways.WayTo, hang < 0 ? null : () => ways.WayToHang(hang))
@@ -150,7 +157,14 @@ internal sealed class Search<TMachine> : IDisposable
                 {
                     reported = expanded;
                     int states = _states.Count;
-                    _progress?.Report(new ExplorationProgress(states, states - expanded, _layers.Count - 2, Stopwatch.GetElapsedTime(_start)));
+                    _progress?.Report(
+                        new ExplorationProgress(
+                            states,
+                            states - expanded,
+                            _layers.Count - 2,
+                            Stopwatch.GetElapsedTime(_start)
+                        )
+                    );
                 }
 
                 (int run, int origin) = ExpandBlock();
@@ -178,8 +192,8 @@ internal sealed class Search<TMachine> : IDisposable
         if (_log is not null)
         {
             // The states come first.
-            bool fits = found
-                && _block.BytesNeeded + _log.BytesWith(_block.Origins, _block.Count) <= _setup.Options.MaxBytes;
+            bool fits =
+                found && _block.BytesNeeded + _log.BytesWith(_block.Origins, _block.Count) <= _setup.Options.MaxBytes;
             _log = fits ? _log : null;
         }
 
@@ -268,13 +282,14 @@ internal sealed class Search<TMachine> : IDisposable
         }
 
         _taken = 0;
-        Team().Run(worker =>
-        {
-            for (int piece; (piece = Interlocked.Increment(ref _taken) - 1) < pieces;)
+        Team()
+            .Run(worker =>
             {
-                work(piece, worker);
-            }
-        });
+                for (int piece; (piece = Interlocked.Increment(ref _taken) - 1) < pieces; )
+                {
+                    work(piece, worker);
+                }
+            });
     }
 
     private WorkerTeam Team()
@@ -346,7 +361,9 @@ internal sealed class Search<TMachine> : IDisposable
     {
         if (_outcomes.Add(outcome))
         {
-            _finals.Add(new FinalState(number, outcome ?? new ulong[_setup.Program.Observations.Count], outcome is null));
+            _finals.Add(
+                new FinalState(number, outcome ?? new ulong[_setup.Program.Observations.Count], outcome is null)
+            );
         }
     }
 }

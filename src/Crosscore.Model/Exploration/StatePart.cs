@@ -25,11 +25,13 @@ internal sealed class StatePart
     public long Bytes => BytesWith(0);
 
     /// <summary>The record of a state.</summary>
-    public ReadOnlySpan<ulong> this[int number] => _chunks[number >> ChunkBits].AsSpan((number & (ChunkStates - 1)) * _words, _words);
+    public ReadOnlySpan<ulong> this[int number] =>
+        _chunks[number >> ChunkBits].AsSpan((number & (ChunkStates - 1)) * _words, _words);
 
     /// <summary>Bytes that would be held with room for some more states.</summary>
     public long BytesWith(int more) =>
-        ((long)CapacityFor(more) * _words * sizeof(ulong)) + ((long)(more == 0 ? _index.Slots : _index.SlotsFor(more)) * sizeof(uint));
+        ((long)CapacityFor(more) * _words * sizeof(ulong))
+        + ((long)(more == 0 ? _index.Slots : _index.SlotsFor(more)) * sizeof(uint));
 
     /// <summary>Makes room for some more states.</summary>
     public void MakeRoom(int more)

@@ -24,11 +24,21 @@ internal sealed class StaticAnalysis
         _thread = thread;
         if (code.InitialRegisters.Count > 64)
         {
-            throw new ModelException($"A thread uses {code.InitialRegisters.Count} registers; the model has room for 64.") { Thread = thread };
+            throw new ModelException(
+                $"A thread uses {code.InitialRegisters.Count} registers; the model has room for 64."
+            )
+            {
+                Thread = thread,
+            };
         }
 
-        _fixedRegisters = thread < 0 ? [] : Enumerable.Range(0, code.InitialRegisters.Count).Where(register => _ops.All(op => op.Destination != register))
-            .ToDictionary(register => register, register => code.InitialRegisters[register]);
+        _fixedRegisters =
+            thread < 0
+                ? []
+                : Enumerable
+                    .Range(0, code.InitialRegisters.Count)
+                    .Where(register => _ops.All(op => op.Destination != register))
+                    .ToDictionary(register => register, register => code.InitialRegisters[register]);
         FutureReads = new ulong[_ops.Count + 1];
         FutureWrites = new ulong[_ops.Count + 1];
         MayRequestFences = new bool[_ops.Count + 1];
@@ -40,7 +50,12 @@ internal sealed class StaticAnalysis
         Array.Fill(SectionAt, -1);
         for (int section = 0; section < code.Sections.Count; section++)
         {
-            Array.Fill(SectionAt, section, code.Sections[section].First, code.Sections[section].End - code.Sections[section].First);
+            Array.Fill(
+                SectionAt,
+                section,
+                code.Sections[section].First,
+                code.Sections[section].End - code.Sections[section].First
+            );
         }
 
         _sections = code.Sections;
@@ -90,7 +105,13 @@ internal sealed class StaticAnalysis
         MicroOp op = _ops[index];
         return op.Kind == MicroOpKind.ArmSection
             || SuccessorsOf(index).Any(next => SectionAt[next] != SectionAt[index])
-            || (SectionAt[index] >= 0 && (op.Kind == MicroOpKind.AtomicBegin || (op.Destination >= 0 && (LiveRegisters[AbortOf(index)] >> op.Destination & 1) != 0)));
+            || (
+                SectionAt[index] >= 0
+                && (
+                    op.Kind == MicroOpKind.AtomicBegin
+                    || (op.Destination >= 0 && (LiveRegisters[AbortOf(index)] >> op.Destination & 1) != 0)
+                )
+            );
     }
 
     private int AbortOf(int index) => _sections[SectionAt[index]].Abort;
@@ -102,7 +123,9 @@ internal sealed class StaticAnalysis
     public ulong CellsOf(MicroOp op)
     {
         // An address that a register holds from the start to the end is as good as a constant; of what code outside of memory holds the map knows nothing.
-        bool known = op.A.IsConstant || (_fixedRegisters.TryGetValue(op.A.Register, out ulong held) && _map.TryFind(held, out _));
+        bool known =
+            op.A.IsConstant
+            || (_fixedRegisters.TryGetValue(op.A.Register, out ulong held) && _map.TryFind(held, out _));
         if (!known)
         {
             return op.Region is null ? _map.AddressTakenMask : _map.MaskOf(op.Region);
@@ -119,7 +142,8 @@ internal sealed class StaticAnalysis
     }
 
     /// <summary>Whether an operation is the store of an indivisible instruction.</summary>
-    public bool IsAtomicStore(int index) => _ops[index].Kind == MicroOpKind.Store && _ops[index].Order.HasFlag(AccessOrder.Atomic);
+    public bool IsAtomicStore(int index) =>
+        _ops[index].Kind == MicroOpKind.Store && _ops[index].Order.HasFlag(AccessOrder.Atomic);
 
     /// <summary>What an indivisible step that begins at an operation reads and writes.</summary>
     public (ulong Reads, ulong Writes) CellsOfAtomic(int begin)
@@ -170,9 +194,18 @@ internal sealed class StaticAnalysis
                 }
 
                 int after = before[index];
-                after = waiting && kind is (MicroOpKind.Fence or MicroOpKind.AtomicBegin or MicroOpKind.Serialize) ? 0 : after;
-                bool counts = waiting ? kind == MicroOpKind.Store && !atomic
-                    : kind is MicroOpKind.Store or MicroOpKind.CleanCode or MicroOpKind.InvalidateCode or MicroOpKind.InvalidateTranslation or MicroOpKind.CompleteInvalidation;
+                after =
+                    waiting && kind is (MicroOpKind.Fence or MicroOpKind.AtomicBegin or MicroOpKind.Serialize)
+                        ? 0
+                        : after;
+                bool counts = waiting
+                    ? kind == MicroOpKind.Store && !atomic
+                    : kind
+                        is MicroOpKind.Store
+                            or MicroOpKind.CleanCode
+                            or MicroOpKind.InvalidateCode
+                            or MicroOpKind.InvalidateTranslation
+                            or MicroOpKind.CompleteInvalidation;
                 after += counts ? 1 : 0;
                 if (after > limit)
                 {
@@ -212,8 +245,11 @@ internal sealed class StaticAnalysis
             changed = false;
             for (int index = _ops.Count - 1; index >= 0; index--)
             {
-                int after = SuccessorsOf(index).Append(SectionAt[index] >= 0 ? AbortOf(index) : _ops.Count).Max(next => most[next]);
-                bool loads = _ops[index].Kind is MicroOpKind.Load or MicroOpKind.Fetch && (CellsOf(_ops[index]) & cells) != 0;
+                int after = SuccessorsOf(index)
+                    .Append(SectionAt[index] >= 0 ? AbortOf(index) : _ops.Count)
+                    .Max(next => most[next]);
+                bool loads =
+                    _ops[index].Kind is MicroOpKind.Load or MicroOpKind.Fetch && (CellsOf(_ops[index]) & cells) != 0;
                 int loadsFromHere = Math.Min(limit, after + (loads ? 1 : 0));
                 changed |= loadsFromHere != most[index];
                 most[index] = loadsFromHere;
@@ -236,7 +272,13 @@ internal sealed class StaticAnalysis
                 MicroOpKind.AtomicBegin or MicroOpKind.AtomicEnd => -1,
                 _ => load,
             };
-            if (op.Kind == MicroOpKind.Store && load >= 0 && op.Source >= 0 && _ops[load].Source == op.Source && op.Context == OpContext.User)
+            if (
+                op.Kind == MicroOpKind.Store
+                && load >= 0
+                && op.Source >= 0
+                && _ops[load].Source == op.Source
+                && op.Context == OpContext.User
+            )
             {
                 Array.Fill(inside, true, load + 1, index - load);
             }
@@ -254,7 +296,13 @@ internal sealed class StaticAnalysis
             yield return op.Target;
         }
 
-        if (op.Kind is MicroOpKind.Halt or MicroOpKind.EndInterrupt or MicroOpKind.EndSwitch or MicroOpKind.ReturnFromInterrupt)
+        if (
+            op.Kind
+            is MicroOpKind.Halt
+                or MicroOpKind.EndInterrupt
+                or MicroOpKind.EndSwitch
+                or MicroOpKind.ReturnFromInterrupt
+        )
         {
             yield return _ops.Count;
         }
@@ -316,8 +364,13 @@ internal sealed class StaticAnalysis
             live |= LiveRegisters[abort];
         }
 
-        bool changed = reads != FutureReads[index] || writes != FutureWrites[index]
-            || requests != MayRequestFences[index] || sends != MaySendInterrupts[index] || cleans != MayCleanCode[index] || live != LiveRegisters[index];
+        bool changed =
+            reads != FutureReads[index]
+            || writes != FutureWrites[index]
+            || requests != MayRequestFences[index]
+            || sends != MaySendInterrupts[index]
+            || cleans != MayCleanCode[index]
+            || live != LiveRegisters[index];
         FutureReads[index] = reads;
         FutureWrites[index] = writes;
         MayRequestFences[index] = requests;

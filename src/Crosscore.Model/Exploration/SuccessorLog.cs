@@ -17,7 +17,9 @@ internal sealed class SuccessorLog
 
     /// <summary>Bytes that would be held, at most, with some more states and steps.</summary>
     public long BytesWith(int states, int steps) =>
-        Bytes + ((long)states * sizeof(ushort)) + ((long)steps * sizeof(int))
+        Bytes
+        + ((long)states * sizeof(ushort))
+        + ((long)steps * sizeof(int))
         + (StateTable.Parts * (long)Chunks<int>.Length * (sizeof(ushort) + sizeof(int)));
 
     /// <summary>Adds what the origins of a run lead to, when all of it is in the table.</summary>

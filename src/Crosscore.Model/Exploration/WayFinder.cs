@@ -6,7 +6,12 @@ namespace Crosscore.Model.Exploration;
 /// Tells a shortest way to a state. Ways are not stored: the moves are found again by expanding the layers of the search backwards, then taken once more with
 /// a recorder watching.
 /// </summary>
-internal sealed class WayFinder<TMachine>(Explorer.Setup setup, Expander<TMachine> expander, StateTable states, IReadOnlyList<int[]> layers)
+internal sealed class WayFinder<TMachine>(
+    Explorer.Setup setup,
+    Expander<TMachine> expander,
+    StateTable states,
+    IReadOnlyList<int[]> layers
+)
     where TMachine : struct, IMemoryMachine
 {
     private readonly ulong[] _candidate = new ulong[states.Codec.TreeWords];
@@ -26,11 +31,23 @@ internal sealed class WayFinder<TMachine>(Explorer.Setup setup, Expander<TMachin
         var rest = new RestFinder<TMachine>(expander);
         (ulong[] state, bool stays) = rest.From(_target.AsSpan(0, _successor.Length), !setup.PromisesFirst);
         IReadOnlyList<CoreView> cores = expander.Machine.ViewCores(state);
-        events.AddRange(rest.Unfinished(state).Select(waiting => new TraceEvent(
-            step, waiting.Cpu, waiting.Task, TraceEventKind.Wait, waiting.Op.Source, waiting.Op.KernelLine, 0, 0, stays ? 1UL : 0)
-        {
-            Cores = cores,
-        }));
+        events.AddRange(
+            rest.Unfinished(state)
+                .Select(waiting => new TraceEvent(
+                    step,
+                    waiting.Cpu,
+                    waiting.Task,
+                    TraceEventKind.Wait,
+                    waiting.Op.Source,
+                    waiting.Op.KernelLine,
+                    0,
+                    0,
+                    stays ? 1UL : 0
+                )
+                {
+                    Cores = cores,
+                })
+        );
         return events;
     }
 
@@ -117,11 +134,24 @@ internal sealed class WayFinder<TMachine>(Explorer.Setup setup, Expander<TMachin
         public int Step { get; set; }
 
         public void Note(int cpu, int task, TraceEventKind kind, CompiledOp? op, int argument) =>
-            Events.Add(new TraceEvent(Step, cpu, task, kind, op?.Source ?? -1, op?.KernelLine ?? 0, 0, 0, (ulong)argument));
+            Events.Add(
+                new TraceEvent(Step, cpu, task, kind, op?.Source ?? -1, op?.KernelLine ?? 0, 0, 0, (ulong)argument)
+            );
 
         public void Access(int cpu, int task, TraceEventKind kind, CompiledOp? op, CellSpan span, int value) =>
-            Events.Add(new TraceEvent(
-                Step, cpu, task, kind, op?.Source ?? -1, op?.KernelLine ?? 0, setup.Map.AddressOf(span.First), setup.Map.WidthOf(span), setup.Values[value]));
+            Events.Add(
+                new TraceEvent(
+                    Step,
+                    cpu,
+                    task,
+                    kind,
+                    op?.Source ?? -1,
+                    op?.KernelLine ?? 0,
+                    setup.Map.AddressOf(span.First),
+                    setup.Map.WidthOf(span),
+                    setup.Values[value]
+                )
+            );
 
         public void Took(IReadOnlyList<CoreView> cores)
         {

@@ -24,7 +24,11 @@ internal sealed class WorkerTeam : IDisposable
         for (int index = 0; index < _others.Length; index++)
         {
             int worker = index + 1;
-            _others[index] = new Thread(() => Serve(worker)) { IsBackground = true, Name = $"Crosscore exploration {worker}" };
+            _others[index] = new Thread(() => Serve(worker))
+            {
+                IsBackground = true,
+                Name = $"Crosscore exploration {worker}",
+            };
             _others[index].Start();
         }
     }

@@ -50,12 +50,15 @@ public sealed class KernelCompiler
         if (_design.Merged.FindRoutine(name) is not { Kind: RoutineKind.Syscall } routine)
         {
             throw new ArgumentException(
-                $"{_design.Name} has no system call '{name}'{Suggestion.For(name, _design.Syscalls.Select(call => call.Name))}.");
+                $"{_design.Name} has no system call '{name}'{Suggestion.For(name, _design.Syscalls.Select(call => call.Name))}."
+            );
         }
 
         if (arguments.Count != routine.Parameters.Count)
         {
-            throw new ArgumentException($"The system call '{name}' of {_design.Name} takes {routine.Parameters.Count} arguments, not {arguments.Count}.");
+            throw new ArgumentException(
+                $"The system call '{name}' of {_design.Name} takes {routine.Parameters.Count} arguments, not {arguments.Count}."
+            );
         }
 
         return Emit(routine, [.. arguments.Select(Operand.Number)], sink);
@@ -100,7 +103,10 @@ public sealed class KernelCompiler
         var emitter = new RoutineEmitter(_input, sink, routine.Kind);
         emitter.At(routine.Position);
         Operand result = emitter.Inline(routine, arguments);
-        if (routine.Kind == RoutineKind.Switch && !TreeWalk.Calls(routine.Body).Any(call => call.Name == DefaultRoutines.SwitchTo))
+        if (
+            routine.Kind == RoutineKind.Switch
+            && !TreeWalk.Calls(routine.Body).Any(call => call.Name == DefaultRoutines.SwitchTo)
+        )
         {
             emitter.Writer.Emit(MicroOp.SwitchTo(arguments[1]));
         }

@@ -22,7 +22,11 @@ public sealed class KernelConfiguration
         ArgumentNullException.ThrowIfNull(tasks);
         if (online == 0 || BitOperations.Log2(online) >= cpus)
         {
-            throw new ArgumentOutOfRangeException(nameof(online), online, $"At least one CPU is online, and only the CPUs 0 to {cpus - 1} can be.");
+            throw new ArgumentOutOfRangeException(
+                nameof(online),
+                online,
+                $"At least one CPU is online, and only the CPUs 0 to {cpus - 1} can be."
+            );
         }
 
         var taken = new HashSet<int>();
@@ -30,7 +34,10 @@ public sealed class KernelConfiguration
         {
             if (task.Cpu >= 0 && (task.Cpu >= cpus || ((online >> task.Cpu) & 1) == 0 || !taken.Add(task.Cpu)))
             {
-                throw new ArgumentException($"A task cannot start on CPU {task.Cpu}: it is not online, or another one starts there.", nameof(tasks));
+                throw new ArgumentException(
+                    $"A task cannot start on CPU {task.Cpu}: it is not online, or another one starts there.",
+                    nameof(tasks)
+                );
             }
         }
 

@@ -15,20 +15,40 @@ public sealed class KernelDesign
     private readonly Dictionary<string, int> _firstLines;
     private readonly Lazy<KernelDesign?> _base;
 
-    private KernelDesign(MergedDesign merged, IReadOnlyList<KernelSourceLine> lines, Dictionary<string, int> firstLines, Func<KernelDesign?> extended)
+    private KernelDesign(
+        MergedDesign merged,
+        IReadOnlyList<KernelSourceLine> lines,
+        Dictionary<string, int> firstLines,
+        Func<KernelDesign?> extended
+    )
     {
         Merged = merged;
         SourceLines = lines;
         _firstLines = firstLines;
         _base = new Lazy<KernelDesign?>(extended);
-        Options = merged.Options.Values.ToDictionary(option => option.Name, option => new KernelOption(option.Name, option.Type!.Value, option.Value));
-        Syscalls = [.. merged.Routines.Where(routine => routine.Kind == RoutineKind.Syscall)
-            .Select(routine => new KernelSyscall(routine.Name, [.. routine.Parameters.Select(parameter => parameter.Type)]))];
+        Options = merged.Options.Values.ToDictionary(
+            option => option.Name,
+            option => new KernelOption(option.Name, option.Type!.Value, option.Value)
+        );
+        Syscalls =
+        [
+            .. merged
+                .Routines.Where(routine => routine.Kind == RoutineKind.Syscall)
+                .Select(routine => new KernelSyscall(
+                    routine.Name,
+                    [.. routine.Parameters.Select(parameter => parameter.Type)]
+                )),
+        ];
         Labels = [.. merged.Routines.SelectMany(LabelsOf)];
         RemovedLabels = new HashSet<string>();
     }
 
-    private KernelDesign(KernelDesign other, IReadOnlyDictionary<string, KernelOption> options, MergedDesign merged, IReadOnlySet<string> removed)
+    private KernelDesign(
+        KernelDesign other,
+        IReadOnlyDictionary<string, KernelOption> options,
+        MergedDesign merged,
+        IReadOnlySet<string> removed
+    )
     {
         Merged = merged;
         SourceLines = other.SourceLines;
@@ -56,8 +76,12 @@ public sealed class KernelDesign
     public IReadOnlyList<KernelSyscall> Syscalls { get; }
 
     /// <summary>The variables in memory.</summary>
-    public IReadOnlyList<KernelVariable> Variables => [.. Merged.Variables.Where(variable => variable.Scope != VariableScope.Register)
-        .Select(variable => new KernelVariable(variable.Name, IndexOf(variable.Scope), variable.Type))];
+    public IReadOnlyList<KernelVariable> Variables =>
+        [
+            .. Merged
+                .Variables.Where(variable => variable.Scope != VariableScope.Register)
+                .Select(variable => new KernelVariable(variable.Name, IndexOf(variable.Scope), variable.Type)),
+        ];
 
     /// <summary>What can be left out, in the order of the text, the inherited first.</summary>
     public IReadOnlyList<KernelLabel> Labels { get; }
@@ -93,12 +117,21 @@ public sealed class KernelDesign
         if (!System.IO.File.Exists(PathOf(name)))
         {
             throw new FileNotFoundException(
-                isPath ? $"There is no file '{nameOrPath}'." : $"There is no kernel design '{name}' in {Called(folder)}{Suggestion.For(name, NamesIn(folder))}.", PathOf(name));
+                isPath
+                    ? $"There is no file '{nameOrPath}'."
+                    : $"There is no kernel design '{name}' in {Called(folder)}{Suggestion.For(name, NamesIn(folder))}.",
+                PathOf(name)
+            );
         }
 
         string places = !isPath || own == folder ? "" : $" beside {nameOrPath} or in {Called(folder)}";
         return Load(
-            name, PathOf, path => System.IO.File.Exists(path) ? System.IO.File.ReadAllText(path) : null, [.. NamesIn(own).Concat(NamesIn(folder)).Distinct()], places);
+            name,
+            PathOf,
+            path => System.IO.File.Exists(path) ? System.IO.File.ReadAllText(path) : null,
+            [.. NamesIn(own).Concat(NamesIn(folder)).Distinct()],
+            places
+        );
     }
 
     /// <summary>Whether an argument is the file of a design, and not the name of one.</summary>
@@ -106,19 +139,31 @@ public sealed class KernelDesign
     public static bool IsPath(string nameOrPath)
     {
         ArgumentNullException.ThrowIfNull(nameOrPath);
-        return nameOrPath.EndsWith(Extension, StringComparison.Ordinal) || nameOrPath.Contains(Path.DirectorySeparatorChar) || System.IO.File.Exists(nameOrPath);
+        return nameOrPath.EndsWith(Extension, StringComparison.Ordinal)
+            || nameOrPath.Contains(Path.DirectorySeparatorChar)
+            || System.IO.File.Exists(nameOrPath);
     }
 
     /// <summary>The names of the designs in a folder, in alphabetical order.</summary>
-    public static IReadOnlyList<string> NamesIn(string folder) => Directory.Exists(folder.Length == 0 ? "." : folder)
-        ? [.. Directory.EnumerateFiles(folder.Length == 0 ? "." : folder, "*" + Extension).Select(file => Path.GetFileNameWithoutExtension(file)).Order(StringComparer.Ordinal)]
-        : [];
+    public static IReadOnlyList<string> NamesIn(string folder) =>
+        Directory.Exists(folder.Length == 0 ? "." : folder)
+            ?
+            [
+                .. Directory
+                    .EnumerateFiles(folder.Length == 0 ? "." : folder, "*" + Extension)
+                    .Select(file => Path.GetFileNameWithoutExtension(file))
+                    .Order(StringComparer.Ordinal),
+            ]
+            : [];
 
     /// <summary>The same design with other values for options, or with labelled calls left out; what was left out already stays out.</summary>
     /// <param name="options">Values by the name of the option, as they are written in a design.</param>
     /// <param name="removedLabels">Labels, with their routine or, where that is clear, without.</param>
     /// <exception cref="ArgumentException">An option or a label is not known, or the option cannot have the value.</exception>
-    public KernelDesign With(IReadOnlyDictionary<string, string>? options = null, IEnumerable<string>? removedLabels = null)
+    public KernelDesign With(
+        IReadOnlyDictionary<string, string>? options = null,
+        IEnumerable<string>? removedLabels = null
+    )
     {
         var values = new Dictionary<string, KernelOption>(Options);
         foreach ((string name, string value) in options ?? new Dictionary<string, string>())
@@ -145,13 +190,19 @@ public sealed class KernelDesign
     /// <exception cref="ArgumentException">There is none, or more than one.</exception>
     public KernelLabel FindLabel(string name)
     {
-        List<KernelLabel> found = [.. Labels.Where(label => label.Name == name || label.Name.EndsWith("." + name, StringComparison.Ordinal))];
+        List<KernelLabel> found =
+        [
+            .. Labels.Where(label => label.Name == name || label.Name.EndsWith("." + name, StringComparison.Ordinal)),
+        ];
         return found switch
         {
             [KernelLabel only] => only,
             [] => throw new ArgumentException(
-                $"{Name} has no label '{name}'{Suggestion.For(name, Labels.Select(label => name.Contains('.') ? label.Name : label.Name[(label.Name.IndexOf('.') + 1)..]))}."),
-            _ => throw new ArgumentException($"The label '{name}' of {Name} is not clear: {string.Join(", ", found.Select(label => label.Name))}."),
+                $"{Name} has no label '{name}'{Suggestion.For(name, Labels.Select(label => name.Contains('.') ? label.Name : label.Name[(label.Name.IndexOf('.') + 1)..]))}."
+            ),
+            _ => throw new ArgumentException(
+                $"The label '{name}' of {Name} is not clear: {string.Join(", ", found.Select(label => label.Name))}."
+            ),
         };
     }
 
@@ -159,7 +210,13 @@ public sealed class KernelDesign
     public bool Flag(string option) => Options[option].Value == "true";
 
     /// <summary>Reads a design whose files lie anywhere.</summary>
-    internal static KernelDesign Load(string name, Func<string, string> pathOf, Func<string, string?> read, IReadOnlyList<string> known, string places = "")
+    internal static KernelDesign Load(
+        string name,
+        Func<string, string> pathOf,
+        Func<string, string?> read,
+        IReadOnlyList<string> known,
+        string places = ""
+    )
     {
         var files = new List<DesignFile>();
         var texts = new List<string>();
@@ -167,16 +224,26 @@ public sealed class KernelDesign
         while (next is not null)
         {
             string path = pathOf(next);
-            string text = read(path) ?? throw files[^1].BasePosition.Error($"found '{next}', expected the name of a design{places}{Suggestion.For(next, known)}");
+            string text =
+                read(path)
+                ?? throw files[^1]
+                    .BasePosition.Error(
+                        $"found '{next}', expected the name of a design{places}{Suggestion.For(next, known)}"
+                    );
             DesignFile file = KernelParser.Parse(path, text);
             if (file.Name != next)
             {
                 throw file.NamePosition.Error($"found '{file.Name}', expected '{next}', the name of the file");
             }
 
-            if (file.Base is not null && (file.Base == name || files.Exists(other => other.Name == file.Base) || file.Base == file.Name))
+            if (
+                file.Base is not null
+                && (file.Base == name || files.Exists(other => other.Name == file.Base) || file.Base == file.Name)
+            )
             {
-                throw file.BasePosition.Error($"found '{file.Base}', expected a design that does not itself extend '{file.Name}'");
+                throw file.BasePosition.Error(
+                    $"found '{file.Base}', expected a design that does not itself extend '{file.Name}'"
+                );
             }
 
             files.Add(file);
@@ -190,35 +257,56 @@ public sealed class KernelDesign
         DesignChecker.Check(merged);
         (List<KernelSourceLine> lines, Dictionary<string, int> firstLines) = Number(files, texts);
         string? extended = files.Count > 1 ? files[^2].Name : null;
-        return new KernelDesign(merged, lines, firstLines, () => extended is null ? null : Load(extended, pathOf, read, known, places));
+        return new KernelDesign(
+            merged,
+            lines,
+            firstLines,
+            () => extended is null ? null : Load(extended, pathOf, read, known, places)
+        );
     }
 
     private static string Called(string folder) => folder.Length == 0 ? "the current folder" : folder;
 
     /// <summary>The index of a place in <see cref="SourceLines"/>.</summary>
-    internal int IndexOf(Position position) => position.File is null ? 0 : _firstLines[position.File] + position.Line - 1;
+    internal int IndexOf(Position position) =>
+        position.File is null ? 0 : _firstLines[position.File] + position.Line - 1;
 
-    private static KernelType IndexOf(VariableScope scope) => scope switch
-    {
-        VariableScope.PerCpu => KernelType.Cpu,
-        VariableScope.Task => KernelType.Task,
-        VariableScope.Mm => KernelType.Mm,
-        _ => KernelType.Void,
-    };
+    private static KernelType IndexOf(VariableScope scope) =>
+        scope switch
+        {
+            VariableScope.PerCpu => KernelType.Cpu,
+            VariableScope.Task => KernelType.Task,
+            VariableScope.Mm => KernelType.Mm,
+            _ => KernelType.Void,
+        };
 
-    private static (List<KernelSourceLine> Lines, Dictionary<string, int> First) Number(List<DesignFile> files, List<string> texts)
+    private static (List<KernelSourceLine> Lines, Dictionary<string, int> First) Number(
+        List<DesignFile> files,
+        List<string> texts
+    )
     {
         var lines = new List<KernelSourceLine> { new("", 0, "") };
         var first = new Dictionary<string, int>();
         for (int file = 0; file < files.Count; file++)
         {
             first.Add(files[file].File, lines.Count);
-            lines.AddRange(texts[file].Split('\n').Select((text, index) => new KernelSourceLine(files[file].File, index + 1, text.Trim())));
+            lines.AddRange(
+                texts[file]
+                    .Split('\n')
+                    .Select((text, index) => new KernelSourceLine(files[file].File, index + 1, text.Trim()))
+            );
         }
 
         return (lines, first);
     }
 
-    private IEnumerable<KernelLabel> LabelsOf(RoutineDeclaration routine) => TreeWalk.Statements(routine.Body).OfType<LabelledStatement>()
-        .Select(labelled => new KernelLabel($"{routine.Name}.{labelled.Label}", LabelKinds.Of(Merged, labelled.Inner.Call), IndexOf(labelled.Inner.Position)));
+    private IEnumerable<KernelLabel> LabelsOf(RoutineDeclaration routine) =>
+        TreeWalk
+            .Statements(routine.Body)
+            .OfType<LabelledStatement>()
+            .Select(labelled => new KernelLabel(
+                $"{routine.Name}.{labelled.Label}",
+                LabelKinds.Of(Merged, labelled.Inner.Call),
+                IndexOf(labelled.Inner.Position)
+            ));
 }

@@ -78,7 +78,11 @@ public static class KernelFormatter
             _text.Append(token.Text);
             _lineStart = false;
             Track(token, opensBlock);
-            bool endsLine = opensBlock || token.Is(":") || (token.Is(";") && _parentheses == 0) || (closesBlock && !next.IsName("else"));
+            bool endsLine =
+                opensBlock
+                || token.Is(":")
+                || (token.Is(";") && _parentheses == 0)
+                || (closesBlock && !next.IsName("else"));
             if (endsLine)
             {
                 EndLine();
@@ -87,7 +91,10 @@ public static class KernelFormatter
 
         private void Track(Token token, bool opensBlock)
         {
-            _parentheses += token.Is("(") ? 1 : token.Is(")") ? -1 : 0;
+            _parentheses +=
+                token.Is("(") ? 1
+                : token.Is(")") ? -1
+                : 0;
             if (token.Is("{"))
             {
                 _braces.Push(opensBlock);
@@ -123,7 +130,13 @@ public static class KernelFormatter
         private void KeepEmptyLine(Token token, Token previous, bool closesBlock)
         {
             bool afterOpening = _text.Length >= 2 && _text[^1] == '\n' && _text[^2] == '{';
-            if (_lineStart && _text.Length > 0 && !closesBlock && !afterOpening && token.Position.Line - previous.Position.Line > 1)
+            if (
+                _lineStart
+                && _text.Length > 0
+                && !closesBlock
+                && !afterOpening
+                && token.Position.Line - previous.Position.Line > 1
+            )
             {
                 _text.Append('\n');
             }
@@ -139,8 +152,25 @@ public static class KernelFormatter
         }
 
         private static bool NeedsSpace(Token left, Token right) =>
-            !(left.Is("(") || left.Is("[") || left.Is(".") || left.Is("!") || left.Is("{")
-                || right.Is(")") || right.Is("]") || right.Is(".") || right.Is(";") || right.Is(",") || right.Is(":") || right.Is("[") || right.Is("}")
-                || (right.Is("(") && left.Kind == TokenKind.Name && left.Text is not ("if" or "while" or "for" or "return" or "switch" or "in")));
+            !(
+                left.Is("(")
+                || left.Is("[")
+                || left.Is(".")
+                || left.Is("!")
+                || left.Is("{")
+                || right.Is(")")
+                || right.Is("]")
+                || right.Is(".")
+                || right.Is(";")
+                || right.Is(",")
+                || right.Is(":")
+                || right.Is("[")
+                || right.Is("}")
+                || (
+                    right.Is("(")
+                    && left.Kind == TokenKind.Name
+                    && left.Text is not ("if" or "while" or "for" or "return" or "switch" or "in")
+                )
+            );
     }
 }

@@ -55,11 +55,23 @@ internal sealed class CellMap
         Signals = program.System is null ? 0 : program.System.Cpus + program.Threads.Count;
         _regions = program.Memory;
         _mayCut = mayCut;
-        MicroOp[] accesses = [.. program.Threads.Concat(program.System?.CpuCode ?? []).SelectMany(thread => thread.Ops).Where(op => op.Width != 0)];
+        MicroOp[] accesses =
+        [
+            .. program
+                .Threads.Concat(program.System?.CpuCode ?? [])
+                .SelectMany(thread => thread.Ops)
+                .Where(op => op.Width != 0),
+        ];
         foreach (MemoryRegion region in program.Memory)
         {
-            bool whole = !mayCut || accesses.All(op => FitsElements(region, op)) && program.Observations.All(observed =>
-                observed.Thread >= 0 || !Contains(region, observed.Address) || IsElement(region, observed.Address, observed.Width));
+            bool whole =
+                !mayCut
+                || accesses.All(op => FitsElements(region, op))
+                    && program.Observations.All(observed =>
+                        observed.Thread >= 0
+                        || !Contains(region, observed.Address)
+                        || IsElement(region, observed.Address, observed.Width)
+                    );
             // Bytes that are accessed together are several cells of one access, whatever the width of the element.
             HasByteCells |= !whole;
             Add(region, whole ? region.ElementWidth : 1);
@@ -70,13 +82,22 @@ internal sealed class CellMap
             // A region that accesses name (a kernel's variable) is reached through its name only.
             AddressTakenMask |= region.AddressTaken && accesses.All(op => op.Region != region.Name) ? mask : 0;
             int first = _widths.Count - CellsOf(region);
-            bool anywhere = accesses.Any(op => op.Kind == MicroOpKind.Store && !op.A.IsConstant && (op.Region is null ? region.AddressTaken : op.Region == region.Name));
+            bool anywhere = accesses.Any(op =>
+                op.Kind == MicroOpKind.Store
+                && !op.A.IsConstant
+                && (op.Region is null ? region.AddressTaken : op.Region == region.Name)
+            );
             _written.AddRange(Enumerable.Repeat(anywhere, CellsOf(region)));
             for (int cell = first; cell < _widths.Count && !anywhere; cell++)
             {
                 ulong begin = _addresses[cell];
                 ulong end = begin + (ulong)_widths[cell];
-                _written[cell] = accesses.Any(op => op.Kind == MicroOpKind.Store && op.A.IsConstant && op.A.Constant < end && op.A.Constant + (ulong)op.Width > begin);
+                _written[cell] = accesses.Any(op =>
+                    op.Kind == MicroOpKind.Store
+                    && op.A.IsConstant
+                    && op.A.Constant < end
+                    && op.A.Constant + (ulong)op.Width > begin
+                );
             }
         }
     }
@@ -119,7 +140,9 @@ internal sealed class CellMap
     {
         if (!_cellAt.TryGetValue(address, out int first))
         {
-            throw new ModelException($"An access of {width} byte(s) at {Describe(address)} is outside of the memory of the program or straddles its elements.");
+            throw new ModelException(
+                $"An access of {width} byte(s) at {Describe(address)} is outside of the memory of the program or straddles its elements."
+            );
         }
 
         if (_widths[first] == width)
@@ -129,14 +152,18 @@ internal sealed class CellMap
 
         if (!_mayCut)
         {
-            throw new ModelException($"An access of {width} byte(s) at {Describe(address)} is not of a whole element, which has {_widths[first]}; accesses of mixed sizes are not modelled on this core.");
+            throw new ModelException(
+                $"An access of {width} byte(s) at {Describe(address)} is not of a whole element, which has {_widths[first]}; accesses of mixed sizes are not modelled on this core."
+            );
         }
 
         // A misaligned access within 8 aligned bytes is one access (Intel SDM vol. 3, 9.1.1; AMD APM vol. 2, 7.3.2); across them it may be several.
         bool known = _cellAt.TryGetValue(address + (ulong)width - 1, out int last) && last == first + width - 1;
         return known && (address & 7) + (ulong)width <= 8
             ? new CellSpan(first, width)
-            : throw new ModelException($"An access of {width} byte(s) at {Describe(address)} leaves its region or its 8 aligned bytes; no processor promises that it is one access.");
+            : throw new ModelException(
+                $"An access of {width} byte(s) at {Describe(address)} leaves its region or its 8 aligned bytes; no processor promises that it is one access."
+            );
     }
 
     /// <summary>The cells of an access whose address was computed.</summary>
@@ -146,7 +173,9 @@ internal sealed class CellMap
         CellSpan span = Find(address, width);
         return _addressTaken[span.First]
             ? span
-            : throw new ModelException($"A computed address reaches {Describe(address)}, whose address the program never took.");
+            : throw new ModelException(
+                $"A computed address reaches {Describe(address)}, whose address the program never took."
+            );
     }
 
     /// <summary>The cell that holds an address, if there is one.</summary>
@@ -154,8 +183,12 @@ internal sealed class CellMap
 
     private string Describe(ulong address)
     {
-        MemoryRegion? region = _regions.LastOrDefault(candidate => candidate.Address <= address && address - candidate.Address < 4096);
-        return region is null ? $"0x{address:x}" : address == region.Address ? region.Name : $"{region.Name}+{address - region.Address}";
+        MemoryRegion? region = _regions.LastOrDefault(candidate =>
+            candidate.Address <= address && address - candidate.Address < 4096
+        );
+        return region is null ? $"0x{address:x}"
+            : address == region.Address ? region.Name
+            : $"{region.Name}+{address - region.Address}";
     }
 
     private int CellsOf(MemoryRegion region) => region.Size / _widths[^1];
@@ -165,7 +198,8 @@ internal sealed class CellMap
         for (int offset = 0; offset < region.Size; offset += width)
         {
             ulong element = region.InitialValues[offset / region.ElementWidth];
-            ulong value = width == region.ElementWidth ? element : (element >> (8 * (offset % region.ElementWidth))) & 0xFF;
+            ulong value =
+                width == region.ElementWidth ? element : (element >> (8 * (offset % region.ElementWidth))) & 0xFF;
             _cellAt.Add(region.Address + (ulong)offset, _widths.Count);
             _addresses.Add(region.Address + (ulong)offset);
             _widths.Add(width);
@@ -174,7 +208,8 @@ internal sealed class CellMap
         }
     }
 
-    private static bool Contains(MemoryRegion region, ulong address) => address >= region.Address && address - region.Address < (ulong)region.Size;
+    private static bool Contains(MemoryRegion region, ulong address) =>
+        address >= region.Address && address - region.Address < (ulong)region.Size;
 
     private static bool IsElement(MemoryRegion region, ulong address, int width) =>
         width == region.ElementWidth && (address - region.Address) % (ulong)width == 0;
@@ -187,7 +222,8 @@ internal sealed class CellMap
             return !mayTouch || op.Width == region.ElementWidth;
         }
 
-        bool touches = op.A.Constant < region.Address + (ulong)region.Size && op.A.Constant + (ulong)op.Width > region.Address;
+        bool touches =
+            op.A.Constant < region.Address + (ulong)region.Size && op.A.Constant + (ulong)op.Width > region.Address;
         return !touches || IsElement(region, op.A.Constant, op.Width);
     }
 }

@@ -33,19 +33,30 @@ internal sealed class InstructionFetch
     private readonly int[] _cells;
     private readonly FetchProfile _profile;
 
-    public InstructionFetch(IReadOnlyList<MemoryRegion> code, ModelProgram program, CellMap map, int cores, FetchProfile profile, StateLayout layout, ValueTable values)
+    public InstructionFetch(
+        IReadOnlyList<MemoryRegion> code,
+        ModelProgram program,
+        CellMap map,
+        int cores,
+        FetchProfile profile,
+        StateLayout layout,
+        ValueTable values
+    )
     {
         _profile = profile;
         _cells = [.. code.Select(region => map.Find(region.Address, region.ElementWidth).First)];
         foreach (MemoryRegion region in code)
         {
             int cell = map.Find(region.Address, region.ElementWidth).First;
-            IEnumerable<MicroOp> stores = program.Threads.SelectMany(thread => thread.Ops)
+            IEnumerable<MicroOp> stores = program
+                .Threads.SelectMany(thread => thread.Ops)
                 .Where(op => op.Kind == MicroOpKind.Store && op.A.IsConstant && op.A.Constant == region.Address);
             MicroOp[] all = [.. stores];
             if (all.Any(op => !op.B.IsConstant))
             {
-                throw new ModelException($"The code {region.Name} is changed to a computed value; the model takes constants.");
+                throw new ModelException(
+                    $"The code {region.Name} is changed to a computed value; the model takes constants."
+                );
             }
 
             // An address where nothing is mapped holds nothing that could be fetched: its initial value is none of the code's.
@@ -53,7 +64,9 @@ internal sealed class InstructionFetch
             int[] taken = [.. first.Concat(all.Select(op => op.B.Constant)).Distinct().Select(values.Number)];
             if (taken.Length > 8)
             {
-                throw new ModelException($"The code {region.Name} takes {taken.Length} different values; the model has room for 8.");
+                throw new ModelException(
+                    $"The code {region.Name} takes {taken.Length} different values; the model has room for 8."
+                );
             }
 
             _valuesOf.Add(cell, taken);
@@ -66,7 +79,14 @@ internal sealed class InstructionFetch
         }
 
         bool masks = profile != FetchProfile.Coherent;
-        _mayFetch = [.. Enumerable.Range(0, cores).Select(_ => _cells.Select(cell => layout.Add(masks ? (1 << _valuesOf[cell].Length) - 1 : 0)).ToArray())];
+        _mayFetch =
+        [
+            .. Enumerable
+                .Range(0, cores)
+                .Select(_ =>
+                    _cells.Select(cell => layout.Add(masks ? (1 << _valuesOf[cell].Length) - 1 : 0)).ToArray()
+                ),
+        ];
         _undefined = layout.Add(masks && _cells.Any(cell => !FetchedWhole.Contains(cell)) ? 1 : 0);
     }
 
@@ -132,9 +152,10 @@ internal sealed class InstructionFetch
     public int[] ValuesOf(int cell) => _valuesOf[cell];
 
     /// <summary>Which of <see cref="ValuesOf"/> a fetch may return, as a bit mask; <paramref name="coherent"/> is what a load would return.</summary>
-    public int Choices(ReadOnlySpan<ulong> state, int core, int cell, int coherent) => _profile == FetchProfile.Coherent
-        ? (Array.IndexOf(_valuesOf[cell], coherent) is int value and >= 0 ? 1 << value : 0)
-        : _mayFetch[core][Array.IndexOf(_cells, cell)].Get(state);
+    public int Choices(ReadOnlySpan<ulong> state, int core, int cell, int coherent) =>
+        _profile == FetchProfile.Coherent
+            ? (Array.IndexOf(_valuesOf[cell], coherent) is int value and >= 0 ? 1 << value : 0)
+            : _mayFetch[core][Array.IndexOf(_cells, cell)].Get(state);
 
     /// <summary>Whether a fetch now is one for which nothing is promised: a change that is not fetched whole has not been synchronised with.</summary>
     public bool IsUnpredictable(ReadOnlySpan<ulong> state, int core, int cell)

@@ -26,7 +26,8 @@ internal sealed class MainMemory
 
     public ValueTable Values => _values;
 
-    public int ReadCell(ReadOnlySpan<ulong> state, int cell) => _constants[cell] >= 0 ? _constants[cell] : _cells[cell].Get(state);
+    public int ReadCell(ReadOnlySpan<ulong> state, int cell) =>
+        _constants[cell] >= 0 ? _constants[cell] : _cells[cell].Get(state);
 
     /// <summary>Gives a cell its first value.</summary>
     public void Initialize(Span<ulong> state, int cell, int value)

@@ -25,7 +25,8 @@ internal readonly struct SequentialConsistency(MainMemory memory) : IMemoryMachi
     public CellSpan NextWaitingStore(ReadOnlySpan<ulong> state, int core, out int value) =>
         throw new InvalidOperationException("Crosscore bug: no store waits on this machine.");
 
-    public void Drain(Span<ulong> state, int core) => throw new InvalidOperationException("Crosscore bug: no store waits on this machine.");
+    public void Drain(Span<ulong> state, int core) =>
+        throw new InvalidOperationException("Crosscore bug: no store waits on this machine.");
 
     public ulong WaitingCells(ReadOnlySpan<ulong> state, int core) => 0;
 }

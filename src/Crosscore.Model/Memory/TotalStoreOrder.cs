@@ -31,7 +31,12 @@ internal readonly struct TotalStoreOrder : IMemoryMachine
         for (int core = 0; core < depths.Count; core++)
         {
             int depth = depths[core];
-            _buffers[core] = new Buffer(layout.Add(depth), new BitField[depth], new BitField[depth], new BitField[depth]);
+            _buffers[core] = new Buffer(
+                layout.Add(depth),
+                new BitField[depth],
+                new BitField[depth],
+                new BitField[depth]
+            );
             for (int slot = 0; slot < depth; slot++)
             {
                 _buffers[core].First[slot] = layout.Add(Math.Max(0, map.All - 1));
@@ -65,7 +70,8 @@ internal readonly struct TotalStoreOrder : IMemoryMachine
         return _memory.Read(state, span);
     }
 
-    public bool CanStore(ReadOnlySpan<ulong> state, int core) => _buffers[core].Length.Get(state) < _buffers[core].Value.Length;
+    public bool CanStore(ReadOnlySpan<ulong> state, int core) =>
+        _buffers[core].Length.Get(state) < _buffers[core].Value.Length;
 
     public void Store(Span<ulong> state, int core, CellSpan span, int value)
     {

@@ -33,7 +33,14 @@ public enum TaskStart
 /// <param name="IsKernelThread">Whether it always runs inside of the kernel.</param>
 /// <param name="IsIdle">Whether it is there only to be switched to: it has nothing to do and need not come to an end.</param>
 /// <param name="TakesSignals">Whether signals come to it, at any instruction; their handlers do nothing.</param>
-public sealed record TaskPlacement(int Cpu, TaskStart Start, bool Pinned, bool IsKernelThread, bool IsIdle, bool TakesSignals = false);
+public sealed record TaskPlacement(
+    int Cpu,
+    TaskStart Start,
+    bool Pinned,
+    bool IsKernelThread,
+    bool IsIdle,
+    bool TakesSignals = false
+);
 
 /// <summary>CPUs, tasks, and the code that a kernel runs on a CPU outside of its tasks. A kernel's system calls are part of the tasks' code.</summary>
 public sealed class CpuSystem

@@ -178,9 +178,10 @@ public sealed record MicroOp
     public int KernelLine { get; init; }
 
     /// <summary>Makes a <see cref="MicroOpKind.ReadCpu"/> or <see cref="MicroOpKind.ReadCurrent"/>.</summary>
-    public static MicroOp Read(MicroOpKind kind, int destination) => kind is MicroOpKind.ReadCpu or MicroOpKind.ReadCurrent
-        ? new(kind) { Destination = destination }
-        : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation reads no state of its CPU.");
+    public static MicroOp Read(MicroOpKind kind, int destination) =>
+        kind is MicroOpKind.ReadCpu or MicroOpKind.ReadCurrent
+            ? new(kind) { Destination = destination }
+            : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation reads no state of its CPU.");
 
     /// <summary>Whether a store to code goes through another linear address than the one it is executed by.</summary>
     public bool ThroughAlias { get; init; }
@@ -207,18 +208,25 @@ public sealed record MicroOp
 
     /// <summary>Makes a <see cref="MicroOpKind.TryReservation"/>.</summary>
     public static MicroOp TryReservation(int destination, Operand address, int width) =>
-        new(MicroOpKind.TryReservation) { Destination = destination, A = address, Width = width };
+        new(MicroOpKind.TryReservation)
+        {
+            Destination = destination,
+            A = address,
+            Width = width,
+        };
 
     /// <summary>Makes a <see cref="MicroOpKind.Choose"/>.</summary>
     public static MicroOp Choose(int destination) => new(MicroOpKind.Choose) { Destination = destination };
 
     /// <summary>Makes a <see cref="MicroOpKind.CleanCode"/> or <see cref="MicroOpKind.InvalidateCode"/>.</summary>
-    public static MicroOp Maintain(MicroOpKind kind, Operand address) => kind is MicroOpKind.CleanCode or MicroOpKind.InvalidateCode
-        ? new(kind) { A = address }
-        : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation maintains no cache.");
+    public static MicroOp Maintain(MicroOpKind kind, Operand address) =>
+        kind is MicroOpKind.CleanCode or MicroOpKind.InvalidateCode
+            ? new(kind) { A = address }
+            : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation maintains no cache.");
 
     /// <summary>Makes a <see cref="MicroOpKind.Translate"/>.</summary>
-    public static MicroOp Translate(int destination, Operand address) => new(MicroOpKind.Translate) { Destination = destination, A = address };
+    public static MicroOp Translate(int destination, Operand address) =>
+        new(MicroOpKind.Translate) { Destination = destination, A = address };
 
     /// <summary>Makes a <see cref="MicroOpKind.Fault"/>.</summary>
     /// <param name="address">The address of the access.</param>
@@ -236,7 +244,13 @@ public sealed record MicroOp
         new(MicroOpKind.InvalidateTranslation) { A = address, B = Operand.Number(hereOnly ? 1UL : 0) };
 
     /// <summary>Makes a <see cref="MicroOpKind.Fetch"/>.</summary>
-    public static MicroOp Fetch(int destination, Operand address, int width) => new(MicroOpKind.Fetch) { Destination = destination, A = address, Width = width };
+    public static MicroOp Fetch(int destination, Operand address, int width) =>
+        new(MicroOpKind.Fetch)
+        {
+            Destination = destination,
+            A = address,
+            Width = width,
+        };
 
     /// <summary>Makes a <see cref="MicroOpKind.ArmSection"/>.</summary>
     /// <param name="section">The number of the section.</param>
@@ -252,31 +266,59 @@ public sealed record MicroOp
 
     /// <summary>Makes a <see cref="MicroOpKind.Compute"/>.</summary>
     public static MicroOp Compute(int destination, ValueFunction function, Operand a, Operand b) =>
-        new(MicroOpKind.Compute) { Destination = destination, Function = function, A = a, B = b };
+        new(MicroOpKind.Compute)
+        {
+            Destination = destination,
+            Function = function,
+            A = a,
+            B = b,
+        };
 
     /// <summary>Makes a <see cref="MicroOpKind.Compute"/> that copies.</summary>
-    public static MicroOp Copy(int destination, Operand value) => Compute(destination, static (a, _) => a, value, Operand.Number(0));
+    public static MicroOp Copy(int destination, Operand value) =>
+        Compute(destination, static (a, _) => a, value, Operand.Number(0));
 
     /// <summary>Makes a <see cref="MicroOpKind.Branch"/>.</summary>
-    public static MicroOp Branch(Operand condition, int target) => new(MicroOpKind.Branch) { A = condition, Target = target };
+    public static MicroOp Branch(Operand condition, int target) =>
+        new(MicroOpKind.Branch) { A = condition, Target = target };
 
     /// <summary>Makes a <see cref="MicroOpKind.Jump"/>.</summary>
     public static MicroOp Jump(int target) => new(MicroOpKind.Jump) { Target = target };
 
     /// <summary>Makes a <see cref="MicroOpKind.Load"/>.</summary>
     public static MicroOp Load(int destination, Operand address, int width) =>
-        new(MicroOpKind.Load) { Destination = destination, A = address, Width = width };
+        new(MicroOpKind.Load)
+        {
+            Destination = destination,
+            A = address,
+            Width = width,
+        };
 
     /// <summary>Makes a <see cref="MicroOpKind.Store"/>.</summary>
     public static MicroOp Store(Operand address, Operand value, int width) =>
-        new(MicroOpKind.Store) { A = address, B = value, Width = width };
+        new(MicroOpKind.Store)
+        {
+            A = address,
+            B = value,
+            Width = width,
+        };
 
     /// <summary>Makes an operation without operands.</summary>
     /// <param name="kind">One of <see cref="MicroOpKind.AtomicBegin"/>, <see cref="MicroOpKind.AtomicEnd"/>, <see cref="MicroOpKind.Fence"/>,
     /// <see cref="MicroOpKind.RequestFences"/>, <see cref="MicroOpKind.AwaitFences"/>, <see cref="MicroOpKind.Halt"/>, <see cref="MicroOpKind.Serialize"/>,
     /// <see cref="MicroOpKind.AwaitIpi"/>, <see cref="MicroOpKind.Sleep"/>, <see cref="MicroOpKind.EndInterrupt"/>,
     /// <see cref="MicroOpKind.ReturnFromInterrupt"/>, <see cref="MicroOpKind.EndSwitch"/>, <see cref="MicroOpKind.MarkRestart"/>.</param>
-    public static MicroOp Plain(MicroOpKind kind) => kind is >= MicroOpKind.AtomicBegin and <= MicroOpKind.MarkRestart and not (MicroOpKind.ReadCpu or MicroOpKind.ReadCurrent or MicroOpKind.SendIpi or MicroOpKind.Fetch or MicroOpKind.SwitchTo)
-        ? new(kind)
-        : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation has operands.");
+    public static MicroOp Plain(MicroOpKind kind) =>
+        kind
+            is >= MicroOpKind.AtomicBegin
+                and <= MicroOpKind.MarkRestart
+                and not (
+                    MicroOpKind.ReadCpu
+                    or MicroOpKind.ReadCurrent
+                    or MicroOpKind.SendIpi
+                    or MicroOpKind.Fetch
+                    or MicroOpKind.SwitchTo
+                )
+            ? new(kind)
+            : throw new ArgumentOutOfRangeException(nameof(kind), kind, "This operation has operands.");
 }

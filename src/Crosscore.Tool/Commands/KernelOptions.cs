@@ -65,9 +65,12 @@ internal sealed class KernelOptions
         int offline = 0;
         foreach (string word in (result.GetValue(_offline) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
         {
-            offline |= int.TryParse(word, out int cpu) && cpu is >= 0 and < TestSystem.MostCpus
-                ? 1 << cpu
-                : throw new UsageException($"found '{word}' after --offline, expected numbers of CPUs from 0 to {TestSystem.MostCpus - 1}, with commas between");
+            offline |=
+                int.TryParse(word, out int cpu) && cpu is >= 0 and < TestSystem.MostCpus
+                    ? 1 << cpu
+                    : throw new UsageException(
+                        $"found '{word}' after --offline, expected numbers of CPUs from 0 to {TestSystem.MostCpus - 1}, with commas between"
+                    );
         }
 
         return new TestMachine(result.GetValue(_cpus), offline);
@@ -81,7 +84,9 @@ internal sealed class KernelOptions
         string[] settings = result.GetValue(_option) ?? [];
         if (name is null)
         {
-            return removed.Length + settings.Length == 0 ? [] : throw new UsageException("--option and --remove change a design: name it with --kernel");
+            return removed.Length + settings.Length == 0
+                ? []
+                : throw new UsageException("--option and --remove change a design: name it with --kernel");
         }
 
         _isAll = name == "all";
@@ -89,7 +94,10 @@ internal sealed class KernelOptions
         foreach (string setting in settings)
         {
             string[] parts = setting.Split('=');
-            _values[parts[0]] = parts.Length == 2 ? parts[1] : throw new UsageException($"found '{setting}' after --option, expected NAME=VALUE");
+            _values[parts[0]] =
+                parts.Length == 2
+                    ? parts[1]
+                    : throw new UsageException($"found '{setting}' after --option, expected NAME=VALUE");
         }
 
         try

@@ -10,7 +10,11 @@ internal static class KernelsCommand
 {
     public static Command Create()
     {
-        var name = new Argument<string?>("NAME") { Description = "A design to show: its system calls, labels, options and text", Arity = ArgumentArity.ZeroOrOne };
+        var name = new Argument<string?>("NAME")
+        {
+            Description = "A design to show: its system calls, labels, options and text",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         var command = new Command("kernels", "The kernel designs known") { name };
         command.SetAction(result =>
         {
@@ -32,12 +36,16 @@ internal static class KernelsCommand
     {
         foreach (KernelDesign design in KernelFolder.All())
         {
-            Terminal.Console.MarkupLine($"[bold]{Markup.Escape(design.Name)}[/]  [dim]{design.Syscalls.Count} system calls, {design.Labels.Count} labels[/]");
+            Terminal.Console.MarkupLine(
+                $"[bold]{Markup.Escape(design.Name)}[/]  [dim]{design.Syscalls.Count} system calls, {design.Labels.Count} labels[/]"
+            );
             Terminal.Console.Write(Terminal.Prose(FirstComment(design)));
             Terminal.Console.WriteLine();
         }
 
-        Terminal.Console.MarkupLine("[dim]crosscore kernels NAME shows one; crosscore explore TESTS --kernel NAME (or all) runs tests on them.[/]");
+        Terminal.Console.MarkupLine(
+            "[dim]crosscore kernels NAME shows one; crosscore explore TESTS --kernel NAME (or all) runs tests on them.[/]"
+        );
     }
 
     private static void Show(KernelDesign design)
@@ -45,13 +53,19 @@ internal static class KernelsCommand
         IAnsiConsole console = Terminal.Console;
         console.MarkupLine($"[bold]{Markup.Escape(design.Name)}[/]  [dim]{Markup.Escape(design.File)}[/]");
         console.WriteLine($"system calls  {string.Join(", ", design.Syscalls.Select(call => call.Name))}");
-        console.WriteLine($"options       {string.Join(", ", design.Options.Values.Select(option => $"{option.Name}={option.Value}"))}");
+        console.WriteLine(
+            $"options       {string.Join(", ", design.Options.Values.Select(option => $"{option.Name}={option.Value}"))}"
+        );
         Table labels = new Table().Border(TableBorder.Simple).AddColumns("label", "kind", "place", "text");
         foreach (KernelLabel label in design.Labels)
         {
             KernelSourceLine line = design.SourceLines[label.Line];
             labels.AddRow(
-                Markup.Escape(label.Name), Markup.Escape($"{label.Kind}".ToLowerInvariant()), Markup.Escape($"{Path.GetFileName(line.File)}:{line.Number}"), Markup.Escape(line.Text));
+                Markup.Escape(label.Name),
+                Markup.Escape($"{label.Kind}".ToLowerInvariant()),
+                Markup.Escape($"{Path.GetFileName(line.File)}:{line.Number}"),
+                Markup.Escape(line.Text)
+            );
         }
 
         console.Write(labels);
@@ -61,9 +75,16 @@ internal static class KernelsCommand
     // The first sentence of the comment that a file begins with, without the name before it.
     private static string FirstComment(KernelDesign design)
     {
-        string text = string.Join(' ', File.ReadLines(design.File).TakeWhile(line => line.StartsWith("//", StringComparison.Ordinal)).Select(line => line[2..].Trim()));
+        string text = string.Join(
+            ' ',
+            File.ReadLines(design.File)
+                .TakeWhile(line => line.StartsWith("//", StringComparison.Ordinal))
+                .Select(line => line[2..].Trim())
+        );
         int end = text.IndexOf(". ", StringComparison.Ordinal);
         string sentence = end < 0 ? text : text[..(end + 1)];
-        return sentence.StartsWith(design.Name, StringComparison.Ordinal) ? sentence[design.Name.Length..].TrimStart(':', ' ') : sentence;
+        return sentence.StartsWith(design.Name, StringComparison.Ordinal)
+            ? sentence[design.Name.Length..].TrimStart(':', ' ')
+            : sentence;
     }
 }

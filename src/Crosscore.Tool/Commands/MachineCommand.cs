@@ -22,7 +22,10 @@ internal static class MachineCommand
     private static void Print(IAnsiConsole console)
     {
         var facts = new Grid().AddColumns(2);
-        facts.AddRow("system", Markup.Escape($"{Environment.OSVersion.VersionString}, {RuntimeInformation.OSDescription}"));
+        facts.AddRow(
+            "system",
+            Markup.Escape($"{Environment.OSVersion.VersionString}, {RuntimeInformation.OSDescription}")
+        );
         facts.AddRow("processor", Markup.Escape($"{ProcessorName()}, {RuntimeInformation.ProcessArchitecture}"));
         facts.AddRow("processors", $"{Environment.ProcessorCount} for this process");
         facts.AddRow("runtime", Markup.Escape(RuntimeInformation.FrameworkDescription));
@@ -54,11 +57,14 @@ internal static class MachineCommand
                     GuaranteeBasis.Probed => "probed",
                     _ => "by kernel version",
                 },
-                Markup.Escape(guarantee.Source));
+                Markup.Escape(guarantee.Source)
+            );
         }
 
         console.Write(table);
-        console.MarkupLine("[dim]unknown means: act as if it were not so. docs/guarantees.md has the same for all systems.[/]");
+        console.MarkupLine(
+            "[dim]unknown means: act as if it were not so. docs/guarantees.md has the same for all systems.[/]"
+        );
     }
 
     private static string Commands()

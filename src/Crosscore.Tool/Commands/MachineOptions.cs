@@ -40,10 +40,11 @@ internal sealed class MachineOptions
         command.Add(_limit);
     }
 
-    public MachineRunOptions Read(ParseResult result) => new()
-    {
-        Iterations = result.GetValue(_iterations),
-        Mode = ModeNames[result.GetValue(_mode)!],
-        TimeLimit = TimeSpan.FromSeconds(result.GetValue(_limit)),
-    };
+    public MachineRunOptions Read(ParseResult result) =>
+        new()
+        {
+            Iterations = result.GetValue(_iterations),
+            Mode = ModeNames[result.GetValue(_mode)!],
+            TimeLimit = TimeSpan.FromSeconds(result.GetValue(_limit)),
+        };
 }

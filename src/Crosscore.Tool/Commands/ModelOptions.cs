@@ -54,20 +54,24 @@ internal sealed class ModelOptions
 
     private readonly Option<bool> _noPromises = new("--no-promises")
     {
-        Description = "AArch64: no store reaches memory before earlier accesses of its CPU; load buffering is then out of reach, and so are stores out of order",
+        Description =
+            "AArch64: no store reaches memory before earlier accesses of its CPU; load buffering is then out of reach, and so are stores out of order",
     };
 
     private readonly Option<string[]> _caches = new Option<string[]>("--cache-type")
     {
-        Description = "AArch64: what code changes need not do, whatever the test says: clean the data cache (idc), invalidate the instruction caches (dic)",
+        Description =
+            "AArch64: what code changes need not do, whatever the test says: clean the data cache (idc), invalidate the instruction caches (dic)",
         AllowMultipleArgumentsPerToken = true,
     }.AcceptOnlyFromAmong("idc", "dic", "none");
 
     private readonly Option<int?> _preemptions = new Option<int?>("--preemptions")
     {
-        Description = "On a kernel: switch tasks out at most this often that did not ask for it; without it, any number of times",
+        Description =
+            "On a kernel: switch tasks out at most this often that did not ask for it; without it, any number of times",
         HelpName = "N",
-        CustomParser = static result => int.TryParse(result.Tokens[0].Value, out int value) && value >= 0 ? value : Wrong(result),
+        CustomParser = static result =>
+            int.TryParse(result.Tokens[0].Value, out int value) && value >= 0 ? value : Wrong(result),
     };
 
     private readonly Option<string[]> _without = new Option<string[]>("--without")
@@ -77,10 +81,13 @@ internal sealed class ModelOptions
 
     /// <summary>All of them; those of the core and of the scheduler only where the command lets choose them.</summary>
     public IEnumerable<Option> All(bool withCore) =>
-        withCore ? [_core, _states, _memory, _buffer, _writes, _noPromises, _caches, _preemptions, _without] : [_states, _memory, _buffer, _writes, _noPromises, _caches, _without];
+        withCore
+            ? [_core, _states, _memory, _buffer, _writes, _noPromises, _caches, _preemptions, _without]
+            : [_states, _memory, _buffer, _writes, _noPromises, _caches, _without];
 
     /// <summary>The kind of cores that was named; without one it is for the test to say.</summary>
-    public CoreKind? Core(ParseResult result) => result.GetValue(_core) is string name ? Expectation.CoreNames[name] : null;
+    public CoreKind? Core(ParseResult result) =>
+        result.GetValue(_core) is string name ? Expectation.CoreNames[name] : null;
 
     public ExplorationOptions Read(ParseResult result)
     {
@@ -98,7 +105,17 @@ internal sealed class ModelOptions
             WriteBound = result.GetValue(_writes),
             Promises = !result.GetValue(_noPromises),
             Caches = result.GetValue(_caches) is { Length: > 0 } caches
-                ? caches.Aggregate(CacheType.None, (all, name) => all | name switch { "idc" => CacheType.Idc, "dic" => CacheType.Dic, _ => CacheType.None })
+                ? caches.Aggregate(
+                    CacheType.None,
+                    (all, name) =>
+                        all
+                        | name switch
+                        {
+                            "idc" => CacheType.Idc,
+                            "dic" => CacheType.Dic,
+                            _ => CacheType.None,
+                        }
+                )
                 : null,
             PreemptionBound = result.GetValue(_preemptions),
             Reductions = reductions,

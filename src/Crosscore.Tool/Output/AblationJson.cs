@@ -60,7 +60,11 @@ internal static class AblationJson
         json.WriteBoolean("executed", row.IsExecuted);
         json.WriteBoolean("complete", !row.IsBounded);
         json.WriteStartArray("broken");
-        foreach ((int test, AblationCell cell) in row.Cells.Index().Where(entry => entry.Item.Effect is AblationEffect.Breaks or AblationEffect.NeverEnds))
+        foreach (
+            (int test, AblationCell cell) in row
+                .Cells.Index()
+                .Where(entry => entry.Item.Effect is AblationEffect.Breaks or AblationEffect.NeverEnds)
+        )
         {
             json.WriteStartObject();
             json.WriteString("test", report.Tests[test].Name);

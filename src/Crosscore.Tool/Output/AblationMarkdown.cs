@@ -11,13 +11,21 @@ internal static class AblationMarkdown
         output.WriteLine("|---|---|---|---|");
         foreach (AblationRow row in report.Rows.Where(row => row.Breaks))
         {
-            IEnumerable<string> broken = row.Cells.Index().Where(entry => entry.Item.Effect is AblationEffect.Breaks or AblationEffect.NeverEnds)
-                .Select(entry => $"{report.Tests[entry.Index].Name} ({(entry.Item.Effect == AblationEffect.Breaks ? $"{entry.Item.Steps}" : "hangs")})");
-            output.WriteLine($"| {string.Join(" + ", row.Labels.Select(label => $"`{label.Name}`"))} | {AblationTable.Kind(row)} | {AblationTable.Place(report, row)} | {string.Join(", ", broken)} |");
+            IEnumerable<string> broken = row
+                .Cells.Index()
+                .Where(entry => entry.Item.Effect is AblationEffect.Breaks or AblationEffect.NeverEnds)
+                .Select(entry =>
+                    $"{report.Tests[entry.Index].Name} ({(entry.Item.Effect == AblationEffect.Breaks ? $"{entry.Item.Steps}" : "hangs")})"
+                );
+            output.WriteLine(
+                $"| {string.Join(" + ", row.Labels.Select(label => $"`{label.Name}`"))} | {AblationTable.Kind(row)} | {AblationTable.Place(report, row)} | {string.Join(", ", broken)} |"
+            );
         }
 
         output.WriteLine();
-        output.WriteLine($"Not shown necessary on this core by the tests that can tell ({report.Tests.Count}): {AblationTable.List(report, executed: true)}.");
+        output.WriteLine(
+            $"Not shown necessary on this core by the tests that can tell ({report.Tests.Count}): {AblationTable.List(report, executed: true)}."
+        );
         output.WriteLine();
         output.WriteLine($"Executed by none of them: {AblationTable.List(report, executed: false)}.");
     }

@@ -15,9 +15,12 @@ internal static class AblationTable
     public static void Write(IAnsiConsole console, AblationReport report, string again)
     {
         int[] broken = BrokenTests(report);
-        console.MarkupLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"[bold]{Markup.Escape(report.Design.Name)}[/] on {CoreName(report)}: {report.Rows.Count} removals, {report.Tests.Count} tests that can tell, {report.LeftOut.Count} that cannot"));
+        console.MarkupLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"[bold]{Markup.Escape(report.Design.Name)}[/] on {CoreName(report)}: {report.Rows.Count} removals, {report.Tests.Count} tests that can tell, {report.LeftOut.Count} that cannot"
+            )
+        );
         Table table = new Table().Border(TableBorder.Rounded).AddColumns("without", "kind", "place");
         for (int column = 0; column < broken.Length; column++)
         {
@@ -26,16 +29,25 @@ internal static class AblationTable
 
         foreach (AblationRow row in report.Rows.Where(row => row.Breaks || row.IsBounded))
         {
-            table.AddRow([Markup.Escape(row.Name), Kind(row), Markup.Escape(Place(report, row)), .. broken.Select(test => Cell(row.Cells[test]))]);
+            table.AddRow([
+                Markup.Escape(row.Name),
+                Kind(row),
+                Markup.Escape(Place(report, row)),
+                .. broken.Select(test => Cell(row.Cells[test])),
+            ]);
         }
 
         console.Write(table);
         for (int column = 0; column < broken.Length; column++)
         {
-            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{column + 1} {report.Tests[broken[column]].Name}"));
+            console.WriteLine(
+                string.Create(CultureInfo.InvariantCulture, $"{column + 1} {report.Tests[broken[column]].Name}")
+            );
         }
 
-        console.MarkupLine("A number: the outcome that was impossible can happen, in this many steps; -: it cannot; empty: the test executes nothing of it; .: not asked, one of the two breaks it alone or is not executed; [yellow]?[/]: not found within the bound; hangs: no execution ends.");
+        console.MarkupLine(
+            "A number: the outcome that was impossible can happen, in this many steps; -: it cannot; empty: the test executes nothing of it; .: not asked, one of the two breaks it alone or is not executed; [yellow]?[/]: not found within the bound; hangs: no execution ends."
+        );
         console.WriteLine();
         foreach (AblationRow row in report.Rows.Where(row => row.Shortest >= 0))
         {
@@ -43,11 +55,17 @@ internal static class AblationTable
         }
 
         console.WriteLine();
-        console.MarkupLine($"[bold]Not shown necessary by these tests on this core[/]: {Markup.Escape(List(report, executed: true))}");
+        console.MarkupLine(
+            $"[bold]Not shown necessary by these tests on this core[/]: {Markup.Escape(List(report, executed: true))}"
+        );
         console.MarkupLine($"[bold]Executed by none of these tests[/]: {Markup.Escape(List(report, executed: false))}");
-        foreach (IGrouping<string, (LitmusTest Test, string Reason)> group in report.LeftOut.GroupBy(entry => entry.Reason))
+        foreach (
+            IGrouping<string, (LitmusTest Test, string Reason)> group in report.LeftOut.GroupBy(entry => entry.Reason)
+        )
         {
-            console.MarkupLine($"[dim]{Markup.Escape($"{group.Key}: {string.Join(", ", group.Select(entry => entry.Test.Name))}")}[/]");
+            console.MarkupLine(
+                $"[dim]{Markup.Escape($"{group.Key}: {string.Join(", ", group.Select(entry => entry.Test.Name))}")}[/]"
+            );
         }
     }
 
@@ -70,17 +88,29 @@ internal static class AblationTable
 
     /// <summary>The tests that break without something, by their index.</summary>
     public static int[] BrokenTests(AblationReport report) =>
-        [.. Enumerable.Range(0, report.Tests.Count).Where(test => report.Rows.Any(row => row.Cells[test].Effect is AblationEffect.Breaks or AblationEffect.NeverEnds))];
+        [
+            .. Enumerable
+                .Range(0, report.Tests.Count)
+                .Where(test =>
+                    report.Rows.Any(row => row.Cells[test].Effect is AblationEffect.Breaks or AblationEffect.NeverEnds)
+                ),
+        ];
 
-    public static string CoreName(AblationReport report) => Expectation.CoreNames.First(entry => entry.Value == report.Core).Key;
+    public static string CoreName(AblationReport report) =>
+        Expectation.CoreNames.First(entry => entry.Value == report.Core).Key;
 
-    public static string Kind(AblationRow row) => string.Join(" + ", row.Labels.Select(label => label.Kind.ToString().ToLowerInvariant()).Distinct());
+    public static string Kind(AblationRow row) =>
+        string.Join(" + ", row.Labels.Select(label => label.Kind.ToString().ToLowerInvariant()).Distinct());
 
-    public static string Place(AblationReport report, AblationRow row) => string.Join(" + ", row.Labels.Select(label =>
-    {
-        KernelSourceLine line = report.Design.SourceLines[label.Line];
-        return $"{Path.GetFileName(line.File)}:{line.Number}";
-    }));
+    public static string Place(AblationReport report, AblationRow row) =>
+        string.Join(
+            " + ",
+            row.Labels.Select(label =>
+            {
+                KernelSourceLine line = report.Design.SourceLines[label.Line];
+                return $"{Path.GetFileName(line.File)}:{line.Number}";
+            })
+        );
 
     /// <summary>The command that shows a row's shortest counterexample.</summary>
     public static string Command(AblationReport report, AblationRow row, string again) =>
@@ -89,17 +119,23 @@ internal static class AblationTable
     /// <summary>The labels alone that break nothing, of those that some test executes or of the others.</summary>
     public static string List(AblationReport report, bool executed)
     {
-        string[] names = [.. report.Rows.Where(row => row.Labels.Count == 1 && !row.Breaks && row.IsExecuted == executed).Select(row => row.Name + (row.IsBounded ? " (within the bound)" : ""))];
+        string[] names =
+        [
+            .. report
+                .Rows.Where(row => row.Labels.Count == 1 && !row.Breaks && row.IsExecuted == executed)
+                .Select(row => row.Name + (row.IsBounded ? " (within the bound)" : "")),
+        ];
         return names.Length == 0 ? "none" : string.Join(", ", names);
     }
 
-    private static string Cell(AblationCell cell) => cell.Effect switch
-    {
-        AblationEffect.NotExecuted => "",
-        AblationEffect.NotAsked => "[dim].[/]",
-        AblationEffect.Holds => "[dim]-[/]",
-        AblationEffect.NotFound => "[yellow]?[/]",
-        AblationEffect.NeverEnds => "[red]hangs[/]",
-        _ => $"[red]{cell.Steps}[/]",
-    };
+    private static string Cell(AblationCell cell) =>
+        cell.Effect switch
+        {
+            AblationEffect.NotExecuted => "",
+            AblationEffect.NotAsked => "[dim].[/]",
+            AblationEffect.Holds => "[dim]-[/]",
+            AblationEffect.NotFound => "[yellow]?[/]",
+            AblationEffect.NeverEnds => "[red]hangs[/]",
+            _ => $"[red]{cell.Steps}[/]",
+        };
 }

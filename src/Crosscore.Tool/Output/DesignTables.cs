@@ -17,7 +17,9 @@ internal static class DesignTables
     /// <summary>One test: a line for each design.</summary>
     public static Table Of(TestReport report)
     {
-        Table table = new Table().Border(TableBorder.Simple).AddColumns("design", "verdict", "answer", "against the manual", "expected");
+        Table table = new Table()
+            .Border(TableBorder.Simple)
+            .AddColumns("design", "verdict", "answer", "against the manual", "expected");
         bool compares = report.Designs.Any(design => design.Base is not null);
         if (compares)
         {
@@ -26,14 +28,28 @@ internal static class DesignTables
 
         foreach (DesignReport design in report.Designs)
         {
-            string verdict = design.Verdict is null ? $"[dim]{Markup.Escape(Wording.OfDesign(design))}[/]" : Markup.Escape(Wording.OfDesign(design));
-            string expected = design.Expected is not { } wanted || design.Verdict is null ? "" : design.Disagrees
-                ? $"[red]{wanted.Frequency}, NOT as expected[/] {Markup.Escape(wanted.Reason)}"
+            string verdict = design.Verdict is null
+                ? $"[dim]{Markup.Escape(Wording.OfDesign(design))}[/]"
+                : Markup.Escape(Wording.OfDesign(design));
+            string expected =
+                design.Expected is not { } wanted || design.Verdict is null ? ""
+                : design.Disagrees ? $"[red]{wanted.Frequency}, NOT as expected[/] {Markup.Escape(wanted.Reason)}"
                 : $"[green]as expected[/]  [dim]{Markup.Escape(wanted.Reason)}[/]";
-            List<string> cells = [Markup.Escape(design.Design.Name), verdict, Answer(design), Grade(report, design), expected];
+            List<string> cells =
+            [
+                Markup.Escape(design.Design.Name),
+                verdict,
+                Answer(design),
+                Grade(report, design),
+                expected,
+            ];
             if (compares)
             {
-                cells.Add(design.IsWorseThanBase ? $"[red]{Markup.Escape(Wording.Change(design))}[/]" : Markup.Escape(Wording.Change(design)));
+                cells.Add(
+                    design.IsWorseThanBase
+                        ? $"[red]{Markup.Escape(Wording.Change(design))}[/]"
+                        : Markup.Escape(Wording.Change(design))
+                );
             }
 
             table.AddRow([.. cells]);
@@ -46,7 +62,14 @@ internal static class DesignTables
     public static void WriteMatrix(IAnsiConsole console, IReadOnlyList<TestReport> reports)
     {
         // The test that says something of most designs has them in the order of all.
-        string[] names = [.. reports.OrderByDescending(report => report.Designs.Count).SelectMany(report => report.Designs).Select(design => design.Design.Name).Distinct()];
+        string[] names =
+        [
+            .. reports
+                .OrderByDescending(report => report.Designs.Count)
+                .SelectMany(report => report.Designs)
+                .Select(design => design.Design.Name)
+                .Distinct(),
+        ];
         Table table = new Table().Border(TableBorder.Rounded).AddColumn("test");
         for (int index = 0; index < names.Length; index++)
         {
@@ -57,7 +80,12 @@ internal static class DesignTables
         {
             table.AddRow([
                 Markup.Escape(report.Test.Name),
-                .. names.Select(name => report.Designs.FirstOrDefault(design => design.Design.Name == name) is DesignReport design ? Cell(report, design) : "")]);
+                .. names.Select(name =>
+                    report.Designs.FirstOrDefault(design => design.Design.Name == name) is DesignReport design
+                        ? Cell(report, design)
+                        : ""
+                ),
+            ]);
         }
 
         console.Write(table);
@@ -66,11 +94,15 @@ internal static class DesignTables
             console.WriteLine(string.Join("  ", line));
         }
 
-        console.MarkupLine("N never, S sometimes, A always; [red]red[/]: allows what the manual forbids; hangs: no execution ends; h: some execution may hang; -: the design lacks what the test needs; !: NOT as expected");
+        console.MarkupLine(
+            "N never, S sometimes, A always; [red]red[/]: allows what the manual forbids; hangs: no execution ends; h: some execution may hang; -: the design lacks what the test needs; !: NOT as expected"
+        );
     }
 
-    private static string Answer(DesignReport design) => design.Verdict is not ModelVerdict verdict ? ""
-        : verdict.Answer is TestAnswer.Violated or TestAnswer.NeverEnds ? $"[red]{Markup.Escape(Wording.Answer(verdict))}[/]"
+    private static string Answer(DesignReport design) =>
+        design.Verdict is not ModelVerdict verdict ? ""
+        : verdict.Answer is TestAnswer.Violated or TestAnswer.NeverEnds
+            ? $"[red]{Markup.Escape(Wording.Answer(verdict))}[/]"
         : Markup.Escape(Wording.Answer(verdict));
 
     private static string Cell(TestReport report, DesignReport design)
@@ -80,21 +112,27 @@ internal static class DesignTables
             return "[dim]-[/]";
         }
 
-        string letter = verdict.Answer == TestAnswer.NeverEnds ? "hangs" : verdict.IsFinal ? $"{verdict.Frequency}"[..1] : "?";
+        string letter =
+            verdict.Answer == TestAnswer.NeverEnds ? "hangs"
+            : verdict.IsFinal ? $"{verdict.Frequency}"[..1]
+            : "?";
         string mark = verdict is { MayHang: true, Answer: not TestAnswer.NeverEnds } ? "h" : "";
         mark += design.Disagrees ? "!" : "";
         return IsWrong(report, design) == true ? $"[red]{letter}{mark}[/]" : $"[green]{letter}{mark}[/]";
     }
 
-    private static string Grade(TestReport report, DesignReport design) => IsWrong(report, design) switch
-    {
-        true => "[red]allows what it forbids[/]",
-        false => "[green]right[/]",
-        null => "",
-    };
+    private static string Grade(TestReport report, DesignReport design) =>
+        IsWrong(report, design) switch
+        {
+            true => "[red]allows what it forbids[/]",
+            false => "[green]right[/]",
+            null => "",
+        };
 
     private static bool? IsWrong(TestReport report, DesignReport design) =>
         report.Designs.FirstOrDefault(candidate => candidate.Design.Name == Specification) is DesignReport specification
-            ? design.Excess(specification) is { } excess ? excess.Count > 0 : null
+            ? design.Excess(specification) is { } excess
+                ? excess.Count > 0
+                : null
             : null;
 }

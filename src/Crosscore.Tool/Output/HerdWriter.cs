@@ -18,14 +18,21 @@ internal sealed class HerdWriter(TextWriter output, FailOn failOn) : IReportWrit
             output.Write(HerdLog.Format(report.Model));
             if (!report.Model.IsComplete)
             {
-                Console.Error.WriteLine($"crosscore: {report.Test.Name}: {Wording.Bounds(report.Model)}; what is not among its states was not found within the bound");
+                Console.Error.WriteLine(
+                    $"crosscore: {report.Test.Name}: {Wording.Bounds(report.Model)}; what is not among its states was not found within the bound"
+                );
             }
         }
 
         foreach (DesignReport design in report.Designs.Where(design => design.Verdict is not null))
         {
             Separate();
-            output.Write(HerdLog.Format(design.Verdict!, report.Designs.Count == 1 ? null : $"{report.Test.Name}[{design.Design.Name}]"));
+            output.Write(
+                HerdLog.Format(
+                    design.Verdict!,
+                    report.Designs.Count == 1 ? null : $"{report.Test.Name}[{design.Design.Name}]"
+                )
+            );
         }
 
         if (report.Run is MachineRun run)
@@ -44,9 +51,14 @@ internal sealed class HerdWriter(TextWriter output, FailOn failOn) : IReportWrit
             Console.Error.WriteLine($"crosscore: {report.Test.Name}: {note}");
         }
 
-        if (report.Verdict == Litmus.Comparison.TestVerdict.KnownDefect || FailOnRules.StatusOf(report, failOn) != ExitCode.Success)
+        if (
+            report.Verdict == Litmus.Comparison.TestVerdict.KnownDefect
+            || FailOnRules.StatusOf(report, failOn) != ExitCode.Success
+        )
         {
-            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"crosscore: {report.Test.Name}: {Wording.Verdict(report)}"));
+            Console.Error.WriteLine(
+                string.Create(CultureInfo.InvariantCulture, $"crosscore: {report.Test.Name}: {Wording.Verdict(report)}")
+            );
         }
     }
 

@@ -41,9 +41,12 @@ internal sealed class ProgressLine : IProgress<ExplorationProgress>, IDisposable
     {
         if (_visible && Stopwatch.GetElapsedTime(_shown) >= Patience)
         {
-            Show(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{value.States:N0} states, {value.States / value.Elapsed.TotalSeconds / 1e6:0.00} M/s, frontier {value.Frontier:N0}, step {value.Depth}, {value.Elapsed.TotalSeconds:0} s"));
+            Show(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{value.States:N0} states, {value.States / value.Elapsed.TotalSeconds / 1e6:0.00} M/s, frontier {value.Frontier:N0}, step {value.Depth}, {value.Elapsed.TotalSeconds:0} s"
+                )
+            );
         }
     }
 
@@ -71,7 +74,12 @@ internal sealed class ProgressLine : IProgress<ExplorationProgress>, IDisposable
     {
         if (Stopwatch.GetElapsedTime(_shown) >= 2 * Patience)
         {
-            Show(string.Create(CultureInfo.InvariantCulture, $"running, {Stopwatch.GetElapsedTime(_began).TotalSeconds:0} s"));
+            Show(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"running, {Stopwatch.GetElapsedTime(_began).TotalSeconds:0} s"
+                )
+            );
         }
     }
 

@@ -100,33 +100,33 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
         _console.MarkupLine(string.Join(", ", facts));
     }
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 
-    private static string Color(TestVerdict verdict) => verdict switch
-    {
-        TestVerdict.AsExpected => "green",
-        TestVerdict.NoExpectation => "default",
-        TestVerdict.Undecided or TestVerdict.NotRun => "yellow",
-        TestVerdict.ForbiddenSeen or TestVerdict.KnownDefect => "white on red",
-        _ => "red",
-    };
+    private static string Color(TestVerdict verdict) =>
+        verdict switch
+        {
+            TestVerdict.AsExpected => "green",
+            TestVerdict.NoExpectation => "default",
+            TestVerdict.Undecided or TestVerdict.NotRun => "yellow",
+            TestVerdict.ForbiddenSeen or TestVerdict.KnownDefect => "white on red",
+            _ => "red",
+        };
 
-    private static string Heading(TestVerdict verdict) => verdict switch
-    {
-        TestVerdict.AsExpected => "as expected",
-        TestVerdict.NoExpectation => "no expectation",
-        TestVerdict.KnownDefect => "KNOWN DEFECT SEEN",
-        TestVerdict.Undecided => "undecided",
-        TestVerdict.NotRun => "not run",
-        TestVerdict.Worse => "worse",
-        TestVerdict.Violated => "violated",
-        TestVerdict.NeverEnds => "never end",
-        TestVerdict.ControlNotSeen => "control failed",
-        TestVerdict.NotAsExpected => "NOT as expected",
-        _ => "FORBIDDEN SEEN",
-    };
+    private static string Heading(TestVerdict verdict) =>
+        verdict switch
+        {
+            TestVerdict.AsExpected => "as expected",
+            TestVerdict.NoExpectation => "no expectation",
+            TestVerdict.KnownDefect => "KNOWN DEFECT SEEN",
+            TestVerdict.Undecided => "undecided",
+            TestVerdict.NotRun => "not run",
+            TestVerdict.Worse => "worse",
+            TestVerdict.Violated => "violated",
+            TestVerdict.NeverEnds => "never end",
+            TestVerdict.ControlNotSeen => "control failed",
+            TestVerdict.NotAsExpected => "NOT as expected",
+            _ => "FORBIDDEN SEEN",
+        };
 
     private void Count(TestReport report)
     {
@@ -151,18 +151,32 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
         _known += report.Known?.Known ?? 0;
         if (report.Verdict == TestVerdict.KnownDefect || FailOnRules.StatusOf(report, failOn) != ExitCode.Success)
         {
-            _failures.Add($"[{Color(report.Verdict)}]{Markup.Escape($"{report.Test.Name}: {Wording.Verdict(report)}")}[/]");
+            _failures.Add(
+                $"[{Color(report.Verdict)}]{Markup.Escape($"{report.Test.Name}: {Wording.Verdict(report)}")}[/]"
+            );
         }
     }
 
     private static string Row(TestReport report)
     {
         string name = report.Test.Name.PadRight(34);
-        string model = report.Model is null ? "" : $"{Wording.Frequency(report.Model),-10} {report.Model.Allowed.Count,3} allowed  ";
-        model = report.Designs.Count == 0 ? model
-            : string.Join("  ", report.Designs.GroupBy(design => design.Verdict is null ? "lacking" : Wording.Frequency(design.Verdict)).Select(group => $"{group.Key} on {group.Count()}")) + "  ";
-        string run = report.Run is null ? ""
-            : $"{report.Outcomes.Count(outcome => outcome.Seen > 0),3} seen in {Wording.Number(report.Run.RelevantTrials),9} trials  {Wording.Number(report.WitnessesSeen),9} as asked  ";
+        string model = report.Model is null
+            ? ""
+            : $"{Wording.Frequency(report.Model), -10} {report.Model.Allowed.Count, 3} allowed  ";
+        model =
+            report.Designs.Count == 0
+                ? model
+                : string.Join(
+                    "  ",
+                    report
+                        .Designs.GroupBy(design =>
+                            design.Verdict is null ? "lacking" : Wording.Frequency(design.Verdict)
+                        )
+                        .Select(group => $"{group.Key} on {group.Count()}")
+                ) + "  ";
+        string run = report.Run is null
+            ? ""
+            : $"{report.Outcomes.Count(outcome => outcome.Seen > 0), 3} seen in {Wording.Number(report.Run.RelevantTrials), 9} trials  {Wording.Number(report.WitnessesSeen), 9} as asked  ";
         return $"{Markup.Escape(name)} {Markup.Escape(model)}{Markup.Escape(run)}[{Color(report.Verdict)}]{Markup.Escape(Wording.Verdict(report))}[/]";
     }
 
@@ -179,13 +193,20 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
         if (report.Model is ModelVerdict model)
         {
             string time = model.Exploration.Elapsed.TotalMilliseconds.ToString("0.0", CultureInfo.InvariantCulture);
-            _console.MarkupLine($"  model    [bold]{Wording.Frequency(model)}[/], {Wording.Number(model.Exploration.States)} states in {time} ms");
+            _console.MarkupLine(
+                $"  model    [bold]{Wording.Frequency(model)}[/], {Wording.Number(model.Exploration.States)} states in {time} ms"
+            );
         }
 
         if (report.Run is MachineRun run)
         {
             _console.MarkupLine($"  machine  {Markup.Escape(Wording.Run(run))}");
-            if (run.Mode == MachineMode.Rendezvous && report.Test.Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier)))
+            if (
+                run.Mode == MachineMode.Rendezvous
+                && report.Test.Threads.Any(thread =>
+                    thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier)
+                )
+            )
             {
                 _console.MarkupLine($"           [yellow]{Markup.Escape(run.ModeReason)}[/]");
             }
@@ -226,20 +247,36 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
 
         table.AddColumn("");
         // What is forbidden, asked for or weak comes first where not all can be shown.
-        GradedOutcome[] shown = report.Outcomes.Count <= MostOutcomes || everyOutcome
-            ? [.. report.Outcomes]
-            : [.. report.Outcomes.OrderByDescending(graded => graded is { IsAllowed: false, Seen: > 0 }).ThenByDescending(graded => graded.IsWitness).ThenByDescending(graded => graded.IsWeak).Take(MostOutcomes)];
+        GradedOutcome[] shown =
+            report.Outcomes.Count <= MostOutcomes || everyOutcome
+                ? [.. report.Outcomes]
+                :
+                [
+                    .. report
+                        .Outcomes.OrderByDescending(graded => graded is { IsAllowed: false, Seen: > 0 })
+                        .ThenByDescending(graded => graded.IsWitness)
+                        .ThenByDescending(graded => graded.IsWeak)
+                        .Take(MostOutcomes),
+                ];
         foreach (GradedOutcome graded in shown)
         {
             var cells = new List<string> { Markup.Escape(Wording.Describe(report, graded.Outcome)) };
             if (report.Model is ModelVerdict model)
             {
-                cells.Add(graded.IsAllowed == true ? "allowed" : model.IsComplete ? "[white on red]FORBIDDEN[/]" : "not found");
+                cells.Add(
+                    graded.IsAllowed == true ? "allowed"
+                    : model.IsComplete ? "[white on red]FORBIDDEN[/]"
+                    : "not found"
+                );
             }
 
             if (report.Run is MachineRun run)
             {
-                cells.Add(graded.Seen > 0 ? Wording.Number(graded.Seen.Value) : $"[dim]none of {Wording.Number(run.RelevantTrials)}[/]");
+                cells.Add(
+                    graded.Seen > 0
+                        ? Wording.Number(graded.Seen.Value)
+                        : $"[dim]none of {Wording.Number(run.RelevantTrials)}[/]"
+                );
             }
 
             cells.Add(Marks(graded));
@@ -253,7 +290,9 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
 
         if (shown.Length < report.Outcomes.Count)
         {
-            _console.MarkupLine($"  [dim]and {Wording.Number(report.Outcomes.Count - shown.Length)} more; --outcomes shows them[/]");
+            _console.MarkupLine(
+                $"  [dim]and {Wording.Number(report.Outcomes.Count - shown.Length)} more; --outcomes shows them[/]"
+            );
         }
     }
 
@@ -272,7 +311,11 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
             WriteTimeline(report.Model);
         }
 
-        foreach (DesignReport design in report.Designs.Where(design => design.Verdict is { Witnesses: > 0 } or { MayHang: true }))
+        foreach (
+            DesignReport design in report.Designs.Where(design =>
+                design.Verdict is { Witnesses: > 0 } or { MayHang: true }
+            )
+        )
         {
             if (traces == Traces.All || (traces == Traces.OfOne && report.Designs.Count == 1))
             {
@@ -298,8 +341,17 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
 
     private void WriteFolders()
     {
-        TestVerdict[] used = [.. Enum.GetValues<TestVerdict>().Where(verdict => verdict == TestVerdict.AsExpected || _folders.Values.Any(folder => folder.ContainsKey(verdict)))];
-        Table table = new Table().Border(TableBorder.Rounded).AddColumn("folder").AddColumn(new TableColumn("tests").RightAligned());
+        TestVerdict[] used =
+        [
+            .. Enum.GetValues<TestVerdict>()
+                .Where(verdict =>
+                    verdict == TestVerdict.AsExpected || _folders.Values.Any(folder => folder.ContainsKey(verdict))
+                ),
+        ];
+        Table table = new Table()
+            .Border(TableBorder.Rounded)
+            .AddColumn("folder")
+            .AddColumn(new TableColumn("tests").RightAligned());
         foreach (TestVerdict verdict in used)
         {
             table.AddColumn(new TableColumn($"[{Color(verdict)}]{Heading(verdict)}[/]").RightAligned());
@@ -326,7 +378,8 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
                 Wording.Number(verdicts.Values.Sum()),
                 .. used.Select(verdict => Cell(verdicts.GetValueOrDefault(verdict), Color(verdict))),
                 .. hangs ? [Cell(mayHang, "yellow")] : Array.Empty<string>(),
-                .. notLookedFor ? [Cell(unknown, "yellow")] : Array.Empty<string>()]);
+                .. notLookedFor ? [Cell(unknown, "yellow")] : Array.Empty<string>(),
+            ]);
         }
 
         _console.Write(table);

@@ -14,7 +14,10 @@ internal static class Terminal
 
     /// <summary>Prose, indented by two: as wide as a window is, and in a file as wide as can be read.</summary>
     public static IRenderable Prose(string text, Style? style = null) =>
-        new Padder(new Text(string.Join('\n', Wrap(text, Math.Min(WidthOfProse, Console.Profile.Width) - 2)), style), new Padding(2, 0, 0, 0));
+        new Padder(
+            new Text(string.Join('\n', Wrap(text, Math.Min(WidthOfProse, Console.Profile.Width) - 2)), style),
+            new Padding(2, 0, 0, 0)
+        );
 
     private static IEnumerable<string> Wrap(string text, int width)
     {
@@ -40,12 +43,14 @@ internal static class Terminal
             return AnsiConsole.Console;
         }
 
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = AnsiSupport.No,
-            ColorSystem = ColorSystemSupport.NoColors,
-            Out = new AnsiConsoleOutput(System.Console.Out),
-        });
+        IAnsiConsole console = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Ansi = AnsiSupport.No,
+                ColorSystem = ColorSystemSupport.NoColors,
+                Out = new AnsiConsoleOutput(System.Console.Out),
+            }
+        );
         console.Profile.Width = WidthInFiles;
         return console;
     }

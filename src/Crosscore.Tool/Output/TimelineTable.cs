@@ -71,13 +71,18 @@ internal static class TimelineTable
                 lines.AddRange(Holdings(timeline, piece.Index, lane).Select(line => where + line));
             }
 
-            table.AddRow(Step(piece.Row.Step), new Text(timeline.Lanes[piece.Row.Lane]), new Markup(string.Join('\n', lines)));
+            table.AddRow(
+                Step(piece.Row.Step),
+                new Text(timeline.Lanes[piece.Row.Lane]),
+                new Markup(string.Join('\n', lines))
+            );
         }
 
         return table;
     }
 
-    private static Table NewTable() => new Table().Border(TableBorder.Simple).AddColumn(new TableColumn("step").RightAligned().NoWrap());
+    private static Table NewTable() =>
+        new Table().Border(TableBorder.Simple).AddColumn(new TableColumn("step").RightAligned().NoWrap());
 
     private static Text Step(int step) => new(step.ToString(CultureInfo.InvariantCulture));
 
@@ -88,10 +93,18 @@ internal static class TimelineTable
         string effect = Markup.Escape(row.Effect);
         if (piece.Folded > 0)
         {
-            IEnumerable<string> places = timeline.Rows.Skip(piece.Index).Take(piece.Folded).Where(folded => folded.Place.Length > 0)
+            IEnumerable<string> places = timeline
+                .Rows.Skip(piece.Index)
+                .Take(piece.Folded)
+                .Where(folded => folded.Place.Length > 0)
                 .GroupBy(folded => folded.Place[..folded.Place.LastIndexOf(':')])
-                .Select(file => $"{file.Key}:{string.Join(',', file.Select(folded => folded.Place[(file.Key.Length + 1)..]).Distinct())}");
-            return [$"[dim]… {Wording.Counted(piece.Folded, "step")} of bookkeeping  {Markup.Escape(string.Join("  ", places))}[/]"];
+                .Select(file =>
+                    $"{file.Key}:{string.Join(',', file.Select(folded => folded.Place[(file.Key.Length + 1)..]).Distinct())}"
+                );
+            return
+            [
+                $"[dim]… {Wording.Counted(piece.Folded, "step")} of bookkeeping  {Markup.Escape(string.Join("  ", places))}[/]",
+            ];
         }
 
         if (plain)
@@ -104,15 +117,20 @@ internal static class TimelineTable
         {
             TimelineMark.Stale => "red",
             TimelineMark.Serialized => "green",
-            _ => row.Source == TimelineSource.Test ? "default" : row.Source == TimelineSource.Kernel ? "grey" : "yellow",
+            _ => row.Source == TimelineSource.Test ? "default"
+            : row.Source == TimelineSource.Kernel ? "grey"
+            : "yellow",
         };
         var lines = new List<string>();
         // The test is named above; its file would fill the lane.
-        string place = row.Source == TimelineSource.Test ? $"line {row.Place[(row.Place.LastIndexOf(':') + 1)..]}" : row.Place;
+        string place =
+            row.Source == TimelineSource.Test ? $"line {row.Place[(row.Place.LastIndexOf(':') + 1)..]}" : row.Place;
         string arrow = Arrow(timeline, piece.Index, row);
-        lines.Add(code.Length == 0
-            ? $"[yellow]{effect}{arrow}[/]"
-            : $"{(row.Source is TimelineSource.Test ? who + "  " : "")}[bold]{code}[/]{(place.Length > 0 ? $"  [dim]{Markup.Escape(place)}[/]" : "")}");
+        lines.Add(
+            code.Length == 0
+                ? $"[yellow]{effect}{arrow}[/]"
+                : $"{(row.Source is TimelineSource.Test ? who + "  " : "")}[bold]{code}[/]{(place.Length > 0 ? $"  [dim]{Markup.Escape(place)}[/]" : "")}"
+        );
         if (code.Length > 0)
         {
             lines.Add($"  [{colour}]{effect}{arrow}[/]");
@@ -123,10 +141,19 @@ internal static class TimelineTable
 
     private static string Arrow(Timeline timeline, int index, TimelineRow row)
     {
-        IEnumerable<string> ends = timeline.Arrows.Where(arrow => arrow.FromRow == index && arrow.FromLane == row.Lane)
-            .Select(arrow => arrow.FromLane < arrow.ToLane ? "──▶" : "◀──").Distinct();
+        IEnumerable<string> ends = timeline
+            .Arrows.Where(arrow => arrow.FromRow == index && arrow.FromLane == row.Lane)
+            .Select(arrow => arrow.FromLane < arrow.ToLane ? "──▶" : "◀──")
+            .Distinct();
         string sent = string.Concat(ends.Select(end => " " + end));
-        return sent + (timeline.Arrows.Any(arrow => arrow.ToRow == index && arrow.ToLane == row.Lane && arrow.Kind != TimelineArrowKind.Answer) ? " ●" : "");
+        return sent
+            + (
+                timeline.Arrows.Any(arrow =>
+                    arrow.ToRow == index && arrow.ToLane == row.Lane && arrow.Kind != TimelineArrowKind.Answer
+                )
+                    ? " ●"
+                    : ""
+            );
     }
 
     // Only what the row changed: what is not said again still holds.
@@ -138,22 +165,31 @@ internal static class TimelineTable
         IReadOnlyList<string> old = before?.OldCode ?? [];
         if (!after.Waiting.SequenceEqual(waited))
         {
-            yield return after.Waiting.Count == 0 ? "  [blue]buffer: empty[/]" : $"  [blue]buffer: {Markup.Escape(string.Join("; ", after.Waiting))}[/]";
+            yield return after.Waiting.Count == 0
+                ? "  [blue]buffer: empty[/]"
+                : $"  [blue]buffer: {Markup.Escape(string.Join("; ", after.Waiting))}[/]";
         }
 
         if (!after.OldCode.SequenceEqual(old))
         {
-            yield return after.OldCode.Count == 0 ? "  [green]holds no old code[/]" : $"  [red]may still execute {Markup.Escape(string.Join("; ", after.OldCode))}[/]";
+            yield return after.OldCode.Count == 0
+                ? "  [green]holds no old code[/]"
+                : $"  [red]may still execute {Markup.Escape(string.Join("; ", after.OldCode))}[/]";
         }
     }
 
     private static IEnumerable<Piece> Pieces(Timeline timeline)
     {
-        for (int index = 0; index < timeline.Rows.Count;)
+        for (int index = 0; index < timeline.Rows.Count; )
         {
             TimelineRow row = timeline.Rows[index];
             int end = index;
-            while (timeline.Verdict.Kernel is not null && end < timeline.Rows.Count && timeline.Rows[end].IsDetail && timeline.Rows[end].Lane == row.Lane)
+            while (
+                timeline.Verdict.Kernel is not null
+                && end < timeline.Rows.Count
+                && timeline.Rows[end].IsDetail
+                && timeline.Rows[end].Lane == row.Lane
+            )
             {
                 end++;
             }

@@ -16,33 +16,41 @@ internal static class Wording
     {
         string answer = Answer(report);
         string judgement = Judgement(report);
-        return answer.Length == 0 ? judgement : judgement.Length == 0 ? answer : $"{answer}; {judgement}";
+        return answer.Length == 0 ? judgement
+            : judgement.Length == 0 ? answer
+            : $"{answer}; {judgement}";
     }
 
     /// <summary>The answer to the question of a test: of the model, otherwise of this machine. Designs have one each, which a table tells.</summary>
-    public static string Answer(TestReport report) => report switch
-    {
-        { Model: ModelVerdict model } => Answer(model),
-        { Run: MachineRun run } when report.IsViolatedHere && report.Test.Quantifier == Quantifier.ForAll =>
-            $"violated: false of {Counted(report.Seen.Values.Sum() - report.WitnessesSeen, "outcome")} seen",
-        { Run: MachineRun run } => (report.IsViolatedHere ? "violated: " : "") + (report.Test.Quantifier == Quantifier.ForAll
-            ? $"true of all outcomes seen in {Counted(run.RelevantTrials, "trial")}"
-            : report.WitnessesSeen > 0 ? $"seen {Counted(report.WitnessesSeen, "time")} in {Number(run.RelevantTrials)}"
-            : $"not seen in {Counted(run.RelevantTrials, "trial")}"),
-        { Designs: [{ Verdict: ModelVerdict only }] } => Answer(only),
-        _ => "",
-    };
+    public static string Answer(TestReport report) =>
+        report switch
+        {
+            { Model: ModelVerdict model } => Answer(model),
+            { Run: MachineRun run } when report.IsViolatedHere && report.Test.Quantifier == Quantifier.ForAll =>
+                $"violated: false of {Counted(report.Seen.Values.Sum() - report.WitnessesSeen, "outcome")} seen",
+            { Run: MachineRun run } => (report.IsViolatedHere ? "violated: " : "")
+                + (
+                    report.Test.Quantifier == Quantifier.ForAll
+                        ? $"true of all outcomes seen in {Counted(run.RelevantTrials, "trial")}"
+                    : report.WitnessesSeen > 0
+                        ? $"seen {Counted(report.WitnessesSeen, "time")} in {Number(run.RelevantTrials)}"
+                    : $"not seen in {Counted(run.RelevantTrials, "trial")}"
+                ),
+            { Designs: [{ Verdict: ModelVerdict only }] } => Answer(only),
+            _ => "",
+        };
 
     /// <summary>The answer to the question of a test, of the model.</summary>
-    public static string Answer(ModelVerdict verdict) => verdict.Answer switch
-    {
-        TestAnswer.Holds => "holds" + EndingAfterComma(verdict),
-        TestAnswer.Violated => "violated" + EndingAfterComma(verdict),
-        TestAnswer.Possible => "possible" + EndingAfterComma(verdict),
-        TestAnswer.Impossible => "impossible" + EndingAfterComma(verdict),
-        TestAnswer.NotFound => "not found within the bound" + EndingAfterComma(verdict),
-        _ => Ending(verdict)!,
-    };
+    public static string Answer(ModelVerdict verdict) =>
+        verdict.Answer switch
+        {
+            TestAnswer.Holds => "holds" + EndingAfterComma(verdict),
+            TestAnswer.Violated => "violated" + EndingAfterComma(verdict),
+            TestAnswer.Possible => "possible" + EndingAfterComma(verdict),
+            TestAnswer.Impossible => "impossible" + EndingAfterComma(verdict),
+            TestAnswer.NotFound => "not found within the bound" + EndingAfterComma(verdict),
+            _ => Ending(verdict)!,
+        };
 
     /// <summary>
     /// How executions end, where not all do; <see langword="null"/> where all do. What is said of endings is said here
@@ -58,63 +66,90 @@ internal static class Wording
     /// The answer to the question of a test as programs read it: of the model, otherwise of this machine;
     /// <see langword="null"/> where several designs have one each, or there is none.
     /// </summary>
-    public static string? AnswerCode(TestReport report) => report switch
-    {
-        { Model: ModelVerdict model } => Code(model.Answer),
-        { Run: not null, IsViolatedHere: true } => Code(TestAnswer.Violated),
-        { Run: not null, Test.Quantifier: Quantifier.ForAll } => "notViolated",
-        { Run: not null } => report.WitnessesSeen > 0 ? "seen" : "notSeen",
-        { Designs: [{ Verdict: ModelVerdict only }] } => Code(only.Answer),
-        _ => null,
-    };
+    public static string? AnswerCode(TestReport report) =>
+        report switch
+        {
+            { Model: ModelVerdict model } => Code(model.Answer),
+            { Run: not null, IsViolatedHere: true } => Code(TestAnswer.Violated),
+            { Run: not null, Test.Quantifier: Quantifier.ForAll } => "notViolated",
+            { Run: not null } => report.WitnessesSeen > 0 ? "seen" : "notSeen",
+            { Designs: [{ Verdict: ModelVerdict only }] } => Code(only.Answer),
+            _ => null,
+        };
 
     /// <summary>A value of an enumeration as programs read it.</summary>
     public static string Code<T>(T value)
         where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 
-    private static string EndingAfterComma(ModelVerdict verdict) => Ending(verdict) is string ending ? ", " + ending : "";
+    private static string EndingAfterComma(ModelVerdict verdict) =>
+        Ending(verdict) is string ending ? ", " + ending : "";
 
     /// <summary>What a test was held against, and how it came out.</summary>
-    private static string Judgement(TestReport report) => report.Verdict switch
-    {
-        TestVerdict.AsExpected => report.Known is { Known: > 0 } known ? $"as expected ({Counted(known.Known, "known answer")})" : "as expected",
-        TestVerdict.NoExpectation => "no expectation",
-        TestVerdict.Violated when report.Designs.Count > 1 => $"violated on {Names(report.Designs.Where(design => design is { Expected: null, Verdict.Answer: TestAnswer.Violated }))}; no expectation",
-        TestVerdict.Violated or TestVerdict.Worse => Worse(report) + "no expectation",
-        TestVerdict.Undecided => $"undecided: {Bounds(report.Model is { IsFinal: false } model ? model : report.Designs.First(design => design.Verdict is { IsFinal: false }).Verdict!)}",
-        TestVerdict.NeverEnds when report.Designs.Count > 0 => $"no execution ends on {Names(report.Endless)}; the condition cannot be evaluated",
-        TestVerdict.NeverEnds => "no execution ends; the condition cannot be evaluated",
-        TestVerdict.NotRun => (report.HasExpectation ? "as expected; " : "") + $"not run: {report.NotRunBecause}",
-        TestVerdict.ControlNotSeen =>
-            $"control failed: its outcome was not seen in {Counted(report.Run!.RelevantTrials, "trial")}, so its neighbors' \"not seen\" proves nothing here",
-        TestVerdict.NotAsExpected when report.Designs.Count > 0 => "NOT as expected: " + string.Join("; ", report.Designs.Where(design => design.Disagrees)
-            .Select(design => $"on {design.Design.Name} the test expects {design.Expected!.Value.Frequency}, the model says {design.Verdict!.Frequency}")),
-        TestVerdict.NotAsExpected when report.RunContradicts => $"NOT as expected: the test expects {report.ExpectedOfRun}",
-        TestVerdict.NotAsExpected => $"NOT as expected: {string.Join("; ", report.Known!.Disagreements)}",
-        TestVerdict.KnownDefect => $"FORBIDDEN OUTCOME SEEN: {ForbiddenOutcomes(report)}; a known defect of this kernel: {report.Defect!.Name} ({report.Defect.Source})",
-        TestVerdict.ForbiddenSeen => $"FORBIDDEN OUTCOME SEEN: {ForbiddenOutcomes(report)}" + (report.Test.Properties.TryGetValue("Flaw", out string? flaw) ? $"; the test says: {flaw}" : ""),
-        _ => throw new InvalidOperationException($"Crosscore bug: unknown verdict {report.Verdict}"),
-    };
+    private static string Judgement(TestReport report) =>
+        report.Verdict switch
+        {
+            TestVerdict.AsExpected => report.Known is { Known: > 0 } known
+                ? $"as expected ({Counted(known.Known, "known answer")})"
+                : "as expected",
+            TestVerdict.NoExpectation => "no expectation",
+            TestVerdict.Violated when report.Designs.Count > 1 =>
+                $"violated on {Names(report.Designs.Where(design => design is { Expected: null, Verdict.Answer: TestAnswer.Violated }))}; no expectation",
+            TestVerdict.Violated or TestVerdict.Worse => Worse(report) + "no expectation",
+            TestVerdict.Undecided =>
+                $"undecided: {Bounds(report.Model is { IsFinal: false } model ? model : report.Designs.First(design => design.Verdict is { IsFinal: false }).Verdict!)}",
+            TestVerdict.NeverEnds when report.Designs.Count > 0 =>
+                $"no execution ends on {Names(report.Endless)}; the condition cannot be evaluated",
+            TestVerdict.NeverEnds => "no execution ends; the condition cannot be evaluated",
+            TestVerdict.NotRun => (report.HasExpectation ? "as expected; " : "") + $"not run: {report.NotRunBecause}",
+            TestVerdict.ControlNotSeen =>
+                $"control failed: its outcome was not seen in {Counted(report.Run!.RelevantTrials, "trial")}, so its neighbors' \"not seen\" proves nothing here",
+            TestVerdict.NotAsExpected when report.Designs.Count > 0 => "NOT as expected: "
+                + string.Join(
+                    "; ",
+                    report
+                        .Designs.Where(design => design.Disagrees)
+                        .Select(design =>
+                            $"on {design.Design.Name} the test expects {design.Expected!.Value.Frequency}, the model says {design.Verdict!.Frequency}"
+                        )
+                ),
+            TestVerdict.NotAsExpected when report.RunContradicts =>
+                $"NOT as expected: the test expects {report.ExpectedOfRun}",
+            TestVerdict.NotAsExpected => $"NOT as expected: {string.Join("; ", report.Known!.Disagreements)}",
+            TestVerdict.KnownDefect =>
+                $"FORBIDDEN OUTCOME SEEN: {ForbiddenOutcomes(report)}; a known defect of this kernel: {report.Defect!.Name} ({report.Defect.Source})",
+            TestVerdict.ForbiddenSeen => $"FORBIDDEN OUTCOME SEEN: {ForbiddenOutcomes(report)}"
+                + (report.Test.Properties.TryGetValue("Flaw", out string? flaw) ? $"; the test says: {flaw}" : ""),
+            _ => throw new InvalidOperationException($"Crosscore bug: unknown verdict {report.Verdict}"),
+        };
 
-    private static string Worse(TestReport report) => report.Designs.Any(design => design.IsWorseThanBase)
-        ? $"worse than its base: {string.Join(", ", report.Designs.Where(design => design.IsWorseThanBase).Select(Change))}; "
-        : "";
+    private static string Worse(TestReport report) =>
+        report.Designs.Any(design => design.IsWorseThanBase)
+            ? $"worse than its base: {string.Join(", ", report.Designs.Where(design => design.IsWorseThanBase).Select(Change))}; "
+            : "";
 
     /// <summary>
     /// What a design changes of the verdict on the one that it extends: "linux-5.10: Never -> mine: Sometimes"; empty
     /// where that was not asked.
     /// </summary>
-    public static string Change(DesignReport design) => design.Base is not DesignReport before ? ""
+    public static string Change(DesignReport design) =>
+        design.Base is not DesignReport before ? ""
         : before.Verdict is null || design.Verdict is null ? "not comparable"
         : $"{before.Design.Name}: {OfDesign(before)} -> {design.Design.Name}: {OfDesign(design)}";
 
     /// <summary>The verdict on a design, or what it lacks for one.</summary>
-    public static string OfDesign(DesignReport design) => design.Verdict is ModelVerdict verdict ? Frequency(verdict) : $"has no {string.Join(", ", design.Lacking)}";
+    public static string OfDesign(DesignReport design) =>
+        design.Verdict is ModelVerdict verdict ? Frequency(verdict) : $"has no {string.Join(", ", design.Lacking)}";
 
-    private static string Names(IEnumerable<DesignReport> designs) => string.Join(", ", designs.Select(design => design.Design.Name));
+    private static string Names(IEnumerable<DesignReport> designs) =>
+        string.Join(", ", designs.Select(design => design.Design.Name));
 
-    private static string ForbiddenOutcomes(TestReport report) => string.Join(", ", report.Forbidden
-        .Select(outcome => $"{Describe(report, outcome.Outcome)} {Counted(outcome.Seen!.Value, "time")}"));
+    private static string ForbiddenOutcomes(TestReport report) =>
+        string.Join(
+            ", ",
+            report.Forbidden.Select(outcome =>
+                $"{Describe(report, outcome.Outcome)} {Counted(outcome.Seen!.Value, "time")}"
+            )
+        );
 
     /// <summary>What an exploration did not look at.</summary>
     public static string Bounds(ModelVerdict verdict)
@@ -133,7 +168,9 @@ internal static class Wording
 
         if (bounds.HasFlag(Model.Exploration.Bounds.Promises))
         {
-            parts.Add("--no-promises: load buffering and stores out of order (LB, MP, S, 2+2W and what contains them) are out of reach");
+            parts.Add(
+                "--no-promises: load buffering and stores out of order (LB, MP, S, 2+2W and what contains them) are out of reach"
+            );
         }
 
         if (bounds.HasFlag(Model.Exploration.Bounds.Preemptions))
@@ -163,23 +200,30 @@ internal static class Wording
     public static string Frequency(ModelVerdict verdict) =>
         verdict.Answer == TestAnswer.NeverEnds ? Ending(verdict)! : FrequencyAlone(verdict) + EndingAfterComma(verdict);
 
-    private static string FrequencyAlone(ModelVerdict verdict) => verdict switch
-    {
-        { Allowed.Count: 0, IsComplete: true } => "no final state passes the filter",
-        { IsFinal: false, Witnesses: 0 } => "not found within the bound",
-        { IsComplete: false, Frequency: Crosscore.Litmus.Frequency.Always } => "always within the bound",
-        _ => verdict.Frequency.ToString(),
-    };
+    private static string FrequencyAlone(ModelVerdict verdict) =>
+        verdict switch
+        {
+            { Allowed.Count: 0, IsComplete: true } => "no final state passes the filter",
+            { IsFinal: false, Witnesses: 0 } => "not found within the bound",
+            { IsComplete: false, Frequency: Crosscore.Litmus.Frequency.Always } => "always within the bound",
+            _ => verdict.Frequency.ToString(),
+        };
 
     /// <summary>How a run was made, in a line.</summary>
     public static string Run(MachineRun run)
     {
-        string speed = run.Elapsed.TotalSeconds > 0 ? $", {run.Iterations / run.Elapsed.TotalSeconds / 1e6:0.00} M/s" : "";
-        string pace = run.Mode == MachineMode.Perpetual ? $" against {Number(run.FastIterations)} of the fast side" : "";
-        return string.Create(CultureInfo.InvariantCulture, $"{Number(run.Iterations)} iterations{pace}, {run.Mode.ToString().ToLowerInvariant()}{speed}, processors {string.Join(' ', run.Processors)}");
+        string speed =
+            run.Elapsed.TotalSeconds > 0 ? $", {run.Iterations / run.Elapsed.TotalSeconds / 1e6:0.00} M/s" : "";
+        string pace =
+            run.Mode == MachineMode.Perpetual ? $" against {Number(run.FastIterations)} of the fast side" : "";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Number(run.Iterations)} iterations{pace}, {run.Mode.ToString().ToLowerInvariant()}{speed}, processors {string.Join(' ', run.Processors)}"
+        );
     }
 
-    public static string Describe(TestReport report, Outcome outcome) => outcome.Describe(report.Test, report.Layout, whole: true);
+    public static string Describe(TestReport report, Outcome outcome) =>
+        outcome.Describe(report.Test, report.Layout, whole: true);
 
     /// <summary>A number of things: "1 test", "2 tests".</summary>
     public static string Counted(long number, string thing) => $"{Number(number)} {thing}{(number == 1 ? "" : "s")}";

@@ -75,7 +75,9 @@ public static class CodeNames
 
         string owner = segment.Name ?? "crosscore-code";
         return segment.FunctionAt(address) is { Name: { } name, Offset: var offset }
-            ? (address - segment.Address - offset) is var into and not 0 ? $"{owner}!{name}+0x{into:x}" : $"{owner}!{name}"
+            ? (address - segment.Address - offset) is var into and not 0
+                ? $"{owner}!{name}+0x{into:x}"
+                : $"{owner}!{name}"
             : $"{owner}+0x{address - segment.Address:x}";
     }
 }

@@ -29,7 +29,10 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
         _ = code.Address;
         if (bytes.IsEmpty || offset < 0 || offset > code.Length - bytes.Length)
         {
-            throw new CodeException(CodeFailure.PatchOutside, $"A change of {bytes.Length} bytes at {offset} does not lie in the code, which has {code.Length} bytes.");
+            throw new CodeException(
+                CodeFailure.PatchOutside,
+                $"A change of {bytes.Length} bytes at {offset} does not lie in the code, which has {code.Length} bytes."
+            );
         }
 
         List<CodeChange> changes = ChangesOf(code);
@@ -37,10 +40,17 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
         int index = changes.FindLastIndex(other => other.Offset <= offset) + 1; // Behind all that begin before it: kept in order.
         foreach (int neighbour in (ReadOnlySpan<int>)[index - 1, index])
         {
-            if (neighbour >= 0 && neighbour < changes.Count && changes[neighbour].Offset < change.End && offset < changes[neighbour].End)
+            if (
+                neighbour >= 0
+                && neighbour < changes.Count
+                && changes[neighbour].Offset < change.End
+                && offset < changes[neighbour].End
+            )
             {
                 throw new CodeException(
-                    CodeFailure.PatchOverlaps, $"The change of {bytes.Length} bytes at {offset} overlaps the one of {changes[neighbour].Bytes.Length} bytes at {changes[neighbour].Offset}.");
+                    CodeFailure.PatchOverlaps,
+                    $"The change of {bytes.Length} bytes at {offset} overlaps the one of {changes[neighbour].Bytes.Length} bytes at {changes[neighbour].Offset}."
+                );
             }
         }
 
@@ -81,7 +91,8 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     /// <summary>Looks at everything and changes nothing yet. The caller holds <see cref="LiveCode.Patching"/>.</summary>
     internal PreparedPatch Prepare() => Prepare(BreakpointConditions.OfThisProcess);
 
-    internal PreparedPatch Prepare(BreakpointConditions conditions) => Prepare(conditions, ProcessorFacts.OfThisProcess);
+    internal PreparedPatch Prepare(BreakpointConditions conditions) =>
+        Prepare(conditions, ProcessorFacts.OfThisProcess);
 
     internal PreparedPatch Prepare(BreakpointConditions conditions, in ProcessorFacts processor)
     {

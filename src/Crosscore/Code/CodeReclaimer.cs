@@ -44,9 +44,13 @@ public sealed class CodeReclaimer
     /// call of both, and it may be the ordinary one. .NET on CoreCLR or NativeAOT, not Mono, which may stop a thread within native code.
     /// </remarks>
     /// <exception cref="CodeException">The runtime is Mono.</exception>
-    public static CodeReclaimer AfterSuspension => Type.GetType("Mono.RuntimeStructs") is null
-        ? SuspensionReclaimer.Instance
-        : throw new CodeException(CodeFailure.WrongPlatform, "Mono suspends threads within native code, so a garbage collection proves nothing about code. Use read sections.");
+    public static CodeReclaimer AfterSuspension =>
+        Type.GetType("Mono.RuntimeStructs") is null
+            ? SuspensionReclaimer.Instance
+            : throw new CodeException(
+                CodeFailure.WrongPlatform,
+                "Mono suspends threads within native code, so a garbage collection proves nothing about code. Use read sections."
+            );
 
     /// <summary>
     /// For code that is called inside of read sections of a domain only: by any kind of call, from any thread that can enter one, through a slot or through an address that was read inside of the section. A

@@ -32,13 +32,16 @@ public sealed class CodeWriter
     /// <exception cref="ArgumentException"><paramref name="name"/> is no such name.</exception>
     public CodeWriter(string? name = null)
     {
-        if (name is not null
-            && !(CodeFile.IsName(name, out int bytes) && bytes is > 0 and <= CodeFile.MaximumSegmentNameBytes))
+        if (
+            name is not null
+            && !(CodeFile.IsName(name, out int bytes) && bytes is > 0 and <= CodeFile.MaximumSegmentNameBytes)
+        )
         {
             throw new ArgumentException(
                 $"A segment's name has 1 to {CodeFile.MaximumSegmentNameBytes} bytes of UTF-8, whole characters, "
-                + "and none that controls text or is shown as nothing.",
-                nameof(name));
+                    + "and none that controls text or is shown as nothing.",
+                nameof(name)
+            );
         }
 
         Name = name;
@@ -83,7 +86,10 @@ public sealed class CodeWriter
         int start = (Length + alignment - 1) & -alignment; // Far from overflowing: Length stays below MaximumLength.
         if (code.Length > MaximumLength - start)
         {
-            throw new CodeException(CodeFailure.OutOfAddresses, $"A segment of {(long)start + code.Length} bytes is asked for; {MaximumLength} is the most. Install several segments.");
+            throw new CodeException(
+                CodeFailure.OutOfAddresses,
+                $"A segment of {(long)start + code.Length} bytes is asked for; {MaximumLength} is the most. Install several segments."
+            );
         }
 
         DemandRoomForOne();
@@ -122,7 +128,10 @@ public sealed class CodeWriter
     {
         ArgumentNullException.ThrowIfNull(name);
         int around = _count - 1;
-        while (around >= 0 && !(_functions[around].Offset <= offset && offset - _functions[around].Offset < _functions[around].Length))
+        while (
+            around >= 0
+            && !(_functions[around].Offset <= offset && offset - _functions[around].Offset < _functions[around].Length)
+        )
         {
             around--;
         }
@@ -130,7 +139,9 @@ public sealed class CodeWriter
         if (around < 0)
         {
             throw new CodeException(
-                CodeFailure.EntryPointOutside, $"The entry point '{name}' is to lie at {offset}, where no function is: the segment's {Length} bytes begin at 0, and between functions there are traps.");
+                CodeFailure.EntryPointOutside,
+                $"The entry point '{name}' is to lie at {offset}, where no function is: the segment's {Length} bytes begin at 0, and between functions there are traps."
+            );
         }
 
         DemandRoomForOne();
@@ -188,8 +199,10 @@ public sealed class CodeWriter
     {
         if (_count == MaximumFunctions)
         {
-            throw new CodeException(CodeFailure.OutOfAddresses, $"A segment has {MaximumFunctions} functions at "
-                + "most. Install several segments.");
+            throw new CodeException(
+                CodeFailure.OutOfAddresses,
+                $"A segment has {MaximumFunctions} functions at " + "most. Install several segments."
+            );
         }
     }
 
@@ -199,8 +212,9 @@ public sealed class CodeWriter
         {
             throw new ArgumentException(
                 $"A function's name has 1 to {CodeFile.MaximumNameBytes} bytes of UTF-8, whole characters, and "
-                + "none that controls text or is shown as nothing.",
-                nameof(name));
+                    + "none that controls text or is shown as nothing.",
+                nameof(name)
+            );
         }
 
         if (bytes > CodeFile.MaximumNamesBytes - _nameBytes)
@@ -208,7 +222,8 @@ public sealed class CodeWriter
             throw new CodeException(
                 CodeFailure.OutOfAddresses,
                 $"The names of a segment would have {(long)_nameBytes + bytes} bytes; "
-                + $"{CodeFile.MaximumNamesBytes} are the most. Install several segments.");
+                    + $"{CodeFile.MaximumNamesBytes} are the most. Install several segments."
+            );
         }
 
         if (!_names.Add(name))
@@ -219,5 +234,6 @@ public sealed class CodeWriter
         _nameBytes += bytes;
     }
 
-    private void Grow(int needed) => Array.Resize(ref _buffer, Math.Max(needed, (int)Math.Min(2L * _buffer.Length, Array.MaxLength)));
+    private void Grow(int needed) =>
+        Array.Resize(ref _buffer, Math.Max(needed, (int)Math.Min(2L * _buffer.Length, Array.MaxLength)));
 }

@@ -55,10 +55,13 @@ public sealed class InstalledCode : IDisposable
     /// <param name="function">A function of the writer that made this segment.</param>
     /// <exception cref="CodeException">The segment has no such function.</exception>
     /// <exception cref="ObjectDisposedException">The code was disposed of or retired.</exception>
-    public nint AddressOf(CodeFunction function) => function.Offset >= 0 && function.Length > 0 && function.Offset <= Length - function.Length
-        ? Address + function.Offset
-        : throw new CodeException(
-            CodeFailure.EntryPointOutside, $"The function at {function.Offset} with {function.Length} bytes lies outside of the segment's {Length} bytes: it is one of another segment.");
+    public nint AddressOf(CodeFunction function) =>
+        function.Offset >= 0 && function.Length > 0 && function.Offset <= Length - function.Length
+            ? Address + function.Offset
+            : throw new CodeException(
+                CodeFailure.EntryPointOutside,
+                $"The function at {function.Offset} with {function.Length} bytes lies outside of the segment's {Length} bytes: it is one of another segment."
+            );
 
     /// <summary>Where a function is entered that was given a name.</summary>
     /// <param name="name">The name.</param>

@@ -80,13 +80,18 @@ public sealed class LiveCode : IDisposable
         ArgumentNullException.ThrowIfNull(writer);
         if (writer.Length is 0 or > MaximumLength)
         {
-            throw new ArgumentException($"Live code has 1 to {MaximumLength} bytes, not {writer.Length}.", nameof(writer));
+            throw new ArgumentException(
+                $"Live code has 1 to {MaximumLength} bytes, not {writer.Length}.",
+                nameof(writer)
+            );
         }
 
         if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
         {
             throw new CodeException(
-                CodeFailure.WrongPlatform, "Live code is implemented for Linux on x86-64 only. Elsewhere, install sealed code and swap the target of a CodeSlot.");
+                CodeFailure.WrongPlatform,
+                "Live code is implemented for Linux on x86-64 only. Elsewhere, install sealed code and swap the target of a CodeSlot."
+            );
         }
 
         CodeFunction[] functions = [.. writer.Functions];
@@ -105,14 +110,25 @@ public sealed class LiveCode : IDisposable
             }
             catch (MembarrierException refusal)
             {
-                throw new CodeException(CodeFailure.SynchronisationRefused, $"Live code needs all cores to be synchronised: {refusal.Message}", refusal.Errno, refusal);
+                throw new CodeException(
+                    CodeFailure.SynchronisationRefused,
+                    $"Live code needs all cores to be synchronised: {refusal.Message}",
+                    refusal.Errno,
+                    refusal
+                );
             }
 
             BreakpointHandler.Install();
             var memory = new LiveMemory(CodeRange.OfThisProcess, all, writer.Name);
             try
             {
-                var code = new LiveCode(memory, all[..pages], instructions, new CodeSegment(memory.Address, writer.Length, writer.Name, functions), end);
+                var code = new LiveCode(
+                    memory,
+                    all[..pages],
+                    instructions,
+                    new CodeSegment(memory.Address, writer.Length, writer.Name, functions),
+                    end
+                );
                 CodeRegistry.Add(code._segment);
                 CodeEvents.Segments.Add(1);
                 CodeEvents.Bytes.Add(end);
@@ -202,7 +218,11 @@ public sealed class LiveCode : IDisposable
             nint end = address + at + instruction.Length;
             if (instruction.Branch is X86Branch.Jump or X86Branch.Call)
             {
-                resumption = new(end + instruction.Distance(instructions[at..]), instruction.Branch == X86Branch.Call ? end : 0, null);
+                resumption = new(
+                    end + instruction.Distance(instructions[at..]),
+                    instruction.Branch == X86Branch.Call ? end : 0,
+                    null
+                );
                 return null;
             }
 
@@ -223,7 +243,10 @@ public sealed class LiveCode : IDisposable
         if (!_copies.TryGet(offset, bytes, out OutOfLineCopy? copy, out string? obstacle))
         {
             return obstacle is null
-                ? (CodeFailure.OutOfLineMemory, "the memory for copies of instructions is full: threads may still be in as many different instructions as were executed there")
+                ? (
+                    CodeFailure.OutOfLineMemory,
+                    "the memory for copies of instructions is full: threads may still be in as many different instructions as were executed there"
+                )
                 : (CodeFailure.PatchNotMovable, $"the instruction at {offset} {obstacle}");
         }
 
@@ -245,7 +268,7 @@ public sealed class LiveCode : IDisposable
     {
         Span<byte> instructions = site.New.CopyTo(stackalloc byte[InstructionBytes.Size]);
         instructions.CopyTo(_content.AsSpan(site.Offset));
-        for (int at = 0; at < instructions.Length && site.Instructions > 1;)
+        for (int at = 0; at < instructions.Length && site.Instructions > 1; )
         {
             Instructions.Add(site.Offset + at);
             _ = X86Decoder.TryDecode(instructions[at..], out X86Instruction instruction);
@@ -262,10 +285,12 @@ public sealed class LiveCode : IDisposable
         CodeRegistry.Remapped(_segment);
     }
 
-    private static bool IsNop(in X86Instruction instruction) => instruction switch
-    {
-        { Map: X86OpcodeMap.Primary, Opcode: 0x90 } => (instruction.Rex & 1) == 0 && !instruction.Prefixes.HasFlag(X86Prefixes.Repeat), // Not xchg r8, rax; not pause.
-        { Map: X86OpcodeMap.Map0F, Opcode: 0x1F } => true,
-        _ => false,
-    };
+    private static bool IsNop(in X86Instruction instruction) =>
+        instruction switch
+        {
+            { Map: X86OpcodeMap.Primary, Opcode: 0x90 } => (instruction.Rex & 1) == 0
+                && !instruction.Prefixes.HasFlag(X86Prefixes.Repeat), // Not xchg r8, rax; not pause.
+            { Map: X86OpcodeMap.Map0F, Opcode: 0x1F } => true,
+            _ => false,
+        };
 }

@@ -70,7 +70,11 @@ public sealed class SealedCode : IDisposable
     /// /proc/PID/maps, perf and core dumps show the name that the sender gave to the memory file, which can be
     /// anything, and not <see cref="Name"/>, which was checked.
     /// </remarks>
-    public static SealedCode Import(SafeFileHandle file, ReadOnlySpan<byte> sha256 = default, ICodeVerifier? verifier = null)
+    public static SealedCode Import(
+        SafeFileHandle file,
+        ReadOnlySpan<byte> sha256 = default,
+        ICodeVerifier? verifier = null
+    )
     {
         ArgumentNullException.ThrowIfNull(file);
         if (!sha256.IsEmpty && sha256.Length != SHA256.HashSizeInBytes)
@@ -89,8 +93,10 @@ public sealed class SealedCode : IDisposable
             CodeFile.Layout layout = CodeFile.ReadLayout(own);
             if (!sha256.IsEmpty && !CryptographicOperations.FixedTimeEquals(own.Digest(), sha256))
             {
-                throw new CodeException(CodeFailure.WrongDigest, "The file's SHA-256 digest is not the one "
-                    + "expected: it is other code than the sender spoke of.");
+                throw new CodeException(
+                    CodeFailure.WrongDigest,
+                    "The file's SHA-256 digest is not the one " + "expected: it is other code than the sender spoke of."
+                );
             }
 
             (string? name, CodeFunction[] functions) = CodeFile.ReadTable(own, layout);
@@ -132,7 +138,11 @@ public sealed class SealedCode : IDisposable
     /// </remarks>
     /// <exception cref="ObjectDisposedException">The socket was disposed of, before or during the call.</exception>
     /// <exception cref="CodeException">The file is not sealed code, or was refused.</exception>
-    public static SealedCode ReceiveFrom(System.Net.Sockets.Socket socket, ReadOnlySpan<byte> sha256 = default, ICodeVerifier? verifier = null)
+    public static SealedCode ReceiveFrom(
+        System.Net.Sockets.Socket socket,
+        ReadOnlySpan<byte> sha256 = default,
+        ICodeVerifier? verifier = null
+    )
     {
         ArgumentNullException.ThrowIfNull(socket);
         using SafeFileHandle file = CodeTransfer.Receive(socket);
@@ -219,7 +229,13 @@ public sealed class SealedCode : IDisposable
     public void Dispose() => _file.Dispose();
 
     /// <summary>Seals a file's content that <see cref="CodeFile.Complete"/> has made.</summary>
-    internal static SealedCode Create(ReadOnlySpan<byte> content, int length, CodeFunction[] functions, string? name, ICodeVerifier? verifier)
+    internal static SealedCode Create(
+        ReadOnlySpan<byte> content,
+        int length,
+        CodeFunction[] functions,
+        string? name,
+        ICodeVerifier? verifier
+    )
     {
         DemandPlatform();
         var file = SealedFile.Create(name, content);
@@ -256,8 +272,10 @@ public sealed class SealedCode : IDisposable
             CodeVerdict verdict = verifier.Verify(code);
             if (!verdict.IsAccepted)
             {
-                throw new CodeException(CodeFailure.VerifierRefused, $"The verifier refused the code: "
-                    + $"{verdict.Reason}");
+                throw new CodeException(
+                    CodeFailure.VerifierRefused,
+                    $"The verifier refused the code: " + $"{verdict.Reason}"
+                );
             }
         }
         finally
@@ -268,8 +286,10 @@ public sealed class SealedCode : IDisposable
 
     private static void DemandPlatform()
     {
-        if (!OperatingSystem.IsLinux()
-            || RuntimeInformation.ProcessArchitecture is not (Architecture.X64 or Architecture.Arm64))
+        if (
+            !OperatingSystem.IsLinux()
+            || RuntimeInformation.ProcessArchitecture is not (Architecture.X64 or Architecture.Arm64)
+        )
         {
             throw new CodeException(CodeFailure.WrongPlatform, "Sealed code needs Linux on x86-64 or arm64.");
         }

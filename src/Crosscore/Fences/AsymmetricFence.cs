@@ -31,8 +31,9 @@ public static class AsymmetricFence
     // static readonly, so that optimised code holds its value and not the field, and the branch in Light is gone.
     private static readonly bool LightIsFull = Decision.Mode == AsymmetricFenceMode.Symmetric;
 
-    private static readonly CoalescedOperation Barrier = new(Decision.Error is null ? Decision.Barrier : () =>
-        Decided().Barrier());
+    private static readonly CoalescedOperation Barrier = new(
+        Decision.Error is null ? Decision.Barrier : () => Decided().Barrier()
+    );
 
     // what a choice that was refused at first became; Light has been decided by then, and is a full fence
     private static FenceDecision? _later;
@@ -100,7 +101,9 @@ public static class AsymmetricFence
             return Task.CompletedTask;
         }
 
-        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation) : Barrier.PassAsync(blocks: false, cancellation);
+        return cancellation.IsCancellationRequested
+            ? Task.FromCanceled(cancellation)
+            : Barrier.PassAsync(blocks: false, cancellation);
     }
 
     /// <summary>For those who must not throw: the decision with its error.</summary>

@@ -17,8 +17,8 @@ public static unsafe class CoreSerialization
 {
     private static readonly Lock Installing = new();
     private static readonly Action SelfAction = Self;
-    private static nint _instruction;     // 0 until it is installed; a refusal is not remembered
-    private static MachineFacts? _facts;  // null until the kernel has answered all questions
+    private static nint _instruction; // 0 until it is installed; a refusal is not remembered
+    private static MachineFacts? _facts; // null until the kernel has answered all questions
 
     /// <summary>Serialises the core that the calling thread runs on. Some 50 ns, no system call; the first call installs the instruction.</summary>
     /// <remarks>
@@ -55,8 +55,10 @@ public static unsafe class CoreSerialization
     /// <exception cref="CodeException">The first call could not install the instruction.</exception>
     public static void AllThreads(CodeMode mode = CodeMode.Strict)
     {
-        DemandPlatform(OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(),
-            RuntimeInformation.ProcessArchitecture);
+        DemandPlatform(
+            OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(),
+            RuntimeInformation.ProcessArchitecture
+        );
         if (mode is not (CodeMode.Strict or CodeMode.Measured))
         {
             throw new ArgumentOutOfRangeException(nameof(mode), mode, "There is no such mode.");
@@ -120,21 +122,22 @@ public static unsafe class CoreSerialization
     /// Tries for <see cref="MachineGuarantees"/> what <see cref="AllThreads"/> needs in strict mode. Where that is a
     /// visit to every CPU none is made, because it may wait for long; what a visit asks of the system is tried.
     /// </summary>
-    internal static TrialFailure? TryAllThreads() => Try(() =>
-    {
-        if (SerializationChoice.Decide(Facts(), CodeMode.Strict) is not { Way: SerializationWay.EveryCpu } choice)
+    internal static TrialFailure? TryAllThreads() =>
+        Try(() =>
         {
-            AllThreads();
-        }
-        else if (CpuTour.FindObstacle() is { } obstacle)
-        {
-            throw Refusal(Facts(), $"{choice.Reason}; instead every CPU was to be visited, but {obstacle}");
-        }
-        else
-        {
-            Self();
-        }
-    });
+            if (SerializationChoice.Decide(Facts(), CodeMode.Strict) is not { Way: SerializationWay.EveryCpu } choice)
+            {
+                AllThreads();
+            }
+            else if (CpuTour.FindObstacle() is { } obstacle)
+            {
+                throw Refusal(Facts(), $"{choice.Reason}; instead every CPU was to be visited, but {obstacle}");
+            }
+            else
+            {
+                Self();
+            }
+        });
 
     /// <summary>Refuses systems for which no instruction and no call is known.</summary>
     internal static void DemandPlatform(bool isLinux, Architecture architecture)
@@ -143,8 +146,9 @@ public static unsafe class CoreSerialization
         {
             throw new PlatformNotSupportedException(
                 $"CoreSerialization: this system is {(isLinux ? "Linux" : RuntimeInformation.OSDescription)} on {architecture}, "
-                + "and only Linux on x86-64 and arm64 is known to this library. "
-                + "Test for that first; MachineGuarantees.Detect() tells it.");
+                    + "and only Linux on x86-64 and arm64 is known to this library. "
+                    + "Test for that first; MachineGuarantees.Detect() tells it."
+            );
         }
     }
 
@@ -161,14 +165,21 @@ public static unsafe class CoreSerialization
         }
         catch (CodeException refusal)
         {
-            return new(refusal.Message,
-                refusal.Failure is CodeFailure.TooManyFiles or CodeFailure.OutOfMemory
-                    or CodeFailure.TooManyMappings or CodeFailure.Unexpected);
+            return new(
+                refusal.Message,
+                refusal.Failure
+                    is CodeFailure.TooManyFiles
+                        or CodeFailure.OutOfMemory
+                        or CodeFailure.TooManyMappings
+                        or CodeFailure.Unexpected
+            );
         }
         catch (MembarrierException refusal)
         {
-            return new(refusal.Message,
-                refusal.Failure is MembarrierFailure.OutOfMemory or MembarrierFailure.Unexpected);
+            return new(
+                refusal.Message,
+                refusal.Failure is MembarrierFailure.OutOfMemory or MembarrierFailure.Unexpected
+            );
         }
     }
 
@@ -191,8 +202,10 @@ public static unsafe class CoreSerialization
     private static MembarrierException Refusal(MachineFacts facts, string reason)
     {
         bool offered = facts.Supported.HasFlag(MembarrierCommands.PrivateExpeditedSyncCore);
-        MembarrierFailure failure = facts.Access != MembarrierFailure.None ? facts.Access : offered
-            ? MembarrierFailure.NotKept : MembarrierFailure.NotOffered;
+        MembarrierFailure failure =
+            facts.Access != MembarrierFailure.None ? facts.Access
+            : offered ? MembarrierFailure.NotKept
+            : MembarrierFailure.NotOffered;
         string cure = offered
             ? "Use Linux 5.10 or newer, or accept CodeMode.Measured."
             : "Allow membarrier in the sandbox, or sched_setaffinity to every CPU together with /proc and /sys.";
@@ -200,7 +213,8 @@ public static unsafe class CoreSerialization
             "CoreSerialization.AllThreads: it cannot be promised here that every core has forgotten old instructions: "
                 + $"{reason}. {cure}",
             failure,
-            errno: 0);
+            errno: 0
+        );
     }
 
     /// <summary>
@@ -215,8 +229,10 @@ public static unsafe class CoreSerialization
             return address;
         }
 
-        DemandPlatform(OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(),
-            RuntimeInformation.ProcessArchitecture);
+        DemandPlatform(
+            OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(),
+            RuntimeInformation.ProcessArchitecture
+        );
         using var steady = new Uninterrupted();
         steady.Enter(Installing);
         try
@@ -244,9 +260,8 @@ public static unsafe class CoreSerialization
         nuint length = (nuint)CodeFile.WholePages(instruction.Length);
         nint address = SealedFile.Map(
             code.File,
-            file => Mapping.Map(length, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED, file));
-        return Mapping.IsError(address)
-            ? throw CodeRefusal.ExecutableMapping((int)-address)
-            : address; // Never unmapped: any thread may be in it at any time.
+            file => Mapping.Map(length, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED, file)
+        );
+        return Mapping.IsError(address) ? throw CodeRefusal.ExecutableMapping((int)-address) : address; // Never unmapped: any thread may be in it at any time.
     }
 }

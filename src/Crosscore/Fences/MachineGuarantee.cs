@@ -107,4 +107,5 @@ public sealed record MachineGuarantee(
     GuaranteeAnswer Holds,
     GuaranteeBasis Basis,
     string What,
-    string Source);
+    string Source
+);

@@ -10,8 +10,11 @@ public static class MachineGuarantees
 {
     private static readonly MembarrierCommands[] Promised =
     [
-        MembarrierCommands.Global, MembarrierCommands.GlobalExpedited, MembarrierCommands.PrivateExpedited,
-        MembarrierCommands.PrivateExpeditedSyncCore, MembarrierCommands.PrivateExpeditedRseq,
+        MembarrierCommands.Global,
+        MembarrierCommands.GlobalExpedited,
+        MembarrierCommands.PrivateExpedited,
+        MembarrierCommands.PrivateExpeditedSyncCore,
+        MembarrierCommands.PrivateExpeditedRseq,
     ];
 
     /// <summary>
@@ -28,25 +31,37 @@ public static class MachineGuarantees
     public static IReadOnlyList<MachineGuarantee> Detect()
     {
         // before the trials register anything
-        MachineFacts facts = ReadFacts() with { Registered = Membarrier.FindRegistered() };
-        Dictionary<MembarrierCommands, MembarrierFailure> trials = Promised.Where(command =>
-            facts.Supported.HasFlag(command))
-            .ToDictionary(command => command, command => Membarrier.Session.Try("MachineGuarantees.Detect()",
-                (int)command));
-        return GuaranteeTable.Decide(facts with
+        MachineFacts facts = ReadFacts() with
         {
-            Trials = trials,
-            Self = CoreSerialization.TrySelf(),
-            AllThreads = CoreSerialization.TryAllThreads(),
-            Fence = AsymmetricFence.Decide(),
-        });
+            Registered = Membarrier.FindRegistered(),
+        };
+        Dictionary<MembarrierCommands, MembarrierFailure> trials = Promised
+            .Where(command => facts.Supported.HasFlag(command))
+            .ToDictionary(
+                command => command,
+                command => Membarrier.Session.Try("MachineGuarantees.Detect()", (int)command)
+            );
+        return GuaranteeTable.Decide(
+            facts with
+            {
+                Trials = trials,
+                Self = CoreSerialization.TrySelf(),
+                AllThreads = CoreSerialization.TryAllThreads(),
+                Fence = AsymmetricFence.Decide(),
+            }
+        );
     }
 
     /// <summary>What the kernel answers; nothing is tried, registered or interrupted.</summary>
     internal static MachineFacts ReadFacts()
     {
         MembarrierCommands supported = Membarrier.Session.FindSupported(out MembarrierFailure access);
-        return new MachineFacts(access, supported, MembarrierRegistrations.None,
-            RuntimeInformation.ProcessArchitecture, KernelRelease.Read());
+        return new MachineFacts(
+            access,
+            supported,
+            MembarrierRegistrations.None,
+            RuntimeInformation.ProcessArchitecture,
+            KernelRelease.Read()
+        );
     }
 }

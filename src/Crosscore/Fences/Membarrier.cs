@@ -56,7 +56,8 @@ public static class Membarrier
     /// registering. Use <see cref="FindRegistered"/>.
     /// </summary>
     /// <exception cref="MembarrierException">The kernel is older, or the call is absent or refused, or is not made here.</exception>
-    public static MembarrierRegistrations GetRegistrations() => (MembarrierRegistrations)Session.GetRegistrations("Membarrier.GetRegistrations()");
+    public static MembarrierRegistrations GetRegistrations() =>
+        (MembarrierRegistrations)Session.GetRegistrations("Membarrier.GetRegistrations()");
 
     /// <summary>
     /// Registers this process; does nothing for what is known to be registered. Returns only when the commands are usable by every thread, also if another thread
@@ -95,7 +96,8 @@ public static class Membarrier
     /// processes that share memory. Costs about a microsecond and one interrupt for each CPU that runs a sibling, isolated CPUs included.
     /// </summary>
     /// <exception cref="MembarrierException">Not registered (.NET normally has done that), or absent, refused, not made here.</exception>
-    public static void PrivateExpedited() => Session.Run("Membarrier.PrivateExpedited()", MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    public static void PrivateExpedited() =>
+        Session.Run("Membarrier.PrivateExpedited()", MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 
     /// <summary>
     /// MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE (Linux 4.16): as <see cref="PrivateExpedited"/>, and every running sibling has executed a core-serialising
@@ -116,7 +118,8 @@ public static class Membarrier
     /// be inside a sequence: a system call there is an error.
     /// </summary>
     /// <exception cref="MembarrierException">Not registered, or not offered here, or absent, refused, not made here.</exception>
-    public static void RestartSequences() => Session.Run("Membarrier.RestartSequences()", MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
+    public static void RestartSequences() =>
+        Session.Run("Membarrier.RestartSequences()", MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
 
     /// <summary>
     /// The same with MEMBARRIER_CMD_FLAG_CPU: only the sequence, if any, that a thread of this process is running on one CPU.
@@ -147,5 +150,6 @@ public static class Membarrier
     /// cref="Global"/> between processes.
     /// </summary>
     /// <exception cref="MembarrierException">Not offered here, or absent, refused, not made here.</exception>
-    public static void GlobalExpedited() => Session.Run("Membarrier.GlobalExpedited()", MEMBARRIER_CMD_GLOBAL_EXPEDITED);
+    public static void GlobalExpedited() =>
+        Session.Run("Membarrier.GlobalExpedited()", MEMBARRIER_CMD_GLOBAL_EXPEDITED);
 }

@@ -113,8 +113,11 @@ internal static unsafe class DescriptorPassing
             ReadOnlySpan<byte> data = control[HeaderBytes..(int)Math.Min(length, control.Length)];
             int level = BinaryPrimitives.ReadInt32LittleEndian(control[8..]);
             int type = BinaryPrimitives.ReadInt32LittleEndian(control[12..]);
-            foreach (int descriptor in level == SOL_SOCKET && type is SCM_RIGHTS or SCM_PIDFD
-                ? MemoryMarshal.Cast<byte, int>(data) : [])
+            foreach (
+                int descriptor in level == SOL_SOCKET && type is SCM_RIGHTS or SCM_PIDFD
+                    ? MemoryMarshal.Cast<byte, int>(data)
+                    : []
+            )
             {
                 if (type == SCM_RIGHTS && came++ == 0)
                 {

@@ -27,28 +27,29 @@ internal static class Errno
     public const int ENODATA = 61;
 
     /// <summary>The name as the manual pages print it, or the number where this library has no use for a name.</summary>
-    public static string Name(int errno) => errno switch
-    {
-        EPERM => nameof(EPERM),
-        ENOENT => nameof(ENOENT),
-        EINTR => nameof(EINTR),
-        EIO => nameof(EIO),
-        ENXIO => nameof(ENXIO),
-        EBADF => nameof(EBADF),
-        EAGAIN => nameof(EAGAIN),
-        ENOMEM => nameof(ENOMEM),
-        EACCES => nameof(EACCES),
-        EBUSY => nameof(EBUSY),
-        EEXIST => nameof(EEXIST),
-        EINVAL => nameof(EINVAL),
-        ENFILE => nameof(ENFILE),
-        EMFILE => nameof(EMFILE),
-        EFBIG => nameof(EFBIG),
-        ENOSPC => nameof(ENOSPC),
-        EPIPE => nameof(EPIPE),
-        ENOSYS => nameof(ENOSYS),
-        ELOOP => nameof(ELOOP),
-        ENODATA => nameof(ENODATA),
-        _ => $"error {errno}",
-    };
+    public static string Name(int errno) =>
+        errno switch
+        {
+            EPERM => nameof(EPERM),
+            ENOENT => nameof(ENOENT),
+            EINTR => nameof(EINTR),
+            EIO => nameof(EIO),
+            ENXIO => nameof(ENXIO),
+            EBADF => nameof(EBADF),
+            EAGAIN => nameof(EAGAIN),
+            ENOMEM => nameof(ENOMEM),
+            EACCES => nameof(EACCES),
+            EBUSY => nameof(EBUSY),
+            EEXIST => nameof(EEXIST),
+            EINVAL => nameof(EINVAL),
+            ENFILE => nameof(ENFILE),
+            EMFILE => nameof(EMFILE),
+            EFBIG => nameof(EFBIG),
+            ENOSPC => nameof(ENOSPC),
+            EPIPE => nameof(EPIPE),
+            ENOSYS => nameof(ENOSYS),
+            ELOOP => nameof(ELOOP),
+            ENODATA => nameof(ENODATA),
+            _ => $"error {errno}",
+        };
 }

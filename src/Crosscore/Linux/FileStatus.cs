@@ -15,7 +15,14 @@ namespace Crosscore.Linux;
 /// <param name="Size">Bytes.</param>
 /// <param name="Modified">When its content was changed last: 100 ns since 1970, as the file system rounds it.</param>
 internal readonly record struct FileStatus(
-    ulong Device, ulong Number, uint Mode, ulong Links, uint Owner, long Size, long Modified)
+    ulong Device,
+    ulong Number,
+    uint Mode,
+    ulong Links,
+    uint Owner,
+    long Size,
+    long Modified
+)
 {
     public const long TMPFS_MAGIC = 0x01021994;
 

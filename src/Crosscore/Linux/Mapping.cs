@@ -35,7 +35,8 @@ internal static class Mapping
     /// <summary>Whether an answer of mmap is an error number: the kernel's addresses of user space are positive.</summary>
     public static bool IsError(nint answer) => answer is < 0 and > -4096;
 
-    public static int Protect(nint address, nuint length, int protection) => (int)Libc.OrNegativeErrno(Libc.Mprotect(address, length, protection));
+    public static int Protect(nint address, nuint length, int protection) =>
+        (int)Libc.OrNegativeErrno(Libc.Mprotect(address, length, protection));
 
     public static int Lock(nint address, nuint length) => (int)Libc.OrNegativeErrno(Libc.Mlock(address, length));
 
@@ -47,5 +48,6 @@ internal static class Mapping
     /// </summary>
     public const int MADV_NOHUGEPAGE = 15;
 
-    public static int Advise(nint address, nuint length, int advice) => (int)Libc.OrNegativeErrno(Libc.Madvise(address, length, advice));
+    public static int Advise(nint address, nuint length, int advice) =>
+        (int)Libc.OrNegativeErrno(Libc.Madvise(address, length, advice));
 }

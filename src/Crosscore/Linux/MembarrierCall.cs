@@ -26,14 +26,18 @@ internal static class MembarrierCall
     /// The number of the system call, or -1 for an architecture this library was not written for.
     /// Source: arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h.
     /// </summary>
-    public static nint Number(Architecture architecture) => architecture switch
-    {
-        Architecture.X64 => 324,
-        Architecture.Arm64 => 283,
-        _ => -1,
-    };
+    public static nint Number(Architecture architecture) =>
+        architecture switch
+        {
+            Architecture.X64 => 324,
+            Architecture.Arm64 => 283,
+            _ => -1,
+        };
 
     /// <summary>Makes the call; kernels before 5.10 ignore <paramref name="cpu"/>. Returns the answer or the negative error number.</summary>
     public static int Invoke(int command, uint flags, int cpu) =>
-        (int)Libc.OrNegativeErrno(Libc.Syscall(Number(RuntimeInformation.ProcessArchitecture), command, (nint)flags, cpu));
+        (int)
+            Libc.OrNegativeErrno(
+                Libc.Syscall(Number(RuntimeInformation.ProcessArchitecture), command, (nint)flags, cpu)
+            );
 }

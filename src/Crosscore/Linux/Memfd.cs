@@ -40,7 +40,8 @@ internal static unsafe class Memfd
         }
     }
 
-    public static int AddSeals(int descriptor, int seals) => (int)Libc.OrNegativeErrno(Libc.Fcntl(descriptor, F_ADD_SEALS, seals));
+    public static int AddSeals(int descriptor, int seals) =>
+        (int)Libc.OrNegativeErrno(Libc.Fcntl(descriptor, F_ADD_SEALS, seals));
 
     /// <summary>A second descriptor for the same open file. None below 3, which programs take for their standard streams.</summary>
     public static int Duplicate(int descriptor, bool closeOnExec) =>

@@ -19,9 +19,12 @@ internal static class MemoryMap
     public static List<MemoryMapLine> Read()
     {
         int answer = TryRead(out List<MemoryMapLine> map);
-        return answer == 0 ? map : throw new IOException(
-            $"The mappings of this process cannot be read: open or pread of {Name} answered {Errno.Name(-answer)}; "
-                + "mount /proc, and leave a descriptor free.");
+        return answer == 0
+            ? map
+            : throw new IOException(
+                $"The mappings of this process cannot be read: open or pread of {Name} answered {Errno.Name(-answer)}; "
+                    + "mount /proc, and leave a descriptor free."
+            );
     }
 
     /// <summary>

@@ -30,9 +30,7 @@ internal static unsafe class OpenFile
     internal const int MostTries = 100;
 
     /// <summary>One of the two flags whose number depends on the processor.</summary>
-    public static int O_NOFOLLOW =>
-        RuntimeInformation.ProcessArchitecture == Architecture.Arm64
-            ? 0x8000 : 0x20000;
+    public static int O_NOFOLLOW => RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
 
     /// <summary>
     /// Opens a path; a new file is readable and writable for its owner only. Returns the descriptor or the negative
@@ -62,7 +60,11 @@ internal static unsafe class OpenFile
         Span<byte> path = stackalloc byte[48];
         folder.CopyTo(path);
         _ = descriptor.TryFormat(
-            path[folder.Length..^1], out int digits, default, System.Globalization.CultureInfo.InvariantCulture);
+            path[folder.Length..^1],
+            out int digits,
+            default,
+            System.Globalization.CultureInfo.InvariantCulture
+        );
         path[folder.Length + digits] = 0;
         return Open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     }
@@ -108,8 +110,7 @@ internal static unsafe class OpenFile
         const int LengthOffset = 16; // struct linux_dirent64: after d_ino and d_off
         const int NameOffset = 19;
         bool isArm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
-        int descriptor = OpenPatiently(
-            folder, O_RDONLY | O_CLOEXEC | (isArm ? O_DIRECTORY_ARM64 : O_DIRECTORY_X64));
+        int descriptor = OpenPatiently(folder, O_RDONLY | O_CLOEXEC | (isArm ? O_DIRECTORY_ARM64 : O_DIRECTORY_X64));
         if (descriptor < 0)
         {
             return descriptor;
@@ -124,8 +125,8 @@ internal static unsafe class OpenFile
             // SAFETY: the entries stay pinned during the call, and the kernel writes at most their length.
             fixed (byte* first = entries)
             {
-                length = (int)Libc.OrNegativeErrno(
-                    Libc.Syscall(isArm ? 61 : 217, descriptor, (nint)first, entries.Length));
+                length = (int)
+                    Libc.OrNegativeErrno(Libc.Syscall(isArm ? 61 : 217, descriptor, (nint)first, entries.Length));
             }
 
             if (length == -Errno.EINTR && ++tries < MostTries)
@@ -139,7 +140,7 @@ internal static unsafe class OpenFile
                 return length;
             }
 
-            for (ReadOnlySpan<byte> rest = entries.AsSpan(0, length); !rest.IsEmpty;)
+            for (ReadOnlySpan<byte> rest = entries.AsSpan(0, length); !rest.IsEmpty; )
             {
                 int size = BitConverter.ToUInt16(rest[LengthOffset..]);
                 ReadOnlySpan<byte> name = rest[NameOffset..size];
@@ -173,10 +174,11 @@ internal static unsafe class OpenFile
         fixed (byte* start = bytes)
         {
             int tries = 0;
-            for (int done = 0; done < bytes.Length;)
+            for (int done = 0; done < bytes.Length; )
             {
                 nint more = Libc.OrNegativeErrno(
-                    Libc.Pwrite(descriptor, start + done, (nuint)(bytes.Length - done), offset + done));
+                    Libc.Pwrite(descriptor, start + done, (nuint)(bytes.Length - done), offset + done)
+                );
                 if (more <= 0 && (more != -Errno.EINTR || ++tries == MostTries))
                 {
                     return more == 0 ? -Errno.EIO : (int)more;

@@ -56,5 +56,8 @@ internal unsafe struct SignalAction
     public nint Restorer;
 
     /// <summary>Whether the same would be done with a signal. The kernel's mask has 64 bits; what stands behind them is the C library's. SA_RESTORER is added by the C library, and read back.</summary>
-    public readonly bool IsSameAs(in SignalAction other) => Handler == other.Handler && (Flags | Signals.SA_RESTORER) == (other.Flags | Signals.SA_RESTORER) && Mask[0] == other.Mask[0];
+    public readonly bool IsSameAs(in SignalAction other) =>
+        Handler == other.Handler
+        && (Flags | Signals.SA_RESTORER) == (other.Flags | Signals.SA_RESTORER)
+        && Mask[0] == other.Mask[0];
 }

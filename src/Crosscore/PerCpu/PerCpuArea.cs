@@ -26,16 +26,24 @@ public sealed class PerCpuArea
     /// <exception cref="NotSupportedException">The concurrency id is asked for and cannot be trusted here; see
     /// <see cref="RestartableSequences.ConcurrencyIdTrusted"/>.</exception>
     public PerCpuArea(int bytesPerCpu, PerCpuIndex index = PerCpuIndex.Cpu)
-        : this(bytesPerCpu, index, RestartableSequences.CanRestart, Membarrier.Session, InstalledSections.CpuSlots)
-    {
-    }
+        : this(bytesPerCpu, index, RestartableSequences.CanRestart, Membarrier.Session, InstalledSections.CpuSlots) { }
 
-    internal PerCpuArea(int bytesPerCpu, PerCpuIndex index, bool useSections, MembarrierSession membarrier, int cpuSlots)
+    internal PerCpuArea(
+        int bytesPerCpu,
+        PerCpuIndex index,
+        bool useSections,
+        MembarrierSession membarrier,
+        int cpuSlots
+    )
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bytesPerCpu);
         if (bytesPerCpu % sizeof(long) != 0)
         {
-            throw new ArgumentOutOfRangeException(nameof(bytesPerCpu), bytesPerCpu, "A slot consists of words of 8 bytes.");
+            throw new ArgumentOutOfRangeException(
+                nameof(bytesPerCpu),
+                bytesPerCpu,
+                "A slot consists of words of 8 bytes."
+            );
         }
 
         if (index is not (PerCpuIndex.Cpu or PerCpuIndex.ConcurrencyId))
@@ -45,7 +53,9 @@ public sealed class PerCpuArea
 
         if (useSections && index == PerCpuIndex.ConcurrencyId && !RestartableSequences.ConcurrencyIdTrusted)
         {
-            throw new NotSupportedException("The kernel is not known to keep the concurrency id in the area that glibc registers (Linux 6.3 does). Use PerCpuIndex.Cpu.");
+            throw new NotSupportedException(
+                "The kernel is not known to keep the concurrency id in the area that glibc registers (Linux 6.3 does). Use PerCpuIndex.Cpu."
+            );
         }
 
         UsesSections = useSections;
@@ -83,7 +93,11 @@ public sealed class PerCpuArea
         Check(slot);
         if (offset < 0 || offset > BytesPerCpu - sizeof(long) || offset % sizeof(long) != 0)
         {
-            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"A slot has words at the multiples of 8 from 0 to {BytesPerCpu - sizeof(long)}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(offset),
+                offset,
+                $"A slot has words at the multiples of 8 from 0 to {BytesPerCpu - sizeof(long)}."
+            );
         }
 
         long value = Volatile.Read(ref Slots.Word(slot, offset));
@@ -112,7 +126,9 @@ public sealed class PerCpuArea
         Check(slot);
         if (_stopping.IsHeldByCurrentThread)
         {
-            throw new LockRecursionException("This thread has stopped a slot of this area already. Dispose of that one first.");
+            throw new LockRecursionException(
+                "This thread has stopped a slot of this area already. Dispose of that one first."
+            );
         }
 
         using (var waiting = new Uninterrupted())
@@ -173,7 +189,9 @@ public sealed class PerCpuArea
     {
         if (_stopping.IsHeldByCurrentThread)
         {
-            throw new InvalidOperationException("This thread has stopped the slot itself and would wait for itself. Dispose of the stopped slot first.");
+            throw new InvalidOperationException(
+                "This thread has stopped the slot itself and would wait for itself. Dispose of the stopped slot first."
+            );
         }
 
         // The thread that has stopped the slot holds the lock until it releases the slot.

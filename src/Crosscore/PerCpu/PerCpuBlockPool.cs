@@ -42,20 +42,26 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     /// <param name="alignment">Of every block; a power of two, at least 16.</param>
     /// <exception cref="ArgumentOutOfRangeException">One of them is not so.</exception>
     public PerCpuBlockPool(int blockSize, int alignment = 16)
-        : this(blockSize, alignment, new PerCpuFreeList())
-    {
-    }
+        : this(blockSize, alignment, new PerCpuFreeList()) { }
 
     internal PerCpuBlockPool(int blockSize, int alignment, PerCpuFreeList list)
     {
         if (alignment < 16 || !int.IsPow2(alignment))
         {
-            throw new ArgumentOutOfRangeException(nameof(alignment), alignment, "An alignment is a power of two, and at least 16 here: two words of a free block are the pool's.");
+            throw new ArgumentOutOfRangeException(
+                nameof(alignment),
+                alignment,
+                "An alignment is a power of two, and at least 16 here: two words of a free block are the pool's."
+            );
         }
 
         if (blockSize < alignment || blockSize % alignment != 0)
         {
-            throw new ArgumentOutOfRangeException(nameof(blockSize), blockSize, $"The size of a block is a multiple of its alignment, {alignment}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(blockSize),
+                blockSize,
+                $"The size of a block is a multiple of its alignment, {alignment}."
+            );
         }
 
         BlockSize = blockSize;
@@ -203,11 +209,15 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     private void ThrowNoReturn(nint block)
     {
         ObjectDisposedException.ThrowIf(_mark == 0, this);
-        throw new ArgumentException($"0x{block:x} is no block of this pool: its blocks are aligned to {_alignment}.", nameof(block));
+        throw new ArgumentException(
+            $"0x{block:x} is no block of this pool: its blocks are aligned to {_alignment}.",
+            nameof(block)
+        );
     }
 
     private static void ThrowReturnedTwice(nint block) =>
         throw new InvalidOperationException(
             $"The block at 0x{block:x} was returned already. "
-                + "The caller that returned it twice may have used it after another one rented it.");
+                + "The caller that returned it twice may have used it after another one rented it."
+        );
 }

@@ -41,17 +41,18 @@ public sealed class PerCpuBuffer<T>
     /// <exception cref="OutOfMemoryException">There is no memory, or there are no addresses for the slots.</exception>
     /// <exception cref="NotSupportedException">The record is larger than what a section may copy.</exception>
     public PerCpuBuffer(int capacityPerCpu)
-        : this(capacityPerCpu, RestartableSequences.CanRestart, Membarrier.Session, SectionVariant.Shipped)
-    {
-    }
+        : this(capacityPerCpu, RestartableSequences.CanRestart, Membarrier.Session, SectionVariant.Shipped) { }
 
     internal PerCpuBuffer(int capacityPerCpu, bool useSections, MembarrierSession membarrier, SectionVariant variant)
-        : this(capacityPerCpu, useSections, membarrier, variant, cpuSlots: null)
-    {
-    }
+        : this(capacityPerCpu, useSections, membarrier, variant, cpuSlots: null) { }
 
     internal PerCpuBuffer(
-        int capacityPerCpu, bool useSections, MembarrierSession membarrier, SectionVariant variant, int? cpuSlots)
+        int capacityPerCpu,
+        bool useSections,
+        MembarrierSession membarrier,
+        SectionVariant variant,
+        int? cpuSlots
+    )
     {
         _useSections = useSections;
         _membarrier = membarrier;

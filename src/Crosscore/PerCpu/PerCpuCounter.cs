@@ -24,9 +24,7 @@ public sealed class PerCpuCounter
     /// </summary>
     /// <exception cref="OutOfMemoryException">There is no memory for the slots.</exception>
     public PerCpuCounter()
-        : this(PerCpuIndex.Cpu, RestartableSequences.IsAvailable, SectionVariant.Shipped)
-    {
-    }
+        : this(PerCpuIndex.Cpu, RestartableSequences.IsAvailable, SectionVariant.Shipped) { }
 
     internal PerCpuCounter(PerCpuIndex index, bool useSections, SectionVariant variant, int? cpuSlots = null) =>
         _slots = new AddingSlots(1, index, useSections, variant, cpuSlots);

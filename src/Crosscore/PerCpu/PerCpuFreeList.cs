@@ -32,18 +32,16 @@ public sealed unsafe class PerCpuFreeList
     /// milliseconds.
     /// </summary>
     public PerCpuFreeList()
-        : this(new PerCpuArea(sizeof(long)), SectionVariant.Shipped)
-    {
-    }
+        : this(new PerCpuArea(sizeof(long)), SectionVariant.Shipped) { }
 
     internal PerCpuFreeList(PerCpuArea area, SectionVariant variant)
     {
         if (area.UsesSections)
         {
-            _push = (delegate* unmanaged[SuppressGCTransition]<nint, nint, nint, long>)InstalledSections.TryInstall(
-                StandardSections.Push(area.Slots.Shape), variant);
-            _pop = (delegate* unmanaged[SuppressGCTransition]<nint, nint>)InstalledSections.TryInstall(
-                StandardSections.Pop(area.Slots.Shape), variant);
+            _push = (delegate* unmanaged[SuppressGCTransition]<nint, nint, nint, long>)
+                InstalledSections.TryInstall(StandardSections.Push(area.Slots.Shape), variant);
+            _pop = (delegate* unmanaged[SuppressGCTransition]<nint, nint>)
+                InstalledSections.TryInstall(StandardSections.Pop(area.Slots.Shape), variant);
             if (_push == null || _pop == null)
             {
                 // Memory for the code is refused at this moment: striped, all of it, for a list that some push to by
@@ -174,9 +172,11 @@ public sealed unsafe class PerCpuFreeList
     }
 
     [DoesNotReturn]
-    private static void ThrowNoBlock(nint first, nint last) => throw new ArgumentException(
-        $"0x{first:x} to 0x{last:x} is no chain of blocks: addresses are positive and aligned to 8, "
-            + "because the first 8 bytes of a block lead to the next.");
+    private static void ThrowNoBlock(nint first, nint last) =>
+        throw new ArgumentException(
+            $"0x{first:x} to 0x{last:x} is no chain of blocks: addresses are positive and aligned to 8, "
+                + "because the first 8 bytes of a block lead to the next."
+        );
 
     /// <summary>
     /// For threads without a slot, and for those who come while theirs is stopped: they need not wait, another list is as good. In the fallback this is the way of all.

@@ -22,9 +22,7 @@ public sealed class PerCpuHistogram
     /// <exception cref="ArgumentOutOfRangeException">There are more than slots can hold.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory for the slots.</exception>
     public PerCpuHistogram(params ReadOnlySpan<long> bounds)
-        : this(bounds, RestartableSequences.IsAvailable, cpuSlots: null)
-    {
-    }
+        : this(bounds, RestartableSequences.IsAvailable, cpuSlots: null) { }
 
     internal PerCpuHistogram(ReadOnlySpan<long> bounds, bool useSections, int? cpuSlots)
     {
@@ -37,14 +35,20 @@ public sealed class PerCpuHistogram
         {
             if (bounds[bound] <= bounds[bound - 1])
             {
-                throw new ArgumentException($"Bounds ascend; {bounds[bound]} follows {bounds[bound - 1]}.", nameof(bounds));
+                throw new ArgumentException(
+                    $"Bounds ascend; {bounds[bound]} follows {bounds[bound - 1]}.",
+                    nameof(bounds)
+                );
             }
         }
 
         if (bounds.Length > MostBounds)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(bounds), bounds.Length, $"A histogram has at most {MostBounds:N0} bounds.");
+                nameof(bounds),
+                bounds.Length,
+                $"A histogram has at most {MostBounds:N0} bounds."
+            );
         }
 
         _bounds = bounds.ToArray();

@@ -15,7 +15,13 @@ public static class PerCpuInstruments
     /// <param name="name">The instrument's name.</param>
     /// <param name="unit">The unit, for example <c>{request}</c>.</param>
     /// <param name="description">A sentence for people.</param>
-    public static ObservableCounter<long> ObserveCounter(this Meter meter, PerCpuCounter counter, string name, string? unit = null, string? description = null)
+    public static ObservableCounter<long> ObserveCounter(
+        this Meter meter,
+        PerCpuCounter counter,
+        string name,
+        string? unit = null,
+        string? description = null
+    )
     {
         ArgumentNullException.ThrowIfNull(meter);
         ArgumentNullException.ThrowIfNull(counter);
@@ -25,7 +31,12 @@ public static class PerCpuInstruments
     /// <summary>Publishes a counter that grows and shrinks, as the number of requests that are being served.</summary>
     /// <inheritdoc cref="ObserveCounter"/>
     public static ObservableUpDownCounter<long> ObserveUpDownCounter(
-        this Meter meter, PerCpuCounter counter, string name, string? unit = null, string? description = null)
+        this Meter meter,
+        PerCpuCounter counter,
+        string name,
+        string? unit = null,
+        string? description = null
+    )
     {
         ArgumentNullException.ThrowIfNull(meter);
         ArgumentNullException.ThrowIfNull(counter);
@@ -42,7 +53,13 @@ public static class PerCpuInstruments
     /// <param name="name">The instruments' common name.</param>
     /// <param name="unit">The unit of what is measured.</param>
     /// <param name="description">A sentence for people.</param>
-    public static void ObserveHistogram(this Meter meter, PerCpuHistogram histogram, string name, string? unit = null, string? description = null)
+    public static void ObserveHistogram(
+        this Meter meter,
+        PerCpuHistogram histogram,
+        string name,
+        string? unit = null,
+        string? description = null
+    )
     {
         ArgumentNullException.ThrowIfNull(meter);
         ArgumentNullException.ThrowIfNull(histogram);
@@ -58,7 +75,10 @@ public static class PerCpuInstruments
         for (int bucket = 0; bucket < counts.Length; bucket++)
         {
             upTo += counts[bucket];
-            string bound = bucket < histogram.Bounds.Length ? histogram.Bounds[bucket].ToString(System.Globalization.CultureInfo.InvariantCulture) : "+Inf";
+            string bound =
+                bucket < histogram.Bounds.Length
+                    ? histogram.Bounds[bucket].ToString(System.Globalization.CultureInfo.InvariantCulture)
+                    : "+Inf";
             yield return new Measurement<long>(upTo, new KeyValuePair<string, object?>("le", bound));
         }
     }

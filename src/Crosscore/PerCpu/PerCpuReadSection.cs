@@ -34,9 +34,7 @@ public sealed class PerCpuReadSection
     /// </summary>
     /// <exception cref="OutOfMemoryException">There is no memory for the slots.</exception>
     public PerCpuReadSection()
-        : this(RestartableSequences.IsAvailable)
-    {
-    }
+        : this(RestartableSequences.IsAvailable) { }
 
     internal PerCpuReadSection(bool useSections, int? cpuSlots = null)
     {
@@ -106,9 +104,10 @@ public sealed class PerCpuReadSection
     /// <inheritdoc cref="Synchronize" path="/exception"/>
     public Task SynchronizeAsync(CancellationToken cancellation = default) => Start(blocks: false, cancellation);
 
-    private Task Start(bool blocks, CancellationToken cancellation) => cancellation.IsCancellationRequested
-        ? Task.FromCanceled(cancellation)
-        : _gracePeriods.PassAsync(blocks, cancellation);
+    private Task Start(bool blocks, CancellationToken cancellation) =>
+        cancellation.IsCancellationRequested
+            ? Task.FromCanceled(cancellation)
+            : _gracePeriods.PassAsync(blocks, cancellation);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void End(int period)
@@ -173,6 +172,7 @@ public sealed class PerCpuReadSection
             ? ended == begun
             : throw new InvalidOperationException(
                 $"Of {begun} read sections {ended} have ended: a PerCpuReader was copied and disposed of twice. "
-                    + "Which sections are open is not known any more, so nothing that they use can be freed.");
+                    + "Which sections are open is not known any more, so nothing that they use can be freed."
+            );
     }
 }

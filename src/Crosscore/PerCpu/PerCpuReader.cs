@@ -23,13 +23,15 @@ public struct PerCpuReader : IDisposable, IEquatable<PerCpuReader>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Dispose()
     {
-        PerCpuReadSection section = _section ?? throw new InvalidOperationException("The section has ended already, or never began.");
+        PerCpuReadSection section =
+            _section ?? throw new InvalidOperationException("The section has ended already, or never began.");
         _section = null;
         section.End(_period);
     }
 
     /// <inheritdoc/>
-    public readonly bool Equals(PerCpuReader other) => ReferenceEquals(_section, other._section) && _period == other._period;
+    public readonly bool Equals(PerCpuReader other) =>
+        ReferenceEquals(_section, other._section) && _period == other._period;
 
     /// <inheritdoc/>
     public override readonly bool Equals(object? obj) => obj is PerCpuReader other && Equals(other);

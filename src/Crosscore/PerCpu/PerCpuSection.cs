@@ -37,7 +37,13 @@ public sealed unsafe class PerCpuSection
     /// <exception cref="InvalidOperationException">A computed offset was outside of the slot; nothing was committed. Or this thread itself has stopped the
     /// slot.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public SectionResult Run(PerCpuArea area, long argument0 = 0, long argument1 = 0, long argument2 = 0, long argument3 = 0)
+    public SectionResult Run(
+        PerCpuArea area,
+        long argument0 = 0,
+        long argument1 = 0,
+        long argument2 = 0,
+        long argument3 = 0
+    )
     {
         ArgumentNullException.ThrowIfNull(area);
         SectionResult result = SectionResult.Left(SectionExit.NoSlot);
@@ -70,18 +76,28 @@ public sealed unsafe class PerCpuSection
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private SectionResult GoOn(
-        PerCpuArea area, SectionResult result, long argument0, long argument1, long argument2, long argument3)
+        PerCpuArea area,
+        SectionResult result,
+        long argument0,
+        long argument1,
+        long argument2,
+        long argument3
+    )
     {
         if (area.Slots.Shape != _program.Shape)
         {
             throw new ArgumentException(
                 $"The section was written for slots of {_program.Shape.Bytes} bytes selected by {_program.Shape.Index}; "
                     + $"this area has {area.Slots.Shape.Bytes} selected by {area.Slots.Shape.Index}.",
-                nameof(area));
+                nameof(area)
+            );
         }
 
-        if (area.UsesSections && _code == null
-            && InstalledSections.InstallIfPossible(_program, _variant) is { } installed)
+        if (
+            area.UsesSections
+            && _code == null
+            && InstalledSections.InstallIfPossible(_program, _variant) is { } installed
+        )
         {
             // Built while sections could not run; the area was made later.
             Use(installed);
@@ -98,18 +114,22 @@ public sealed unsafe class PerCpuSection
                     if (result.Code == SectionExit.NoSlot)
                     {
                         throw new InvalidOperationException(
-                            "Crosscore bug: the interpreter of sections found no slot.");
+                            "Crosscore bug: the interpreter of sections found no slot."
+                        );
                     }
 
                     break;
                 case SectionExit.Stopped:
                     area.WaitWhileStopped();
-                    result = area.UsesSections && _code != null
-                        ? Execute(area, argument0, argument1, argument2, argument3)
-                        : SectionResult.Left(SectionExit.NoSlot);
+                    result =
+                        area.UsesSections && _code != null
+                            ? Execute(area, argument0, argument1, argument2, argument3)
+                            : SectionResult.Left(SectionExit.NoSlot);
                     break;
                 case SectionExit.OutOfSlot:
-                    throw new InvalidOperationException($"A computed offset lay outside of the {_program.Shape.Bytes} bytes of the slot. Nothing was committed.");
+                    throw new InvalidOperationException(
+                        $"A computed offset lay outside of the {_program.Shape.Bytes} bytes of the slot. Nothing was committed."
+                    );
                 default:
                     return result;
             }

@@ -84,8 +84,10 @@ public static unsafe class RestartableSequences
     public static bool TryGetConcurrencyId(out int id)
     {
         // Only cpu_id tells that a thread is not registered; mm_cid is 0 there.
-        id = RseqArea.Here is { ConcurrencyIdTrusted: true, Readers: { } readers } && readers.ReadCpuId() >= 0
-            ? readers.ReadConcurrencyId() : -1;
+        id =
+            RseqArea.Here is { ConcurrencyIdTrusted: true, Readers: { } readers } && readers.ReadCpuId() >= 0
+                ? readers.ReadConcurrencyId()
+                : -1;
         return id >= 0;
     }
 

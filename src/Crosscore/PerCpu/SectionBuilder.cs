@@ -45,7 +45,11 @@ public sealed class SectionBuilder
     {
         if (index is < 0 or >= SectionProgram.MostArguments)
         {
-            throw new ArgumentOutOfRangeException(nameof(index), index, $"A section has {SectionProgram.MostArguments} arguments, 0 to {SectionProgram.MostArguments - 1}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(index),
+                index,
+                $"A section has {SectionProgram.MostArguments} arguments, 0 to {SectionProgram.MostArguments - 1}."
+            );
         }
 
         _arguments = Math.Max(_arguments, index + 1);
@@ -66,12 +70,14 @@ public sealed class SectionBuilder
     /// <summary>The word at a computed offset of the slot. Outside of it, the section leaves and <see cref="PerCpuSection.Run"/> throws.</summary>
     /// <param name="offset">In bytes.</param>
     /// <param name="plus">Added to it; 0 or more.</param>
-    public SectionValue LoadAt(SectionValue offset, int plus = 0) => Make(SectionOperation.LoadAt, offset, number: Within(plus, sizeof(long)), bytes: sizeof(long));
+    public SectionValue LoadAt(SectionValue offset, int plus = 0) =>
+        Make(SectionOperation.LoadAt, offset, number: Within(plus, sizeof(long)), bytes: sizeof(long));
 
     /// <summary>The word behind a pointer. Caller must: know that it can be read for as long as the slot's state leads there.</summary>
     /// <param name="pointer">An address.</param>
     /// <param name="offset">Added to it, in bytes.</param>
-    public SectionValue LoadFrom(SectionValue pointer, int offset = 0) => Make(SectionOperation.LoadFrom, pointer, number: offset);
+    public SectionValue LoadFrom(SectionValue pointer, int offset = 0) =>
+        Make(SectionOperation.LoadFrom, pointer, number: offset);
 
     /// <summary>The sum; it wraps.</summary>
     /// <param name="left">A value.</param>
@@ -97,7 +103,8 @@ public sealed class SectionBuilder
     /// <param name="left">A value.</param>
     /// <param name="right">Another.</param>
     /// <param name="code">What <see cref="SectionResult.Code"/> will be; 1 or more.</param>
-    public void LeaveIfEqual(SectionValue left, SectionValue right, int code) => Leave(SectionOperation.LeaveIfEqual, left, right, 0, code);
+    public void LeaveIfEqual(SectionValue left, SectionValue right, int code) =>
+        Leave(SectionOperation.LeaveIfEqual, left, right, 0, code);
 
     /// <inheritdoc cref="LeaveIfEqual(SectionValue, SectionValue, int)"/>
     public void LeaveIfEqual(SectionValue left, int right, int code) => Leave(LeaveIfNumber, left, null, right, code);
@@ -106,16 +113,19 @@ public sealed class SectionBuilder
     /// <param name="left">A value.</param>
     /// <param name="right">Another.</param>
     /// <param name="code">What <see cref="SectionResult.Code"/> will be; 1 or more.</param>
-    public void LeaveIfNotEqual(SectionValue left, SectionValue right, int code) => Leave(SectionOperation.LeaveIfNotEqual, left, right, 0, code);
+    public void LeaveIfNotEqual(SectionValue left, SectionValue right, int code) =>
+        Leave(SectionOperation.LeaveIfNotEqual, left, right, 0, code);
 
     /// <inheritdoc cref="LeaveIfNotEqual(SectionValue, SectionValue, int)"/>
-    public void LeaveIfNotEqual(SectionValue left, int right, int code) => Leave(LeaveIfNotNumber, left, null, right, code);
+    public void LeaveIfNotEqual(SectionValue left, int right, int code) =>
+        Leave(LeaveIfNotNumber, left, null, right, code);
 
     /// <summary>Leaves without commit when the first is not below the second, both taken without sign.</summary>
     /// <param name="left">A value.</param>
     /// <param name="right">The limit.</param>
     /// <param name="code">What <see cref="SectionResult.Code"/> will be; 1 or more.</param>
-    public void LeaveIfAtLeast(SectionValue left, SectionValue right, int code) => Leave(SectionOperation.LeaveIfAtLeast, left, right, 0, code);
+    public void LeaveIfAtLeast(SectionValue left, SectionValue right, int code) =>
+        Leave(SectionOperation.LeaveIfAtLeast, left, right, 0, code);
 
     /// <summary>Stores to the slot before the commit. No thread may look there until the commit says so.</summary>
     /// <param name="offset">In bytes, a multiple of 8.</param>
@@ -134,20 +144,23 @@ public sealed class SectionBuilder
     /// <param name="offset">Added to it, in bytes.</param>
     /// <param name="value">What.</param>
     /// <exception cref="ArgumentException">The pointer is no argument.</exception>
-    public void StoreTo(SectionValue pointer, int offset, SectionValue value) => Step(SectionOperation.StoreTo, Own(pointer), value, number: offset);
+    public void StoreTo(SectionValue pointer, int offset, SectionValue value) =>
+        Step(SectionOperation.StoreTo, Own(pointer), value, number: offset);
 
     /// <summary>Copies from memory to the slot, before the commit. The slot's bytes must not be looked at until then.</summary>
     /// <param name="offset">Where in the slot, in bytes.</param>
     /// <param name="source">An address. Caller must: keep it readable.</param>
     /// <param name="bytes">How many; 1 or more.</param>
-    public void CopyIn(int offset, SectionValue source, int bytes) => Step(SectionOperation.CopyIn, null, source, Within(offset, bytes), Copied(bytes));
+    public void CopyIn(int offset, SectionValue source, int bytes) =>
+        Step(SectionOperation.CopyIn, null, source, Within(offset, bytes), Copied(bytes));
 
     /// <inheritdoc cref="CopyIn(int, SectionValue, int)"/>
     /// <param name="offset">Where in the slot, computed. Outside of it, the section leaves and <see cref="PerCpuSection.Run"/> throws.</param>
     /// <param name="plus">Added to the offset; 0 or more.</param>
     /// <param name="source">An address. Caller must: keep it readable.</param>
     /// <param name="bytes">How many; 1 or more.</param>
-    public void CopyIn(SectionValue offset, int plus, SectionValue source, int bytes) => Step(SectionOperation.CopyIn, offset, source, Within(plus, bytes), Copied(bytes));
+    public void CopyIn(SectionValue offset, int plus, SectionValue source, int bytes) =>
+        Step(SectionOperation.CopyIn, offset, source, Within(plus, bytes), Copied(bytes));
 
     /// <summary>Copies from the slot to memory that an argument points to. Caller must: own that memory until the commit; a restart copies again.</summary>
     /// <param name="offset">Where in the slot, computed. Outside of it, the section leaves and <see cref="PerCpuSection.Run"/> throws.</param>
@@ -161,12 +174,14 @@ public sealed class SectionBuilder
     /// <summary>The commit: one store to the slot, after which the section is over. Other CPUs see it after everything stored before it.</summary>
     /// <param name="offset">In bytes, a multiple of 8.</param>
     /// <param name="value">What.</param>
-    public void CommitStore(int offset, SectionValue value) => Step(SectionOperation.CommitStore, value, number: Word(offset));
+    public void CommitStore(int offset, SectionValue value) =>
+        Step(SectionOperation.CommitStore, value, number: Word(offset));
 
     /// <summary>The commit: adds to a word of the slot, after which the section is over.</summary>
     /// <param name="offset">In bytes, a multiple of 8.</param>
     /// <param name="value">What; it may be negative, and the word wraps.</param>
-    public void CommitAdd(int offset, SectionValue value) => Step(SectionOperation.CommitAdd, value, number: Word(offset));
+    public void CommitAdd(int offset, SectionValue value) =>
+        Step(SectionOperation.CommitAdd, value, number: Word(offset));
 
     /// <summary>After the commit: what <see cref="SectionResult.Value"/> will be.</summary>
     /// <param name="value">An argument or a value that a step made.</param>
@@ -175,7 +190,9 @@ public sealed class SectionBuilder
     {
         if (!IsCommitted)
         {
-            throw new InvalidOperationException("Only a committed section returns a value: name it after the commit. To end without commit, leave with a code.");
+            throw new InvalidOperationException(
+                "Only a committed section returns a value: name it after the commit. To end without commit, leave with a code."
+            );
         }
 
         if (_result != SectionStep.None)
@@ -198,21 +215,33 @@ public sealed class SectionBuilder
     {
         if (!IsCommitted)
         {
-            throw new InvalidOperationException("The section has no commit. It ends with exactly one CommitStore or CommitAdd; without it nothing it did would ever count.");
+            throw new InvalidOperationException(
+                "The section has no commit. It ends with exactly one CommitStore or CommitAdd; without it nothing it did would ever count."
+            );
         }
 
         // Values were numbered behind all possible arguments; close the gap.
         int gap = SectionProgram.MostArguments - _arguments;
         int Close(int value) => value >= SectionProgram.MostArguments ? value - gap : value;
-        SectionStep[] steps = [.. _steps.Select(step => step with { Target = Close(step.Target), A = Close(step.A), B = Close(step.B) })];
+        SectionStep[] steps =
+        [
+            .. _steps.Select(step => step with { Target = Close(step.Target), A = Close(step.A), B = Close(step.B) }),
+        ];
         var program = new SectionProgram(_shape, _arguments, _values - gap, steps, Close(_result));
         return RegisterChoice.Choose(program) is null
             ? throw new InvalidOperationException(
-                "The section needs more values at the same time than there are registers (6 with its arguments). Use values sooner, or load them again.")
+                "The section needs more values at the same time than there are registers (6 with its arguments). Use values sooner, or load them again."
+            )
             : program;
     }
 
-    private SectionValue Make(SectionOperation operation, SectionValue? a = null, SectionValue? b = null, long number = 0, int bytes = 0)
+    private SectionValue Make(
+        SectionOperation operation,
+        SectionValue? a = null,
+        SectionValue? b = null,
+        long number = 0,
+        int bytes = 0
+    )
     {
         int target = _values;
         Append(new SectionStep(operation, target, Number(a), Number(b), number, bytes, 0));
@@ -220,8 +249,13 @@ public sealed class SectionBuilder
         return new SectionValue(this, target);
     }
 
-    private void Step(SectionOperation operation, SectionValue? a, SectionValue? b = null, long number = 0, int bytes = 0) =>
-        Append(new SectionStep(operation, SectionStep.None, Number(a), Number(b), number, bytes, 0));
+    private void Step(
+        SectionOperation operation,
+        SectionValue? a,
+        SectionValue? b = null,
+        long number = 0,
+        int bytes = 0
+    ) => Append(new SectionStep(operation, SectionStep.None, Number(a), Number(b), number, bytes, 0));
 
     private void Leave(SectionOperation operation, SectionValue left, SectionValue? right, int number, int code)
     {
@@ -233,14 +267,18 @@ public sealed class SectionBuilder
     {
         if (IsCommitted)
         {
-            throw new InvalidOperationException(step.IsCommit
-                ? "The section has its commit already. Two stores cannot become visible as one; put both into memory that one word makes valid."
-                : $"{step.Operation} after the commit: the section is over there, and the step would not be protected.");
+            throw new InvalidOperationException(
+                step.IsCommit
+                    ? "The section has its commit already. Two stores cannot become visible as one; put both into memory that one word makes valid."
+                    : $"{step.Operation} after the commit: the section is over there, and the step would not be protected."
+            );
         }
 
         if (_steps.Count == MostSteps)
         {
-            throw new InvalidOperationException($"A section has at most {MostSteps} steps: one that is interrupted more often than it takes never ends.");
+            throw new InvalidOperationException(
+                $"A section has at most {MostSteps} steps: one that is interrupted more often than it takes never ends."
+            );
         }
 
         // Charged when nothing can refuse the step any more: a refused one costs nothing.
@@ -255,7 +293,10 @@ public sealed class SectionBuilder
     {
         if (offset % sizeof(long) != 0)
         {
-            throw new ArgumentException($"Offset {offset} is no multiple of {sizeof(long)}: a word that is not aligned can become visible in two parts.", nameof(offset));
+            throw new ArgumentException(
+                $"Offset {offset} is no multiple of {sizeof(long)}: a word that is not aligned can become visible in two parts.",
+                nameof(offset)
+            );
         }
 
         return Within(offset, sizeof(long));
@@ -265,7 +306,11 @@ public sealed class SectionBuilder
     {
         if (offset < 0 || bytes < 1 || offset > _shape.Bytes - bytes)
         {
-            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{bytes} bytes at offset {offset} do not lie in a slot of {_shape.Bytes} bytes.");
+            throw new ArgumentOutOfRangeException(
+                nameof(offset),
+                offset,
+                $"{bytes} bytes at offset {offset} do not lie in a slot of {_shape.Bytes} bytes."
+            );
         }
 
         return offset;
@@ -275,17 +320,23 @@ public sealed class SectionBuilder
     {
         return bytes <= MostCopiedBytes - _copied
             ? bytes
-            : throw new ArgumentOutOfRangeException(nameof(bytes), bytes,
-                $"A section copies at most {MostCopiedBytes} bytes; this one would copy {(long)_copied + bytes}.");
+            : throw new ArgumentOutOfRangeException(
+                nameof(bytes),
+                bytes,
+                $"A section copies at most {MostCopiedBytes} bytes; this one would copy {(long)_copied + bytes}."
+            );
     }
 
-    private SectionValue Own(SectionValue pointer) => Number(pointer) < SectionProgram.MostArguments
-        ? pointer
-        : throw new ArgumentException(
-            "Outside of the slot a section stores only to memory that an argument points to. What a loaded or computed pointer leads to may be seen by others before the commit.",
-            nameof(pointer));
+    private SectionValue Own(SectionValue pointer) =>
+        Number(pointer) < SectionProgram.MostArguments
+            ? pointer
+            : throw new ArgumentException(
+                "Outside of the slot a section stores only to memory that an argument points to. What a loaded or computed pointer leads to may be seen by others before the commit.",
+                nameof(pointer)
+            );
 
-    private int Number(SectionValue? value) => value is not { } given ? SectionStep.None
+    private int Number(SectionValue? value) =>
+        value is not { } given ? SectionStep.None
         : ReferenceEquals(given.Builder, this) ? given.Number
         : throw new ArgumentException("The value comes from another section, or from none.", nameof(value));
 }

@@ -23,7 +23,10 @@ public ref struct StoppedSlot
         {
             PerCpuArea area = _area ?? throw new ObjectDisposedException(nameof(StoppedSlot));
             // SAFETY: the slot lies in the memory of the area, which this value holds.
-            return new Span<byte>(Unsafe.AsPointer(ref Unsafe.As<long, byte>(ref area.Slots.Word(_slot, 0))), area.BytesPerCpu);
+            return new Span<byte>(
+                Unsafe.AsPointer(ref Unsafe.As<long, byte>(ref area.Slots.Word(_slot, 0))),
+                area.BytesPerCpu
+            );
         }
     }
 

@@ -19,7 +19,11 @@ namespace Crosscore.Reclamation;
 /// <para>Models: litmus/locks/ReaderWriterLock*.litmus. The idea of a visible reader and a revoking writer is that of Dice and Kogan, BRAVO: Biased Locking for Reader-Writer Locks (2019).</para>
 /// </remarks>
 [StructLayout(LayoutKind.Explicit)]
-[SuppressMessage("Design", "CA1001", Justification = "A ManualResetEventSlim whose wait handle nobody asks for holds nothing that must be released.")]
+[SuppressMessage(
+    "Design",
+    "CA1001",
+    Justification = "A ManualResetEventSlim whose wait handle nobody asks for holds nothing that must be released."
+)]
 public sealed class AsymmetricReaderWriterLock
 {
     private static readonly TimeSpan LookForReaders = TimeSpan.FromSeconds(1);
@@ -116,7 +120,9 @@ public sealed class AsymmetricReaderWriterLock
     {
         if (!_mutex.IsHeldByCurrentThread)
         {
-            throw new SynchronizationLockException("The lock is not held for writing by this thread, so it cannot release it.");
+            throw new SynchronizationLockException(
+                "The lock is not held for writing by this thread, so it cannot release it."
+            );
         }
 
         // A release store. Pairs with the acquire load in Read: a reader that sees no writer sees what the last one did.
@@ -125,7 +131,10 @@ public sealed class AsymmetricReaderWriterLock
     }
 
     [DoesNotReturn]
-    private static void ThrowNotReading() => throw new SynchronizationLockException("The lock is not held for reading by this thread, so it cannot release it.");
+    private static void ThrowNotReading() =>
+        throw new SynchronizationLockException(
+            "The lock is not held for reading by this thread, so it cannot release it."
+        );
 
     /// <remarks>
     /// Store, light fence, look. Pairs with <see cref="Write"/>, which stores, passes a process-wide barrier and looks: at least one of the two sees the other.
@@ -155,7 +164,9 @@ public sealed class AsymmetricReaderWriterLock
         line.TryWithdraw(entry, _id);
         if (_mutex.IsHeldByCurrentThread)
         {
-            throw new LockRecursionException("A thread that holds the lock for writing cannot enter it for reading: it would wait for itself.");
+            throw new LockRecursionException(
+                "A thread that holds the lock for writing cannot enter it for reading: it would wait for itself."
+            );
         }
 
         WakeWriter();
@@ -203,12 +214,16 @@ public sealed class AsymmetricReaderWriterLock
     {
         if (_mutex.IsHeldByCurrentThread)
         {
-            throw new LockRecursionException("This thread holds the lock for writing already; write sections do not nest.");
+            throw new LockRecursionException(
+                "This thread holds the lock for writing already; write sections do not nest."
+            );
         }
 
         if (ReaderLine.Current.Holds(_id))
         {
-            throw new LockRecursionException("A thread that holds the lock for reading cannot enter it for writing: it would wait for itself. Exit the read section first.");
+            throw new LockRecursionException(
+                "A thread that holds the lock for reading cannot enter it for writing: it would wait for itself. Exit the read section first."
+            );
         }
 
         if (!_mutex.TryEnter(deadline.Left))

@@ -109,7 +109,8 @@ public sealed class BiasedLock
     }
 
     [DoesNotReturn]
-    internal static void ThrowNotHeld() => throw new SynchronizationLockException("The lock is not held by this thread, so it cannot release it.");
+    internal static void ThrowNotHeld() =>
+        throw new SynchronizationLockException("The lock is not held by this thread, so it cannot release it.");
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Bias? EnterBiased()
@@ -139,7 +140,10 @@ public sealed class BiasedLock
 
                 Volatile.Write(ref _bias, null);
                 Volatile.Write(ref _revocations, _revocations + 1);
-                _entriesNeeded = _entriesNeeded < EntriesAfterRevocation ? EntriesAfterRevocation : Math.Min(2 * _entriesNeeded, MostEntries);
+                _entriesNeeded =
+                    _entriesNeeded < EntriesAfterRevocation
+                        ? EntriesAfterRevocation
+                        : Math.Min(2 * _entriesNeeded, MostEntries);
                 _entries = 0;
             }
 

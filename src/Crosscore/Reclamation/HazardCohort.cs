@@ -67,7 +67,9 @@ public sealed class HazardCohort : IDisposable
     {
         if (domain != _domain)
         {
-            throw new ArgumentException("The cohort belongs to another domain, whose pointers protect from other retirements.");
+            throw new ArgumentException(
+                "The cohort belongs to another domain, whose pointers protect from other retirements."
+            );
         }
 
         ObjectDisposedException.ThrowIf(_disposed, this);

@@ -23,8 +23,7 @@ public sealed class HazardExecutor
     public static HazardExecutor Background { get; } = new(name => new HazardWorker(name, idle: 10_000));
 
     /// <summary>The reclaimer of <see cref="HazardPointers.Default"/>.</summary>
-    internal static HazardExecutor Process { get; } =
-        new(HazardWorker.ForProcess);
+    internal static HazardExecutor Process { get; } = new(HazardWorker.ForProcess);
 
     /// <summary>
     /// An executor of the user's. It gets a piece of work when a scan is due, one at a time for each domain, and

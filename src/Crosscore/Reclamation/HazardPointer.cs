@@ -33,9 +33,7 @@ public readonly ref struct HazardPointer : IDisposable
     {
         HazardSlot slot = Slot;
         T? value = Volatile.Read(ref source);
-        while (!slot.TryAnnounce(ref value, ref source))
-        {
-        }
+        while (!slot.TryAnnounce(ref value, ref source)) { }
 
         return value;
     }
@@ -47,9 +45,7 @@ public readonly ref struct HazardPointer : IDisposable
     {
         HazardSlot slot = Slot;
         nint pointer = Volatile.Read(ref source);
-        while (!slot.TryAnnounce(ref pointer, ref source))
-        {
-        }
+        while (!slot.TryAnnounce(ref pointer, ref source)) { }
 
         return pointer;
     }

@@ -77,7 +77,13 @@ public ref struct HazardPointerArray : IDisposable
 
     [System.Diagnostics.CodeAnalysis.DoesNotReturn]
     private static void ThrowNoSuchHandle(int index, int count) =>
-        throw new ArgumentOutOfRangeException(nameof(index), index, count == 0 ? "A default array has no handles; get one from HazardPointers.Acquire(count)." : $"The array has the handles 0 to {count - 1}.");
+        throw new ArgumentOutOfRangeException(
+            nameof(index),
+            index,
+            count == 0
+                ? "A default array has no handles; get one from HazardPointers.Acquire(count)."
+                : $"The array has the handles 0 to {count - 1}."
+        );
 
     [InlineArray(MaxCount)]
     private struct Slots

@@ -56,29 +56,25 @@ public sealed class HazardPointers : IDisposable
     /// <see cref="HazardExecutor.Background"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">Less than one.</exception>
     public HazardPointers(int scanThreshold = 1000, long scanBytes = 1 << 20, HazardExecutor? executor = null)
-        : this(new HazardPointersOptions
-        {
-            ScanThreshold = scanThreshold,
-            ScanBytes = scanBytes,
-            Executor = executor ?? HazardExecutor.Background,
-        })
-    {
-    }
+        : this(
+            new HazardPointersOptions
+            {
+                ScanThreshold = scanThreshold,
+                ScanBytes = scanBytes,
+                Executor = executor ?? HazardExecutor.Background,
+            }
+        ) { }
 
     /// <summary>Creates a domain. Its pointers protect only from its own retirement.</summary>
     /// <param name="options">When it scans, and where callbacks run.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is less than one.</exception>
     /// <exception cref="ArgumentException">The name is empty.</exception>
     public HazardPointers(HazardPointersOptions options)
-        : this(options, AsymmetricFence.Heavy)
-    {
-    }
+        : this(options, AsymmetricFence.Heavy) { }
 
     /// <summary>For tests of a barrier that fails.</summary>
     internal HazardPointers(Action heavy, int scanThreshold)
-        : this(new HazardPointersOptions { ScanThreshold = scanThreshold, Executor = HazardExecutor.Caller }, heavy)
-    {
-    }
+        : this(new HazardPointersOptions { ScanThreshold = scanThreshold, Executor = HazardExecutor.Caller }, heavy) { }
 
     /// <summary>The same with all options.</summary>
     internal HazardPointers(HazardPointersOptions options, Action heavy)
@@ -104,8 +100,8 @@ public sealed class HazardPointers : IDisposable
     /// Main or by <see cref="Environment.Exit"/>, what was retired and is not protected is reclaimed first, for at most
     /// two seconds; what its callbacks have not done by then is not done.
     /// </summary>
-    public static HazardPointers Default { get; } = new(
-        new HazardPointersOptions { Name = "Default hazard pointers", Executor = HazardExecutor.Process });
+    public static HazardPointers Default { get; } =
+        new(new HazardPointersOptions { Name = "Default hazard pointers", Executor = HazardExecutor.Process });
 
     /// <summary>As given by <see cref="HazardPointersOptions.Name"/>.</summary>
     public string Name { get; }
@@ -259,7 +255,12 @@ public sealed class HazardPointers : IDisposable
     /// <param name="free">Called once with each.</param>
     /// <param name="bytesEach">How much each holds.</param>
     /// <param name="cohort">The cohort that answers for them; otherwise the domain does.</param>
-    public void RetireAll(ReadOnlySpan<nint> pointers, Action<nint> free, long bytesEach = 0, HazardCohort? cohort = null)
+    public void RetireAll(
+        ReadOnlySpan<nint> pointers,
+        Action<nint> free,
+        long bytesEach = 0,
+        HazardCohort? cohort = null
+    )
     {
         ArgumentNullException.ThrowIfNull(free);
         ArgumentOutOfRangeException.ThrowIfNegative(bytesEach);
@@ -329,7 +330,9 @@ public sealed class HazardPointers : IDisposable
     {
         if (ReferenceEquals(this, Default))
         {
-            throw new InvalidOperationException("The default domain belongs to the whole process and cannot be disposed of. Make a domain or a cohort of your own.");
+            throw new InvalidOperationException(
+                "The default domain belongs to the whole process and cannot be disposed of. Make a domain or a cohort of your own."
+            );
         }
 
         return HazardWait.UntilReclaimed(_retired, Close, timeout, cancellation);

@@ -52,9 +52,11 @@ public sealed class RcuAsyncReadSection : IDisposable
     {
         if (_domain != domain || Volatile.Read(ref _left) != 0)
         {
-            throw new InvalidOperationException(_domain != domain
-                ? "The read section belongs to another domain, so it protects nothing here. Enter one of the domain that was given to the cell."
-                : "The read section has been left, so it protects nothing.");
+            throw new InvalidOperationException(
+                _domain != domain
+                    ? "The read section belongs to another domain, so it protects nothing here. Enter one of the domain that was given to the cell."
+                    : "The read section has been left, so it protects nothing."
+            );
         }
     }
 }

@@ -132,8 +132,7 @@ public sealed class RcuCell<T> : IDisposable
                 }
 
                 bytes = _old.SizeOf(old);
-            }
-            while (Interlocked.CompareExchange(ref _value, value, old) != old);
+            } while (Interlocked.CompareExchange(ref _value, value, old) != old);
         }
 
         // The same object put in its own place is not old.

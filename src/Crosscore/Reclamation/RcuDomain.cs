@@ -46,9 +46,7 @@ public sealed class RcuDomain : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="InvalidOperationException">The mode of <see cref="AsymmetricFence"/> that was chosen cannot be had here.</exception>
     public RcuDomain(RcuDomainOptions? options = null)
-        : this(options, AsymmetricFence.Heavy)
-    {
-    }
+        : this(options, AsymmetricFence.Heavy) { }
 
     /// <summary>For tests that show what the heavy fence is for.</summary>
     internal RcuDomain(RcuDomainOptions? options, Action heavy, bool isDefault = false)
@@ -90,16 +88,18 @@ public sealed class RcuDomain : IDisposable
     public bool IsInReadSection => OwnSlot is { Depth: > 0 };
 
     /// <summary>What this domain has done and has to do.</summary>
-    public RcuStatistics Statistics => new(
-        _gracePeriods.Completed,
-        _reclaimer.RetiredCount,
-        _reclaimer.ReclaimedCount,
-        _reclaimer.PendingCount,
-        _reclaimer.PendingBytes,
-        Volatile.Read(ref _failedCallbacks),
-        _reclaimer.Overruns,
-        _readers.Abandoned,
-        _readers.Count);
+    public RcuStatistics Statistics =>
+        new(
+            _gracePeriods.Completed,
+            _reclaimer.RetiredCount,
+            _reclaimer.ReclaimedCount,
+            _reclaimer.PendingCount,
+            _reclaimer.PendingBytes,
+            Volatile.Read(ref _failedCallbacks),
+            _reclaimer.Overruns,
+            _readers.Abandoned,
+            _readers.Count
+        );
 
     /// <summary>What the words of this domain's readers hold while they are outside; 0, which no word ever holds, when the domain has been disposed of.</summary>
     internal long Outside => _outside;
@@ -130,7 +130,11 @@ public sealed class RcuDomain : IDisposable
     /// <param name="file">Filled in by the compiler.</param>
     /// <param name="line">Filled in by the compiler.</param>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
-    public RcuAsyncReadSection EnterAsyncReadSection([CallerMemberName] string? member = null, [CallerFilePath] string? file = null, [CallerLineNumber] int line = 0)
+    public RcuAsyncReadSection EnterAsyncReadSection(
+        [CallerMemberName] string? member = null,
+        [CallerFilePath] string? file = null,
+        [CallerLineNumber] int line = 0
+    )
     {
         ObjectDisposedException.ThrowIf(_closed, this);
         var section = new RcuAsyncReadSection(this, member, file, line);
@@ -194,9 +198,15 @@ public sealed class RcuDomain : IDisposable
 
     /// <summary>Whether a grace period that was asked for is over. Once true, always true.</summary>
     /// <exception cref="ArgumentException">The grace period belongs to another domain, or to none.</exception>
-    public bool Poll(RcuGracePeriod gracePeriod) => gracePeriod.Domain == this
-        ? _gracePeriods.IsOver(gracePeriod.Number)
-        : throw new ArgumentException(gracePeriod.Domain is null ? "The grace period is default; get one from StartPoll." : "The grace period belongs to another domain.", nameof(gracePeriod));
+    public bool Poll(RcuGracePeriod gracePeriod) =>
+        gracePeriod.Domain == this
+            ? _gracePeriods.IsOver(gracePeriod.Number)
+            : throw new ArgumentException(
+                gracePeriod.Domain is null
+                    ? "The grace period is default; get one from StartPoll."
+                    : "The grace period belongs to another domain.",
+                nameof(gracePeriod)
+            );
 
     /// <summary>
     /// Disposes of an object after a grace period. Returns at once, unless a limit of <see cref="RcuDomainOptions"/> has been reached: then it waits for room, except in a
@@ -252,7 +262,8 @@ public sealed class RcuDomain : IDisposable
     public Task BarrierAsync(CancellationToken cancellation = default)
     {
         DemandNotWaitedFor("Barrier");
-        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
+        return cancellation.IsCancellationRequested
+            ? Task.FromCanceled(cancellation)
             : ReachMarker(TellFailures, blocks: false, cancellation).Task;
     }
 
@@ -269,7 +280,11 @@ public sealed class RcuDomain : IDisposable
         return
         [
             .. threads.Select(slot => new RcuHolder(slot.Owner, null, age)),
-            .. sections.Select(section => new RcuHolder(null, section.EnteredBy, Stopwatch.GetElapsedTime(section.EnteredAt))),
+            .. sections.Select(section => new RcuHolder(
+                null,
+                section.EnteredBy,
+                Stopwatch.GetElapsedTime(section.EnteredAt)
+            )),
         ];
     }
 
@@ -293,7 +308,9 @@ public sealed class RcuDomain : IDisposable
     {
         if (_isDefault)
         {
-            throw new InvalidOperationException("RcuDomain.Default lives for as long as the process and cannot be disposed of.");
+            throw new InvalidOperationException(
+                "RcuDomain.Default lives for as long as the process and cannot be disposed of."
+            );
         }
 
         if (!_closed)
@@ -358,7 +375,8 @@ public sealed class RcuDomain : IDisposable
     {
         DemandOutside(blocks ? "Synchronize" : "SynchronizeAsync");
         ObjectDisposedException.ThrowIf(_closed, this);
-        return cancellation.IsCancellationRequested ? Task.FromCanceled(cancellation)
+        return cancellation.IsCancellationRequested
+            ? Task.FromCanceled(cancellation)
             : _gracePeriods.WaitAsync(blocks, cancellation);
     }
 
@@ -479,13 +497,17 @@ public sealed class RcuDomain : IDisposable
         DemandOutside(member);
         if (_reclaimer.IsWorker)
         {
-            throw new InvalidOperationException($"RcuDomain.{member}: called in a callback of the domain '{Name}', for which it would wait.");
+            throw new InvalidOperationException(
+                $"RcuDomain.{member}: called in a callback of the domain '{Name}', for which it would wait."
+            );
         }
     }
 
     [DoesNotReturn]
-    private void ThrowInside(string member) => throw new InvalidOperationException(
-        $"RcuDomain.{member}: the thread is inside of a read section of the domain '{Name}' and would wait for itself. Leave the section first, or use Retire or StartPoll, which do not wait.");
+    private void ThrowInside(string member) =>
+        throw new InvalidOperationException(
+            $"RcuDomain.{member}: the thread is inside of a read section of the domain '{Name}' and would wait for itself. Leave the section first, or use Retire or StartPoll, which do not wait."
+        );
 
     private static long Checked(long bytes)
     {
@@ -506,7 +528,9 @@ public sealed class RcuDomain : IDisposable
 
         using var steady = new Uninterrupted();
         return steady.Wait(
-            ReachMarker(static caller => caller.TryEnd(null), blocks: true, CancellationToken.None).Task, limit);
+            ReachMarker(static caller => caller.TryEnd(null), blocks: true, CancellationToken.None).Task,
+            limit
+        );
     }
 
     /// <summary>
@@ -531,8 +555,11 @@ public sealed class RcuDomain : IDisposable
                 return null;
             }
 
-            var domain =
-                new RcuDomain(new RcuDomainOptions { Name = "Default RCU" }, AsymmetricFence.Heavy, isDefault: true);
+            var domain = new RcuDomain(
+                new RcuDomainOptions { Name = "Default RCU" },
+                AsymmetricFence.Heavy,
+                isDefault: true
+            );
             ExitFlush.Add(domain.Flush);
             return domain;
         }

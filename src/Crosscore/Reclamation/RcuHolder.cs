@@ -10,7 +10,8 @@ namespace Crosscore.Reclamation;
 public sealed record RcuHolder(Thread? Thread, string? EnteredBy, TimeSpan Age)
 {
     /// <inheritdoc/>
-    public override string ToString() => Thread is { } thread
-        ? $"thread {thread.ManagedThreadId}{(thread.Name is { } name ? $" ({name})" : "")}, inside for at least {Age.TotalMilliseconds:N0} ms"
-        : $"a section entered by {EnteredBy}, inside for {Age.TotalMilliseconds:N0} ms";
+    public override string ToString() =>
+        Thread is { } thread
+            ? $"thread {thread.ManagedThreadId}{(thread.Name is { } name ? $" ({name})" : "")}, inside for at least {Age.TotalMilliseconds:N0} ms"
+            : $"a section entered by {EnteredBy}, inside for {Age.TotalMilliseconds:N0} ms";
 }

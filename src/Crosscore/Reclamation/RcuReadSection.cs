@@ -14,7 +14,11 @@ namespace Crosscore.Reclamation;
 /// at the same depth cannot be told from that one, so do not copy sections.</para>
 /// <para>A thread that ends inside of a section holds nothing up; <see cref="RcuStatistics.AbandonedSections"/> counts it.</para>
 /// </remarks>
-[SuppressMessage("Performance", "CA1815", Justification = "A ref struct cannot be compared by way of its interfaces, and a section equals nothing.")]
+[SuppressMessage(
+    "Performance",
+    "CA1815",
+    Justification = "A ref struct cannot be compared by way of its interfaces, and a section equals nothing."
+)]
 public ref struct RcuReadSection
 {
     private ReaderPlace? _place;
@@ -102,11 +106,15 @@ public ref struct RcuReadSection
     }
 
     [DoesNotReturn]
-    private static void ThrowLeft() => throw new InvalidOperationException(
-        "The read section is default or has been left, so it protects nothing. Enter one with RcuDomain.EnterReadSection().");
+    private static void ThrowLeft() =>
+        throw new InvalidOperationException(
+            "The read section is default or has been left, so it protects nothing. Enter one with RcuDomain.EnterReadSection()."
+        );
 
     [DoesNotReturn]
-    private static void ThrowForeign() => throw new InvalidOperationException(
-        "The read section belongs to another domain, so it protects nothing here. "
-            + "Enter one of the domain that was given to the cell.");
+    private static void ThrowForeign() =>
+        throw new InvalidOperationException(
+            "The read section belongs to another domain, so it protects nothing here. "
+                + "Enter one of the domain that was given to the cell."
+        );
 }

@@ -6,7 +6,11 @@ namespace Crosscore.Reclamation;
 /// <summary>
 /// The calling thread's place in a domain, looked up once, for loops that enter many sections: see <see cref="RcuDomain.GetReader"/>. A <c>ref struct</c>, so it stays on its thread.
 /// </summary>
-[SuppressMessage("Performance", "CA1815", Justification = "A ref struct cannot be compared by way of its interfaces, and a reader equals nothing.")]
+[SuppressMessage(
+    "Performance",
+    "CA1815",
+    Justification = "A ref struct cannot be compared by way of its interfaces, and a reader equals nothing."
+)]
 public readonly ref struct RcuReader
 {
     private readonly ReaderSlot? _slot;
@@ -34,5 +38,6 @@ public readonly ref struct RcuReader
     }
 
     [DoesNotReturn]
-    private static void ThrowDefault() => throw new InvalidOperationException("The reader is default. Get one with RcuDomain.GetReader().");
+    private static void ThrowDefault() =>
+        throw new InvalidOperationException("The reader is default. Get one with RcuDomain.GetReader().");
 }

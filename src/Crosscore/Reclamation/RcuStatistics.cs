@@ -19,4 +19,5 @@ public sealed record RcuStatistics(
     long FailedCallbacks,
     long Overruns,
     long AbandonedSections,
-    int Readers);
+    int Readers
+);

@@ -28,9 +28,7 @@ public sealed unsafe class NativeQueue<T> : IDisposable
     /// <param name="domain">Whose hazard pointers it uses; otherwise <see cref="HazardPointers.Default"/>'s.</param>
     /// <exception cref="ObjectDisposedException">The domain was disposed of.</exception>
     public NativeQueue(HazardPointers? domain = null)
-        : this(domain ?? HazardPointers.Default, NativeNode.Free)
-    {
-    }
+        : this(domain ?? HazardPointers.Default, NativeNode.Free) { }
 
     internal NativeQueue(HazardPointers domain, Action<nint> free)
     {

@@ -24,9 +24,7 @@ public sealed unsafe class NativeStack<T> : IDisposable
     /// <param name="domain">Whose hazard pointers it uses; otherwise <see cref="HazardPointers.Default"/>'s.</param>
     /// <exception cref="ObjectDisposedException">The domain was disposed of.</exception>
     public NativeStack(HazardPointers? domain = null)
-        : this(domain ?? HazardPointers.Default, NativeNode.Free)
-    {
-    }
+        : this(domain ?? HazardPointers.Default, NativeNode.Free) { }
 
     internal NativeStack(HazardPointers domain, Action<nint> free)
     {

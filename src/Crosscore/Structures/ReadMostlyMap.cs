@@ -49,7 +49,12 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     /// if it throws, the member that was called throws that, nothing was changed, and the value is still the caller's.
     /// The same if it leaves a read section of the domain open, with an <see cref="InvalidOperationException"/>.
     /// </param>
-    public ReadMostlyMap(RcuDomain? domain = null, IEqualityComparer<TKey>? comparer = null, Action<TValue>? reclaim = null, Func<TValue, long>? size = null)
+    public ReadMostlyMap(
+        RcuDomain? domain = null,
+        IEqualityComparer<TKey>? comparer = null,
+        Action<TValue>? reclaim = null,
+        Func<TValue, long>? size = null
+    )
     {
         Domain = domain ?? RcuDomain.Default;
         _comparer = comparer ?? (typeof(TKey).IsValueType ? null : EqualityComparer<TKey>.Default);
@@ -272,7 +277,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         }
     }
 
-    private MapTable<TKey, TValue> Table => Volatile.Read(ref _table) ?? throw new ObjectDisposedException(nameof(ReadMostlyMap<,>));
+    private MapTable<TKey, TValue> Table =>
+        Volatile.Read(ref _table) ?? throw new ObjectDisposedException(nameof(ReadMostlyMap<,>));
 
     private TValue FindOrAdd(TKey key, Func<TKey, TValue> make)
     {
@@ -281,8 +287,11 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
             return found;
         }
 
-        TValue made = _old.Make(make, key) ?? throw new InvalidOperationException(
-            "ReadMostlyMap.GetOrAdd: the function made null, which is no value.");
+        TValue made =
+            _old.Make(make, key)
+            ?? throw new InvalidOperationException(
+                "ReadMostlyMap.GetOrAdd: the function made null, which is no value."
+            );
         TValue? present = null;
         long bytes = 0;
         try
@@ -348,7 +357,9 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool AreEqual(TKey left, TKey right) =>
-        typeof(TKey).IsValueType && _comparer is null ? EqualityComparer<TKey>.Default.Equals(left, right) : _comparer!.Equals(left, right);
+        typeof(TKey).IsValueType && _comparer is null
+            ? EqualityComparer<TKey>.Default.Equals(left, right)
+            : _comparer!.Equals(left, right);
 
     // For the holder of _writing, with a key that is not there.
     private void Add(TKey key, TValue value, long bytes)
@@ -359,8 +370,10 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
             throw new InvalidOperationException($"ReadMostlyMap: it holds {int.MaxValue} keys and cannot hold more.");
         }
 
-        if (_count >= table.BucketCount / LoadDenominator * LoadNumerator
-            && MapTable<TKey, TValue>.Doubled(table.BucketCount) > table.BucketCount)
+        if (
+            _count >= table.BucketCount / LoadDenominator * LoadNumerator
+            && MapTable<TKey, TValue>.Doubled(table.BucketCount) > table.BucketCount
+        )
         {
             table = table.Doubled();
 
@@ -403,10 +416,12 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     /// <summary>The turn of one writer.</summary>
     /// <exception cref="InvalidOperationException">The thread is writing already: the comparer changes the
     /// map.</exception>
-    private HeldLock Write() => _writing.IsHeldByCurrentThread
-        ? throw new InvalidOperationException(
-            "ReadMostlyMap: the comparer changes the map that is comparing keys; it may only read it.")
-        : new HeldLock(_writing);
+    private HeldLock Write() =>
+        _writing.IsHeldByCurrentThread
+            ? throw new InvalidOperationException(
+                "ReadMostlyMap: the comparer changes the map that is comparing keys; it may only read it."
+            )
+            : new HeldLock(_writing);
 
     /// <summary>Walks the entries; see <see cref="Entries(in RcuReadSection)"/>.</summary>
     public ref struct EntryEnumerator

@@ -35,7 +35,11 @@ public class ArmCorpusTests
         {
             tests++;
             ModelVerdict first = Outcomes.Explore(test, CoreKind.AArch64);
-            ModelVerdict interleaved = Outcomes.Explore(test, CoreKind.AArch64, new ExplorationOptions { Reductions = Reductions.All & ~Reductions.PromisesFirst, MaxStates = 20_000 });
+            ModelVerdict interleaved = Outcomes.Explore(
+                test,
+                CoreKind.AArch64,
+                new ExplorationOptions { Reductions = Reductions.All & ~Reductions.PromisesFirst, MaxStates = 20_000 }
+            );
             if (interleaved.Exploration.Bounds == Bounds.None)
             {
                 Outcomes.AssertEqual(interleaved, [.. first.Allowed]);
@@ -71,7 +75,9 @@ public class ArmCorpusTests
         {
             try
             {
-                KnownAnswers.Comparison comparison = answers.Compare(Outcomes.Explore(LitmusParser.Parse(File.ReadAllText(file), file), CoreKind.AArch64));
+                KnownAnswers.Comparison comparison = answers.Compare(
+                    Outcomes.Explore(LitmusParser.Parse(File.ReadAllText(file), file), CoreKind.AArch64)
+                );
                 Assert.True(comparison.Agrees, $"{file}: {string.Join("; ", comparison.Disagreements)}");
                 known += comparison.Known;
             }
@@ -82,7 +88,12 @@ public class ArmCorpusTests
         }
 
         Assert.True(known >= 199, $"Only {known} are understood.");
-        Assert.Equal(172, refused.Count(reason => reason.Contains("found TTHM= and an entry with af:0 or db:0", StringComparison.Ordinal)));
+        Assert.Equal(
+            172,
+            refused.Count(reason =>
+                reason.Contains("found TTHM= and an entry with af:0 or db:0", StringComparison.Ordinal)
+            )
+        );
         Assert.All(refused, reason => Assert.Matches("found TTHM=|found '\\('", reason));
     }
 
@@ -98,7 +109,9 @@ public class ArmCorpusTests
             string text = File.ReadAllText(file);
             if (text.Contains("PTE(", StringComparison.Ordinal) || text.Contains("IC IVAU", StringComparison.Ordinal))
             {
-                KnownAnswers.Comparison comparison = answers.Compare(Outcomes.Explore(LitmusParser.Parse(text, file), CoreKind.AArch64));
+                KnownAnswers.Comparison comparison = answers.Compare(
+                    Outcomes.Explore(LitmusParser.Parse(text, file), CoreKind.AArch64)
+                );
                 Assert.True(comparison.Agrees, $"{file}: {string.Join("; ", comparison.Disagreements)}");
                 known += comparison.Known;
             }
@@ -115,7 +128,9 @@ public class ArmCorpusTests
     {
         string root = Path.GetDirectoryName(Corpus.Folder())!;
         return ((string[])["aarch64", "aarch64-ifetch"])
-            .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(root, folder), "*.litmus", SearchOption.AllDirectories))
+            .SelectMany(folder =>
+                Directory.EnumerateFiles(Path.Combine(root, folder), "*.litmus", SearchOption.AllDirectories)
+            )
             .Where(file => Path.GetFileName(file) != NoTest)
             .Order(StringComparer.Ordinal)
             .Select(file => LitmusParser.Parse(File.ReadAllText(file), file));

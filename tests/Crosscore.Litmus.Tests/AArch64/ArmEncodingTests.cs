@@ -206,7 +206,14 @@ public class ArmEncodingTests
     {
         string[] rows = Assembled.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         Assert.True(rows.Length > 180);
-        Assert.All(rows, row => Assert.Equal((row[9..], row[..8]), (row[9..], Encode(row[9..]) is uint opcode ? $"{opcode:X8}" : "none")));
+        Assert.All(
+            rows,
+            row =>
+                Assert.Equal(
+                    (row[9..], row[..8]),
+                    (row[9..], Encode(row[9..]) is uint opcode ? $"{opcode:X8}" : "none")
+                )
+        );
     }
 
     [Theory]
@@ -219,17 +226,23 @@ public class ArmEncodingTests
     [InlineData("STP X0,X2,[X1,#4]")]
     [InlineData("ADRP X0,.+4")]
     [InlineData("LDIAPP X0,X2,[X1]")]
-    public void What_has_no_opcode_or_none_that_is_known_gets_no_number(string instruction) => Assert.Null(Encode(instruction));
+    public void What_has_no_opcode_or_none_that_is_known_gets_no_number(string instruction) =>
+        Assert.Null(Encode(instruction));
 
     [Fact]
     public void Opcodes_that_are_decoded_are_encoded_as_they_were()
     {
-        foreach (string row in Assembled.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (
+            string row in Assembled.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+        )
         {
             ulong opcode = Convert.ToUInt64(row[..8], 16);
             if (ArmEncoding.Decode(opcode) is ArmInstruction decoded)
             {
-                Assert.Equal((uint)opcode, ArmEncoding.Encode(decoded, decoded.Operands.OfType<ArmPlace>().FirstOrDefault()?.Offset ?? 0));
+                Assert.Equal(
+                    (uint)opcode,
+                    ArmEncoding.Encode(decoded, decoded.Operands.OfType<ArmPlace>().FirstOrDefault()?.Offset ?? 0)
+                );
             }
         }
     }

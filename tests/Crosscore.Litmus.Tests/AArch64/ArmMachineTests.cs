@@ -67,7 +67,11 @@ public class ArmMachineTests
     [InlineData("LDAXR W3,[X0]", "", "0:X3=1")]
     [InlineData("CASA W4,W5,[X0]", "", "0:X4=1")]
     [InlineData("CAS W10,W5,[X0]", "DMB ST", "x=2")]
-    public void A_store_does_not_overtake_a_load_that_reserves_and_is_kept_in_order(string load, string fence, string seen)
+    public void A_store_does_not_overtake_a_load_that_reserves_and_is_kept_in_order(
+        string load,
+        string fence,
+        string seen
+    )
     {
         Assert.Equal(Frequency.Never, ExploreBuffering(load, fence, seen, Reductions.All));
         Assert.Equal(Frequency.Never, ExploreBuffering(load, fence, seen, Interleaved));
@@ -76,8 +80,20 @@ public class ArmMachineTests
     [Fact]
     public void A_store_overtakes_a_load_that_reserves_on_a_kernel_design_too()
     {
-        LitmusTest test = Outcomes.Parse(Buffering("LDXR W3,[X0]", "", "0:X3=1", "Cpus=2\nP0=cpu 0 pinned\nP1=cpu 1 pinned\nSchedule=no\n"));
-        Assert.Equal(Frequency.Sometimes, ModelVerdict.Of(test, CoreKind.AArch64, kernel: KernelTests.Design("linux-5.12"), cancellation: TestContext.Current.CancellationToken).Frequency);
+        LitmusTest test = Outcomes.Parse(
+            Buffering("LDXR W3,[X0]", "", "0:X3=1", "Cpus=2\nP0=cpu 0 pinned\nP1=cpu 1 pinned\nSchedule=no\n")
+        );
+        Assert.Equal(
+            Frequency.Sometimes,
+            ModelVerdict
+                .Of(
+                    test,
+                    CoreKind.AArch64,
+                    kernel: KernelTests.Design("linux-5.12"),
+                    cancellation: TestContext.Current.CancellationToken
+                )
+                .Frequency
+        );
     }
 
     // Six writes to and fro, told apart by seven loads behind the store that follows them; there is no seventh to see.
@@ -86,13 +102,23 @@ public class ArmMachineTests
     [InlineData("1:X3=1 /\\ 1:X4=0 /\\ 1:X5=1 /\\ 1:X6=0 /\\ 1:X7=1 /\\ 1:X8=0 /\\ 1:X9=1", Frequency.Never)]
     public void Writes_that_go_to_and_fro_are_told_apart_by_whoever_looks_often_enough(string seen, Frequency expected)
     {
-        string[] stores = [.. Enumerable.Range(0, 6).Select(index => index % 2 == 0 ? "STR W9,[X0]" : "STR WZR,[X0]"), "DMB ST"];
+        string[] stores =
+        [
+            .. Enumerable.Range(0, 6).Select(index => index % 2 == 0 ? "STR W9,[X0]" : "STR WZR,[X0]"),
+            "DMB ST",
+        ];
         string[] loads = [.. Enumerable.Range(3, 7).Select(index => $"LDR W{index},[X0]")];
-        string text = "AArch64 ToAndFro\n{ 0:X0=x; 0:X1=y; 0:X9=1; 1:X0=x; 1:X1=y; }\n P0 | P1 ;\n | LDR W2,[X1] ;\n"
-            + string.Concat(stores.Zip(loads, (store, load) => $" {store} | {load} ;\n")) + $" STR W9,[X1] | ;\nexists (1:X2=1 /\\ {seen})\n";
+        string text =
+            "AArch64 ToAndFro\n{ 0:X0=x; 0:X1=y; 0:X9=1; 1:X0=x; 1:X1=y; }\n P0 | P1 ;\n | LDR W2,[X1] ;\n"
+            + string.Concat(stores.Zip(loads, (store, load) => $" {store} | {load} ;\n"))
+            + $" STR W9,[X1] | ;\nexists (1:X2=1 /\\ {seen})\n";
         foreach (Reductions reductions in new[] { Reductions.All, Interleaved })
         {
-            ModelVerdict verdict = Outcomes.Explore(text, CoreKind.AArch64, new ExplorationOptions { Reductions = reductions });
+            ModelVerdict verdict = Outcomes.Explore(
+                text,
+                CoreKind.AArch64,
+                new ExplorationOptions { Reductions = reductions }
+            );
             Assert.Equal((expected, Bounds.None), (verdict.Frequency, verdict.Exploration.Bounds));
         }
     }
@@ -115,7 +141,11 @@ public class ArmMachineTests
             exists (1:X3=1 /\ 1:X4=2)
             """;
         ModelVerdict first = Outcomes.Explore(Text, CoreKind.AArch64);
-        ModelVerdict interleaved = Outcomes.Explore(Text, CoreKind.AArch64, new ExplorationOptions { Reductions = Interleaved });
+        ModelVerdict interleaved = Outcomes.Explore(
+            Text,
+            CoreKind.AArch64,
+            new ExplorationOptions { Reductions = Interleaved }
+        );
         Assert.Equal((Bounds.None, Bounds.None), (first.Exploration.Bounds, interleaved.Exploration.Bounds));
         Outcomes.AssertEqual(interleaved, [.. first.Allowed]);
     }
@@ -137,7 +167,11 @@ public class ArmMachineTests
              STR W9,[X1]  |             ;
             exists (0:X3=1 /\ 1:X2=1)
             """;
-        ModelVerdict verdict = Outcomes.Explore(Text, CoreKind.AArch64, new ExplorationOptions { Reductions = Interleaved, WriteBound = 3 });
+        ModelVerdict verdict = Outcomes.Explore(
+            Text,
+            CoreKind.AArch64,
+            new ExplorationOptions { Reductions = Interleaved, WriteBound = 3 }
+        );
         Assert.Equal(Frequency.Sometimes, verdict.Frequency);
     }
 
@@ -152,7 +186,18 @@ public class ArmMachineTests
         // A pair that is no longer exclusive still has its reservation asked for: only the load loses it, so nothing succeeds; so the store loses it too, and divides.
         LitmusTest test = Test(name);
         Assert.False(IsWrong(test, op => op));
-        Assert.True(IsWrong(test, op => op.Kind == MicroOpKind.Store || lost != AccessOrder.Exclusive ? op with { Order = op.Order & ~lost } : op));
+        Assert.True(
+            IsWrong(
+                test,
+                op =>
+                    op.Kind == MicroOpKind.Store || lost != AccessOrder.Exclusive
+                        ? op with
+                        {
+                            Order = op.Order & ~lost,
+                        }
+                        : op
+            )
+        );
     }
 
     [Theory]
@@ -160,7 +205,9 @@ public class ArmMachineTests
     [InlineData("NSH", Frequency.Sometimes)]
     public void A_barrier_for_its_own_CPU_alone_orders_nothing_for_others(string domain, Frequency expected)
     {
-        LitmusTest test = Tests.Syntax.Litmus.Parse($"AArch64 Domain\n{{ 0:X1=x; 0:X2=y; 1:X1=y; 1:X2=x; }}\nP0 | P1 ;\nMOV W0,#1 | MOV W0,#1 ;\nSTR W0,[X1] | STR W0,[X1] ;\nDMB {domain} | DMB {domain} ;\nLDR W3,[X2] | LDR W3,[X2] ;\nexists (0:X3=0 /\\ 1:X3=0)");
+        LitmusTest test = Tests.Syntax.Litmus.Parse(
+            $"AArch64 Domain\n{{ 0:X1=x; 0:X2=y; 1:X1=y; 1:X2=x; }}\nP0 | P1 ;\nMOV W0,#1 | MOV W0,#1 ;\nSTR W0,[X1] | STR W0,[X1] ;\nDMB {domain} | DMB {domain} ;\nLDR W3,[X2] | LDR W3,[X2] ;\nexists (0:X3=0 /\\ 1:X3=0)"
+        );
         Assert.Equal(expected, Outcomes.Explore(test, CoreKind.AArch64).Frequency);
     }
 
@@ -169,7 +216,18 @@ public class ArmMachineTests
     {
         LitmusTest test = Test("FreshCode");
         Assert.False(IsWrong(test, op => op));
-        Assert.True(IsWrong(test, op => op is { Kind: MicroOpKind.Fence, Fence: FenceKind.Context } ? op with { Fence = FenceKind.Store } : op));
+        Assert.True(
+            IsWrong(
+                test,
+                op =>
+                    op is { Kind: MicroOpKind.Fence, Fence: FenceKind.Context }
+                        ? op with
+                        {
+                            Fence = FenceKind.Store,
+                        }
+                        : op
+            )
+        );
     }
 
     [Theory]
@@ -178,7 +236,12 @@ public class ArmMachineTests
     public void Maintenance_of_another_line_is_caught_by_fresh_code(MicroOpKind kind)
     {
         LitmusTest test = Test("FreshCode");
-        Assert.True(IsWrong(test, op => op.Kind == kind ? MicroOp.Maintain(kind, Operand.Number(4)) with { Source = op.Source } : op));
+        Assert.True(
+            IsWrong(
+                test,
+                op => op.Kind == kind ? MicroOp.Maintain(kind, Operand.Number(4)) with { Source = op.Source } : op
+            )
+        );
     }
 
     // Whether the program, changed, has an outcome that the test says is impossible.
@@ -189,10 +252,23 @@ public class ArmMachineTests
         {
             Memory = lowered.Program.Memory,
             Observations = lowered.Program.Observations,
-            Threads = [.. lowered.Program.Threads.Select(thread => new ThreadCode { Ops = [.. thread.Ops.Select(change)], InitialRegisters = thread.InitialRegisters })],
+            Threads =
+            [
+                .. lowered.Program.Threads.Select(thread => new ThreadCode
+                {
+                    Ops = [.. thread.Ops.Select(change)],
+                    InitialRegisters = thread.InitialRegisters,
+                }),
+            ],
         };
-        Exploration exploration = Explorer.Explore(program, CoreKind.AArch64, cancellation: TestContext.Current.CancellationToken);
-        IEnumerable<bool> holds = exploration.FinalStates.Select(final => test.Condition.Holds(LoweredTest.OutcomeOf(test, final.Values), test, lowered.Layout));
+        Exploration exploration = Explorer.Explore(
+            program,
+            CoreKind.AArch64,
+            cancellation: TestContext.Current.CancellationToken
+        );
+        IEnumerable<bool> holds = exploration.FinalStates.Select(final =>
+            test.Condition.Holds(LoweredTest.OutcomeOf(test, final.Values), test, lowered.Layout)
+        );
         return test.Quantifier == Quantifier.ForAll ? holds.Any(held => !held) : holds.Any(held => held);
     }
 
@@ -200,23 +276,29 @@ public class ArmMachineTests
 
     private static Frequency ExploreBuffering(string load, string fence, string seen, Reductions reductions)
     {
-        ModelVerdict verdict = Outcomes.Explore(Buffering(load, fence, seen), CoreKind.AArch64, new ExplorationOptions { Reductions = reductions });
+        ModelVerdict verdict = Outcomes.Explore(
+            Buffering(load, fence, seen),
+            CoreKind.AArch64,
+            new ExplorationOptions { Reductions = reductions }
+        );
         Assert.Equal(Bounds.None, verdict.Exploration.Bounds);
         return verdict.Frequency;
     }
 
     // Load buffering: one side has the load and the fence that are asked about, the other a dependency. X4 is what memory never holds, X6 what it held at first.
-    private static string Buffering(string load, string fence, string seen, string header = "") => $$"""
-        AArch64 Buffering
-        {{header}}{ 0:X0=x; 0:X1=y; 0:X9=1; 0:X4=7; 0:X5=2; 0:X6=0; 0:X10=1; 1:X0=x; 1:X1=y; }
-         P0 | P1 ;
-         {{load}} | LDR W2,[X1] ;
-         {{fence}} | STR W2,[X0] ;
-         STR W9,[X1] | ;
-        exists ({{seen}} /\ 1:X2=1)
-        """;
+    private static string Buffering(string load, string fence, string seen, string header = "") =>
+        $$"""
+            AArch64 Buffering
+            {{header}}{ 0:X0=x; 0:X1=y; 0:X9=1; 0:X4=7; 0:X5=2; 0:X6=0; 0:X10=1; 1:X0=x; 1:X1=y; }
+             P0 | P1 ;
+             {{load}} | LDR W2,[X1] ;
+             {{fence}} | STR W2,[X0] ;
+             STR W9,[X1] | ;
+            exists ({{seen}} /\ 1:X2=1)
+            """;
 
-    private static ModelVerdict Explore(string name, ExplorationOptions? options = null) => Outcomes.Explore(Test(name), CoreKind.AArch64, options);
+    private static ModelVerdict Explore(string name, ExplorationOptions? options = null) =>
+        Outcomes.Explore(Test(name), CoreKind.AArch64, options);
 
     private static LitmusTest Test(string name)
     {

@@ -40,7 +40,9 @@ public class ArmSyntaxTests
     [InlineData("membarrier private_expedited_sync_core")]
     public void Instructions_are_understood_and_keep_their_text(string text)
     {
-        ArmInstruction instruction = Assert.Single(Tests.Syntax.Litmus.Parse($"AArch64 One\n{{ }}\nP0 ;\n{text} ;\nL: ;\nforall true").Threads[0].ArmCode);
+        ArmInstruction instruction = Assert.Single(
+            Tests.Syntax.Litmus.Parse($"AArch64 One\n{{ }}\nP0 ;\n{text} ;\nL: ;\nforall true").Threads[0].ArmCode
+        );
         Assert.Equal(text, instruction.Text);
     }
 
@@ -77,7 +79,10 @@ public class ArmSyntaxTests
     [InlineData("0:X0=P7:L0;", "found P7:L0, but that column has no such label")]
     [InlineData("0:X0=instr:\"FMOV\";", "which is no AArch64 instruction")]
     [InlineData("0:X0=instr:\"B L0\";", "expected an offset such as .+8")]
-    [InlineData("[PTE(x)]=(oa:PA(x), attrs:(Device));", "found 'attrs', expected one of the fields oa, valid, af, db, dbm, el0")]
+    [InlineData(
+        "[PTE(x)]=(oa:PA(x), attrs:(Device));",
+        "found 'attrs', expected one of the fields oa, valid, af, db, dbm, el0"
+    )]
     [InlineData("[PTE(x)]=(valid:2);", "expected 0 or 1")]
     [InlineData("[PTE(x)]=1;", "expected an entry such as (oa:PA(x), valid:1)")]
     [InlineData("0:X0=(af:1);", "found an entry that does not say where it leads")]
@@ -95,17 +100,27 @@ public class ArmSyntaxTests
     [InlineData("pte_x=(oa:phy_x,valid:0);")]
     public void Entries_of_translation_tables_are_values_in_the_present_and_the_older_notation(string entry)
     {
-        LitmusTest test = Tests.Syntax.Litmus.Parse($"AArch64 Entries\n{{ {entry} 0:X1=PTE(x); pteval_t 0:X2; y=7; }}\nP0 ;\nLDR X2,[X1] ;\nforall (0:X2=(oa:PA(x), valid:0) /\\ [PTE(x)]=(valid:0) /\\ ~fault(P0))");
+        LitmusTest test = Tests.Syntax.Litmus.Parse(
+            $"AArch64 Entries\n{{ {entry} 0:X1=PTE(x); pteval_t 0:X2; y=7; }}\nP0 ;\nLDR X2,[X1] ;\nforall (0:X2=(oa:PA(x), valid:0) /\\ [PTE(x)]=(valid:0) /\\ ~fault(P0))"
+        );
         ModelVerdict verdict = Tests.Model.Outcomes.Explore(test, Crosscore.Model.Exploration.CoreKind.AArch64);
         Assert.Equal(Frequency.Always, verdict.Frequency);
-        Assert.Equal("0:X2=(oa:PA(x), valid:0); [PTE(x)]=(oa:PA(x), valid:0);  ~Fault(P0);", Assert.Single(verdict.Allowed).Describe(test, verdict.Layout));
-        Assert.Equal("0:X2=(oa:PA(x), valid:0) /\\ [PTE(x)]=(oa:PA(x), valid:0) /\\ not (fault(P0))", test.Condition.Format(test));
+        Assert.Equal(
+            "0:X2=(oa:PA(x), valid:0); [PTE(x)]=(oa:PA(x), valid:0);  ~Fault(P0);",
+            Assert.Single(verdict.Allowed).Describe(test, verdict.Layout)
+        );
+        Assert.Equal(
+            "0:X2=(oa:PA(x), valid:0) /\\ [PTE(x)]=(oa:PA(x), valid:0) /\\ not (fault(P0))",
+            test.Condition.Format(test)
+        );
     }
 
     [Fact]
     public void Labels_and_opcodes_are_values_and_handlers_are_columns()
     {
-        LitmusTest test = Tests.Syntax.Litmus.Parse("AArch64 Values\n{ 0:X0=NOP; 0:X1=P0:L0; 0:X2=instr:\"B .+8\"; [x]=label:\"P0:L0\"; }\nP0 | P0.F ;\nL0: UDF #0 | ERET ;\nexists (fault(P0:L0,UndefinedInstruction) /\\ x=P0:L0)");
+        LitmusTest test = Tests.Syntax.Litmus.Parse(
+            "AArch64 Values\n{ 0:X0=NOP; 0:X1=P0:L0; 0:X2=instr:\"B .+8\"; [x]=label:\"P0:L0\"; }\nP0 | P0.F ;\nL0: UDF #0 | ERET ;\nexists (fault(P0:L0,UndefinedInstruction) /\\ x=P0:L0)"
+        );
         LitmusThread thread = Assert.Single(test.Threads);
         Assert.Equal(Architecture.AArch64, test.Architecture);
         Assert.Equal(2, thread.Handler);
@@ -128,13 +143,27 @@ public class ArmSyntaxTests
     {
         ArmInstruction decoded = ArmEncoding.Decode(opcode)!;
         Assert.Equal(text, decoded.Text);
-        Assert.Equal((uint)opcode, ArmEncoding.Encode(decoded, decoded.Operands.OfType<ArmPlace>().FirstOrDefault()?.Offset ?? 0)!.Value);
+        Assert.Equal(
+            (uint)opcode,
+            ArmEncoding.Encode(decoded, decoded.Operands.OfType<ArmPlace>().FirstOrDefault()?.Offset ?? 0)!.Value
+        );
     }
 
     [Fact]
     public void A_test_is_not_explored_on_a_core_that_does_not_execute_it()
     {
         LitmusTest test = Tests.Syntax.Litmus.Parse("AArch64 One\n{ }\nP0 ;\nNOP ;\nforall true");
-        Assert.Contains("x86-tso do not execute", Assert.Throws<LitmusException>(() => ModelVerdict.Of(test, Crosscore.Model.Exploration.CoreKind.X86Tso, cancellation: TestContext.Current.CancellationToken)).Message);
+        Assert.Contains(
+            "x86-tso do not execute",
+            Assert
+                .Throws<LitmusException>(() =>
+                    ModelVerdict.Of(
+                        test,
+                        Crosscore.Model.Exploration.CoreKind.X86Tso,
+                        cancellation: TestContext.Current.CancellationToken
+                    )
+                )
+                .Message
+        );
     }
 }

@@ -37,7 +37,10 @@ public class ExpectationTests
         foreach (CoreKind core in Enum.GetValues<CoreKind>())
         {
             LitmusException exception = Assert.Throws<LitmusException>(() => Expectation.Of(test, core));
-            Assert.Equal($"found '{line}', expected entries such as x86-tso:Sometimes or sc:Never (or Always)", exception.Problem);
+            Assert.Equal(
+                $"found '{line}', expected entries such as x86-tso:Sometimes or sc:Never (or Always)",
+                exception.Problem
+            );
         }
     }
 
@@ -57,7 +60,11 @@ public class ExpectationTests
     [Fact]
     public void Every_test_of_the_project_says_what_it_expects_of_the_cores_it_is_written_for_and_is_right()
     {
-        string[] files = Directory.GetFiles(Path.Combine(Corpus.Repository, "litmus"), "*.litmus", SearchOption.AllDirectories);
+        string[] files = Directory.GetFiles(
+            Path.Combine(Corpus.Repository, "litmus"),
+            "*.litmus",
+            SearchOption.AllDirectories
+        );
         Assert.True(files.Length >= 20, $"Only {files.Length} tests were found.");
         foreach (string file in files)
         {
@@ -83,10 +90,14 @@ public class ExpectationTests
 
                 Assert.True(expected is not null, $"{file} says nothing of {core}.");
                 ModelVerdict verdict = ModelVerdict.Of(test, core, cancellation: TestContext.Current.CancellationToken);
-                Assert.True(expected == verdict.Frequency, $"{file} expects {expected} of {core}, the model says {verdict.Frequency}.");
+                Assert.True(
+                    expected == verdict.Frequency,
+                    $"{file} expects {expected} of {core}, the model says {verdict.Frequency}."
+                );
             }
         }
     }
 
-    private static LitmusTest Test(string line) => LitmusParser.Parse($"X86_64 T\n{line}\n{{ x=0; }}\nP0 ;\nnop ;\nexists (x=1)", "t.litmus");
+    private static LitmusTest Test(string line) =>
+        LitmusParser.Parse($"X86_64 T\n{line}\n{{ x=0; }}\nP0 ;\nnop ;\nexists (x=1)", "t.litmus");
 }

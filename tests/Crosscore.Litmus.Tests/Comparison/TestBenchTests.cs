@@ -21,7 +21,12 @@ public sealed class TestBenchTests : IDisposable
     {
         var explored = new List<CoreKind>();
         var bench = new TestBench(Options) { OnExplore = explored.Add, OnMachine = (test, _, _) => Run(test, []) };
-        bench.Examine(Write($"{{ 0:rdi=x; }}\nP0 | P1 ;\n{store} | movl $1,(y) ;\nmovl (y),%eax | movl (x),%eax ;\nexists ({Registers})"), cancellation: TestContext.Current.CancellationToken);
+        bench.Examine(
+            Write(
+                $"{{ 0:rdi=x; }}\nP0 | P1 ;\n{store} | movl $1,(y) ;\nmovl (y),%eax | movl (x),%eax ;\nexists ({Registers})"
+            ),
+            cancellation: TestContext.Current.CancellationToken
+        );
         Assert.Equal(cores, explored);
     }
 
@@ -29,8 +34,15 @@ public sealed class TestBenchTests : IDisposable
     public void Running_alone_explores_computed_addresses_as_the_processor_has_them()
     {
         var explored = new List<CoreKind>();
-        var bench = new TestBench(Options with { Core = null }) { OnExplore = explored.Add, OnMachine = (test, _, _) => Run(test, []) };
-        bench.Examine(Write("{ 0:rdi=x; }\nP0 ;\nmovl (%rdi),%eax ;\nexists (0:rax=1)"), cancellation: TestContext.Current.CancellationToken);
+        var bench = new TestBench(Options with { Core = null })
+        {
+            OnExplore = explored.Add,
+            OnMachine = (test, _, _) => Run(test, []),
+        };
+        bench.Examine(
+            Write("{ 0:rdi=x; }\nP0 ;\nmovl (%rdi),%eax ;\nexists (0:rax=1)"),
+            cancellation: TestContext.Current.CancellationToken
+        );
         Assert.Equal([CoreKind.Sc, CoreKind.X86Tso], explored);
     }
 
@@ -39,14 +51,18 @@ public sealed class TestBenchTests : IDisposable
     [InlineData("global_expedited", GuaranteeAnswer.Unknown, TestVerdict.KnownDefect)]
     [InlineData("global_expedited", GuaranteeAnswer.Yes, TestVerdict.ForbiddenSeen)]
     [InlineData("private_expedited", GuaranteeAnswer.No, TestVerdict.ForbiddenSeen)]
-    public void A_forbidden_outcome_is_one_of_a_known_defect_where_the_command_and_the_kernel_have_it(string command, GuaranteeAnswer answer, TestVerdict verdict) =>
-        Assert.Equal(verdict, Check(Asymmetric(command, "(y)"), answer).Verdict);
+    public void A_forbidden_outcome_is_one_of_a_known_defect_where_the_command_and_the_kernel_have_it(
+        string command,
+        GuaranteeAnswer answer,
+        TestVerdict verdict
+    ) => Assert.Equal(verdict, Check(Asymmetric(command, "(y)"), answer).Verdict);
 
     [Fact]
     public void A_known_defect_does_not_excuse_an_outcome_that_it_does_not_explain()
     {
         // The other side has a fence of its own, so that a call that interrupts no CPU still orders.
-        string fenced = $"{{ x=0; y=0; }}\nP0 | P1 ;\nmovl $1,(x) | movl $1,(y) ;\nmembarrier global_expedited | mfence ;\nmovl (y),%eax | movl (x),%eax ;\n~exists ({Registers})";
+        string fenced =
+            $"{{ x=0; y=0; }}\nP0 | P1 ;\nmovl $1,(x) | movl $1,(y) ;\nmembarrier global_expedited | mfence ;\nmovl (y),%eax | movl (x),%eax ;\n~exists ({Registers})";
         Assert.Equal(TestVerdict.ForbiddenSeen, Check(fenced, GuaranteeAnswer.No).Verdict);
     }
 
@@ -66,8 +82,19 @@ public sealed class TestBenchTests : IDisposable
 
     private TestReport Check(string text, GuaranteeAnswer answer)
     {
-        var guarantee = new MachineGuarantee(MachinePromise.RegisteredReceiversMemoryBarrier, GuaranteeSubject.AllProcesses, answer, GuaranteeBasis.ByKernelVersion, "", "imagined");
-        var bench = new TestBench(Options) { OnMachine = (test, _, _) => Run(test, [Forbidden]), Guarantees = () => [guarantee] };
+        var guarantee = new MachineGuarantee(
+            MachinePromise.RegisteredReceiversMemoryBarrier,
+            GuaranteeSubject.AllProcesses,
+            answer,
+            GuaranteeBasis.ByKernelVersion,
+            "",
+            "imagined"
+        );
+        var bench = new TestBench(Options)
+        {
+            OnMachine = (test, _, _) => Run(test, [Forbidden]),
+            Guarantees = () => [guarantee],
+        };
         return bench.Examine(Write(text), cancellation: TestContext.Current.CancellationToken);
     }
 
@@ -78,19 +105,20 @@ public sealed class TestBenchTests : IDisposable
         return file;
     }
 
-    private static MachineRun Run(LitmusTest test, Outcome[] seen) => new()
-    {
-        Test = test,
-        Mode = MachineMode.Rendezvous,
-        ModeReason = "",
-        End = MachineRunEnd.Completed,
-        Iterations = 1,
-        FastIterations = 1,
-        RelevantTrials = 1,
-        Histogram = seen.ToDictionary(outcome => outcome, _ => 1L),
-        Elapsed = TimeSpan.FromSeconds(1),
-        Processors = [0, 1],
-        Oversubscribed = false,
-        Remarks = [],
-    };
+    private static MachineRun Run(LitmusTest test, Outcome[] seen) =>
+        new()
+        {
+            Test = test,
+            Mode = MachineMode.Rendezvous,
+            ModeReason = "",
+            End = MachineRunEnd.Completed,
+            Iterations = 1,
+            FastIterations = 1,
+            RelevantTrials = 1,
+            Histogram = seen.ToDictionary(outcome => outcome, _ => 1L),
+            Elapsed = TimeSpan.FromSeconds(1),
+            Processors = [0, 1],
+            Oversubscribed = false,
+            Remarks = [],
+        };
 }

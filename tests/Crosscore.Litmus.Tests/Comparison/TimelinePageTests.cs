@@ -9,7 +9,12 @@ namespace Crosscore.Litmus.Tests.Comparison;
 /// <summary>The page: one document that needs nothing else and in which nothing but text comes from a test.</summary>
 public class TimelinePageTests
 {
-    private static readonly TimelinePageFacts Facts = new("~exists (2:rbx=1)", "Sometimes", "sdm", "crosscore explore 'a <b>.litmus' --html page.html");
+    private static readonly TimelinePageFacts Facts = new(
+        "~exists (2:rbx=1)",
+        "Sometimes",
+        "sdm",
+        "crosscore explore 'a <b>.litmus' --html page.html"
+    );
 
     [Fact]
     public void It_is_well_formed_and_has_a_cell_for_each_row_and_lane()
@@ -41,14 +46,20 @@ public class TimelinePageTests
         Timeline timeline = Timelines.Race;
         XElement sources = ByClass(Parse(Write(timeline)), "sources").Single();
         Assert.Equal(timeline.ExecutedKernelLines.Count, ByClass(sources, "done").Count());
-        Assert.Contains(ByClass(sources, "done"), line => line.Value.EndsWith("ipi_and_wait(targets, ipi_mb);", StringComparison.Ordinal));
+        Assert.Contains(
+            ByClass(sources, "done"),
+            line => line.Value.EndsWith("ipi_and_wait(targets, ipi_mb);", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
     public void It_loads_nothing()
     {
         string page = Write(Timelines.Race);
-        foreach (string reference in (string[])["http:", "https:", "//cdn", "url(", "@import", "<script", "<link", "src=", "href="])
+        foreach (
+            string reference in (string[])
+                ["http:", "https:", "//cdn", "url(", "@import", "<script", "<link", "src=", "href="]
+        )
         {
             Assert.DoesNotContain(reference, page, StringComparison.OrdinalIgnoreCase);
         }
@@ -67,8 +78,13 @@ public class TimelinePageTests
             movl (y),%eax | movl (x),%eax ;
             exists (0:rax=0 /\ 1:rax=0)
             """,
-            "<i>.litmus");
-        string page = Write(Timeline.OfWitness(ModelVerdict.Of(test, CoreKind.X86Tso, cancellation: TestContext.Current.CancellationToken))!);
+            "<i>.litmus"
+        );
+        string page = Write(
+            Timeline.OfWitness(
+                ModelVerdict.Of(test, CoreKind.X86Tso, cancellation: TestContext.Current.CancellationToken)
+            )!
+        );
         Assert.DoesNotContain("<script>", page, StringComparison.Ordinal);
         Assert.Contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; more", page, StringComparison.Ordinal);
         Assert.Equal(test.Description, ByClass(Parse(page), "description").Single().Value);
@@ -84,10 +100,14 @@ public class TimelinePageTests
     private static XElement Parse(string page)
     {
         Assert.StartsWith("<!DOCTYPE html>", page, StringComparison.Ordinal);
-        using var reader = XmlReader.Create(new StringReader(page), new XmlReaderSettings { DtdProcessing = DtdProcessing.Ignore });
+        using var reader = XmlReader.Create(
+            new StringReader(page),
+            new XmlReaderSettings { DtdProcessing = DtdProcessing.Ignore }
+        );
         return XElement.Load(reader);
     }
 
     private static IEnumerable<XElement> ByClass(XElement page, string name) =>
-        page.DescendantsAndSelf().Where(element => ((string?)element.Attribute("class"))?.Split(' ').Contains(name) == true);
+        page.DescendantsAndSelf()
+            .Where(element => ((string?)element.Attribute("class"))?.Split(' ').Contains(name) == true);
 }

@@ -5,14 +5,15 @@ namespace Crosscore.Litmus.Tests.Comparison;
 /// <summary>Rows, lanes and arrows, and that what they say is what was done.</summary>
 public class TimelineTests
 {
-    public static TheoryData<string, string> OnKernels => new()
-    {
-        { "StaleCode.InterruptReturnSchedules", "linux-5.10-rc" },
-        { "StaleCode.CallerReplaced", "linux-5.10-rc" },
-        { "LiveCode.WidePatch", "linux-6.8" },
-        { "GlobalBarrier.KernelThreadBorrows", "linux-5.4" },
-        { "Restart.HandlerWithoutBarrier", "specification" },
-    };
+    public static TheoryData<string, string> OnKernels =>
+        new()
+        {
+            { "StaleCode.InterruptReturnSchedules", "linux-5.10-rc" },
+            { "StaleCode.CallerReplaced", "linux-5.10-rc" },
+            { "LiveCode.WidePatch", "linux-6.8" },
+            { "GlobalBarrier.KernelThreadBorrows", "linux-5.4" },
+            { "Restart.HandlerWithoutBarrier", "specification" },
+        };
 
     [Fact]
     public void Without_a_kernel_each_thread_has_a_lane()
@@ -28,7 +29,10 @@ public class TimelineTests
 
     [Fact]
     public void Store_buffering_is_explained_by_what_waited() =>
-        Assert.Matches(@"^P(\d) read [xy] = 0 \(step \d\) while [xy] = 1 waited in the store buffer of P\d\.", Timelines.StoreBuffering.Summary);
+        Assert.Matches(
+            @"^P(\d) read [xy] = 0 \(step \d\) while [xy] = 1 waited in the store buffer of P\d\.",
+            Timelines.StoreBuffering.Summary
+        );
 
     [Fact]
     public void The_buffer_holds_what_was_stored_until_it_reaches_memory()
@@ -39,10 +43,18 @@ public class TimelineTests
             foreach (TimelineRow row in timeline.Rows)
             {
                 string effect = row.Effect;
-                if (!effect.StartsWith("nothing", StringComparison.Ordinal) && effect.EndsWith(" waits in the store buffer", StringComparison.Ordinal))
+                if (
+                    !effect.StartsWith("nothing", StringComparison.Ordinal)
+                    && effect.EndsWith(" waits in the store buffer", StringComparison.Ordinal)
+                )
                 {
                     string store = effect[..^" waits in the store buffer".Length];
-                    waiting[row.Lane].Add(store.StartsWith("the answer to ", StringComparison.Ordinal) ? store["the ".Length..] : store.Replace(":=", "=", StringComparison.Ordinal));
+                    waiting[row.Lane]
+                        .Add(
+                            store.StartsWith("the answer to ", StringComparison.Ordinal)
+                                ? store["the ".Length..]
+                                : store.Replace(":=", "=", StringComparison.Ordinal)
+                        );
                 }
                 else if (effect.EndsWith(" reaches memory", StringComparison.Ordinal))
                 {
@@ -55,7 +67,10 @@ public class TimelineTests
                     waiting[row.Lane].RemoveAt(0);
                 }
 
-                Assert.All(timeline.Lanes.Select((_, lane) => lane), lane => Assert.Equal(waiting[lane], row.After[lane].Waiting));
+                Assert.All(
+                    timeline.Lanes.Select((_, lane) => lane),
+                    lane => Assert.Equal(waiting[lane], row.After[lane].Waiting)
+                );
             }
         }
     }
@@ -74,7 +89,10 @@ public class TimelineTests
 
         // Behind it comes at most what memory does by itself: a store that waited.
         Assert.All(codes[(executed + 1)..], code => Assert.Equal("", code));
-        Assert.Equal((TimelineMark.Stale, 1, "P2"), (timeline.Rows[executed].Mark, timeline.Rows[executed].Lane, timeline.NameOf(timeline.Rows[executed].Task)));
+        Assert.Equal(
+            (TimelineMark.Stale, 1, "P2"),
+            (timeline.Rows[executed].Mark, timeline.Rows[executed].Lane, timeline.NameOf(timeline.Rows[executed].Task))
+        );
         Assert.Equal(["f: 1 or 2"], timeline.Rows[executed].After[1].OldCode);
 
         // The sibling leaves the kernel by SYSRET; the IRET never comes.
@@ -83,15 +101,19 @@ public class TimelineTests
         Assert.DoesNotContain(timeline.Rows, row => row.Mark == TimelineMark.Serialized && row.Lane == 1);
         Assert.Equal(
             $"P2 on CPU 1 executed the old code of f (step {timeline.Rows[executed].Step}) after membarrier private_expedited_sync_core of P0 had returned on CPU 0 "
-            + $"(step {timeline.Rows.First(row => row is { Code: "SYSRET", Lane: 0 }).Step}). No step since that call began serialised CPU 1, which took an interrupt in between.",
-            timeline.Summary);
+                + $"(step {timeline.Rows.First(row => row is { Code: "SYSRET", Lane: 0 }).Step}). No step since that call began serialised CPU 1, which took an interrupt in between.",
+            timeline.Summary
+        );
     }
 
     [Fact]
     public void An_interrupt_has_an_arrow_to_its_target_and_one_back()
     {
         Timeline timeline = Timelines.Race;
-        Assert.Equal([TimelineArrowKind.Interrupt, TimelineArrowKind.Answer], timeline.Arrows.Select(arrow => arrow.Kind));
+        Assert.Equal(
+            [TimelineArrowKind.Interrupt, TimelineArrowKind.Answer],
+            timeline.Arrows.Select(arrow => arrow.Kind)
+        );
         TimelineArrow sent = timeline.Arrows[0];
         TimelineArrow answered = timeline.Arrows[1];
         Assert.Equal((0, 1, 1, 0), (sent.FromLane, sent.ToLane, answered.FromLane, answered.ToLane));
@@ -105,12 +127,15 @@ public class TimelineTests
     public void Arrows_begin_and_end_in_their_lanes_and_go_forward(string test, string design)
     {
         Timeline timeline = Timelines.OnKernel(test, design);
-        Assert.All(timeline.Arrows, arrow =>
-        {
-            Assert.True(arrow.FromRow <= arrow.ToRow);
-            Assert.NotEqual(arrow.FromLane, arrow.ToLane);
-            Assert.Equal(arrow.ToLane, timeline.Rows[arrow.ToRow].Lane);
-        });
+        Assert.All(
+            timeline.Arrows,
+            arrow =>
+            {
+                Assert.True(arrow.FromRow <= arrow.ToRow);
+                Assert.NotEqual(arrow.FromLane, arrow.ToLane);
+                Assert.Equal(arrow.ToLane, timeline.Rows[arrow.ToRow].Lane);
+            }
+        );
         int taken = timeline.Rows.Count(row => row.Code.StartsWith("interrupt from", StringComparison.Ordinal));
         Assert.Equal(taken, timeline.Arrows.Count(arrow => arrow.Kind == TimelineArrowKind.Interrupt));
         Assert.Equal(taken, timeline.Arrows.Count(arrow => arrow.Kind == TimelineArrowKind.Answer));
@@ -128,9 +153,16 @@ public class TimelineTests
             Assert.Equal(timeline.Lanes.Count, row.After.Count);
             if (written)
             {
-                string folder = row.Source == TimelineSource.Kernel ? Kernel.DesignText.Folder : Path.GetDirectoryName(timeline.Verdict.Test.File)!;
+                string folder =
+                    row.Source == TimelineSource.Kernel
+                        ? Kernel.DesignText.Folder
+                        : Path.GetDirectoryName(timeline.Verdict.Test.File)!;
                 string[] place = row.Place.Split(':');
-                Assert.Contains(row.Code, Folded(File.ReadAllLines(Path.Combine(folder, place[0]))[int.Parse(place[1]) - 1]), StringComparison.Ordinal);
+                Assert.Contains(
+                    row.Code,
+                    Folded(File.ReadAllLines(Path.Combine(folder, place[0]))[int.Parse(place[1]) - 1]),
+                    StringComparison.Ordinal
+                );
             }
         }
     }
@@ -150,5 +182,6 @@ public class TimelineTests
         }
     }
 
-    private static string Folded(string line) => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+    private static string Folded(string line) =>
+        string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 }

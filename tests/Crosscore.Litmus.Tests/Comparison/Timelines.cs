@@ -13,10 +13,20 @@ internal static class Timelines
     /// <summary>The race that linux-5.10-rc loses: a sibling leaves the interrupted CPU's kernel by SYSRET.</summary>
     public static Timeline Race { get; } = OnKernel("StaleCode.InterruptReturnSchedules", "linux-5.10-rc");
 
-    public static Timeline StoreBuffering { get; } = Timeline.OfWitness(ModelVerdict.Of(Read("classic", "StoreBuffering"), CoreKind.X86Tso))!;
+    public static Timeline StoreBuffering { get; } =
+        Timeline.OfWitness(ModelVerdict.Of(Read("classic", "StoreBuffering"), CoreKind.X86Tso))!;
 
-    public static Timeline OnKernel(string test, string design, params string[] without) => Timeline.OfWitness(
-        DesignReport.Of(Read("kernel", test), KernelDesign.Load(design, DesignText.Folder).With(removedLabels: without), CoreKind.X86Tso, new ExplorationOptions()).Verdict!)!;
+    public static Timeline OnKernel(string test, string design, params string[] without) =>
+        Timeline.OfWitness(
+            DesignReport
+                .Of(
+                    Read("kernel", test),
+                    KernelDesign.Load(design, DesignText.Folder).With(removedLabels: without),
+                    CoreKind.X86Tso,
+                    new ExplorationOptions()
+                )
+                .Verdict!
+        )!;
 
     public static LitmusTest Read(string folder, string test)
     {

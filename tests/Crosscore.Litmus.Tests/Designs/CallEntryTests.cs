@@ -14,12 +14,12 @@ public class CallEntryTests
 {
     private static string Where(int cpu) =>
         $$"""
-        syscall where() {
-            while (this_cpu != {{cpu}}) {
+            syscall where() {
+                while (this_cpu != {{cpu}}) {
+                }
+                return 0;
             }
-            return 0;
-        }
-        """;
+            """;
 
     [Fact]
     public void A_task_may_be_moved_directly_before_a_system_call()
@@ -38,7 +38,8 @@ public class CallEntryTests
                  | syscall where    ;
             exists (1:rdx=1)
             """,
-            "BeforeCall.litmus");
+            "BeforeCall.litmus"
+        );
 
         AssertOutcome(test, DesignOf("where", Where(2)), Frequency.Sometimes);
     }
@@ -59,7 +60,8 @@ public class CallEntryTests
                  | rseq_cpu_id %edx ;
             exists (1:rdx=2)
             """,
-            "CallFirst.litmus");
+            "CallFirst.litmus"
+        );
 
         AssertOutcome(test, DesignOf("where", Where(2)), Frequency.Sometimes);
     }
@@ -79,7 +81,8 @@ public class CallEntryTests
              MOV W2,#1 | syscall where ;
             exists (0:X2=1)
             """,
-            "CallFirst.litmus");
+            "CallFirst.litmus"
+        );
 
         AssertOutcome(test, DesignOf("where", Where(1)), Frequency.Always);
     }
@@ -102,7 +105,8 @@ public class CallEntryTests
                          | syscall exit     ;
             exists (1:rdx=0)
             """,
-            "ExitElsewhere.litmus");
+            "ExitElsewhere.litmus"
+        );
         KernelDesign design = DesignOf(
             "exits",
             """
@@ -117,7 +121,8 @@ public class CallEntryTests
                 }
                 return 0;
             }
-            """);
+            """
+        );
 
         AssertOutcome(test, design, Frequency.Sometimes);
     }
@@ -139,7 +144,8 @@ public class CallEntryTests
              syscall poke | syscall look ;
             exists (0:rax=0)
             """,
-            "HookBefore.litmus");
+            "HookBefore.litmus"
+        );
         KernelDesign design = DesignOf(
             "hooked",
             """
@@ -169,7 +175,8 @@ public class CallEntryTests
                 }
                 return 0;
             }
-            """);
+            """
+        );
 
         AssertOutcome(test, design, Frequency.Always);
     }
@@ -177,10 +184,15 @@ public class CallEntryTests
     // With every reduction, with each alone left out, and, where the states stay few, without any.
     private static void AssertOutcome(LitmusTest test, KernelDesign design, Frequency expected)
     {
-        foreach (Reductions reductions in (Reductions[])
-        [
-            Reductions.All, Reductions.All & ~Reductions.LocalFusion, Reductions.All & ~Reductions.Independence, Reductions.None,
-        ])
+        foreach (
+            Reductions reductions in (Reductions[])
+                [
+                    Reductions.All,
+                    Reductions.All & ~Reductions.LocalFusion,
+                    Reductions.All & ~Reductions.Independence,
+                    Reductions.None,
+                ]
+        )
         {
             if (reductions == Reductions.None && test.Architecture == Architecture.AArch64)
             {
@@ -189,7 +201,14 @@ public class CallEntryTests
 
             var options = new ExplorationOptions { Reductions = reductions };
             DesignReport report = DesignReport.Of(
-                test, design, test.HomeCore, options, default, null, TestContext.Current.CancellationToken);
+                test,
+                design,
+                test.HomeCore,
+                options,
+                default,
+                null,
+                TestContext.Current.CancellationToken
+            );
             Assert.True(report.Verdict!.IsComplete);
             Assert.NotEmpty(report.Verdict.Exploration.FinalStates);
             Assert.Equal(expected, report.Verdict.Frequency);

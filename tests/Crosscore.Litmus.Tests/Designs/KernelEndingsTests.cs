@@ -12,8 +12,7 @@ namespace Crosscore.Litmus.Tests.Designs;
 public class KernelEndingsTests
 {
     // One system call takes the locks in one order, the other in the order given.
-    private const string Locks =
-        """
+    private const string Locks = """
         global lock a;
         global lock b;
 
@@ -36,8 +35,7 @@ public class KernelEndingsTests
 
     // The one CPU waits for the answer to its interrupt, the other for what the first one does after that, with
     // interrupts off or on.
-    private const string Wait =
-        """
+    private const string Wait = """
         global int go = 0;
 
         interrupt nothing() {
@@ -63,8 +61,7 @@ public class KernelEndingsTests
         """;
 
     // The sleeper says that it sleeps and looks once more; the waker looks whether there is a sleeper.
-    private const string WakeUp =
-        """
+    private const string WakeUp = """
         global int sleeps = 0;
         global int work = 0;
         global int woken = 0;
@@ -112,7 +109,10 @@ public class KernelEndingsTests
     [Theory]
     [MemberData(nameof(Designs))]
     public void A_design_that_may_hang_is_found_and_its_twin_is_not(
-        string declarations, CoreKind core, Endings expected)
+        string declarations,
+        CoreKind core,
+        Endings expected
+    )
     {
         KernelDesign design = DesignText.Parse(declarations);
         LitmusTest test = LitmusParser.Parse(
@@ -127,11 +127,17 @@ public class KernelEndingsTests
              syscall first | syscall second ;
             exists (x=1)
             """,
-            "TwoCalls.litmus");
-        foreach (Reductions reductions in (Reductions[])
-        [
-            Reductions.All, Reductions.All & ~Reductions.LocalFusion, Reductions.All & ~Reductions.Independence, Reductions.None,
-        ])
+            "TwoCalls.litmus"
+        );
+        foreach (
+            Reductions reductions in (Reductions[])
+                [
+                    Reductions.All,
+                    Reductions.All & ~Reductions.LocalFusion,
+                    Reductions.All & ~Reductions.Independence,
+                    Reductions.None,
+                ]
+        )
         {
             // Weak cores have too many states without any.
             if (reductions == Reductions.None && CoreRules.Of(core).HasViews)
@@ -141,7 +147,14 @@ public class KernelEndingsTests
 
             var options = new ExplorationOptions { Reductions = reductions };
             DesignReport report = DesignReport.Of(
-                test, design, core, options, default, null, TestContext.Current.CancellationToken);
+                test,
+                design,
+                core,
+                options,
+                default,
+                null,
+                TestContext.Current.CancellationToken
+            );
             Exploration exploration = report.Verdict!.Exploration;
             Assert.Equal(Bounds.None, exploration.Bounds);
             Assert.Equal(expected, exploration.Endings);
@@ -149,7 +162,9 @@ public class KernelEndingsTests
             {
                 // Both wait, but a waker that found no sleeper has ended.
                 TraceEvent[] waits =
-                    [.. exploration.ShortestWayToHang().Where(happened => happened.Kind == TraceEventKind.Wait)];
+                [
+                    .. exploration.ShortestWayToHang().Where(happened => happened.Kind == TraceEventKind.Wait),
+                ];
                 bool ended = declarations.Contains("woken", StringComparison.Ordinal);
                 Assert.Equal(ended, !waits.Any(happened => happened is { Task: 1, Value: 1, KernelLine: > 0 }));
                 Assert.Contains(waits, happened => happened is { Task: 0, Value: 1, KernelLine: > 0 });

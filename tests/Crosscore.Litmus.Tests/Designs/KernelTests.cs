@@ -13,7 +13,12 @@ internal static class KernelTests
 
     /// <summary>The names of the tests in <c>litmus/kernel</c>.</summary>
     public static IReadOnlyList<string> Names { get; } =
-        [.. Directory.EnumerateFiles(Path.Combine(Corpus.Repository, "litmus", "kernel"), "*.litmus").Select(file => Path.GetFileNameWithoutExtension(file)).Order(StringComparer.Ordinal)];
+    [
+        .. Directory
+            .EnumerateFiles(Path.Combine(Corpus.Repository, "litmus", "kernel"), "*.litmus")
+            .Select(file => Path.GetFileNameWithoutExtension(file))
+            .Order(StringComparer.Ordinal),
+    ];
 
     public static IReadOnlyList<KernelDesign> AllDesigns { get; } = [.. KernelDesign.NamesIn(Designs).Select(Design)];
 
@@ -27,7 +32,15 @@ internal static class KernelTests
 
     /// <summary>Examines a test on a design.</summary>
     public static DesignReport Examine(LitmusTest test, KernelDesign design, ExplorationOptions? options = null) =>
-        DesignReport.Of(test, design, CoreKind.X86Tso, options ?? new ExplorationOptions(), default, null, TestContext.Current.CancellationToken);
+        DesignReport.Of(
+            test,
+            design,
+            CoreKind.X86Tso,
+            options ?? new ExplorationOptions(),
+            default,
+            null,
+            TestContext.Current.CancellationToken
+        );
 
     /// <summary>The outcomes that a design allows, in words.</summary>
     public static IReadOnlyList<string> Outcomes(DesignReport report) =>

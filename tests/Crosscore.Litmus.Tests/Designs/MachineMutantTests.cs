@@ -17,9 +17,20 @@ public class MachineMutantTests
         KernelDesign design = KernelTests.Design("linux-5.10");
 
         Assert.False(IsPossible(test, design, op => op));
-        Assert.True(IsPossible(test, design, op => op.Kind == MicroOpKind.SendIpi
-            ? MicroOp.SendIpi(Operand.Number(0), op.Target) with { Context = op.Context, Source = op.Source }
-            : op));
+        Assert.True(
+            IsPossible(
+                test,
+                design,
+                op =>
+                    op.Kind == MicroOpKind.SendIpi
+                        ? MicroOp.SendIpi(Operand.Number(0), op.Target) with
+                        {
+                            Context = op.Context,
+                            Source = op.Source,
+                        }
+                        : op
+            )
+        );
     }
 
     [Fact]
@@ -27,10 +38,19 @@ public class MachineMutantTests
     {
         // Where the return from an interrupt is a fence, it stands in for the switch: the task went by an interrupt and comes back by returning from it.
         LitmusTest test = KernelTests.Test("ScenarioC");
-        KernelDesign design = KernelTests.Design("linux-5.10").With(new Dictionary<string, string> { ["interrupt_return_serializes"] = "false" });
+        KernelDesign design = KernelTests
+            .Design("linux-5.10")
+            .With(new Dictionary<string, string> { ["interrupt_return_serializes"] = "false" });
 
         Assert.False(IsPossible(test, design, op => op));
-        Assert.True(IsPossible(test, design, op => op, op => op.Kind is MicroOpKind.Fence or MicroOpKind.Serialize ? Nothing(op) : op));
+        Assert.True(
+            IsPossible(
+                test,
+                design,
+                op => op,
+                op => op.Kind is MicroOpKind.Fence or MicroOpKind.Serialize ? Nothing(op) : op
+            )
+        );
     }
 
     [Fact]
@@ -50,13 +70,27 @@ public class MachineMutantTests
         KernelDesign design = KernelTests.Design("linux-5.10");
 
         Assert.False(IsPossible(test, design, op => op));
-        Assert.True(IsPossible(test, design, op => op.Kind == MicroOpKind.Serialize && op.Context == OpContext.User ? Nothing(op) : op));
+        Assert.True(
+            IsPossible(
+                test,
+                design,
+                op => op.Kind == MicroOpKind.Serialize && op.Context == OpContext.User ? Nothing(op) : op
+            )
+        );
     }
 
     [Fact]
     public void A_fetch_that_is_always_coherent_is_caught_by_every_test_of_stale_code()
     {
-        foreach (string name in (string[])["StaleCode.CallerReplaced", "StaleCode.InterruptReturnSchedules", "StaleCode.CallerThroughAlias", "LiveCode.NoCall"])
+        foreach (
+            string name in (string[])
+                [
+                    "StaleCode.CallerReplaced",
+                    "StaleCode.InterruptReturnSchedules",
+                    "StaleCode.CallerThroughAlias",
+                    "LiveCode.NoCall",
+                ]
+        )
         {
             LitmusTest test = KernelTests.Test(name);
             KernelDesign design = KernelTests.Design("linux-5.4");
@@ -65,10 +99,20 @@ public class MachineMutantTests
         }
     }
 
-    private static MicroOp Nothing(MicroOp op) => MicroOp.Copy(0, Operand.Of(0)) with { Context = op.Context, Source = op.Source };
+    private static MicroOp Nothing(MicroOp op) =>
+        MicroOp.Copy(0, Operand.Of(0)) with
+        {
+            Context = op.Context,
+            Source = op.Source,
+        };
 
     private static bool IsPossible(
-        LitmusTest test, KernelDesign design, Func<MicroOp, MicroOp> inTasks, Func<MicroOp, MicroOp>? onCpus = null, FetchProfile fetch = FetchProfile.Sdm)
+        LitmusTest test,
+        KernelDesign design,
+        Func<MicroOp, MicroOp> inTasks,
+        Func<MicroOp, MicroOp>? onCpus = null,
+        FetchProfile fetch = FetchProfile.Sdm
+    )
     {
         LoweredTest lowered = LoweredTest.Of(test, design);
         ModelProgram whole = lowered.Program;
@@ -100,10 +144,16 @@ public class MachineMutantTests
             },
         };
         Exploration exploration = Explorer.Explore(program, CoreKind.X86Tso, new ExplorationOptions { Fetch = fetch });
-        return exploration.FinalStates.Any(final => final.IsUndefined
-            || test.Condition.Holds(LoweredTest.OutcomeOf(test, final.Values), test, lowered.Layout));
+        return exploration.FinalStates.Any(final =>
+            final.IsUndefined || test.Condition.Holds(LoweredTest.OutcomeOf(test, final.Values), test, lowered.Layout)
+        );
     }
 
     private static ThreadCode Change(ThreadCode code, Func<MicroOp, MicroOp> change) =>
-        new() { Ops = [.. code.Ops.Select(change)], InitialRegisters = code.InitialRegisters, Sections = code.Sections };
+        new()
+        {
+            Ops = [.. code.Ops.Select(change)],
+            InitialRegisters = code.InitialRegisters,
+            Sections = code.Sections,
+        };
 }

@@ -13,8 +13,16 @@ public class MachineOptionTests
     {
         // The race needs its thread to be switched out once: by the interrupt of the call.
         LitmusTest test = KernelTests.Test("StaleCode.InterruptReturnSchedules");
-        DesignReport none = KernelTests.Examine(test, KernelTests.Design("linux-5.4"), new ExplorationOptions { PreemptionBound = 0 });
-        DesignReport one = KernelTests.Examine(test, KernelTests.Design("linux-5.4"), new ExplorationOptions { PreemptionBound = 1 });
+        DesignReport none = KernelTests.Examine(
+            test,
+            KernelTests.Design("linux-5.4"),
+            new ExplorationOptions { PreemptionBound = 0 }
+        );
+        DesignReport one = KernelTests.Examine(
+            test,
+            KernelTests.Design("linux-5.4"),
+            new ExplorationOptions { PreemptionBound = 1 }
+        );
 
         Assert.Equal(Frequency.Never, none.Verdict!.Frequency);
         Assert.Equal(Bounds.Preemptions, none.Verdict.Exploration.Bounds);
@@ -26,7 +34,11 @@ public class MachineOptionTests
     public void A_bound_on_preemptions_that_is_not_hit_takes_nothing_away()
     {
         LitmusTest test = KernelTests.Test("ScenarioA");
-        Assert.True(KernelTests.Examine(test, KernelTests.Design("linux-6.8"), new ExplorationOptions { PreemptionBound = 0 }).Verdict!.IsComplete);
+        Assert.True(
+            KernelTests
+                .Examine(test, KernelTests.Design("linux-6.8"), new ExplorationOptions { PreemptionBound = 0 })
+                .Verdict!.IsComplete
+        );
     }
 
     [Theory]
@@ -35,7 +47,8 @@ public class MachineOptionTests
     [InlineData("specification")]
     public void A_restart_aimed_at_a_CPU_that_is_offline_ends_and_does_nothing(string design)
     {
-        LitmusTest test = Parse("""
+        LitmusTest test = Parse(
+            """
             X86_64 Offline
             Cpus=3
             Offline=2
@@ -48,7 +61,8 @@ public class MachineOptionTests
              syscall membarrier_private_expedited            ;
              movl (x),%eax                                   ;
             forall (0:rax=1)
-            """);
+            """
+        );
         DesignReport report = KernelTests.Examine(test, KernelTests.Design(design));
 
         Assert.True(report.Verdict!.Holds);
@@ -77,7 +91,10 @@ public class MachineOptionTests
         LitmusTest test = KernelTests.Test("StaleCode.CallerThroughAlias");
         test = test with { System = TestSystemOf("Cpus=2\nOffline=1\nP0=cpu 0\nP1=cpu 0 asleep") };
 
-        Assert.Equal(Frequency.Sometimes, KernelTests.Examine(test, KernelTests.Design("linux-5.4")).Verdict!.Frequency);
+        Assert.Equal(
+            Frequency.Sometimes,
+            KernelTests.Examine(test, KernelTests.Design("linux-5.4")).Verdict!.Frequency
+        );
         Assert.Equal(Frequency.Never, KernelTests.Examine(test, KernelTests.Design("linux-5.10")).Verdict!.Frequency);
     }
 
@@ -86,8 +103,14 @@ public class MachineOptionTests
     [InlineData("runnable")]
     public void A_thread_that_nothing_would_ever_run_is_refused(string start)
     {
-        LitmusException problem = Assert.Throws<LitmusException>(() => TestSystemOf($"Schedule=no\nP0=cpu 0\nP1=cpu 0 {start}"));
-        Assert.Contains($"found P1 {start} with Schedule=no, so that it would never run", problem.Message, StringComparison.Ordinal);
+        LitmusException problem = Assert.Throws<LitmusException>(() =>
+            TestSystemOf($"Schedule=no\nP0=cpu 0\nP1=cpu 0 {start}")
+        );
+        Assert.Contains(
+            $"found P1 {start} with Schedule=no, so that it would never run",
+            problem.Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]
@@ -96,7 +119,9 @@ public class MachineOptionTests
     [InlineData("Offline=2", "found '2' among the CPUs that are offline, expected numbers from 0 to 1")]
     public void What_cannot_be_offline_is_an_error_in_its_line(string line, string message)
     {
-        LitmusException problem = Assert.Throws<LitmusException>(() => TestSystemOf($"Cpus=2\n{line}\nP0=cpu 0\nP1=cpu 1"));
+        LitmusException problem = Assert.Throws<LitmusException>(() =>
+            TestSystemOf($"Cpus=2\n{line}\nP0=cpu 0\nP1=cpu 1")
+        );
         Assert.Contains($":3:", problem.Message, StringComparison.Ordinal);
         Assert.EndsWith(message, problem.Message, StringComparison.Ordinal);
     }
@@ -105,9 +130,22 @@ public class MachineOptionTests
     public void A_thread_on_a_CPU_that_an_option_takes_away_is_an_error()
     {
         LitmusTest test = KernelTests.Test("ScenarioA");
-        LitmusException problem = Assert.Throws<LitmusException>(() => DesignReport.Of(
-            test, KernelTests.Design("linux-6.8"), CoreKind.X86Tso, new ExplorationOptions(), new TestMachine(0, 0b10), null, TestContext.Current.CancellationToken));
-        Assert.EndsWith("found CPU 1 offline, expected it online: P1 is there at the start", problem.Message, StringComparison.Ordinal);
+        LitmusException problem = Assert.Throws<LitmusException>(() =>
+            DesignReport.Of(
+                test,
+                KernelTests.Design("linux-6.8"),
+                CoreKind.X86Tso,
+                new ExplorationOptions(),
+                new TestMachine(0, 0b10),
+                null,
+                TestContext.Current.CancellationToken
+            )
+        );
+        Assert.EndsWith(
+            "found CPU 1 offline, expected it online: P1 is there at the start",
+            problem.Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -115,9 +153,16 @@ public class MachineOptionTests
     {
         // The plain barrier's interrupt finds its target in user mode, so the way back writes CR3.
         LitmusTest test = KernelTests.Test("LiveCode.PlainBarrier");
-        KernelDesign noIret = KernelTests.Design("linux-6.8").With(new Dictionary<string, string> { ["interrupt_return_serializes"] = "false" });
+        KernelDesign noIret = KernelTests
+            .Design("linux-6.8")
+            .With(new Dictionary<string, string> { ["interrupt_return_serializes"] = "false" });
         Assert.Equal(Frequency.Sometimes, KernelTests.Examine(test, noIret).Verdict!.Frequency);
-        Assert.Equal(Frequency.Never, KernelTests.Examine(test, noIret.With(new Dictionary<string, string> { ["pti"] = "true" })).Verdict!.Frequency);
+        Assert.Equal(
+            Frequency.Never,
+            KernelTests
+                .Examine(test, noIret.With(new Dictionary<string, string> { ["pti"] = "true" }))
+                .Verdict!.Frequency
+        );
     }
 
     [Fact]
@@ -139,5 +184,6 @@ public class MachineOptionTests
 
     private static LitmusTest Parse(string text) => LitmusParser.Parse(text, "T.litmus");
 
-    private static TestSystem TestSystemOf(string header) => Parse($"X86_64 T\n{header}\n{{ }}\n P0 | P1 ;\n nop | nop ;\nexists (0:rax=0)").System;
+    private static TestSystem TestSystemOf(string header) =>
+        Parse($"X86_64 T\n{header}\n{{ }}\n P0 | P1 ;\n nop | nop ;\nexists (0:rax=0)").System;
 }

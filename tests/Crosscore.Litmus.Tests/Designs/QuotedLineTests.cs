@@ -20,8 +20,10 @@ public partial class QuotedLineTests
             string[] lines = File.ReadAllLines(Path.Combine(Designs, quote.Groups["file"].Value));
             int line = int.Parse(quote.Groups["line"].Value);
             Assert.True(
-                line <= lines.Length && lines[line - 1].TrimStart().StartsWith(quote.Groups["text"].Value, StringComparison.Ordinal),
-                $"{page} has '{quote.Groups["text"].Value}' at {quote.Groups["file"].Value}:{line}");
+                line <= lines.Length
+                    && lines[line - 1].TrimStart().StartsWith(quote.Groups["text"].Value, StringComparison.Ordinal),
+                $"{page} has '{quote.Groups["text"].Value}' at {quote.Groups["file"].Value}:{line}"
+            );
             quotes++;
         }
 
@@ -34,11 +36,21 @@ public partial class QuotedLineTests
         HashSet<string> designs = [.. KernelTests.AllDesigns.Select(design => design.Name), "*"];
         foreach (LitmusTest test in KernelTests.Names.Select(KernelTests.Test))
         {
-            foreach (string name in test.Properties.Keys.Where(key => key.StartsWith("Expect[", StringComparison.Ordinal)).SelectMany(key => key[7..^1].Split(' ')))
+            foreach (
+                string name in test
+                    .Properties.Keys.Where(key => key.StartsWith("Expect[", StringComparison.Ordinal))
+                    .SelectMany(key => key[7..^1].Split(' '))
+            )
             {
                 string[] parts = name.Split('/');
-                Assert.True(designs.Contains(parts[0]), $"{test.Name} expects something of '{parts[0]}', which is no design");
-                Assert.True(parts.Length == 1 || parts[1] is "sdm" or "amd" or "coherent", $"{test.Name} expects something under '{name}', which is no profile");
+                Assert.True(
+                    designs.Contains(parts[0]),
+                    $"{test.Name} expects something of '{parts[0]}', which is no design"
+                );
+                Assert.True(
+                    parts.Length == 1 || parts[1] is "sdm" or "amd" or "coherent",
+                    $"{test.Name} expects something under '{name}', which is no profile"
+                );
             }
         }
     }

@@ -27,11 +27,21 @@ public class ReductionTests
                 continue;
             }
 
-            foreach (Reductions reductions in (Reductions[])
-                [Reductions.None, Reductions.All & ~Reductions.LocalFusion, Reductions.All & ~Reductions.Independence, Reductions.All & ~Reductions.DeadRegisters])
+            foreach (
+                Reductions reductions in (Reductions[])
+                    [
+                        Reductions.None,
+                        Reductions.All & ~Reductions.LocalFusion,
+                        Reductions.All & ~Reductions.Independence,
+                        Reductions.All & ~Reductions.DeadRegisters,
+                    ]
+            )
             {
                 DesignReport other = KernelTests.Examine(
-                    test, design, new ExplorationOptions { Reductions = reductions, MaxStates = MostStates });
+                    test,
+                    design,
+                    new ExplorationOptions { Reductions = reductions, MaxStates = MostStates }
+                );
                 if (other.Verdict!.IsComplete)
                 {
                     Assert.Equal(KernelTests.Outcomes(full), KernelTests.Outcomes(other));
@@ -60,10 +70,16 @@ public class ReductionTests
              movl $1,(flag)                    |               | movl (x),%eax                     ;
             exists (1:rax=0 /\ 2:rbx=1 /\ 2:rax=0)
             """,
-            "TwoInterrupts.litmus");
+            "TwoInterrupts.litmus"
+        );
         KernelDesign design = KernelTests.Design("linux-5.10-rc");
 
-        Assert.Equal(Frequency.Sometimes, KernelTests.Examine(test, design, new ExplorationOptions { Reductions = Reductions.None }).Verdict!.Frequency);
+        Assert.Equal(
+            Frequency.Sometimes,
+            KernelTests
+                .Examine(test, design, new ExplorationOptions { Reductions = Reductions.None })
+                .Verdict!.Frequency
+        );
         Assert.Equal(Frequency.Sometimes, KernelTests.Examine(test, design).Verdict!.Frequency);
     }
 }

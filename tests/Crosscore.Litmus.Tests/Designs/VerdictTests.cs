@@ -23,8 +23,13 @@ public class VerdictTests
             foreach (FetchProfile profile in Enum.GetValues<FetchProfile>())
             {
                 // Not every test says something of every design and profile; each says something of some.
-                if (Expectation.OnKernel(test, design.Name, DesignReport.ProfileName(profile)) is not { } expected
-                    || (profile != FetchProfile.Sdm && !test.Properties.Keys.Any(key => key.Contains('/', StringComparison.Ordinal))))
+                if (
+                    Expectation.OnKernel(test, design.Name, DesignReport.ProfileName(profile)) is not { } expected
+                    || (
+                        profile != FetchProfile.Sdm
+                        && !test.Properties.Keys.Any(key => key.Contains('/', StringComparison.Ordinal))
+                    )
+                )
                 {
                     continue;
                 }
@@ -36,7 +41,10 @@ public class VerdictTests
                     continue;
                 }
 
-                Assert.True(verdict.Frequency == expected.Frequency, $"{name} on {design.Name}/{profile}: expected {expected.Frequency}, found {verdict.Frequency}");
+                Assert.True(
+                    verdict.Frequency == expected.Frequency,
+                    $"{name} on {design.Name}/{profile}: expected {expected.Frequency}, found {verdict.Frequency}"
+                );
                 Assert.Equal(Bounds.None, verdict.Exploration.Bounds);
                 Assert.Equal(0, verdict.Exploration.StuckStates);
                 Assert.NotEmpty(verdict.Allowed);
@@ -65,19 +73,35 @@ public class VerdictTests
         LitmusTest test = KernelTests.Test("LiveCode.WidePatch");
         KernelDesign design = KernelTests.Design("linux-6.8");
 
-        Assert.Contains("unpredictable", KernelTests.Outcomes(KernelTests.Examine(test, design, new ExplorationOptions { Fetch = FetchProfile.Sdm })));
-        Assert.DoesNotContain("unpredictable", KernelTests.Outcomes(KernelTests.Examine(test, design, new ExplorationOptions { Fetch = FetchProfile.Amd })));
-        Assert.DoesNotContain("unpredictable", KernelTests.Outcomes(KernelTests.Examine(test, design, new ExplorationOptions { Fetch = FetchProfile.Coherent })));
+        Assert.Contains(
+            "unpredictable",
+            KernelTests.Outcomes(KernelTests.Examine(test, design, new ExplorationOptions { Fetch = FetchProfile.Sdm }))
+        );
+        Assert.DoesNotContain(
+            "unpredictable",
+            KernelTests.Outcomes(KernelTests.Examine(test, design, new ExplorationOptions { Fetch = FetchProfile.Amd }))
+        );
+        Assert.DoesNotContain(
+            "unpredictable",
+            KernelTests.Outcomes(
+                KernelTests.Examine(test, design, new ExplorationOptions { Fetch = FetchProfile.Coherent })
+            )
+        );
     }
 
     [Fact]
     public void With_page_table_isolation_every_return_to_user_mode_writes_CR3_and_the_old_designs_are_right()
     {
         var isolated = new Dictionary<string, string> { ["pti"] = "true" };
-        foreach (string name in (string[])["StaleCode.CallerReplaced", "StaleCode.InterruptReturnSchedules", "StaleCode.CallerThroughAlias"])
+        foreach (
+            string name in (string[])
+                ["StaleCode.CallerReplaced", "StaleCode.InterruptReturnSchedules", "StaleCode.CallerThroughAlias"]
+        )
         {
             DesignReport report = KernelTests.Examine(
-                KernelTests.Test(name), KernelTests.Design("linux-5.4").With(isolated));
+                KernelTests.Test(name),
+                KernelTests.Design("linux-5.4").With(isolated)
+            );
             Assert.Equal(Frequency.Never, report.Verdict!.Frequency);
         }
     }

@@ -34,7 +34,9 @@ public class StateTableTests
             if (isNew)
             {
                 int[] after = table.Counts();
-                int part = Enumerable.Range(0, StateTable.Parts).Single(candidate => after[candidate] != counts[candidate]);
+                int part = Enumerable
+                    .Range(0, StateTable.Parts)
+                    .Single(candidate => after[candidate] != counts[candidate]);
                 expected.Add(string.Join(' ', state), StateTable.Number(part, counts[part]));
                 order.Add(state);
                 counts = after;

@@ -53,13 +53,15 @@ public class WordTableStressTests
     public void A_failure_of_one_thread_reaches_the_caller_and_the_team_goes_on()
     {
         using var team = new WorkerTeam(3);
-        Assert.Throws<ArithmeticException>(() => team.Run(worker =>
-        {
-            if (worker == 2)
+        Assert.Throws<ArithmeticException>(() =>
+            team.Run(worker =>
             {
-                throw new ArithmeticException();
-            }
-        }));
+                if (worker == 2)
+                {
+                    throw new ArithmeticException();
+                }
+            })
+        );
         int calls = 0;
         team.Run(_ => Interlocked.Increment(ref calls));
         Assert.Equal(3, calls);

@@ -30,7 +30,11 @@ public class WorkersTests
     {
         for (int seed = 0; seed < 30; seed++)
         {
-            AssertSame(RandomProgram.Make(seed, ingredients).Parse(), new ExplorationOptions { LeastShared = 32, Reductions = Reductions.None }, 3);
+            AssertSame(
+                RandomProgram.Make(seed, ingredients).Parse(),
+                new ExplorationOptions { LeastShared = 32, Reductions = Reductions.None },
+                3
+            );
         }
     }
 
@@ -41,8 +45,10 @@ public class WorkersTests
     [InlineData(2, 5)]
     [InlineData(4, 2)]
     [InlineData(5, 2)]
-    public void Store_buffering_of_any_width_gives_the_same_result_with_any_number_of_threads(int threads, int rounds) =>
-        AssertSame(StoreBuffering(threads, rounds), new ExplorationOptions { MaxStates = 300_000 }, 2, 3);
+    public void Store_buffering_of_any_width_gives_the_same_result_with_any_number_of_threads(
+        int threads,
+        int rounds
+    ) => AssertSame(StoreBuffering(threads, rounds), new ExplorationOptions { MaxStates = 300_000 }, 2, 3);
 
     [Fact]
     public void A_bound_on_states_cuts_at_the_same_state()
@@ -50,7 +56,12 @@ public class WorkersTests
         LitmusTest test = StoreBuffering(3, 3);
         for (int most = 1; most < 60_000; most = (most * 3) + 1)
         {
-            Exploration exploration = AssertSame(test, new ExplorationOptions { MaxStates = most, LeastShared = 64 }, 2, 3)!;
+            Exploration exploration = AssertSame(
+                test,
+                new ExplorationOptions { MaxStates = most, LeastShared = 64 },
+                2,
+                3
+            )!;
             Assert.Equal(Bounds.States, exploration.Bounds);
             Assert.Equal(most, exploration.States);
         }
@@ -63,7 +74,12 @@ public class WorkersTests
         {
             for (long most = 50_000; most < 2_000_000; most = most * 3 / 2)
             {
-                Exploration exploration = AssertSame(test, new ExplorationOptions { MaxBytes = most, LeastShared = 64 }, 2, 3)!;
+                Exploration exploration = AssertSame(
+                    test,
+                    new ExplorationOptions { MaxBytes = most, LeastShared = 64 },
+                    2,
+                    3
+                )!;
                 Assert.Equal(Bounds.Memory, exploration.Bounds);
                 Assert.InRange(exploration.Bytes, 0, most);
             }
@@ -74,7 +90,8 @@ public class WorkersTests
     public void Values_that_only_turn_up_on_the_way_are_numbered_in_the_same_order()
     {
         // Every interleaving of the additions computes sums of its own.
-        LitmusTest test = Outcomes.Parse("""
+        LitmusTest test = Outcomes.Parse(
+            """
             X86_64 Sums
             { }
              P0                | P1                | P2                 ;
@@ -83,7 +100,8 @@ public class WorkersTests
              lock addl $4,(x)  | lock addl $64,(x) | lock addl $777,(x) ;
              movl (x),%eax     | movl (x),%eax     | movl (x),%eax      ;
             exists (0:rax=0)
-            """);
+            """
+        );
         Exploration exploration = AssertSame(test, new ExplorationOptions { LeastShared = 2 }, 2, 3)!;
         Assert.InRange(exploration.FinalStates.Count, 10, int.MaxValue);
     }
@@ -101,7 +119,8 @@ public class WorkersTests
                 reports.Add(report);
                 cancellation.Cancel();
             }),
-            cancellation: cancellation.Token);
+            cancellation: cancellation.Token
+        );
         Assert.Equal(Bounds.Cancelled, exploration.Bounds & Bounds.Cancelled);
         Assert.Single(reports);
         Assert.InRange(reports[0].Frontier, 1, reports[0].States - 1);
@@ -127,7 +146,11 @@ public class WorkersTests
     {
         try
         {
-            Exploration exploration = Explorer.Explore(LoweredTest.Of(test).Program, options: options, cancellation: TestContext.Current.CancellationToken);
+            Exploration exploration = Explorer.Explore(
+                LoweredTest.Of(test).Program,
+                options: options,
+                cancellation: TestContext.Current.CancellationToken
+            );
             return (exploration, Tell(exploration));
         }
         catch (ModelException failure)
@@ -139,8 +162,12 @@ public class WorkersTests
     private static string Tell(Exploration exploration)
     {
         var text = new StringBuilder();
-        text.AppendLine($"{exploration.States} states, {exploration.Transitions} steps, depth {exploration.Depth}, {exploration.StuckStates} stuck");
-        text.AppendLine($"{exploration.Bounds}, {exploration.StateBits} bits, {exploration.FinalStates.Count} outcomes");
+        text.AppendLine(
+            $"{exploration.States} states, {exploration.Transitions} steps, depth {exploration.Depth}, {exploration.StuckStates} stuck"
+        );
+        text.AppendLine(
+            $"{exploration.Bounds}, {exploration.StateBits} bits, {exploration.FinalStates.Count} outcomes"
+        );
         foreach (FinalState final in exploration.FinalStates)
         {
             text.AppendLine($"{final.IsUndefined} {string.Join(' ', final.Values)}");
@@ -151,7 +178,9 @@ public class WorkersTests
         {
             foreach (TraceEvent happened in exploration.ShortestWayTo(final))
             {
-                text.AppendLine($"{happened.Step} {happened.Cpu} {happened.Kind} {happened.Source} {happened.Address} {happened.Value}");
+                text.AppendLine(
+                    $"{happened.Step} {happened.Cpu} {happened.Kind} {happened.Source} {happened.Address} {happened.Value}"
+                );
             }
         }
 
@@ -167,11 +196,27 @@ public class WorkersTests
         text.Append(string.Join('|', Enumerable.Range(0, threads).Select(thread => $" P{thread} "))).AppendLine(";");
         for (int round = 0; round < rounds; round++)
         {
-            text.Append(string.Join('|', Enumerable.Range(0, threads).Select(thread => $" movl ${round + 1},({locations[thread]}) "))).AppendLine(";");
-            text.Append(string.Join('|', Enumerable.Range(0, threads).Select(thread => $" movl ({locations[(thread + 1) % threads]}),%{registers[round]} "))).AppendLine(";");
+            text.Append(
+                    string.Join(
+                        '|',
+                        Enumerable.Range(0, threads).Select(thread => $" movl ${round + 1},({locations[thread]}) ")
+                    )
+                )
+                .AppendLine(";");
+            text.Append(
+                    string.Join(
+                        '|',
+                        Enumerable
+                            .Range(0, threads)
+                            .Select(thread => $" movl ({locations[(thread + 1) % threads]}),%{registers[round]} ")
+                    )
+                )
+                .AppendLine(";");
         }
 
-        IEnumerable<string> all = Enumerable.Range(0, threads).SelectMany(thread => observed.Take(rounds).Select(register => $"{thread}:{register};"));
+        IEnumerable<string> all = Enumerable
+            .Range(0, threads)
+            .SelectMany(thread => observed.Take(rounds).Select(register => $"{thread}:{register};"));
         text.AppendLine($"locations [{string.Concat(all)}]").AppendLine("exists (0:rax=0)");
         return Outcomes.Parse(text.ToString());
     }

@@ -41,7 +41,10 @@ public class CompiledRoutineTests
     [InlineData("int sum = 0; for (cpu c in online) sum += c; return sum;", 4)]
     [InlineData("int sum = 0; for (cpu c in s) { sum += n[c]; } return sum;", 14)]
     [InlineData("int sum = 0; for (cpu c in online, c != this_cpu) sum += c; return sum;", 3)]
-    [InlineData("int sum = 0; for (cpu c in {0, 1, 3}) { if (c == 1) continue; if (c == 3) break; sum += 10; } return sum;", 10)]
+    [InlineData(
+        "int sum = 0; for (cpu c in {0, 1, 3}) { if (c == 1) continue; if (c == 3) break; sum += 10; } return sum;",
+        10
+    )]
     [InlineData("int i = 0; while (i < 10) { i += 1; if (i == 3) continue; if (i == 6) break; } return i;", 6)]
     [InlineData("if (false && touch()) return 1; return x;", 5)]
     [InlineData("if (x == 5 || touch()) return x; return 0;", 5)]
@@ -80,7 +83,10 @@ public class CompiledRoutineTests
     [Fact]
     public void Arguments_are_constants()
     {
-        var compiler = new KernelCompiler(DesignText.Parse(Variables + "syscall f(cpu c, int a) { if (c in online) return a + n[c]; return 0; }"), Four);
+        var compiler = new KernelCompiler(
+            DesignText.Parse(Variables + "syscall f(cpu c, int a) { if (c in online) return a + n[c]; return 0; }"),
+            Four
+        );
         var cpu = new SequentialCpu(compiler, 0);
         Operand result = compiler.EmitSyscall("f", [1, 2], cpu);
         cpu.Run();
@@ -91,19 +97,29 @@ public class CompiledRoutineTests
         compiler.EmitSyscall("f", [2, 2], other);
         Assert.DoesNotContain(other.Ops, op => op.Kind == MicroOpKind.Load);
         Assert.Throws<ArgumentException>(() => compiler.EmitSyscall("f", [1], cpu));
-        Assert.Contains("did you mean 'f'?", Assert.Throws<ArgumentException>(() => compiler.EmitSyscall("g", [1], cpu)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "did you mean 'f'?",
+            Assert.Throws<ArgumentException>(() => compiler.EmitSyscall("g", [1], cpu)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void Computed_addresses_name_their_region()
     {
-        var compiler = new KernelCompiler(DesignText.Parse(Variables + "syscall f() { n[this_cpu] = 1; return curr[0].mm.users; }"), Four);
+        var compiler = new KernelCompiler(
+            DesignText.Parse(Variables + "syscall f() { n[this_cpu] = 1; return curr[0].mm.users; }"),
+            Four
+        );
         var cpu = new SequentialCpu(compiler, 0) { Cpu = 3 };
         Operand result = compiler.EmitSyscall("f", [], cpu);
         cpu.Run();
         Assert.Equal(1UL, cpu.Read("n", 3));
         Assert.Equal(2UL, cpu.ValueOf(result));
-        Assert.Equal(["n", null, "mm", "users"], cpu.Ops.Where(op => op.Kind is MicroOpKind.Load or MicroOpKind.Store).Select(op => op.Region));
+        Assert.Equal(
+            ["n", null, "mm", "users"],
+            cpu.Ops.Where(op => op.Kind is MicroOpKind.Load or MicroOpKind.Store).Select(op => op.Region)
+        );
     }
 
     [Fact]
@@ -138,7 +154,8 @@ public class CompiledRoutineTests
                 (MicroOpKind.Jump, OpContext.Kernel | OpContext.ReschedulePoint),
                 (MicroOpKind.Sleep, OpContext.Kernel),
             ],
-            cpu.Ops.Where(op => op.Kind != MicroOpKind.Compute).Select(op => (op.Kind, op.Context)));
+            cpu.Ops.Where(op => op.Kind != MicroOpKind.Compute).Select(op => (op.Kind, op.Context))
+        );
         cpu.Run();
         Assert.Equal(["SendIpi 10 ping", "AwaitIpi", "Serialize", "Sleep"], cpu.Events.Skip(1));
     }
@@ -151,11 +168,17 @@ public class CompiledRoutineTests
         compiler.EmitHandler(0, cpu);
         cpu.Run();
         Assert.Equal(99UL, cpu.Read("x"));
-        Assert.All(cpu.Ops, op => Assert.Equal(OpContext.Kernel | OpContext.PreemptionOff | OpContext.InterruptsOff, op.Context));
+        Assert.All(
+            cpu.Ops,
+            op => Assert.Equal(OpContext.Kernel | OpContext.PreemptionOff | OpContext.InterruptsOff, op.Context)
+        );
     }
 
     [Theory]
-    [InlineData("switch (prev, next) { curr[this_cpu] = next; switch_to(next); if (prev == none) return; smp_mb(); }", "SwitchTo 3,Fence")]
+    [InlineData(
+        "switch (prev, next) { curr[this_cpu] = next; switch_to(next); if (prev == none) return; smp_mb(); }",
+        "SwitchTo 3,Fence"
+    )]
     [InlineData("switch (prev, next) { curr[this_cpu] = next; smp_mb(); }", "Fence,SwitchTo 3")]
     [InlineData("", "SwitchTo 3")]
     public void A_context_switch_switches_once(string text, string events)
@@ -194,9 +217,14 @@ public class CompiledRoutineTests
     [Fact]
     public void What_an_option_rules_out_is_not_there()
     {
-        KernelDesign design = DesignText.Parse("option bool wanted = false; syscall f() { if (wanted) smp_mb(); return 0; }");
+        KernelDesign design = DesignText.Parse(
+            "option bool wanted = false; syscall f() { if (wanted) smp_mb(); return 0; }"
+        );
         Assert.Empty(Emitted(design, "f"));
-        Assert.Equal([MicroOpKind.Fence], Emitted(design.With(new Dictionary<string, string> { ["wanted"] = "true" }), "f").Select(op => op.Kind));
+        Assert.Equal(
+            [MicroOpKind.Fence],
+            Emitted(design.With(new Dictionary<string, string> { ["wanted"] = "true" }), "f").Select(op => op.Kind)
+        );
     }
 
     [Fact]
@@ -204,10 +232,14 @@ public class CompiledRoutineTests
     {
         KernelDesign design = DesignText.Parse(
             ("d", "design d extends b;\nsyscall f() {\n    help();\n    smp_mb();\n    return 0;\n}\n"),
-            ("b", "design b;\n\nfunction help() {\n    sync_core();\n}\n"));
+            ("b", "design b;\n\nfunction help() {\n    sync_core();\n}\n")
+        );
         Assert.Equal(
             [("b.kernel", 4, "sync_core();"), ("d.kernel", 4, "smp_mb();")],
-            Emitted(design, "f").Select(op => design.SourceLines[op.KernelLine]).Select(line => (line.File, line.Number, line.Text)));
+            Emitted(design, "f")
+                .Select(op => design.SourceLines[op.KernelLine])
+                .Select(line => (line.File, line.Number, line.Text))
+        );
         Assert.Equal(new KernelSourceLine("", 0, ""), design.SourceLines[0]);
     }
 

@@ -16,8 +16,16 @@ internal static class DesignText
     /// <summary>The first of some designs; the others are there to be extended.</summary>
     public static KernelDesign Parse(params (string Name, string Text)[] files)
     {
-        Dictionary<string, string> texts = files.ToDictionary(file => file.Name + KernelDesign.Extension, file => file.Text);
-        return KernelDesign.Load(files[0].Name, name => name + KernelDesign.Extension, path => texts.GetValueOrDefault(path), [.. files.Select(file => file.Name)]);
+        Dictionary<string, string> texts = files.ToDictionary(
+            file => file.Name + KernelDesign.Extension,
+            file => file.Text
+        );
+        return KernelDesign.Load(
+            files[0].Name,
+            name => name + KernelDesign.Extension,
+            path => texts.GetValueOrDefault(path),
+            [.. files.Select(file => file.Name)]
+        );
     }
 
     private static string FindFolder()

@@ -60,7 +60,8 @@ public class FormatterTests
     public static TheoryData<string> Files => [.. DesignText.Names];
 
     [Fact]
-    public void White_space_is_the_formatters_and_words_are_the_authors() => Assert.Equal(Tame, KernelFormatter.Format(Wild));
+    public void White_space_is_the_formatters_and_words_are_the_authors() =>
+        Assert.Equal(Tame, KernelFormatter.Format(Wild));
 
     [Fact]
     public void What_is_formatted_stays() => Assert.Equal(Tame, KernelFormatter.Format(Tame));
@@ -68,7 +69,9 @@ public class FormatterTests
     [Fact]
     public void What_is_no_design_has_no_layout()
     {
-        KernelDesignException error = Assert.Throws<KernelDesignException>(() => KernelFormatter.Format("design d;\nglobal x;", "x.kernel"));
+        KernelDesignException error = Assert.Throws<KernelDesignException>(() =>
+            KernelFormatter.Format("design d;\nglobal x;", "x.kernel")
+        );
         Assert.Equal(("x.kernel", 2, 8), (error.File, error.Line, error.Column));
     }
 

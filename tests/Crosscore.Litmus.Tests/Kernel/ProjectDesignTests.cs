@@ -11,12 +11,26 @@ public class ProjectDesignTests
     public static TheoryData<string> Designs => [.. DesignText.Names];
 
     [Fact]
-    public void They_are_all_there() => Assert.Equal(
-        [
-            "linux-4.14", "linux-4.16", "linux-5.10", "linux-5.10-rc", "linux-5.11", "linux-5.12", "linux-5.4", "linux-6.8", "patch-2020-11-30",
-            "riscv-6.9", "riscv-first-posting", "specification", "trap-deferred-to-task", "trap-in-interrupt-shortcut",
-        ],
-        DesignText.Names);
+    public void They_are_all_there() =>
+        Assert.Equal(
+            [
+                "linux-4.14",
+                "linux-4.16",
+                "linux-5.10",
+                "linux-5.10-rc",
+                "linux-5.11",
+                "linux-5.12",
+                "linux-5.4",
+                "linux-6.8",
+                "patch-2020-11-30",
+                "riscv-6.9",
+                "riscv-first-posting",
+                "specification",
+                "trap-deferred-to-task",
+                "trap-in-interrupt-shortcut",
+            ],
+            DesignText.Names
+        );
 
     [Theory]
     [MemberData(nameof(Designs))]
@@ -72,16 +86,39 @@ public class ProjectDesignTests
     [InlineData("linux-4.16", "membarrier_global_expedited", "Fence,SendIpi 0 ipi_mb,AwaitIpi,Fence")]
     [InlineData("linux-5.10-rc", "membarrier_private_expedited_sync_core", "Fence,SendIpi 10 ipi_mb,AwaitIpi,Fence")]
     [InlineData("linux-5.10-rc", "membarrier_private_expedited_rseq", "Fence,SendIpi 10 ipi_rseq,AwaitIpi,Fence")]
-    [InlineData("patch-2020-11-30", "membarrier_private_expedited_sync_core", "Fence,SendIpi 11 ipi_sync_core,Serialize,AwaitIpi")]
+    [InlineData(
+        "patch-2020-11-30",
+        "membarrier_private_expedited_sync_core",
+        "Fence,SendIpi 11 ipi_sync_core,Serialize,AwaitIpi"
+    )]
     [InlineData("linux-5.10", "membarrier_private_expedited", "Fence,SendIpi 11 ipi_mb,AwaitIpi,Fence")]
-    [InlineData("linux-5.10", "membarrier_private_expedited_sync_core", "Fence,SendIpi 11 ipi_sync_core,Fence,Serialize,AwaitIpi,Fence")]
+    [InlineData(
+        "linux-5.10",
+        "membarrier_private_expedited_sync_core",
+        "Fence,SendIpi 11 ipi_sync_core,Fence,Serialize,AwaitIpi,Fence"
+    )]
     [InlineData("linux-6.8", "membarrier_private_expedited_rseq", "Fence,SendIpi 11 ipi_rseq,AwaitIpi,Fence")]
-    [InlineData("trap-in-interrupt-shortcut", "membarrier_private_expedited_sync_core", "Fence,SendIpi 11 ipi_sync_core,Fence,Serialize,AwaitIpi,Fence")]
-    [InlineData("trap-deferred-to-task", "membarrier_private_expedited_sync_core", "Fence,SendIpi 11 ipi_sync_core,Fence,AwaitIpi,Fence")]
-    [InlineData("specification", "membarrier_private_expedited", "Fence,SendIpi 1111 siblings_pass_a_barrier,AwaitIpi,Fence")]
+    [InlineData(
+        "trap-in-interrupt-shortcut",
+        "membarrier_private_expedited_sync_core",
+        "Fence,SendIpi 11 ipi_sync_core,Fence,Serialize,AwaitIpi,Fence"
+    )]
+    [InlineData(
+        "trap-deferred-to-task",
+        "membarrier_private_expedited_sync_core",
+        "Fence,SendIpi 11 ipi_sync_core,Fence,AwaitIpi,Fence"
+    )]
+    [InlineData(
+        "specification",
+        "membarrier_private_expedited",
+        "Fence,SendIpi 1111 siblings_pass_a_barrier,AwaitIpi,Fence"
+    )]
     public void A_call_asks_the_cpus_that_its_version_asks(string design, string call, string events)
     {
-        var compiler = new KernelCompiler(KernelDesign.Load(design, DesignText.Folder), new KernelConfiguration(4, 0b1111, [new(0, 0), new(0, 1), new(1, 2)]));
+        var compiler = new KernelCompiler(
+            KernelDesign.Load(design, DesignText.Folder),
+            new KernelConfiguration(4, 0b1111, [new(0, 0), new(0, 1), new(1, 2)])
+        );
         var cpu = new SequentialCpu(compiler, 0);
         Operand result = compiler.EmitSyscall(call, [], cpu);
         cpu.Run();
@@ -92,12 +129,19 @@ public class ProjectDesignTests
     [Theory]
     [InlineData("linux-5.4", "membarrier_private_expedited_sync_core", "")]
     [InlineData("patch-2020-11-30", "membarrier_private_expedited_sync_core", "")]
-    [InlineData("linux-5.10", "membarrier_private_expedited_sync_core", "Fence,SendIpi 1 ipi_sync_core,Fence,Serialize,AwaitIpi,Fence")]
+    [InlineData(
+        "linux-5.10",
+        "membarrier_private_expedited_sync_core",
+        "Fence,SendIpi 1 ipi_sync_core,Fence,Serialize,AwaitIpi,Fence"
+    )]
     [InlineData("linux-5.10", "membarrier_private_expedited", "")]
     [InlineData("linux-4.16", "membarrier_private_expedited", "Fence,SendIpi 0 ipi_mb,AwaitIpi,Fence")]
     public void A_caller_that_is_alone(string design, string call, string events)
     {
-        var compiler = new KernelCompiler(KernelDesign.Load(design, DesignText.Folder), new KernelConfiguration(2, 0b11, [new(0, 0)]));
+        var compiler = new KernelCompiler(
+            KernelDesign.Load(design, DesignText.Folder),
+            new KernelConfiguration(2, 0b11, [new(0, 0)])
+        );
         var cpu = new SequentialCpu(compiler, 0);
         compiler.EmitSyscall(call, [], cpu);
         cpu.Run();
@@ -120,7 +164,9 @@ public class ProjectDesignTests
     public void A_switch_orders_and_serialises_what_its_version_does(string design, int from, int to, string events)
     {
         var compiler = new KernelCompiler(
-            KernelDesign.Load(design, DesignText.Folder), new KernelConfiguration(1, 1, [new(0, 0), new(0, -1), new(1, -1), new(-1, -1)]));
+            KernelDesign.Load(design, DesignText.Folder),
+            new KernelConfiguration(1, 1, [new(0, 0), new(0, -1), new(1, -1), new(-1, -1)])
+        );
         var cpu = new SequentialCpu(compiler);
         if (from == 4)
         {
@@ -137,12 +183,13 @@ public class ProjectDesignTests
         Assert.Equal(from == 4 || to == 4 ? 1UL : 0, cpu.Read("active_mm", 3));
     }
 
-    private static MicroOpKind[] KindsOf(KernelLabelKind kind) => kind switch
-    {
-        KernelLabelKind.Serialisation => [MicroOpKind.Serialize],
-        KernelLabelKind.Restart => [MicroOpKind.MarkRestart],
-        _ => [MicroOpKind.Fence],
-    };
+    private static MicroOpKind[] KindsOf(KernelLabelKind kind) =>
+        kind switch
+        {
+            KernelLabelKind.Serialisation => [MicroOpKind.Serialize],
+            KernelLabelKind.Restart => [MicroOpKind.MarkRestart],
+            _ => [MicroOpKind.Fence],
+        };
 
     // What is computed and where it jumps to changes with what is left out; what is done otherwise must stay, in its order.
     private static List<MicroOp> Missing(IEnumerable<MicroOp> whole, IEnumerable<MicroOp> without)
@@ -151,7 +198,11 @@ public class ProjectDesignTests
         var missing = new List<MicroOp>();
         foreach (MicroOp op in whole.Where(IsEffect))
         {
-            if (rest.TryPeek(out MicroOp? next) && (next.Kind, next.Region, next.KernelLine, next.Context) == (op.Kind, op.Region, op.KernelLine, op.Context))
+            if (
+                rest.TryPeek(out MicroOp? next)
+                && (next.Kind, next.Region, next.KernelLine, next.Context)
+                    == (op.Kind, op.Region, op.KernelLine, op.Context)
+            )
             {
                 rest.Dequeue();
             }
@@ -165,16 +216,28 @@ public class ProjectDesignTests
         return missing;
     }
 
-    private static bool IsEffect(MicroOp op) => op.Kind is not (MicroOpKind.Compute or MicroOpKind.Branch or MicroOpKind.Jump or MicroOpKind.ReadCpu or MicroOpKind.ReadCurrent);
+    private static bool IsEffect(MicroOp op) =>
+        op.Kind
+            is not (
+                MicroOpKind.Compute
+                or MicroOpKind.Branch
+                or MicroOpKind.Jump
+                or MicroOpKind.ReadCpu
+                or MicroOpKind.ReadCurrent
+            );
 
     private static Dictionary<string, List<MicroOp>> Compile(KernelDesign design) =>
-        Routines(design, new KernelCompiler(design, new KernelConfiguration(3, 0b111, Tasks))).ToDictionary(routine => routine.Name, routine => routine.Ops);
+        Routines(design, new KernelCompiler(design, new KernelConfiguration(3, 0b111, Tasks)))
+            .ToDictionary(routine => routine.Name, routine => routine.Ops);
 
     private static IEnumerable<(string Name, List<MicroOp> Ops)> Routines(KernelDesign design, KernelCompiler compiler)
     {
         foreach (KernelSyscall call in design.Syscalls)
         {
-            yield return (call.Name, Emit(compiler, 0, sink => compiler.EmitSyscall(call.Name, [.. call.Parameters.Select(_ => 1UL)], sink)));
+            yield return (
+                call.Name,
+                Emit(compiler, 0, sink => compiler.EmitSyscall(call.Name, [.. call.Parameters.Select(_ => 1UL)], sink))
+            );
         }
 
         for (int handler = 0; handler < compiler.Handlers.Count; handler++)
@@ -183,7 +246,10 @@ public class ProjectDesignTests
             yield return (compiler.Handlers[handler], Emit(compiler, -1, sink => compiler.EmitHandler(number, sink)));
         }
 
-        yield return ("switch", Emit(compiler, -1, sink => compiler.EmitSwitch(sink, sink.NewRegister(), sink.NewRegister())));
+        yield return (
+            "switch",
+            Emit(compiler, -1, sink => compiler.EmitSwitch(sink, sink.NewRegister(), sink.NewRegister()))
+        );
         yield return ("exit", Emit(compiler, 0, compiler.EmitExit));
         yield return ("syscall_return", Emit(compiler, 0, compiler.EmitSyscallReturn));
         yield return ("interrupt_return", Emit(compiler, -1, compiler.EmitInterruptReturn));

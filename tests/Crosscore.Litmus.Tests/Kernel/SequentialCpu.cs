@@ -16,9 +16,12 @@ internal sealed class SequentialCpu(KernelCompiler compiler, int task = -1) : IC
 
     public List<MicroOp> Ops { get; } = [];
 
-    public Dictionary<ulong, ulong> Memory { get; } = compiler.Memory
-        .SelectMany(region => region.InitialValues.Select((value, index) => (Address: region.Address + ((ulong)index * 8), value)))
-        .ToDictionary(cell => cell.Address, cell => cell.value);
+    public Dictionary<ulong, ulong> Memory { get; } =
+        compiler
+            .Memory.SelectMany(region =>
+                region.InitialValues.Select((value, index) => (Address: region.Address + ((ulong)index * 8), value))
+            )
+            .ToDictionary(cell => cell.Address, cell => cell.value);
 
     public int Cpu { get; init; }
 
@@ -83,14 +86,15 @@ internal sealed class SequentialCpu(KernelCompiler compiler, int task = -1) : IC
     public void Run()
     {
         int steps = 0;
-        for (int at = 0; at < Ops.Count;)
+        for (int at = 0; at < Ops.Count; )
         {
             Assert.True(++steps < 10_000, "the code does not end");
             at = Step(Ops[at], at);
         }
     }
 
-    private ulong AddressOf(string variable, int element) => compiler.Memory.Single(region => region.Name == variable).Address + ((ulong)element * 8);
+    private ulong AddressOf(string variable, int element) =>
+        compiler.Memory.Single(region => region.Name == variable).Address + ((ulong)element * 8);
 
     private int Step(MicroOp op, int at)
     {

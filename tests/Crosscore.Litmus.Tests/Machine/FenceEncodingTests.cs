@@ -34,28 +34,66 @@ public class FenceEncodingTests
     {
         List<string> lines = Disassemble($"X86_64 one\n{{ x=0; }}\n P0 ;\n membarrier {command} ;\nexists (x=0)\n");
         int call = lines.LastIndexOf("syscall");
-        Assert.Equal(["mov eax,144h", $"mov edi,{Hexadecimal(number)}", "mov esi,0", "mov edx,0"], lines[(call - 4)..call]);
+        Assert.Equal(
+            ["mov eax,144h", $"mov edi,{Hexadecimal(number)}", "mov esi,0", "mov edx,0"],
+            lines[(call - 4)..call]
+        );
     }
 
     [Fact]
     public void An_instruction_that_the_architecture_lacks_is_an_error_with_its_place()
     {
-        X86Instruction extension = Instruction(X86Opcode.Movzx, 8, 4, [new RegisterOperand(X86Register.Rax, 4), new RegisterOperand(X86Register.Rbx, 8)]);
-        var error = Assert.Throws<LitmusException>(() => new OperandEncoder("some.litmus", extension, _ => default).Encode());
+        X86Instruction extension = Instruction(
+            X86Opcode.Movzx,
+            8,
+            4,
+            [new RegisterOperand(X86Register.Rax, 4), new RegisterOperand(X86Register.Rbx, 8)]
+        );
+        var error = Assert.Throws<LitmusException>(() =>
+            new OperandEncoder("some.litmus", extension, _ => default).Encode()
+        );
         Assert.Equal(new SourcePosition(3, 4), error.Position);
         Assert.Equal("some.litmus", error.File);
 
-        X86Instruction locked = Instruction(X86Opcode.Mov, 4, 4, [new ImmediateOperand(1), new RegisterOperand(X86Register.Rbx, 4)], locked: true);
+        X86Instruction locked = Instruction(
+            X86Opcode.Mov,
+            4,
+            4,
+            [new ImmediateOperand(1), new RegisterOperand(X86Register.Rbx, 4)],
+            locked: true
+        );
         Assert.Throws<LitmusException>(() => new OperandEncoder("some.litmus", locked, _ => default).Encode());
 
-        X86Instruction large = Instruction(X86Opcode.Add, 8, 8, [new ImmediateOperand(1L << 40), new RegisterOperand(X86Register.Rbx, 8)]);
+        X86Instruction large = Instruction(
+            X86Opcode.Add,
+            8,
+            8,
+            [new ImmediateOperand(1L << 40), new RegisterOperand(X86Register.Rbx, 8)]
+        );
         Assert.Throws<LitmusException>(() => new OperandEncoder("some.litmus", large, _ => default).Encode());
     }
 
     [Fact]
     public void A_column_that_uses_all_registers_is_told_so()
     {
-        string[] names = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+        string[] names =
+        [
+            "rax",
+            "rbx",
+            "rcx",
+            "rdx",
+            "rsi",
+            "rdi",
+            "rbp",
+            "r8",
+            "r9",
+            "r10",
+            "r11",
+            "r12",
+            "r13",
+            "r14",
+            "r15",
+        ];
         string code = string.Join(" ;\n ", names.Select(name => $"movq $1,%{name}"));
         string text = $"X86_64 all\n{{ }}\n P0 ;\n {code} ;\nexists (0:rax=0)\n";
         MachineTests.RequireMachine();
@@ -67,33 +105,61 @@ public class FenceEncodingTests
     public void A_column_may_use_all_registers_but_one()
     {
         MachineTests.RequireMachine();
-        string[] names = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14"];
+        string[] names =
+        [
+            "rax",
+            "rbx",
+            "rcx",
+            "rdx",
+            "rsi",
+            "rdi",
+            "rbp",
+            "r8",
+            "r9",
+            "r10",
+            "r11",
+            "r12",
+            "r13",
+            "r14",
+        ];
         string code = string.Join(" ;\n ", names.Select((name, index) => $"movq ${index + 1},%{name}"));
         string condition = string.Join(" /\\ ", names.Select(name => $"0:{name}=0"));
-        string text = $"X86_64 all\n{{ }}\n P0 ;\n {code} ;\n membarrier private_expedited ;\n movl %eax,(x) ;\nexists ({condition} /\\ x=0)\n";
+        string text =
+            $"X86_64 all\n{{ }}\n P0 ;\n {code} ;\n membarrier private_expedited ;\n movl %eax,(x) ;\nexists ({condition} /\\ x=0)\n";
         Assert.Equal([.. Enumerable.Range(1, 14).Select(value => (ulong)value), 1], MachineTests.OnlyOutcome(text));
     }
 
-    private static X86Instruction Instruction(X86Opcode opcode, int width, int sourceWidth, X86Operand[] operands, bool locked = false) => new()
-    {
-        Opcode = opcode,
-        Width = width,
-        SourceWidth = sourceWidth,
-        Operands = operands,
-        Condition = default,
-        Lock = locked,
-        Target = null,
-        Command = default,
-        Position = new SourcePosition(3, 4),
-        Text = "written",
-    };
+    private static X86Instruction Instruction(
+        X86Opcode opcode,
+        int width,
+        int sourceWidth,
+        X86Operand[] operands,
+        bool locked = false
+    ) =>
+        new()
+        {
+            Opcode = opcode,
+            Width = width,
+            SourceWidth = sourceWidth,
+            Operands = operands,
+            Condition = default,
+            Lock = locked,
+            Target = null,
+            Command = default,
+            Position = new SourcePosition(3, 4),
+            Text = "written",
+        };
 
     private static string Hexadecimal(int number) => number < 10 ? $"{number}" : $"{number:X}h";
 
     private static List<string> Disassemble(string text)
     {
         LitmusTest test = MachineTests.Parse(text);
-        byte[] code = RendezvousLoop.Assemble(test, new MemoryLayout(test.Variables), new ColumnRegisters(test, test.Threads[0]));
+        byte[] code = RendezvousLoop.Assemble(
+            test,
+            new MemoryLayout(test.Variables),
+            new ColumnRegisters(test, test.Threads[0])
+        );
         var decoder = Decoder.Create(64, code);
         var formatter = new MasmFormatter { Options = { SpaceAfterOperandSeparator = false } };
         var lines = new List<string>();

@@ -56,19 +56,26 @@ internal static class MachineTests
 
     public static bool IsWeak(Outcome outcome) => outcome.Values.IndexOfAnyExcept(0UL) < 0;
 
-    public static long CountOfWeak(MachineRun run) => run.Histogram.Where(entry => IsWeak(entry.Key)).Sum(entry => entry.Value);
+    public static long CountOfWeak(MachineRun run) =>
+        run.Histogram.Where(entry => IsWeak(entry.Key)).Sum(entry => entry.Value);
 
     public static void RequireMachine()
     {
         Assert.SkipUnless(
-            OperatingSystem.IsLinux() && System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.X64,
-            "This machine is not x86-64 Linux, so it cannot run the code.");
+            OperatingSystem.IsLinux()
+                && System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture
+                    == System.Runtime.InteropServices.Architecture.X64,
+            "This machine is not x86-64 Linux, so it cannot run the code."
+        );
     }
 
     public static void RequireProcessors(int count)
     {
         RequireMachine();
         int allowed = Processors.Allowed().Count;
-        Assert.SkipWhen(allowed < count, $"This process may use {allowed} processor(s); {count} are needed to see anything.");
+        Assert.SkipWhen(
+            allowed < count,
+            $"This process may use {allowed} processor(s); {count} are needed to see anything."
+        );
     }
 }

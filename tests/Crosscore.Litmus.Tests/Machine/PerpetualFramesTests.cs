@@ -39,8 +39,12 @@ public class PerpetualFramesTests
             var expected = new Dictionary<(ulong, ulong), long>();
             for (int j = 1; j <= slow; j++)
             {
-                foreach ((ulong, ulong) outcome in Enumerable.Range(1, fast)
-                    .Select(i => (fastFound[i - 1] >= j ? 1UL : 0, slowFound[j - 1] >= i ? 1UL : 0)).Distinct())
+                foreach (
+                    (ulong, ulong) outcome in Enumerable
+                        .Range(1, fast)
+                        .Select(i => (fastFound[i - 1] >= j ? 1UL : 0, slowFound[j - 1] >= i ? 1UL : 0))
+                        .Distinct()
+                )
                 {
                     expected[outcome] = expected.GetValueOrDefault(outcome) + 1;
                 }
@@ -55,9 +59,16 @@ public class PerpetualFramesTests
                 }
             }
 
-            OutcomeCounts counts = Judge([.. log], fast, [.. slowFound.SelectMany(found => new long[] { 0, 0, found })], out _);
+            OutcomeCounts counts = Judge(
+                [.. log],
+                fast,
+                [.. slowFound.SelectMany(found => new long[] { 0, 0, found })],
+                out _
+            );
             Assert.Equal(
-                expected.Select(entry => (entry.Key.Item1, entry.Key.Item2, entry.Value)).Order(), Read(counts));
+                expected.Select(entry => (entry.Key.Item1, entry.Key.Item2, entry.Value)).Order(),
+                Read(counts)
+            );
         }
     }
 
@@ -75,7 +86,12 @@ public class PerpetualFramesTests
     }
 
     private static List<(ulong Fast, ulong Slow, long Count)> Read(OutcomeCounts counts) =>
-        [.. Enumerable.Range(0, counts.Distinct).Select(number => (counts.ValuesOf(number)[0], counts.ValuesOf(number)[1], counts.CountOf(number))).Order()];
+        [
+            .. Enumerable
+                .Range(0, counts.Distinct)
+                .Select(number => (counts.ValuesOf(number)[0], counts.ValuesOf(number)[1], counts.CountOf(number)))
+                .Order(),
+        ];
 
     private static long[] Rising(Random random, int length, int most)
     {

@@ -10,7 +10,9 @@ public class PerpetualTests
     {
         MachineTests.RequireProcessors(2);
         MachineRun run = MachineTests.Run(
-            MachineTests.StoreBufferingWithMembarrier, new MachineRunOptions { Iterations = 20_000, TimeLimit = TimeSpan.FromMinutes(2) });
+            MachineTests.StoreBufferingWithMembarrier,
+            new MachineRunOptions { Iterations = 20_000, TimeLimit = TimeSpan.FromMinutes(2) }
+        );
         Assert.Equal(MachineMode.Perpetual, run.Mode);
         Assert.Contains("Only P0 issues membarrier", run.ModeReason);
         Assert.Equal(MachineRunEnd.Completed, run.End);
@@ -29,13 +31,16 @@ public class PerpetualTests
     public void Without_membarrier_perpetual_mode_shows_the_weak_outcome()
     {
         MachineTests.RequireProcessors(2);
-        MachineRun run = MachineTests.Run(MachineTests.StoreBuffering, new MachineRunOptions
-        {
-            Mode = MachineMode.Perpetual,
-            Iterations = long.MaxValue,
-            TimeLimit = MachineTests.Bound,
-            StopWhen = MachineTests.IsWeak,
-        });
+        MachineRun run = MachineTests.Run(
+            MachineTests.StoreBuffering,
+            new MachineRunOptions
+            {
+                Mode = MachineMode.Perpetual,
+                Iterations = long.MaxValue,
+                TimeLimit = MachineTests.Bound,
+                StopWhen = MachineTests.IsWeak,
+            }
+        );
         Assert.Equal(MachineRunEnd.Stopped, run.End);
         Assert.True(MachineTests.CountOfWeak(run) > 0);
     }
@@ -45,7 +50,9 @@ public class PerpetualTests
     {
         MachineTests.RequireProcessors(2);
         MachineRun run = MachineTests.Run(
-            MachineTests.StoreBufferingWithFences, new MachineRunOptions { Mode = MachineMode.Perpetual, TimeLimit = TimeSpan.FromMinutes(2) });
+            MachineTests.StoreBufferingWithFences,
+            new MachineRunOptions { Mode = MachineMode.Perpetual, TimeLimit = TimeSpan.FromMinutes(2) }
+        );
         Assert.Equal(MachineRunEnd.Completed, run.End);
         Assert.Equal(0, MachineTests.CountOfWeak(run));
     }
@@ -65,7 +72,13 @@ public class PerpetualTests
              movl (y),%eax | movl (x),%eax ;
             exists (0:rcx=0 /\ 0:rdx=0 /\ 1:rcx=0 /\ 1:rdx=0)
             """.Replace("movl (y),%eax", "movq (y),%rax"),
-            new MachineRunOptions { Mode = MachineMode.Perpetual, Iterations = 50_000, TimeLimit = TimeSpan.FromMinutes(1) });
+            new MachineRunOptions
+            {
+                Mode = MachineMode.Perpetual,
+                Iterations = 50_000,
+                TimeLimit = TimeSpan.FromMinutes(1),
+            }
+        );
         Assert.Equal([5UL, 1, 6, 2], Assert.Single(run.Histogram).Key.Values.ToArray());
     }
 
@@ -84,8 +97,12 @@ public class PerpetualTests
     {
         MachineTests.RequireMachine();
         string heads = string.Join(" | ", row.Split('|').Select((_, column) => $"P{column}"));
-        var error = Assert.Throws<MachineRunException>(() => MachineTests.Run(
-            $"X86_64 odd\n{{ uint64_t x; }}\n {heads} ;\n {row} ;\n{condition}\n", new MachineRunOptions { Mode = MachineMode.Perpetual }));
+        var error = Assert.Throws<MachineRunException>(() =>
+            MachineTests.Run(
+                $"X86_64 odd\n{{ uint64_t x; }}\n {heads} ;\n {row} ;\n{condition}\n",
+                new MachineRunOptions { Mode = MachineMode.Perpetual }
+            )
+        );
         Assert.Contains("has no perpetual form", error.Message);
         Assert.Contains(reason, error.Message);
     }
@@ -104,7 +121,8 @@ public class PerpetualTests
              movl $1,(y)                  | movl (x),%eax ;
             exists (y=2 /\ 1:rax=0)
             """,
-            new MachineRunOptions { Iterations = 100, TimeLimit = TimeSpan.FromMinutes(1) });
+            new MachineRunOptions { Iterations = 100, TimeLimit = TimeSpan.FromMinutes(1) }
+        );
         Assert.Equal(MachineMode.Rendezvous, run.Mode);
         Assert.Contains("has no perpetual form", run.ModeReason);
         Assert.Equal(100, run.Iterations);
@@ -120,7 +138,8 @@ public class PerpetualTests
         MachineTests.RequireProcessors(2);
         MachineRun run = MachineTests.Run(
             MachineTests.StoreBufferingWithMembarrier.Replace("private_expedited", command),
-            new MachineRunOptions { Iterations = iterations, TimeLimit = TimeSpan.FromMinutes(1) });
+            new MachineRunOptions { Iterations = iterations, TimeLimit = TimeSpan.FromMinutes(1) }
+        );
         Assert.Equal(MachineRunEnd.Completed, run.End);
         Assert.Equal(iterations, run.Iterations);
 

@@ -50,7 +50,10 @@ public partial class ProcessorTests
         var confined = new Thread(() =>
         {
             Processors.PinCallingThread(last);
-            run = MachineTests.Run(MachineTests.StoreBuffering, new MachineRunOptions { Iterations = 2000, TimeLimit = TimeSpan.FromMinutes(1) });
+            run = MachineTests.Run(
+                MachineTests.StoreBuffering,
+                new MachineRunOptions { Iterations = 2000, TimeLimit = TimeSpan.FromMinutes(1) }
+            );
         });
         confined.Start();
         confined.Join();
@@ -74,7 +77,10 @@ public partial class ProcessorTests
             {{string.Join(" | ", Enumerable.Repeat("lock incl (x)", columns))}} ;
             exists (x=0)
             """;
-        MachineRun run = MachineTests.Run(text, new MachineRunOptions { Iterations = 2000, TimeLimit = TimeSpan.FromMinutes(1) });
+        MachineRun run = MachineTests.Run(
+            text,
+            new MachineRunOptions { Iterations = 2000, TimeLimit = TimeSpan.FromMinutes(1) }
+        );
         Assert.Equal(MachineRunEnd.Completed, run.End);
         Assert.True(run.Oversubscribed);
         Assert.Equal([(ulong)columns], Assert.Single(run.Histogram).Key.Values.ToArray());

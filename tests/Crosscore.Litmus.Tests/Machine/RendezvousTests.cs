@@ -10,12 +10,15 @@ public class RendezvousTests
     public void Store_buffering_shows_its_weak_outcome_and_stops_when_asked()
     {
         MachineTests.RequireProcessors(2);
-        MachineRun run = MachineTests.Run(MachineTests.StoreBuffering, new MachineRunOptions
-        {
-            Iterations = long.MaxValue,
-            TimeLimit = MachineTests.Bound,
-            StopWhen = MachineTests.IsWeak,
-        });
+        MachineRun run = MachineTests.Run(
+            MachineTests.StoreBuffering,
+            new MachineRunOptions
+            {
+                Iterations = long.MaxValue,
+                TimeLimit = MachineTests.Bound,
+                StopWhen = MachineTests.IsWeak,
+            }
+        );
         Assert.Equal(MachineRunEnd.Stopped, run.End);
         Assert.True(MachineTests.CountOfWeak(run) > 0);
         Assert.Equal(run.Iterations, run.Histogram.Values.Sum());
@@ -28,7 +31,9 @@ public class RendezvousTests
     {
         MachineTests.RequireProcessors(2);
         MachineRun run = MachineTests.Run(
-            MachineTests.StoreBufferingWithFences, new MachineRunOptions { TimeLimit = TimeSpan.FromMinutes(2) });
+            MachineTests.StoreBufferingWithFences,
+            new MachineRunOptions { TimeLimit = TimeSpan.FromMinutes(2) }
+        );
         Assert.Equal(MachineRunEnd.Completed, run.End);
         Assert.Equal(1_000_000, run.Histogram.Values.Sum());
         Assert.Equal(0, MachineTests.CountOfWeak(run));
@@ -50,7 +55,8 @@ public class RendezvousTests
              movl (x),%ebx |               ;
             forall (0:rbx=7)
             """,
-            new MachineRunOptions { Iterations = 20_000, TimeLimit = TimeSpan.FromMinutes(1) });
+            new MachineRunOptions { Iterations = 20_000, TimeLimit = TimeSpan.FromMinutes(1) }
+        );
         Assert.Equal(MachineRunEnd.Completed, run.End);
         Assert.Equal([7UL], Assert.Single(run.Histogram).Key.Values.ToArray());
     }
@@ -66,15 +72,21 @@ public class RendezvousTests
              lock incl (x) | lock incl (x) ;
             exists (x=1)
             """;
-        MachineRun locked = MachineTests.Run(Locked, new MachineRunOptions { Iterations = 100_000, TimeLimit = TimeSpan.FromMinutes(1) });
+        MachineRun locked = MachineTests.Run(
+            Locked,
+            new MachineRunOptions { Iterations = 100_000, TimeLimit = TimeSpan.FromMinutes(1) }
+        );
         Assert.Equal([2UL], Assert.Single(locked.Histogram).Key.Values.ToArray());
 
-        MachineRun plain = MachineTests.Run(Locked.Replace("lock ", ""), new MachineRunOptions
-        {
-            Iterations = long.MaxValue,
-            TimeLimit = MachineTests.Bound,
-            StopWhen = outcome => outcome.Values[0] == 1,
-        });
+        MachineRun plain = MachineTests.Run(
+            Locked.Replace("lock ", ""),
+            new MachineRunOptions
+            {
+                Iterations = long.MaxValue,
+                TimeLimit = MachineTests.Bound,
+                StopWhen = outcome => outcome.Values[0] == 1,
+            }
+        );
         Assert.Equal(MachineRunEnd.Stopped, plain.End);
     }
 
@@ -93,7 +105,8 @@ public class RendezvousTests
              jne L         |             ;
             exists (0:rax=0)
             """,
-            new MachineRunOptions { TimeLimit = TimeSpan.FromMilliseconds(300) });
+            new MachineRunOptions { TimeLimit = TimeSpan.FromMilliseconds(300) }
+        );
         Assert.Equal(MachineRunEnd.DidNotEnd, run.End);
         Assert.Empty(run.Histogram);
         Assert.Equal(0, run.Iterations);
@@ -105,7 +118,9 @@ public class RendezvousTests
     {
         MachineTests.RequireMachine();
         MachineRun run = MachineTests.Run(
-            MachineTests.StoreBuffering, new MachineRunOptions { Iterations = long.MaxValue, TimeLimit = TimeSpan.FromMilliseconds(200) });
+            MachineTests.StoreBuffering,
+            new MachineRunOptions { Iterations = long.MaxValue, TimeLimit = TimeSpan.FromMilliseconds(200) }
+        );
         Assert.Equal(MachineRunEnd.TimeLimit, run.End);
         Assert.True(run.Iterations > 0);
         Assert.Equal(run.Iterations, run.Histogram.Values.Sum());
@@ -116,10 +131,13 @@ public class RendezvousTests
     {
         MachineTests.RequireMachine();
         using var cancellation = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
-        Assert.ThrowsAny<OperationCanceledException>(() => MachineRunner.Run(
-            MachineTests.Parse("X86_64 endless\n{ x=0; }\n P0 ;\n L: jmp L ;\nexists (x=0)\n"),
-            new MachineRunOptions { TimeLimit = TimeSpan.FromHours(1) },
-            cancellation.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            MachineRunner.Run(
+                MachineTests.Parse("X86_64 endless\n{ x=0; }\n P0 ;\n L: jmp L ;\nexists (x=0)\n"),
+                new MachineRunOptions { TimeLimit = TimeSpan.FromHours(1) },
+                cancellation.Token
+            )
+        );
     }
 
     [Theory]
@@ -149,7 +167,12 @@ public class RendezvousTests
                     Id = thread.Id,
                     InitialRegisters = thread.InitialRegisters,
                     Labels = thread.Labels,
-                    Code = [.. thread.Code.Select(instruction => instruction.Opcode == X86Opcode.Membarrier ? With(instruction, unknown) : instruction)],
+                    Code =
+                    [
+                        .. thread.Code.Select(instruction =>
+                            instruction.Opcode == X86Opcode.Membarrier ? With(instruction, unknown) : instruction
+                        ),
+                    ],
                 },
                 test.Threads[1],
             ],
@@ -158,22 +181,24 @@ public class RendezvousTests
             Quantifier = test.Quantifier,
             Condition = test.Condition,
         };
-        var error = Assert.Throws<MachineRunException>(
-            () => MachineRunner.Run(refused, new MachineRunOptions { Mode = mode }, TestContext.Current.CancellationToken));
+        var error = Assert.Throws<MachineRunException>(() =>
+            MachineRunner.Run(refused, new MachineRunOptions { Mode = mode }, TestContext.Current.CancellationToken)
+        );
         Assert.Contains("-22, EINVAL", error.Message);
     }
 
-    private static X86Instruction With(X86Instruction instruction, MembarrierCommand command) => new()
-    {
-        Opcode = instruction.Opcode,
-        Width = instruction.Width,
-        SourceWidth = instruction.SourceWidth,
-        Operands = instruction.Operands,
-        Condition = instruction.Condition,
-        Lock = instruction.Lock,
-        Target = instruction.Target,
-        Command = command,
-        Position = instruction.Position,
-        Text = instruction.Text,
-    };
+    private static X86Instruction With(X86Instruction instruction, MembarrierCommand command) =>
+        new()
+        {
+            Opcode = instruction.Opcode,
+            Width = instruction.Width,
+            SourceWidth = instruction.SourceWidth,
+            Operands = instruction.Operands,
+            Condition = instruction.Condition,
+            Lock = instruction.Lock,
+            Target = instruction.Target,
+            Command = command,
+            Position = instruction.Position,
+            Text = instruction.Text,
+        };
 }

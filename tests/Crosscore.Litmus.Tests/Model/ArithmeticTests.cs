@@ -9,11 +9,34 @@ public class ArithmeticTests
 {
     private static readonly ulong[] Interesting =
     [
-        0, 1, 2, 3, 0x7E, 0x7F, 0x80, 0x81, 0xFE, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x1_0000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x1_0000_0000,
-        0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, 0xFFFF_FFFF_FFFF_FFFF, 0x1122_3344_5566_7788, 0x8877_6655_4433_2211,
+        0,
+        1,
+        2,
+        3,
+        0x7E,
+        0x7F,
+        0x80,
+        0x81,
+        0xFE,
+        0xFF,
+        0x100,
+        0x7FFF,
+        0x8000,
+        0xFFFF,
+        0x1_0000,
+        0x7FFF_FFFF,
+        0x8000_0000,
+        0xFFFF_FFFF,
+        0x1_0000_0000,
+        0x7FFF_FFFF_FFFF_FFFF,
+        0x8000_0000_0000_0000,
+        0xFFFF_FFFF_FFFF_FFFF,
+        0x1122_3344_5566_7788,
+        0x8877_6655_4433_2211,
     ];
 
-    public static TheoryData<X86Opcode, int> Binary { get; } = Cross(X86Opcode.Add, X86Opcode.Sub, X86Opcode.And, X86Opcode.Or, X86Opcode.Xor, X86Opcode.Cmp, X86Opcode.Test);
+    public static TheoryData<X86Opcode, int> Binary { get; } =
+        Cross(X86Opcode.Add, X86Opcode.Sub, X86Opcode.And, X86Opcode.Or, X86Opcode.Xor, X86Opcode.Cmp, X86Opcode.Test);
 
     public static TheoryData<X86Opcode, int> Unary { get; } = Cross(X86Opcode.Inc, X86Opcode.Dec, X86Opcode.Neg);
 
@@ -48,9 +71,13 @@ public class ArithmeticTests
             {
                 var thread = new OracleThread { Carry = carry };
                 OracleArithmetic.Run(opcode, thread, a, 0, width);
-                ulong flags = opcode == X86Opcode.Neg
-                    ? X86Arithmetic.NegFlags(width)(a, 0)
-                    : X86Arithmetic.CountingFlags(opcode, width)(a, carry ? X86Arithmetic.Carry | X86Arithmetic.Zero : X86Arithmetic.Sign);
+                ulong flags =
+                    opcode == X86Opcode.Neg
+                        ? X86Arithmetic.NegFlags(width)(a, 0)
+                        : X86Arithmetic.CountingFlags(opcode, width)(
+                            a,
+                            carry ? X86Arithmetic.Carry | X86Arithmetic.Zero : X86Arithmetic.Sign
+                        );
                 Assert.Equal(Packed(thread), flags);
             }
         }
@@ -73,7 +100,9 @@ public class ArithmeticTests
                     continue;
                 }
 
-                ulong defined = X86Arithmetic.Zero | X86Arithmetic.Sign
+                ulong defined =
+                    X86Arithmetic.Zero
+                    | X86Arithmetic.Sign
                     | (masked == 1 ? X86Arithmetic.Overflow : 0)
                     | (masked < 8 * width || opcode == X86Opcode.Sar ? X86Arithmetic.Carry : 0);
                 Assert.Equal(Packed(thread) & defined, X86Arithmetic.ShiftFlags(opcode, width, masked)(a, 0) & defined);
@@ -96,8 +125,14 @@ public class ArithmeticTests
                     Sign = (flags & X86Arithmetic.Sign) != 0,
                     Overflow = (flags & X86Arithmetic.Overflow) != 0,
                 };
-                Assert.Equal(OracleArithmetic.Holds(condition, thread) ? 1UL : 0UL, X86Arithmetic.Holds(condition)(flags, 0));
-                Assert.Equal(X86Arithmetic.Holds(condition)(flags & looked, 0), X86Arithmetic.Holds(condition)(flags, 0));
+                Assert.Equal(
+                    OracleArithmetic.Holds(condition, thread) ? 1UL : 0UL,
+                    X86Arithmetic.Holds(condition)(flags, 0)
+                );
+                Assert.Equal(
+                    X86Arithmetic.Holds(condition)(flags & looked, 0),
+                    X86Arithmetic.Holds(condition)(flags, 0)
+                );
             }
         }
     }
@@ -108,7 +143,10 @@ public class ArithmeticTests
     [InlineData(4, 0x0000_0000_FFFF_FFFF)]
     [InlineData(8, 0xFFFF_FFFF_FFFF_FFFF)]
     public void Four_bytes_clear_the_upper_half_of_a_register_and_fewer_leave_the_rest(int width, ulong expected) =>
-        Assert.Equal(expected, X86Arithmetic.Merge(width)(0x1122_3344_5566_7788, DataType.Truncate(ulong.MaxValue, width)));
+        Assert.Equal(
+            expected,
+            X86Arithmetic.Merge(width)(0x1122_3344_5566_7788, DataType.Truncate(ulong.MaxValue, width))
+        );
 
     private static TheoryData<X86Opcode, int> Cross(params X86Opcode[] opcodes)
     {
@@ -125,5 +163,8 @@ public class ArithmeticTests
     }
 
     private static ulong Packed(OracleThread thread) =>
-        (thread.Carry ? X86Arithmetic.Carry : 0) | (thread.Zero ? X86Arithmetic.Zero : 0) | (thread.Sign ? X86Arithmetic.Sign : 0) | (thread.Overflow ? X86Arithmetic.Overflow : 0);
+        (thread.Carry ? X86Arithmetic.Carry : 0)
+        | (thread.Zero ? X86Arithmetic.Zero : 0)
+        | (thread.Sign ? X86Arithmetic.Sign : 0)
+        | (thread.Overflow ? X86Arithmetic.Overflow : 0);
 }

@@ -28,14 +28,21 @@ public class BoundsTests
     [InlineData("lock; incl (z)", Bounds.None)]
     [InlineData("sfence", Bounds.Buffer)]
     [InlineData("incl (z)", Bounds.Buffer)]
-    public void A_loop_that_stores_reports_the_bound_on_waiting_stores_unless_it_passes_a_fence(string fence, Bounds expected)
+    public void A_loop_that_stores_reports_the_bound_on_waiting_stores_unless_it_passes_a_fence(
+        string fence,
+        Bounds expected
+    )
     {
         string text = $$"""
             X86_64 Loop
             { z=0; y=0; }
             P0 | P1 ;
             L: movl $1,(x) | movl (x),%eax ;
-            {{fence.Replace("incl", "xorl $1,", StringComparison.Ordinal).Replace(", (", ",(", StringComparison.Ordinal)}} | movl $1,(y) ;
+            {{fence.Replace("incl", "xorl $1,", StringComparison.Ordinal).Replace(
+                ", (",
+                ",(",
+                StringComparison.Ordinal
+            )}} | movl $1,(y) ;
             cmpl $0,(y) | ;
             je L | ;
             exists (1:rax=1)
@@ -52,8 +59,10 @@ public class BoundsTests
     [InlineData("xchgl %eax,(z)")]
     public void A_loop_with_a_fence_has_room_for_the_stores_of_one_round_and_no_more(string fence)
     {
-        string text = $"X86_64 Loop\n{{ }}\nP0 ;\nL: movl $1,(x) ;\nmovl $2,(x) ;\n{fence} ;\ncmpl $0,(y) ;\njne L ;\nforall true";
-        int Bits(int bound) => Outcomes.Explore(text, options: new ExplorationOptions { BufferBound = bound }).Exploration.StateBits;
+        string text =
+            $"X86_64 Loop\n{{ }}\nP0 ;\nL: movl $1,(x) ;\nmovl $2,(x) ;\n{fence} ;\ncmpl $0,(y) ;\njne L ;\nforall true";
+        int Bits(int bound) =>
+            Outcomes.Explore(text, options: new ExplorationOptions { BufferBound = bound }).Exploration.StateBits;
         Assert.Equal(Bits(1), Bits(60));
     }
 
@@ -61,18 +70,35 @@ public class BoundsTests
     public void More_stores_than_the_bound_are_no_bound_where_the_program_itself_ends()
     {
         string stores = string.Join('\n', Enumerable.Range(1, 12).Select(value => $"movl ${value},(x) | ;"));
-        ModelVerdict verdict = Outcomes.Explore($"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nforall true", options: new ExplorationOptions { BufferBound = 1 });
+        ModelVerdict verdict = Outcomes.Explore(
+            $"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nforall true",
+            options: new ExplorationOptions { BufferBound = 1 }
+        );
         Assert.True(verdict.IsComplete);
-        Assert.Equal(13, Outcomes.Explore($"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nlocations [1:rax]\nforall true").Allowed.Count);
+        Assert.Equal(
+            13,
+            Outcomes
+                .Explore($"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nlocations [1:rax]\nforall true")
+                .Allowed.Count
+        );
     }
 
     [Fact]
     public void More_stores_than_states_have_room_for_are_a_bound()
     {
         string stores = string.Join('\n', Enumerable.Range(1, 70).Select(_ => "movl $1,(x) | ;"));
-        ModelVerdict verdict = Outcomes.Explore($"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nexists (1:rax=1)");
+        ModelVerdict verdict = Outcomes.Explore(
+            $"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nexists (1:rax=1)"
+        );
         Assert.Equal(Bounds.Buffer, verdict.Exploration.Bounds);
-        Assert.Equal(Frequency.Sometimes, Outcomes.Explore($"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nlocations [1:rax]\nexists (1:rax=1)").Frequency);
+        Assert.Equal(
+            Frequency.Sometimes,
+            Outcomes
+                .Explore(
+                    $"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nlocations [1:rax]\nexists (1:rax=1)"
+                )
+                .Frequency
+        );
     }
 
     [Fact]
@@ -97,7 +123,10 @@ public class BoundsTests
     public void As_many_states_as_the_program_has_are_no_bound()
     {
         ModelVerdict whole = Outcomes.Explore(Large);
-        ModelVerdict exact = Outcomes.Explore(Large, options: new ExplorationOptions { MaxStates = (int)whole.Exploration.States });
+        ModelVerdict exact = Outcomes.Explore(
+            Large,
+            options: new ExplorationOptions { MaxStates = (int)whole.Exploration.States }
+        );
         Assert.Equal(Bounds.None, exact.Exploration.Bounds);
         Assert.Equal(Outcomes.Of(whole), Outcomes.Of(exact));
     }
@@ -124,7 +153,14 @@ public class BoundsTests
             source.Cancel();
         });
         var options = new ExplorationOptions { Reductions = Reductions.None };
-        ModelVerdict verdict = ModelVerdict.Of(Outcomes.Parse(Large), CoreKind.X86Tso, options, null, progress, source.Token);
+        ModelVerdict verdict = ModelVerdict.Of(
+            Outcomes.Parse(Large),
+            CoreKind.X86Tso,
+            options,
+            null,
+            progress,
+            source.Token
+        );
         Assert.Equal(Bounds.Cancelled, verdict.Exploration.Bounds);
         ExplorationProgress first = Assert.Single(reports);
         Assert.True(first.States >= first.Frontier && first.Frontier > 0 && first.Depth > 0);
@@ -151,7 +187,8 @@ public class BoundsTests
     public void A_long_computation_of_one_thread_alone_ends_with_its_result()
     {
         // 5,000 rounds are many more operations than one step takes in.
-        ModelVerdict verdict = Outcomes.Explore("""
+        ModelVerdict verdict = Outcomes.Explore(
+            """
             X86_64 Count
             { 0:rcx=5000; }
             P0 ;
@@ -160,7 +197,8 @@ public class BoundsTests
             jne L ;
             movl %eax,(x) ;
             forall (x=15000 /\ 0:rax=15000 /\ 0:rcx=0)
-            """);
+            """
+        );
         Assert.True(verdict.IsComplete);
         Assert.True(verdict.Holds);
         Assert.Single(verdict.Allowed);
@@ -184,20 +222,27 @@ public class BoundsTests
         Assert.True(verdict.IsComplete);
 
         // The classic: lost updates leave anything from 2 to 48.
-        Assert.Equal(Enumerable.Range(2, 47).Select(sum => $"[x]={sum};").Order(StringComparer.Ordinal), Outcomes.Of(verdict));
+        Assert.Equal(
+            Enumerable.Range(2, 47).Select(sum => $"[x]={sum};").Order(StringComparer.Ordinal),
+            Outcomes.Of(verdict)
+        );
     }
 
     [Fact]
     public void A_loop_that_counts_for_ever_is_refused_in_words()
     {
-        LitmusException exception = Assert.Throws<LitmusException>(() => Outcomes.Explore("""
-            X86_64 Forever
-            { }
-            P0 ;
-            L: incq %rax ;
-            jmp L ;
-            forall true
-            """));
+        LitmusException exception = Assert.Throws<LitmusException>(() =>
+            Outcomes.Explore(
+                """
+                X86_64 Forever
+                { }
+                P0 ;
+                L: incq %rax ;
+                jmp L ;
+                forall true
+                """
+            )
+        );
         Assert.Contains("different values", exception.Problem, StringComparison.Ordinal);
     }
 
@@ -212,7 +257,9 @@ public class BoundsTests
             Observations = [],
             Threads = [.. Enumerable.Range(0, threads).Select(_ => new ThreadCode { Ops = [], InitialRegisters = [] })],
         };
-        ModelException exception = Assert.Throws<ModelException>(() => Explorer.Explore(program, cancellation: TestContext.Current.CancellationToken));
+        ModelException exception = Assert.Throws<ModelException>(() =>
+            Explorer.Explore(program, cancellation: TestContext.Current.CancellationToken)
+        );
         Assert.Contains($"{threads} threads", exception.Message, StringComparison.Ordinal);
     }
 

@@ -20,10 +20,15 @@ public class ByteArrayTests
     public void A_wide_store_to_bytes_is_seen_whole_or_not_at_all(Reductions reductions)
     {
         ModelVerdict verdict = ModelVerdict.Of(
-            Outcomes.Parse(WideStores), CoreKind.X86Tso, new ExplorationOptions { Reductions = reductions }, cancellation: TestContext.Current.CancellationToken);
+            Outcomes.Parse(WideStores),
+            CoreKind.X86Tso,
+            new ExplorationOptions { Reductions = reductions },
+            cancellation: TestContext.Current.CancellationToken
+        );
 
         Assert.Equal(
             ["0:rax=0; 1:rax=0;", "0:rax=0; 1:rax=16843009;", "0:rax=1; 1:rax=0;", "0:rax=1; 1:rax=16843009;"],
-            verdict.Allowed.Select(outcome => outcome.Describe(verdict.Test, verdict.Layout)));
+            verdict.Allowed.Select(outcome => outcome.Describe(verdict.Test, verdict.Layout))
+        );
     }
 }

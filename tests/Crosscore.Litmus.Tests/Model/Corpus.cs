@@ -19,7 +19,10 @@ internal static class Corpus
         string folder = Path.Combine(asked ?? Path.Combine(Repository, "..", "shared", "litmus"), "x86_64");
         if (!Directory.Exists(folder))
         {
-            Assert.SkipWhen(asked is null, $"The public tests are not at {folder}; CROSSCORE_LITMUS says where else they are.");
+            Assert.SkipWhen(
+                asked is null,
+                $"The public tests are not at {folder}; CROSSCORE_LITMUS says where else they are."
+            );
             Assert.Fail($"CROSSCORE_LITMUS asks for the public tests, but there is no folder {folder}.");
         }
 
@@ -28,9 +31,13 @@ internal static class Corpus
 
     public static IReadOnlyList<LitmusTest> All()
     {
-        LitmusTest[] tests = [.. Directory.EnumerateFiles(Folder(), "*.litmus", SearchOption.AllDirectories)
-            .Order(StringComparer.Ordinal)
-            .Select(file => LitmusParser.Parse(File.ReadAllText(file), file))];
+        LitmusTest[] tests =
+        [
+            .. Directory
+                .EnumerateFiles(Folder(), "*.litmus", SearchOption.AllDirectories)
+                .Order(StringComparer.Ordinal)
+                .Select(file => LitmusParser.Parse(File.ReadAllText(file), file)),
+        ];
         Assert.Equal(Count, tests.Length);
         return tests;
     }

@@ -67,7 +67,9 @@ public partial class CorpusTests
         int compared = 0;
         int othersOfTheName = 0;
         int otherCounts = 0;
-        foreach (IGrouping<string, LitmusTest> folder in Corpus.All().GroupBy(test => Path.GetDirectoryName(test.File)!))
+        foreach (
+            IGrouping<string, LitmusTest> folder in Corpus.All().GroupBy(test => Path.GetDirectoryName(test.File)!)
+        )
         {
             string file = Path.Combine(folder.Key, "expected.txt");
             if (!File.Exists(file))
@@ -104,8 +106,17 @@ public partial class CorpusTests
         var entries = new Dictionary<string, string>();
         foreach (string entry in log.Split("Test ", StringSplitOptions.RemoveEmptyEntries))
         {
-            string[] lines = [.. entry.Split('\n').Select(line => line.TrimEnd()).Where(line => line.Length > 0 && !line.StartsWith("Time ", StringComparison.Ordinal)
-                && !line.StartsWith("Hash", StringComparison.Ordinal))];
+            string[] lines =
+            [
+                .. entry
+                    .Split('\n')
+                    .Select(line => line.TrimEnd())
+                    .Where(line =>
+                        line.Length > 0
+                        && !line.StartsWith("Time ", StringComparison.Ordinal)
+                        && !line.StartsWith("Hash", StringComparison.Ordinal)
+                    ),
+            ];
             entries[lines[0].Split(' ')[0]] = "Test " + string.Join('\n', lines);
         }
 
@@ -113,7 +124,8 @@ public partial class CorpusTests
     }
 
     // What the test looks at and what it asks: the parts of a final state, and the condition.
-    private static string Question(string entry) => string.Join(';', entry.Split('\n')[2].Split(';').Select(part => part.Split('=')[0]))
+    private static string Question(string entry) =>
+        string.Join(';', entry.Split('\n')[2].Split(';').Select(part => part.Split('=')[0]))
         + entry.Split('\n').Single(line => line.StartsWith("Condition ", StringComparison.Ordinal));
 
     private static string WithoutCounts(string entry) => Counts().Replace(entry, "");

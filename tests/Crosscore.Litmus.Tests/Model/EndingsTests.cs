@@ -11,8 +11,7 @@ namespace Crosscore.Litmus.Tests.Model;
 public class EndingsTests
 {
     // The flag is set and cleared again; the reader may look too late.
-    private const string MissedFlag =
-        """
+    private const string MissedFlag = """
         X86_64 MissedFlag
         { flag=0; }
          P0             | P1                ;
@@ -24,8 +23,7 @@ public class EndingsTests
 
     // The waiter announces itself and looks for work; the waker leaves work and looks for a waiter. Each may miss the
     // other in the store buffers.
-    private const string LostWakeUp =
-        """
+    private const string LostWakeUp = """
         X86_64 LostWakeUp
         { waits=0; work=0; woken=0; }
          P0               | P1                ;
@@ -42,8 +40,7 @@ public class EndingsTests
         """;
 
     // Two locks; the second thread takes them in the order given.
-    private const string TwoLocks =
-        """
+    private const string TwoLocks = """
         X86_64 TwoLocks
         { a=0; b=0; 0:rcx=1; 1:rcx=1; }
          P0                  | P1                  ;
@@ -60,8 +57,7 @@ public class EndingsTests
         exists (0:rax=0)
         """;
 
-    private const string WeakLostWakeUp =
-        """
+    private const string WeakLostWakeUp = """
         AArch64 LostWakeUp
         { 0:X0=waits; 0:X1=work; 0:X2=woken; 1:X0=waits; 1:X1=work; 1:X2=woken; }
          P0          | P1          ;
@@ -77,8 +73,7 @@ public class EndingsTests
         exists (0:X3=0 /\ 1:X3=0)
         """;
 
-    private const string WeakLock =
-        """
+    private const string WeakLock = """
         AArch64 WeakLock
         { 0:X0=a; 0:X1=b; 1:X0=FIRST; 1:X1=SECOND; }
          P0              | P1              ;
@@ -98,27 +93,29 @@ public class EndingsTests
         exists (0:X2=0)
         """;
 
-    public static TheoryData<string, Endings> Programs => new()
-    {
-        { Column("movl $1,(flag)"), Endings.Always },
-        { Column("movl $1,(other)"), Endings.Never },
-        { MissedFlag, Endings.MayHang },
-        { MissedFlag.Replace("movl $0,(flag)", "movl $2,(flag)", StringComparison.Ordinal), Endings.Always },
-        { LostWakeUp.Replace("FENCE", "nop", StringComparison.Ordinal), Endings.MayHang },
-        { LostWakeUp.Replace("FENCE", "mfence", StringComparison.Ordinal), Endings.Always },
-        { Order(TwoLocks, "b", "a"), Endings.MayHang },
-        { Order(TwoLocks, "a", "b"), Endings.Always },
-    };
+    public static TheoryData<string, Endings> Programs =>
+        new()
+        {
+            { Column("movl $1,(flag)"), Endings.Always },
+            { Column("movl $1,(other)"), Endings.Never },
+            { MissedFlag, Endings.MayHang },
+            { MissedFlag.Replace("movl $0,(flag)", "movl $2,(flag)", StringComparison.Ordinal), Endings.Always },
+            { LostWakeUp.Replace("FENCE", "nop", StringComparison.Ordinal), Endings.MayHang },
+            { LostWakeUp.Replace("FENCE", "mfence", StringComparison.Ordinal), Endings.Always },
+            { Order(TwoLocks, "b", "a"), Endings.MayHang },
+            { Order(TwoLocks, "a", "b"), Endings.Always },
+        };
 
-    public static TheoryData<string, Endings> WeakPrograms => new()
-    {
-        { WeakColumn("STR W9,[X0]"), Endings.Always },
-        { WeakColumn("STR W9,[X1]"), Endings.Never },
-        { WeakLostWakeUp.Replace("FENCE", "DMB ST", StringComparison.Ordinal), Endings.MayHang },
-        { WeakLostWakeUp.Replace("FENCE", "DMB SY", StringComparison.Ordinal), Endings.Always },
-        { Order(WeakLock, "b", "a"), Endings.MayHang },
-        { Order(WeakLock, "a", "b"), Endings.Always },
-    };
+    public static TheoryData<string, Endings> WeakPrograms =>
+        new()
+        {
+            { WeakColumn("STR W9,[X0]"), Endings.Always },
+            { WeakColumn("STR W9,[X1]"), Endings.Never },
+            { WeakLostWakeUp.Replace("FENCE", "DMB ST", StringComparison.Ordinal), Endings.MayHang },
+            { WeakLostWakeUp.Replace("FENCE", "DMB SY", StringComparison.Ordinal), Endings.Always },
+            { Order(WeakLock, "b", "a"), Endings.MayHang },
+            { Order(WeakLock, "a", "b"), Endings.Always },
+        };
 
     [Theory]
     [MemberData(nameof(Programs))]
@@ -180,7 +177,11 @@ public class EndingsTests
             Assert.InRange(trace.Rows.Count, 1, 3);
             TimelineRow last = trace.Rows[^1];
             Assert.Equal((1, 1), (last.Lane, last.Task));
-            Assert.StartsWith(core == CoreKind.AArch64 ? "l: LDR W2,[X0]" : "l: movl (flag),%eax", last.Code, StringComparison.Ordinal);
+            Assert.StartsWith(
+                core == CoreKind.AArch64 ? "l: LDR W2,[X0]" : "l: movl (flag),%eax",
+                last.Code,
+                StringComparison.Ordinal
+            );
             Assert.StartsWith("P1 waits at this instruction without end (line ", last.Effect, StringComparison.Ordinal);
         }
     }
@@ -191,7 +192,8 @@ public class EndingsTests
         Timeline trace = Timeline.OfHang(Outcomes.Explore(Order(TwoLocks, "b", "a")))!;
         Assert.Equal(
             ["P0 waits at this instruction without end (line 9)", "P1 waits at this instruction without end (line 9)"],
-            trace.Rows.TakeLast(2).Select(row => row.Effect));
+            trace.Rows.TakeLast(2).Select(row => row.Effect)
+        );
         Assert.Equal(["xchgl %eax,(b)", "xchgl %eax,(a)"], trace.Rows.TakeLast(2).Select(row => row.Code));
     }
 
@@ -241,23 +243,23 @@ public class EndingsTests
 
     private static string Column(string store) =>
         $"""
-        X86_64 Flag
-        {"{ flag=0; other=0; }"}
-         P0        | P1                  ;
-         {store}   | l: movl (flag),%eax ;
-                   | testl %eax,%eax     ;
-                   | je l                ;
-        exists (1:rax=1)
-        """;
+            X86_64 Flag
+            {"{ flag=0; other=0; }"}
+             P0        | P1                  ;
+             {store}   | l: movl (flag),%eax ;
+                       | testl %eax,%eax     ;
+                       | je l                ;
+            exists (1:rax=1)
+            """;
 
     private static string WeakColumn(string store) =>
         $"""
-        AArch64 Flag
-        {"{ 0:X0=flag; 0:X1=other; 1:X0=flag; }"}
-         P0        | P1          ;
-         MOV W9,#1 | l:          ;
-         {store}   | LDR W2,[X0] ;
-                   | CBZ W2,l    ;
-        exists (1:X2=1)
-        """;
+            AArch64 Flag
+            {"{ 0:X0=flag; 0:X1=other; 1:X0=flag; }"}
+             P0        | P1          ;
+             MOV W9,#1 | l:          ;
+             {store}   | LDR W2,[X0] ;
+                       | CBZ W2,l    ;
+            exists (1:X2=1)
+            """;
 }

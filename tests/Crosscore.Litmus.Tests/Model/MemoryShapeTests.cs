@@ -17,7 +17,8 @@ public class MemoryShapeTests
         int first = offset;
         int second = offset - 4;
         string extra = declaration.Contains("[9]", StringComparison.Ordinal) ? "movb $0,1(t)" : "nop";
-        ModelVerdict verdict = Outcomes.Explore($$"""
+        ModelVerdict verdict = Outcomes.Explore(
+            $$"""
             X86_64 Far
             { {{declaration}}; }
             P0 | P1 ;
@@ -25,7 +26,8 @@ public class MemoryShapeTests
             movl $1,{{first}}(t) | movl $1,{{second}}(t) ;
             movl {{second}}(t),%eax | movl {{first}}(t),%eax ;
             exists (0:rax=0 /\ 1:rax=0)
-            """);
+            """
+        );
         Assert.True(verdict.Holds);
         Assert.Equal(4, verdict.Allowed.Count);
     }
@@ -36,16 +38,22 @@ public class MemoryShapeTests
     [InlineData("movl $0x44332211,2(x)", "movw 4(x),%ax", "0x4433")]
     [InlineData("movl $0x44332211,2(x)", "movw 5(x),%ax", "0x0744")]
     [InlineData("movq %rbx,(x)", "movb 7(x),%al", "0x11")]
-    public void A_load_takes_from_the_waiting_store_what_that_has_and_the_rest_from_memory(string store, string load, string value)
+    public void A_load_takes_from_the_waiting_store_what_that_has_and_the_rest_from_memory(
+        string store,
+        string load,
+        string value
+    )
     {
-        ModelVerdict verdict = Outcomes.Explore($$"""
+        ModelVerdict verdict = Outcomes.Explore(
+            $$"""
             X86_64 Partial
             { uint64_t x=0x0807060504030201; uint64_t 0:rax; 0:rbx=0x1122334455667788; }
             P0 ;
             {{store}} ;
             {{load}} ;
             forall (0:rax={{value}})
-            """);
+            """
+        );
         Assert.True(verdict.Holds);
     }
 
@@ -79,7 +87,10 @@ public class MemoryShapeTests
     [InlineData("movl (%rsi),%eax", "outside of the memory of the program")]
     [InlineData("movl (%rdi),%eax", "outside of the memory of the program")]
     [InlineData("movl 64(%r8),%eax", "whose address the program never took")]
-    public void An_access_that_is_not_one_access_or_hits_no_memory_is_refused_in_words(string instruction, string message)
+    public void An_access_that_is_not_one_access_or_hits_no_memory_is_refused_in_words(
+        string instruction,
+        string message
+    )
     {
         string text = $$"""
             X86_64 Bad
@@ -95,7 +106,8 @@ public class MemoryShapeTests
     [Fact]
     public void A_pointer_that_travels_through_memory_reaches_what_it_points_to()
     {
-        ModelVerdict verdict = Outcomes.Explore("""
+        ModelVerdict verdict = Outcomes.Explore(
+            """
             X86_64 Publish
             { p=x; x=1; y=0; }
             P0 | P1 ;
@@ -103,7 +115,8 @@ public class MemoryShapeTests
             movq $y,%rax | movl (%rsi),%ebx ;
             movq %rax,(p) | ;
             exists (1:rsi=y /\ 1:rbx!=2)
-            """);
+            """
+        );
         Assert.False(verdict.Holds);
         Assert.Equal(["1:rbx=1; 1:rsi=x;", "1:rbx=2; 1:rsi=y;"], Outcomes.Of(verdict));
     }
@@ -114,7 +127,10 @@ public class MemoryShapeTests
         // Three threads that only count for themselves: every combination of their places is a state, more than 2^18 of them, so that some
         // 32-bit hashes must be equal.
         string rows = string.Concat(Enumerable.Repeat("xorl $1,%eax | xorl $1,%eax | xorl $1,%eax ;\n", 30));
-        ModelVerdict verdict = Outcomes.Explore($"X86_64 Hash\n{{ }}\nP0 | P1 | P2 ;\n{rows}forall true", options: new ExplorationOptions { Reductions = Reductions.None });
+        ModelVerdict verdict = Outcomes.Explore(
+            $"X86_64 Hash\n{{ }}\nP0 | P1 | P2 ;\n{rows}forall true",
+            options: new ExplorationOptions { Reductions = Reductions.None }
+        );
         long places = 1 + (30 * verdict.Test.Threads[0].Code.Count / 30 * 4);
         Assert.Equal(places * places * places, verdict.Exploration.States);
     }

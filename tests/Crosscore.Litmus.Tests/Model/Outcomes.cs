@@ -8,17 +8,27 @@ internal static class Outcomes
 {
     public static LitmusTest Parse(string text) => LitmusParser.Parse(text, "test.litmus");
 
-    public static ModelVerdict Explore(string text, CoreKind core = CoreKind.X86Tso, ExplorationOptions? options = null) =>
-        Explore(Parse(text), core, options);
+    public static ModelVerdict Explore(
+        string text,
+        CoreKind core = CoreKind.X86Tso,
+        ExplorationOptions? options = null
+    ) => Explore(Parse(text), core, options);
 
     public static ModelVerdict Explore(LitmusTest test, CoreKind core, ExplorationOptions? options = null) =>
         ModelVerdict.Of(test, core, options, cancellation: TestContext.Current.CancellationToken);
 
     public static string Text(ModelVerdict verdict, IEnumerable<Outcome> outcomes) =>
-        string.Join('\n', outcomes.Select(outcome => outcome.Describe(verdict.Test, verdict.Layout)).Order(StringComparer.Ordinal));
+        string.Join(
+            '\n',
+            outcomes.Select(outcome => outcome.Describe(verdict.Test, verdict.Layout)).Order(StringComparer.Ordinal)
+        );
 
     public static string[] Of(ModelVerdict verdict) =>
-        [.. verdict.Allowed.Select(outcome => outcome.Describe(verdict.Test, verdict.Layout)).Order(StringComparer.Ordinal)];
+        [
+            .. verdict
+                .Allowed.Select(outcome => outcome.Describe(verdict.Test, verdict.Layout))
+                .Order(StringComparer.Ordinal),
+        ];
 
     /// <summary>Fails with both differences when a verdict allows other outcomes than expected.</summary>
     public static void AssertEqual(ModelVerdict verdict, IReadOnlyCollection<Outcome> expected)
@@ -27,7 +37,8 @@ internal static class Outcomes
         {
             Assert.Fail(
                 $"{verdict.Test.File} on {verdict.Core}: the model lacks\n{Text(verdict, expected.Except(verdict.Allowed))}\nand adds\n"
-                + Text(verdict, verdict.Allowed.Except(expected)));
+                    + Text(verdict, verdict.Allowed.Except(expected))
+            );
         }
     }
 }

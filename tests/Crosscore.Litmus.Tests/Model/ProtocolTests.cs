@@ -74,11 +74,20 @@ public class ProtocolTests
     [Fact]
     public void The_late_store_test_of_the_project_shows_its_outcome_with_all_reductions_and_with_none()
     {
-        string file = Path.Combine(Corpus.Repository, "litmus", "membarrier", "StoreBuffering.Membarrier.LateStore.litmus");
+        string file = Path.Combine(
+            Corpus.Repository,
+            "litmus",
+            "membarrier",
+            "StoreBuffering.Membarrier.LateStore.litmus"
+        );
         LitmusTest test = LitmusParser.Parse(File.ReadAllText(file), file);
         foreach (Reductions reductions in new[] { Reductions.All, Reductions.None })
         {
-            ModelVerdict verdict = Outcomes.Explore(test, CoreKind.X86Tso, new ExplorationOptions { Reductions = reductions });
+            ModelVerdict verdict = Outcomes.Explore(
+                test,
+                CoreKind.X86Tso,
+                new ExplorationOptions { Reductions = reductions }
+            );
             Assert.Equal(Frequency.Sometimes, verdict.Frequency);
             Assert.Equal(["0:rax=0; 1:rax=1;", "0:rax=1; 1:rax=0;", "0:rax=1; 1:rax=1;"], Outcomes.Of(verdict));
         }
@@ -90,7 +99,8 @@ public class ProtocolTests
     public void A_barrier_makes_a_store_that_was_issued_before_it_reach_memory(string barrier, bool shows)
     {
         // P1 read z before P0's exchange, so P1's store was issued before P0's barrier began, and has reached memory when it returns.
-        ModelVerdict verdict = Outcomes.Explore($$"""
+        ModelVerdict verdict = Outcomes.Explore(
+            $$"""
             X86_64 TwoStores
             { 0:rcx=1; }
             P0 | P1 ;
@@ -98,7 +108,8 @@ public class ProtocolTests
             {{barrier}} | movl (z),%ebx ;
             movl (x),%eax | ;
             exists (0:rax=0 /\ 1:rbx=0)
-            """);
+            """
+        );
         Assert.Equal(shows, verdict.Holds);
     }
 
@@ -141,21 +152,25 @@ public class ProtocolTests
             """;
         Assert.Equal(shows, Outcomes.Explore(text).Holds);
         Assert.Equal(shows, Outcomes.Explore(text, CoreKind.Sc).Holds);
-        Assert.True(Outcomes.Explore(text.Replace("membarrier private_expedited", "mfence", StringComparison.Ordinal)).Holds);
+        Assert.True(
+            Outcomes.Explore(text.Replace("membarrier private_expedited", "mfence", StringComparison.Ordinal)).Holds
+        );
     }
 
     [Theory]
     [InlineData("movl $1,(y)", "movl (y),%eax", true)]
     public void Message_passing_needs_no_fence(string publish, string observe, bool always)
     {
-        ModelVerdict verdict = Outcomes.Explore($$"""
+        ModelVerdict verdict = Outcomes.Explore(
+            $$"""
             X86_64 MP
             { }
             P0 | P1 ;
             movl $1,(x) | {{observe}} ;
             {{publish}} | movl (x),%ebx ;
             forall (1:rax=1 => 1:rbx=1)
-            """);
+            """
+        );
         Assert.Equal(always, verdict.Holds);
         Assert.Equal(3, verdict.Allowed.Count);
     }
@@ -163,7 +178,8 @@ public class ProtocolTests
     [Fact]
     public void Three_threads_with_two_barriers_at_once_pass_them_in_turn()
     {
-        ModelVerdict verdict = Outcomes.Explore("""
+        ModelVerdict verdict = Outcomes.Explore(
+            """
             X86_64 Three
             { }
             P0 | P1 | P2 ;
@@ -171,7 +187,8 @@ public class ProtocolTests
             membarrier private_expedited | membarrier global | ;
             movl (y),%eax | movl (z),%eax | movl (x),%eax ;
             exists (0:rax=0 /\ 1:rax=0 /\ 2:rax=0)
-            """);
+            """
+        );
         Assert.False(verdict.Holds);
         Assert.Equal(7, verdict.Allowed.Count);
     }

@@ -25,25 +25,33 @@ public class RandomProgramTests
     {
         int compared = 0;
         int hanging = 0;
-        ForAll(ingredients, count, program =>
-        {
-            LitmusTest test = program.Parse();
-            foreach (CoreKind core in new[] { CoreKind.X86Tso, CoreKind.Sc })
+        ForAll(
+            ingredients,
+            count,
+            program =>
             {
-                if (OracleSearch.Explore(test, core, mostStates: 30_000) is not var (expected, mayHang))
+                LitmusTest test = program.Parse();
+                foreach (CoreKind core in new[] { CoreKind.X86Tso, CoreKind.Sc })
                 {
-                    continue;
-                }
+                    if (OracleSearch.Explore(test, core, mostStates: 30_000) is not var (expected, mayHang))
+                    {
+                        continue;
+                    }
 
-                compared++;
-                ModelVerdict verdict = Outcomes.Explore(test, core);
-                Assert.Equal(Bounds.None, verdict.Exploration.Bounds);
-                Outcomes.AssertEqual(verdict, expected);
-                hanging += mayHang ? 1 : 0;
-                Assert.Equal(
-                    !mayHang ? Endings.Always : expected.Count == 0 ? Endings.Never : Endings.MayHang, verdict.Exploration.Endings);
+                    compared++;
+                    ModelVerdict verdict = Outcomes.Explore(test, core);
+                    Assert.Equal(Bounds.None, verdict.Exploration.Bounds);
+                    Outcomes.AssertEqual(verdict, expected);
+                    hanging += mayHang ? 1 : 0;
+                    Assert.Equal(
+                        !mayHang ? Endings.Always
+                            : expected.Count == 0 ? Endings.Never
+                            : Endings.MayHang,
+                        verdict.Exploration.Endings
+                    );
+                }
             }
-        });
+        );
 
         // Programs with too many states for the oracle are passed over; they must stay the exception.
         Assert.True(compared > count, $"Only {compared} comparisons were made.");
@@ -63,20 +71,26 @@ public class RandomProgramTests
     [InlineData(Ingredients.MixedSizes, 80)]
     [InlineData(Ingredients.Membarrier | Ingredients.Loops, 120)]
     public void The_shortest_way_to_each_outcome_is_an_execution_of_the_oracle(Ingredients ingredients, int count) =>
-        ForAll(ingredients, count, program =>
-        {
-            LitmusTest test = program.Parse();
-            foreach (CoreKind core in new[] { CoreKind.X86Tso, CoreKind.Sc })
+        ForAll(
+            ingredients,
+            count,
+            program =>
             {
-                ModelVerdict verdict = Outcomes.Explore(test, core);
-                foreach (Outcome outcome in verdict.Allowed.Take(20))
+                LitmusTest test = program.Parse();
+                foreach (CoreKind core in new[] { CoreKind.X86Tso, CoreKind.Sc })
                 {
-                    TraceReplay.AssertLegal(verdict, outcome);
+                    ModelVerdict verdict = Outcomes.Explore(test, core);
+                    foreach (Outcome outcome in verdict.Allowed.Take(20))
+                    {
+                        TraceReplay.AssertLegal(verdict, outcome);
+                    }
                 }
             }
-        });
+        );
 
-    private static void ForAll(Ingredients ingredients, int count, Action<RandomProgram> check) => Check.One(
-        Config.QuickThrowOnFailure.WithMaxTest(count).WithReplay(Seed, Gamma).WithQuietOnSuccess(true),
-        Prop.ForAll(RandomProgram.Arbitrary(ingredients), check));
+    private static void ForAll(Ingredients ingredients, int count, Action<RandomProgram> check) =>
+        Check.One(
+            Config.QuickThrowOnFailure.WithMaxTest(count).WithReplay(Seed, Gamma).WithQuietOnSuccess(true),
+            Prop.ForAll(RandomProgram.Arbitrary(ingredients), check)
+        );
 }

@@ -48,7 +48,11 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
     {
         var maker = new Maker(new Random(seed), ingredients);
         int threads = maker.Chance(30) ? 3 : 2;
-        return new RandomProgram(seed, ingredients, [.. Enumerable.Range(0, threads).Select(_ => maker.Column(threads == 2 ? 4 : 3))]);
+        return new RandomProgram(
+            seed,
+            ingredients,
+            [.. Enumerable.Range(0, threads).Select(_ => maker.Column(threads == 2 ? 4 : 3))]
+        );
     }
 
     private static IEnumerable<RandomProgram> Shrink(RandomProgram program)
@@ -64,7 +68,10 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
 
                 List<IReadOnlyList<string>> columns = [.. program.Columns];
                 columns[column] = [.. program.Columns[column].Where((_, index) => index != line)];
-                yield return program with { Columns = columns };
+                yield return program with
+                {
+                    Columns = columns,
+                };
             }
         }
     }
@@ -72,15 +79,25 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
     private string Print()
     {
         var text = new StringBuilder("X86_64 Random\n{");
-        text.Append(Ingredients.HasFlag(Ingredients.MixedSizes) ? " uint64_t x=0x0102030405060708; uint32_t y;" : " int x; int y;");
+        text.Append(
+            Ingredients.HasFlag(Ingredients.MixedSizes)
+                ? " uint64_t x=0x0102030405060708; uint32_t y;"
+                : " int x; int y;"
+        );
         for (int thread = 0; thread < Columns.Count; thread++)
         {
             foreach (string register in Registers)
             {
-                text.Append(System.Globalization.CultureInfo.InvariantCulture, $" uint64_t {thread}:{register}{(register == "rbx" ? "=0x1122334455667788" : "")};");
+                text.Append(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $" uint64_t {thread}:{register}{(register == "rbx" ? "=0x1122334455667788" : "")};"
+                );
             }
 
-            text.Append(System.Globalization.CultureInfo.InvariantCulture, $" {thread}:rsi={(thread == 0 ? "x" : "y")};");
+            text.Append(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $" {thread}:rsi={(thread == 0 ? "x" : "y")};"
+            );
         }
 
         text.Append(" }\n");
@@ -90,7 +107,9 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
             text.AppendJoin(" | ", Columns.Select(column => row < column.Count ? column[row] : "")).Append(" ;\n");
         }
 
-        text.Append("locations [").AppendJoin(";", Columns.SelectMany((_, thread) => Registers.Select(register => $"{thread}:{register}"))).Append(";x;y]\nforall true\n");
+        text.Append("locations [")
+            .AppendJoin(";", Columns.SelectMany((_, thread) => Registers.Select(register => $"{thread}:{register}")))
+            .Append(";x;y]\nforall true\n");
         return text.ToString();
     }
 
@@ -98,9 +117,30 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
     {
         private static readonly string[] Suffixes = ["b", "w", "l", "q"];
         private static readonly string[][] Names =
-            [["al", "ax", "eax", "rax"], ["bl", "bx", "ebx", "rbx"], ["cl", "cx", "ecx", "rcx"], ["dl", "dx", "edx", "rdx"]];
+        [
+            ["al", "ax", "eax", "rax"],
+            ["bl", "bx", "ebx", "rbx"],
+            ["cl", "cx", "ecx", "rcx"],
+            ["dl", "dx", "edx", "rdx"],
+        ];
 
-        private static readonly string[] ConditionNames = ["e", "ne", "b", "ae", "a", "be", "s", "ns", "l", "ge", "g", "le", "o", "no"];
+        private static readonly string[] ConditionNames =
+        [
+            "e",
+            "ne",
+            "b",
+            "ae",
+            "a",
+            "be",
+            "s",
+            "ns",
+            "l",
+            "ge",
+            "g",
+            "le",
+            "o",
+            "no",
+        ];
         private int _labels;
 
         public bool Chance(int percent) => random.Next(100) < percent;
@@ -129,7 +169,13 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
 
         private string Register(int log) => "%" + Names[random.Next(4)][log];
 
-        private string Constant(int log) => "$" + (log == 0 ? Pick("1", "2", "-1", "0x7f") : log == 1 ? Pick("1", "0x0201") : Pick("1", "2", "1", "2", "-1", "0x04030201"));
+        private string Constant(int log) =>
+            "$"
+            + (
+                log == 0 ? Pick("1", "2", "-1", "0x7f")
+                : log == 1 ? Pick("1", "0x0201")
+                : Pick("1", "2", "1", "2", "-1", "0x04030201")
+            );
 
         private string Memory(int log)
         {
@@ -140,7 +186,8 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
 
             bool x = Chance(50) || log == 3;
             int offset = !ingredients.HasFlag(Ingredients.MixedSizes) ? 0 : random.Next((x ? 8 : 4) - (1 << log) + 1);
-            return (offset == 0 ? "" : offset.ToString(System.Globalization.CultureInfo.InvariantCulture)) + (x ? "(x)" : "(y)");
+            return (offset == 0 ? "" : offset.ToString(System.Globalization.CultureInfo.InvariantCulture))
+                + (x ? "(x)" : "(y)");
         }
 
         // A loop must leave a finite number of states, and of waiting stores: no counting, and no store without a fence behind it.
@@ -148,7 +195,16 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
         {
             string label = $"L{_labels++}";
             lines.Add(label + ":");
-            lines.Add(Pick("movl (x),%eax", "movl (y),%eax", "xchgl %eax,(x)", "movl (x),%ecx", "lock; xorl $1,(y)", "xorl $1,%ecx"));
+            lines.Add(
+                Pick(
+                    "movl (x),%eax",
+                    "movl (y),%eax",
+                    "xchgl %eax,(x)",
+                    "movl (x),%ecx",
+                    "lock; xorl $1,(y)",
+                    "xorl $1,%ecx"
+                )
+            );
             if (Chance(40))
             {
                 lines.Add(Pick("movl $1,(y)", "movl $1,(x)", "movl %eax,(y)"));
@@ -181,7 +237,9 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
                     lines.Add($"xchg{suffix} {Register(log)},{Memory(log)}");
                     break;
                 case 11:
-                    lines.Add($"lock; {Pick("add", "sub", "xor", "and", "or")}{suffix} {(log == 3 ? "$1" : Constant(log))},{Memory(log)}");
+                    lines.Add(
+                        $"lock; {Pick("add", "sub", "xor", "and", "or")}{suffix} {(log == 3 ? "$1" : Constant(log))},{Memory(log)}"
+                    );
                     break;
                 case 12:
                     lines.Add($"{Pick("lock; ", "lock; ", "")}xadd{suffix} {Register(log)},{Memory(log)}");
@@ -204,7 +262,11 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
                     break;
                 case 18:
                     lines.Add($"cmp{suffix} {(log == 3 ? "$1" : Constant(log))},{Memory(log)}");
-                    lines.Add(Chance(50) ? $"cmov{Pick(ConditionNames)}l {Register(2)},{Register(2)}" : $"set{Pick(ConditionNames)} {Register(0)}");
+                    lines.Add(
+                        Chance(50)
+                            ? $"cmov{Pick(ConditionNames)}l {Register(2)},{Register(2)}"
+                            : $"set{Pick(ConditionNames)} {Register(0)}"
+                    );
                     break;
                 case 19:
                     string label = $"F{_labels++}";
@@ -214,7 +276,15 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
                     lines.Add(label + ":");
                     break;
                 default:
-                    lines.Add("membarrier " + Pick("private_expedited", "global", "MEMBARRIER_CMD_GLOBAL_EXPEDITED", "private_expedited_sync_core"));
+                    lines.Add(
+                        "membarrier "
+                            + Pick(
+                                "private_expedited",
+                                "global",
+                                "MEMBARRIER_CMD_GLOBAL_EXPEDITED",
+                                "private_expedited_sync_core"
+                            )
+                    );
                     break;
             }
         }

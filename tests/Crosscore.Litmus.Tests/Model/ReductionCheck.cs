@@ -7,13 +7,18 @@ namespace Crosscore.Litmus.Tests.Model;
 internal static class ReductionCheck
 {
     // Without the one that concerns AArch64 cores alone.
-    public static IEnumerable<Reductions> Combinations => Enumerable.Range(0, (int)Reductions.PromisesFirst).Select(flags => (Reductions)flags);
+    public static IEnumerable<Reductions> Combinations =>
+        Enumerable.Range(0, (int)Reductions.PromisesFirst).Select(flags => (Reductions)flags);
 
     public static void AllAgree(LitmusTest test, int mostStates)
     {
         foreach (CoreKind core in new[] { CoreKind.X86Tso, CoreKind.Sc })
         {
-            ModelVerdict reference = Outcomes.Explore(test, core, new ExplorationOptions { Reductions = Reductions.None, MaxStates = mostStates });
+            ModelVerdict reference = Outcomes.Explore(
+                test,
+                core,
+                new ExplorationOptions { Reductions = Reductions.None, MaxStates = mostStates }
+            );
             if (!reference.IsComplete)
             {
                 continue;
@@ -28,8 +33,12 @@ internal static class ReductionCheck
                 Assert.Equal(reference.Exploration.Endings, verdict.Exploration.Endings);
                 Assert.True(
                     verdict.Exploration.States <= reference.Exploration.States,
-                    $"{reductions} stores {verdict.Exploration.States} states where no reduction stores {reference.Exploration.States}.");
-                lengths.Add(reductions, verdict.Allowed.ToDictionary(outcome => outcome, outcome => Steps(verdict, outcome)));
+                    $"{reductions} stores {verdict.Exploration.States} states where no reduction stores {reference.Exploration.States}."
+                );
+                lengths.Add(
+                    reductions,
+                    verdict.Allowed.ToDictionary(outcome => outcome, outcome => Steps(verdict, outcome))
+                );
             }
 
             // Where fences are demanded, whether a store into the own buffer is a step of its own depends on who may still demand one.
@@ -47,7 +56,9 @@ internal static class ReductionCheck
                     int length = lengths[reductions][outcome];
                     bool right = reductions.HasFlag(Reductions.LocalFusion) ? length == shortest : length >= shortest;
                     Assert.True(
-                        right, $"{core}: {reductions} takes {length} steps of memory to {outcome.Describe(test, reference.Layout)}, fusion alone {shortest}.");
+                        right,
+                        $"{core}: {reductions} takes {length} steps of memory to {outcome.Describe(test, reference.Layout)}, fusion alone {shortest}."
+                    );
                 }
             }
         }

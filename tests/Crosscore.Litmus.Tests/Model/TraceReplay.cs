@@ -17,7 +17,10 @@ internal static class TraceReplay
         OracleState state = oracle.InitialState();
         foreach (TraceEvent expected in verdict.ShortestWayTo(outcome))
         {
-            if (expected.Kind == TraceEventKind.Fence && verdict.Test.Threads[expected.Task].Code[expected.Source].Opcode == X86Opcode.Membarrier)
+            if (
+                expected.Kind == TraceEventKind.Fence
+                && verdict.Test.Threads[expected.Task].Code[expected.Source].Opcode == X86Opcode.Membarrier
+            )
             {
                 // The caller's own fence: the oracle makes it and the demand one step, at the moment of the demand.
                 Assert.Empty(state.Threads[expected.Task].Buffer);
@@ -27,18 +30,27 @@ internal static class TraceReplay
             for (int silent = 0; events.Count == 0; silent++)
             {
                 Assert.True(silent < MostSilentSteps, $"The oracle never comes to {expected}.");
-                bool moved = expected.Kind == TraceEventKind.ReachMemory ? oracle.Drain(state, expected.Task) : oracle.Step(state, expected.Task);
+                bool moved =
+                    expected.Kind == TraceEventKind.ReachMemory
+                        ? oracle.Drain(state, expected.Task)
+                        : oracle.Step(state, expected.Task);
                 Assert.True(moved, $"The oracle cannot do {expected}.");
                 PassFences(state);
             }
 
             OracleEvent happened = events.Dequeue();
-            Assert.Equal(new OracleEvent(expected.Task, expected.Kind, expected.Address, expected.Width, expected.Value), happened);
+            Assert.Equal(
+                new OracleEvent(expected.Task, expected.Kind, expected.Address, expected.Width, expected.Value),
+                happened
+            );
         }
 
         Finish(oracle, state);
         Assert.Empty(events);
-        Assert.Equal(outcome.Describe(verdict.Test, verdict.Layout), oracle.OutcomeOf(state).Describe(verdict.Test, verdict.Layout));
+        Assert.Equal(
+            outcome.Describe(verdict.Test, verdict.Layout),
+            oracle.OutcomeOf(state).Describe(verdict.Test, verdict.Layout)
+        );
     }
 
     // A fence that is demanded is passed as soon as it can be: waiting longer never makes an execution possible that was not.
@@ -59,7 +71,10 @@ internal static class TraceReplay
         {
             for (int silent = 0; !oracle.IsHalted(state, thread); silent++)
             {
-                Assert.True(silent < MostSilentSteps && oracle.Step(state, thread), $"The trace ends before thread {thread} does.");
+                Assert.True(
+                    silent < MostSilentSteps && oracle.Step(state, thread),
+                    $"The trace ends before thread {thread} does."
+                );
             }
 
             Assert.Empty(state.Threads[thread].Buffer);

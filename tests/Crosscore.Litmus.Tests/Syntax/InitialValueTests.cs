@@ -11,7 +11,9 @@ public class InitialValueTests
     [InlineData("int8_t x=-129;")]
     public void A_number_that_the_type_cannot_hold_is_refused_with_its_place(string initial)
     {
-        LitmusException refusal = Assert.Throws<LitmusException>(() => LitmusParser.Parse($"X86_64 T\n{{ {initial} }}\nP0 ;\nnop ;\nexists (x=1)", "t.litmus"));
+        LitmusException refusal = Assert.Throws<LitmusException>(() =>
+            LitmusParser.Parse($"X86_64 T\n{{ {initial} }}\nP0 ;\nnop ;\nexists (x=1)", "t.litmus")
+        );
         Assert.Equal(2, refusal.Position.Line);
         Assert.Contains("cannot hold", refusal.Problem, StringComparison.Ordinal);
     }

@@ -67,7 +67,8 @@ public class InstructionSyntaxTests
     [InlineData("movzwq %ax,%rbx", 2)]
     [InlineData("movslq (x),%rax", 4)]
     [InlineData("movl (x),%eax", 4)]
-    public void An_extension_reads_fewer_bytes_than_it_writes(string text, int source) => Assert.Equal(source, Litmus.Instruction(text).SourceWidth);
+    public void An_extension_reads_fewer_bytes_than_it_writes(string text, int source) =>
+        Assert.Equal(source, Litmus.Instruction(text).SourceWidth);
 
     [Theory]
     [InlineData("lock; incl (x)", X86Opcode.Inc)]
@@ -90,7 +91,9 @@ public class InstructionSyntaxTests
     [Fact]
     public void A_lock_prefix_in_one_column_leaves_the_other_columns_where_they_are()
     {
-        LitmusTest test = Litmus.Parse("X86_64 T\n{ }\nP0 | P1 ;\nlock; incl (x) | lock; decl (y) ;\nmfence | nop ;\nforall true");
+        LitmusTest test = Litmus.Parse(
+            "X86_64 T\n{ }\nP0 | P1 ;\nlock; incl (x) | lock; decl (y) ;\nmfence | nop ;\nforall true"
+        );
         Assert.Equal(["lock; incl (x)", "mfence"], test.Threads[0].Code.Select(instruction => instruction.Text));
         Assert.Equal(["lock; decl (y)", "nop"], test.Threads[1].Code.Select(instruction => instruction.Text));
     }
@@ -135,7 +138,10 @@ public class InstructionSyntaxTests
         MemoryOperand memory = Litmus.Instruction("movl -8(%rsi,%rdi,4),%eax").Memory!;
         Assert.Equal(new MemoryOperand(null, -8, X86Register.Rsi, X86Register.Rdi, 4), memory);
         Assert.Equal(new MemoryOperand("x", 2, null, null, 1), Litmus.Instruction("movb 2(x),%al").Memory);
-        Assert.Equal(new MemoryOperand(null, 0, null, X86Register.Rdi, 8), Litmus.Instruction("movl (,%rdi,8),%eax").Memory);
+        Assert.Equal(
+            new MemoryOperand(null, 0, null, X86Register.Rdi, 8),
+            Litmus.Instruction("movl (,%rdi,8),%eax").Memory
+        );
         Assert.Equal(new AddressOperand("x"), Litmus.Instruction("movq $x,%rax").Operands[0]);
     }
 
@@ -147,7 +153,10 @@ public class InstructionSyntaxTests
     public void Every_register_has_a_name_for_each_width(string names, int width)
     {
         X86Register[] expected = [.. Enum.GetValues<X86Register>().Where(register => register != X86Register.Rsp)];
-        RegisterOperand[] found = [.. names.Split(' ').Select(name => (RegisterOperand)Litmus.Instruction($"mov $1,%{name}").Operands[1])];
+        RegisterOperand[] found =
+        [
+            .. names.Split(' ').Select(name => (RegisterOperand)Litmus.Instruction($"mov $1,%{name}").Operands[1]),
+        ];
         Assert.Equal(expected.Select(register => new RegisterOperand(register, width)), found);
     }
 
@@ -173,7 +182,10 @@ public class InstructionSyntaxTests
             Assert.Equal(condition, Litmus.Instruction($"j{name} L").Condition);
             Assert.Equal(condition, Litmus.Instruction($"set{name} %al").Condition);
             Assert.Equal(condition, Litmus.Instruction($"cmov{name} %eax,%ebx").Condition);
-            Assert.Equal((condition, 2), (Litmus.Instruction($"cmov{name}w %ax,%bx").Condition, Litmus.Instruction($"cmov{name}w %ax,%bx").Width));
+            Assert.Equal(
+                (condition, 2),
+                (Litmus.Instruction($"cmov{name}w %ax,%bx").Condition, Litmus.Instruction($"cmov{name}w %ax,%bx").Width)
+            );
         }
     }
 
@@ -199,15 +211,28 @@ public class InstructionSyntaxTests
     [Fact]
     public void Labels_stand_before_instructions_alone_and_at_the_end()
     {
-        LitmusThread thread = Litmus.Parse("X86_64 T\n{ }\nP0 | P1 ;\nA: B: nop | nop ;\nC: | ;\njmp D | jmp A ;\nD: | A: ;\nforall true").Threads[0];
-        Assert.Equal(new Dictionary<string, int> { ["A"] = 0, ["B"] = 0, ["C"] = 1, ["D"] = 2 }, thread.Labels.ToDictionary());
+        LitmusThread thread = Litmus
+            .Parse("X86_64 T\n{ }\nP0 | P1 ;\nA: B: nop | nop ;\nC: | ;\njmp D | jmp A ;\nD: | A: ;\nforall true")
+            .Threads[0];
+        Assert.Equal(
+            new Dictionary<string, int>
+            {
+                ["A"] = 0,
+                ["B"] = 0,
+                ["C"] = 1,
+                ["D"] = 2,
+            },
+            thread.Labels.ToDictionary()
+        );
         Assert.Equal("D", thread.Code[1].Target);
     }
 
     [Fact]
     public void Words_of_the_condition_are_instructions_and_labels_where_these_may_stand()
     {
-        LitmusThread thread = Litmus.Parse("X86_64 T\n{ }\nP0 ;\nnot %eax ;\nfinal: nop ;\njmp final ;\nnot exists (0:rax=0)").Threads[0];
+        LitmusThread thread = Litmus
+            .Parse("X86_64 T\n{ }\nP0 ;\nnot %eax ;\nfinal: nop ;\njmp final ;\nnot exists (0:rax=0)")
+            .Threads[0];
         Assert.Equal(["not %eax", "nop", "jmp final"], thread.Code.Select(instruction => instruction.Text));
         Assert.Equal(1, thread.Labels["final"]);
     }

@@ -30,9 +30,69 @@ public class MutationTests
 
     private static readonly string[] Tokens =
     [
-        "{", "}", "(", ")", "[", "]", "|", ";", ":", ",", "=", "~", "%", "$", "*", "&", "+", "/\\", "\\/", "=>", "!=", "\"", "(*", "*)", "//", "\n", "\0", "\u20AC", "\uD800",
-        "0x", "-", "-1", "99999999999999999999", "4096", "4097", "P0", "P1", "P99", "0:rax", "7:rax", "rsp", "%al", "lock", "lock;", "movl", "jmp", "membarrier",
-        "exists", "forall", "filter", "locations", "not", "true", "uint64_t", "x", "t", "t[1]", "nopw", "cmov", "set", "j", "movz", "x(%rip)",
+        "{",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        "|",
+        ";",
+        ":",
+        ",",
+        "=",
+        "~",
+        "%",
+        "$",
+        "*",
+        "&",
+        "+",
+        "/\\",
+        "\\/",
+        "=>",
+        "!=",
+        "\"",
+        "(*",
+        "*)",
+        "//",
+        "\n",
+        "\0",
+        "\u20AC",
+        "\uD800",
+        "0x",
+        "-",
+        "-1",
+        "99999999999999999999",
+        "4096",
+        "4097",
+        "P0",
+        "P1",
+        "P99",
+        "0:rax",
+        "7:rax",
+        "rsp",
+        "%al",
+        "lock",
+        "lock;",
+        "movl",
+        "jmp",
+        "membarrier",
+        "exists",
+        "forall",
+        "filter",
+        "locations",
+        "not",
+        "true",
+        "uint64_t",
+        "x",
+        "t",
+        "t[1]",
+        "nopw",
+        "cmov",
+        "set",
+        "j",
+        "movz",
+        "x(%rip)",
     ];
 
     [Fact]
@@ -44,7 +104,14 @@ public class MutationTests
         int refused = 0;
         for (int round = 0; round < 40_000; round++)
         {
-            string text = Damage(random, round % 3 == 0 ? RandomProgram.Make(round, Ingredients.MixedSizes | Ingredients.Loops | Ingredients.Membarrier).Text : Everything);
+            string text = Damage(
+                random,
+                round % 3 == 0
+                    ? RandomProgram
+                        .Make(round, Ingredients.MixedSizes | Ingredients.Loops | Ingredients.Membarrier)
+                        .Text
+                    : Everything
+            );
             try
             {
                 LoweredTest.Of(Litmus.Parse(text));

@@ -8,7 +8,8 @@ public class TestSyntaxTests
     [Fact]
     public void The_header_has_a_name_a_description_and_properties()
     {
-        LitmusTest test = Litmus.Parse("""
+        LitmusTest test = Litmus.Parse(
+            """
             X86_64 SB+mfence+po
 
             "A quoted
@@ -20,16 +21,25 @@ public class TestSyntaxTests
             P0 ;
             nop ;
             exists (0:rax=0)
-            """);
+            """
+        );
         Assert.Equal(("SB+mfence+po", "A quoted text", "t.litmus"), (test.Name, test.Description, test.File));
         Assert.Equal(
-            new Dictionary<string, string> { ["Cycle"] = "Fre PodWR", ["Doc"] = "http://example.org/x", ["Empty"] = "" }, test.Properties.ToDictionary());
+            new Dictionary<string, string>
+            {
+                ["Cycle"] = "Fre PodWR",
+                ["Doc"] = "http://example.org/x",
+                ["Empty"] = "",
+            },
+            test.Properties.ToDictionary()
+        );
     }
 
     [Fact]
     public void Comments_nest_and_stand_anywhere()
     {
-        LitmusTest test = Litmus.Parse("""
+        LitmusTest test = Litmus.Parse(
+            """
             (* before (* within *) after *)
             x86_64 T
             { (* | ; *) x=1; // to the end
@@ -39,7 +49,8 @@ public class TestSyntaxTests
             (* ;
                ; *)
             exists (* ! *) (x=1)
-            """);
+            """
+        );
         Assert.Single(test.Threads[0].Code);
         Assert.Equal(1UL, Assert.Single(test.Variables).InitialValues[0].Number);
     }
@@ -67,7 +78,10 @@ public class TestSyntaxTests
     public void A_location_has_a_type_and_a_value_cut_to_it(string entry, string type, int width, ulong value)
     {
         Variable variable = Assert.Single(Litmus.Question(entry, "exists (x=0)").Variables);
-        Assert.Equal((type, width, value, false), (variable.Type.Name, variable.Type.Width, variable.InitialValues[0].Number, variable.IsArray));
+        Assert.Equal(
+            (type, width, value, false),
+            (variable.Type.Name, variable.Type.Width, variable.InitialValues[0].Number, variable.IsArray)
+        );
     }
 
     [Theory]
@@ -81,18 +95,27 @@ public class TestSyntaxTests
     [Fact]
     public void Arrays_have_elements_and_zeros_where_none_are_given()
     {
-        LitmusTest test = Litmus.Question("int t[3]={1,-2,0x3}; uint64_t u[2]; v[2]={4,5}; w[1]={7}", "exists (t[1]=-2 /\\ u[0]=0 /\\ t={1,-2,3} /\\ w[0]=7)");
+        LitmusTest test = Litmus.Question(
+            "int t[3]={1,-2,0x3}; uint64_t u[2]; v[2]={4,5}; w[1]={7}",
+            "exists (t[1]=-2 /\\ u[0]=0 /\\ t={1,-2,3} /\\ w[0]=7)"
+        );
         Assert.Equal([1UL, 0xFFFF_FFFEUL, 3UL], test.Variables[0].InitialValues.Select(value => value.Number));
         Assert.Equal([0UL, 0UL], test.Variables[1].InitialValues.Select(value => value.Number));
         Assert.True(test.Variables.All(variable => variable.IsArray));
         Assert.Equal([12, 16, 8, 4], test.Variables.Select(variable => variable.Size));
-        Assert.Equal(["t[0]", "t[1]", "t[2]", "u[0]", "w[0]"], test.Observables.Select(observable => observable.ToString()));
+        Assert.Equal(
+            ["t[0]", "t[1]", "t[2]", "u[0]", "w[0]"],
+            test.Observables.Select(observable => observable.ToString())
+        );
     }
 
     [Fact]
     public void Registers_and_memory_hold_numbers_and_addresses()
     {
-        LitmusTest test = Litmus.Question("0:rax=1; P0:%rbx=-1; uint8_t 0:rcx=0x1ff; 0:rsi=x; 0:rdi=&t[1]; int t[2]; p=x; uint64_t 0:r8", "exists (p=&x /\\ 0:rsi=x /\\ 0:rdi=t[1])");
+        LitmusTest test = Litmus.Question(
+            "0:rax=1; P0:%rbx=-1; uint8_t 0:rcx=0x1ff; 0:rsi=x; 0:rdi=&t[1]; int t[2]; p=x; uint64_t 0:r8",
+            "exists (p=&x /\\ 0:rsi=x /\\ 0:rdi=t[1])"
+        );
         IReadOnlyDictionary<TestRegister, InitialValue> registers = test.Threads[0].InitialRegisters;
         Assert.Equal(new InitialValue(1), registers[X86Register.Rax]);
         Assert.Equal(new InitialValue(ulong.MaxValue), registers[X86Register.Rbx]);
@@ -169,15 +192,24 @@ public class TestSyntaxTests
         string initial = condition == "x!=y" ? "uint64_t x; y; z" : "x; y; z";
         LitmusTest test = Litmus.Question(initial, $"locations [x;y;z] exists ({condition})");
         var layout = new MemoryLayout(test.Variables);
-        int holds = Enumerable.Range(0, 8).Count(bits =>
-            test.Condition.Holds(new Outcome([(ulong)bits & 1, ((ulong)bits >> 1) & 1, (ulong)bits >> 2]), test, layout));
+        int holds = Enumerable
+            .Range(0, 8)
+            .Count(bits =>
+                test.Condition.Holds(
+                    new Outcome([(ulong)bits & 1, ((ulong)bits >> 1) & 1, (ulong)bits >> 2]),
+                    test,
+                    layout
+                )
+            );
         Assert.Equal(expected, holds);
     }
 
     [Fact]
     public void Observables_are_in_herds_order_whatever_order_they_are_named_in()
     {
-        LitmusTest test = Litmus.Parse("X86_64 T\n{ int t[2]; a; z; }\nP0 | P1 ;\nnop | nop ;\nlocations [z; t; 1:rax; 0:r9; 0:rdi; 0:rbx; 0:rax; a]\nexists (0:rdx=0)");
+        LitmusTest test = Litmus.Parse(
+            "X86_64 T\n{ int t[2]; a; z; }\nP0 | P1 ;\nnop | nop ;\nlocations [z; t; 1:rax; 0:r9; 0:rdi; 0:rbx; 0:rax; a]\nexists (0:rdx=0)"
+        );
         Assert.Equal("0:rax 0:rbx 0:rdx 0:rdi 0:r9 1:rax [a] t[0] t[1] [z]", string.Join(' ', test.Observables));
     }
 
@@ -185,14 +217,22 @@ public class TestSyntaxTests
     public void An_observed_register_is_as_wide_as_it_is_used_or_declared()
     {
         LitmusTest test = Litmus.Question(
-            "uint8_t 0:rdx; 0:rsi=x", "exists (0:rax=0 /\\ 0:rbx=0 /\\ 0:rcx=0 /\\ 0:rdx=0 /\\ 0:rsi=x)", "movl (x),%eax ;\nmovq (x),%rbx ;\nlock; cmpxchgl %edi,(x) ;");
-        Assert.Equal(["int", "int64_t", "int64_t", "uint8_t", "void*"], test.Observables.Select(observable => observable.Type.Name));
+            "uint8_t 0:rdx; 0:rsi=x",
+            "exists (0:rax=0 /\\ 0:rbx=0 /\\ 0:rcx=0 /\\ 0:rdx=0 /\\ 0:rsi=x)",
+            "movl (x),%eax ;\nmovq (x),%rbx ;\nlock; cmpxchgl %edi,(x) ;"
+        );
+        Assert.Equal(
+            ["int", "int64_t", "int64_t", "uint8_t", "void*"],
+            test.Observables.Select(observable => observable.Type.Name)
+        );
     }
 
     [Fact]
     public void A_byte_order_mark_and_windows_line_ends_are_white_space()
     {
-        LitmusTest test = Litmus.Parse("\uFEFFX86_64 T\r\n\"d\"\r\nKey=value\r\n{ x=1; }\r\n P0 ;\r\n movl $1,(x) ;\r\nexists (x=1)\r\n");
+        LitmusTest test = Litmus.Parse(
+            "\uFEFFX86_64 T\r\n\"d\"\r\nKey=value\r\n{ x=1; }\r\n P0 ;\r\n movl $1,(x) ;\r\nexists (x=1)\r\n"
+        );
         Assert.Equal(("T", "d", "value"), (test.Name, test.Description, test.Properties["Key"]));
     }
 

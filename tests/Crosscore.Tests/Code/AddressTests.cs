@@ -16,13 +16,21 @@ public sealed class AddressTests
         CodeRange range = CodeRange.OfThisProcess;
         foreach (string library in new[] { "libcoreclr.so", "libc.so" })
         {
-            MemoryMapLine[] lines = [.. MemoryMap.Read().Where(line => Path.GetFileName(line.Path).StartsWith(library, StringComparison.Ordinal))];
+            MemoryMapLine[] lines =
+            [
+                .. MemoryMap
+                    .Read()
+                    .Where(line => Path.GetFileName(line.Path).StartsWith(library, StringComparison.Ordinal)),
+            ];
             Assert.SkipWhen(lines.Length == 0, $"There is no {library} here.");
-            Assert.All(lines, line =>
-            {
-                Assert.InRange(line.End - range.Start, int.MinValue, int.MaxValue);
-                Assert.InRange(range.Start + range.Length - line.Start, int.MinValue, int.MaxValue);
-            });
+            Assert.All(
+                lines,
+                line =>
+                {
+                    Assert.InRange(line.End - range.Start, int.MinValue, int.MaxValue);
+                    Assert.InRange(range.Start + range.Length - line.Start, int.MinValue, int.MaxValue);
+                }
+            );
         }
     }
 
@@ -30,8 +38,7 @@ public sealed class AddressTests
     [Fact]
     public void With_room_above_the_loader_the_range_lies_there()
     {
-        List<MemoryMapLine> map = MemoryMap.Parse(
-        [
+        List<MemoryMapLine> map = MemoryMap.Parse([
             "7f5a81600000-7f5aff400000 ---p 00000000 00:00 0 ",
             "7f5aff5c9000-7f5affa7a000 r-xp 001c8000 fe:01 42                         /usr/share/dotnet/shared/Microsoft.NETCore.App/10.0.12/libcoreclr.so",
             "7f5affd64000-7f5affeba000 r-xp 00026000 fe:01 43                         /usr/lib/x86_64-linux-gnu/libc.so.6",
@@ -48,8 +55,7 @@ public sealed class AddressTests
     [Fact]
     public void Below_a_near_stack_only_a_range_that_leaves_it_room_is_offered()
     {
-        List<MemoryMapLine> map = MemoryMap.Parse(
-        [
+        List<MemoryMapLine> map = MemoryMap.Parse([
             "7fff70000000-7ffff7400000 ---p 00000000 00:00 0 ",
             "7ffff7500000-7ffff7a00000 r-xp 00000000 fe:01 42 /x/libcoreclr.so",
             "7ffff7d00000-7ffff7f00000 r-xp 00000000 fe:01 43 /lib/libc.so.6",
@@ -57,14 +63,27 @@ public sealed class AddressTests
             "7ffffffde000-7ffffffff000 rw-p 00000000 00:00 0 [stack]",
         ]);
         const long stackStart = 0x7ffffffde000;
-        Assert.All(RangePlacement.Candidates(map, Stack8), candidate => Assert.True(
-            candidate.Start >= 0x7ffff7fff000 ? candidate.Start + candidate.Length <= stackStart - Stack8 - (64 * MiB) : candidate.Start + candidate.Length <= 0x7fff70000000));
-        Assert.All(RangePlacement.Candidates(map, null), candidate => Assert.True(candidate.Start + candidate.Length <= stackStart && candidate.Start < 0x7fff70000000));
+        Assert.All(
+            RangePlacement.Candidates(map, Stack8),
+            candidate =>
+                Assert.True(
+                    candidate.Start >= 0x7ffff7fff000
+                        ? candidate.Start + candidate.Length <= stackStart - Stack8 - (64 * MiB)
+                        : candidate.Start + candidate.Length <= 0x7fff70000000
+                )
+        );
+        Assert.All(
+            RangePlacement.Candidates(map, null),
+            candidate =>
+                Assert.True(candidate.Start + candidate.Length <= stackStart && candidate.Start < 0x7fff70000000)
+        );
     }
 
     [Fact]
     public void Without_a_runtime_to_be_near_to_nothing_is_offered() =>
-        Assert.Empty(RangePlacement.Candidates(MemoryMap.Parse(["400000-500000 r-xp 00000000 fe:01 1 /x/program"]), Stack8));
+        Assert.Empty(
+            RangePlacement.Candidates(MemoryMap.Parse(["400000-500000 r-xp 00000000 fe:01 1 /x/program"]), Stack8)
+        );
 
     [Fact]
     public void Retired_addresses_are_not_given_out_before_a_synchronisation()
@@ -106,7 +125,11 @@ public sealed class AddressTests
     [Fact]
     public void Where_the_synchronisation_is_refused_no_address_is_used_again()
     {
-        using var range = new SmallRange(pages: 1, mapLimit: 1000, () => throw new CodeException(CodeFailure.SynchronisationRefused, "refused"));
+        using var range = new SmallRange(
+            pages: 1,
+            mapLimit: 1000,
+            () => throw new CodeException(CodeFailure.SynchronisationRefused, "refused")
+        );
         range.Free(range.Map());
         Assert.Equal(CodeFailure.SynchronisationRefused, Assert.Throws<CodeException>(() => range.Map()).Failure);
         Assert.Equal("---p", Maps.PermissionsAt(range.Start));
@@ -129,7 +152,10 @@ public sealed class AddressTests
     {
         using var range = new SmallRange(pages: 1, mapLimit: 1000, () => { });
         using SafeFileHandle notMappable = File.OpenHandle("/dev/null", FileMode.Open, FileAccess.Write);
-        Assert.Equal(CodeFailure.ExecutableMappingRefused, Assert.Throws<CodeException>(() => range.Range.MapCode(notMappable, CodeFile.Page, 0)).Failure);
+        Assert.Equal(
+            CodeFailure.ExecutableMappingRefused,
+            Assert.Throws<CodeException>(() => range.Range.MapCode(notMappable, CodeFile.Page, 0)).Failure
+        );
         Assert.Equal("---p", Maps.PermissionsAt(range.Start));
         Assert.Equal(range.Start, range.Map());
     }
@@ -138,7 +164,12 @@ public sealed class AddressTests
     public void Where_unmapping_is_refused_the_code_counts_and_keeps_its_addresses_until_it_is_granted()
     {
         bool refuses = true;
-        using var range = new SmallRange(pages: 2, mapLimit: 1000, () => { }, (address, length) => refuses ? AccessTaken.Refused : RangeReservation.TakeAccess(address, length));
+        using var range = new SmallRange(
+            pages: 2,
+            mapLimit: 1000,
+            () => { },
+            (address, length) => refuses ? AccessTaken.Refused : RangeReservation.TakeAccess(address, length)
+        );
         nint first = range.Map();
         range.Free(first);
         Assert.Equal("r-xs", Maps.PermissionsAt(first));
@@ -159,7 +190,12 @@ public sealed class AddressTests
     public void What_could_not_be_unmapped_goes_on_counting_as_a_mapping()
     {
         bool refuses = true;
-        using var range = new SmallRange(pages: 8, mapLimit: 4, () => { }, (address, length) => refuses ? AccessTaken.Refused : RangeReservation.TakeAccess(address, length));
+        using var range = new SmallRange(
+            pages: 8,
+            mapLimit: 4,
+            () => { },
+            (address, length) => refuses ? AccessTaken.Refused : RangeReservation.TakeAccess(address, length)
+        );
         nint[] three = [.. Enumerable.Range(0, 3).Select(_ => range.Map())];
         range.Free(three[0]);
         Assert.Equal(CodeFailure.TooManyMappings, Assert.Throws<CodeException>(() => range.Map()).Failure);
@@ -172,7 +208,15 @@ public sealed class AddressTests
     public void A_hole_is_never_used_again()
     {
         // Only told so: whatever else this process maps could come into a real one, and would go with the range.
-        using var range = new SmallRange(pages: 1, mapLimit: 1000, () => { }, (address, length) => RangeReservation.TakeAccess(address, length) == AccessTaken.Reserved ? AccessTaken.Unmapped : AccessTaken.Refused);
+        using var range = new SmallRange(
+            pages: 1,
+            mapLimit: 1000,
+            () => { },
+            (address, length) =>
+                RangeReservation.TakeAccess(address, length) == AccessTaken.Reserved
+                    ? AccessTaken.Unmapped
+                    : AccessTaken.Refused
+        );
         range.Free(range.Map());
         Assert.Equal(CodeFailure.OutOfAddresses, Assert.Throws<CodeException>(() => range.Map()).Failure);
     }
@@ -184,8 +228,17 @@ public sealed class AddressTests
     [InlineData(0xB444C004, 64, 64, false, false)] // Neoverse N1, IDC and DIC
     [InlineData(0x9444C004, 64, 64, false, true)] // the same with IDC alone
     [InlineData(0x84458003, 128, 32, true, true)] // lines of different lengths
-    public void The_cache_register_of_arm64_is_understood(ulong register, int dataLine, int instructionLine, bool needsClean, bool needsInvalidate) =>
-        Assert.Equal(new CacheGeometry(dataLine, instructionLine, needsClean, needsInvalidate), CacheGeometry.FromCtrEl0(register));
+    public void The_cache_register_of_arm64_is_understood(
+        ulong register,
+        int dataLine,
+        int instructionLine,
+        bool needsClean,
+        bool needsInvalidate
+    ) =>
+        Assert.Equal(
+            new CacheGeometry(dataLine, instructionLine, needsClean, needsInvalidate),
+            CacheGeometry.FromCtrEl0(register)
+        );
 
     [Fact]
     public void A_walk_over_lines_begins_with_the_line_of_the_first_byte()
@@ -200,7 +253,12 @@ public sealed class AddressTests
         private readonly SealedCode _code = SealedCode.Seal(MachineCode.Return42);
         private readonly nint _length;
 
-        public SmallRange(int pages, long mapLimit, Action synchronise, Func<nint, nint, AccessTaken>? takeAccess = null)
+        public SmallRange(
+            int pages,
+            long mapLimit,
+            Action synchronise,
+            Func<nint, nint, AccessTaken>? takeAccess = null
+        )
         {
             _length = pages * CodeFile.Page;
             Start = RangeReservation.At(0, _length, 0);

@@ -42,7 +42,11 @@ internal sealed class AllowListVerifier : ICodeVerifier
     {
         var starts = new HashSet<ulong>();
         var targets = new List<ulong>();
-        var decoder = Decoder.Create(64, new ByteArrayCodeReader(code.Bytes.Slice(function.Offset, function.Length).ToArray()), (ulong)function.Offset);
+        var decoder = Decoder.Create(
+            64,
+            new ByteArrayCodeReader(code.Bytes.Slice(function.Offset, function.Length).ToArray()),
+            (ulong)function.Offset
+        );
         ulong end = (ulong)(function.Offset + function.Length);
         Instruction last = default;
         while (decoder.IP < end)
@@ -54,7 +58,11 @@ internal sealed class AllowListVerifier : ICodeVerifier
                 return $"no instruction at 0x{last.IP:x}";
             }
 
-            if (last.IsPrivileged || last.Mnemonic is Mnemonic.Syscall or Mnemonic.Sysenter || last.FlowControl is FlowControl.Interrupt)
+            if (
+                last.IsPrivileged
+                || last.Mnemonic is Mnemonic.Syscall or Mnemonic.Sysenter
+                || last.FlowControl is FlowControl.Interrupt
+            )
             {
                 return $"{last} at 0x{last.IP:x} is not allowed";
             }
@@ -63,10 +71,15 @@ internal sealed class AllowListVerifier : ICodeVerifier
             {
                 case FlowControl.IndirectBranch or FlowControl.IndirectCall:
                     return $"{last} at 0x{last.IP:x} leads anywhere";
-                case FlowControl.UnconditionalBranch or FlowControl.ConditionalBranch or FlowControl.Call when last.Op0Kind is OpKind.NearBranch64:
+                case FlowControl.UnconditionalBranch
+                or FlowControl.ConditionalBranch
+                or FlowControl.Call when last.Op0Kind is OpKind.NearBranch64:
                     targets.Add(last.NearBranchTarget);
                     break;
-                case FlowControl.UnconditionalBranch or FlowControl.ConditionalBranch or FlowControl.Call or FlowControl.XbeginXabortXend:
+                case FlowControl.UnconditionalBranch
+                or FlowControl.ConditionalBranch
+                or FlowControl.Call
+                or FlowControl.XbeginXabortXend:
                     return $"{last} at 0x{last.IP:x} is not allowed";
             }
         }

@@ -33,7 +33,8 @@ public sealed class CodeEventsTests
         Assert.Equal(before["crosscore.code.bytes"], Read()["crosscore.code.bytes"]);
         Assert.Equal(
             ["breakpoints_met", "bytes", "patches", "refusals", "segments", "swaps", "synchronisations"],
-            before.Keys.Select(name => name["crosscore.code.".Length..]).Order(StringComparer.Ordinal));
+            before.Keys.Select(name => name["crosscore.code.".Length..]).Order(StringComparer.Ordinal)
+        );
     }
 
     /// <summary>
@@ -102,7 +103,12 @@ public sealed class CodeEventsTests
         {
             if (source.Name == CodeEvents.SourceName)
             {
-                EnableEvents(source, EventLevel.LogAlways, EventKeywords.All, new Dictionary<string, string?> { ["EventCounterIntervalSec"] = "1" });
+                EnableEvents(
+                    source,
+                    EventLevel.LogAlways,
+                    EventKeywords.All,
+                    new Dictionary<string, string?> { ["EventCounterIntervalSec"] = "1" }
+                );
             }
         }
 

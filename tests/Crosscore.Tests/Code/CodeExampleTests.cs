@@ -12,24 +12,24 @@ public sealed class CodeExampleTests
         byte[] bytes = MachineCode.Return42;
         var verifier = new Trusting();
         // shown
-        var writer = new CodeWriter("query42");                  // no executable side: bytes in ordinary memory
-        CodeFunction filter = writer.Append(bytes, "filter");    // position-independent; many functions to a segment
-        using SealedCode code = writer.Seal(verifier);           // sealed, read back, compared; the verifier sees exactly these bytes
-        InstalledCode installed = code.Install();                // executable, and at no time writable
-        nint entry = installed.AddressOf(filter);                // publish it as any other data: a release store
+        var writer = new CodeWriter("query42"); // no executable side: bytes in ordinary memory
+        CodeFunction filter = writer.Append(bytes, "filter"); // position-independent; many functions to a segment
+        using SealedCode code = writer.Seal(verifier); // sealed, read back, compared; the verifier sees exactly these bytes
+        InstalledCode installed = code.Install(); // executable, and at no time writable
+        nint entry = installed.AddressOf(filter); // publish it as any other data: a release store
         // end
         Assert.Equal(42, MachineCode.Call(entry));
         InstalledCode next = code.Install();
         nint other = next.AddressOf(filter);
         // shown
         var slot = new CodeSlot(installed.AddressOf(filter));
-        slot.Target = other;                                     // one store; any thread, while any number of threads call slot.Address
+        slot.Target = other; // one store; any thread, while any number of threads call slot.Address
         // end
         Assert.Equal(42, MachineCode.Call(slot.Address));
         // shown
         CodeReclaimer reclaimer = CodeReclaimer.AfterSuspension;
-        slot.Target = other;                                     // first nothing leads to the old code any more,
-        reclaimer.Retire(installed);                             // then it may go: unmapped by a later call, or after the next collection
+        slot.Target = other; // first nothing leads to the old code any more,
+        reclaimer.Retire(installed); // then it may go: unmapped by a later call, or after the next collection
         // end
         _ = reclaimer.WaitAndReclaim();
         Assert.Equal("---p", Maps.PermissionsAt(entry));
@@ -42,12 +42,24 @@ public sealed class CodeExampleTests
         Machine.NeedsRawPrograms();
         byte[] nop5 = [0x0F, 0x1F, 0x44, 0x00, 0x00];
         byte[] jump = [0xE9, 0, 0xFF, 0xFF, 0xFF]; // Backwards, so that all five bytes change.
-        byte[] bytes = [.. Enumerable.Repeat((byte)0x90, 64), 0xB8, 1, 0, 0, 0, .. Enumerable.Repeat((byte)0x90, 4093 - 69), .. nop5, 0xC3];
+        byte[] bytes =
+        [
+            .. Enumerable.Repeat((byte)0x90, 64),
+            0xB8,
+            1,
+            0,
+            0,
+            0,
+            .. Enumerable.Repeat((byte)0x90, 4093 - 69),
+            .. nop5,
+            0xC3,
+        ];
         // shown
-        using LiveCode code = LiveCode.Install(bytes);               // whole instructions, from the first byte to the last
+        using LiveCode code = LiveCode.Install(bytes); // whole instructions, from the first byte to the last
         PatchPlan plan = new CodePatch()
-            .Replace(code, 64, nop5).Replace(code, 4093, jump)       // any number, in any number of pieces of code
-            .Commit();                                               // from here on every thread executes the new ones
+            .Replace(code, 64, nop5)
+            .Replace(code, 4093, jump) // any number, in any number of pieces of code
+            .Commit(); // from here on every thread executes the new ones
         Console.WriteLine($"{plan.Method}: {plan.Reason}");
         // end
         Assert.Equal((PatchMethod.Breakpoint, 2), (plan.Method, plan.Sites));

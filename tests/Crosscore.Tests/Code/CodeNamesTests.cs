@@ -13,7 +13,11 @@ public sealed class CodeNamesTests
     public void Perf_finds_the_function_and_no_line_is_damaged(bool runtimeWritesToo)
     {
         // Said in both cases: the tests themselves may run with the variable set.
-        ChildResult result = ChildProcess.RunThisProgram(Child.NameForPerf, null, ("DOTNET_PerfMapEnabled", runtimeWritesToo ? "1" : "0"));
+        ChildResult result = ChildProcess.RunThisProgram(
+            Child.NameForPerf,
+            null,
+            ("DOTNET_PerfMapEnabled", runtimeWritesToo ? "1" : "0")
+        );
         Assert.True(result.Status == 0, result.Errors);
         string[] lines = result.Text.Split('\n');
         Assert.True(lines[1] == "0", $"{lines[1]} lines are damaged: {result.Errors}");
@@ -27,7 +31,10 @@ public sealed class CodeNamesTests
         Machine.NeedsRawPrograms();
         Assert.SkipUnless(File.Exists("/usr/bin/gdb"), "gdb is not installed.");
         ChildResult result = ChildProcess.RunThisProgram(Child.NameForDebugger);
-        Assert.SkipWhen(result.Errors.Contains("ptrace: Operation not permitted", StringComparison.Ordinal), "This system does not let a child trace its parent.");
+        Assert.SkipWhen(
+            result.Errors.Contains("ptrace: Operation not permitted", StringComparison.Ordinal),
+            "This system does not let a child trace its parent."
+        );
         Assert.True(result.Status == 0, result.Errors);
         Assert.Contains($"{CodeTrial.Named} in section", result.Text, StringComparison.Ordinal);
         Assert.Contains($"{CodeTrial.Named} + 1 in section", result.Text, StringComparison.Ordinal);

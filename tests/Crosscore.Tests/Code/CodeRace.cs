@@ -80,7 +80,11 @@ internal static unsafe partial class CodeRace
         TimeSpan slowest = default;
         var refused = new SortedDictionary<string, int>(StringComparer.Ordinal);
         var kept = new Queue<(nint Address, Action Dispose)>();
-        for (int trial = 0; untilSeen ? changed == 0 && watch.Elapsed < TimeSpan.FromSeconds(100) : trial < trials; trial++)
+        for (
+            int trial = 0;
+            untilSeen ? changed == 0 && watch.Elapsed < TimeSpan.FromSeconds(100) : trial < trials;
+            trial++
+        )
         {
             TimeSpan began = watch.Elapsed;
             try
@@ -109,7 +113,9 @@ internal static unsafe partial class CodeRace
         int opened = int.Parse(attacker.StandardOutput.ReadToEnd(), CultureInfo.InvariantCulture);
         attacker.WaitForExit();
         string causes = string.Join(',', refused.Select(cause => $"{cause.Key}={cause.Value}"));
-        Console.WriteLine($"{changed} {fine} {opened} {(causes.Length == 0 ? "-" : causes)} {(int)slowest.TotalSeconds}");
+        Console.WriteLine(
+            $"{changed} {fine} {opened} {(causes.Length == 0 ? "-" : causes)} {(int)slowest.TotalSeconds}"
+        );
         return 0;
     }
 
@@ -125,8 +131,12 @@ internal static unsafe partial class CodeRace
             Volatile.Write(ref ended, true);
         });
         input.Start();
-        byte[][] paths = [.. Enumerable.Range(first, Descriptors)
-            .Select(number => System.Text.Encoding.UTF8.GetBytes($"/proc/{victim}/fd/{number}\0"))];
+        byte[][] paths =
+        [
+            .. Enumerable
+                .Range(first, Descriptors)
+                .Select(number => System.Text.Encoding.UTF8.GetBytes($"/proc/{victim}/fd/{number}\0")),
+        ];
         var mapped = new Queue<(nint Address, nuint Length)>();
         var leased = new Queue<int>();
         int opened = 0;
@@ -199,7 +209,12 @@ internal static unsafe partial class CodeRace
                     break;
                 default:
                     nuint length = (nuint)(CodePages * Page);
-                    nint address = Mapping.Map(length, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_SHARED, file);
+                    nint address = Mapping.Map(
+                        length,
+                        Mapping.PROT_READ | Mapping.PROT_WRITE,
+                        Mapping.MAP_SHARED,
+                        file
+                    );
                     if (!Mapping.IsError(address))
                     {
                         mapped.Enqueue((address, length));
@@ -273,7 +288,11 @@ internal static unsafe partial class CodeRace
         }
 
         nint address = Mapping.Map(
-            (nuint)Code.Length, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED, (int)file.DangerousGetHandle());
+            (nuint)Code.Length,
+            Mapping.PROT_READ | Mapping.PROT_EXEC,
+            Mapping.MAP_SHARED,
+            (int)file.DangerousGetHandle()
+        );
         bool same = Same(address);
         _ = Mapping.Unmap(address, (nuint)Code.Length);
         return same;
@@ -292,7 +311,12 @@ internal static unsafe partial class CodeRace
             return true; // Only what is changed later counts here.
         }
 
-        nint address = Mapping.Map((nuint)Code.Length, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED, descriptor);
+        nint address = Mapping.Map(
+            (nuint)Code.Length,
+            Mapping.PROT_READ | Mapping.PROT_EXEC,
+            Mapping.MAP_SHARED,
+            descriptor
+        );
         if (!Same(address))
         {
             _ = Mapping.Unmap(address, (nuint)Code.Length);
@@ -306,7 +330,9 @@ internal static unsafe partial class CodeRace
     private static SafeFileHandle UnprotectedFile()
     {
         var file = new SafeFileHandle(
-            Memfd.Create("unprotected"u8, Memfd.MFD_ALLOW_SEALING | Memfd.MFD_CLOEXEC), ownsHandle: true);
+            Memfd.Create("unprotected"u8, Memfd.MFD_ALLOW_SEALING | Memfd.MFD_CLOEXEC),
+            ownsHandle: true
+        );
         fixed (byte* code = Code)
         {
             // SAFETY: as many bytes as the array has.
@@ -332,12 +358,11 @@ internal static unsafe partial class CodeRace
         return right;
     }
 
-    private static bool Same(nint address) =>
-        new ReadOnlySpan<byte>((void*)address, Code.Length).SequenceEqual(Code); // SAFETY: mapped for as long as this takes
+    private static bool Same(nint address) => new ReadOnlySpan<byte>((void*)address, Code.Length).SequenceEqual(Code); // SAFETY: mapped for as long as this takes
 
     /// <summary>The command that starts another as a user without rights; only root may use it.</summary>
     public static string[] AsOtherUser { get; } =
-        ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
 
     private static Process StartAttacker(string[] before)
     {
@@ -357,7 +382,11 @@ internal static unsafe partial class CodeRace
     public static ProcessStartInfo ThisProgram(string[] before, string task)
     {
         string[] command = [.. before, .. Raw.ChildProcess.CommandFor(task)];
-        return new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        return new ProcessStartInfo(command[0], command[1..])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
     }
 
     private static byte[] Filled(byte[] function)
@@ -374,9 +403,8 @@ internal static unsafe partial class CodeRace
 
     private sealed class OnlyThose : ICodeVerifier
     {
-        public CodeVerdict Verify(CodeToVerify code) => code.Bytes.SequenceEqual(Code)
-            ? CodeVerdict.Accepted
-            : CodeVerdict.Refused("other bytes");
+        public CodeVerdict Verify(CodeToVerify code) =>
+            code.Bytes.SequenceEqual(Code) ? CodeVerdict.Accepted : CodeVerdict.Refused("other bytes");
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -408,5 +436,12 @@ internal static unsafe partial class CodeRace
     private static partial nint Write(int file, byte* bytes, nuint count, long offset);
 
     [LibraryImport("libc", EntryPoint = "process_vm_writev")]
-    private static partial nint ProcessVmWritev(int process, Vector* from, nuint count, Vector* to, nuint toCount, nuint flags);
+    private static partial nint ProcessVmWritev(
+        int process,
+        Vector* from,
+        nuint count,
+        Vector* to,
+        nuint toCount,
+        nuint flags
+    );
 }

@@ -14,7 +14,10 @@ public sealed class CodeReclaimerTests
     {
         (long hits, long reclaimed, long calls) = Torture(Child.ReclaimAfterSuspension);
         Assert.Equal(0, hits);
-        Assert.True(reclaimed >= ReclaimTorture.EnoughReclaimed && calls > 100_000, $"Only {reclaimed} segments were reclaimed during {calls} calls: that shows nothing.");
+        Assert.True(
+            reclaimed >= ReclaimTorture.EnoughReclaimed && calls > 100_000,
+            $"Only {reclaimed} segments were reclaimed during {calls} calls: that shows nothing."
+        );
     }
 
     [Fact]
@@ -22,14 +25,20 @@ public sealed class CodeReclaimerTests
     {
         (long hits, long reclaimed, long calls) = Torture(Child.ReclaimAfterReadSections);
         Assert.Equal(0, hits);
-        Assert.True(reclaimed >= ReclaimTorture.EnoughReclaimed && calls > 100_000, $"Only {reclaimed} segments were reclaimed during {calls} calls: that shows nothing.");
+        Assert.True(
+            reclaimed >= ReclaimTorture.EnoughReclaimed && calls > 100_000,
+            $"Only {reclaimed} segments were reclaimed during {calls} calls: that shows nothing."
+        );
     }
 
     [Fact]
     public void Outside_of_read_sections_somebody_does()
     {
         (long hits, _, _) = Torture(Child.ReclaimAfterReadSectionsOrdinaryCalls);
-        Assert.True(hits > 0, "Callers outside of sections seem to be waited for; then the sections may prove nothing.");
+        Assert.True(
+            hits > 0,
+            "Callers outside of sections seem to be waited for; then the sections may prove nothing."
+        );
     }
 
     [Fact]

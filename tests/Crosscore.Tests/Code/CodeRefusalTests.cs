@@ -28,7 +28,8 @@ public sealed class CodeRefusalTests(ITestOutputHelper output)
     public void A_refused_system_call_of_names_for_perf_is_neither_lost_nor_remembered() => Check(CodeScenarios.Perf);
 
     [Fact]
-    public void A_refused_system_call_of_names_for_gdb_is_neither_lost_nor_remembered() => Check(CodeScenarios.Debugger);
+    public void A_refused_system_call_of_names_for_gdb_is_neither_lost_nor_remembered() =>
+        Check(CodeScenarios.Debugger);
 
     private void Check(string scenario) => RefusalSweep.Check(typeof(CodeScenarios), scenario, output.WriteLine);
 }
@@ -89,12 +90,16 @@ internal static partial class CodeScenarios
 
         // call [rsp + disp32], which cannot be executed elsewhere; nothing calls it here.
         byte[] unmovable = [0x90, 0x90, 0xFF, 0x94, 0x24, 0, 0, 0, 0, 0xC3];
-        Apply(new CodePatch(CodeMode.Measured), unmovable, at: 5, PatchMethod.PageSwap,
-            code => Marshal.ReadInt32(code.Address + 5));
+        Apply(
+            new CodePatch(CodeMode.Measured),
+            unmovable,
+            at: 5,
+            PatchMethod.PageSwap,
+            code => Marshal.ReadInt32(code.Address + 5)
+        );
     }
 
-    private static void Apply(
-        CodePatch patch, byte[] bytes, int at, PatchMethod method, Func<LiveCode, int> read)
+    private static void Apply(CodePatch patch, byte[] bytes, int at, PatchMethod method, Func<LiveCode, int> read)
     {
         using LiveCode code = LiveCode.Install(bytes);
         int before = read(code);
@@ -109,9 +114,12 @@ internal static partial class CodeScenarios
         }
 
         byte[] now = code.ToArray();
-        Assert.True(read(code) == 0x08070605 ? now.AsSpan(at, 4).SequenceEqual((byte[])[5, 6, 7, 8])
-            : read(code) == before && refusal is not null && now.AsSpan().SequenceEqual(bytes),
-            $"The code returns {read(code):x}, and its bytes are {Convert.ToHexString(now)}.");
+        Assert.True(
+            read(code) == 0x08070605
+                ? now.AsSpan(at, 4).SequenceEqual((byte[])[5, 6, 7, 8])
+                : read(code) == before && refusal is not null && now.AsSpan().SequenceEqual(bytes),
+            $"The code returns {read(code):x}, and its bytes are {Convert.ToHexString(now)}."
+        );
         if (refusal is not null)
         {
             throw refusal;

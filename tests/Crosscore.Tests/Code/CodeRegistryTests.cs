@@ -70,7 +70,12 @@ public sealed class CodeRegistryTests
     }
 
     private static List<string> OursMapped() =>
-        [.. MemoryMap.Read().Where(line => line.Path.Contains("crosscore-", StringComparison.Ordinal)).Select(line => $"{line.Start:x}-{line.End:x} {line.Permissions}")];
+        [
+            .. MemoryMap
+                .Read()
+                .Where(line => line.Path.Contains("crosscore-", StringComparison.Ordinal))
+                .Select(line => $"{line.Start:x}-{line.End:x} {line.Permissions}"),
+        ];
 
     private sealed class Listener(bool throws) : INameSink
     {

@@ -44,7 +44,10 @@ public sealed class CodeSlotTests
         }
 
         Assert.Equal(slots.Length, slots.Select(slot => slot.Address).Distinct().Count());
-        Assert.All(Enumerable.Range(0, slots.Length), index => Assert.Equal(index % 2 == 0 ? 2 : 1, MachineCode.Call(slots[index].Address)));
+        Assert.All(
+            Enumerable.Range(0, slots.Length),
+            index => Assert.Equal(index % 2 == 0 ? 2 : 1, MachineCode.Call(slots[index].Address))
+        );
     }
 
     [Fact]
@@ -73,7 +76,10 @@ public sealed class CodeSlotTests
     /// <summary>Compared with what GNU as 2.40 for aarch64 makes of "ldr x16, . + 65536; br x16".</summary>
     [Fact]
     public void The_stub_for_arm64_is_what_an_assembler_makes_of_it() =>
-        Assert.Equal([0x58080010u, 0xD61F0200u, 0u, 0u], MemoryMarshal.Cast<byte, uint>(SlotTable.Stubs(Architecture.Arm64).AsSpan(0, 16)).ToArray());
+        Assert.Equal(
+            [0x58080010u, 0xD61F0200u, 0u, 0u],
+            MemoryMarshal.Cast<byte, uint>(SlotTable.Stubs(Architecture.Arm64).AsSpan(0, 16)).ToArray()
+        );
 
     private static InstalledCode Install(int value)
     {

@@ -17,21 +17,36 @@ internal static class CodeTrial
     public static int TryEverything()
     {
         Console.WriteLine(Outcome(() => MachineCode.Call(MachineCode.Return42)));
-        Console.WriteLine(Outcome(() =>
-        {
-            int descriptor = int.Parse(Environment.GetEnvironmentVariable(Inherited)!, CultureInfo.InvariantCulture);
-            using var file = new SafeFileHandle(descriptor, ownsHandle: false);
-            using SealedCode code = SealedCode.Import(file);
-            using InstalledCode installed = code.Install();
-            return MachineCode.Call(installed);
-        }));
-        Console.WriteLine(File.ReadAllText("/proc/self/maps").Contains("crosscore-code", StringComparison.Ordinal) ? "something stayed" : "nothing stayed");
-        Console.WriteLine(Outcome(() =>
-        {
-            using LiveCode code = LiveCode.Install(MachineCode.Return42);
-            return MachineCode.Call(code.Address);
-        }));
-        Console.WriteLine(File.ReadAllText("/proc/self/maps").Contains("crosscore-live", StringComparison.Ordinal) ? "something live stayed" : "nothing live stayed");
+        Console.WriteLine(
+            Outcome(() =>
+            {
+                int descriptor = int.Parse(
+                    Environment.GetEnvironmentVariable(Inherited)!,
+                    CultureInfo.InvariantCulture
+                );
+                using var file = new SafeFileHandle(descriptor, ownsHandle: false);
+                using SealedCode code = SealedCode.Import(file);
+                using InstalledCode installed = code.Install();
+                return MachineCode.Call(installed);
+            })
+        );
+        Console.WriteLine(
+            File.ReadAllText("/proc/self/maps").Contains("crosscore-code", StringComparison.Ordinal)
+                ? "something stayed"
+                : "nothing stayed"
+        );
+        Console.WriteLine(
+            Outcome(() =>
+            {
+                using LiveCode code = LiveCode.Install(MachineCode.Return42);
+                return MachineCode.Call(code.Address);
+            })
+        );
+        Console.WriteLine(
+            File.ReadAllText("/proc/self/maps").Contains("crosscore-live", StringComparison.Ordinal)
+                ? "something live stayed"
+                : "nothing live stayed"
+        );
         return 0;
     }
 
@@ -53,7 +68,13 @@ internal static class CodeTrial
 
         string file = $"/tmp/perf-{Environment.ProcessId}.map";
         string[] lines = File.ReadAllLines(file);
-        Console.WriteLine(lines.Count(line => line.Split(' ', 3) is not [var start, var size, { Length: > 0 }] || !IsHexadecimal(start) || !IsHexadecimal(size)));
+        Console.WriteLine(
+            lines.Count(line =>
+                line.Split(' ', 3) is not [var start, var size, { Length: > 0 }]
+                || !IsHexadecimal(start)
+                || !IsHexadecimal(size)
+            )
+        );
         Console.WriteLine(string.Join('\n', lines.Where(line => line.Contains(Named, StringComparison.Ordinal))));
         Console.WriteLine(lines.Count(line => line.Contains("after", StringComparison.Ordinal)));
         File.Delete(file);
@@ -71,9 +92,23 @@ internal static class CodeTrial
         InstalledCode gone = InstallNamed();
         nint goneAddress = gone.Address;
         gone.Dispose();
-        var start = new ProcessStartInfo("gdb", [
-            "-nx", "-batch", "-p", Environment.ProcessId.ToString(CultureInfo.InvariantCulture),
-            "-ex", $"info symbol 0x{before.Address:x}", "-ex", $"info symbol 0x{after.Address + 1:x}", "-ex", $"info symbol 0x{goneAddress:x}", "-ex", $"x/2i 0x{after.Address:x}"])
+        var start = new ProcessStartInfo(
+            "gdb",
+            [
+                "-nx",
+                "-batch",
+                "-p",
+                Environment.ProcessId.ToString(CultureInfo.InvariantCulture),
+                "-ex",
+                $"info symbol 0x{before.Address:x}",
+                "-ex",
+                $"info symbol 0x{after.Address + 1:x}",
+                "-ex",
+                $"info symbol 0x{goneAddress:x}",
+                "-ex",
+                $"x/2i 0x{after.Address:x}",
+            ]
+        )
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -96,7 +131,9 @@ internal static class CodeTrial
     }
 
     /// <summary>The runtime writes "0x" before its addresses, which perf takes as well.</summary>
-    private static bool IsHexadecimal(string text) => text.Length > 0 && (text.StartsWith("0x", StringComparison.Ordinal) ? text[2..] : text).All(char.IsAsciiHexDigit);
+    private static bool IsHexadecimal(string text) =>
+        text.Length > 0
+        && (text.StartsWith("0x", StringComparison.Ordinal) ? text[2..] : text).All(char.IsAsciiHexDigit);
 
     private static string Outcome(Func<int> use)
     {

@@ -57,7 +57,9 @@ public sealed class CodeVerifierTests
     [Fact]
     public void A_verdict_that_was_forgotten_refuses()
     {
-        CodeException refusal = Assert.Throws<CodeException>(() => Segment(MachineCode.Return42).Seal(new Forgetting()));
+        CodeException refusal = Assert.Throws<CodeException>(() =>
+            Segment(MachineCode.Return42).Seal(new Forgetting())
+        );
         Assert.Equal(CodeFailure.VerifierRefused, refusal.Failure);
         Assert.False(default(CodeVerdict).IsAccepted);
         Assert.Equal(default, CodeVerdict.Refused("The verifier gave no reason."));

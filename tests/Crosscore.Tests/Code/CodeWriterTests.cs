@@ -8,15 +8,21 @@ public sealed class CodeWriterTests
 {
     private static readonly byte[] Filler = [0x90, 0x90, 0xC3];
 
-    public CodeWriterTests() => Assert.SkipUnless(
-        OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture is (Architecture.X64 or Architecture.Arm64),
-        "Sealed code needs Linux on x86-64 or arm64.");
+    public CodeWriterTests() =>
+        Assert.SkipUnless(
+            OperatingSystem.IsLinux()
+                && RuntimeInformation.ProcessArchitecture is (Architecture.X64 or Architecture.Arm64),
+            "Sealed code needs Linux on x86-64 or arm64."
+        );
 
     [Fact]
     public void Every_function_lies_where_it_was_promised_and_runs()
     {
         var writer = new CodeWriter("three");
-        CodeFunction[] functions = [.. new byte[] { 1, 2, 3 }.Select(value => writer.Append(MachineCode.Return(value), $"return{value}"))];
+        CodeFunction[] functions =
+        [
+            .. new byte[] { 1, 2, 3 }.Select(value => writer.Append(MachineCode.Return(value), $"return{value}")),
+        ];
         using SealedCode code = writer.Seal();
         using InstalledCode installed = code.Install();
 
@@ -95,8 +101,14 @@ public sealed class CodeWriterTests
     {
         var writer = new CodeWriter();
         _ = writer.Append(MachineCode.Return42, "f");
-        Assert.Equal(CodeFailure.EntryPointName, Assert.Throws<CodeException>(() => writer.Append(Filler, "f")).Failure);
-        Assert.Equal(CodeFailure.EntryPointName, Assert.Throws<CodeException>(() => writer.AddEntryPoint("f", 0)).Failure);
+        Assert.Equal(
+            CodeFailure.EntryPointName,
+            Assert.Throws<CodeException>(() => writer.Append(Filler, "f")).Failure
+        );
+        Assert.Equal(
+            CodeFailure.EntryPointName,
+            Assert.Throws<CodeException>(() => writer.AddEntryPoint("f", 0)).Failure
+        );
         Assert.Equal(MachineCode.Return42.Length, writer.Length);
 
         using SealedCode code = writer.Seal();
@@ -112,9 +124,20 @@ public sealed class CodeWriterTests
         CodeFunction far = large.Append(Filler, alignment: 4096);
         using SealedCode small = SealedCode.Seal(MachineCode.Return42);
         using InstalledCode installed = small.Install();
-        Assert.Equal(CodeFailure.EntryPointOutside, Assert.Throws<CodeException>(() => installed.AddressOf(far)).Failure);
-        Assert.Equal(CodeFailure.EntryPointOutside, Assert.Throws<CodeException>(() => installed.AddressOf(default(CodeFunction))).Failure);
-        Assert.Equal(CodeFailure.EntryPointOutside, Assert.Throws<CodeException>(() => installed.AddressOf(new CodeFunction(null, int.MaxValue, int.MaxValue))).Failure);
+        Assert.Equal(
+            CodeFailure.EntryPointOutside,
+            Assert.Throws<CodeException>(() => installed.AddressOf(far)).Failure
+        );
+        Assert.Equal(
+            CodeFailure.EntryPointOutside,
+            Assert.Throws<CodeException>(() => installed.AddressOf(default(CodeFunction))).Failure
+        );
+        Assert.Equal(
+            CodeFailure.EntryPointOutside,
+            Assert
+                .Throws<CodeException>(() => installed.AddressOf(new CodeFunction(null, int.MaxValue, int.MaxValue)))
+                .Failure
+        );
     }
 
     [Theory]
@@ -148,7 +171,10 @@ public sealed class CodeWriterTests
     [InlineData(48)]
     [InlineData(1 << 20)]
     public void An_alignment_is_a_power_of_two_up_to_a_page(int alignment) =>
-        Assert.Throws<ArgumentException>(nameof(alignment), () => new CodeWriter().Append(Filler, alignment: alignment));
+        Assert.Throws<ArgumentException>(
+            nameof(alignment),
+            () => new CodeWriter().Append(Filler, alignment: alignment)
+        );
 
     [Fact]
     public void Nothing_is_no_function_and_no_segment()
@@ -166,7 +192,10 @@ public sealed class CodeWriterTests
         MachineCode.Return42.CopyTo(half, 0);
         _ = writer.Append(half);
         CodeFunction last = writer.Append(half);
-        Assert.Equal(CodeFailure.OutOfAddresses, Assert.Throws<CodeException>(() => writer.Append([0xC3], alignment: 1)).Failure);
+        Assert.Equal(
+            CodeFailure.OutOfAddresses,
+            Assert.Throws<CodeException>(() => writer.Append([0xC3], alignment: 1)).Failure
+        );
         Assert.Equal(CodeWriter.MaximumLength, writer.Length);
 
         using SealedCode code = writer.Seal();

@@ -21,7 +21,11 @@ public sealed partial class CrashDumpTests
     [InlineData("live", "0x37", true)]
     [InlineData("code", "0x33", false)] // The kernel's default: the pages of the executable mapping are left out,
     [InlineData("live", "0x33", false)] // of live code too, at this one of its two addresses.
-    public void A_core_dump_holds_the_code_where_the_filter_says_so_and_always_its_segments_name(string where, string filter, bool holdsCode)
+    public void A_core_dump_holds_the_code_where_the_filter_says_so_and_always_its_segments_name(
+        string where,
+        string filter,
+        bool holdsCode
+    )
     {
         string pattern = File.ReadAllText("/proc/sys/kernel/core_pattern").Trim();
         Assert.SkipUnless(pattern == "core", $"Core dumps do not go to the folder of the process here: {pattern}");
@@ -29,8 +33,15 @@ public sealed partial class CrashDumpTests
         {
             (nint function, _) = Crash(
                 folder,
-                ["sh", "-c", "cd \"$0\" && ulimit -c unlimited && echo \"$1\" > /proc/self/coredump_filter && shift && exec \"$@\"", folder, filter],
-                ("CROSSCORE_TEST_CRASH", where));
+                [
+                    "sh",
+                    "-c",
+                    "cd \"$0\" && ulimit -c unlimited && echo \"$1\" > /proc/self/coredump_filter && shift && exec \"$@\"",
+                    folder,
+                    filter,
+                ],
+                ("CROSSCORE_TEST_CRASH", where)
+            );
             string core = Directory.GetFiles(folder, "core*").Single();
             string text = Gdb(core, "bt 1", $"x/4i {function}", "info proc mappings");
             Assert.Contains($"#0  0x{function + Into:x16} in ??", text, StringComparison.Ordinal);
@@ -52,33 +63,55 @@ public sealed partial class CrashDumpTests
                 [],
                 ("DOTNET_DbgEnableMiniDump", "1"),
                 ("DOTNET_DbgMiniDumpType", type),
-                ("DOTNET_DbgMiniDumpName", dump));
+                ("DOTNET_DbgMiniDumpName", dump)
+            );
             string text = Gdb(dump, "bt 14", $"x/4i {function}");
 
             // The thread waits in the runtime's handler for the dump; the frame below the signal is the one that died.
             Assert.Matches($@"<signal handler called>\s+#\d+ +0x{function + Into:x16} in", text);
             Assert.Contains("ud2", text, StringComparison.Ordinal);
-            string? line = File.ReadLines($"/tmp/perf-{process}.map").LastOrDefault(
-                line => nint.Parse(line.Split(' ')[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture) == function);
+            string? line = File.ReadLines($"/tmp/perf-{process}.map")
+                .LastOrDefault(line =>
+                    nint.Parse(line.Split(' ')[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture) == function
+                );
             Assert.EndsWith($" {CrashTrial.Function}", line, StringComparison.Ordinal);
         });
     }
 
     /// <summary>Lets a child die, and returns where its function began and what its number was.</summary>
-    private static (nint Function, int Process) Crash(string folder, string[] launcher, params (string, string)[] settings)
+    private static (nint Function, int Process) Crash(
+        string folder,
+        string[] launcher,
+        params (string, string)[] settings
+    )
     {
-        ChildResult result = ChildProcess.RunCommand([.. launcher, .. ChildProcess.CommandFor(Child.CrashInNamedCode)], settings);
+        ChildResult result = ChildProcess.RunCommand(
+            [.. launcher, .. ChildProcess.CommandFor(Child.CrashInNamedCode)],
+            settings
+        );
         Match line = Died().Match(result.Text);
         Assert.True(line.Success && result.Status != 0, result.Text + result.Errors);
         File.WriteAllText(Path.Combine(folder, "process"), line.Groups[2].Value);
         return (
             nint.Parse(line.Groups[1].ValueSpan, NumberStyles.HexNumber, CultureInfo.InvariantCulture),
-            int.Parse(line.Groups[2].ValueSpan, CultureInfo.InvariantCulture));
+            int.Parse(line.Groups[2].ValueSpan, CultureInfo.InvariantCulture)
+        );
     }
 
-    private static string Gdb(string core, params string[] commands) => ChildProcess.RunCommand(
-        ["gdb", "-nx", "-batch", ChildProcess.CommandFor("")[0], core, .. commands.SelectMany(command => (string[])["-ex", command])],
-        ("DEBUGINFOD_URLS", "")).Text;
+    private static string Gdb(string core, params string[] commands) =>
+        ChildProcess
+            .RunCommand(
+                [
+                    "gdb",
+                    "-nx",
+                    "-batch",
+                    ChildProcess.CommandFor("")[0],
+                    core,
+                    .. commands.SelectMany(command => (string[])["-ex", command]),
+                ],
+                ("DEBUGINFOD_URLS", "")
+            )
+            .Text;
 
     private static void InFolder(Action<string> test)
     {

@@ -19,9 +19,10 @@ internal static class CrashTrial
         using SealedCode code = writer.Seal();
         using InstalledCode installed = code.Install();
         using LiveCode live = LiveCode.Install(writer);
-        nint address = Environment.GetEnvironmentVariable("CROSSCORE_TEST_CRASH") == "live"
-            ? live.AddressOf(function)
-            : installed.AddressOf(function);
+        nint address =
+            Environment.GetEnvironmentVariable("CROSSCORE_TEST_CRASH") == "live"
+                ? live.AddressOf(function)
+                : installed.AddressOf(function);
         Console.WriteLine($"{CodeNames.Find(address)} at {address:x} in {Environment.ProcessId}");
         Console.Out.Flush();
         return MachineCode.Call(address);

@@ -25,12 +25,15 @@ public sealed unsafe partial class ForeignWaitTests
         int leaseholder = Lease(handedOver);
         var control = new Thread(() => OpenFile.Close(Reopen(handedOver, OpenFile.O_RDONLY))) { IsBackground = true };
         control.Start();
-        Assert.Equal(42, Within(() =>
-        {
-            using SealedCode received = SealedCode.Import(handedOver, sent.Digest());
-            using InstalledCode installed = received.Install();
-            return MachineCode.Call(installed);
-        }));
+        Assert.Equal(
+            42,
+            Within(() =>
+            {
+                using SealedCode received = SealedCode.Import(handedOver, sent.Digest());
+                using InstalledCode installed = received.Install();
+                return MachineCode.Call(installed);
+            })
+        );
         Assert.False(control.Join(0), "The control did not wait for the lease, so nothing was proved.");
         OpenFile.Close(leaseholder);
         Assert.True(control.Join(Bound));
@@ -45,11 +48,14 @@ public sealed unsafe partial class ForeignWaitTests
             return; // The descriptor that the library keeps rules it out, on kernels that count readers.
         }
 
-        Assert.Equal(42, Within(() =>
-        {
-            using InstalledCode installed = code.Install();
-            return MachineCode.Call(installed);
-        }));
+        Assert.Equal(
+            42,
+            Within(() =>
+            {
+                using InstalledCode installed = code.Install();
+                return MachineCode.Call(installed);
+            })
+        );
         OpenFile.Close(leaseholder);
     }
 
@@ -73,13 +79,16 @@ public sealed unsafe partial class ForeignWaitTests
             OpenFile.Close(sent);
             code.SendTo(sender);
             receiver.ReceiveTimeout = 500;
-            Assert.Equal(42, Within(() =>
-            {
-                _ = Assert.Throws<CodeException>(() => SealedCode.ReceiveFrom(receiver));
-                using SealedCode received = SealedCode.ReceiveFrom(receiver);
-                using InstalledCode installed = received.Install();
-                return MachineCode.Call(installed);
-            }));
+            Assert.Equal(
+                42,
+                Within(() =>
+                {
+                    _ = Assert.Throws<CodeException>(() => SealedCode.ReceiveFrom(receiver));
+                    using SealedCode received = SealedCode.ReceiveFrom(receiver);
+                    using InstalledCode installed = received.Install();
+                    return MachineCode.Call(installed);
+                })
+            );
             Assert.False(control.Join(0), "The control did not wait for the socket, so nothing was proved.");
             ownPeer.Dispose(); // With data that was not read: the kernel resets the connection.
             peer.Dispose();
@@ -147,8 +156,7 @@ public sealed unsafe partial class ForeignWaitTests
 
     private static int Reopen(SafeFileHandle opened, int flags)
     {
-        string path = string.Create(
-            CultureInfo.InvariantCulture, $"/proc/self/fd/{opened.DangerousGetHandle()}\0");
+        string path = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{opened.DangerousGetHandle()}\0");
         int file = OpenFile.Open(Encoding.UTF8.GetBytes(path), flags | OpenFile.O_CLOEXEC);
         Assert.True(file >= 0, $"open answered {Errno.Name(-file)}.");
         return file;
@@ -162,7 +170,7 @@ public sealed unsafe partial class ForeignWaitTests
         Socket peer = listener.Accept();
         socket.Blocking = false;
         byte[] data = new byte[64 << 10];
-        for (bool isFull = false; !isFull;)
+        for (bool isFull = false; !isFull; )
         {
             _ = socket.Send(data, 0, data.Length, SocketFlags.None, out SocketError error);
             isFull = error != SocketError.Success;
@@ -185,8 +193,10 @@ public sealed unsafe partial class ForeignWaitTests
     {
         int* descriptors = stackalloc int[2];
         Assert.Equal(0, SocketPair(1, 1, 0, descriptors));
-        return (new Socket(new SafeSocketHandle(descriptors[0], true)),
-            new Socket(new SafeSocketHandle(descriptors[1], true)));
+        return (
+            new Socket(new SafeSocketHandle(descriptors[0], true)),
+            new Socket(new SafeSocketHandle(descriptors[1], true))
+        );
     }
 
     [StructLayout(LayoutKind.Sequential)]

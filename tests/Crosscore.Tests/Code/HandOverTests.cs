@@ -77,7 +77,10 @@ public sealed partial class HandOverTests
         using SealedCode code = Two();
         byte[] digest = code.Digest();
         digest[31] ^= 1;
-        Assert.Equal(CodeFailure.WrongDigest, Assert.Throws<CodeException>(() => SealedCode.Import(code.File, digest)).Failure);
+        Assert.Equal(
+            CodeFailure.WrongDigest,
+            Assert.Throws<CodeException>(() => SealedCode.Import(code.File, digest)).Failure
+        );
         _ = Assert.Throws<ArgumentException>("sha256", () => SealedCode.Import(code.File, new byte[31]));
     }
 
@@ -85,7 +88,9 @@ public sealed partial class HandOverTests
     public void The_receivers_verifier_sees_the_bytes_and_may_refuse()
     {
         using SealedCode code = Two();
-        CodeException refusal = Assert.Throws<CodeException>(() => SealedCode.Import(code.File, default, new Refusing()));
+        CodeException refusal = Assert.Throws<CodeException>(() =>
+            SealedCode.Import(code.File, default, new Refusing())
+        );
         Assert.Equal(CodeFailure.VerifierRefused, refusal.Failure);
         Assert.Contains("not today", refusal.Message, StringComparison.Ordinal);
     }
@@ -138,7 +143,9 @@ public sealed partial class HandOverTests
     [Fact]
     public void A_receiver_that_may_not_make_executable_memory_runs_it()
     {
-        const long Read = Mapping.PROT_READ, Write = Mapping.PROT_WRITE, Execute = Mapping.PROT_EXEC;
+        const long Read = Mapping.PROT_READ,
+            Write = Mapping.PROT_WRITE,
+            Execute = Mapping.PROT_EXEC;
         Machine.NeedsRawPrograms();
         using SealedCode code = SealedCode.Seal(MachineCode.Return42);
         using SafeFileHandle descriptor = code.Export(inheritable: true);
@@ -150,7 +157,9 @@ public sealed partial class HandOverTests
         asm.lea(rdi, __[program.Data("name\0"u8)]);
         asm.xor(esi, esi);
         _ = program.Call(SyscallNumber.MemfdCreate).Record();
-        _ = program.Call(SyscallNumber.Mmap, 0, 4096, Read | Execute, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS, -1, 0).Record();
+        _ = program
+            .Call(SyscallNumber.Mmap, 0, 4096, Read | Execute, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS, -1, 0)
+            .Record();
         _ = program.Call(SyscallNumber.Mmap, 0, 4096, Read | Execute, Mapping.MAP_PRIVATE, number, 0).Record();
         _ = program.Call(SyscallNumber.Mmap, 0, 4096, Read | Write, Mapping.MAP_SHARED, number, 0).Record();
         _ = program.Call(SyscallNumber.Fcntl, number, F_GET_SEALS).Record();
@@ -173,25 +182,37 @@ public sealed partial class HandOverTests
     [InlineData(Errno.ENFILE, CodeFailure.TooManyFiles)]
     [InlineData(Errno.ENOMEM, CodeFailure.OutOfMemory)]
     public void Where_memory_files_are_refused_inherited_code_still_runs(int errno, CodeFailure failure) =>
-        Assert.Equal([$"{failure} {errno}", "42", "nothing stayed", $"{failure} {errno}", "nothing live stayed"], TryUnder(Launcher.RefusingMemoryFiles(errno)));
+        Assert.Equal(
+            [$"{failure} {errno}", "42", "nothing stayed", $"{failure} {errno}", "nothing live stayed"],
+            TryUnder(Launcher.RefusingMemoryFiles(errno))
+        );
 
     [Theory]
     [InlineData(Errno.EACCES, CodeFailure.ExecutableMappingRefused)]
     [InlineData(Errno.EPERM, CodeFailure.ExecutableMappingRefused)]
     [InlineData(Errno.ENOMEM, CodeFailure.OutOfMemory)]
-    public void Where_executable_mappings_are_refused_the_exception_says_so_and_nothing_stays(int errno, CodeFailure failure) =>
+    public void Where_executable_mappings_are_refused_the_exception_says_so_and_nothing_stays(
+        int errno,
+        CodeFailure failure
+    ) =>
         Assert.Equal(
-            [$"{failure} {errno}", $"{failure} {errno}", "nothing stayed", $"{failure} {errno}", "nothing live stayed"], TryUnder(Launcher.RefusingExecutableSharedMappings(errno)));
+            [$"{failure} {errno}", $"{failure} {errno}", "nothing stayed", $"{failure} {errno}", "nothing live stayed"],
+            TryUnder(Launcher.RefusingExecutableSharedMappings(errno))
+        );
 
     [Fact]
     public void Where_there_is_no_memory_for_the_file_the_exception_says_so_and_nothing_stays()
     {
         string refused = $"{CodeFailure.OutOfMemory} {Errno.ENOSPC}";
-        Assert.Equal([refused, "42", "nothing stayed", refused, "nothing live stayed"], TryUnder(Launcher.Refusing(SyscallNumber.Pwrite64, Errno.ENOSPC)));
+        Assert.Equal(
+            [refused, "42", "nothing stayed", refused, "nothing live stayed"],
+            TryUnder(Launcher.Refusing(SyscallNumber.Pwrite64, Errno.ENOSPC))
+        );
     }
 
     [Fact]
-    public void Without_a_sandbox_all_run() => Assert.Equal(["42", "42", "nothing stayed", "42", "nothing live stayed"], TryUnder(null));
+    public void Without_a_sandbox_all_run() =>
+        Assert.Equal(["42", "42", "nothing stayed", "42", "nothing live stayed"], TryUnder(null));
 
     private static string[] TryUnder(RawProgram? launcher)
     {
@@ -200,7 +221,10 @@ public sealed partial class HandOverTests
         using SafeFileHandle descriptor = code.Export(inheritable: true);
         string number = descriptor.DangerousGetHandle().ToString(CultureInfo.InvariantCulture);
         ChildResult result = ChildProcess.RunThisProgram(Child.TryCode, launcher, (CodeTrial.Inherited, number));
-        Assert.SkipWhen(result.Status == Launcher.NotAvailable, "This system does not let a process filter its own calls.");
+        Assert.SkipWhen(
+            result.Status == Launcher.NotAvailable,
+            "This system does not let a process filter its own calls."
+        );
         Assert.True(result.Status == 0, $"status {result.Status} {result.Errors}");
         return result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
@@ -234,7 +258,10 @@ public sealed partial class HandOverTests
         const int Stream = 1;
         int[] descriptors = new int[2];
         Assert.Equal(0, SocketPair(UnixDomain, Stream, 0, descriptors));
-        return (new Socket(new SafeSocketHandle(descriptors[0], true)), new Socket(new SafeSocketHandle(descriptors[1], true)));
+        return (
+            new Socket(new SafeSocketHandle(descriptors[0], true)),
+            new Socket(new SafeSocketHandle(descriptors[1], true))
+        );
     }
 
     [LibraryImport("libc", EntryPoint = "socketpair", SetLastError = true)]

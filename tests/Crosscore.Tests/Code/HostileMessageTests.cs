@@ -28,7 +28,12 @@ public sealed unsafe partial class HostileMessageTests
         (Socket sender, Socket receiver) = Pair();
         using (sender)
         using (receiver)
-        using (var sent = new Microsoft.Win32.SafeHandles.SafeFileHandle(Linux.Memfd.Create("of-the-enemy"u8, 0), ownsHandle: true))
+        using (
+            var sent = new Microsoft.Win32.SafeHandles.SafeFileHandle(
+                Linux.Memfd.Create("of-the-enemy"u8, 0),
+                ownsHandle: true
+            )
+        )
         {
             int before = OpenDescriptors();
             Assert.Equal(1, before);
@@ -36,7 +41,10 @@ public sealed unsafe partial class HostileMessageTests
             {
                 Send(sender, [.. Enumerable.Repeat((int)sent.DangerousGetHandle(), descriptors)]);
                 Exception refusal = Assert.ThrowsAny<Exception>(() => SealedCode.ReceiveFrom(receiver).Dispose());
-                Assert.True(refusal is IOException or CodeException { Failure: CodeFailure.NotSealed }, refusal.ToString());
+                Assert.True(
+                    refusal is IOException or CodeException { Failure: CodeFailure.NotSealed },
+                    refusal.ToString()
+                );
             }
 
             Assert.Equal(before, OpenDescriptors());
@@ -88,7 +96,8 @@ public sealed unsafe partial class HostileMessageTests
         using (SealedCode code = SealedCode.Seal(MachineCode.Return42))
         {
             int on = 1;
-            bool isKnown = SetOption((int)receiver.SafeHandle.DangerousGetHandle(), SolSocket, option, &on, sizeof(int)) == 0;
+            bool isKnown =
+                SetOption((int)receiver.SafeHandle.DangerousGetHandle(), SolSocket, option, &on, sizeof(int)) == 0;
             Assert.SkipWhen(!isKnown && isNew, "The option needs Linux 6.5.");
             Assert.True(isKnown);
             int before = OpenDescriptors();
@@ -133,13 +142,15 @@ public sealed unsafe partial class HostileMessageTests
         {
             sender.SendTimeout = 300;
             IOException? refusal = null;
-            var sending = new Thread(() => refusal = Assert.Throws<IOException>(() =>
-            {
-                for (int sent = 0; sent < 1_000_000; sent++)
+            var sending = new Thread(() =>
+                refusal = Assert.Throws<IOException>(() =>
                 {
-                    code.SendTo(sender);
-                }
-            }))
+                    for (int sent = 0; sent < 1_000_000; sent++)
+                    {
+                        code.SendTo(sender);
+                    }
+                })
+            )
             {
                 IsBackground = true,
             };
@@ -156,7 +167,10 @@ public sealed unsafe partial class HostileMessageTests
         using (sender)
         {
             Exception? end = null;
-            var waiting = new Thread(() => end = Record.Exception(() => SealedCode.ReceiveFrom(receiver))) { IsBackground = true };
+            var waiting = new Thread(() => end = Record.Exception(() => SealedCode.ReceiveFrom(receiver)))
+            {
+                IsBackground = true,
+            };
             waiting.Start();
             SpinWait.SpinUntil(() => waiting.ThreadState.HasFlag(System.Threading.ThreadState.WaitSleepJoin), 500);
             receiver.Dispose();
@@ -195,17 +209,26 @@ public sealed unsafe partial class HostileMessageTests
     }
 
     /// <summary>Those of what was sent, and of processes: the runtime opens other files whenever it likes.</summary>
-    private static int OpenDescriptors() => Directory.GetFiles("/proc/self/fd").Count(link =>
-        new FileInfo(link).LinkTarget is { } target
-        && (target.Contains("of-the-enemy", StringComparison.Ordinal)
-            || target.Contains("crosscore-code", StringComparison.Ordinal)
-            || target.Contains("pidfd", StringComparison.Ordinal)));
+    private static int OpenDescriptors() =>
+        Directory
+            .GetFiles("/proc/self/fd")
+            .Count(link =>
+                new FileInfo(link).LinkTarget is { } target
+                && (
+                    target.Contains("of-the-enemy", StringComparison.Ordinal)
+                    || target.Contains("crosscore-code", StringComparison.Ordinal)
+                    || target.Contains("pidfd", StringComparison.Ordinal)
+                )
+            );
 
     private static (Socket, Socket) Pair()
     {
         int* descriptors = stackalloc int[2];
         Assert.Equal(0, SocketPair(1, 1, 0, descriptors));
-        return (new Socket(new SafeSocketHandle(descriptors[0], true)), new Socket(new SafeSocketHandle(descriptors[1], true)));
+        return (
+            new Socket(new SafeSocketHandle(descriptors[0], true)),
+            new Socket(new SafeSocketHandle(descriptors[1], true))
+        );
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -91,7 +91,11 @@ public sealed partial class HostileTableTests
         {
             for (; added < 140_000; added++)
             {
-                _ = writer.Append([0xC3], filling + added.ToString("x", System.Globalization.CultureInfo.InvariantCulture), 1);
+                _ = writer.Append(
+                    [0xC3],
+                    filling + added.ToString("x", System.Globalization.CultureInfo.InvariantCulture),
+                    1
+                );
             }
         });
         Assert.Contains("Install several segments", refusal.Message, StringComparison.Ordinal);
@@ -122,21 +126,30 @@ public sealed partial class HostileTableTests
     [Fact]
     public void With_little_memory_only_documented_exceptions_leave_Import()
     {
-        ChildResult result = ChildProcess.RunThisProgram(Child.ImportUnderHeapLimit, null, ("DOTNET_GCHeapHardLimit", "0x40000000"));
+        ChildResult result = ChildProcess.RunThisProgram(
+            Child.ImportUnderHeapLimit,
+            null,
+            ("DOTNET_GCHeapHardLimit", "0x40000000")
+        );
         Assert.True(result.Status == 0, result.Errors);
         Assert.Equal(
             ["WrongFormat", "WrongFormat", "WrongFormat", "accepted"],
-            result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+            result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        );
     }
 
     internal static int ImportUnderHeapLimit()
     {
         const int Table = (128 << 20) - 8192;
-        foreach (Func<SafeFileHandle> make in (Func<SafeFileHandle>[])[
-            () => MemoryFile(FileOf(4, Functions((Table - 8192) / 3, null), (Table - 8192) / 3)),
-            () => MemoryFile(FileOf(4, Functions(16_000_000, null, named: true), 16_000_000)),
-            () => Sparse(128 << 20),
-            () => MemoryFile(FileOf(4, Functions(1_000_000, null, named: true), 1_000_000))])
+        foreach (
+            Func<SafeFileHandle> make in (Func<SafeFileHandle>[])
+                [
+                    () => MemoryFile(FileOf(4, Functions((Table - 8192) / 3, null), (Table - 8192) / 3)),
+                    () => MemoryFile(FileOf(4, Functions(16_000_000, null, named: true), 16_000_000)),
+                    () => Sparse(128 << 20),
+                    () => MemoryFile(FileOf(4, Functions(1_000_000, null, named: true), 1_000_000)),
+                ]
+        )
         {
             using SafeFileHandle file = make();
             GC.Collect();
@@ -238,7 +251,11 @@ public sealed partial class HostileTableTests
         using var file = new SafeFileHandle(Create("mapped"u8, MFD_ALLOW_SEALING), ownsHandle: true);
         RandomAccess.Write(file, new byte[Page], 0);
         nint mapped = Mapping.Map(
-            (nuint)Page, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_SHARED, (int)file.DangerousGetHandle());
+            (nuint)Page,
+            Mapping.PROT_READ | Mapping.PROT_WRITE,
+            Mapping.MAP_SHARED,
+            (int)file.DangerousGetHandle()
+        );
         int answer = AddSeals((int)file.DangerousGetHandle(), SealedCode.FinalSeals);
         Assert.Equal(-Errno.EBUSY, answer);
         CodeException refusal = CodeRefusal.MemoryFile("fcntl(F_ADD_SEALS)", -answer);
@@ -354,16 +371,28 @@ public sealed partial class HostileTableTests
             }
         }
 
-        Assert.True(refused > 200 && accepted > 50, $"{refused} refused, {accepted} accepted: the damage is not "
-            + "mixed.");
+        Assert.True(
+            refused > 200 && accepted > 50,
+            $"{refused} refused, {accepted} accepted: the damage is not " + "mixed."
+        );
         Assert.InRange(Copies(), 0, descriptors); // What another test left may have been finalized by now.
 
-        static int Copies() => Directory.GetFiles("/proc/self/fd").Count(link =>
-            new FileInfo(link).LinkTarget?.Contains("memfd:test", StringComparison.Ordinal) == true);
+        static int Copies() =>
+            Directory
+                .GetFiles("/proc/self/fd")
+                .Count(link => new FileInfo(link).LinkTarget?.Contains("memfd:test", StringComparison.Ordinal) == true);
     }
 
-    internal static void AssertInside(SealedCode code) => Assert.All(code.Functions, function => Assert.True(
-        function.Offset >= 0 && function.Length > 0 && (long)function.Offset + function.Length <= code.Length));
+    internal static void AssertInside(SealedCode code) =>
+        Assert.All(
+            code.Functions,
+            function =>
+                Assert.True(
+                    function.Offset >= 0
+                        && function.Length > 0
+                        && (long)function.Offset + function.Length <= code.Length
+                )
+        );
 
     private static byte[] Damage(Random random, byte[] content, int table)
     {
@@ -489,9 +518,7 @@ public sealed partial class HostileTableTests
             }
         }
 
-        public void Removed(CodeSegment segment)
-        {
-        }
+        public void Removed(CodeSegment segment) { }
 
         public void Write(CodeSegment segment)
         {
@@ -526,9 +553,7 @@ public sealed partial class HostileTableTests
             }
         }
 
-        public void Removed(CodeSegment segment)
-        {
-        }
+        public void Removed(CodeSegment segment) { }
 
         public void Dispose() => _starves = false;
     }

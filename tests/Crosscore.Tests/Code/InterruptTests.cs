@@ -40,7 +40,10 @@ public sealed class InterruptTests
         using InstalledCode first = code.Install();
         using InstalledCode second = code.Install();
         var slot = new CodeSlot(first.Address);
-        Assert.Equal(0, CountRounds(() => slot.Target = slot.Target == first.Address ? second.Address : first.Address)[0]);
+        Assert.Equal(
+            0,
+            CountRounds(() => slot.Target = slot.Target == first.Address ? second.Address : first.Address)[0]
+        );
     }
 
     /// <summary>The control: if installing did interrupt, it would be seen.</summary>
@@ -63,7 +66,12 @@ public sealed class InterruptTests
         nuint page = (nuint)Environment.SystemPageSize;
         long[] rounds = CountRounds(() =>
         {
-            nint window = Mapping.Map(page, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS, -1);
+            nint window = Mapping.Map(
+                page,
+                Mapping.PROT_READ | Mapping.PROT_WRITE,
+                Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS,
+                -1
+            );
             *(byte*)window = 0xC3; // SAFETY: just mapped writable
             _ = Mapping.Unmap(window, page);
         });
@@ -73,7 +81,10 @@ public sealed class InterruptTests
     /// <summary>The interrupts of each round, the fewest first. Only rounds count in which the sibling was seen running after every single operation.</summary>
     private static long[] CountRounds(Action operation)
     {
-        Assert.SkipUnless(File.Exists("/proc/interrupts") && Count() is not null, "This machine's /proc/interrupts has no rows CAL and TLB.");
+        Assert.SkipUnless(
+            File.Exists("/proc/interrupts") && Count() is not null,
+            "This machine's /proc/interrupts has no rows CAL and TLB."
+        );
         for (int warmUp = 0; warmUp < 200; warmUp++)
         {
             operation();
@@ -114,7 +125,10 @@ public sealed class InterruptTests
             if (fields[0] is "CAL:" or "TLB:")
             {
                 rows++;
-                sum += fields.Skip(1).TakeWhile(field => char.IsAsciiDigit(field[0])).Sum(field => long.Parse(field, CultureInfo.InvariantCulture));
+                sum += fields
+                    .Skip(1)
+                    .TakeWhile(field => char.IsAsciiDigit(field[0]))
+                    .Sum(field => long.Parse(field, CultureInfo.InvariantCulture));
             }
         }
 

@@ -23,10 +23,18 @@ internal static class Maps
     public static nint OtherMappingOf(nint address)
     {
         // address-address perms offset dev inode path
-        (nint Start, string File)[] lines = [.. File.ReadLines("/proc/self/maps")
-            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            .Where(fields => fields[2].All(digit => digit == '0') && fields[4] != "0")
-            .Select(fields => (nint.Parse(fields[0].Split('-')[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture), $"{fields[3]} {fields[4]}"))];
+        (nint Start, string File)[] lines =
+        [
+            .. File.ReadLines("/proc/self/maps")
+                .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                .Where(fields => fields[2].All(digit => digit == '0') && fields[4] != "0")
+                .Select(fields =>
+                    (
+                        nint.Parse(fields[0].Split('-')[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture),
+                        $"{fields[3]} {fields[4]}"
+                    )
+                ),
+        ];
         string file = lines.Single(line => line.Start == address).File;
         return lines.Single(line => line.File == file && line.Start != address).Start;
     }

@@ -15,7 +15,11 @@ public sealed partial class PerfMapTests
     [Fact]
     public void What_others_prepared_is_not_written_to_and_nothing_waits_for_it()
     {
-        ChildResult result = ChildProcess.RunThisProgram(Child.MeetPreparedPerfMaps, null, ("DOTNET_PerfMapEnabled", "0"));
+        ChildResult result = ChildProcess.RunThisProgram(
+            Child.MeetPreparedPerfMaps,
+            null,
+            ("DOTNET_PerfMapEnabled", "0")
+        );
         Assert.True(result.Status == 0, result.Errors);
         string foreign = Environment.IsPrivilegedProcess ? "refused, nothing written" : "skipped";
         Assert.Equal(
@@ -29,7 +33,8 @@ public sealed partial class PerfMapTests
                 "stale lines: gone",
                 "read by this process: published",
             ],
-            result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+            result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        );
     }
 
     /// <summary>A pipe that is almost full takes the beginning of a line, as a disk does.</summary>
@@ -43,7 +48,10 @@ public sealed partial class PerfMapTests
         using var writing = new Microsoft.Win32.SafeHandles.SafeFileHandle(pipe[1], ownsHandle: true);
         Assert.True(Linux.Libc.Fcntl(pipe[1], SetPipeSize, 4096) > 0);
         var map = new PerfMap(pipe[1]);
-        CodeFunction[] many = [.. Enumerable.Range(0, 800).Select(index => new CodeFunction($"function{index}", index, 1))];
+        CodeFunction[] many =
+        [
+            .. Enumerable.Range(0, 800).Select(index => new CodeFunction($"function{index}", index, 1)),
+        ];
         map.Write(new CodeSegment(0x10000, 4096, "many", many));
         byte[] bytes = new byte[8192];
         int cut = (int)Linux.Libc.OrNegativeErrno(ReadFile(pipe[0], bytes, (nuint)bytes.Length));
@@ -94,18 +102,24 @@ public sealed partial class PerfMapTests
             Try("a link", () => File.CreateSymbolicLink(path, target));
             Try("a second name", () => Assert.Equal(0, Link(target, path)));
             Try("a pipe", () => Assert.Equal(0, MakePipe(path, 0x1B6)));
-            Try("a pipe that is not read", () =>
-            {
-                Assert.Equal(0, MakePipe(path, 0x1B6));
-                Assert.True(Open(path, 2) >= 0);
-            });
+            Try(
+                "a pipe that is not read",
+                () =>
+                {
+                    Assert.Equal(0, MakePipe(path, 0x1B6));
+                    Assert.True(Open(path, 2) >= 0);
+                }
+            );
             if (Environment.IsPrivilegedProcess)
             {
-                Try("a file of another user", () =>
-                {
-                    File.WriteAllText(path, "");
-                    Assert.Equal(0, ChangeOwner(path, 65533, 65533));
-                });
+                Try(
+                    "a file of another user",
+                    () =>
+                    {
+                        File.WriteAllText(path, "");
+                        Assert.Equal(0, ChangeOwner(path, 65533, 65533));
+                    }
+                );
             }
             else
             {
@@ -120,8 +134,12 @@ public sealed partial class PerfMapTests
             using (FileStream reading = File.Open(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite))
             {
                 CodeNames.PublishToPerf();
-                string[] lines = new StreamReader(reading).ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
-                Console.WriteLine($"stale lines: {(lines.Any(line => line.Contains("stale", StringComparison.Ordinal)) ? "there" : "gone")}");
+                string[] lines = new StreamReader(reading)
+                    .ReadToEnd()
+                    .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+                Console.WriteLine(
+                    $"stale lines: {(lines.Any(line => line.Contains("stale", StringComparison.Ordinal)) ? "there" : "gone")}"
+                );
                 Console.WriteLine($"read by this process: {(lines.Length == 1 ? "published" : "nothing")}");
             }
         }
@@ -155,7 +173,8 @@ public sealed partial class PerfMapTests
             };
             thread.Start();
             _ = thread.Join(Bound);
-            bool written = new FileInfo(target).Length > 0
+            bool written =
+                new FileInfo(target).Length > 0
                 || (new FileInfo(path) is { Exists: true, LinkTarget: null } prepared && prepared.Length > 0);
             Console.WriteLine($"{what}: {outcome}, {(written ? "written" : "nothing written")}");
             if (Directory.Exists(path))
@@ -183,13 +202,9 @@ public sealed partial class PerfMapTests
 
         public bool Writes => true;
 
-        public void Added(CodeSegment segment)
-        {
-        }
+        public void Added(CodeSegment segment) { }
 
-        public void Removed(CodeSegment segment)
-        {
-        }
+        public void Removed(CodeSegment segment) { }
 
         public void Write(CodeSegment segment)
         {

@@ -20,7 +20,8 @@ public sealed class ProfilerTests
         Machine.NeedsRawPrograms();
         Assert.SkipUnless(
             Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(path => File.Exists(Path.Combine(path, "perf"))),
-            "perf is not installed (Debian: linux-perf).");
+            "perf is not installed (Debian: linux-perf)."
+        );
         string folder = Directory.CreateTempSubdirectory("crosscore-perf-").FullName;
         string process = "";
         try
@@ -30,17 +31,36 @@ public sealed class ProfilerTests
             string recorded = Path.Combine(folder, "recorded");
             string injected = Path.Combine(folder, "injected");
             ChildResult record = ChildProcess.RunCommand(
-                ["perf", "record", "-q", "-N", "-k", "1", "-e", "cpu-clock:u", "-F", "499", "-o", recorded, "--",
-                    .. ChildProcess.CommandFor(Child.SpinForProfiler)],
-                settings);
+                [
+                    "perf",
+                    "record",
+                    "-q",
+                    "-N",
+                    "-k",
+                    "1",
+                    "-e",
+                    "cpu-clock:u",
+                    "-F",
+                    "499",
+                    "-o",
+                    recorded,
+                    "--",
+                    .. ChildProcess.CommandFor(Child.SpinForProfiler),
+                ],
+                settings
+            );
             Assert.SkipWhen(
                 record.Status != 0 && record.Errors.Contains("perf_event_paranoid", StringComparison.Ordinal),
-                "This system does not let perf record.");
+                "This system does not let perf record."
+            );
             Assert.True(record.Status == 0, record.Errors);
             string[] lines = record.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
             Assert.Equal(nameof(PatchMethod.PageSwap), lines[0]);
             process = lines[1];
-            ChildResult inject = ChildProcess.RunCommand(["perf", "inject", "--jit", "-i", recorded, "-o", injected], settings);
+            ChildResult inject = ChildProcess.RunCommand(
+                ["perf", "inject", "--jit", "-i", recorded, "-o", injected],
+                settings
+            );
             Assert.True(inject.Status == 0, inject.Errors);
             double[] without = SharesIn(recorded, settings, out _);
             double[] with = SharesIn(injected, settings, out string report);
@@ -87,7 +107,10 @@ public sealed class ProfilerTests
         using LiveCode unnamed = LiveCode.Install(MachineCode.Return42);
         Assert.Equal("/memfd:crosscore-live:filter (deleted)", Maps.LineAt(named.Address)!.Value.Path);
         Assert.Equal("/memfd:crosscore-live (deleted)", Maps.LineAt(unnamed.Address)!.Value.Path);
-        Assert.Equal(PatchMethod.PageSwap, new CodePatch(CodeMode.Measured).Replace(named, 5, [1, 1, 1, 1]).Commit().Method);
+        Assert.Equal(
+            PatchMethod.PageSwap,
+            new CodePatch(CodeMode.Measured).Replace(named, 5, [1, 1, 1, 1]).Commit().Method
+        );
         Assert.Equal("/memfd:crosscore-live:filter (deleted)", Maps.LineAt(named.Address)!.Value.Path);
     }
 
@@ -108,13 +131,21 @@ public sealed class ProfilerTests
     /// <summary>The percentages of the three functions in a report; 0 where one is not named.</summary>
     private static double[] SharesIn(string file, (string, string)[] settings, out string text)
     {
-        ChildResult report = ChildProcess.RunCommand(["perf", "report", "--stdio", "--sort", "symbol", "-i", file], settings);
+        ChildResult report = ChildProcess.RunCommand(
+            ["perf", "report", "--stdio", "--sort", "symbol", "-i", file],
+            settings
+        );
         Assert.True(report.Status == 0, report.Errors);
         text = report.Text;
         string[] lines = text.Split('\n');
-        return [.. Named.Select(name =>
-            lines.FirstOrDefault(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Contains(name)) is { } found
-                ? double.Parse(found.Trim().Split('%')[0], CultureInfo.InvariantCulture)
-                : 0)];
+        return
+        [
+            .. Named.Select(name =>
+                lines.FirstOrDefault(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Contains(name))
+                    is { } found
+                    ? double.Parse(found.Trim().Split('%')[0], CultureInfo.InvariantCulture)
+                    : 0
+            ),
+        ];
     }
 }

@@ -24,7 +24,10 @@ internal static class ReclaimTorture
     private static long s_wrong;
 
     /// <summary>How long a run that must find nothing looks for it: seconds, CROSSCORE_TORTURE_SECONDS for more.</summary>
-    private static TimeSpan Duration => TimeSpan.FromSeconds(int.TryParse(Environment.GetEnvironmentVariable("CROSSCORE_TORTURE_SECONDS"), out int seconds) ? seconds : 3);
+    private static TimeSpan Duration =>
+        TimeSpan.FromSeconds(
+            int.TryParse(Environment.GetEnvironmentVariable("CROSSCORE_TORTURE_SECONDS"), out int seconds) ? seconds : 3
+        );
 
     public static int Run(CodeReclaimer? waiting, CallKind kind)
     {
@@ -38,15 +41,23 @@ internal static class ReclaimTorture
         var slot = new CodeSlot(current.Address);
 
         // A thread more than processors, so that one is preempted in the middle of the code at times.
-        Thread[] callers = [.. Enumerable.Range(0, Environment.ProcessorCount + 1).Select(_ => new Thread(() => CallThrough(slot, Value, kind)))];
+        Thread[] callers =
+        [
+            .. Enumerable
+                .Range(0, Environment.ProcessorCount + 1)
+                .Select(_ => new Thread(() => CallThrough(slot, Value, kind))),
+        ];
         var collector = new Thread(Collect);
         Array.ForEach(callers, caller => caller.Start());
         collector.Start();
         long reclaimed = 0;
         long began = Stopwatch.GetTimestamp();
-        while (mustHit
-            ? faults.Hits == 0 && Stopwatch.GetElapsedTime(began) < LongestWaitForAHit
-            : Stopwatch.GetElapsedTime(began) is var elapsed && (elapsed < Duration || (reclaimed < EnoughReclaimed && elapsed < LongestRun + Duration)))
+        while (
+            mustHit
+                ? faults.Hits == 0 && Stopwatch.GetElapsedTime(began) < LongestWaitForAHit
+                : Stopwatch.GetElapsedTime(began) is var elapsed
+                    && (elapsed < Duration || (reclaimed < EnoughReclaimed && elapsed < LongestRun + Duration))
+        )
         {
             for (int swap = 0; swap < 8; swap++)
             {
@@ -147,8 +158,6 @@ internal static class ReclaimTorture
 
         public bool HasPassed(long moment) => true;
 
-        public void Wait(long moment)
-        {
-        }
+        public void Wait(long moment) { }
     }
 }

@@ -57,7 +57,9 @@ public sealed class SameUserTests
     {
         Raw.Machine.NeedsRawPrograms(); // The code is x86-64's, and live code is implemented there only.
         ProcessStartInfo start = CodeRace.ThisProgram(
-            asOther && MayBecomeOther ? CodeRace.AsOtherUser : [], Child.RaceVictim);
+            asOther && MayBecomeOther ? CodeRace.AsOtherUser : [],
+            Child.RaceVictim
+        );
         start.Environment[CodeRace.Target] = way;
         start.Environment[CodeRace.Trials] = Trials;
         using Process victim = Process.Start(start)!;
@@ -71,15 +73,17 @@ public sealed class SameUserTests
 
         Assert.True(victim.ExitCode == 0, $"status {victim.ExitCode}: {errors.Result}");
         string[] fields = output.Result.Trim().Split(' ');
-        TestContext.Current.TestOutputHelper?.WriteLine($"{way}: changed, fine, opened, refused, slowest (s): "
-            + $"{output.Result.Trim()}");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{way}: changed, fine, opened, refused, slowest (s): " + $"{output.Result.Trim()}"
+        );
         return new(
             int.Parse(fields[0], CultureInfo.InvariantCulture),
             int.Parse(fields[1], CultureInfo.InvariantCulture),
             int.Parse(fields[2], CultureInfo.InvariantCulture),
             fields[3] == "-" ? [] : [.. fields[3].Split(',').Select(cause => cause.Split('=')[0])],
             int.Parse(fields[4], CultureInfo.InvariantCulture),
-            $"{way}: changed, fine, opened, refused, slowest (s): {output.Result.Trim()}");
+            $"{way}: changed, fine, opened, refused, slowest (s): {output.Result.Trim()}"
+        );
     }
 
     private sealed record Race(int Changed, int Fine, int Opened, string[] Refused, int Slowest, string Text);

@@ -11,9 +11,12 @@ public sealed partial class SealedCodeTests
 {
     private const int ReadWrite = Mapping.PROT_READ | Mapping.PROT_WRITE;
 
-    public SealedCodeTests() => Assert.SkipUnless(
-        OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture is (Architecture.X64 or Architecture.Arm64),
-        "Sealed code needs Linux on x86-64 or arm64.");
+    public SealedCodeTests() =>
+        Assert.SkipUnless(
+            OperatingSystem.IsLinux()
+                && RuntimeInformation.ProcessArchitecture is (Architecture.X64 or Architecture.Arm64),
+            "Sealed code needs Linux on x86-64 or arm64."
+        );
 
     [Fact]
     public void The_code_runs() => Assert.Equal(42, MachineCode.Call(MachineCode.Return42));
@@ -77,8 +80,10 @@ public sealed partial class SealedCodeTests
         using InstalledCode installed = file.Install();
         Assert.Equal("r-xs", Maps.PermissionsAt(installed.Address));
         Assert.All(
-            File.ReadAllLines("/proc/self/maps").Where(line => line.Contains("crosscore-code", StringComparison.Ordinal)),
-            line => Assert.Contains(" r-xs ", line, StringComparison.Ordinal));
+            File.ReadAllLines("/proc/self/maps")
+                .Where(line => line.Contains("crosscore-code", StringComparison.Ordinal)),
+            line => Assert.Contains(" r-xs ", line, StringComparison.Ordinal)
+        );
     }
 
     [Theory]
@@ -88,7 +93,10 @@ public sealed partial class SealedCodeTests
     {
         using SealedCode file = SealedCode.Seal(MachineCode.Return42);
         using InstalledCode installed = file.Install();
-        Assert.Equal(-Errno.EACCES, Libc.OrNegativeErrno(Mprotect(installed.Address, (nuint)Environment.SystemPageSize, protection)));
+        Assert.Equal(
+            -Errno.EACCES,
+            Libc.OrNegativeErrno(Mprotect(installed.Address, (nuint)Environment.SystemPageSize, protection))
+        );
         Assert.Equal("r-xs", Maps.PermissionsAt(installed.Address));
     }
 
@@ -97,8 +105,15 @@ public sealed partial class SealedCodeTests
     {
         using SealedCode file = SealedCode.Seal(MachineCode.Return42);
         using InstalledCode installed = file.Install();
-        Assert.Equal(-Errno.EACCES, Mapping.Map( // Its own descriptor only reads.
-            (nuint)Environment.SystemPageSize, ReadWrite, Mapping.MAP_SHARED, (int)file.File.DangerousGetHandle()));
+        Assert.Equal(
+            -Errno.EACCES,
+            Mapping.Map( // Its own descriptor only reads.
+                (nuint)Environment.SystemPageSize,
+                ReadWrite,
+                Mapping.MAP_SHARED,
+                (int)file.File.DangerousGetHandle()
+            )
+        );
         int descriptor = OpenFile.Open($"/proc/self/fd/{file.File.DangerousGetHandle()}", OpenFile.O_RDWR);
         Assert.True(descriptor >= 0, $"open answered {descriptor}.");
         using var writable = new Microsoft.Win32.SafeHandles.SafeFileHandle(descriptor, ownsHandle: true);
@@ -107,7 +122,10 @@ public sealed partial class SealedCodeTests
         Assert.Equal(-Errno.EPERM, Libc.OrNegativeErrno(Pwrite(descriptor, [0x90], 1, 0)));
         Assert.Equal(-Errno.EPERM, Libc.OrNegativeErrno(Ftruncate(descriptor, 0)));
         Assert.Equal(-Errno.EPERM, Libc.OrNegativeErrno(Ftruncate(descriptor, 1 << 20)));
-        Assert.Equal(-Errno.EPERM, Mapping.Map((nuint)Environment.SystemPageSize, ReadWrite, Mapping.MAP_SHARED, descriptor));
+        Assert.Equal(
+            -Errno.EPERM,
+            Mapping.Map((nuint)Environment.SystemPageSize, ReadWrite, Mapping.MAP_SHARED, descriptor)
+        );
         Assert.Equal(-Errno.EPERM, Memfd.AddSeals(descriptor, 0x10)); // F_SEAL_FUTURE_WRITE
         Assert.Equal(42, MachineCode.Call(installed));
     }
@@ -134,7 +152,10 @@ public sealed partial class SealedCodeTests
         }
 
         // The link has the rights of the descriptor that the file was mapped through.
-        Assert.Equal(UnixFileMode.UserRead, (UnixFileMode)(*(uint*)(status + 24)) & (UnixFileMode.UserRead | UnixFileMode.UserWrite));
+        Assert.Equal(
+            UnixFileMode.UserRead,
+            (UnixFileMode)(*(uint*)(status + 24)) & (UnixFileMode.UserRead | UnixFileMode.UserWrite)
+        );
     }
 
     [Fact]
@@ -142,7 +163,15 @@ public sealed partial class SealedCodeTests
     {
         using SealedCode file = SealedCode.Seal(MachineCode.Return42);
         using InstalledCode installed = file.Install();
-        using (FileStream memory = new("/proc/self/mem", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0))
+        using (
+            FileStream memory = new(
+                "/proc/self/mem",
+                FileMode.Open,
+                FileAccess.ReadWrite,
+                FileShare.ReadWrite,
+                bufferSize: 0
+            )
+        )
         {
             memory.Position = installed.Address;
             _ = Assert.Throws<IOException>(() => memory.Write([0x90]));
@@ -173,7 +202,10 @@ public sealed partial class SealedCodeTests
     {
         Machine.NeedsRawPrograms();
         ChildResult result = ChildProcess.RunThisProgram(Child.RunSealedCode, Launcher.WithMemfdNoexec(setting));
-        Assert.SkipWhen(result.Status == Launcher.NotAvailable, "Setting vm.memfd_noexec needs Linux 6.3 and CAP_SYS_ADMIN.");
+        Assert.SkipWhen(
+            result.Status == Launcher.NotAvailable,
+            "Setting vm.memfd_noexec needs Linux 6.3 and CAP_SYS_ADMIN."
+        );
 
         Assert.True(result.Status == 0, result.Errors);
         Assert.Equal($"42 live\n42 under {setting}\n", result.Text);

@@ -17,7 +17,13 @@ internal sealed class SpinningSibling : IDisposable
         Assert.SkipUnless(Environment.ProcessorCount >= 2, "A sibling that runs meanwhile needs a second CPU.");
         byte[] allowed = new byte[Affinity.MaskLength];
         Assert.True(Affinity.Get(allowed) >= 0);
-        int[] cpus = [.. Enumerable.Range(0, 8 * Affinity.MaskLength).Where(cpu => (allowed[cpu / 8] & (1 << (cpu % 8))) != 0).Take(2)];
+        int[] cpus =
+        [
+            .. Enumerable
+                .Range(0, 8 * Affinity.MaskLength)
+                .Where(cpu => (allowed[cpu / 8] & (1 << (cpu % 8))) != 0)
+                .Take(2),
+        ];
         _held = Processor.HoldOn(cpus[0]);
         Assert.True(_held.IsPinned);
         _thread = new Thread(() =>
@@ -28,7 +34,9 @@ internal sealed class SpinningSibling : IDisposable
                 Volatile.Write(ref _turns, _turns + 1);
             }
         })
-        { IsBackground = true };
+        {
+            IsBackground = true,
+        };
         _thread.Start();
         WaitUntilSeenRunning();
     }

@@ -54,7 +54,8 @@ public sealed partial class TracedTests
     [Fact]
     public void The_kernel_is_asked_about_this_process()
     {
-        string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("TracerPid:", StringComparison.Ordinal));
+        string line = File.ReadLines("/proc/self/status")
+            .First(line => line.StartsWith("TracerPid:", StringComparison.Ordinal));
         Assert.Equal(line, $"TracerPid:\t{Tracer.Find()}");
     }
 
@@ -65,11 +66,19 @@ public sealed partial class TracedTests
         Machine.NeedsRawPrograms();
         Assert.SkipUnless(File.Exists("/usr/bin/gdb"), "gdb is not installed.");
         ChildResult result = ChildProcess.RunThisProgram(Child.MeetDebuggersBreakpoints);
-        Assert.SkipWhen(result.Errors.Contains("ptrace: Operation not permitted", StringComparison.Ordinal), "This system does not let a child trace its parent.");
-        Assert.SkipWhen(result.Errors.Contains("hardware breakpoint", StringComparison.OrdinalIgnoreCase), "This machine has no hardware breakpoints: " + result.Errors);
+        Assert.SkipWhen(
+            result.Errors.Contains("ptrace: Operation not permitted", StringComparison.Ordinal),
+            "This system does not let a child trace its parent."
+        );
+        Assert.SkipWhen(
+            result.Errors.Contains("hardware breakpoint", StringComparison.OrdinalIgnoreCase),
+            "This machine has no hardware breakpoints: " + result.Errors
+        );
         Assert.True(result.Status == 0, result.Errors);
         Assert.Equal(
-            ["1: 0", "2: 0", $"3: {TracedTrial.Calls}", $"4: {TracedTrial.Calls}", "5: 1"], Hits(result.Text).Distinct());
+            ["1: 0", "2: 0", $"3: {TracedTrial.Calls}", $"4: {TracedTrial.Calls}", "5: 1"],
+            Hits(result.Text).Distinct()
+        );
     }
 
     /// <summary>"info breakpoints": a line that begins with the number, and one below it where it was hit.</summary>

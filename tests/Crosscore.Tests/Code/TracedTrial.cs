@@ -51,20 +51,47 @@ internal static unsafe class TracedTrial
         using SealedCode code = writer.Seal();
         using InstalledCode installed = code.Install();
         using LiveCode live = LiveCode.Install(writer);
-        nint[] called = [installed.AddressOf(soft), installed.AddressOf(hard), live.AddressOf(soft), live.AddressOf(hard)];
+        nint[] called =
+        [
+            installed.AddressOf(soft),
+            installed.AddressOf(hard),
+            live.AddressOf(soft),
+            live.AddressOf(hard),
+        ];
         int* flag = (int*)NativeMemory.AllocZeroed(sizeof(int)); // Never freed: gdb writes it.
-        List<string> commands = [$"break *{called[0]}", $"break *{called[2]}", $"hbreak *{called[1]}", $"hbreak *{called[3]}"];
+        List<string> commands =
+        [
+            $"break *{called[0]}",
+            $"break *{called[2]}",
+            $"hbreak *{called[1]}",
+            $"hbreak *{called[3]}",
+        ];
         for (int number = 1; number <= 4; number++)
         {
             commands.Add($"ignore {number} 1000000");
         }
 
         commands.AddRange([
-            $"hbreak *{installed.AddressOf(last)}", $"set {{int}}{(nint)flag} = 1", "continue", "info breakpoints 1-2",
-            "delete 1 2", "continue", "info breakpoints", "delete", "detach"]);
+            $"hbreak *{installed.AddressOf(last)}",
+            $"set {{int}}{(nint)flag} = 1",
+            "continue",
+            "info breakpoints 1-2",
+            "delete 1 2",
+            "continue",
+            "info breakpoints",
+            "delete",
+            "detach",
+        ]);
         var start = new ProcessStartInfo(
-            "gdb", ["-nx", "-batch", "-p", Environment.ProcessId.ToString(CultureInfo.InvariantCulture),
-                .. commands.SelectMany(command => (string[])["-ex", command])])
+            "gdb",
+            [
+                "-nx",
+                "-batch",
+                "-p",
+                Environment.ProcessId.ToString(CultureInfo.InvariantCulture),
+                .. commands.SelectMany(command => (string[])["-ex", command]),
+            ]
+        )
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -15,10 +15,12 @@ public sealed partial class AsymmetricFenceCodeTests
     public void With_tiered_compilation() => Check(listings: 2, expected: ["Tier0", "Tier1", "OSR"]);
 
     [Fact]
-    public void Without_profiles() => Check(listings: 2, expected: ["Tier0", "Tier1", "OSR"], ("DOTNET_TieredPGO", "0"));
+    public void Without_profiles() =>
+        Check(listings: 2, expected: ["Tier0", "Tier1", "OSR"], ("DOTNET_TieredPGO", "0"));
 
     [Fact]
-    public void With_loops_optimised_at_once() => Check(listings: 1, expected: ["FullOpts"], ("DOTNET_TC_QuickJitForLoops", "0"), ("DOTNET_TieredPGO", "0"));
+    public void With_loops_optimised_at_once() =>
+        Check(listings: 1, expected: ["FullOpts"], ("DOTNET_TC_QuickJitForLoops", "0"), ("DOTNET_TieredPGO", "0"));
 
     [Fact]
     public void Without_tiers() => Check(listings: 1, expected: ["FullOpts"], ("DOTNET_TieredCompilation", "0"));
@@ -29,15 +31,27 @@ public sealed partial class AsymmetricFenceCodeTests
         string file = Path.Combine(AppContext.BaseDirectory, $"listing-{Guid.NewGuid():N}.txt");
         try
         {
-            ChildResult child = ChildProcess.RunThisProgram(Child.CompileLightFences, null,
-            [
-                ("DOTNET_JitDisasm", string.Join(' ', FencedCode.Methods)), ("DOTNET_JitStdOutFile", file), (FencedCode.ListingsVariable, $"{listings}"),
-                ("CROSSCORE_ASYMMETRIC_FENCE", ""), .. settings,
-            ]);
+            ChildResult child = ChildProcess.RunThisProgram(
+                Child.CompileLightFences,
+                null,
+                [
+                    ("DOTNET_JitDisasm", string.Join(' ', FencedCode.Methods)),
+                    ("DOTNET_JitStdOutFile", file),
+                    (FencedCode.ListingsVariable, $"{listings}"),
+                    ("CROSSCORE_ASYMMETRIC_FENCE", ""),
+                    .. settings,
+                ]
+            );
             Assert.True(child.Status == 0, child.Errors);
-            Assert.SkipWhen(child.Text.StartsWith(nameof(AsymmetricFenceMode.Symmetric), StringComparison.Ordinal), "The light fence is a full one here.");
+            Assert.SkipWhen(
+                child.Text.StartsWith(nameof(AsymmetricFenceMode.Symmetric), StringComparison.Ordinal),
+                "The light fence is a full one here."
+            );
             List<Listing> all = Listing.Read(File.ReadAllText(file));
-            Assert.All(expected, tier => Assert.Contains(all, listing => listing.Tier.Contains(tier, StringComparison.Ordinal)));
+            Assert.All(
+                expected,
+                tier => Assert.Contains(all, listing => listing.Tier.Contains(tier, StringComparison.Ordinal))
+            );
             foreach (Listing listing in all)
             {
                 if (listing.IsOptimised)
@@ -118,9 +132,11 @@ public sealed partial class AsymmetricFenceCodeTests
     /// <summary>The code of one method in one tier, from which what belongs to its frame has been left out.</summary>
     private sealed partial record Listing(string Method, string Tier, string[] Code)
     {
-        public bool IsOptimised => Tier.Contains("Tier1", StringComparison.Ordinal) || Tier.Contains("FullOpts", StringComparison.Ordinal);
+        public bool IsOptimised =>
+            Tier.Contains("Tier1", StringComparison.Ordinal) || Tier.Contains("FullOpts", StringComparison.Ordinal);
 
-        public IEnumerable<string> Accesses => Code.Where(line => Memory().IsMatch(line)).Select(line => Store().IsMatch(line) ? "store" : "load");
+        public IEnumerable<string> Accesses =>
+            Code.Where(line => Memory().IsMatch(line)).Select(line => Store().IsMatch(line) ? "store" : "load");
 
         public IEnumerable<string> Loads => Code.Where(line => Memory().IsMatch(line) && !Store().IsMatch(line));
 
@@ -132,7 +148,12 @@ public sealed partial class AsymmetricFenceCodeTests
                 int loads = 0;
                 for (int i = 0; i < Code.Length; i++)
                 {
-                    int target = Jump().Match(Code[i]) is { Success: true } jump ? Array.FindIndex(Code, line => line.StartsWith(jump.Groups[1].Value + ":", StringComparison.Ordinal)) : -1;
+                    int target = Jump().Match(Code[i]) is { Success: true } jump
+                        ? Array.FindIndex(
+                            Code,
+                            line => line.StartsWith(jump.Groups[1].Value + ":", StringComparison.Ordinal)
+                        )
+                        : -1;
                     if (target >= 0 && target < i)
                     {
                         loads += Code[target..i].Count(line => Memory().IsMatch(line) && !Store().IsMatch(line));
@@ -150,16 +171,21 @@ public sealed partial class AsymmetricFenceCodeTests
             {
                 int start = header.Index + header.Length;
                 int end = text.IndexOf("; Assembly listing", start, StringComparison.Ordinal);
-                string[] code = [.. text[start..(end < 0 ? text.Length : end)].Split('\n')
-                    .Select(line => line.Trim())
-                    .Where(line => line.Length > 0 && line[0] != ';' && !Frame().IsMatch(line))];
+                string[] code =
+                [
+                    .. text[start..(end < 0 ? text.Length : end)]
+                        .Split('\n')
+                        .Select(line => line.Trim())
+                        .Where(line => line.Length > 0 && line[0] != ';' && !Frame().IsMatch(line)),
+                ];
                 listings.Add(new Listing(header.Groups[1].Value, header.Groups[2].Value, code));
             }
 
             return listings;
         }
 
-        public int IndexOf(string part) => Array.FindIndex(Code, line => line.Contains(part, StringComparison.OrdinalIgnoreCase));
+        public int IndexOf(string part) =>
+            Array.FindIndex(Code, line => line.Contains(part, StringComparison.OrdinalIgnoreCase));
 
         public override string ToString() => $"{Method} ({Tier}):\n{string.Join('\n', Code)}";
 

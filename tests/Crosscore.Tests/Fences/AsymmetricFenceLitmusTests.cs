@@ -10,18 +10,22 @@ namespace Crosscore.Tests.Fences;
 /// </summary>
 public sealed class AsymmetricFenceLitmusTests
 {
-    public static TheoryData<string, string> Tiers { get; } = new()
-    {
-        { "DOTNET_TieredPGO", "1" },
-        { "DOTNET_TieredPGO", "0" },
-        { "DOTNET_TieredCompilation", "0" },
-        { "DOTNET_TC_OnStackReplacement", "0" }, // the loops stay in tier 0
-        { "DOTNET_ReadyToRun", "0" },
-    };
+    public static TheoryData<string, string> Tiers { get; } =
+        new()
+        {
+            { "DOTNET_TieredPGO", "1" },
+            { "DOTNET_TieredPGO", "0" },
+            { "DOTNET_TieredCompilation", "0" },
+            { "DOTNET_TC_OnStackReplacement", "0" }, // the loops stay in tier 0
+            { "DOTNET_ReadyToRun", "0" },
+        };
 
     [Theory]
     [MemberData(nameof(Tiers))]
-    public void The_process_wide_barrier_orders_the_light_side_and_a_fence_of_one_thread_does_not(string setting, string value)
+    public void The_process_wide_barrier_orders_the_light_side_and_a_fence_of_one_thread_does_not(
+        string setting,
+        string value
+    )
     {
         Processor.NeedsTwo();
         Machine.Needs(MembarrierCommands.PrivateExpedited);
@@ -50,7 +54,8 @@ public sealed class AsymmetricFenceLitmusTests
         FenceFacts facts = FenceProbe.Ask();
         Assert.SkipUnless(
             facts is { IsLinux: true, Architecture: Architecture.X64, Emulated: false, BroadcastsInvalidations: false },
-            "This mode is for Linux on x86-64 processors without INVLPGB.");
+            "This mode is for Linux on x86-64 processors without INVLPGB."
+        );
         Trial trial = Run("PageProtection");
         Assert.Equal("PageProtection", trial.Mode);
         trial.PairHolds();
@@ -73,11 +78,20 @@ public sealed class AsymmetricFenceLitmusTests
 
     private static Trial Run(string mode, RawProgram? launcher, params (string Name, string Value)[] settings)
     {
-        ChildResult child = ChildProcess.RunThisProgram(Child.TryFences, launcher, [(FenceDecision.VariableName, mode), .. settings]);
+        ChildResult child = ChildProcess.RunThisProgram(
+            Child.TryFences,
+            launcher,
+            [(FenceDecision.VariableName, mode), .. settings]
+        );
         Assert.SkipWhen(child.Status == Launcher.NotAvailable, "The sandbox is not available here.");
         Assert.True(child.Status == 0, child.Errors);
         string[] lines = child.Text.Split('\n');
-        (long, long)[] counts = [.. lines[1..5].Select(line => line.Split(' ')).Select(parts => (long.Parse(parts[0]), long.Parse(parts[1])))];
+        (long, long)[] counts =
+        [
+            .. lines[1..5]
+                .Select(line => line.Split(' '))
+                .Select(parts => (long.Parse(parts[0]), long.Parse(parts[1]))),
+        ];
         return new Trial(lines[0], counts[0], counts[1], counts[2], counts[3]);
     }
 
@@ -86,7 +100,8 @@ public sealed class AsymmetricFenceLitmusTests
         (long Judged, long Violations) Pair,
         (long Judged, long Violations) OwnFenceUntilSeen,
         (long Judged, long Violations) OwnFence,
-        (long Judged, long Violations) NoFenceUntilSeen)
+        (long Judged, long Violations) NoFenceUntilSeen
+    )
     {
         public void PairHolds()
         {

@@ -17,9 +17,14 @@ public sealed class AsymmetricFenceTests
 
     [Fact]
     public async Task A_cancelled_token_ends_the_waiting() =>
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => AsymmetricFence.HeavyAsync(new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            AsymmetricFence.HeavyAsync(new CancellationToken(canceled: true))
+        );
 
     [Fact]
     public void The_mode_is_the_one_of_this_machine() =>
-        Assert.Equal(FenceDecision.Choose(Environment.GetEnvironmentVariable(FenceDecision.VariableName), FenceProbe.Ask()).Mode, AsymmetricFence.Mode);
+        Assert.Equal(
+            FenceDecision.Choose(Environment.GetEnvironmentVariable(FenceDecision.VariableName), FenceProbe.Ask()).Mode,
+            AsymmetricFence.Mode
+        );
 }

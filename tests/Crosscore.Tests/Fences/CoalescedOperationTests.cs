@@ -121,18 +121,25 @@ public sealed class CoalescedOperationTests
             Thread.SpinWait(50);
             Volatile.Write(ref ended, number);
         });
-        Thread[] threads = [.. Enumerable.Range(0, 8).Select(_ => Start(() =>
-        {
-            for (int i = 0; i < 5_000; i++)
-            {
-                long before = Volatile.Read(ref begun);
-                shared.Pass();
-                if (Volatile.Read(ref ended) <= before)
-                {
-                    _ = Interlocked.Increment(ref early);
-                }
-            }
-        }))];
+        Thread[] threads =
+        [
+            .. Enumerable
+                .Range(0, 8)
+                .Select(_ =>
+                    Start(() =>
+                    {
+                        for (int i = 0; i < 5_000; i++)
+                        {
+                            long before = Volatile.Read(ref begun);
+                            shared.Pass();
+                            if (Volatile.Read(ref ended) <= before)
+                            {
+                                _ = Interlocked.Increment(ref early);
+                            }
+                        }
+                    })
+                ),
+        ];
         Array.ForEach(threads, thread => thread.Join());
         Assert.Equal(0, early);
         Assert.Equal(40_000, shared.Asked);
@@ -181,7 +188,8 @@ public sealed class CoalescedOperationTests
         }
     }
 
-    private static void Until(Func<bool> condition) => Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(30)));
+    private static void Until(Func<bool> condition) =>
+        Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(30)));
 
     /// <summary>An operation that goes on when it is told to. It waits without a wait that could be interrupted, as the operations of the library do.</summary>
     private sealed class HeldOperation

@@ -23,9 +23,20 @@ public sealed class CoreSerializationTests
     [InlineData("4.14.336", Architecture.Arm64, FakeKernel.Linux414, "EveryCpu", "EveryCpu")]
     [InlineData("6.12.1", Architecture.RiscV64, FakeKernel.Linux63, "None", "None")]
     public void A_kernel_whose_call_can_miss_a_sibling_is_not_believed_in_strict_mode(
-        string release, Architecture architecture, MembarrierCommands commands, string strict, string measured)
+        string release,
+        Architecture architecture,
+        MembarrierCommands commands,
+        string strict,
+        string measured
+    )
     {
-        MachineFacts facts = new(MembarrierFailure.None, commands, MembarrierRegistrations.None, architecture, KernelRelease.Parse(release));
+        MachineFacts facts = new(
+            MembarrierFailure.None,
+            commands,
+            MembarrierRegistrations.None,
+            architecture,
+            KernelRelease.Parse(release)
+        );
         Assert.Equal(strict, SerializationChoice.Decide(facts, CodeMode.Strict).Way.ToString());
         Assert.Equal(measured, SerializationChoice.Decide(facts, CodeMode.Measured).Way.ToString());
     }
@@ -36,14 +47,26 @@ public sealed class CoreSerializationTests
     [InlineData(MembarrierFailure.Absent, "EveryCpu")]
     public void A_sandbox_that_forbids_the_call_does_not_forbid_the_tour(MembarrierFailure access, string way)
     {
-        MachineFacts facts = new(access, MembarrierCommands.None, MembarrierRegistrations.None, Architecture.X64, KernelRelease.Parse("6.1.0"));
+        MachineFacts facts = new(
+            access,
+            MembarrierCommands.None,
+            MembarrierRegistrations.None,
+            Architecture.X64,
+            KernelRelease.Parse("6.1.0")
+        );
         Assert.Equal(way, SerializationChoice.Decide(facts, CodeMode.Strict).Way.ToString());
     }
 
     [Fact]
     public void An_imitated_kernel_is_refused_because_pinning_may_be_imitated_too()
     {
-        MachineFacts facts = new(MembarrierFailure.None, FakeKernel.GVisor, MembarrierRegistrations.None, Architecture.X64, KernelRelease.Parse("4.4.0", GVisorBuild));
+        MachineFacts facts = new(
+            MembarrierFailure.None,
+            FakeKernel.GVisor,
+            MembarrierRegistrations.None,
+            Architecture.X64,
+            KernelRelease.Parse("4.4.0", GVisorBuild)
+        );
         SerializationChoice choice = SerializationChoice.Decide(facts, CodeMode.Strict);
         Assert.Equal("None", choice.Way.ToString());
         Assert.Contains("gVisor", choice.Reason, StringComparison.Ordinal);
@@ -56,10 +79,22 @@ public sealed class CoreSerializationTests
     [Fact]
     public void What_is_told_of_the_machine_is_what_is_done_on_it()
     {
-        MachineFacts old = new(MembarrierFailure.None, FakeKernel.Linux416, MembarrierRegistrations.None, Architecture.X64, KernelRelease.Parse("5.4.286"));
-        MachineGuarantee all = GuaranteeTable.Decide(old).Single(line => line.Promise == MachinePromise.AllThreadsCoreSerialization);
-        MachineGuarantee siblings = GuaranteeTable.Decide(old).Single(line => line.Promise == MachinePromise.SiblingsCoreSerialization);
-        MachineGuarantee own = GuaranteeTable.Decide(old).Single(line => line.Promise == MachinePromise.OwnCoreSerialization);
+        MachineFacts old = new(
+            MembarrierFailure.None,
+            FakeKernel.Linux416,
+            MembarrierRegistrations.None,
+            Architecture.X64,
+            KernelRelease.Parse("5.4.286")
+        );
+        MachineGuarantee all = GuaranteeTable
+            .Decide(old)
+            .Single(line => line.Promise == MachinePromise.AllThreadsCoreSerialization);
+        MachineGuarantee siblings = GuaranteeTable
+            .Decide(old)
+            .Single(line => line.Promise == MachinePromise.SiblingsCoreSerialization);
+        MachineGuarantee own = GuaranteeTable
+            .Decide(old)
+            .Single(line => line.Promise == MachinePromise.OwnCoreSerialization);
 
         Assert.Equal((GuaranteeAnswer.Unknown, GuaranteeSubject.Siblings), (siblings.Holds, siblings.Subject));
         Assert.Equal((GuaranteeAnswer.Yes, GuaranteeSubject.Process), (all.Holds, all.Subject));
@@ -70,7 +105,10 @@ public sealed class CoreSerializationTests
     [Theory]
     [InlineData(true, Mnemonic.Serialize)]
     [InlineData(false, Mnemonic.Iretq)]
-    public void The_instruction_is_the_manuals_and_comes_back_with_the_stack_as_it_was(bool hasSerialize, Mnemonic serializing)
+    public void The_instruction_is_the_manuals_and_comes_back_with_the_stack_as_it_was(
+        bool hasSerialize,
+        Mnemonic serializing
+    )
     {
         byte[] code = SerializingInstruction.For(Architecture.X64, hasSerialize);
         var decoder = Decoder.Create(64, code);
@@ -86,9 +124,15 @@ public sealed class CoreSerializationTests
         if (!hasSerialize)
         {
             Instruction shadow = instructions.Single(instruction => instruction.Mnemonic == Mnemonic.Jne);
-            Assert.Equal(Mnemonic.Push, instructions.Single(instruction => instruction.IP == shadow.NearBranchTarget).Mnemonic);
+            Assert.Equal(
+                Mnemonic.Push,
+                instructions.Single(instruction => instruction.IP == shadow.NearBranchTarget).Mnemonic
+            );
             Instruction back = instructions.Single(instruction => instruction.Mnemonic == Mnemonic.Lea);
-            Assert.Equal(Mnemonic.Ret, instructions.Single(instruction => instruction.IP == back.IPRelativeMemoryAddress).Mnemonic);
+            Assert.Equal(
+                Mnemonic.Ret,
+                instructions.Single(instruction => instruction.IP == back.IPRelativeMemoryAddress).Mnemonic
+            );
         }
     }
 
@@ -97,10 +141,17 @@ public sealed class CoreSerializationTests
     [InlineData(false, Architecture.Arm64)]
     [InlineData(true, Architecture.RiscV64)]
     [InlineData(true, Architecture.X86)]
-    public void Other_systems_are_refused_with_the_exception_that_is_documented(bool isLinux,
-        Architecture architecture) =>
-        Assert.Contains("only Linux on x86-64 and arm64", Assert.Throws<PlatformNotSupportedException>(() =>
-            CoreSerialization.DemandPlatform(isLinux, architecture)).Message, StringComparison.Ordinal);
+    public void Other_systems_are_refused_with_the_exception_that_is_documented(
+        bool isLinux,
+        Architecture architecture
+    ) =>
+        Assert.Contains(
+            "only Linux on x86-64 and arm64",
+            Assert
+                .Throws<PlatformNotSupportedException>(() => CoreSerialization.DemandPlatform(isLinux, architecture))
+                .Message,
+            StringComparison.Ordinal
+        );
 
     [Theory]
     [InlineData(true, Architecture.X64)]
@@ -114,11 +165,13 @@ public sealed class CoreSerializationTests
         Machine.NeedsRawPrograms();
         string before = AllowedCpus();
         int caller = Environment.CurrentManagedThreadId;
-        _ = Assert.Throws<FormatException>(() => CpuTour.Make(() =>
-        {
-            Assert.NotEqual(caller, Environment.CurrentManagedThreadId);
-            throw new FormatException("a visit that fails");
-        }));
+        _ = Assert.Throws<FormatException>(() =>
+            CpuTour.Make(() =>
+            {
+                Assert.NotEqual(caller, Environment.CurrentManagedThreadId);
+                throw new FormatException("a visit that fails");
+            })
+        );
         Assert.Equal(before, AllowedCpus());
     }
 
@@ -144,12 +197,18 @@ public sealed class CoreSerializationTests
         Assert.Null(CpuTour.Make(() => visited.Add(Thread.GetCurrentProcessorId())));
 
         string online = File.ReadAllText("/sys/devices/system/cpu/online");
-        Assert.All(Enumerable.Range(0, 1024).Where(cpu => CpuList.Contains(before, cpu) && CpuList.Contains(online, cpu)), cpu => Assert.Contains(cpu, visited));
+        Assert.All(
+            Enumerable.Range(0, 1024).Where(cpu => CpuList.Contains(before, cpu) && CpuList.Contains(online, cpu)),
+            cpu => Assert.Contains(cpu, visited)
+        );
         Assert.Equal(before, AllowedCpus());
 
         CoreSerialization.VisitEveryCpu("this is a test");
         Assert.Equal(before, AllowedCpus());
     }
 
-    private static string AllowedCpus() => File.ReadAllLines("/proc/thread-self/status").Single(line => line.StartsWith("Cpus_allowed_list:", StringComparison.Ordinal))[18..].Trim();
+    private static string AllowedCpus() =>
+        File.ReadAllLines("/proc/thread-self/status")
+            .Single(line => line.StartsWith("Cpus_allowed_list:", StringComparison.Ordinal))[18..]
+            .Trim();
 }

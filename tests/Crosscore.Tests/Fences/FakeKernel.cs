@@ -9,13 +9,17 @@ namespace Crosscore.Tests.Fences;
 /// </summary>
 internal sealed class FakeKernel(MembarrierCommands commands) : IMembarrierKernel
 {
-    public const MembarrierCommands Linux414 = MembarrierCommands.Global | MembarrierCommands.PrivateExpedited | MembarrierCommands.RegisterPrivateExpedited;
+    public const MembarrierCommands Linux414 =
+        MembarrierCommands.Global | MembarrierCommands.PrivateExpedited | MembarrierCommands.RegisterPrivateExpedited;
 
-    public const MembarrierCommands GVisor = Linux414 | MembarrierCommands.GlobalExpedited | MembarrierCommands.RegisterGlobalExpedited;
+    public const MembarrierCommands GVisor =
+        Linux414 | MembarrierCommands.GlobalExpedited | MembarrierCommands.RegisterGlobalExpedited;
 
-    public const MembarrierCommands Linux416 = GVisor | MembarrierCommands.PrivateExpeditedSyncCore | MembarrierCommands.RegisterPrivateExpeditedSyncCore;
+    public const MembarrierCommands Linux416 =
+        GVisor | MembarrierCommands.PrivateExpeditedSyncCore | MembarrierCommands.RegisterPrivateExpeditedSyncCore;
 
-    public const MembarrierCommands Linux510 = Linux416 | MembarrierCommands.PrivateExpeditedRseq | MembarrierCommands.RegisterPrivateExpeditedRseq;
+    public const MembarrierCommands Linux510 =
+        Linux416 | MembarrierCommands.PrivateExpeditedRseq | MembarrierCommands.RegisterPrivateExpeditedRseq;
 
     public const MembarrierCommands Linux63 = Linux510 | MembarrierCommands.GetRegistrations;
 
@@ -63,7 +67,10 @@ internal sealed class FakeKernel(MembarrierCommands commands) : IMembarrierKerne
             return (int)(commands & ~Forgotten);
         }
 
-        if (!commands.HasFlag((MembarrierCommands)command) || (flags != 0 && command != MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ))
+        if (
+            !commands.HasFlag((MembarrierCommands)command)
+            || (flags != 0 && command != MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)
+        )
         {
             return -Errno.EINVAL;
         }
@@ -78,7 +85,9 @@ internal sealed class FakeKernel(MembarrierCommands commands) : IMembarrierKerne
             case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE or MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ:
                 Register(command | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, command);
                 return 0;
-            case MEMBARRIER_CMD_PRIVATE_EXPEDITED or MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE or MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ:
+            case MEMBARRIER_CMD_PRIVATE_EXPEDITED
+            or MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE
+            or MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ:
                 return (Ready & (command << 1)) != 0 ? 0 : -Errno.EPERM; // The registration of a command is the next bit.
             default:
                 return 0;

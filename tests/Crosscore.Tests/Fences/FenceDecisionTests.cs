@@ -8,28 +8,37 @@ namespace Crosscore.Tests.Fences;
 public sealed class FenceDecisionTests
 {
     private static readonly FenceFacts Linux = new(
-        IsLinux: true, RuntimeBarrierIsSound: false, Architecture.X64, MembarrierFailure.None, Emulated: false,
-            BroadcastsInvalidations: false, FenceDecision.TestedRuntime);
+        IsLinux: true,
+        RuntimeBarrierIsSound: false,
+        Architecture.X64,
+        MembarrierFailure.None,
+        Emulated: false,
+        BroadcastsInvalidations: false,
+        FenceDecision.TestedRuntime
+    );
 
     private static readonly FenceFacts NoCall = Linux with { Membarrier = MembarrierFailure.Absent };
 
-    public static TheoryData<string, AsymmetricFenceMode> Machines { get; } = new()
-    {
-        { "linux", AsymmetricFenceMode.Membarrier },
-        { "arm64", AsymmetricFenceMode.Membarrier },
-        { "no call", AsymmetricFenceMode.Symmetric },
-        { "refused", AsymmetricFenceMode.Symmetric },
-        { "no call, arm64", AsymmetricFenceMode.Symmetric },
-        { "no call, gVisor", AsymmetricFenceMode.Symmetric },
-        { "no call, INVLPGB", AsymmetricFenceMode.Symmetric },
-        { "windows", AsymmetricFenceMode.Runtime },
-        { "freebsd", AsymmetricFenceMode.Symmetric },
-    };
+    public static TheoryData<string, AsymmetricFenceMode> Machines { get; } =
+        new()
+        {
+            { "linux", AsymmetricFenceMode.Membarrier },
+            { "arm64", AsymmetricFenceMode.Membarrier },
+            { "no call", AsymmetricFenceMode.Symmetric },
+            { "refused", AsymmetricFenceMode.Symmetric },
+            { "no call, arm64", AsymmetricFenceMode.Symmetric },
+            { "no call, gVisor", AsymmetricFenceMode.Symmetric },
+            { "no call, INVLPGB", AsymmetricFenceMode.Symmetric },
+            { "windows", AsymmetricFenceMode.Runtime },
+            { "freebsd", AsymmetricFenceMode.Symmetric },
+        };
 
     [Theory]
     [MemberData(nameof(Machines))]
     public void Page_protection_is_taken_nowhere_without_being_asked_for_and_nothing_weaker_is_used_anywhere(
-        string machine, AsymmetricFenceMode mode)
+        string machine,
+        AsymmetricFenceMode mode
+    )
     {
         FenceDecision decision = FenceDecision.Choose(null, Facts(machine));
         Assert.Equal((mode, null), (decision.Mode, decision.Error));
@@ -50,7 +59,11 @@ public sealed class FenceDecisionTests
     [InlineData("PageProtection", "arm64", "on Linux on x86-64 only")]
     [InlineData("PageProtection", "no call, INVLPGB", "INVLPGB")]
     [InlineData("Runtime", "linux", "Windows and Apple")]
-    public void A_choice_that_cannot_be_had_is_an_error_and_full_fences_on_both_sides(string wish, string machine, string says)
+    public void A_choice_that_cannot_be_had_is_an_error_and_full_fences_on_both_sides(
+        string wish,
+        string machine,
+        string says
+    )
     {
         FenceDecision decision = FenceDecision.Choose(wish, Facts(machine));
         Assert.Equal(AsymmetricFenceMode.Symmetric, decision.Mode);
@@ -61,19 +74,26 @@ public sealed class FenceDecisionTests
     [InlineData("no call")]
     [InlineData("refused")]
     public void Page_protection_is_taken_where_it_is_asked_for(string machine) =>
-        Assert.Equal((AsymmetricFenceMode.PageProtection, null),
-            (FenceDecision.Choose("PageProtection", Facts(machine)).Mode,
-            FenceDecision.Choose("PageProtection", Facts(machine)).Error));
+        Assert.Equal(
+            (AsymmetricFenceMode.PageProtection, null),
+            (
+                FenceDecision.Choose("PageProtection", Facts(machine)).Mode,
+                FenceDecision.Choose("PageProtection", Facts(machine)).Error
+            )
+        );
 
     [Theory]
     [InlineData("linux")]
     [InlineData("arm64")]
     [InlineData("windows")]
     public void On_a_runtime_that_the_tests_have_not_seen_both_sides_are_full_fences_and_a_warning_says_why(
-        string machine)
+        string machine
+    )
     {
-        foreach (int major in (int[])[FenceDecision.TestedRuntime - 1, FenceDecision.TestedRuntime + 1, 99,
-            int.MinValue, int.MaxValue])
+        foreach (
+            int major in (int[])
+                [FenceDecision.TestedRuntime - 1, FenceDecision.TestedRuntime + 1, 99, int.MinValue, int.MaxValue]
+        )
         {
             FenceDecision decision = FenceDecision.Choose(null, Facts(machine) with { RuntimeMajor = major });
             Assert.Equal((AsymmetricFenceMode.Symmetric, null), (decision.Mode, decision.Error));
@@ -88,8 +108,10 @@ public sealed class FenceDecisionTests
     public void A_choice_is_the_consent_to_a_runtime_that_the_tests_have_not_seen()
     {
         FenceFacts next = Linux with { RuntimeMajor = FenceDecision.TestedRuntime + 1 };
-        Assert.Equal((AsymmetricFenceMode.Membarrier, null),
-            (FenceDecision.Choose("Membarrier", next).Mode, FenceDecision.Choose("Membarrier", next).Warning));
+        Assert.Equal(
+            (AsymmetricFenceMode.Membarrier, null),
+            (FenceDecision.Choose("Membarrier", next).Mode, FenceDecision.Choose("Membarrier", next).Warning)
+        );
         Assert.Null(FenceDecision.Choose("Symmetric", next).Warning);
         // full fences anyway
         Assert.Null(FenceDecision.Choose(null, next with { Membarrier = MembarrierFailure.Absent }).Warning);
@@ -140,19 +162,25 @@ public sealed class FenceDecisionTests
         }
     }
 
-    private static FenceFacts Facts(string machine) => machine switch
-    {
-        "linux" => Linux,
-        "arm64" => Linux with { Architecture = Architecture.Arm64 },
-        "no call" => NoCall,
-        "refused" => Linux with { Membarrier = MembarrierFailure.Refused },
-        "no call, arm64" => NoCall with { Architecture = Architecture.Arm64 },
-        "no call, gVisor" => NoCall with { Emulated = true },
-        "no call, INVLPGB" => NoCall with { BroadcastsInvalidations = true },
-        "windows" => NoCall with { IsLinux = false, RuntimeBarrierIsSound = true, Membarrier = MembarrierFailure.WrongPlatform },
-        "freebsd" => NoCall with { IsLinux = false, Membarrier = MembarrierFailure.WrongPlatform },
-        _ => throw new ArgumentOutOfRangeException(nameof(machine)),
-    };
+    private static FenceFacts Facts(string machine) =>
+        machine switch
+        {
+            "linux" => Linux,
+            "arm64" => Linux with { Architecture = Architecture.Arm64 },
+            "no call" => NoCall,
+            "refused" => Linux with { Membarrier = MembarrierFailure.Refused },
+            "no call, arm64" => NoCall with { Architecture = Architecture.Arm64 },
+            "no call, gVisor" => NoCall with { Emulated = true },
+            "no call, INVLPGB" => NoCall with { BroadcastsInvalidations = true },
+            "windows" => NoCall with
+            {
+                IsLinux = false,
+                RuntimeBarrierIsSound = true,
+                Membarrier = MembarrierFailure.WrongPlatform,
+            },
+            "freebsd" => NoCall with { IsLinux = false, Membarrier = MembarrierFailure.WrongPlatform },
+            _ => throw new ArgumentOutOfRangeException(nameof(machine)),
+        };
 
     private sealed class Nameless
     {

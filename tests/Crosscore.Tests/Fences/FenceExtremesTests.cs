@@ -7,28 +7,43 @@ namespace Crosscore.Tests.Fences;
 /// </summary>
 public sealed class FenceExtremesTests(ITestOutputHelper output)
 {
-    private static readonly Type[] Classes = [typeof(Membarrier), typeof(CoreSerialization), typeof(AsymmetricFence),
-        typeof(MachineGuarantees)];
+    private static readonly Type[] Classes =
+    [
+        typeof(Membarrier),
+        typeof(CoreSerialization),
+        typeof(AsymmetricFence),
+        typeof(MachineGuarantees),
+    ];
 
     [Fact]
     public void No_extreme_number_is_accepted_and_each_is_refused_with_the_exception_for_its_range()
     {
         int tried = 0;
-        foreach (MethodInfo method in Classes.SelectMany(type =>
-            type.GetMethods(BindingFlags.Public | BindingFlags.Static)))
+        foreach (
+            MethodInfo method in Classes.SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Static))
+        )
         {
             ParameterInfo[] parameters = method.GetParameters();
-            foreach (ParameterInfo number in parameters.Where(parameter => !parameter.IsOut
-                && (parameter.ParameterType == typeof(int) || parameter.ParameterType.IsEnum)))
+            foreach (
+                ParameterInfo number in parameters.Where(parameter =>
+                    !parameter.IsOut && (parameter.ParameterType == typeof(int) || parameter.ParameterType.IsEnum)
+                )
+            )
             {
                 foreach (int extreme in (int[])[int.MinValue, -1, int.MaxValue])
                 {
-                    object?[] arguments = [.. parameters.Select(parameter => parameter == number
-                        ? Value(parameter.ParameterType, extreme) : null)];
+                    object?[] arguments =
+                    [
+                        .. parameters.Select(parameter =>
+                            parameter == number ? Value(parameter.ParameterType, extreme) : null
+                        ),
+                    ];
                     TargetInvocationException wrapped = Assert.Throws<TargetInvocationException>(() =>
-                        method.Invoke(null, arguments));
-                    ArgumentOutOfRangeException refusal =
-                        Assert.IsType<ArgumentOutOfRangeException>(wrapped.InnerException);
+                        method.Invoke(null, arguments)
+                    );
+                    ArgumentOutOfRangeException refusal = Assert.IsType<ArgumentOutOfRangeException>(
+                        wrapped.InnerException
+                    );
                     Assert.Equal(number.Name, refusal.ParamName);
                     tried++;
                 }
@@ -44,14 +59,23 @@ public sealed class FenceExtremesTests(ITestOutputHelper output)
     [InlineData("0.0.0", true)]
     [InlineData("2147483648.1.1", false)]
     [InlineData("5.99999999999", false)]
-    public void A_release_of_extreme_numbers_is_a_release_or_none_and_promises_nothing_by_accident(string text,
-        bool isRelease)
+    public void A_release_of_extreme_numbers_is_a_release_or_none_and_promises_nothing_by_accident(
+        string text,
+        bool isRelease
+    )
     {
         KernelRelease? release = KernelRelease.Parse(text);
         Assert.Equal(isRelease, release is not null);
-        MachineGuarantee receivers = GuaranteeTable.Decide(new MachineFacts(
-            MembarrierFailure.None, FakeKernel.Linux63, MembarrierRegistrations.None,
-                System.Runtime.InteropServices.Architecture.X64, release))
+        MachineGuarantee receivers = GuaranteeTable
+            .Decide(
+                new MachineFacts(
+                    MembarrierFailure.None,
+                    FakeKernel.Linux63,
+                    MembarrierRegistrations.None,
+                    System.Runtime.InteropServices.Architecture.X64,
+                    release
+                )
+            )
             .Single(line => line.Promise == MachinePromise.RegisteredReceiversMemoryBarrier);
         Assert.Equal(GuaranteeAnswer.Unknown, receivers.Holds);
     }

@@ -22,19 +22,33 @@ internal static class FenceScenarios
     public static IReadOnlyList<RefusalScenario> All { get; } =
     [
         new(Commands, UseCommands, typeof(MembarrierException)),
-        new(Supported, () => Demand(Membarrier.Supported.HasFlag(MembarrierCommands.PrivateExpedited),
-            "nothing is said to be supported"), typeof(UnansweredException)),
+        new(
+            Supported,
+            () =>
+                Demand(
+                    Membarrier.Supported.HasFlag(MembarrierCommands.PrivateExpedited),
+                    "nothing is said to be supported"
+                ),
+            typeof(UnansweredException)
+        ),
         new(OnOneCpu, UseOneCpu, typeof(MembarrierException)),
         new(Self, CoreSerialization.Self, typeof(CodeException)),
         new(AllThreads, () => CoreSerialization.AllThreads(), typeof(MembarrierException), typeof(CodeException)),
-        new(EveryCpu, () => CoreSerialization.VisitEveryCpu("this is a test"), typeof(MembarrierException),
-            typeof(CodeException)),
+        new(
+            EveryCpu,
+            () => CoreSerialization.VisitEveryCpu("this is a test"),
+            typeof(MembarrierException),
+            typeof(CodeException)
+        ),
         new(Movable, UseObstacle, typeof(UnansweredException)),
         new(Heavy, AsymmetricFence.Heavy, typeof(MembarrierException)),
         new(PageProtection, AsymmetricFence.Heavy, typeof(InvalidOperationException)),
         new(Guarantees, UseGuarantees, typeof(UnansweredException)) { Prepare = RegisterProcess },
-        new(Release, () => Demand(KernelRelease.Read() is not null, "the release is not known"),
-            typeof(UnansweredException)),
+        new(
+            Release,
+            () => Demand(KernelRelease.Read() is not null, "the release is not known"),
+            typeof(UnansweredException)
+        ),
     ];
 
     /// <summary>
@@ -43,8 +57,10 @@ internal static class FenceScenarios
     /// </summary>
     private static void RegisterProcess()
     {
-        foreach (MembarrierRegistrations registration in Enum.GetValues<MembarrierRegistrations>()
-            .Where(one => one != MembarrierRegistrations.None))
+        foreach (
+            MembarrierRegistrations registration in Enum.GetValues<MembarrierRegistrations>()
+                .Where(one => one != MembarrierRegistrations.None)
+        )
         {
             _ = MembarrierCall.Invoke((int)registration, 0, 0);
         }
@@ -54,8 +70,12 @@ internal static class FenceScenarios
     {
         _ = Membarrier.Query();
         _ = Membarrier.GetRegistrations();
-        Membarrier.Register(MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited
-            | MembarrierRegistrations.SyncCore | MembarrierRegistrations.RestartSequences);
+        Membarrier.Register(
+            MembarrierRegistrations.GlobalExpedited
+                | MembarrierRegistrations.PrivateExpedited
+                | MembarrierRegistrations.SyncCore
+                | MembarrierRegistrations.RestartSequences
+        );
         Membarrier.PrivateExpedited();
         Membarrier.SyncCore();
         Membarrier.RestartSequences();
@@ -77,18 +97,26 @@ internal static class FenceScenarios
 
     private static void UseGuarantees()
     {
-        Dictionary<MachinePromise, GuaranteeAnswer> answers = MachineGuarantees.Detect()
+        Dictionary<MachinePromise, GuaranteeAnswer> answers = MachineGuarantees
+            .Detect()
             .ToDictionary(line => line.Promise, line => line.Holds);
         if (Environment.OSVersion.Version >= new Version(5, 4))
         {
             Assert.NotEqual(GuaranteeAnswer.Yes, answers[MachinePromise.RegisteredReceiversMemoryBarrier]);
         }
 
-        foreach (MachinePromise promise in (MachinePromise[])[
-            MachinePromise.SiblingsMemoryBarrier, MachinePromise.SiblingsCoreSerialization,
-                MachinePromise.CallerCoreSerialization, MachinePromise.GlobalMemoryBarrier,
-            MachinePromise.PrivateExpeditedIsRegistered, MachinePromise.OwnCoreSerialization,
-                MachinePromise.AllThreadsCoreSerialization])
+        foreach (
+            MachinePromise promise in (MachinePromise[])
+                [
+                    MachinePromise.SiblingsMemoryBarrier,
+                    MachinePromise.SiblingsCoreSerialization,
+                    MachinePromise.CallerCoreSerialization,
+                    MachinePromise.GlobalMemoryBarrier,
+                    MachinePromise.PrivateExpeditedIsRegistered,
+                    MachinePromise.OwnCoreSerialization,
+                    MachinePromise.AllThreadsCoreSerialization,
+                ]
+        )
         {
             Demand(answers[promise] == GuaranteeAnswer.Yes, $"{promise} is {answers[promise]}");
         }

@@ -77,7 +77,8 @@ internal static unsafe class FenceTrial
         Print(Run(Interlocked.MemoryBarrier, static (judged, _) => judged >= 100_000));
         Print(Run(static () => { }, static (judged, violations) => violations > 0 || judged >= 20_000_000));
 
-        static void Print((long Judged, long Violations) result) => Console.WriteLine($"{result.Judged} {result.Violations}");
+        static void Print((long Judged, long Violations) result) =>
+            Console.WriteLine($"{result.Judged} {result.Violations}");
     }
 
     // Plain accesses: nothing but the fence keeps them in order.

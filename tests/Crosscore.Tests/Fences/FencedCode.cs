@@ -17,7 +17,13 @@ internal static class FencedCode
     /// <summary>The methods.</summary>
     public static IReadOnlyList<string> Methods { get; } =
     [
-        nameof(LoadLightLoad), nameof(LoadLoad), nameof(StoreLightLoad), nameof(LoadLightStore), nameof(StoreLightStore), nameof(LightInLoop), nameof(NothingInLoop),
+        nameof(LoadLightLoad),
+        nameof(LoadLoad),
+        nameof(StoreLightLoad),
+        nameof(LoadLightStore),
+        nameof(StoreLightStore),
+        nameof(LightInLoop),
+        nameof(NothingInLoop),
     ];
 
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
@@ -106,7 +112,11 @@ internal static class FencedCode
         {
             for (int i = 0; i < 200; i++)
             {
-                sum += LoadLightLoad(ref x) + LoadLoad(ref x) + StoreLightLoad(ref x, ref y) + LoadLightStore(ref x, ref y);
+                sum +=
+                    LoadLightLoad(ref x)
+                    + LoadLoad(ref x)
+                    + StoreLightLoad(ref x, ref y)
+                    + LoadLightStore(ref x, ref y);
                 StoreLightStore(ref x, ref y);
                 sum += LightInLoop(ref x, 10) + NothingInLoop(ref x, 10);
             }
@@ -116,8 +126,7 @@ internal static class FencedCode
                 Console.Error.WriteLine("The JIT did not compile what was expected of it in time.");
                 return 1;
             }
-        }
-        while (!Methods.All(method => compilations.Of(method) >= wanted));
+        } while (!Methods.All(method => compilations.Of(method) >= wanted));
         Console.WriteLine(sum);
         return 0;
     }
@@ -141,9 +150,11 @@ internal static class FencedCode
 
         protected override void OnEventWritten(EventWrittenEventArgs eventData)
         {
-            if (eventData.EventName?.StartsWith("MethodLoadVerbose", StringComparison.Ordinal) is true
+            if (
+                eventData.EventName?.StartsWith("MethodLoadVerbose", StringComparison.Ordinal) is true
                 && eventData.PayloadNames!.IndexOf("MethodName") is >= 0 and var name
-                && eventData.Payload![name] is string method)
+                && eventData.Payload![name] is string method
+            )
             {
                 _ = _counts.AddOrUpdate(method, 1, (_, count) => count + 1);
             }

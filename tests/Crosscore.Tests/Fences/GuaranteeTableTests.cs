@@ -34,7 +34,12 @@ public sealed class GuaranteeTableTests
     [InlineData("4.14.336", Architecture.X64, FakeKernel.Linux414, No, Probed)]
     [InlineData("6.12.1", Architecture.Arm64, FakeKernel.Linux414, No, Probed)]
     public void Whether_the_caller_is_serialised_is_known_by_the_release_and_no_document(
-        string release, Architecture architecture, MembarrierCommands commands, GuaranteeAnswer holds, GuaranteeBasis basis)
+        string release,
+        Architecture architecture,
+        MembarrierCommands commands,
+        GuaranteeAnswer holds,
+        GuaranteeBasis basis
+    )
     {
         MachineGuarantee guarantee = Decide(MachinePromise.CallerCoreSerialization, release, architecture, commands);
         Assert.Equal((holds, basis), (guarantee.Holds, guarantee.Basis));
@@ -50,7 +55,12 @@ public sealed class GuaranteeTableTests
     [InlineData("5.4.0-150-generic", Architecture.Arm64, FakeKernel.Linux416, Yes, Documented)]
     [InlineData("4.14.336", Architecture.X64, FakeKernel.Linux414, No, Probed)]
     public void Whether_siblings_are_serialised_is_documented_but_was_not_always_kept(
-        string release, Architecture architecture, MembarrierCommands commands, GuaranteeAnswer holds, GuaranteeBasis basis)
+        string release,
+        Architecture architecture,
+        MembarrierCommands commands,
+        GuaranteeAnswer holds,
+        GuaranteeBasis basis
+    )
     {
         MachineGuarantee guarantee = Decide(MachinePromise.SiblingsCoreSerialization, release, architecture, commands);
         Assert.Equal((holds, basis), (guarantee.Holds, guarantee.Basis));
@@ -63,9 +73,19 @@ public sealed class GuaranteeTableTests
     [InlineData("5.10.0-rc6", FakeKernel.Linux510, Unknown, ByKernelVersion)]
     [InlineData("4.18.0-553.el8.x86_64", FakeKernel.Linux510, Unknown, ByKernelVersion)]
     [InlineData("5.4.286", FakeKernel.Linux416, No, Probed)]
-    public void The_memory_ordering_of_RSEQ_is_known_by_the_release(string release, MembarrierCommands commands, GuaranteeAnswer holds, GuaranteeBasis basis)
+    public void The_memory_ordering_of_RSEQ_is_known_by_the_release(
+        string release,
+        MembarrierCommands commands,
+        GuaranteeAnswer holds,
+        GuaranteeBasis basis
+    )
     {
-        MachineGuarantee guarantee = Decide(MachinePromise.SequenceRestartMemoryBarrier, release, Architecture.X64, commands);
+        MachineGuarantee guarantee = Decide(
+            MachinePromise.SequenceRestartMemoryBarrier,
+            release,
+            Architecture.X64,
+            commands
+        );
         Assert.Equal((holds, basis), (guarantee.Holds, guarantee.Basis));
     }
 
@@ -87,9 +107,18 @@ public sealed class GuaranteeTableTests
     [InlineData("7.4.0", Unknown, ByKernelVersion)]
     [InlineData("8.0.1", Unknown, ByKernelVersion)]
     [InlineData("", Unknown, ByKernelVersion)] // not known
-    public void Receivers_of_global_barriers_can_be_left_out_since_run_queues_keep_a_copy_of_the_registration(string release, GuaranteeAnswer holds, GuaranteeBasis basis)
+    public void Receivers_of_global_barriers_can_be_left_out_since_run_queues_keep_a_copy_of_the_registration(
+        string release,
+        GuaranteeAnswer holds,
+        GuaranteeBasis basis
+    )
     {
-        MachineGuarantee guarantee = Decide(MachinePromise.RegisteredReceiversMemoryBarrier, release, Architecture.X64, FakeKernel.Linux416);
+        MachineGuarantee guarantee = Decide(
+            MachinePromise.RegisteredReceiversMemoryBarrier,
+            release,
+            Architecture.X64,
+            FakeKernel.Linux416
+        );
         Assert.Equal((holds, basis), (guarantee.Holds, guarantee.Basis));
         Assert.Equal(GuaranteeSubject.AllProcesses, guarantee.Subject);
     }
@@ -108,11 +137,18 @@ public sealed class GuaranteeTableTests
     [InlineData("6.18.44-custom", Yes, Documented)]
     [InlineData("7.3.4", Yes, Documented)]
     [InlineData("", Unknown, ByKernelVersion)]
-    public void A_restart_can_be_forgotten_before_the_release_that_mended_it(string release, GuaranteeAnswer holds,
-        GuaranteeBasis basis)
+    public void A_restart_can_be_forgotten_before_the_release_that_mended_it(
+        string release,
+        GuaranteeAnswer holds,
+        GuaranteeBasis basis
+    )
     {
-        MachineGuarantee guarantee = Decide(MachinePromise.SiblingsSequenceRestart, release, Architecture.X64,
-            FakeKernel.Linux510);
+        MachineGuarantee guarantee = Decide(
+            MachinePromise.SiblingsSequenceRestart,
+            release,
+            Architecture.X64,
+            FakeKernel.Linux510
+        );
         Assert.Equal((holds, basis), (guarantee.Holds, guarantee.Basis));
     }
 
@@ -122,34 +158,54 @@ public sealed class GuaranteeTableTests
     [InlineData(MembarrierFailure.NotRegistered, No)]
     [InlineData(MembarrierFailure.OutOfMemory, Unknown)]
     [InlineData(MembarrierFailure.Unexpected, Unknown)]
-    public void A_command_that_is_offered_and_refused_when_it_is_tried_promises_nothing(MembarrierFailure failure,
-        GuaranteeAnswer holds)
+    public void A_command_that_is_offered_and_refused_when_it_is_tried_promises_nothing(
+        MembarrierFailure failure,
+        GuaranteeAnswer holds
+    )
     {
         MembarrierCommands[] commands =
         [
-            MembarrierCommands.Global, MembarrierCommands.GlobalExpedited, MembarrierCommands.PrivateExpedited,
-                MembarrierCommands.PrivateExpeditedSyncCore, MembarrierCommands.PrivateExpeditedRseq,
+            MembarrierCommands.Global,
+            MembarrierCommands.GlobalExpedited,
+            MembarrierCommands.PrivateExpedited,
+            MembarrierCommands.PrivateExpeditedSyncCore,
+            MembarrierCommands.PrivateExpeditedRseq,
         ];
-        IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(new MachineFacts(
-            MembarrierFailure.None, FakeKernel.Linux63, MembarrierRegistrations.None, Architecture.X64,
-                KernelRelease.Parse("6.18.44"))
-        {
-            Trials = commands.ToDictionary(command => command, _ => failure),
-            Self = new TrialFailure("mmap answered EPERM", MayPass: holds == Unknown),
-            AllThreads = new TrialFailure("mmap answered EPERM", MayPass: holds == Unknown),
-        });
+        IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(
+            new MachineFacts(
+                MembarrierFailure.None,
+                FakeKernel.Linux63,
+                MembarrierRegistrations.None,
+                Architecture.X64,
+                KernelRelease.Parse("6.18.44")
+            )
+            {
+                Trials = commands.ToDictionary(command => command, _ => failure),
+                Self = new TrialFailure("mmap answered EPERM", MayPass: holds == Unknown),
+                AllThreads = new TrialFailure("mmap answered EPERM", MayPass: holds == Unknown),
+            }
+        );
 
         Assert.All(
             table.Where(line =>
-                line.Promise is not (MachinePromise.InstructionCacheCoherence or MachinePromise.LightFenceIsFree)),
-            line => Assert.Equal((line.Promise, holds, Probed), (line.Promise, line.Holds, line.Basis)));
+                line.Promise is not (MachinePromise.InstructionCacheCoherence or MachinePromise.LightFenceIsFree)
+            ),
+            line => Assert.Equal((line.Promise, holds, Probed), (line.Promise, line.Holds, line.Basis))
+        );
     }
 
     [Fact]
     public void GVisor_keeps_what_the_manual_says_of_its_commands_and_its_release_says_nothing()
     {
-        IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(new MachineFacts(
-            MembarrierFailure.None, FakeKernel.GVisor, MembarrierRegistrations.PrivateExpedited, Architecture.X64, KernelRelease.Parse("4.4.0", GVisorBuild)));
+        IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(
+            new MachineFacts(
+                MembarrierFailure.None,
+                FakeKernel.GVisor,
+                MembarrierRegistrations.PrivateExpedited,
+                Architecture.X64,
+                KernelRelease.Parse("4.4.0", GVisorBuild)
+            )
+        );
 
         Assert.Equal(
             [
@@ -170,7 +226,8 @@ public sealed class GuaranteeTableTests
                 (MachinePromise.AllThreadsCoreSerialization, No, Probed),
                 (MachinePromise.LightFenceIsFree, Unknown, Probed),
             ],
-            table.Select(line => (line.Promise, line.Holds, line.Basis)));
+            table.Select(line => (line.Promise, line.Holds, line.Basis))
+        );
     }
 
     [Theory]
@@ -178,26 +235,52 @@ public sealed class GuaranteeTableTests
     [InlineData(MembarrierFailure.UnsafeToCall, Documented, "Android 9")]
     [InlineData(MembarrierFailure.Absent, Probed, "ENOSYS")]
     [InlineData(MembarrierFailure.Refused, Probed, "EPERM")]
-    public void Where_the_call_cannot_be_used_every_promise_of_it_is_denied_with_the_reason(MembarrierFailure access, GuaranteeBasis basis, string reason)
+    public void Where_the_call_cannot_be_used_every_promise_of_it_is_denied_with_the_reason(
+        MembarrierFailure access,
+        GuaranteeBasis basis,
+        string reason
+    )
     {
-        IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(new MachineFacts(
-            access, MembarrierCommands.None, MembarrierRegistrations.None, Architecture.Arm64, Release: null));
+        IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(
+            new MachineFacts(
+                access,
+                MembarrierCommands.None,
+                MembarrierRegistrations.None,
+                Architecture.Arm64,
+                Release: null
+            )
+        );
 
         Assert.All(
-            table.Where(line => line.Promise is not (MachinePromise.InstructionCacheCoherence or MachinePromise.OwnCoreSerialization
-                or MachinePromise.AllThreadsCoreSerialization or MachinePromise.LightFenceIsFree)),
+            table.Where(line =>
+                line.Promise
+                    is not (
+                        MachinePromise.InstructionCacheCoherence
+                        or MachinePromise.OwnCoreSerialization
+                        or MachinePromise.AllThreadsCoreSerialization
+                        or MachinePromise.LightFenceIsFree
+                    )
+            ),
             line =>
-        {
-            Assert.Equal((No, basis), (line.Holds, line.Basis));
-            Assert.Contains(reason, line.Source, StringComparison.Ordinal);
-        });
+            {
+                Assert.Equal((No, basis), (line.Holds, line.Basis));
+                Assert.Contains(reason, line.Source, StringComparison.Ordinal);
+            }
+        );
     }
 
     [Fact]
     public void A_release_that_cannot_be_read_leaves_only_what_is_documented_or_probed()
     {
-        IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(new MachineFacts(
-            MembarrierFailure.None, FakeKernel.Linux63, MembarrierRegistrations.None, Architecture.X64, Release: null));
+        IReadOnlyList<MachineGuarantee> table = GuaranteeTable.Decide(
+            new MachineFacts(
+                MembarrierFailure.None,
+                FakeKernel.Linux63,
+                MembarrierRegistrations.None,
+                Architecture.X64,
+                Release: null
+            )
+        );
 
         Assert.All(table.Where(line => line.Basis == ByKernelVersion), line => Assert.Equal(Unknown, line.Holds));
         Assert.Equal(No, table.Single(line => line.Promise == MachinePromise.PrivateExpeditedIsRegistered).Holds);
@@ -208,7 +291,10 @@ public sealed class GuaranteeTableTests
     [InlineData(Architecture.Arm64, No)]
     [InlineData(Architecture.RiscV64, Unknown)]
     public void Instruction_caches_are_the_processors_matter(Architecture architecture, GuaranteeAnswer holds) =>
-        Assert.Equal(holds, Decide(MachinePromise.InstructionCacheCoherence, "6.12.1", architecture, FakeKernel.Linux63).Holds);
+        Assert.Equal(
+            holds,
+            Decide(MachinePromise.InstructionCacheCoherence, "6.12.1", architecture, FakeKernel.Linux63).Holds
+        );
 
     [Theory]
     [InlineData("", MembarrierFailure.None, Yes, Documented, "PRIVATE_EXPEDITED")]
@@ -217,12 +303,29 @@ public sealed class GuaranteeTableTests
     [InlineData("Symmetric", MembarrierFailure.None, No, Probed, "both sides are full fences: chosen")]
     [InlineData("Runtime", MembarrierFailure.None, No, Probed, "cannot be had here")]
     public void What_stands_behind_the_asymmetric_fence_is_told_with_what_it_rests_on(
-        string wish, MembarrierFailure membarrier, GuaranteeAnswer holds, GuaranteeBasis basis, string source)
+        string wish,
+        MembarrierFailure membarrier,
+        GuaranteeAnswer holds,
+        GuaranteeBasis basis,
+        string source
+    )
     {
-        FenceDecision fence = FenceDecision.Choose(wish, new FenceFacts(true, false, Architecture.X64, membarrier,
-            false, false, FenceDecision.TestedRuntime));
-        MachineGuarantee line = GuaranteeTable.Decide(new MachineFacts(
-            membarrier, FakeKernel.Linux63, MembarrierRegistrations.None, Architecture.X64, null, fence)).Single(line => line.Promise == MachinePromise.LightFenceIsFree);
+        FenceDecision fence = FenceDecision.Choose(
+            wish,
+            new FenceFacts(true, false, Architecture.X64, membarrier, false, false, FenceDecision.TestedRuntime)
+        );
+        MachineGuarantee line = GuaranteeTable
+            .Decide(
+                new MachineFacts(
+                    membarrier,
+                    FakeKernel.Linux63,
+                    MembarrierRegistrations.None,
+                    Architecture.X64,
+                    null,
+                    fence
+                )
+            )
+            .Single(line => line.Promise == MachinePromise.LightFenceIsFree);
         Assert.Equal((holds, basis), (line.Holds, line.Basis));
         Assert.Contains(source, line.Source, StringComparison.Ordinal);
     }
@@ -231,7 +334,21 @@ public sealed class GuaranteeTableTests
     public void There_is_one_line_for_each_promise_in_their_order() =>
         Assert.Equal(Enum.GetValues<MachinePromise>(), MachineGuarantees.Detect().Select(line => line.Promise));
 
-    private static MachineGuarantee Decide(MachinePromise promise, string release, Architecture architecture, MembarrierCommands commands) =>
-        GuaranteeTable.Decide(new MachineFacts(MembarrierFailure.None, commands, MembarrierRegistrations.PrivateExpedited, architecture, KernelRelease.Parse(release)))
+    private static MachineGuarantee Decide(
+        MachinePromise promise,
+        string release,
+        Architecture architecture,
+        MembarrierCommands commands
+    ) =>
+        GuaranteeTable
+            .Decide(
+                new MachineFacts(
+                    MembarrierFailure.None,
+                    commands,
+                    MembarrierRegistrations.PrivateExpedited,
+                    architecture,
+                    KernelRelease.Parse(release)
+                )
+            )
             .Single(line => line.Promise == promise);
 }

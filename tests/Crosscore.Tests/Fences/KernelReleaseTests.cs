@@ -19,16 +19,25 @@ public sealed class KernelReleaseTests
     [InlineData("6.19.0-rc1+", 6, 19, 0, true, true)]
     [InlineData("5.14.0-rcu-debug", 5, 14, 0, false, true)]
     [InlineData("4.4", 4, 4, 0, false, false)]
-    public void A_release_is_taken_apart(string release, int major, int minor, int patch, bool candidate,
-        bool vendor) =>
-        Assert.Equal(new KernelRelease(release.Trim(), major, minor, patch, candidate, vendor, Emulated: false),
-            KernelRelease.Parse(release, "#1 SMP PREEMPT_DYNAMIC"));
+    public void A_release_is_taken_apart(
+        string release,
+        int major,
+        int minor,
+        int patch,
+        bool candidate,
+        bool vendor
+    ) =>
+        Assert.Equal(
+            new KernelRelease(release.Trim(), major, minor, patch, candidate, vendor, Emulated: false),
+            KernelRelease.Parse(release, "#1 SMP PREEMPT_DYNAMIC")
+        );
 
     [Theory]
     [InlineData("4.4.0", GVisorBuild)]
     [InlineData("4.19.0-gvisor", GVisorBuild)]
     [InlineData("4.19.0-gvisor", "")]
-    public void GVisor_is_recognised(string release, string build) => Assert.True(KernelRelease.Parse(release, build)!.Emulated);
+    public void GVisor_is_recognised(string release, string build) =>
+        Assert.True(KernelRelease.Parse(release, build)!.Emulated);
 
     [Theory]
     [InlineData("6.12.117+deb13-cloud-amd64", 6, 12, 117, true)]

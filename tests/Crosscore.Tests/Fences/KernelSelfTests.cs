@@ -17,8 +17,12 @@ public sealed class KernelSelfTests
     private const long EINVAL = -Errno.EINVAL;
     private const long EPERM = -Errno.EPERM;
 
-    private const MembarrierCommands All = MembarrierCommands.GlobalExpedited | MembarrierCommands.PrivateExpedited
-        | MembarrierCommands.PrivateExpeditedSyncCore | MembarrierCommands.PrivateExpeditedRseq | MembarrierCommands.GetRegistrations;
+    private const MembarrierCommands All =
+        MembarrierCommands.GlobalExpedited
+        | MembarrierCommands.PrivateExpedited
+        | MembarrierCommands.PrivateExpeditedSyncCore
+        | MembarrierCommands.PrivateExpeditedRseq
+        | MembarrierCommands.GetRegistrations;
 
     public KernelSelfTests()
     {
@@ -43,35 +47,63 @@ public sealed class KernelSelfTests
         const int Global = MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
         const int Rseq = MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ;
 
-        program.Registrations()
+        program
+            .Registrations()
             .Membarrier(-1)
             .Membarrier(MEMBARRIER_CMD_QUERY, flags: 1)
             .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)
             .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE)
             .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)
             .Membarrier(MEMBARRIER_CMD_GLOBAL)
-            .Membarrier(Private).Registrations().Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)
-            .Membarrier(Sync).Registrations().Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE)
+            .Membarrier(Private)
+            .Registrations()
+            .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)
+            .Membarrier(Sync)
+            .Registrations()
+            .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE)
             .Membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED)
-            .Membarrier(Global).Registrations().Membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED)
-            .Membarrier(Rseq).Registrations()
+            .Membarrier(Global)
+            .Registrations()
+            .Membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED)
+            .Membarrier(Rseq)
+            .Registrations()
             .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)
             .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_FLAG_CPU, cpu: 0)
-            .Membarrier(Private).Membarrier(Sync).Membarrier(Global).Membarrier(Rseq);
+            .Membarrier(Private)
+            .Membarrier(Sync)
+            .Membarrier(Global)
+            .Membarrier(Rseq);
 
         Assert.Equal(
             [
-                0, EINVAL, EINVAL, EPERM, EPERM, EPERM, Ok,
-                Ok, Private, Ok,
-                Ok, Private | Sync, Ok,
+                0,
+                EINVAL,
+                EINVAL,
+                EPERM,
+                EPERM,
+                EPERM,
                 Ok,
-                Ok, Private | Sync | Global, Ok,
-                Ok, Private | Sync | Global | Rseq,
+                Ok,
+                Private,
                 Ok,
                 Ok,
-                Ok, Ok, Ok, Ok,
+                Private | Sync,
+                Ok,
+                Ok,
+                Ok,
+                Private | Sync | Global,
+                Ok,
+                Ok,
+                Private | Sync | Global | Rseq,
+                Ok,
+                Ok,
+                Ok,
+                Ok,
+                Ok,
+                Ok,
             ],
-            ChildProcess.Record(program));
+            ChildProcess.Record(program)
+        );
     }
 
     [Fact]
@@ -85,12 +117,21 @@ public sealed class KernelSelfTests
     [Theory]
     [InlineData(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE)]
     [InlineData(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ)]
-    public void Registering_SYNC_CORE_or_RSEQ_alone_is_reported_as_PRIVATE_too_which_still_fails(int registration, int command)
+    public void Registering_SYNC_CORE_or_RSEQ_alone_is_reported_as_PRIVATE_too_which_still_fails(
+        int registration,
+        int command
+    )
     {
-        RawProgram program = new RawProgram().Membarrier(registration).Registrations()
-            .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED).Membarrier(command);
+        RawProgram program = new RawProgram()
+            .Membarrier(registration)
+            .Registrations()
+            .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)
+            .Membarrier(command);
 
-        Assert.Equal([Ok, registration | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, EPERM, Ok], ChildProcess.Record(program));
+        Assert.Equal(
+            [Ok, registration | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, EPERM, Ok],
+            ChildProcess.Record(program)
+        );
     }
 
     [Fact]
@@ -129,10 +170,13 @@ public sealed class KernelSelfTests
     public void A_forked_child_starts_with_the_registrations_and_keeps_its_own_to_itself()
     {
         RawProgram program = new RawProgram().Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-        program.Fork(() => program.Registrations()
-            .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)
-            .Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE)
-            .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE));
+        program.Fork(() =>
+            program
+                .Registrations()
+                .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)
+                .Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE)
+                .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE)
+        );
         program.Registrations().Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE);
 
         const long Private = MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
@@ -142,7 +186,9 @@ public sealed class KernelSelfTests
     [Fact]
     public void Exec_clears_the_registrations()
     {
-        RawProgram program = new RawProgram().Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED).Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+        RawProgram program = new RawProgram()
+            .Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+            .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
         program.Exec(() => program.Registrations().Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED));
 
         Assert.Equal([Ok, Ok, 0, EPERM], ChildProcess.Record(program));
@@ -162,9 +208,11 @@ public sealed class KernelSelfTests
     public void A_process_that_shares_the_memory_shares_the_registrations_both_ways()
     {
         RawProgram program = new RawProgram().Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-        program.ChildInTheSameMemory(() => program
-            .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)
-            .Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE));
+        program.ChildInTheSameMemory(() =>
+            program
+                .Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)
+                .Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE)
+        );
         program.Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE);
 
         Assert.Equal([Ok, Ok, Ok, Ok], ChildProcess.Record(program));
@@ -196,12 +244,21 @@ public sealed class KernelSelfTests
 
     private static RawProgram RegisterUnderObservation()
     {
-        const int Ready = 0, Registered = 8, ReportedAndRefused = 16, Usable = 24, RefusedAfterUse = 32, Strange = 40, Done = 48;
+        const int Ready = 0,
+            Registered = 8,
+            ReportedAndRefused = 16,
+            Usable = 24,
+            RefusedAfterUse = 32,
+            Strange = 40,
+            Done = 48;
         var program = new RawProgram();
         Assembler asm = program.Asm;
         program.Thread(() =>
         {
-            Label loop = asm.CreateLabel(), refused = asm.CreateLabel(), strange = asm.CreateLabel(), next = asm.CreateLabel();
+            Label loop = asm.CreateLabel(),
+                refused = asm.CreateLabel(),
+                strange = asm.CreateLabel(),
+                next = asm.CreateLabel();
             asm.mov(__qword_ptr[rbx + Ready], 1);
             asm.Label(ref loop);
             asm.mov(r13, __qword_ptr[rbx + Registered]); // Read first: the round that follows sees the finished registration.

@@ -11,8 +11,12 @@ public sealed class MembarrierHereTests
     public void Each_command_that_is_supported_succeeds_once_registered()
     {
         Machine.Needs(FakeKernel.Linux510);
-        Membarrier.Register(MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited
-            | MembarrierRegistrations.SyncCore | MembarrierRegistrations.RestartSequences);
+        Membarrier.Register(
+            MembarrierRegistrations.GlobalExpedited
+                | MembarrierRegistrations.PrivateExpedited
+                | MembarrierRegistrations.SyncCore
+                | MembarrierRegistrations.RestartSequences
+        );
         Membarrier.Global();
         Membarrier.GlobalExpedited();
         Membarrier.PrivateExpedited();
@@ -21,8 +25,12 @@ public sealed class MembarrierHereTests
         Membarrier.RestartSequences(0);
 
         Assert.Equal(
-            MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited | MembarrierRegistrations.SyncCore | MembarrierRegistrations.RestartSequences,
-            Membarrier.FindRegistered());
+            MembarrierRegistrations.GlobalExpedited
+                | MembarrierRegistrations.PrivateExpedited
+                | MembarrierRegistrations.SyncCore
+                | MembarrierRegistrations.RestartSequences,
+            Membarrier.FindRegistered()
+        );
         Assert.True(Membarrier.TryRegister(MembarrierRegistrations.SyncCore, out MembarrierFailure failure));
         Assert.Equal(MembarrierFailure.None, failure);
     }

@@ -6,14 +6,20 @@ namespace Crosscore.Tests.Fences;
 /// <summary>The ABI's traps, against kernels and sandboxes that are not here.</summary>
 public sealed class MembarrierSessionTests
 {
-    private const MembarrierRegistrations Everything = MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited
-        | MembarrierRegistrations.SyncCore | MembarrierRegistrations.RestartSequences;
+    private const MembarrierRegistrations Everything =
+        MembarrierRegistrations.GlobalExpedited
+        | MembarrierRegistrations.PrivateExpedited
+        | MembarrierRegistrations.SyncCore
+        | MembarrierRegistrations.RestartSequences;
 
     [Fact]
     public void An_RSEQ_that_query_forgets_is_found()
     {
         // Linux 5.10 to 5.16.
-        var kernel = new FakeKernel(FakeKernel.Linux510) { Forgotten = MembarrierCommands.PrivateExpeditedRseq | MembarrierCommands.RegisterPrivateExpeditedRseq };
+        var kernel = new FakeKernel(FakeKernel.Linux510)
+        {
+            Forgotten = MembarrierCommands.PrivateExpeditedRseq | MembarrierCommands.RegisterPrivateExpeditedRseq,
+        };
         var session = new MembarrierSession(kernel);
 
         Assert.Equal(FakeKernel.Linux510, session.Supported);
@@ -45,7 +51,9 @@ public sealed class MembarrierSessionTests
     [Theory]
     [InlineData(MembarrierRegistrations.SyncCore)]
     [InlineData(MembarrierRegistrations.RestartSequences)]
-    public void PRIVATE_is_not_claimed_because_the_kernel_reports_it_after_another_registration(MembarrierRegistrations other)
+    public void PRIVATE_is_not_claimed_because_the_kernel_reports_it_after_another_registration(
+        MembarrierRegistrations other
+    )
     {
         var kernel = new FakeKernel(FakeKernel.Linux63);
         var session = new MembarrierSession(kernel);
@@ -58,7 +66,9 @@ public sealed class MembarrierSessionTests
     [Theory]
     [InlineData(FakeKernel.Linux63)]
     [InlineData(FakeKernel.Linux510)] // Without GET_REGISTRATIONS.
-    public void A_registration_that_somebody_else_made_is_found_and_one_that_is_unfinished_is_not(MembarrierCommands commands)
+    public void A_registration_that_somebody_else_made_is_found_and_one_that_is_unfinished_is_not(
+        MembarrierCommands commands
+    )
     {
         var kernel = new FakeKernel(commands);
         kernel.BeginRegistration(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
@@ -99,9 +109,14 @@ public sealed class MembarrierSessionTests
         var session = new MembarrierSession(kernel);
         Assert.Null(session.Register("test", Everything));
         Assert.Equal(
-            [MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
-                MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ],
-            kernel.Calls.Select(call => call.Command));
+            [
+                MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
+                MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+                MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
+                MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+            ],
+            kernel.Calls.Select(call => call.Command)
+        );
         kernel.Calls.Clear();
 
         Assert.Null(session.Register("test", Everything));
@@ -117,14 +132,19 @@ public sealed class MembarrierSessionTests
         var session = new MembarrierSession(kernel);
         using var start = new Barrier(Threads);
         int[] usable = new int[Threads];
-        Thread[] threads = [.. Enumerable.Range(0, Threads).Select(i => new Thread(() =>
-        {
-            start.SignalAndWait();
-            if (session.Register("test", MembarrierRegistrations.SyncCore) is null)
-            {
-                usable[i] = kernel.Ready;
-            }
-        }))];
+        Thread[] threads =
+        [
+            .. Enumerable
+                .Range(0, Threads)
+                .Select(i => new Thread(() =>
+                {
+                    start.SignalAndWait();
+                    if (session.Register("test", MembarrierRegistrations.SyncCore) is null)
+                    {
+                        usable[i] = kernel.Ready;
+                    }
+                })),
+        ];
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
 
@@ -139,8 +159,10 @@ public sealed class MembarrierSessionTests
         MembarrierException refusal = Assert.IsType<MembarrierException>(session.Register("test", Everything));
 
         Assert.Equal(MembarrierFailure.NotOffered, refusal.Failure);
-        Assert.Equal(MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited,
-            session.FindRegistered());
+        Assert.Equal(
+            MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited,
+            session.FindRegistered()
+        );
     }
 
     [Fact]
@@ -148,7 +170,8 @@ public sealed class MembarrierSessionTests
     {
         var kernel = new FakeKernel(FakeKernel.Linux63);
         _ = Assert.Throws<ArgumentOutOfRangeException>(() =>
-            new MembarrierSession(kernel).Register("test", (MembarrierRegistrations)MEMBARRIER_CMD_PRIVATE_EXPEDITED));
+            new MembarrierSession(kernel).Register("test", (MembarrierRegistrations)MEMBARRIER_CMD_PRIVATE_EXPEDITED)
+        );
         Assert.Empty(kernel.Calls);
     }
 
@@ -159,12 +182,18 @@ public sealed class MembarrierSessionTests
     public void A_forgotten_registration_is_named(int command, string cure)
     {
         var session = new MembarrierSession(new FakeKernel(FakeKernel.Linux63));
-        MembarrierException refusal = Assert.Throws<MembarrierException>(() => session.Run("Membarrier.ThisOne()", command));
+        MembarrierException refusal = Assert.Throws<MembarrierException>(() =>
+            session.Run("Membarrier.ThisOne()", command)
+        );
 
         Assert.Equal(MembarrierFailure.NotRegistered, refusal.Failure);
         Assert.Equal(Errno.EPERM, refusal.Errno);
         Assert.Contains(cure, refusal.Message, StringComparison.Ordinal);
-        Assert.StartsWith("Membarrier.ThisOne(): membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED", refusal.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "Membarrier.ThisOne(): membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED",
+            refusal.Message,
+            StringComparison.Ordinal
+        );
         Assert.Contains("EPERM", refusal.Message, StringComparison.Ordinal);
     }
 
@@ -177,7 +206,9 @@ public sealed class MembarrierSessionTests
         session.Run("test", MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE);
         kernel.Sandbox = command => command == MEMBARRIER_CMD_QUERY ? 0 : Errno.EPERM;
 
-        MembarrierException refusal = Assert.Throws<MembarrierException>(() => session.Run("test", MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE));
+        MembarrierException refusal = Assert.Throws<MembarrierException>(() =>
+            session.Run("test", MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE)
+        );
         Assert.Equal(MembarrierFailure.Refused, refusal.Failure);
     }
 
@@ -190,7 +221,10 @@ public sealed class MembarrierSessionTests
     public void An_impossible_CPU_is_rejected_before_the_call(int cpu)
     {
         var kernel = new FakeKernel(FakeKernel.Linux63);
-        _ = Assert.Throws<ArgumentOutOfRangeException>(nameof(cpu), () => new MembarrierSession(kernel).RunOn("test", cpu));
+        _ = Assert.Throws<ArgumentOutOfRangeException>(
+            nameof(cpu),
+            () => new MembarrierSession(kernel).RunOn("test", cpu)
+        );
         Assert.Empty(kernel.Calls);
     }
 
@@ -198,7 +232,10 @@ public sealed class MembarrierSessionTests
     public void A_CPU_that_is_offline_is_rejected_before_the_call()
     {
         var kernel = new FakeKernel(FakeKernel.Linux63);
-        ArgumentException refusal = Assert.Throws<ArgumentException>("cpu", () => new MembarrierSession(kernel).RunOn("test", 2));
+        ArgumentException refusal = Assert.Throws<ArgumentException>(
+            "cpu",
+            () => new MembarrierSession(kernel).RunOn("test", 2)
+        );
         Assert.Contains("CPU 2 is not online (online: 0-1,3)", refusal.Message, StringComparison.Ordinal);
         Assert.Empty(kernel.Calls);
     }
@@ -207,7 +244,9 @@ public sealed class MembarrierSessionTests
     public void A_CPU_that_cannot_be_checked_is_rejected_before_the_call()
     {
         var kernel = new FakeKernel(FakeKernel.Linux63) { OnlineCpus = null };
-        MembarrierException refusal = Assert.Throws<MembarrierException>(() => new MembarrierSession(kernel).RunOn("test", 0));
+        MembarrierException refusal = Assert.Throws<MembarrierException>(() =>
+            new MembarrierSession(kernel).RunOn("test", 0)
+        );
         Assert.Equal(MembarrierFailure.CpusUnknown, refusal.Failure);
         Assert.Empty(kernel.Calls);
     }
@@ -240,12 +279,15 @@ public sealed class MembarrierSessionTests
             () => throw session.Register("test", MembarrierRegistrations.SyncCore)!,
         ];
 
-        Assert.All(uses, use =>
-        {
-            MembarrierException refusal = Assert.Throws<MembarrierException>(use);
-            Assert.Equal(obstacle, refusal.Failure);
-            Assert.Equal(0, refusal.Errno);
-        });
+        Assert.All(
+            uses,
+            use =>
+            {
+                MembarrierException refusal = Assert.Throws<MembarrierException>(use);
+                Assert.Equal(obstacle, refusal.Failure);
+                Assert.Equal(0, refusal.Errno);
+            }
+        );
         Assert.Equal(MembarrierCommands.None, session.Supported);
         Assert.Equal(MembarrierRegistrations.None, session.FindRegistered());
         Assert.Empty(kernel.Calls);

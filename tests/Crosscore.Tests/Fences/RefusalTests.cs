@@ -24,6 +24,10 @@ public sealed class RefusalTests(ITestOutputHelper output)
 
     [Fact]
     public void A_refused_system_call_of_the_protected_page_is_neither_lost_nor_remembered() =>
-        RefusalSweep.Check(typeof(FenceScenarios), FenceScenarios.PageProtection, output.WriteLine,
-            (FenceDecision.VariableName, nameof(AsymmetricFenceMode.PageProtection)));
+        RefusalSweep.Check(
+            typeof(FenceScenarios),
+            FenceScenarios.PageProtection,
+            output.WriteLine,
+            (FenceDecision.VariableName, nameof(AsymmetricFenceMode.PageProtection))
+        );
 }

@@ -12,38 +12,58 @@ public sealed class SandboxTests
 {
     private const string Refusal = nameof(MembarrierException);
 
-    private static readonly string[] NeverThrow = ["Supported", "FindRegistered()",
-        "TryRegister(registrations, failure)"];
+    private static readonly string[] NeverThrow =
+    [
+        "Supported",
+        "FindRegistered()",
+        "TryRegister(registrations, failure)",
+    ];
 
     public SandboxTests() => Machine.NeedsRawPrograms();
 
     [Theory]
     [InlineData(Errno.EPERM, nameof(MembarrierFailure.Refused), "seccomp")]
     [InlineData(Errno.ENOSYS, nameof(MembarrierFailure.Absent), "older than 4.3")]
-    public void Every_member_says_clearly_that_membarrier_is_refused_or_absent(int errno, string failure, string meaning)
+    public void Every_member_says_clearly_that_membarrier_is_refused_or_absent(
+        int errno,
+        string failure,
+        string meaning
+    )
     {
         Dictionary<string, string[]> answers = RunUnder(Launcher.RefusingMembarrier(errno));
 
-        Assert.All(Child.MembersOfMembarrier().Select(member => member.Name).Except(NeverThrow), member =>
-        {
-            Assert.Equal([Refusal, failure], answers[member][..2]);
-            Assert.Contains(meaning, answers[member][2], StringComparison.Ordinal);
-            Assert.Contains(Errno.Name(errno), answers[member][2], StringComparison.Ordinal);
-        });
+        Assert.All(
+            Child.MembersOfMembarrier().Select(member => member.Name).Except(NeverThrow),
+            member =>
+            {
+                Assert.Equal([Refusal, failure], answers[member][..2]);
+                Assert.Contains(meaning, answers[member][2], StringComparison.Ordinal);
+                Assert.Contains(Errno.Name(errno), answers[member][2], StringComparison.Ordinal);
+            }
+        );
         Assert.Equal(["answered", "None"], answers["Supported"]);
         Assert.Equal(["answered", "None"], answers["FindRegistered()"]);
         Assert.Equal(["answered", $"False, {failure}"], answers["TryRegister(registrations, failure)"]);
         string[] others =
         [
-            nameof(MachinePromise.InstructionCacheCoherence), nameof(MachinePromise.OwnCoreSerialization),
-            nameof(MachinePromise.AllThreadsCoreSerialization), nameof(MachinePromise.LightFenceIsFree),
+            nameof(MachinePromise.InstructionCacheCoherence),
+            nameof(MachinePromise.OwnCoreSerialization),
+            nameof(MachinePromise.AllThreadsCoreSerialization),
+            nameof(MachinePromise.LightFenceIsFree),
         ];
-        Assert.All(Promises().Except(others), promise =>
-        {
-            Assert.Equal(["No", "Probed"], answers[promise][..2]);
-            Assert.Contains(Errno.Name(errno), answers[promise][2], StringComparison.Ordinal);
-        });
-        Assert.Contains("visits every CPU", answers[nameof(MachinePromise.AllThreadsCoreSerialization)][2], StringComparison.Ordinal);
+        Assert.All(
+            Promises().Except(others),
+            promise =>
+            {
+                Assert.Equal(["No", "Probed"], answers[promise][..2]);
+                Assert.Contains(Errno.Name(errno), answers[promise][2], StringComparison.Ordinal);
+            }
+        );
+        Assert.Contains(
+            "visits every CPU",
+            answers[nameof(MachinePromise.AllThreadsCoreSerialization)][2],
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -52,9 +72,22 @@ public sealed class SandboxTests
         Machine.Needs(FakeKernel.Linux63);
         Dictionary<string, string[]> answers = RunUnder(Launcher.LikeGVisor());
 
-        string[] missing = ["SyncCore()", "RestartSequences()", "RestartSequences(cpu)", "GetRegistrations()", "Register(registrations)"];
-        Assert.All(missing, member => Assert.Equal([Refusal, nameof(MembarrierFailure.NotOffered)], answers[member][..2]));
-        Assert.All(["PrivateExpedited()", "GlobalExpedited()", "Query()"], member => Assert.Equal("answered", answers[member][0]));
+        string[] missing =
+        [
+            "SyncCore()",
+            "RestartSequences()",
+            "RestartSequences(cpu)",
+            "GetRegistrations()",
+            "Register(registrations)",
+        ];
+        Assert.All(
+            missing,
+            member => Assert.Equal([Refusal, nameof(MembarrierFailure.NotOffered)], answers[member][..2])
+        );
+        Assert.All(
+            ["PrivateExpedited()", "GlobalExpedited()", "Query()"],
+            member => Assert.Equal("answered", answers[member][0])
+        );
         Assert.Equal(["answered", "False, NotOffered"], answers["TryRegister(registrations, failure)"]);
         Assert.Equal(["answered", "PrivateExpedited"], answers["FindRegistered()"]);
     }
@@ -80,8 +113,10 @@ public sealed class SandboxTests
 
         Assert.Equal(["answered", "PrivateExpedited"], answers["FindRegistered()"]);
         Assert.Equal("answered", answers["PrivateExpedited()"][0]);
-        Assert.All(["SyncCore()", "RestartSequences()", "RestartSequences(cpu)"], member =>
-            Assert.Equal([Refusal, nameof(MembarrierFailure.NotRegistered)], answers[member][..2]));
+        Assert.All(
+            ["SyncCore()", "RestartSequences()", "RestartSequences(cpu)"],
+            member => Assert.Equal([Refusal, nameof(MembarrierFailure.NotRegistered)], answers[member][..2])
+        );
         Assert.Equal("answered", answers["Register(registrations)"][0]);
         Assert.Equal(["answered", "True, None"], answers["TryRegister(registrations, failure)"]);
         Assert.Equal(["Yes", "Probed"], answers[nameof(MachinePromise.PrivateExpeditedIsRegistered)][..2]);
@@ -98,7 +133,8 @@ public sealed class SandboxTests
         Assert.True(result.Status == 0, result.Errors);
         Assert.Equal(
             Child.AbsurdCpus.Select(_ => nameof(ArgumentOutOfRangeException)),
-            result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+            result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        );
     }
 
     private static string[] Promises() => Enum.GetNames<MachinePromise>();
@@ -107,9 +143,13 @@ public sealed class SandboxTests
     private static Dictionary<string, string[]> RunUnder(RawProgram? launcher)
     {
         ChildResult result = ChildProcess.RunThisProgram(Child.UseEveryMember, launcher);
-        Assert.SkipWhen(result.Status == Launcher.NotAvailable, "This system does not let a process filter its own calls.");
+        Assert.SkipWhen(
+            result.Status == Launcher.NotAvailable,
+            "This system does not let a process filter its own calls."
+        );
         Assert.True(result.Status == 0, $"The child ended with status {result.Status}. {result.Errors}");
-        Dictionary<string, string[]> answers = result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        Dictionary<string, string[]> answers = result
+            .Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => line.Split('\t'))
             .ToDictionary(fields => fields[0], fields => fields[1..]);
         Assert.Equal(Child.MembersOfMembarrier().Select(member => member.Name).Concat(Promises()), answers.Keys);

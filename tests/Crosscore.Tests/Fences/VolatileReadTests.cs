@@ -39,7 +39,8 @@ public sealed partial class VolatileReadTests
     public void No_loop_of_the_library_holds_a_plain_load_that_may_not_leave_it_beside_a_volatile_read() =>
         Assert.DoesNotContain(
             VolatileReadOrder.MethodsWithLoads(typeof(Membarrier).Assembly.GetTypes()),
-            line => !Harmless.ContainsKey(line.Split(':')[0]));
+            line => !Harmless.ContainsKey(line.Split(':')[0])
+        );
 
     [Fact]
     public void Plain_loads_are_found_in_a_loop_with_a_volatile_read_and_behind_a_property_and_not_beside_a_barrier() =>
@@ -49,7 +50,8 @@ public sealed partial class VolatileReadTests
                 $"{nameof(Controls)}.{nameof(Controls.Hoisted)}: Shared.Value",
                 $"{nameof(Controls)}.{nameof(Controls.OfVolatileField)}: Shared.Value",
             ],
-            VolatileReadOrder.MethodsWithLoads([typeof(Controls)]));
+            VolatileReadOrder.MethodsWithLoads([typeof(Controls)])
+        );
 
     /// <summary>
     /// What makes the search worth its while: this compiler does move the load. Where it no longer does this test fails,
@@ -63,11 +65,16 @@ public sealed partial class VolatileReadTests
         try
         {
             string[] methods = [nameof(Controls.Hoisted), nameof(Controls.Kept)];
-            ChildResult child = ChildProcess.RunThisProgram(Child.CompileVolatileReads, null,
-                ("DOTNET_JitDisasm", string.Join(' ', methods)), ("DOTNET_JitStdOutFile", file),
-                    ("DOTNET_TieredCompilation", "0"));
+            ChildResult child = ChildProcess.RunThisProgram(
+                Child.CompileVolatileReads,
+                null,
+                ("DOTNET_JitDisasm", string.Join(' ', methods)),
+                ("DOTNET_JitStdOutFile", file),
+                ("DOTNET_TieredCompilation", "0")
+            );
             Assert.True(child.Status == 0, child.Errors);
-            Dictionary<string, string[]> code = Header().Matches(File.ReadAllText(file))
+            Dictionary<string, string[]> code = Header()
+                .Matches(File.ReadAllText(file))
                 .ToDictionary(method => method.Groups[1].Value, method => method.Groups[2].Value.Split('\n'));
 
             Assert.Equal(1, LoadsInLoop(code[nameof(Controls.Hoisted)]));
@@ -96,16 +103,20 @@ public sealed partial class VolatileReadTests
         {
             int target = Jump().Match(code[at]) is { Success: true } jump
                 ? Array.FindIndex(code, line => line.StartsWith(jump.Groups[1].Value + ":", StringComparison.Ordinal))
-                    : -1;
-            most = target >= 0 && target < at ? Math.Max(most, code[target..at].Count(line => Load().IsMatch(line)))
-                : most;
+                : -1;
+            most =
+                target >= 0 && target < at
+                    ? Math.Max(most, code[target..at].Count(line => Load().IsMatch(line)))
+                    : most;
         }
 
         return most;
     }
 
-    [GeneratedRegex(@"; Assembly listing for method \S*Controls:(\w+)\((.*?)(?=; Assembly listing|\z)",
-        RegexOptions.Singleline)]
+    [GeneratedRegex(
+        @"; Assembly listing for method \S*Controls:(\w+)\((.*?)(?=; Assembly listing|\z)",
+        RegexOptions.Singleline
+    )]
     private static partial Regex Header();
 
     [GeneratedRegex(@"\bptr\b.*\[r(?!sp|bp)\w+\+0x[0-9A-F]+\]")]

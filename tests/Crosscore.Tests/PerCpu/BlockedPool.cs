@@ -18,13 +18,18 @@ internal static class BlockedPool
         }
 
         using var cancellation = new CancellationTokenSource();
-        _ = Block("SynchronizeAsync", size, sections => sections.SynchronizeAsync())
+        _ =
+            Block("SynchronizeAsync", size, sections => sections.SynchronizeAsync())
             && Block("SynchronizeAsync with a token", size, sections => sections.SynchronizeAsync(cancellation.Token))
-            && Block("SynchronizeAsync, asked for twice", size, sections =>
-            {
-                _ = sections.SynchronizeAsync(cancellation.Token);
-                return sections.SynchronizeAsync();
-            });
+            && Block(
+                "SynchronizeAsync, asked for twice",
+                size,
+                sections =>
+                {
+                    _ = sections.SynchronizeAsync(cancellation.Token);
+                    return sections.SynchronizeAsync();
+                }
+            );
     }
 
     /// <returns>Whether all came back; otherwise the pool is of no use any more.</returns>
@@ -37,13 +42,16 @@ internal static class BlockedPool
         {
             var sections = new PerCpuReadSection();
             readers[i] = sections.Begin();
-            _ = ThreadPool.UnsafeQueueUserWorkItem(_ =>
-            {
-                Task over = wait(sections);
-                asked.Signal();
-                over.Wait();
-                returned.Signal();
-            }, null);
+            _ = ThreadPool.UnsafeQueueUserWorkItem(
+                _ =>
+                {
+                    Task over = wait(sections);
+                    asked.Signal();
+                    over.Wait();
+                    returned.Signal();
+                },
+                null
+            );
         }
 
         // From here on no thread of the pool is free before a grace period has ended.
@@ -54,7 +62,9 @@ internal static class BlockedPool
         }
 
         all = all && returned.Wait(Background.Bound);
-        Console.WriteLine(all ? $"{name}: all returned" : $"{name}: {returned.CurrentCount} of {size} blocked for ever");
+        Console.WriteLine(
+            all ? $"{name}: all returned" : $"{name}: {returned.CurrentCount} of {size} blocked for ever"
+        );
         return all;
     }
 }

@@ -16,8 +16,14 @@ public sealed class CollectibleContextTests
 {
     /// <summary>Names of the methods of <see cref="Plugin"/>, one for each namespace.</summary>
     public static TheoryData<string> Namespaces =>
-        [nameof(Plugin.UseNothing), nameof(Plugin.UseFences), nameof(Plugin.UseReclamation),
-            nameof(Plugin.UseStructures), nameof(Plugin.UsePerCpu), nameof(Plugin.UseCode)];
+        [
+            nameof(Plugin.UseNothing),
+            nameof(Plugin.UseFences),
+            nameof(Plugin.UseReclamation),
+            nameof(Plugin.UseStructures),
+            nameof(Plugin.UsePerCpu),
+            nameof(Plugin.UseCode),
+        ];
 
     [Theory]
     [MemberData(nameof(Namespaces))]
@@ -66,7 +72,9 @@ public sealed class CollectibleContextTests
         Type plugin = tests.GetType(typeof(Plugin).FullName!)!;
         Assert.NotSame(typeof(Plugin), plugin);
         Assert.NotSame(
-            typeof(PerCpuCounter).Assembly, (Assembly)plugin.GetMethod(nameof(Plugin.Library))!.Invoke(null, null)!);
+            typeof(PerCpuCounter).Assembly,
+            (Assembly)plugin.GetMethod(nameof(Plugin.Library))!.Invoke(null, null)!
+        );
         _ = plugin.GetMethod(member)!.Invoke(null, null);
         context.Unload();
         return new WeakReference(context);
@@ -91,9 +99,7 @@ public static unsafe class Plugin
 
     public static Assembly Library() => typeof(PerCpuCounter).Assembly;
 
-    public static void UseNothing()
-    {
-    }
+    public static void UseNothing() { }
 
     public static void KeepCounting()
     {
@@ -129,9 +135,7 @@ public static unsafe class Plugin
         using var pointers = new HazardPointers();
         pointers.Retire(new object(), _ => { });
         pointers.Reclaim();
-        using (HazardPointer pointer = HazardPointers.Default.Acquire())
-        {
-        }
+        using (HazardPointer pointer = HazardPointers.Default.Acquire()) { }
 
         HazardPointers.Default.Retire(new object(), _ => { });
         HazardPointers.Default.Reclaim();
@@ -188,8 +192,6 @@ public static unsafe class Plugin
         {
             _ = SealedCode.Seal([]);
         }
-        catch (Exception refusal) when (refusal is CodeException or ArgumentException)
-        {
-        }
+        catch (Exception refusal) when (refusal is CodeException or ArgumentException) { }
     }
 }

@@ -15,7 +15,10 @@ public sealed class ExactnessTests
     [InlineData(PerCpuIndex.ConcurrencyId)]
     public void The_sum_is_exact(PerCpuIndex index)
     {
-        Assert.SkipUnless(index == PerCpuIndex.Cpu || RestartableSequences.ConcurrencyIdTrusted, "The kernel keeps no concurrency id here.");
+        Assert.SkipUnless(
+            index == PerCpuIndex.Cpu || RestartableSequences.ConcurrencyIdTrusted,
+            "The kernel keeps no concurrency id here."
+        );
         var counter = new PerCpuCounter(index, useSections: true, SectionVariant.Shipped);
         long added = Disturbed(Sizes.Fast, counter.Increment);
         Assert.Equal(added, counter.Sum());
@@ -61,18 +64,21 @@ public sealed class ExactnessTests
     {
         using var storm = new Storm(Disturbances.Migrations);
         long all = 0;
-        Threads.Run(Sizes.Threads, _ =>
-        {
-            storm.Join();
-            long done = 0;
-            for (; done < operations || storm.Count < Sizes.Moves; done++)
+        Threads.Run(
+            Sizes.Threads,
+            _ =>
             {
-                operation();
-            }
+                storm.Join();
+                long done = 0;
+                for (; done < operations || storm.Count < Sizes.Moves; done++)
+                {
+                    operation();
+                }
 
-            storm.Leave();
-            Interlocked.Add(ref all, done);
-        });
+                storm.Leave();
+                Interlocked.Add(ref all, done);
+            }
+        );
         return all;
     }
 }

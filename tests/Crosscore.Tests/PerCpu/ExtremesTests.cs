@@ -10,11 +10,38 @@ namespace Crosscore.Tests.PerCpu;
 public sealed unsafe class ExtremesTests
 {
     private static readonly int[] Integers =
-        [int.MinValue, int.MinValue + 7, -4097, -8, -1, 0, 1, 7, 8, 15, 16, 4096, 4097, 1 << 30, int.MaxValue - 135,
-            int.MaxValue - 128, int.MaxValue - 15, int.MaxValue - 7, int.MaxValue];
+    [
+        int.MinValue,
+        int.MinValue + 7,
+        -4097,
+        -8,
+        -1,
+        0,
+        1,
+        7,
+        8,
+        15,
+        16,
+        4096,
+        4097,
+        1 << 30,
+        int.MaxValue - 135,
+        int.MaxValue - 128,
+        int.MaxValue - 15,
+        int.MaxValue - 7,
+        int.MaxValue,
+    ];
 
-    private static readonly long[] Longs = [long.MinValue, long.MinValue + 1, -1, 0, 1, long.MaxValue - 1,
-        long.MaxValue];
+    private static readonly long[] Longs =
+    [
+        long.MinValue,
+        long.MinValue + 1,
+        -1,
+        0,
+        1,
+        long.MaxValue - 1,
+        long.MaxValue,
+    ];
 
     /// <summary>A block of 2,147,483,632 bytes is longer than any array.</summary>
     [Theory]
@@ -66,8 +93,10 @@ public sealed unsafe class ExtremesTests
             {
                 bool right = alignment >= 16 && int.IsPow2(alignment) && size >= alignment && size % alignment == 0;
                 Exception? refusal = Record.Exception(() => new PerCpuBlockPool(size, alignment).Dispose());
-                Assert.True(right ? refusal is null : refusal is ArgumentOutOfRangeException,
-                    $"{size}, {alignment}: {refusal}");
+                Assert.True(
+                    right ? refusal is null : refusal is ArgumentOutOfRangeException,
+                    $"{size}, {alignment}: {refusal}"
+                );
             }
         }
     }
@@ -77,8 +106,16 @@ public sealed unsafe class ExtremesTests
     {
         foreach (int bytes in Integers)
         {
-            foreach (PerCpuIndex index in (PerCpuIndex[])[PerCpuIndex.Cpu, (PerCpuIndex)int.MinValue,
-                (PerCpuIndex)(-1), (PerCpuIndex)2, (PerCpuIndex)int.MaxValue])
+            foreach (
+                PerCpuIndex index in (PerCpuIndex[])
+                    [
+                        PerCpuIndex.Cpu,
+                        (PerCpuIndex)int.MinValue,
+                        (PerCpuIndex)(-1),
+                        (PerCpuIndex)2,
+                        (PerCpuIndex)int.MaxValue,
+                    ]
+            )
             {
                 Exception? refusal = Record.Exception(() =>
                 {
@@ -88,13 +125,19 @@ public sealed unsafe class ExtremesTests
                     PerCpuSection store = writing.Build();
                     Assert.True(store.Run(area, -1).Committed);
                     Assert.Equal(
-                        -1, Enumerable.Range(0, area.SlotCount).Sum(slot => area.Read(slot, bytes - sizeof(long))));
+                        -1,
+                        Enumerable.Range(0, area.SlotCount).Sum(slot => area.Read(slot, bytes - sizeof(long)))
+                    );
                 });
                 bool mayBeRight = bytes > 0 && bytes % sizeof(long) == 0 && index == PerCpuIndex.Cpu;
-                Assert.True(refusal is ArgumentOutOfRangeException
-                    || (mayBeRight && refusal is null or OutOfMemoryException), $"{bytes}, {index}: {refusal}");
-                Assert.True(refusal is null || bytes is not (8 or 16 or 4096) || index != PerCpuIndex.Cpu,
-                    $"{bytes}, {index}: {refusal}");
+                Assert.True(
+                    refusal is ArgumentOutOfRangeException || (mayBeRight && refusal is null or OutOfMemoryException),
+                    $"{bytes}, {index}: {refusal}"
+                );
+                Assert.True(
+                    refusal is null || bytes is not (8 or 16 or 4096) || index != PerCpuIndex.Cpu,
+                    $"{bytes}, {index}: {refusal}"
+                );
             }
         }
     }
@@ -146,14 +189,19 @@ public sealed unsafe class ExtremesTests
     [Fact]
     public void What_a_section_computes_of_extreme_values_is_what_its_interpreter_computes()
     {
-        PerCpuArea[] areas = [new(64),
-            new(64, PerCpuIndex.Cpu, useSections: false, Membarrier.Session, RestartableSequences.CpuSlots)];
+        PerCpuArea[] areas =
+        [
+            new(64),
+            new(64, PerCpuIndex.Cpu, useSections: false, Membarrier.Session, RestartableSequences.CpuSlots),
+        ];
         foreach (int number in Integers)
         {
             SectionBuilder writing = areas[0].NewSection();
             SectionValue value = writing.Argument(0);
-            SectionValue sum = writing.Add(writing.WrapAt(
-                writing.Subtract(writing.Add(value, number), writing.Argument(1)), number), writing.Argument(1));
+            SectionValue sum = writing.Add(
+                writing.WrapAt(writing.Subtract(writing.Add(value, number), writing.Argument(1)), number),
+                writing.Argument(1)
+            );
             writing.LeaveIfEqual(sum, number, int.MaxValue);
             writing.LeaveIfAtLeast(sum, writing.Constant(long.MinValue + 5), 1);
             writing.CommitStore(0, sum);
@@ -172,19 +220,28 @@ public sealed unsafe class ExtremesTests
     [Fact]
     public void A_computed_offset_of_any_value_is_inside_or_refused()
     {
-        foreach (PerCpuArea area in (PerCpuArea[])[new(64),
-            new(64, PerCpuIndex.Cpu, useSections: false, Membarrier.Session, RestartableSequences.CpuSlots)])
+        foreach (
+            PerCpuArea area in (PerCpuArea[])
+                [
+                    new(64),
+                    new(64, PerCpuIndex.Cpu, useSections: false, Membarrier.Session, RestartableSequences.CpuSlots),
+                ]
+        )
         {
             SectionBuilder writing = area.NewSection();
             SectionValue loaded = writing.LoadAt(writing.Argument(0), 8);
             writing.CommitStore(0, loaded);
             PerCpuSection section = writing.Build();
-            foreach (long offset in (
-                long[])[.. Longs, .. Integers.Select(value => (long)value), uint.MaxValue, 1L << 32, 48, 49])
+            foreach (
+                long offset in (long[])
+                    [.. Longs, .. Integers.Select(value => (long)value), uint.MaxValue, 1L << 32, 48, 49]
+            )
             {
                 Exception? refusal = Record.Exception(() => section.Run(area, offset));
-                Assert.True(offset is >= 0 and <= 48 ? refusal is null : refusal is InvalidOperationException,
-                    $"{offset}: {refusal}");
+                Assert.True(
+                    offset is >= 0 and <= 48 ? refusal is null : refusal is InvalidOperationException,
+                    $"{offset}: {refusal}"
+                );
             }
         }
     }
@@ -221,11 +278,19 @@ public sealed unsafe class ExtremesTests
             Exception? stopping = Record.Exception(() => area.Stop(number).Dispose());
             Exception? taking = Record.Exception(() => list.TryTakeAll(number, out _, out _, out _));
             bool exists = number >= 0 && number < area.SlotCount;
-            Assert.All([reading, stopping, taking], refusal =>
-                Assert.True(exists ? refusal is null : refusal is ArgumentOutOfRangeException, $"{number}: {refusal}"));
+            Assert.All(
+                [reading, stopping, taking],
+                refusal =>
+                    Assert.True(
+                        exists ? refusal is null : refusal is ArgumentOutOfRangeException,
+                        $"{number}: {refusal}"
+                    )
+            );
             Exception? offset = Record.Exception(() => area.Read(0, number));
             Assert.True(
-                number is 0 or 8 ? offset is null : offset is ArgumentOutOfRangeException, $"{number}: {offset}");
+                number is 0 or 8 ? offset is null : offset is ArgumentOutOfRangeException,
+                $"{number}: {offset}"
+            );
         }
 
         // No such address exists in user memory; taken for a code of a section it would be lost in the list.
@@ -242,32 +307,65 @@ public sealed unsafe class ExtremesTests
     public void The_members_with_numbers_are_those_that_are_tried_here()
     {
         Type[] numbers = [typeof(int), typeof(long), typeof(nint), typeof(ReadOnlySpan<long>), typeof(PerCpuIndex)];
-        string[] found = [.. typeof(PerCpuCounter).Assembly.GetExportedTypes()
-            .Where(type => type.Namespace == "Crosscore.PerCpu" && !type.IsEnum && !type.IsSubclassOf(typeof(Delegate)))
-            .SelectMany(type => type.GetMembers(
-                BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly))
-            .OfType<MethodBase>()
-            .Where(method => !method.IsSpecialName || method.IsConstructor)
-            .Where(method =>
-                method.GetParameters().Any(parameter => !parameter.IsOut && numbers.Contains(parameter.ParameterType)))
-            .Select(method => $"{method.DeclaringType!.Name}.{method.Name}")
-            .Distinct()
-            .Order(StringComparer.Ordinal)];
-        Assert.Equal(
+        string[] found =
         [
-            "PerCpuArea..ctor", "PerCpuArea.Read", "PerCpuArea.Stop", "PerCpuBlockPool..ctor",
-                "PerCpuBlockPool.Return", "PerCpuBuffer`1..ctor", "PerCpuBuffer`1.Resize",
-            "PerCpuCounter.Add", "PerCpuFreeList.Push", "PerCpuFreeList.PushChain", "PerCpuFreeList.TryTakeAll",
-                "PerCpuHistogram..ctor", "PerCpuHistogram.Record",
-            "PerCpuSection.Run", "SectionBuilder.Add", "SectionBuilder.Argument", "SectionBuilder.CommitAdd",
-                "SectionBuilder.CommitStore", "SectionBuilder.Constant",
-            "SectionBuilder.CopyIn", "SectionBuilder.CopyOut", "SectionBuilder.LeaveIfAtLeast",
-                "SectionBuilder.LeaveIfEqual", "SectionBuilder.LeaveIfNotEqual",
-            "SectionBuilder.Load", "SectionBuilder.LoadAt", "SectionBuilder.LoadFrom", "SectionBuilder.Store",
-                "SectionBuilder.StoreAt", "SectionBuilder.StoreTo",
-            "SectionBuilder.WrapAt",
-        ],
-            found);
+            .. typeof(PerCpuCounter)
+                .Assembly.GetExportedTypes()
+                .Where(type =>
+                    type.Namespace == "Crosscore.PerCpu" && !type.IsEnum && !type.IsSubclassOf(typeof(Delegate))
+                )
+                .SelectMany(type =>
+                    type.GetMembers(
+                        BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly
+                    )
+                )
+                .OfType<MethodBase>()
+                .Where(method => !method.IsSpecialName || method.IsConstructor)
+                .Where(method =>
+                    method
+                        .GetParameters()
+                        .Any(parameter => !parameter.IsOut && numbers.Contains(parameter.ParameterType))
+                )
+                .Select(method => $"{method.DeclaringType!.Name}.{method.Name}")
+                .Distinct()
+                .Order(StringComparer.Ordinal),
+        ];
+        Assert.Equal(
+            [
+                "PerCpuArea..ctor",
+                "PerCpuArea.Read",
+                "PerCpuArea.Stop",
+                "PerCpuBlockPool..ctor",
+                "PerCpuBlockPool.Return",
+                "PerCpuBuffer`1..ctor",
+                "PerCpuBuffer`1.Resize",
+                "PerCpuCounter.Add",
+                "PerCpuFreeList.Push",
+                "PerCpuFreeList.PushChain",
+                "PerCpuFreeList.TryTakeAll",
+                "PerCpuHistogram..ctor",
+                "PerCpuHistogram.Record",
+                "PerCpuSection.Run",
+                "SectionBuilder.Add",
+                "SectionBuilder.Argument",
+                "SectionBuilder.CommitAdd",
+                "SectionBuilder.CommitStore",
+                "SectionBuilder.Constant",
+                "SectionBuilder.CopyIn",
+                "SectionBuilder.CopyOut",
+                "SectionBuilder.LeaveIfAtLeast",
+                "SectionBuilder.LeaveIfEqual",
+                "SectionBuilder.LeaveIfNotEqual",
+                "SectionBuilder.Load",
+                "SectionBuilder.LoadAt",
+                "SectionBuilder.LoadFrom",
+                "SectionBuilder.Store",
+                "SectionBuilder.StoreAt",
+                "SectionBuilder.StoreTo",
+                "SectionBuilder.WrapAt",
+            ],
+            found
+        );
     }
 
     private static void Buffers<T>()
@@ -281,8 +379,10 @@ public sealed unsafe class ExtremesTests
                 Assert.True(buffer.Append(default));
                 Assert.Equal(1, buffer.Drain((_, _) => { }));
             });
-            Assert.True(refusal is ArgumentOutOfRangeException or OutOfMemoryException
-                || (capacity >= 1 && refusal is null), $"{capacity}: {refusal}");
+            Assert.True(
+                refusal is ArgumentOutOfRangeException or OutOfMemoryException || (capacity >= 1 && refusal is null),
+                $"{capacity}: {refusal}"
+            );
             Assert.True(refusal is null || capacity is not (>= 1 and <= 4097), $"{capacity}: {refusal}");
             var resized = new PerCpuBuffer<T>(4);
             Assert.True(resized.Append(default));

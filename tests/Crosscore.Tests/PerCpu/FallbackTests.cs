@@ -36,13 +36,17 @@ public sealed class FallbackTests
     [Theory]
     [InlineData(Errno.ENOSYS)]
     [InlineData(Errno.EPERM)]
-    public void When_a_sandbox_refuses_rseq(int errno) => AssertStriped(Run(Launcher.Refusing(Rseq, errno)), RestartableSequencesState.NotRegistered, "__rseq_size is 0");
+    public void When_a_sandbox_refuses_rseq(int errno) =>
+        AssertStriped(Run(Launcher.Refusing(Rseq, errno)), RestartableSequencesState.NotRegistered, "__rseq_size is 0");
 
     [Fact]
     public void When_no_machine_code_can_be_installed() =>
         // The runtime would like a memory file too; it does without when it need not keep its own code read-only.
         AssertStriped(
-            Run(Launcher.Refusing(MemfdCreate, Errno.EPERM), ("DOTNET_EnableWriteXorExecute", "0")), RestartableSequencesState.NoExecutableMemory, "memfd_create");
+            Run(Launcher.Refusing(MemfdCreate, Errno.EPERM), ("DOTNET_EnableWriteXorExecute", "0")),
+            RestartableSequencesState.NoExecutableMemory,
+            "memfd_create"
+        );
 
     /// <summary>Counters and read sections need no barrier of that kind; what must be stopped from outside is striped.</summary>
     [Fact]
@@ -66,12 +70,19 @@ public sealed class FallbackTests
         Assert.Equal("False False False False False False", said["Sections"]);
     }
 
-    private static Dictionary<string, string> Run(RawProgram? launcher, params (string Name, string Value)[] environment)
+    private static Dictionary<string, string> Run(
+        RawProgram? launcher,
+        params (string Name, string Value)[] environment
+    )
     {
         ChildResult result = ChildProcess.RunThisProgram(Child.UsePerCpuData, launcher, environment);
-        Assert.SkipWhen(result.Status == Launcher.NotAvailable, "This system does not let a process filter its own calls.");
+        Assert.SkipWhen(
+            result.Status == Launcher.NotAvailable,
+            "This system does not let a process filter its own calls."
+        );
         Assert.True(result.Status == 0, $"The child ended with status {result.Status}. {result.Errors}");
-        Dictionary<string, string> said = result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        Dictionary<string, string> said = result
+            .Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => line.Split('\t'))
             .ToDictionary(fields => fields[0], fields => fields[1]);
         Assert.Equal(("True", "40000", "40000", "40000"), (said["Cpu"], said["Sum"], said["Records"], said["Taken"]));

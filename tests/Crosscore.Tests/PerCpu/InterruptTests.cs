@@ -35,8 +35,11 @@ public sealed unsafe class InterruptTests
         list.Push(popped);
         AssertUnbroken(() => Assert.True(list.TrySteal(out popped, out taken)), Hold(list.Area));
         AssertUnbroken(() => pool.Return(rented), Hold(blocks.Area));
-        Assert.Contains("already", Assert.Throws<InvalidOperationException>(() => pool.Return(rented)).Message,
-            StringComparison.Ordinal);
+        Assert.Contains(
+            "already",
+            Assert.Throws<InvalidOperationException>(() => pool.Return(rented)).Message,
+            StringComparison.Ordinal
+        );
         AssertUnbroken(() => rented = pool.Rent(), Hold(blocks.Area));
         AssertUnbroken(pool.Dispose, Hold(blocks.Area));
         NativeMemory.AlignedFree((void*)memory);
@@ -51,8 +54,10 @@ public sealed unsafe class InterruptTests
         writing.CommitAdd(0, writing.Argument(0));
         PerCpuSection add = writing.Build();
         int cpu = Threads.Cpus[0];
-        foreach (Action member in (
-            Action[])[() => area.Stop(cpu).Dispose(), () => Assert.True(add.Run(area, 1).Committed), area.StopForGood])
+        foreach (
+            Action member in (Action[])
+                [() => area.Stop(cpu).Dispose(), () => Assert.True(add.Run(area, 1).Committed), area.StopForGood]
+        )
         {
             StoppedSlot stopped = area.Stop(cpu);
             var running = new InterruptedThread(() => OnCpu(cpu, member));
@@ -68,18 +73,24 @@ public sealed unsafe class InterruptTests
     [MemberData(nameof(Ways))]
     public void No_wait_for_another_drain_is_broken_off(bool useSections)
     {
-        foreach (Action<PerCpuBuffer<long>> member in (
-            Action<PerCpuBuffer<long>>[])[buffer => buffer.Drain((_, _) => { }), buffer => buffer.Resize(20)])
+        foreach (
+            Action<PerCpuBuffer<long>> member in (Action<PerCpuBuffer<long>>[])
+                [buffer => buffer.Drain((_, _) => { }), buffer => buffer.Resize(20)]
+        )
         {
             var buffer = new PerCpuBuffer<long>(10, useSections, Membarrier.Session, SectionVariant.Shipped);
             Assert.True(buffer.Append(1));
             using var inside = new ManualResetEventSlim();
             using var leave = new ManualResetEventSlim();
-            var draining = new Thread(() => buffer.Drain((_, _) =>
-            {
-                inside.Set();
-                leave.Wait();
-            }));
+            var draining = new Thread(() =>
+                buffer.Drain(
+                    (_, _) =>
+                    {
+                        inside.Set();
+                        leave.Wait();
+                    }
+                )
+            );
             draining.Start();
             Assert.True(inside.Wait(Bound, TestContext.Current.CancellationToken));
             var running = new InterruptedThread(() => member(buffer));
@@ -188,26 +199,31 @@ public sealed unsafe class InterruptTests
     public void In_a_storm_every_record_is_delivered_once_or_counted_as_lost(bool useSections)
     {
         var buffer = new PerCpuBuffer<long>(300, useSections, Membarrier.Session, SectionVariant.Shipped);
-        long delivered = 0, appended = 0;
-        long escaped = Storm(Sizes.Threads, Sizes.Fast / 4, (number, i) =>
-        {
-            if (number == 0)
+        long delivered = 0,
+            appended = 0;
+        long escaped = Storm(
+            Sizes.Threads,
+            Sizes.Fast / 4,
+            (number, i) =>
             {
-                if (i % 64 == 0)
+                if (number == 0)
                 {
-                    delivered += buffer.Drain((_, _) => { });
-                }
-                else if (i % 5000 == 1)
-                {
-                    buffer.Resize(100 + (i % 7 * 50));
+                    if (i % 64 == 0)
+                    {
+                        delivered += buffer.Drain((_, _) => { });
+                    }
+                    else if (i % 5000 == 1)
+                    {
+                        buffer.Resize(100 + (i % 7 * 50));
+                    }
+
+                    return;
                 }
 
-                return;
+                _ = Interlocked.Increment(ref appended);
+                _ = buffer.Append(i);
             }
-
-            _ = Interlocked.Increment(ref appended);
-            _ = buffer.Append(i);
-        });
+        );
         delivered += buffer.Drain((_, _) => { });
         Assert.Equal(0, escaped);
         Assert.Equal(appended, delivered + buffer.Lost);
@@ -220,14 +236,21 @@ public sealed unsafe class InterruptTests
         PerCpuFreeList list = List(useSections);
         using var pool = new PerCpuBlockPool(64, 16, list);
         long owners = Random.Shared.NextInt64(1L << 40, 1L << 60); // what no memory holds by chance
-        long escaped = Storm(Sizes.Threads, Sizes.Fast / 8, (number, _) =>
-        {
-            nint block = pool.Rent();
-            Assert.NotInRange(
-                Interlocked.Exchange(ref ((long*)block)[2], owners + number), owners, owners + Sizes.Threads);
-            Assert.Equal(owners + number, Interlocked.Exchange(ref ((long*)block)[2], 0));
-            pool.Return(block);
-        });
+        long escaped = Storm(
+            Sizes.Threads,
+            Sizes.Fast / 8,
+            (number, _) =>
+            {
+                nint block = pool.Rent();
+                Assert.NotInRange(
+                    Interlocked.Exchange(ref ((long*)block)[2], owners + number),
+                    owners,
+                    owners + Sizes.Threads
+                );
+                Assert.Equal(owners + number, Interlocked.Exchange(ref ((long*)block)[2], 0));
+                pool.Return(block);
+            }
+        );
         Assert.Equal(0, escaped);
         long there = 0;
         for (int slot = 0; slot < list.ListCount; slot++)
@@ -244,7 +267,10 @@ public sealed unsafe class InterruptTests
     public void In_a_storm_sums_and_sections_stay_exact_and_writers_end(bool useSections)
     {
         var counter = new PerCpuCounter(
-            PerCpuIndex.Cpu, useSections && RestartableSequences.IsAvailable, SectionVariant.Shipped);
+            PerCpuIndex.Cpu,
+            useSections && RestartableSequences.IsAvailable,
+            SectionVariant.Shipped
+        );
         var sections = new PerCpuReadSection(useSections);
         PerCpuArea area = Area(useSections);
         SectionBuilder writing = area.NewSection();
@@ -252,34 +278,40 @@ public sealed unsafe class InterruptTests
         PerCpuSection add = writing.Build();
         long taken = 0;
         int rounds = Sizes.Fast / 40;
-        long escaped = Storm(Sizes.Threads, rounds, (number, i) =>
-        {
-            using (PerCpuReader reader = sections.Begin())
+        long escaped = Storm(
+            Sizes.Threads,
+            rounds,
+            (number, i) =>
             {
-                counter.Increment();
-                Assert.True(add.Run(area, 1).Committed);
-            }
-
-            if (i % 100 == number)
-            {
-                if (number % 2 == 0)
+                using (PerCpuReader reader = sections.Begin())
                 {
-                    sections.Synchronize(TestContext.Current.CancellationToken);
-                }
-                else
-                {
-                    _ = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
+                    counter.Increment();
+                    Assert.True(add.Run(area, 1).Committed);
                 }
 
-                using StoppedSlot stopped = area.Stop(i / 100 % area.SlotCount);
-                _ = Interlocked.Add(ref taken, stopped.Words[0]);
-                stopped.Words[0] = 0;
+                if (i % 100 == number)
+                {
+                    if (number % 2 == 0)
+                    {
+                        sections.Synchronize(TestContext.Current.CancellationToken);
+                    }
+                    else
+                    {
+                        _ = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
+                    }
+
+                    using StoppedSlot stopped = area.Stop(i / 100 % area.SlotCount);
+                    _ = Interlocked.Add(ref taken, stopped.Words[0]);
+                    stopped.Words[0] = 0;
+                }
             }
-        });
+        );
         Assert.Equal(0, escaped);
         Assert.Equal((long)Sizes.Threads * rounds, counter.Sum());
         Assert.Equal(
-            (long)Sizes.Threads * rounds, taken + Enumerable.Range(0, area.SlotCount).Sum(slot => area.Read(slot, 0)));
+            (long)Sizes.Threads * rounds,
+            taken + Enumerable.Range(0, area.SlotCount).Sum(slot => area.Read(slot, 0))
+        );
         Task last = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
         Background.AssertEnds(last);
         Assert.Equal(0, sections.Readers);
@@ -292,18 +324,22 @@ public sealed unsafe class InterruptTests
     [Fact]
     public void In_a_storm_everything_can_be_made()
     {
-        long escaped = Storm(Sizes.Threads, 40, (number, i) =>
-        {
-            var area = new PerCpuArea(8 * (1 + (((i * Sizes.Threads) + number) % 50)));
-            SectionBuilder writing = area.NewSection();
-            // a section that was never installed before
-            writing.CommitAdd(0, writing.Constant((i * Sizes.Threads) + number));
-            Assert.True(writing.Build().Run(area).Committed);
-            Assert.Equal(RestartableSequences.CanRestart, area.UsesSections);
-            Assert.Equal(RestartableSequences.CanRestart, new PerCpuBuffer<long>(4 + i).UsesSections);
-            Assert.Equal(RestartableSequences.IsAvailable, new PerCpuHistogram(1, 2, 3).UsesSections);
-            Assert.True(RestartableSequences.CurrentCpu() >= 0);
-        });
+        long escaped = Storm(
+            Sizes.Threads,
+            40,
+            (number, i) =>
+            {
+                var area = new PerCpuArea(8 * (1 + (((i * Sizes.Threads) + number) % 50)));
+                SectionBuilder writing = area.NewSection();
+                // a section that was never installed before
+                writing.CommitAdd(0, writing.Constant((i * Sizes.Threads) + number));
+                Assert.True(writing.Build().Run(area).Committed);
+                Assert.Equal(RestartableSequences.CanRestart, area.UsesSections);
+                Assert.Equal(RestartableSequences.CanRestart, new PerCpuBuffer<long>(4 + i).UsesSections);
+                Assert.Equal(RestartableSequences.IsAvailable, new PerCpuHistogram(1, 2, 3).UsesSections);
+                Assert.True(RestartableSequences.CurrentCpu() >= 0);
+            }
+        );
         Assert.Equal(0, escaped);
     }
 
@@ -340,24 +376,29 @@ public sealed unsafe class InterruptTests
     {
         long escaped = 0;
         Exception? failure = null;
-        Thread[] workers = [.. Enumerable.Range(0, threads).Select(number => new Thread(() =>
-        {
-            for (int i = 0; i < rounds && failure is null; i++)
-            {
-                try
+        Thread[] workers =
+        [
+            .. Enumerable
+                .Range(0, threads)
+                .Select(number => new Thread(() =>
                 {
-                    member(number, i);
-                }
-                catch (ThreadInterruptedException)
-                {
-                    _ = Interlocked.Increment(ref escaped);
-                }
-                catch (Exception other)
-                {
-                    failure = other;
-                }
-            }
-        }))];
+                    for (int i = 0; i < rounds && failure is null; i++)
+                    {
+                        try
+                        {
+                            member(number, i);
+                        }
+                        catch (ThreadInterruptedException)
+                        {
+                            _ = Interlocked.Increment(ref escaped);
+                        }
+                        catch (Exception other)
+                        {
+                            failure = other;
+                        }
+                    }
+                })),
+        ];
         Array.ForEach(workers, worker => worker.Start());
         while (Array.Exists(workers, worker => worker.IsAlive))
         {

@@ -13,7 +13,14 @@ public sealed unsafe class KernelRseqTests
     public KernelRseqTests() => Threads.NeedRestarts();
 
     public static TheoryData<Disturbances> Storms =>
-        [Disturbances.None, Disturbances.Delays, Disturbances.Yields, Disturbances.Signals, Disturbances.Migrations, Disturbances.All];
+        [
+            Disturbances.None,
+            Disturbances.Delays,
+            Disturbances.Yields,
+            Disturbances.Signals,
+            Disturbances.Migrations,
+            Disturbances.All,
+        ];
 
     /// <summary>
     /// Each CPU has a lock and a count that only the lock protects; a thread that holds a lock may be moved and then
@@ -23,21 +30,28 @@ public sealed unsafe class KernelRseqTests
     [MemberData(nameof(Storms))]
     public void Spinlock(Disturbances storm)
     {
-        const int Lock = 0, Count = 8, Held = 1;
+        const int Lock = 0,
+            Count = 8,
+            Held = 1;
         var area = new PerCpuArea(16);
         var tryLock = new PerCpuSection(StandardSections.CompareStore(area.Slots.Shape, Lock), Variant(storm));
-        Disturb(storm, Sizes.Delayed / 10, operation =>
-        {
-            SectionResult locked = tryLock.Run(area, 0, Held);
-            while (!locked.Committed)
+        Disturb(
+            storm,
+            Sizes.Delayed / 10,
+            operation =>
             {
-                Thread.Yield(); // the holder may be waiting for this very CPU
-                locked = tryLock.Run(area, 0, Held);
-            }
+                SectionResult locked = tryLock.Run(area, 0, Held);
+                while (!locked.Committed)
+                {
+                    Thread.Yield(); // the holder may be waiting for this very CPU
+                    locked = tryLock.Run(area, 0, Held);
+                }
 
-            area.Slots.Word((int)locked.Value, Count)++;
-            Volatile.Write(ref area.Slots.Word((int)locked.Value, Lock), 0);
-        }, out long operations);
+                area.Slots.Word((int)locked.Value, Count)++;
+                Volatile.Write(ref area.Slots.Word((int)locked.Value, Lock), 0);
+            },
+            out long operations
+        );
 
         Assert.Equal(operations, Enumerable.Range(0, area.SlotCount).Sum(slot => area.Read(slot, Count)));
     }
@@ -54,16 +68,21 @@ public sealed unsafe class KernelRseqTests
             list.Push((nint)(nodes + i));
         }
 
-        Disturb(storm, Sizes.Delayed / 10, operation =>
-        {
-            if (list.TryPop(out nint block))
+        Disturb(
+            storm,
+            Sizes.Delayed / 10,
+            operation =>
             {
-                // No other thread may own it now, or has stored to it since it was pushed.
-                Assert.Equal(1, Interlocked.Increment(ref ((Node*)block)->Owners));
-                Interlocked.Decrement(ref ((Node*)block)->Owners);
-                list.Push(block);
-            }
-        }, out _);
+                if (list.TryPop(out nint block))
+                {
+                    // No other thread may own it now, or has stored to it since it was pushed.
+                    Assert.Equal(1, Interlocked.Increment(ref ((Node*)block)->Owners));
+                    Interlocked.Decrement(ref ((Node*)block)->Owners);
+                    list.Push(block);
+                }
+            },
+            out _
+        );
 
         var found = new HashSet<nint>();
         for (int i = 0; i < list.ListCount; i++)
@@ -86,7 +105,10 @@ public sealed unsafe class KernelRseqTests
     [MemberData(nameof(Storms))]
     public void Buffer(Disturbances storm)
     {
-        const int Capacity = 100, Used = 0, First = 8, Nothing = 1;
+        const int Capacity = 100,
+            Used = 0,
+            First = 8,
+            Nothing = 1;
         var area = new PerCpuArea(First + (Capacity * sizeof(long)));
         SectionBuilder pushing = area.NewSection();
         SectionValue used = pushing.Load(Used);
@@ -110,16 +132,24 @@ public sealed unsafe class KernelRseqTests
             Assert.True(push.Run(area, i).Committed);
         }
 
-        Disturb(storm, Sizes.Delayed / 10, operation =>
-        {
-            SectionResult popped = pop.Run(area);
-            if (popped.Committed)
+        Disturb(
+            storm,
+            Sizes.Delayed / 10,
+            operation =>
             {
-                Assert.Equal(1, Interlocked.Increment(ref owners[popped.Value]));
-                Interlocked.Decrement(ref owners[popped.Value]);
-                Assert.True(push.Run(area, popped.Value).Committed, "No buffer can be full: there are fewer items than places.");
-            }
-        }, out _);
+                SectionResult popped = pop.Run(area);
+                if (popped.Committed)
+                {
+                    Assert.Equal(1, Interlocked.Increment(ref owners[popped.Value]));
+                    Interlocked.Decrement(ref owners[popped.Value]);
+                    Assert.True(
+                        push.Run(area, popped.Value).Committed,
+                        "No buffer can be full: there are fewer items than places."
+                    );
+                }
+            },
+            out _
+        );
 
         var found = new List<long>();
         for (int slot = 0; slot < area.SlotCount; slot++)
@@ -136,7 +166,11 @@ public sealed unsafe class KernelRseqTests
     [MemberData(nameof(Storms))]
     public void Memcpy(Disturbances storm)
     {
-        const int Capacity = 100, Used = 0, First = 8, Nothing = 1, Items = 60;
+        const int Capacity = 100,
+            Used = 0,
+            First = 8,
+            Nothing = 1,
+            Items = 60;
         int bytes = sizeof(Item);
         var area = new PerCpuArea(First + (Capacity * bytes));
         SectionBuilder pushing = area.NewSection();
@@ -160,17 +194,25 @@ public sealed unsafe class KernelRseqTests
             Assert.True(push.Run(area, (nint)(&item)).Committed);
         }
 
-        Disturb(storm, Sizes.Delayed / 10, operation =>
-        {
-            Item item;
-            if (pop.Run(area, (nint)(&item)).Committed)
+        Disturb(
+            storm,
+            Sizes.Delayed / 10,
+            operation =>
             {
-                Assert.Equal(Item.Numbered((int)item.First), item);
-                Assert.Equal(1, Interlocked.Increment(ref owners[item.First]));
-                Interlocked.Decrement(ref owners[item.First]);
-                Assert.True(push.Run(area, (nint)(&item)).Committed, "No buffer can be full: there are fewer items than places.");
-            }
-        }, out _);
+                Item item;
+                if (pop.Run(area, (nint)(&item)).Committed)
+                {
+                    Assert.Equal(Item.Numbered((int)item.First), item);
+                    Assert.Equal(1, Interlocked.Increment(ref owners[item.First]));
+                    Interlocked.Decrement(ref owners[item.First]);
+                    Assert.True(
+                        push.Run(area, (nint)(&item)).Committed,
+                        "No buffer can be full: there are fewer items than places."
+                    );
+                }
+            },
+            out _
+        );
 
         var found = new List<Item>();
         for (int slot = 0; slot < area.SlotCount; slot++)
@@ -193,7 +235,8 @@ public sealed unsafe class KernelRseqTests
 
     [Theory]
     [MemberData(nameof(Storms))]
-    public void Membarrier_RSEQ(Disturbances storm) => Assert.Equal(0, ChangesAfterTheFlip(storm, cpu => Membarrier.RestartSequences(cpu)));
+    public void Membarrier_RSEQ(Disturbances storm) =>
+        Assert.Equal(0, ChangesAfterTheFlip(storm, cpu => Membarrier.RestartSequences(cpu)));
 
     /// <summary>The control: without the barrier a section that had chosen its counter before the flip is seen to change it afterwards.</summary>
     [Fact]
@@ -216,84 +259,97 @@ public sealed unsafe class KernelRseqTests
     /// </summary>
     private static long ChangesAfterTheFlip(Disturbances storm, Action<int> barrier)
     {
-        const int Other = 1, Looks = 200;
+        const int Other = 1,
+            Looks = 200;
         var area = new PerCpuArea(16);
         long* active = (long*)NativeMemory.AlignedAlloc(128, 128);
         *active = 0;
-        PerCpuSection[] add = [.. Enumerable.Range(0, 2).Select(which =>
-        {
-            SectionBuilder section = area.NewSection();
-            section.LeaveIfNotEqual(section.LoadFrom(section.Argument(0)), which, Other);
-            section.CommitAdd(which * 8, section.Constant(1));
-            return new PerCpuSection(section.ToProgram(), Variant(storm));
-        })];
+        PerCpuSection[] add =
+        [
+            .. Enumerable
+                .Range(0, 2)
+                .Select(which =>
+                {
+                    SectionBuilder section = area.NewSection();
+                    section.LeaveIfNotEqual(section.LoadFrom(section.Argument(0)), which, Other);
+                    section.CommitAdd(which * 8, section.Constant(1));
+                    return new PerCpuSection(section.ToProgram(), Variant(storm));
+                }),
+        ];
 
         bool over = false;
         long changes = 0;
         using var disturbance = new Storm(storm);
-        Threads.Run(Threads.Cpus.Length + 1, number =>
-        {
-            if (number > 0)
+        Threads.Run(
+            Threads.Cpus.Length + 1,
+            number =>
             {
-                Threads.Place(0, Threads.Cpus[number % Threads.Cpus.Length]);
-                disturbance.Join();
-                for (long operation = 0; !Volatile.Read(ref over); operation++)
+                if (number > 0)
                 {
-                    disturbance.Between(operation);
-                    if (!add[0].Run(area, (nint)active).Committed)
+                    Threads.Place(0, Threads.Cpus[number % Threads.Cpus.Length]);
+                    disturbance.Join();
+                    for (long operation = 0; !Volatile.Read(ref over); operation++)
                     {
-                        _ = add[1].Run(area, (nint)active);
+                        disturbance.Between(operation);
+                        if (!add[0].Run(area, (nint)active).Committed)
+                        {
+                            _ = add[1].Run(area, (nint)active);
+                        }
+                    }
+
+                    disturbance.Leave();
+                    return;
+                }
+
+                var random = new Random(1);
+                for (int flip = 0; flip < Sizes.Exchanges; flip++)
+                {
+                    int cpu = Threads.Cpus[random.Next(Threads.Cpus.Length)];
+                    int inactive = (int)Volatile.Read(ref *active);
+                    long before = area.Read(cpu, inactive * 8);
+                    while (area.Read(cpu, inactive * 8) == before)
+                    {
+                        Thread.Yield(); // no thread is at it there, so nothing could be caught
+                    }
+
+                    Volatile.Write(ref *active, 1 - inactive);
+                    barrier(cpu);
+                    long taken = area.Read(cpu, inactive * 8);
+                    for (int look = 0; look < Looks; look++)
+                    {
+                        changes += area.Read(cpu, inactive * 8) == taken ? 0 : 1;
                     }
                 }
 
-                disturbance.Leave();
-                return;
+                Volatile.Write(ref over, true);
             }
-
-            var random = new Random(1);
-            for (int flip = 0; flip < Sizes.Exchanges; flip++)
-            {
-                int cpu = Threads.Cpus[random.Next(Threads.Cpus.Length)];
-                int inactive = (int)Volatile.Read(ref *active);
-                long before = area.Read(cpu, inactive * 8);
-                while (area.Read(cpu, inactive * 8) == before)
-                {
-                    Thread.Yield(); // no thread is at it there, so nothing could be caught
-                }
-
-                Volatile.Write(ref *active, 1 - inactive);
-                barrier(cpu);
-                long taken = area.Read(cpu, inactive * 8);
-                for (int look = 0; look < Looks; look++)
-                {
-                    changes += area.Read(cpu, inactive * 8) == taken ? 0 : 1;
-                }
-            }
-
-            Volatile.Write(ref over, true);
-        });
+        );
         NativeMemory.AlignedFree(active);
         return changes;
     }
 
-    private static SectionVariant Variant(Disturbances storm) => new(Armed: true, Delay: storm.HasFlag(Disturbances.Delays) ? 40 : 0);
+    private static SectionVariant Variant(Disturbances storm) =>
+        new(Armed: true, Delay: storm.HasFlag(Disturbances.Delays) ? 40 : 0);
 
     private static void Disturb(Disturbances what, int each, Action<long> operation, out long operations)
     {
         using var storm = new Storm(what);
         long all = 0;
-        Threads.Run(Sizes.Threads, _ =>
-        {
-            storm.Join();
-            for (int i = 0; i < each; i++)
+        Threads.Run(
+            Sizes.Threads,
+            _ =>
             {
-                storm.Between(i);
-                operation(i);
-            }
+                storm.Join();
+                for (int i = 0; i < each; i++)
+                {
+                    storm.Between(i);
+                    operation(i);
+                }
 
-            storm.Leave();
-            Interlocked.Add(ref all, each);
-        });
+                storm.Leave();
+                Interlocked.Add(ref all, each);
+            }
+        );
         operations = all;
     }
 

@@ -46,22 +46,24 @@ public sealed class ListenerTests
         Assert.True(buffer.Append(1));
         Assert.True(other.Append(1));
         int calls = 0;
-        long drained = buffer.Drain((slot, records) =>
-        {
-            calls++;
-            counter.Add(records.Length);
-            Assert.True(buffer.Append(2));
-            Assert.Equal(1, other.Drain((_, _) => { }));
-            other.Resize(50);
-            Assert.True(other.Append(1));
-            _ = Assert.Throws<LockRecursionException>(() => buffer.Drain((_, _) => { }));
-            _ = Assert.Throws<LockRecursionException>(() => buffer.Resize(1));
-            sections.Begin().Dispose();
-            sections.Synchronize();
-            area.Stop(0).Dispose();
-            pool.Return(pool.Rent());
-            _ = buffer.Lost;
-        });
+        long drained = buffer.Drain(
+            (slot, records) =>
+            {
+                calls++;
+                counter.Add(records.Length);
+                Assert.True(buffer.Append(2));
+                Assert.Equal(1, other.Drain((_, _) => { }));
+                other.Resize(50);
+                Assert.True(other.Append(1));
+                _ = Assert.Throws<LockRecursionException>(() => buffer.Drain((_, _) => { }));
+                _ = Assert.Throws<LockRecursionException>(() => buffer.Resize(1));
+                sections.Begin().Dispose();
+                sections.Synchronize();
+                area.Stop(0).Dispose();
+                pool.Return(pool.Rent());
+                _ = buffer.Lost;
+            }
+        );
         drained += buffer.Drain((_, _) => { });
         Assert.Equal(1, calls);
         Assert.Equal(2, drained);
@@ -79,35 +81,42 @@ public sealed class ListenerTests
         var buffer = new PerCpuBuffer<long>(4, useSections, Membarrier.Session, SectionVariant.Shipped);
         var seen = new List<long>();
         long next = 0;
-        Threads.Run(1, number =>
-        {
-            Threads.Place(0, Threads.Cpus[0]);
-            for (int round = 0; round < 50; round++)
+        Threads.Run(
+            1,
+            number =>
             {
-                for (int i = 0; i < 3; i++)
+                Threads.Place(0, Threads.Cpus[0]);
+                for (int round = 0; round < 50; round++)
                 {
-                    Assert.True(buffer.Append(next++));
-                }
-
-                if (round % 3 == 0)
-                {
-                    buffer.Resize(4 + (round % 5));
-                }
-
-                int stretch = 0;
-                int bad = round % 4;
-                _ = Record.Exception(() => buffer.Drain((slot, records) =>
-                {
-                    if (stretch++ == bad)
+                    for (int i = 0; i < 3; i++)
                     {
-                        throw new InvalidCastException();
+                        Assert.True(buffer.Append(next++));
                     }
 
-                    seen.AddRange(records);
-                }));
-                _ = buffer.Drain((_, records) => seen.AddRange(records));
+                    if (round % 3 == 0)
+                    {
+                        buffer.Resize(4 + (round % 5));
+                    }
+
+                    int stretch = 0;
+                    int bad = round % 4;
+                    _ = Record.Exception(() =>
+                        buffer.Drain(
+                            (slot, records) =>
+                            {
+                                if (stretch++ == bad)
+                                {
+                                    throw new InvalidCastException();
+                                }
+
+                                seen.AddRange(records);
+                            }
+                        )
+                    );
+                    _ = buffer.Drain((_, records) => seen.AddRange(records));
+                }
             }
-        });
+        );
         Assert.Equal(Enumerable.Range(0, (int)next).Select(record => (long)record), seen);
         Assert.Equal(0, buffer.Lost);
     }

@@ -25,7 +25,13 @@ public sealed class PerCpuAreaTests
         for (int round = 0; round < Sizes.ControlRounds && missing == 0; round++)
         {
             var nothing = new MembarrierSession(Registered(new FakeKernel(FakeKernel.Linux63)));
-            missing = Missing(new PerCpuArea(8, PerCpuIndex.Cpu, useSections: true, nothing, RestartableSequences.CpuSlots), SectionVariant.Shipped with { Delay = 200 });
+            missing = Missing(
+                new PerCpuArea(8, PerCpuIndex.Cpu, useSections: true, nothing, RestartableSequences.CpuSlots),
+                SectionVariant.Shipped with
+                {
+                    Delay = 200,
+                }
+            );
         }
 
         Assert.NotEqual(0, missing);
@@ -40,41 +46,46 @@ public sealed class PerCpuAreaTests
         PerCpuSection add = Add(area, SectionVariant.Shipped);
         bool over = false;
         int there = Threads.Cpus[1];
-        Threads.Run(2, number =>
-        {
-            Threads.Place(0, Threads.Cpus[number]);
-            if (number == 1)
+        Threads.Run(
+            2,
+            number =>
             {
-                while (!Volatile.Read(ref over))
+                Threads.Place(0, Threads.Cpus[number]);
+                if (number == 1)
                 {
-                    _ = add.Run(area, 1);
+                    while (!Volatile.Read(ref over))
+                    {
+                        _ = add.Run(area, 1);
+                    }
+
+                    return;
                 }
 
-                return;
-            }
+                while (area.Read(there, 0) == 0)
+                {
+                    Thread.Yield();
+                }
 
-            while (area.Read(there, 0) == 0)
-            {
-                Thread.Yield();
-            }
+                for (int i = 0; i < Sizes.Barriers; i++)
+                {
+                    using StoppedSlot slot = area.Stop(there);
+                    long seen = slot.Words[0];
+                    Thread.SpinWait(100);
+                    Assert.Equal(seen, slot.Words[0]);
+                }
 
-            for (int i = 0; i < Sizes.Barriers; i++)
-            {
-                using StoppedSlot slot = area.Stop(there);
-                long seen = slot.Words[0];
-                Thread.SpinWait(100);
-                Assert.Equal(seen, slot.Words[0]);
+                Volatile.Write(ref over, true);
             }
-
-            Volatile.Write(ref over, true);
-        });
+        );
     }
 
     [Fact]
     public void A_slot_whose_CPU_is_offline_is_stopped_like_any_other()
     {
         Threads.NeedRestarts();
-        FakeKernel kernel = Registered(new FakeKernel(FakeKernel.Linux63) { PossibleCpus = "0-3", OnlineCpus = "0-1,3" });
+        FakeKernel kernel = Registered(
+            new FakeKernel(FakeKernel.Linux63) { PossibleCpus = "0-3", OnlineCpus = "0-1,3" }
+        );
         var area = new PerCpuArea(8, PerCpuIndex.Cpu, useSections: true, new MembarrierSession(kernel), cpuSlots: 4);
         kernel.Calls.Clear();
         using (StoppedSlot slot = area.Stop(2))
@@ -83,7 +94,10 @@ public sealed class PerCpuAreaTests
         }
 
         Assert.Equal(7, area.Read(2, 0));
-        Assert.Equal([(MembarrierCall.MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MembarrierCall.MEMBARRIER_CMD_FLAG_CPU, 2)], kernel.Calls);
+        Assert.Equal(
+            [(MembarrierCall.MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MembarrierCall.MEMBARRIER_CMD_FLAG_CPU, 2)],
+            kernel.Calls
+        );
     }
 
     [Fact]
@@ -103,9 +117,18 @@ public sealed class PerCpuAreaTests
         Threads.NeedRestarts();
         FakeKernel kernel = Registered(new FakeKernel(FakeKernel.Linux63));
         kernel.Sandbox = command => command == MembarrierCall.MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ ? Errno.ENOMEM : 0;
-        var area = new PerCpuArea(8, PerCpuIndex.Cpu, useSections: true, new MembarrierSession(kernel), RestartableSequences.CpuSlots);
+        var area = new PerCpuArea(
+            8,
+            PerCpuIndex.Cpu,
+            useSections: true,
+            new MembarrierSession(kernel),
+            RestartableSequences.CpuSlots
+        );
         PerCpuSection add = Add(area, SectionVariant.Shipped);
-        Assert.Equal(MembarrierFailure.OutOfMemory, Assert.Throws<MembarrierException>(() => area.Stop(0).Dispose()).Failure);
+        Assert.Equal(
+            MembarrierFailure.OutOfMemory,
+            Assert.Throws<MembarrierException>(() => area.Stop(0).Dispose()).Failure
+        );
         Assert.True(add.Run(area, 5).Committed);
         Assert.Equal(5, Enumerable.Range(0, area.SlotCount).Sum(slot => area.Read(slot, 0)));
         kernel.Sandbox = _ => 0;
@@ -118,10 +141,19 @@ public sealed class PerCpuAreaTests
         Threads.NeedRestarts();
         Assert.SkipUnless(RestartableSequences.ConcurrencyIdTrusted, "The kernel keeps no concurrency id here.");
         FakeKernel kernel = Registered(new FakeKernel(FakeKernel.Linux63));
-        var area = new PerCpuArea(8, PerCpuIndex.ConcurrencyId, useSections: true, new MembarrierSession(kernel), cpuSlots: 4);
+        var area = new PerCpuArea(
+            8,
+            PerCpuIndex.ConcurrencyId,
+            useSections: true,
+            new MembarrierSession(kernel),
+            cpuSlots: 4
+        );
         kernel.Calls.Clear();
         area.Stop(1).Dispose();
-        Assert.Equal((MembarrierCall.MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0u), kernel.Calls.Select(call => (call.Command, call.Flags)).Single());
+        Assert.Equal(
+            (MembarrierCall.MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0u),
+            kernel.Calls.Select(call => (call.Command, call.Flags)).Single()
+        );
     }
 
     [Fact]
@@ -197,38 +229,42 @@ public sealed class PerCpuAreaTests
         SectionValue sum = section.Add(section.Load(0), section.Argument(0));
         section.CommitStore(0, sum);
         var add = new PerCpuSection(section.ToProgram(), variant);
-        long added = 0, taken = 0;
+        long added = 0,
+            taken = 0;
         bool over = false;
-        Threads.Run(Threads.Cpus.Length + 1, number =>
-        {
-            if (number > 0)
+        Threads.Run(
+            Threads.Cpus.Length + 1,
+            number =>
             {
-                Threads.Place(0, Threads.Cpus[number - 1]);
-                long mine = 0;
-                for (; !Volatile.Read(ref over); mine++)
+                if (number > 0)
                 {
-                    _ = add.Run(area, 1);
+                    Threads.Place(0, Threads.Cpus[number - 1]);
+                    long mine = 0;
+                    for (; !Volatile.Read(ref over); mine++)
+                    {
+                        _ = add.Run(area, 1);
+                    }
+
+                    Interlocked.Add(ref added, mine);
+                    return;
                 }
 
-                Interlocked.Add(ref added, mine);
-                return;
-            }
-
-            for (int i = 0; i < Sizes.Exchanges; i++)
-            {
-                int cpu = Threads.Cpus[i % Threads.Cpus.Length];
-                while (area.Read(cpu, 0) == 0)
+                for (int i = 0; i < Sizes.Exchanges; i++)
                 {
-                    Thread.Yield(); // no thread has been there since
+                    int cpu = Threads.Cpus[i % Threads.Cpus.Length];
+                    while (area.Read(cpu, 0) == 0)
+                    {
+                        Thread.Yield(); // no thread has been there since
+                    }
+
+                    using StoppedSlot slot = area.Stop(cpu);
+                    taken += slot.Words[0];
+                    slot.Words[0] = 0;
                 }
 
-                using StoppedSlot slot = area.Stop(cpu);
-                taken += slot.Words[0];
-                slot.Words[0] = 0;
+                Volatile.Write(ref over, true);
             }
-
-            Volatile.Write(ref over, true);
-        });
+        );
         return added - taken - Enumerable.Range(0, area.SlotCount).Sum(slot => area.Read(slot, 0));
     }
 
@@ -238,7 +274,8 @@ public sealed class PerCpuAreaTests
         return new PerCpuArea(8, PerCpuIndex.Cpu, useSections, Membarrier.Session, RestartableSequences.CpuSlots);
     }
 
-    private static PerCpuSection Add(PerCpuArea area, SectionVariant variant) => new(StandardSections.Add(area.Slots.Shape), variant);
+    private static PerCpuSection Add(PerCpuArea area, SectionVariant variant) =>
+        new(StandardSections.Add(area.Slots.Shape), variant);
 
     private static FakeKernel Registered(FakeKernel kernel)
     {

@@ -16,7 +16,8 @@ public sealed class PerCpuBufferTests
     public void Every_record_is_delivered_once_in_order_or_counted_as_lost(bool useSections)
     {
         PerCpuBuffer<Event> buffer = Buffer<Event>(300, useSections);
-        long delivered = 0, refused = 0;
+        long delivered = 0,
+            refused = 0;
         int running = Sizes.Threads;
         PerCpuRecords<Event> receive = (slot, records) =>
         {
@@ -26,32 +27,35 @@ public sealed class PerCpuBufferTests
                 delivered++;
             }
         };
-        Threads.Run(Sizes.Threads + 1, number =>
-        {
-            if (number < Sizes.Threads)
+        Threads.Run(
+            Sizes.Threads + 1,
+            number =>
             {
-                for (int i = 0; i < Sizes.Fast / 4; i++)
+                if (number < Sizes.Threads)
                 {
-                    if (!buffer.Append(Event.Of(number, i)))
+                    for (int i = 0; i < Sizes.Fast / 4; i++)
                     {
-                        Interlocked.Increment(ref refused);
+                        if (!buffer.Append(Event.Of(number, i)))
+                        {
+                            Interlocked.Increment(ref refused);
+                        }
+                    }
+
+                    Interlocked.Decrement(ref running);
+                    return;
+                }
+
+                int resizes = 0;
+                while (Volatile.Read(ref running) > 0)
+                {
+                    _ = buffer.Drain(receive);
+                    if (resizes < 50)
+                    {
+                        buffer.Resize(50 + (resizes++ * 10));
                     }
                 }
-
-                Interlocked.Decrement(ref running);
-                return;
             }
-
-            int resizes = 0;
-            while (Volatile.Read(ref running) > 0)
-            {
-                _ = buffer.Drain(receive);
-                if (resizes < 50)
-                {
-                    buffer.Resize(50 + (resizes++ * 10));
-                }
-            }
-        });
+        );
         _ = buffer.Drain(receive);
 
         Assert.Equal(refused, buffer.Lost);
@@ -65,16 +69,22 @@ public sealed class PerCpuBufferTests
     {
         PerCpuBuffer<int> buffer = Buffer<int>(1000, useSections);
         int cpu = Threads.Cpus[^1];
-        Threads.Run(1, _ =>
-        {
-            Threads.Place(0, cpu);
-            for (int i = 0; i < 1500; i++)
+        Threads.Run(
+            1,
+            _ =>
             {
-                Assert.Equal(i < 1000, buffer.Append(i));
+                Threads.Place(0, cpu);
+                for (int i = 0; i < 1500; i++)
+                {
+                    Assert.Equal(i < 1000, buffer.Append(i));
+                }
             }
-        });
+        );
         var seen = new List<(int Slot, int Record)>();
-        Assert.Equal(1000, buffer.Drain((slot, records) => seen.AddRange(records.ToArray().Select(record => (slot, record)))));
+        Assert.Equal(
+            1000,
+            buffer.Drain((slot, records) => seen.AddRange(records.ToArray().Select(record => (slot, record))))
+        );
         Assert.Equal(Enumerable.Range(0, 1000).Select(i => (cpu, i)), seen);
         Assert.Equal(500, buffer.Lost);
     }
@@ -89,7 +99,11 @@ public sealed class PerCpuBufferTests
         {
             Check.One(
                 Config.QuickThrowOnFailure.WithMaxTest(100).WithQuietOnSuccess(true),
-                Prop.ForAll(Arb.From(Gen.Choose(0, 99).ArrayOf(60)), operations => SameAsQueue(Buffer<(byte, short)>(3, useSections), operations)));
+                Prop.ForAll(
+                    Arb.From(Gen.Choose(0, 99).ArrayOf(60)),
+                    operations => SameAsQueue(Buffer<(byte, short)>(3, useSections), operations)
+                )
+            );
         }
         finally
         {
@@ -130,7 +144,10 @@ public sealed class PerCpuBufferTests
     public void A_resize_whose_barrier_fails_loses_nothing_and_keeps_the_old_ring()
     {
         Threads.NeedRestarts();
-        var kernel = new FakeKernel(FakeKernel.Linux63) { Sandbox = command => command == MembarrierCall.MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ ? Errno.ENOMEM : 0 };
+        var kernel = new FakeKernel(FakeKernel.Linux63)
+        {
+            Sandbox = command => command == MembarrierCall.MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ ? Errno.ENOMEM : 0,
+        };
         kernel.FinishRegistration(MembarrierCall.MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ);
         var session = new MembarrierSession(kernel);
         var ring = new PerCpuRing<int>(4, useSections: true, session, SectionVariant.Shipped);

@@ -24,22 +24,25 @@ internal static class PerCpuChild
         writing.CommitAdd(0, writing.Argument(0));
         PerCpuSection add = writing.Build();
         using var pool = new PerCpuBlockPool(64);
-        Threads.Run(4, number =>
-        {
-            for (int i = 0; i < 10_000; i++)
+        Threads.Run(
+            4,
+            number =>
             {
-                using PerCpuReader reader = sections.Begin();
-                counter.Increment();
-                _ = buffer.Append(i);
-                _ = add.Run(area, 1);
-                nint block = pool.Rent();
-                list.Push(block);
-                if (list.TryPop(out block) || list.TrySteal(out block, out int _))
+                for (int i = 0; i < 10_000; i++)
                 {
-                    pool.Return(block);
+                    using PerCpuReader reader = sections.Begin();
+                    counter.Increment();
+                    _ = buffer.Append(i);
+                    _ = add.Run(area, 1);
+                    nint block = pool.Rent();
+                    list.Push(block);
+                    if (list.TryPop(out block) || list.TrySteal(out block, out int _))
+                    {
+                        pool.Return(block);
+                    }
                 }
             }
-        });
+        );
         sections.Synchronize();
         long taken = 0;
         for (int slot = 0; slot < area.SlotCount; slot++)
@@ -48,7 +51,10 @@ internal static class PerCpuChild
             taken += stopped.Words[0];
         }
 
-        Print("Sections", $"{counter.UsesSections} {list.UsesSections} {buffer.UsesSections} {sections.UsesSections} {area.UsesSections} {pool.UsesSections}");
+        Print(
+            "Sections",
+            $"{counter.UsesSections} {list.UsesSections} {buffer.UsesSections} {sections.UsesSections} {area.UsesSections} {pool.UsesSections}"
+        );
         Print("Sum", counter.Sum());
         Print("Records", buffer.Drain((_, _) => { }) + buffer.Lost);
         Print("Taken", taken);

@@ -13,14 +13,17 @@ public sealed class PerCpuCounterTests
     public void After_all_threads_have_been_waited_for_the_sum_is_exact(bool useSections)
     {
         PerCpuCounter counter = Counter(useSections);
-        Threads.Run(Sizes.Threads, number =>
-        {
-            for (int i = 0; i < Sizes.Fast; i++)
+        Threads.Run(
+            Sizes.Threads,
+            number =>
             {
-                counter.Add(number + 1);
-                counter.Decrement();
+                for (int i = 0; i < Sizes.Fast; i++)
+                {
+                    counter.Add(number + 1);
+                    counter.Decrement();
+                }
             }
-        });
+        );
         Assert.Equal(Sizes.Fast * (long)(Sizes.Threads * (Sizes.Threads - 1) / 2), counter.Sum());
         Assert.Equal(useSections, counter.UsesSections);
     }
@@ -33,30 +36,33 @@ public sealed class PerCpuCounterTests
         PerCpuCounter counter = Counter(useSections);
         long done = 0; // published after each add
         bool over = false;
-        Threads.Run(2, number =>
-        {
-            if (number == 1)
+        Threads.Run(
+            2,
+            number =>
             {
-                for (long i = 1; !Volatile.Read(ref over); i++)
+                if (number == 1)
                 {
-                    counter.Increment();
-                    Volatile.Write(ref done, i);
+                    for (long i = 1; !Volatile.Read(ref over); i++)
+                    {
+                        counter.Increment();
+                        Volatile.Write(ref done, i);
+                    }
+
+                    return;
                 }
 
-                return;
-            }
+                long last = 0;
+                for (int look = 0; look < Sizes.Fast / 10; look++)
+                {
+                    long known = Volatile.Read(ref done);
+                    long sum = counter.Sum();
+                    Assert.True(sum >= known && sum >= last, $"{sum} after {last}, and {known} were done");
+                    last = sum;
+                }
 
-            long last = 0;
-            for (int look = 0; look < Sizes.Fast / 10; look++)
-            {
-                long known = Volatile.Read(ref done);
-                long sum = counter.Sum();
-                Assert.True(sum >= known && sum >= last, $"{sum} after {last}, and {known} were done");
-                last = sum;
+                Volatile.Write(ref over, true);
             }
-
-            Volatile.Write(ref over, true);
-        });
+        );
         Assert.Equal(done, counter.Sum());
     }
 
@@ -127,8 +133,17 @@ public sealed class PerCpuCounterTests
         latency.Record(700);
 
         Assert.Equal(
-            ["active 1", "latency.bucket 1 le=10", "latency.bucket 2 le=100", "latency.bucket 3 le=+Inf", "latency.count 3", "latency.sum 777", "requests 3"],
-            Collect(meter).Order(StringComparer.Ordinal));
+            [
+                "active 1",
+                "latency.bucket 1 le=10",
+                "latency.bucket 2 le=100",
+                "latency.bucket 3 le=+Inf",
+                "latency.count 3",
+                "latency.sum 777",
+                "requests 3",
+            ],
+            Collect(meter).Order(StringComparer.Ordinal)
+        );
         _ = Assert.Throws<ArgumentNullException>("counter", () => meter.ObserveCounter(null!, "none"));
     }
 
@@ -145,8 +160,13 @@ public sealed class PerCpuCounterTests
                 }
             },
         };
-        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
-            seen.Add($"{instrument.Name} {value}" + string.Concat(tags.ToArray().Select(tag => $" {tag.Key}={tag.Value}"))));
+        listener.SetMeasurementEventCallback<long>(
+            (instrument, value, tags, _) =>
+                seen.Add(
+                    $"{instrument.Name} {value}"
+                        + string.Concat(tags.ToArray().Select(tag => $" {tag.Key}={tag.Value}"))
+                )
+        );
         listener.Start();
         listener.RecordObservableInstruments();
         return seen;

@@ -15,17 +15,17 @@ public sealed class PerCpuExampleTests
         using var meter = new Meter("example");
         var written = new List<Event>();
         // shown
-        var requests = new PerCpuCounter();            // nothing to dispose of
-        requests.Increment();                          // from any thread, about what an empty call costs
-        long sum = requests.Sum();                     // walks over the CPUs
-        meter.ObserveCounter(requests, "requests");    // System.Diagnostics.Metrics
+        var requests = new PerCpuCounter(); // nothing to dispose of
+        requests.Increment(); // from any thread, about what an empty call costs
+        long sum = requests.Sum(); // walks over the CPUs
+        meter.ObserveCounter(requests, "requests"); // System.Diagnostics.Metrics
 
         using var pool = new PerCpuBlockPool(blockSize: 256);
-        nint block = pool.Rent();                      // from this CPU's list
-        pool.Return(block);                            // to the list of the CPU where this thread is now
+        nint block = pool.Rent(); // from this CPU's list
+        pool.Return(block); // to the list of the CPU where this thread is now
 
         var trace = new PerCpuBuffer<Event>(capacityPerCpu: 4096);
-        trace.Append(new Event(Stopwatch.GetTimestamp(), Id: 7));      // false: no room, counted in trace.Lost
+        trace.Append(new Event(Stopwatch.GetTimestamp(), Id: 7)); // false: no room, counted in trace.Lost
         trace.Drain((cpu, events) => written.AddRange(events));
         // end
         Assert.Equal(1, sum);
@@ -37,15 +37,15 @@ public sealed class PerCpuExampleTests
     {
         // shown
         var area = new PerCpuArea(bytesPerCpu: 64);
-        SectionBuilder section = area.NewSection();            // the largest of what this CPU has seen, in word 0
+        SectionBuilder section = area.NewSection(); // the largest of what this CPU has seen, in word 0
         SectionValue seen = section.Argument(0);
         SectionValue largest = section.Load(0);
-        section.LeaveIfAtLeast(largest, seen, code: 1);        // nothing new
+        section.LeaveIfAtLeast(largest, seen, code: 1); // nothing new
         section.CommitStore(0, seen);
         section.Return(largest);
         PerCpuSection record = section.Build();
 
-        SectionResult result = record.Run(area, 42);           // Committed and Value, or Code
+        SectionResult result = record.Run(area, 42); // Committed and Value, or Code
         // end
         Assert.True(result.Committed);
         Assert.Equal(0, result.Value);
@@ -69,12 +69,12 @@ public sealed class PerCpuExampleTests
         using (PerCpuReader reader = readers.Begin())
         {
             string seen = Volatile.Read(ref published[0]);
-            await Task.Delay(1);                       // may continue on another thread
+            await Task.Delay(1); // may continue on another thread
             Console.WriteLine(seen);
         }
 
         string old = Interlocked.Exchange(ref published[0], "second");
-        await readers.SynchronizeAsync();              // no reader uses the old one any more
+        await readers.SynchronizeAsync(); // no reader uses the old one any more
         // end
         Assert.Equal("first", old);
         Assert.Equal(0, readers.Readers);
@@ -84,11 +84,11 @@ public sealed class PerCpuExampleTests
     {
         long taken;
         // shown
-        using (StoppedSlot slot = area.Stop(cpu))      // a word that every section looks at, then one membarrier aimed at that CPU
+        using (StoppedSlot slot = area.Stop(cpu)) // a word that every section looks at, then one membarrier aimed at that CPU
         {
             taken = slot.Words[0];
             slot.Words[0] = 0;
-        }                                              // sections run again
+        } // sections run again
         // end
         return taken;
     }

@@ -20,7 +20,11 @@ public sealed unsafe class PerCpuFreeListTests
         {
             Check.One(
                 Config.QuickThrowOnFailure.WithMaxTest(200).WithQuietOnSuccess(true),
-                Prop.ForAll(Arb.From(Gen.Choose(0, 99).ArrayOf(40)), operations => SameAsStacks(List(useSections), operations, memory)));
+                Prop.ForAll(
+                    Arb.From(Gen.Choose(0, 99).ArrayOf(40)),
+                    operations => SameAsStacks(List(useSections), operations, memory)
+                )
+            );
         }
         finally
         {
@@ -42,20 +46,23 @@ public sealed unsafe class PerCpuFreeListTests
             list.Push((nint)(memory + (i * 8)));
         }
 
-        Threads.Run(Sizes.Threads, number =>
-        {
-            for (int i = 0; i < Sizes.Fast / 10; i++)
+        Threads.Run(
+            Sizes.Threads,
+            number =>
             {
-                if (!list.TryPop(out nint block) && (number != 0 || !list.TrySteal(out block, out _)))
+                for (int i = 0; i < Sizes.Fast / 10; i++)
                 {
-                    continue;
-                }
+                    if (!list.TryPop(out nint block) && (number != 0 || !list.TrySteal(out block, out _)))
+                    {
+                        continue;
+                    }
 
-                Assert.Equal(1, Interlocked.Increment(ref ((long*)block)[1]));
-                Interlocked.Decrement(ref ((long*)block)[1]);
-                list.Push(block);
+                    Assert.Equal(1, Interlocked.Increment(ref ((long*)block)[1]));
+                    Interlocked.Decrement(ref ((long*)block)[1]);
+                    list.Push(block);
+                }
             }
-        });
+        );
 
         var found = new HashSet<nint>();
         while (list.TrySteal(out nint block, out _))
@@ -109,7 +116,10 @@ public sealed unsafe class PerCpuFreeListTests
         _ = Assert.Throws<ArgumentException>(() => list.Push(0));
         _ = Assert.Throws<ArgumentException>(() => list.Push(4097));
         _ = Assert.Throws<ArgumentException>(() => list.PushChain(4096, 0));
-        _ = Assert.Throws<ArgumentOutOfRangeException>("slot", () => list.TryTakeAll(list.ListCount, out _, out _, out _));
+        _ = Assert.Throws<ArgumentOutOfRangeException>(
+            "slot",
+            () => list.TryTakeAll(list.ListCount, out _, out _, out _)
+        );
         Assert.False(list.TryPop(out _));
         Assert.False(list.TrySteal(out _, out _));
     }
@@ -145,23 +155,26 @@ public sealed unsafe class PerCpuFreeListTests
     public void A_pool_under_threads_never_gives_a_block_twice(bool useSections)
     {
         using var pool = new PerCpuBlockPool(32, 16, List(useSections));
-        Threads.Run(Sizes.Threads, number =>
-        {
-            var mine = new Queue<nint>();
-            for (int i = 0; i < Sizes.Fast / 10; i++)
+        Threads.Run(
+            Sizes.Threads,
+            number =>
             {
-                nint block = pool.Rent();
-                ((long*)block)[0] = number;
-                ((long*)block)[2] = number;
-                mine.Enqueue(block);
-                if (mine.Count > number * 10)
+                var mine = new Queue<nint>();
+                for (int i = 0; i < Sizes.Fast / 10; i++)
                 {
-                    nint oldest = mine.Dequeue();
-                    Assert.Equal((number, number), (((long*)oldest)[0], ((long*)oldest)[2]));
-                    pool.Return(oldest);
+                    nint block = pool.Rent();
+                    ((long*)block)[0] = number;
+                    ((long*)block)[2] = number;
+                    mine.Enqueue(block);
+                    if (mine.Count > number * 10)
+                    {
+                        nint oldest = mine.Dequeue();
+                        Assert.Equal((number, number), (((long*)oldest)[0], ((long*)oldest)[2]));
+                        pool.Return(oldest);
+                    }
                 }
             }
-        });
+        );
     }
 
     [Theory]
@@ -171,7 +184,11 @@ public sealed unsafe class PerCpuFreeListTests
         var pool = new PerCpuBlockPool(64, 32, List(useSections));
         nint block = pool.Rent();
         pool.Return(block);
-        Assert.Contains("already", Assert.Throws<InvalidOperationException>(() => pool.Return(block)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "already",
+            Assert.Throws<InvalidOperationException>(() => pool.Return(block)).Message,
+            StringComparison.Ordinal
+        );
         _ = Assert.Throws<ArgumentException>("block", () => pool.Return(0));
         _ = Assert.Throws<ArgumentException>("block", () => pool.Return(block + 16));
         pool.Dispose();
@@ -209,7 +226,10 @@ public sealed unsafe class PerCpuFreeListTests
                     break;
                 default:
                     int other = Threads.Cpus[operation / 5 % Threads.Cpus.Length];
-                    Assert.Equal(stacks[other].Count > 0, list.TryTakeAll(other, out nint first, out nint last, out int count));
+                    Assert.Equal(
+                        stacks[other].Count > 0,
+                        list.TryTakeAll(other, out nint first, out nint last, out int count)
+                    );
                     Assert.Equal(stacks[other].Count, count);
                     Assert.Equal(stacks[other].LastOrDefault(), last);
                     for (; first != 0; first = *(nint*)first)
@@ -223,5 +243,8 @@ public sealed unsafe class PerCpuFreeListTests
     }
 
     private static PerCpuFreeList List(bool useSections) =>
-        new(new PerCpuArea(8, PerCpuIndex.Cpu, useSections, Membarrier.Session, RestartableSequences.CpuSlots), SectionVariant.Shipped);
+        new(
+            new PerCpuArea(8, PerCpuIndex.Cpu, useSections, Membarrier.Session, RestartableSequences.CpuSlots),
+            SectionVariant.Shipped
+        );
 }

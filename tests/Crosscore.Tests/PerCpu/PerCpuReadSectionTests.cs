@@ -22,7 +22,10 @@ public sealed class PerCpuReadSectionTests
         await inside.Task;
         Assert.Equal(1, sections.Readers);
 
-        Task writing = Task.Run(() => sections.Synchronize(TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
+        Task writing = Task.Run(
+            () => sections.Synchronize(TestContext.Current.CancellationToken),
+            TestContext.Current.CancellationToken
+        );
         Task writingToo = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
         // New readers come and go concurrently and keep no writer waiting.
         for (int i = 0; i < 1000; i++)
@@ -49,7 +52,11 @@ public sealed class PerCpuReadSectionTests
     /// <summary>A writer replaces and poisons what readers read; a reader that ever sees poison has been freed under its feet.</summary>
     [Theory]
     [MemberData(nameof(Ways))]
-    public void No_reader_sees_what_was_freed(bool useSections) => Assert.Equal(0, PoisonSeen(useSections, sections => sections.Synchronize(TestContext.Current.CancellationToken)));
+    public void No_reader_sees_what_was_freed(bool useSections) =>
+        Assert.Equal(
+            0,
+            PoisonSeen(useSections, sections => sections.Synchronize(TestContext.Current.CancellationToken))
+        );
 
     /// <summary>The control: a writer that does not wait.</summary>
     [Theory]
@@ -94,7 +101,8 @@ public sealed class PerCpuReadSectionTests
         Task second = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
         using var blocked = new Background(() => sections.Synchronize(CancellationToken.None));
         using var cancelled = new Background(() =>
-            Assert.ThrowsAny<OperationCanceledException>(() => sections.Synchronize(cancellation.Token)));
+            Assert.ThrowsAny<OperationCanceledException>(() => sections.Synchronize(cancellation.Token))
+        );
         cancellation.Cancel();
         _ = Assert.Throws<TaskCanceledException>(first.GetAwaiter().GetResult);
         cancelled.Join();
@@ -115,7 +123,8 @@ public sealed class PerCpuReadSectionTests
         Assert.Equal(
             "SynchronizeAsync: all returned\nSynchronizeAsync with a token: all returned\n"
                 + "SynchronizeAsync, asked for twice: all returned",
-            child.Text.Trim());
+            child.Text.Trim()
+        );
     }
 
     public static TheoryData<string> Waits => ["Synchronize", "Synchronize with a token", "SynchronizeAsync"];
@@ -128,7 +137,8 @@ public sealed class PerCpuReadSectionTests
         Action<PerCpuReadSection> synchronize = wait switch
         {
             "Synchronize" => sections => sections.Synchronize(CancellationToken.None),
-            "SynchronizeAsync" => sections => sections.SynchronizeAsync(CancellationToken.None).GetAwaiter().GetResult(),
+            "SynchronizeAsync" => sections =>
+                sections.SynchronizeAsync(CancellationToken.None).GetAwaiter().GetResult(),
             _ => sections => sections.Synchronize(cancellation.Token),
         };
         var sections = new PerCpuReadSection();
@@ -136,13 +146,18 @@ public sealed class PerCpuReadSectionTests
         PerCpuReader copy = reader;
         reader.Dispose();
         copy.Dispose();
-        Background[] callers = [.. Enumerable.Range(0, 3).Select(caller => new Background(() =>
-        {
-            for (int again = 0; again < 100; again++)
-            {
-                _ = Assert.Throws<InvalidOperationException>(() => synchronize(sections));
-            }
-        }))];
+        Background[] callers =
+        [
+            .. Enumerable
+                .Range(0, 3)
+                .Select(caller => new Background(() =>
+                {
+                    for (int again = 0; again < 100; again++)
+                    {
+                        _ = Assert.Throws<InvalidOperationException>(() => synchronize(sections));
+                    }
+                })),
+        ];
         Array.ForEach(callers, thread => thread.Join());
     }
 
@@ -156,56 +171,67 @@ public sealed class PerCpuReadSectionTests
         _ = Assert.Throws<InvalidOperationException>(reader.Dispose);
         _ = Assert.Throws<InvalidOperationException>(() => default(PerCpuReader).Dispose());
         copy.Dispose();
-        Assert.Contains("copied", Assert.Throws<InvalidOperationException>(() => sections.Synchronize(TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "copied",
+            Assert
+                .Throws<InvalidOperationException>(() => sections.Synchronize(TestContext.Current.CancellationToken))
+                .Message,
+            StringComparison.Ordinal
+        );
     }
 
     private static long PoisonSeen(bool useSections, Action<PerCpuReadSection> wait)
     {
-        const long Good = 1, Poison = 2;
+        const long Good = 1,
+            Poison = 2;
         var sections = new PerCpuReadSection(useSections);
         long[] cells = new long[17]; // the first and the last, in different cache lines
         (cells[0], cells[16]) = (Good, Good);
         int current = 0;
         bool over = false;
-        long seen = 0, turns = 0;
-        Threads.Run(Threads.Cpus.Length + 1, number =>
-        {
-            if (number > 0)
+        long seen = 0,
+            turns = 0;
+        Threads.Run(
+            Threads.Cpus.Length + 1,
+            number =>
             {
-                while (!Volatile.Read(ref over))
+                if (number > 0)
                 {
-                    using PerCpuReader reader = sections.Begin();
-                    int cell = Volatile.Read(ref current);
-                    Thread.SpinWait(5);
-                    if (Volatile.Read(ref cells[cell]) != Good)
+                    while (!Volatile.Read(ref over))
                     {
-                        Interlocked.Increment(ref seen);
+                        using PerCpuReader reader = sections.Begin();
+                        int cell = Volatile.Read(ref current);
+                        Thread.SpinWait(5);
+                        if (Volatile.Read(ref cells[cell]) != Good)
+                        {
+                            Interlocked.Increment(ref seen);
+                        }
+
+                        Volatile.Write(ref turns, turns + 1); // any reader's: it changes
                     }
 
-                    Volatile.Write(ref turns, turns + 1); // any reader's: it changes
+                    return;
                 }
 
-                return;
-            }
-
-            for (int i = 0; i < Sizes.Exchanges; i++)
-            {
-                long before = Volatile.Read(ref turns);
-                while (Volatile.Read(ref turns) == before)
+                for (int i = 0; i < Sizes.Exchanges; i++)
                 {
-                    Thread.Yield(); // no reader is running
+                    long before = Volatile.Read(ref turns);
+                    while (Volatile.Read(ref turns) == before)
+                    {
+                        Thread.Yield(); // no reader is running
+                    }
+
+                    int old = current;
+                    Volatile.Write(ref current, 16 - old);
+                    wait(sections);
+                    Volatile.Write(ref cells[old], Poison);
+                    Thread.SpinWait(20);
+                    Volatile.Write(ref cells[old], Good);
                 }
 
-                int old = current;
-                Volatile.Write(ref current, 16 - old);
-                wait(sections);
-                Volatile.Write(ref cells[old], Poison);
-                Thread.SpinWait(20);
-                Volatile.Write(ref cells[old], Good);
+                Volatile.Write(ref over, true);
             }
-
-            Volatile.Write(ref over, true);
-        });
+        );
         return seen;
     }
 }

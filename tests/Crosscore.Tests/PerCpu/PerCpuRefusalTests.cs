@@ -16,8 +16,10 @@ public sealed class PerCpuRefusalTests(ITestOutputHelper output)
     public void A_refused_system_call_of_per_CPU_data_is_neither_lost_nor_remembered(string scenario)
     {
         Threads.NeedRestarts();
-        Assert.SkipUnless(Crosscore.PerCpu.RestartableSequences.ConcurrencyIdTrusted
-            || scenario != PerCpuScenarios.State, "The kernel keeps no concurrency id here.");
+        Assert.SkipUnless(
+            Crosscore.PerCpu.RestartableSequences.ConcurrencyIdTrusted || scenario != PerCpuScenarios.State,
+            "The kernel keeps no concurrency id here."
+        );
         RefusalSweep.Check(typeof(PerCpuScenarios), scenario, output.WriteLine);
     }
 }

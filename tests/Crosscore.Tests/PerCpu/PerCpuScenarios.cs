@@ -24,8 +24,10 @@ internal static class PerCpuScenarios
     [
         new(State, AskState, typeof(UnansweredException)),
         new(Structures, UseStructures, typeof(UnansweredException), typeof(MembarrierException)) { Prepare = FindOut },
-        new(Area, UseArea, typeof(UnansweredException), typeof(CodeException),
-            typeof(MembarrierException)) { Prepare = FindOut },
+        new(Area, UseArea, typeof(UnansweredException), typeof(CodeException), typeof(MembarrierException))
+        {
+            Prepare = FindOut,
+        },
         new(Stop, StopSlots, typeof(UnansweredException), typeof(MembarrierException)) { Prepare = PrepareStop },
     ];
 

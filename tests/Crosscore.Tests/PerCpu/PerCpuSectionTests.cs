@@ -28,13 +28,19 @@ public sealed class PerCpuSectionTests
             stopped.Words[0] = 1 << 20;
         }
 
-        Threads.Run(1, _ =>
-        {
-            int cpu = Threads.Cpus[0];
-            Threads.Place(0, cpu);
-            Assert.Contains("outside", Assert.Throws<InvalidOperationException>(() => section.Run(area)).Message,
-                StringComparison.Ordinal);
-            Assert.Equal(0, area.Read(cpu, 24));
-        });
+        Threads.Run(
+            1,
+            _ =>
+            {
+                int cpu = Threads.Cpus[0];
+                Threads.Place(0, cpu);
+                Assert.Contains(
+                    "outside",
+                    Assert.Throws<InvalidOperationException>(() => section.Run(area)).Message,
+                    StringComparison.Ordinal
+                );
+                Assert.Equal(0, area.Read(cpu, 24));
+            }
+        );
     }
 }

@@ -11,7 +11,6 @@ public sealed unsafe class PossibleCpusTests(ITestOutputHelper output)
 {
     private const int RecordsPerCpu = 4096;
 
-
     public static TheoryData<int, bool> Machines
     {
         get
@@ -36,7 +35,12 @@ public sealed unsafe class PossibleCpusTests(ITestOutputHelper output)
         NeedsLinux();
         long managed = GC.GetAllocatedBytesForCurrentThread();
         var buffer = new PerCpuBuffer<long>(
-            RecordsPerCpu, useSections, Membarrier.Session, SectionVariant.Shipped, cpus);
+            RecordsPerCpu,
+            useSections,
+            Membarrier.Session,
+            SectionVariant.Shipped,
+            cpus
+        );
         managed = GC.GetAllocatedBytesForCurrentThread() - managed;
         OnEveryCpu(() =>
         {
@@ -65,11 +69,16 @@ public sealed unsafe class PossibleCpusTests(ITestOutputHelper output)
         long before = GC.GetAllocatedBytesForCurrentThread();
         var counter = new PerCpuCounter(PerCpuIndex.Cpu, useSections, SectionVariant.Shipped, cpus);
         var histogram = new PerCpuHistogram(
-            [.. Enumerable.Range(0, 1000).Select(bound => (long)bound)], useSections, cpus);
+            [.. Enumerable.Range(0, 1000).Select(bound => (long)bound)],
+            useSections,
+            cpus
+        );
         var sections = new PerCpuReadSection(useSections, cpus);
         var area = new PerCpuArea(4096, PerCpuIndex.Cpu, useSections, Membarrier.Session, cpus);
         var list = new PerCpuFreeList(
-            new PerCpuArea(8, PerCpuIndex.Cpu, useSections, Membarrier.Session, cpus), SectionVariant.Shipped);
+            new PerCpuArea(8, PerCpuIndex.Cpu, useSections, Membarrier.Session, cpus),
+            SectionVariant.Shipped
+        );
         long managed = GC.GetAllocatedBytesForCurrentThread() - before;
         using var pool = new PerCpuBlockPool(64, 16, list);
         SectionBuilder writing = area.NewSection();
@@ -137,7 +146,11 @@ public sealed unsafe class PossibleCpusTests(ITestOutputHelper output)
         static nint MakeGarbage(out WeakReference last)
         {
             var counter = new PerCpuCounter(
-                PerCpuIndex.Cpu, RestartableSequences.IsAvailable, SectionVariant.Shipped, 8192);
+                PerCpuIndex.Cpu,
+                RestartableSequences.IsAvailable,
+                SectionVariant.Shipped,
+                8192
+            );
             counter.Increment();
             last = new WeakReference(new FinalizedLater(counter), trackResurrection: true);
             return counter.Slots.Base;
@@ -151,11 +164,14 @@ public sealed unsafe class PossibleCpusTests(ITestOutputHelper output)
     {
         foreach (int cpu in Threads.Cpus)
         {
-            Threads.Run(1, _ =>
-            {
-                Threads.Place(0, cpu);
-                action();
-            });
+            Threads.Run(
+                1,
+                _ =>
+                {
+                    Threads.Place(0, cpu);
+                    action();
+                }
+            );
         }
     }
 
@@ -171,7 +187,8 @@ public sealed unsafe class PossibleCpusTests(ITestOutputHelper output)
         long most = (Threads.Cpus.Length + 1L) * (slots.Shape.Stride + (3 * page));
         output.WriteLine(
             $"{what}, {cpus:N0} possible CPUs, {Threads.Cpus.Length} used: {Length(slots):N0} bytes of addresses, "
-                + $"{resident:N0} resident, {managed:N0} allocated from the collector");
+                + $"{resident:N0} resident, {managed:N0} allocated from the collector"
+        );
         Assert.InRange(resident, 1, most);
         Assert.InRange(managed, 0, 256 << 10);
         GC.KeepAlive(slots);
@@ -187,7 +204,9 @@ public sealed unsafe class PossibleCpusTests(ITestOutputHelper output)
     private static long Resident(PerCpuSlots slots)
     {
         // Documentation/admin-guide/mm/pagemap.rst
-        const ulong Present = 1UL << 63, Swapped = 1UL << 62, Exclusive = 1UL << 56;
+        const ulong Present = 1UL << 63,
+            Swapped = 1UL << 62,
+            Exclusive = 1UL << 56;
         int page = Environment.SystemPageSize;
         ulong[] entries = new ulong[(Length(slots) + page - 1) / page];
         using Microsoft.Win32.SafeHandles.SafeFileHandle map = File.OpenHandle("/proc/self/pagemap");
@@ -201,12 +220,15 @@ public sealed unsafe class PossibleCpusTests(ITestOutputHelper output)
             at += read;
         }
 
-        return entries.Count(
-            entry => (entry & Swapped) != 0 || (entry & (Present | Exclusive)) == (Present | Exclusive)) * (long)page;
+        return entries.Count(entry =>
+                (entry & Swapped) != 0 || (entry & (Present | Exclusive)) == (Present | Exclusive)
+            ) * (long)page;
     }
 
-    private static bool IsMapped(nint address) => Crosscore.Linux.MemoryMap.Read().Any(
-        line => line.Start <= address && address < line.End && line.Permissions == "rw-p");
+    private static bool IsMapped(nint address) =>
+        Crosscore
+            .Linux.MemoryMap.Read()
+            .Any(line => line.Start <= address && address < line.End && line.Permissions == "rw-p");
 
     private sealed class FinalizedLater(PerCpuCounter counter)
     {

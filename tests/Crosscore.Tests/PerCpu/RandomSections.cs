@@ -13,7 +13,10 @@ internal sealed record SectionCase(SectionProgram Program, int Seed)
         var random = new Random(Seed);
         for (int word = 0; word < RandomSections.SlotBytes / 8; word++)
         {
-            ((long*)slot)[word] = random.Next(4) == 0 ? (long)outside + (random.Next(RandomSections.OutsideBytes / 16) * 8) : random.Next(0, RandomSections.SlotBytes + 16) & ~7;
+            ((long*)slot)[word] =
+                random.Next(4) == 0
+                    ? (long)outside + (random.Next(RandomSections.OutsideBytes / 16) * 8)
+                    : random.Next(0, RandomSections.SlotBytes + 16) & ~7;
         }
 
         for (int word = 0; word < RandomSections.OutsideBytes / 8; word++)
@@ -26,7 +29,10 @@ internal sealed record SectionCase(SectionProgram Program, int Seed)
     public long[] Arguments(nint outside)
     {
         var random = new Random(~Seed);
-        return [.. Enumerable.Range(0, 4).Select(_ => (long)outside + (random.Next(RandomSections.OutsideBytes / 32) * 8))];
+        return
+        [
+            .. Enumerable.Range(0, 4).Select(_ => (long)outside + (random.Next(RandomSections.OutsideBytes / 32) * 8)),
+        ];
     }
 }
 
@@ -84,13 +90,27 @@ internal static class RandomSections
         }
     }
 
-    private static void Step(SectionBuilder builder, List<SectionValue> values, List<SectionValue> arguments, Random random)
+    private static void Step(
+        SectionBuilder builder,
+        List<SectionValue> values,
+        List<SectionValue> arguments,
+        Random random
+    )
     {
         int bytes = random.Next(8) == 0 ? random.Next(129, 200) : random.Next(1, 40);
         switch (random.Next(17))
         {
             case 0:
-                values.Add(builder.Constant(random.Next(3) switch { 0 => random.Next(-5, 300), 1 => random.NextInt64(), _ => -random.NextInt64() }));
+                values.Add(
+                    builder.Constant(
+                        random.Next(3) switch
+                        {
+                            0 => random.Next(-5, 300),
+                            1 => random.NextInt64(),
+                            _ => -random.NextInt64(),
+                        }
+                    )
+                );
                 break;
             case 1:
                 values.Add(builder.ThisSlot());
@@ -129,10 +149,20 @@ internal static class RandomSections
                 builder.CopyIn(random.Next(0, SlotBytes - bytes + 1), Any(arguments, random), bytes);
                 break;
             case 13:
-                builder.CopyIn(Any(values, random), random.Next(0, SlotBytes - bytes + 1), Any(arguments, random), bytes);
+                builder.CopyIn(
+                    Any(values, random),
+                    random.Next(0, SlotBytes - bytes + 1),
+                    Any(arguments, random),
+                    bytes
+                );
                 break;
             case 14:
-                builder.CopyOut(Any(values, random), random.Next(0, SlotBytes - bytes + 1), Any(arguments, random), bytes);
+                builder.CopyOut(
+                    Any(values, random),
+                    random.Next(0, SlotBytes - bytes + 1),
+                    Any(arguments, random),
+                    bytes
+                );
                 break;
             case 15:
                 if (random.Next(2) == 0)

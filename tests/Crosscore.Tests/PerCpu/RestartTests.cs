@@ -12,19 +12,24 @@ public sealed class RestartTests
     }
 
     [Fact]
-    public void The_barrier_for_its_CPU_restarts_every_section() => Assert.Equal(Sizes.Barriers, Restarted(Membarrier.RestartSequences));
+    public void The_barrier_for_its_CPU_restarts_every_section() =>
+        Assert.Equal(Sizes.Barriers, Restarted(Membarrier.RestartSequences));
 
     [Fact]
-    public void The_barrier_for_all_CPUs_restarts_every_section() => Assert.Equal(Sizes.Barriers, Restarted(_ => Membarrier.RestartSequences()));
+    public void The_barrier_for_all_CPUs_restarts_every_section() =>
+        Assert.Equal(Sizes.Barriers, Restarted(_ => Membarrier.RestartSequences()));
 
     [Fact]
     public void Stopping_a_slot_restarts_every_section_of_its_CPU()
     {
         var area = new PerCpuArea(sizeof(long));
-        Assert.Equal(Sizes.Barriers, Restarted(cpu =>
-        {
-            using StoppedSlot slot = area.Stop(cpu);
-        }));
+        Assert.Equal(
+            Sizes.Barriers,
+            Restarted(cpu =>
+            {
+                using StoppedSlot slot = area.Stop(cpu);
+            })
+        );
     }
 
     [Fact]

@@ -36,7 +36,12 @@ public sealed class RseqAreaTests
     [InlineData(28u, 28u, -Errno.EPERM, true)] // glibc itself vouches for the field
     [InlineData(32u, 32u, -Errno.EINVAL, true)]
     [InlineData(32u, 20u, -Errno.EBUSY, false)] // glibc 2.35 gave the size of its own structure
-    public void The_concurrency_id_is_trusted_only_where_somebody_vouches_for_it(uint size, uint featureSize, int probe, bool trusted)
+    public void The_concurrency_id_is_trusted_only_where_somebody_vouches_for_it(
+        uint size,
+        uint featureSize,
+        int probe,
+        bool trusted
+    )
     {
         RseqArea area = RseqArea.Decide(Debian12 with { Size = size, FeatureSize = featureSize, Probe = probe });
         Assert.Equal(RestartableSequencesState.Available, area.State);
@@ -47,11 +52,25 @@ public sealed class RseqAreaTests
     public void What_is_missing_is_named()
     {
         AssertMissing(default, RestartableSequencesState.WrongPlatform, "Linux");
-        AssertMissing(Debian12 with { Architecture = Architecture.Arm64 }, RestartableSequencesState.WrongArchitecture, "Arm64");
+        AssertMissing(
+            Debian12 with
+            {
+                Architecture = Architecture.Arm64,
+            },
+            RestartableSequencesState.WrongArchitecture,
+            "Arm64"
+        );
         AssertMissing(Debian12 with { Offset = null, Size = null }, RestartableSequencesState.NoArea, "musl");
         AssertMissing(Debian12 with { Size = 0 }, RestartableSequencesState.NotRegistered, "glibc.pthread.rseq=0");
         AssertMissing(Debian12 with { CpuId = -1 }, RestartableSequencesState.NotRegistered, "cpu_id is -1");
-        AssertMissing(Debian12 with { CodeRefusal = "SELinux." }, RestartableSequencesState.NoExecutableMemory, "SELinux.");
+        AssertMissing(
+            Debian12 with
+            {
+                CodeRefusal = "SELinux.",
+            },
+            RestartableSequencesState.NoExecutableMemory,
+            "SELinux."
+        );
     }
 
     /// <summary>What another moment, or another thread, may answer differently is no answer for the process.</summary>

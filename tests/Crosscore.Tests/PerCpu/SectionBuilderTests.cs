@@ -12,18 +12,26 @@ public sealed class SectionBuilderTests
     public void No_commit() => Refuses<InvalidOperationException>("no commit", section => _ = section.Build());
 
     [Fact]
-    public void Two_commits() => Refuses<InvalidOperationException>("its commit already", section =>
-    {
-        section.CommitStore(0, section.Constant(1));
-        section.CommitStore(8, section.Argument(0));
-    });
+    public void Two_commits() =>
+        Refuses<InvalidOperationException>(
+            "its commit already",
+            section =>
+            {
+                section.CommitStore(0, section.Constant(1));
+                section.CommitStore(8, section.Argument(0));
+            }
+        );
 
     [Fact]
-    public void A_step_after_the_commit() => Refuses<InvalidOperationException>("Load after the commit", section =>
-    {
-        section.CommitAdd(0, section.Argument(0));
-        _ = section.Load(0);
-    });
+    public void A_step_after_the_commit() =>
+        Refuses<InvalidOperationException>(
+            "Load after the commit",
+            section =>
+            {
+                section.CommitAdd(0, section.Argument(0));
+                _ = section.Load(0);
+            }
+        );
 
     [Theory]
     [InlineData(-8)]
@@ -32,19 +40,35 @@ public sealed class SectionBuilderTests
     public void An_offset_outside_of_the_slot(int offset)
     {
         Refuses<ArgumentOutOfRangeException>("do not lie in a slot of 64 bytes", section => _ = section.Load(offset));
-        Refuses<ArgumentOutOfRangeException>("do not lie in a slot of 64 bytes", section => section.CommitStore(offset, section.Argument(0)));
-        Refuses<ArgumentOutOfRangeException>("do not lie in a slot of 64 bytes", section => _ = section.LoadAt(section.Argument(0), offset));
-        Refuses<ArgumentOutOfRangeException>("do not lie in a slot of 64 bytes", section => section.CopyIn(offset, section.Argument(0), 1));
+        Refuses<ArgumentOutOfRangeException>(
+            "do not lie in a slot of 64 bytes",
+            section => section.CommitStore(offset, section.Argument(0))
+        );
+        Refuses<ArgumentOutOfRangeException>(
+            "do not lie in a slot of 64 bytes",
+            section => _ = section.LoadAt(section.Argument(0), offset)
+        );
+        Refuses<ArgumentOutOfRangeException>(
+            "do not lie in a slot of 64 bytes",
+            section => section.CopyIn(offset, section.Argument(0), 1)
+        );
     }
 
     [Fact]
-    public void A_word_that_is_not_aligned() => Refuses<ArgumentException>("two parts", section => section.CommitStore(4, section.Argument(0)));
+    public void A_word_that_is_not_aligned() =>
+        Refuses<ArgumentException>("two parts", section => section.CommitStore(4, section.Argument(0)));
 
     [Fact]
     public void A_store_through_a_pointer_that_was_loaded()
     {
-        Refuses<ArgumentException>("memory that an argument points to", section => section.StoreTo(section.Load(0), 0, section.Argument(0)));
-        Refuses<ArgumentException>("memory that an argument points to", section => section.CopyOut(section.Argument(0), 0, section.Load(0), 8));
+        Refuses<ArgumentException>(
+            "memory that an argument points to",
+            section => section.StoreTo(section.Load(0), 0, section.Argument(0))
+        );
+        Refuses<ArgumentException>(
+            "memory that an argument points to",
+            section => section.CopyOut(section.Argument(0), 0, section.Load(0), 8)
+        );
     }
 
     [Fact]
@@ -56,33 +80,42 @@ public sealed class SectionBuilderTests
     }
 
     [Fact]
-    public void More_values_than_registers() => Refuses<InvalidOperationException>("registers", section =>
-    {
-        SectionValue[] values = [.. Enumerable.Range(0, 8).Select(word => section.Load(word * 8))];
-        SectionValue sum = values[0];
-        foreach (SectionValue value in values[1..])
-        {
-            sum = section.Add(sum, value);
-        }
+    public void More_values_than_registers() =>
+        Refuses<InvalidOperationException>(
+            "registers",
+            section =>
+            {
+                SectionValue[] values = [.. Enumerable.Range(0, 8).Select(word => section.Load(word * 8))];
+                SectionValue sum = values[0];
+                foreach (SectionValue value in values[1..])
+                {
+                    sum = section.Add(sum, value);
+                }
 
-        section.CommitStore(0, sum);
-        _ = section.Build();
-    });
+                section.CommitStore(0, sum);
+                _ = section.Build();
+            }
+        );
 
     [Fact]
     public void Too_many_steps_and_too_many_bytes()
     {
-        Refuses<InvalidOperationException>("at most 64 steps", section =>
-        {
-            for (int step = 0; step <= SectionBuilder.MostSteps; step++)
+        Refuses<InvalidOperationException>(
+            "at most 64 steps",
+            section =>
             {
-                section.Store(0, section.Argument(0));
+                for (int step = 0; step <= SectionBuilder.MostSteps; step++)
+                {
+                    section.Store(0, section.Argument(0));
+                }
             }
-        });
+        );
         var large = new PerCpuArea(8192);
         SectionBuilder copying = large.NewSection();
         copying.CopyIn(0, copying.Argument(0), SectionBuilder.MostCopiedBytes);
-        ArgumentOutOfRangeException refusal = Assert.Throws<ArgumentOutOfRangeException>(() => copying.CopyIn(0, copying.Argument(0), 1));
+        ArgumentOutOfRangeException refusal = Assert.Throws<ArgumentOutOfRangeException>(() =>
+            copying.CopyIn(0, copying.Argument(0), 1)
+        );
         Assert.Contains("4097", refusal.Message, StringComparison.Ordinal);
     }
 
@@ -109,12 +142,17 @@ public sealed class SectionBuilderTests
     public void Equal_sections_share_their_code_and_a_thread_keeps_its_pointer_to_a_descriptor_that_stays()
     {
         Threads.NeedRestarts();
-        PerCpuSection[] sections = [.. Enumerable.Range(0, 2).Select(_ =>
-        {
-            SectionBuilder section = _area.NewSection();
-            section.CommitAdd(56, section.Argument(0));
-            return section.Build();
-        })];
+        PerCpuSection[] sections =
+        [
+            .. Enumerable
+                .Range(0, 2)
+                .Select(_ =>
+                {
+                    SectionBuilder section = _area.NewSection();
+                    section.CommitAdd(56, section.Argument(0));
+                    return section.Build();
+                }),
+        ];
         Assert.Same(sections[0].Installed, sections[1].Installed);
 
         nint pointer = 0;
@@ -128,11 +166,19 @@ public sealed class SectionBuilderTests
         Assert.Equal(sections[0].Installed!.Descriptor, pointer);
 
         // The kernel shows neighbouring mappings of one kind as one, so the descriptor may lie in the middle of a line's range.
-        string line = Assert.Single(File.ReadLines("/proc/self/maps"), line =>
-        {
-            nint[] range = [.. line[..line.IndexOf(' ', StringComparison.Ordinal)].Split('-').Select(bound => nint.Parse(bound, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
-            return range[0] <= pointer && pointer < range[1];
-        });
+        string line = Assert.Single(
+            File.ReadLines("/proc/self/maps"),
+            line =>
+            {
+                nint[] range =
+                [
+                    .. line[..line.IndexOf(' ', StringComparison.Ordinal)]
+                        .Split('-')
+                        .Select(bound => nint.Parse(bound, NumberStyles.HexNumber, CultureInfo.InvariantCulture)),
+                ];
+                return range[0] <= pointer && pointer < range[1];
+            }
+        );
         Assert.Contains(" r--p ", line, StringComparison.Ordinal);
     }
 
@@ -150,10 +196,13 @@ public sealed class SectionBuilderTests
         {
             _ = Assert.Throws<ArgumentOutOfRangeException>("bytes", () => section.CopyIn(0, source, 1 << 20));
             _ = Assert.Throws<ArgumentOutOfRangeException>(
-                "bytes", () => section.CopyIn(0, source, SectionBuilder.MostCopiedBytes + 1));
+                "bytes",
+                () => section.CopyIn(0, source, SectionBuilder.MostCopiedBytes + 1)
+            );
             _ = Assert.Throws<ArgumentException>(() => section.CopyIn(0, default, SectionBuilder.MostCopiedBytes));
-            _ = Assert.Throws<ArgumentException>(
-                () => section.CopyOut(section.Argument(1), 0, default, SectionBuilder.MostCopiedBytes));
+            _ = Assert.Throws<ArgumentException>(() =>
+                section.CopyOut(section.Argument(1), 0, default, SectionBuilder.MostCopiedBytes)
+            );
         }
 
         section.CopyIn(0, source, SectionBuilder.MostCopiedBytes - 1);

@@ -16,28 +16,42 @@ public sealed unsafe class SectionCodeTests
     private static readonly Register[] Arguments = [Register.RSI, Register.RDX, Register.RCX, Register.R8];
 
     /// <summary>What a function must leave as it found it: System V ABI, 3.2.1.</summary>
-    private static readonly Register[] Saved = [Register.RBX, Register.RBP, Register.RSP, Register.R12, Register.R13, Register.R14, Register.R15];
+    private static readonly Register[] Saved =
+    [
+        Register.RBX,
+        Register.RBP,
+        Register.RSP,
+        Register.R12,
+        Register.R13,
+        Register.R14,
+        Register.R15,
+    ];
 
     private static readonly SlotShape Shape = new(256, 8, 240, 2, PerCpuIndex.Cpu);
 
     public static TheoryData<string> Standard => [.. StandardPrograms.Keys];
 
-    private static Dictionary<string, SectionProgram> StandardPrograms { get; } = new()
-    {
-        ["add"] = StandardSections.Add(Shape with { Header = 0 }),
-        ["compare-store"] = StandardSections.CompareStore(Shape, 16),
-        ["push"] = StandardSections.Push(Shape),
-        ["pop"] = StandardSections.Pop(Shape),
-        ["append"] = StandardSections.Append(Shape, new RingLayout(24, 72)),
-        ["append to slots of no power of two"] = StandardSections.Append(new SlotShape(1280, 8, 1200, 2, PerCpuIndex.ConcurrencyId), new RingLayout(201, 1005)),
-    };
+    private static Dictionary<string, SectionProgram> StandardPrograms { get; } =
+        new()
+        {
+            ["add"] = StandardSections.Add(Shape with { Header = 0 }),
+            ["compare-store"] = StandardSections.CompareStore(Shape, 16),
+            ["push"] = StandardSections.Push(Shape),
+            ["pop"] = StandardSections.Pop(Shape),
+            ["append"] = StandardSections.Append(Shape, new RingLayout(24, 72)),
+            ["append to slots of no power of two"] = StandardSections.Append(
+                new SlotShape(1280, 8, 1200, 2, PerCpuIndex.ConcurrencyId),
+                new RingLayout(201, 1005)
+            ),
+        };
 
     [Theory]
     [MemberData(nameof(Standard))]
     public void A_standard_section_is_as_the_ABI_demands(string name) => AssertSound(StandardPrograms[name]);
 
     [Fact]
-    public void Every_section_is_as_the_ABI_demands() => Check.One(Quietly(500), Prop.ForAll(Arb.From(RandomSections.Programs(Shape)), AssertSound));
+    public void Every_section_is_as_the_ABI_demands() =>
+        Check.One(Quietly(500), Prop.ForAll(Arb.From(RandomSections.Programs(Shape)), AssertSound));
 
     /// <summary>The same memory, the same arguments, both ways: what comes out and what memory looks like afterwards must not differ.</summary>
     [Fact]
@@ -95,28 +109,60 @@ public sealed unsafe class SectionCodeTests
     private static void AssertSound(SectionProgram program)
     {
         const int Area = 2336;
-        SectionCode code = SectionEmitter.Emit(program, RegisterChoice.Choose(program)!, Area, unchecked((nint)0x1234_5678_9ABC), SectionVariant.Shipped);
+        SectionCode code = SectionEmitter.Emit(
+            program,
+            RegisterChoice.Choose(program)!,
+            Area,
+            unchecked((nint)0x1234_5678_9ABC),
+            SectionVariant.Shipped
+        );
         List<Instruction> instructions = Decode(code.Bytes);
 
-        Instruction arming = Assert.Single(instructions, instruction => instruction.SegmentPrefix == Register.FS && instruction.Op0Kind == OpKind.Memory);
+        Instruction arming = Assert.Single(
+            instructions,
+            instruction => instruction.SegmentPrefix == Register.FS && instruction.Op0Kind == OpKind.Memory
+        );
         Assert.Equal((ulong)(Area + RseqCall.RseqCsOffset), arming.MemoryDisplacement64);
         Assert.Equal((ulong)code.Start, arming.NextIP);
 
-        List<Instruction> inside = [.. instructions.Where(instruction => instruction.IP >= (ulong)code.Start && instruction.IP < (ulong)code.PostCommit)];
+        List<Instruction> inside =
+        [
+            .. instructions.Where(instruction =>
+                instruction.IP >= (ulong)code.Start && instruction.IP < (ulong)code.PostCommit
+            ),
+        ];
         Assert.Equal((ulong)code.Start, inside[0].IP);
         Assert.Equal(Register.FS, inside[0].SegmentPrefix);
-        ulong[] fields = [.. inside.Where(instruction => instruction.SegmentPrefix == Register.FS).Select(instruction => instruction.MemoryDisplacement64 - Area)];
+        ulong[] fields =
+        [
+            .. inside
+                .Where(instruction => instruction.SegmentPrefix == Register.FS)
+                .Select(instruction => instruction.MemoryDisplacement64 - Area),
+        ];
         Assert.Equal(program.Shape.Index == PerCpuIndex.Cpu ? [4] : [4, 24], fields); // cpu_id tells whether the thread is registered, mm_cid does not
         Assert.Equal((ulong)code.PostCommit, inside[^1].NextIP);
-        Assert.True(inside[^1].Op0Kind == OpKind.Memory && inside[^1].MemoryBase == Register.RAX, $"The last instruction is {inside[^1]}.");
-        Assert.All(inside, instruction =>
-        {
-            Assert.True(instruction.FlowControl is FlowControl.Next or FlowControl.ConditionalBranch, instruction.ToString());
-            bool stays = instruction.FlowControl == FlowControl.Next || instruction.NearBranchTarget < instruction.IP; // or turns in a loop of copies
-            Assert.True(stays || instruction.NearBranchTarget >= (ulong)code.PostCommit, instruction.ToString());
-            Assert.False(Writes(instruction, Register.RDI), instruction.ToString());
-            Assert.All(Arguments.Take(program.Arguments).Concat(Saved), register => Assert.False(Writes(instruction, register), instruction.ToString()));
-        });
+        Assert.True(
+            inside[^1].Op0Kind == OpKind.Memory && inside[^1].MemoryBase == Register.RAX,
+            $"The last instruction is {inside[^1]}."
+        );
+        Assert.All(
+            inside,
+            instruction =>
+            {
+                Assert.True(
+                    instruction.FlowControl is FlowControl.Next or FlowControl.ConditionalBranch,
+                    instruction.ToString()
+                );
+                bool stays =
+                    instruction.FlowControl == FlowControl.Next || instruction.NearBranchTarget < instruction.IP; // or turns in a loop of copies
+                Assert.True(stays || instruction.NearBranchTarget >= (ulong)code.PostCommit, instruction.ToString());
+                Assert.False(Writes(instruction, Register.RDI), instruction.ToString());
+                Assert.All(
+                    Arguments.Take(program.Arguments).Concat(Saved),
+                    register => Assert.False(Writes(instruction, register), instruction.ToString())
+                );
+            }
+        );
 
         Assert.Equal(RseqCall.Signature, BitConverter.ToUInt32(code.Bytes, code.Abort - 4));
         Assert.True(code.Abort > code.PostCommit);
@@ -127,9 +173,14 @@ public sealed unsafe class SectionCodeTests
     private static bool Writes(Instruction instruction, Register register)
     {
         var factory = new InstructionInfoFactory();
-        return factory.GetInfo(instruction).GetUsedRegisters().Any(used =>
-            used.Register.GetFullRegister() == register && used.Access is OpAccess.Write or OpAccess.ReadWrite or OpAccess.CondWrite or OpAccess.ReadCondWrite
-            && used.Register.GetFullRegister() == register);
+        return factory
+            .GetInfo(instruction)
+            .GetUsedRegisters()
+            .Any(used =>
+                used.Register.GetFullRegister() == register
+                && used.Access is OpAccess.Write or OpAccess.ReadWrite or OpAccess.CondWrite or OpAccess.ReadCondWrite
+                && used.Register.GetFullRegister() == register
+            );
     }
 
     private static List<Instruction> Decode(byte[] code)

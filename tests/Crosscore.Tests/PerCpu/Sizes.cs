@@ -8,7 +8,10 @@ internal static class Sizes
     /// <summary>As many threads as the exactness promise names.</summary>
     public const int Threads = 8;
 
-    private static readonly int Factor = int.TryParse(Environment.GetEnvironmentVariable("CROSSCORE_PERCPU_STRESS"), out int factor) && factor > 0 ? factor : 1;
+    private static readonly int Factor =
+        int.TryParse(Environment.GetEnvironmentVariable("CROSSCORE_PERCPU_STRESS"), out int factor) && factor > 0
+            ? factor
+            : 1;
 
     /// <summary>Operations of each thread where one takes nanoseconds.</summary>
     public static int Fast => 200_000 * Factor;

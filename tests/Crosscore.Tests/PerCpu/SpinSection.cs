@@ -38,8 +38,11 @@ internal sealed unsafe class SpinSection : IDisposable
     public long Restarts => Volatile.Read(ref _state->Restarts);
 
     /// <summary>How often the kernel has put the thread on a CPU: the third number of schedstat.</summary>
-    public long Arrivals => long.Parse(
-        File.ReadAllText($"/proc/self/task/{Volatile.Read(ref _id)}/schedstat").Split(' ')[2], CultureInfo.InvariantCulture);
+    public long Arrivals =>
+        long.Parse(
+            File.ReadAllText($"/proc/self/task/{Volatile.Read(ref _id)}/schedstat").Split(' ')[2],
+            CultureInfo.InvariantCulture
+        );
 
     /// <summary>Returns when the section has gone round once more; a restart that was due has happened then.</summary>
     public void WaitForTurn()
@@ -63,7 +66,10 @@ internal sealed unsafe class SpinSection : IDisposable
     {
         var descriptor = (RseqCall.Descriptor*)NativeMemory.AlignedAlloc((nuint)sizeof(RseqCall.Descriptor), 32); // for good, as the code
         var asm = new Assembler(64);
-        Label retry = asm.CreateLabel(), start = asm.CreateLabel(), postCommit = asm.CreateLabel(), abort = asm.CreateLabel();
+        Label retry = asm.CreateLabel(),
+            start = asm.CreateLabel(),
+            postCommit = asm.CreateLabel(),
+            abort = asm.CreateLabel();
         asm.Label(ref retry);
         asm.mov(r11, (ulong)descriptor);
         asm.mov(__.fs[RestartableSequences.AreaOffset + RseqCall.RseqCsOffset], r11);
@@ -79,7 +85,11 @@ internal sealed unsafe class SpinSection : IDisposable
         asm.inc(__qword_ptr[rdi + 16]);
         asm.jmp(retry);
         using var stream = new MemoryStream();
-        AssemblerResult result = asm.Assemble(new StreamCodeWriter(stream), 0, BlockEncoderOptions.ReturnNewInstructionOffsets);
+        AssemblerResult result = asm.Assemble(
+            new StreamCodeWriter(stream),
+            0,
+            BlockEncoderOptions.ReturnNewInstructionOffsets
+        );
         using SealedCode sealedCode = SealedCode.Seal(stream.ToArray());
         nint address = sealedCode.Install().Address;
         *descriptor = new RseqCall.Descriptor

@@ -43,9 +43,10 @@ internal sealed class Storm : IDisposable
         if ((what & (Disturbances.Signals | Disturbances.Migrations)) != 0)
         {
             // Without a handler an ignored signal is thrown away where it is sent, and interrupts no thread.
-            _handler = what.HasFlag(Disturbances.Signals) && !OperatingSystem.IsWindows()
-                ? PosixSignalRegistration.Create(PosixSignal.SIGWINCH, context => context.Cancel = true)
-                : null;
+            _handler =
+                what.HasFlag(Disturbances.Signals) && !OperatingSystem.IsWindows()
+                    ? PosixSignalRegistration.Create(PosixSignal.SIGWINCH, context => context.Cancel = true)
+                    : null;
             _thread = new Thread(Rage) { IsBackground = true };
             _thread.Start();
         }

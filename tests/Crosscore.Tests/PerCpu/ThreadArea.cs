@@ -17,10 +17,12 @@ internal static unsafe class ThreadArea
     /// <returns>The negative error number, or 0.</returns>
     public static int Unregister()
     {
-        nint area = ((delegate* unmanaged[SuppressGCTransition]<nint>)ThreadPointer)() + RestartableSequences.AreaOffset;
+        nint area =
+            ((delegate* unmanaged[SuppressGCTransition]<nint>)ThreadPointer)() + RestartableSequences.AreaOffset;
         return RseqCall.Invoke(area, RseqCall.OriginalSize, RseqCall.RSEQ_FLAG_UNREGISTER, RseqCall.Signature);
     }
 
     /// <summary>mov rax, fs:[disp32]; ret - installed for good.</summary>
-    private static nint Reader(int displacement) => SealedCode.Seal([0x64, 0x48, 0x8B, 0x04, 0x25, .. BitConverter.GetBytes(displacement), 0xC3]).Install().Address;
+    private static nint Reader(int displacement) =>
+        SealedCode.Seal([0x64, 0x48, 0x8B, 0x04, 0x25, .. BitConverter.GetBytes(displacement), 0xC3]).Install().Address;
 }

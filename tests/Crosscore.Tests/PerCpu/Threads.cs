@@ -6,7 +6,9 @@ namespace Crosscore.Tests.PerCpu;
 /// <summary>The system calls that tests need to place threads and to disturb them.</summary>
 internal static unsafe partial class Threads
 {
-    private static readonly Lazy<int[]> LazyCpus = new(() => [.. Enumerable.Range(0, 1024).Where(cpu => (Mask()[cpu / 64] >> cpu % 64 & 1) != 0)]);
+    private static readonly Lazy<int[]> LazyCpus = new(() =>
+        [.. Enumerable.Range(0, 1024).Where(cpu => (Mask()[cpu / 64] >> cpu % 64 & 1) != 0)]
+    );
 
     /// <summary>The CPUs this process may run on.</summary>
     public static int[] Cpus => LazyCpus.Value;
@@ -17,7 +19,10 @@ internal static unsafe partial class Threads
         Assert.SkipUnless(RestartableSequences.IsAvailable, $"Needs sections: {RestartableSequences.Explanation}");
 
     public static void NeedRestarts() =>
-        Assert.SkipUnless(RestartableSequences.CanRestart, $"Needs sections and their barrier: {RestartableSequences.Explanation} {RestartableSequences.Barrier}");
+        Assert.SkipUnless(
+            RestartableSequences.CanRestart,
+            $"Needs sections and their barrier: {RestartableSequences.Explanation} {RestartableSequences.Barrier}"
+        );
 
     public static void NeedTwoCpus() => Assert.SkipUnless(Cpus.Length >= 2, "Needs two processors.");
 
@@ -44,20 +49,25 @@ internal static unsafe partial class Threads
     public static void Run(int count, Action<int> action)
     {
         var failures = new List<Exception>();
-        Thread[] threads = [.. Enumerable.Range(0, count).Select(number => new Thread(() =>
-        {
-            try
-            {
-                action(number);
-            }
-            catch (Exception failure)
-            {
-                lock (failures)
+        Thread[] threads =
+        [
+            .. Enumerable
+                .Range(0, count)
+                .Select(number => new Thread(() =>
                 {
-                    failures.Add(failure);
-                }
-            }
-        }))];
+                    try
+                    {
+                        action(number);
+                    }
+                    catch (Exception failure)
+                    {
+                        lock (failures)
+                        {
+                            failures.Add(failure);
+                        }
+                    }
+                })),
+        ];
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
         if (failures.Count > 0)

@@ -14,7 +14,10 @@ public sealed class UnknownThreadTests
     [InlineData(PerCpuIndex.ConcurrencyId)] // which is 0 for all of them, as if that slot were theirs
     public void They_count_in_the_last_slot(PerCpuIndex index)
     {
-        Assert.SkipUnless(index == PerCpuIndex.Cpu || RestartableSequences.ConcurrencyIdTrusted, "The kernel keeps no concurrency id here.");
+        Assert.SkipUnless(
+            index == PerCpuIndex.Cpu || RestartableSequences.ConcurrencyIdTrusted,
+            "The kernel keeps no concurrency id here."
+        );
         var counter = new PerCpuCounter(index, useSections: true, SectionVariant.Shipped);
         Together(_ =>
         {
@@ -39,25 +42,28 @@ public sealed class UnknownThreadTests
         PerCpuSection add = section.Build();
         long taken = 0;
         int running = 2 * Unknown;
-        Together(number =>
-        {
-            for (int i = 0; i < Sizes.Fast / 10; i++)
+        Together(
+            number =>
             {
-                SectionResult result = add.Run(area, 1);
-                Assert.True(result.Committed);
-                Assert.Equal(number < Unknown, result.Value == area.SlotCount - 1);
-            }
+                for (int i = 0; i < Sizes.Fast / 10; i++)
+                {
+                    SectionResult result = add.Run(area, 1);
+                    Assert.True(result.Committed);
+                    Assert.Equal(number < Unknown, result.Value == area.SlotCount - 1);
+                }
 
-            Interlocked.Decrement(ref running);
-        }, () =>
-        {
-            for (int i = 0; Volatile.Read(ref running) > 0; i++)
+                Interlocked.Decrement(ref running);
+            },
+            () =>
             {
-                using StoppedSlot stopped = area.Stop(i % area.SlotCount);
-                taken += stopped.Words[0];
-                stopped.Words[0] = 0;
+                for (int i = 0; Volatile.Read(ref running) > 0; i++)
+                {
+                    using StoppedSlot stopped = area.Stop(i % area.SlotCount);
+                    taken += stopped.Words[0];
+                    stopped.Words[0] = 0;
+                }
             }
-        });
+        );
         long left = Enumerable.Range(0, area.SlotCount).Sum(index => area.Read(index, 0));
         Assert.Equal(2L * Unknown * (Sizes.Fast / 10), taken + left);
     }
@@ -82,22 +88,26 @@ public sealed class UnknownThreadTests
     }
 
     /// <summary>Runs the action on threads that are not registered (the first numbers) and on as many that are, and another action beside them.</summary>
-    private static void Together(Action<int> action, Action? beside = null) => Threads.Run((2 * Unknown) + (beside is null ? 0 : 1), number =>
-    {
-        if (number == 2 * Unknown)
-        {
-            beside!();
-            return;
-        }
+    private static void Together(Action<int> action, Action? beside = null) =>
+        Threads.Run(
+            (2 * Unknown) + (beside is null ? 0 : 1),
+            number =>
+            {
+                if (number == 2 * Unknown)
+                {
+                    beside!();
+                    return;
+                }
 
-        if (number < Unknown)
-        {
-            // glibc since 2.41 may register more than 32 bytes, and then the kernel refuses this length.
-            Assert.Equal(0, ThreadArea.Unregister());
-            Assert.True(RestartableSequences.CurrentCpu() >= 0);
-            Assert.False(RestartableSequences.TryGetConcurrencyId(out _));
-        }
+                if (number < Unknown)
+                {
+                    // glibc since 2.41 may register more than 32 bytes, and then the kernel refuses this length.
+                    Assert.Equal(0, ThreadArea.Unregister());
+                    Assert.True(RestartableSequences.CurrentCpu() >= 0);
+                    Assert.False(RestartableSequences.TryGetConcurrencyId(out _));
+                }
 
-        action(number);
-    });
+                action(number);
+            }
+        );
 }

@@ -27,7 +27,11 @@ internal static class ChildProcess
     }
 
     /// <summary>Runs this test program once more, as a child with a task, through a launcher or directly, with settings added to its environment.</summary>
-    public static ChildResult RunThisProgram(string task, RawProgram? launcher = null, params IEnumerable<(string Name, string Value)> settings)
+    public static ChildResult RunThisProgram(
+        string task,
+        RawProgram? launcher = null,
+        params IEnumerable<(string Name, string Value)> settings
+    )
     {
         string[] command = CommandFor(task);
         return launcher is null ? Run(command[0], command[1..], settings) : RunFile(launcher, command, settings);
@@ -53,7 +57,11 @@ internal static class ChildProcess
     public static ChildResult RunCommand(string[] command, params IEnumerable<(string Name, string Value)> settings) =>
         Run(command[0], command[1..], settings);
 
-    private static ChildResult RunFile(RawProgram program, string[] arguments, params IEnumerable<(string Name, string Value)> settings)
+    private static ChildResult RunFile(
+        RawProgram program,
+        string[] arguments,
+        params IEnumerable<(string Name, string Value)> settings
+    )
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -96,7 +104,7 @@ internal static class ChildProcess
         var start = new ProcessStartInfo(file, arguments)
         {
             RedirectStandardOutput = true,
-            RedirectStandardError = true
+            RedirectStandardError = true,
         };
         foreach ((string name, string value) in settings)
         {

@@ -62,7 +62,8 @@ internal sealed class RawProgram
         return this;
     }
 
-    public RawProgram Membarrier(int command, uint flags = 0, int cpu = 0) => Call(SyscallNumber.Membarrier, command, flags, cpu).Record();
+    public RawProgram Membarrier(int command, uint flags = 0, int cpu = 0) =>
+        Call(SyscallNumber.Membarrier, command, flags, cpu).Record();
 
     /// <summary>What the kernel reports registered.</summary>
     public RawProgram Registrations() => Membarrier(MEMBARRIER_CMD_GET_REGISTRATIONS);
@@ -80,7 +81,15 @@ internal sealed class RawProgram
     public RawProgram Thread(Action? steps = null)
     {
         Label parent = Asm.CreateLabel();
-        Clone(CloneFlags.Vm | CloneFlags.Fs | CloneFlags.Files | CloneFlags.Sighand | CloneFlags.Thread | CloneFlags.Sysvsem, withStack: true);
+        Clone(
+            CloneFlags.Vm
+                | CloneFlags.Fs
+                | CloneFlags.Files
+                | CloneFlags.Sighand
+                | CloneFlags.Thread
+                | CloneFlags.Sysvsem,
+            withStack: true
+        );
         Asm.test(rax, rax);
         Asm.jnz(parent);
         steps?.Invoke();

@@ -28,12 +28,17 @@ internal static class SharedElf
     {
         var strings = new MemoryStream();
         strings.WriteByte(0);
-        int[] nameAt = [.. names.Append(Table).Select(name =>
-        {
-            int at = (int)strings.Length;
-            strings.Write(Encoding.ASCII.GetBytes(name + "\0"));
-            return at;
-        })];
+        int[] nameAt =
+        [
+            .. names
+                .Append(Table)
+                .Select(name =>
+                {
+                    int at = (int)strings.Length;
+                    strings.Write(Encoding.ASCII.GetBytes(name + "\0"));
+                    return at;
+                }),
+        ];
         int symbols = Headers;
         int hash = symbols + (SymbolBytes * (nameAt.Length + 1));
         int text = hash + (4 * (3 + nameAt.Length + 1));
@@ -73,8 +78,15 @@ internal static class SharedElf
             Write64(symbol, 16, 8);
         }
 
-        (ulong Tag, ulong Value)[] dynamic = [(4, (ulong)hash), (5, (ulong)text), (6, (ulong)symbols),
-            (10, (ulong)strings.Length), (11, SymbolBytes), (0, 0)];
+        (ulong Tag, ulong Value)[] dynamic =
+        [
+            (4, (ulong)hash),
+            (5, (ulong)text),
+            (6, (ulong)symbols),
+            (10, (ulong)strings.Length),
+            (11, SymbolBytes),
+            (0, 0),
+        ];
         for (int i = 0; i < dynamic.Length; i++)
         {
             Write64(all, data + (16 * i), dynamic[i].Tag);
@@ -97,10 +109,10 @@ internal static class SharedElf
         file[56] = 4;
         file[58] = 64;
         ulong writable = (ulong)(file.Length - data);
-        Program(file, 0, 1, 4 | 1, 0, (ulong)data, Page);          // PT_LOAD, PF_R | PF_X
-        Program(file, 1, 1, 4 | 2, (ulong)data, writable, Page);   // PT_LOAD, PF_R | PF_W
-        Program(file, 2, 2, 4 | 2, (ulong)data, 6 * 16, 8);        // PT_DYNAMIC
-        Program(file, 3, 0x6474E551, 4 | 2, 0, 0, 16);             // PT_GNU_STACK
+        Program(file, 0, 1, 4 | 1, 0, (ulong)data, Page); // PT_LOAD, PF_R | PF_X
+        Program(file, 1, 1, 4 | 2, (ulong)data, writable, Page); // PT_LOAD, PF_R | PF_W
+        Program(file, 2, 2, 4 | 2, (ulong)data, 6 * 16, 8); // PT_DYNAMIC
+        Program(file, 3, 0x6474E551, 4 | 2, 0, 0, 16); // PT_GNU_STACK
     }
 
     private static void Program(Span<byte> file, int index, uint type, uint flags, ulong at, ulong size, ulong align)
@@ -123,19 +135,19 @@ internal static class SharedElf
     {
         int at = 0;
         Add(code, ref at, 0x50, 0x57, 0x56, 0x52, 0x51, 0x41, 0x50, 0x41, 0x51); // push rax rdi rsi rdx rcx r8 r9
-        Add(code, ref at, 0x48, 0x89, 0xE7);                                     // mov rdi, rsp
+        Add(code, ref at, 0x48, 0x89, 0xE7); // mov rdi, rsp
         AddRelative(code, ref at, address, table + (8 * ContextSlot), 0x48, 0x8B, 0x35); // mov rsi, [context]
-        AddRelative(code, ref at, address, table + (8 * DecideSlot), 0xFF, 0x15);        // call [decide]
-        Add(code, ref at, 0x49, 0x89, 0xC3);                                     // mov r11, rax
+        AddRelative(code, ref at, address, table + (8 * DecideSlot), 0xFF, 0x15); // call [decide]
+        Add(code, ref at, 0x49, 0x89, 0xC3); // mov r11, rax
         Add(code, ref at, 0x41, 0x59, 0x41, 0x58, 0x59, 0x5A, 0x5E, 0x5F, 0x58); // pop r9 r8 rcx rdx rsi rdi rax
-        Add(code, ref at, 0x45, 0x85, 0xDB);                                     // test r11d, r11d
-        Add(code, ref at, 0x75, 11);                                             // jnz refuse
+        Add(code, ref at, 0x45, 0x85, 0xDB); // test r11d, r11d
+        Add(code, ref at, 0x75, 11); // jnz refuse
         AddRelative(code, ref at, address, table + (8 * FirstRealSlot), 0x4C, 0x8D, 0x15); // lea r10, [real]
-        Add(code, ref at, 0x41, 0xFF, 0x24, 0xC2);                               // jmp [r10 + 8 * rax]
-        Add(code, ref at, 0x41, 0x53);                                           // refuse: push r11
+        Add(code, ref at, 0x41, 0xFF, 0x24, 0xC2); // jmp [r10 + 8 * rax]
+        Add(code, ref at, 0x41, 0x53); // refuse: push r11
         AddRelative(code, ref at, address, table + (8 * ErrnoSlot), 0xFF, 0x15); // call [__errno_location]
-        Add(code, ref at, 0x59, 0x89, 0x08);                                     // pop rcx; mov [rax], ecx
-        Add(code, ref at, 0x48, 0xC7, 0xC0, 0xFF, 0xFF, 0xFF, 0xFF, 0xC3);       // mov rax, -1; ret
+        Add(code, ref at, 0x59, 0x89, 0x08); // pop rcx; mov [rax], ecx
+        Add(code, ref at, 0x48, 0xC7, 0xC0, 0xFF, 0xFF, 0xFF, 0xFF, 0xC3); // mov rax, -1; ret
     }
 
     private static void Add(Span<byte> code, ref int at, params ReadOnlySpan<byte> bytes)
@@ -145,7 +157,12 @@ internal static class SharedElf
     }
 
     private static void AddRelative(
-        Span<byte> code, ref int at, int address, int target, params ReadOnlySpan<byte> bytes)
+        Span<byte> code,
+        ref int at,
+        int address,
+        int target,
+        params ReadOnlySpan<byte> bytes
+    )
     {
         Add(code, ref at, bytes);
         Write32(code, at, (uint)(target - (address + at + 4)));

@@ -20,7 +20,18 @@ internal static class StaticElf
         code.CopyTo(file.AsSpan(CodeOffset));
 
         Span<byte> header = file;
-        new byte[] { 0x7F, (byte)'E', (byte)'L', (byte)'F', 2 /* 64 bits */, 1 /* little endian */, 1 /* version */ }.CopyTo(header);
+        new byte[]
+        {
+            0x7F,
+            (byte)'E',
+            (byte)'L',
+            (byte)'F',
+            2 /* 64 bits */
+            ,
+            1 /* little endian */
+            ,
+            1, /* version */
+        }.CopyTo(header);
         Write16(header, 16, 2); // ET_EXEC
         Write16(header, 18, 62); // EM_X86_64
         Write32(header, 20, 1);
@@ -45,9 +56,12 @@ internal static class StaticElf
         return file;
     }
 
-    private static void Write16(Span<byte> at, int offset, ushort value) => BinaryPrimitives.WriteUInt16LittleEndian(at[offset..], value);
+    private static void Write16(Span<byte> at, int offset, ushort value) =>
+        BinaryPrimitives.WriteUInt16LittleEndian(at[offset..], value);
 
-    private static void Write32(Span<byte> at, int offset, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(at[offset..], value);
+    private static void Write32(Span<byte> at, int offset, uint value) =>
+        BinaryPrimitives.WriteUInt32LittleEndian(at[offset..], value);
 
-    private static void Write64(Span<byte> at, int offset, ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(at[offset..], value);
+    private static void Write64(Span<byte> at, int offset, ulong value) =>
+        BinaryPrimitives.WriteUInt64LittleEndian(at[offset..], value);
 }

@@ -35,31 +35,38 @@ public sealed class AsymmetricReaderWriterLockTests
     {
         long first = 0;
         long second = 0;
-        await Task.WhenAll(Enumerable.Range(0, 1000).Select(task => Task.Run(
-            () =>
-            {
-                for (int section = 0; section < 1000; section++)
-                {
-                    if (section % 100 == task % 100)
-                    {
-                        _lock.EnterWriteLock();
-                        first++;
-                        second++;
-                        _lock.ExitWriteLock();
-                    }
-                    else
-                    {
-                        using (_lock.EnterReadScope())
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 1000)
+                .Select(task =>
+                    Task.Run(
+                        () =>
                         {
-                            if (first != second)
+                            for (int section = 0; section < 1000; section++)
                             {
-                                throw new InvalidOperationException("a reader saw half of a write");
+                                if (section % 100 == task % 100)
+                                {
+                                    _lock.EnterWriteLock();
+                                    first++;
+                                    second++;
+                                    _lock.ExitWriteLock();
+                                }
+                                else
+                                {
+                                    using (_lock.EnterReadScope())
+                                    {
+                                        if (first != second)
+                                        {
+                                            throw new InvalidOperationException("a reader saw half of a write");
+                                        }
+                                    }
+                                }
                             }
-                        }
-                    }
-                }
-            },
-            TestContext.Current.CancellationToken)));
+                        },
+                        TestContext.Current.CancellationToken
+                    )
+                )
+        );
         Assert.Equal(10_000, first);
         Assert.Equal(10_000, second);
     }
@@ -248,13 +255,14 @@ public sealed class AsymmetricReaderWriterLockTests
     [Fact]
     public void An_interrupted_thread_has_not_entered()
     {
-        void Interrupted(Action enter) => Workers.OnOtherThread(() =>
-        {
-            Thread.CurrentThread.Interrupt();
-            Assert.Throws<ThreadInterruptedException>(enter);
-            Assert.False(_lock.IsReadLockHeld);
-            Assert.False(_lock.IsWriteLockHeld);
-        });
+        void Interrupted(Action enter) =>
+            Workers.OnOtherThread(() =>
+            {
+                Thread.CurrentThread.Interrupt();
+                Assert.Throws<ThreadInterruptedException>(enter);
+                Assert.False(_lock.IsReadLockHeld);
+                Assert.False(_lock.IsWriteLockHeld);
+            });
 
         using (_lock.EnterReadScope())
         {
@@ -313,7 +321,9 @@ public sealed class AsymmetricReaderWriterLockTests
             random.Shuffle(locks);
             for (int index = 0; index < locks.Length; index++)
             {
-                Workers.OnOtherThread(() => Assert.All(locks.Skip(index), one => Assert.False(one.TryEnterWriteLock(TimeSpan.Zero))));
+                Workers.OnOtherThread(() =>
+                    Assert.All(locks.Skip(index), one => Assert.False(one.TryEnterWriteLock(TimeSpan.Zero)))
+                );
                 locks[index].ExitReadLock();
                 Workers.OnOtherThread(() =>
                 {

@@ -19,7 +19,7 @@ public sealed class BiasedLockTests
 
         void Count(string what)
         {
-            using (gate.EnterScope())      // nearly free for the thread that does it nearly always
+            using (gate.EnterScope()) // nearly free for the thread that does it nearly always
             {
                 counters[what] = counters.GetValueOrDefault(what) + 1;
             }
@@ -30,7 +30,7 @@ public sealed class BiasedLockTests
         Count("request");
         Workers.OnOtherThread(() =>
         {
-            using (gate.EnterScope())      // takes the bias away, once
+            using (gate.EnterScope()) // takes the bias away, once
             {
                 Assert.Equal(2, counters["request"]);
             }
@@ -43,17 +43,24 @@ public sealed class BiasedLockTests
     public async Task A_thousand_tasks_with_a_thousand_sections_each_count_a_million()
     {
         long count = 0;
-        await Task.WhenAll(Enumerable.Range(0, 1000).Select(_ => Task.Run(
-            () =>
-            {
-                for (int section = 0; section < 1000; section++)
-                {
-                    _lock.Enter();
-                    count++;
-                    _lock.Exit();
-                }
-            },
-            TestContext.Current.CancellationToken)));
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 1000)
+                .Select(_ =>
+                    Task.Run(
+                        () =>
+                        {
+                            for (int section = 0; section < 1000; section++)
+                            {
+                                _lock.Enter();
+                                count++;
+                                _lock.Exit();
+                            }
+                        },
+                        TestContext.Current.CancellationToken
+                    )
+                )
+        );
         Assert.Equal(1_000_000, count);
     }
 
@@ -100,7 +107,8 @@ public sealed class BiasedLockTests
                     GC.Collect();
                     Thread.Yield();
                 }
-            });
+            }
+        );
         Assert.True(rounds > 100);
     }
 
@@ -223,12 +231,14 @@ public sealed class BiasedLockTests
     public void An_interrupted_thread_has_not_entered(bool biased)
     {
         Prepare(biased);
-        Hold(() => Workers.OnOtherThread(() =>
-        {
-            Thread.CurrentThread.Interrupt();
-            Assert.Throws<ThreadInterruptedException>(_lock.Enter);
-            Assert.False(_lock.IsHeldByCurrentThread);
-        }));
+        Hold(() =>
+            Workers.OnOtherThread(() =>
+            {
+                Thread.CurrentThread.Interrupt();
+                Assert.Throws<ThreadInterruptedException>(_lock.Enter);
+                Assert.False(_lock.IsHeldByCurrentThread);
+            })
+        );
         Workers.OnOtherThread(() => EnterAndExit(1));
     }
 

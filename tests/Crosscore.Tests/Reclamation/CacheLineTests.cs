@@ -18,10 +18,12 @@ public sealed class CacheLineTests
     public void A_bias_has_its_lines_for_itself() => AssertSize(() => new Bias(Thread.CurrentThread));
 
     [Fact]
-    public void A_reader_writer_lock_keeps_what_readers_look_at_apart() => AssertSize(() => new AsymmetricReaderWriterLock());
+    public void A_reader_writer_lock_keeps_what_readers_look_at_apart() =>
+        AssertSize(() => new AsymmetricReaderWriterLock());
 
     [Fact]
-    public void A_list_of_sections_that_cross_an_await_has_its_lines_for_itself() => AssertSize(() => new AsyncSections.Stripe());
+    public void A_list_of_sections_that_cross_an_await_has_its_lines_for_itself() =>
+        AssertSize(() => new AsyncSections.Stripe());
 
     private static long Apart(HazardSlot slot, ref object first, ref uint last)
     {

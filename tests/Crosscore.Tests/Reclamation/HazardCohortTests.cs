@@ -48,12 +48,17 @@ public sealed class HazardCohortTests : IDisposable
             _ =>
             {
                 protecting.Wait();
-                _domain.Retire(Interlocked.Exchange(ref source, null)!, _ => Assert.Equal(1, Volatile.Read(ref released)), cohort: cohort);
+                _domain.Retire(
+                    Interlocked.Exchange(ref source, null)!,
+                    _ => Assert.Equal(1, Volatile.Read(ref released)),
+                    cohort: cohort
+                );
                 Assert.Equal(1, cohort.Reclaim());
                 letGo.Set();
                 cohort.Dispose();
                 Assert.Equal(0, cohort.RetiredCount);
-            });
+            }
+        );
     }
 
     [Fact]

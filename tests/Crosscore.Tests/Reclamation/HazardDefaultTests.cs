@@ -65,17 +65,21 @@ public sealed class HazardDefaultTests
                 }
             });
             holdsSecond.Wait(TestContext.Current.CancellationToken);
-            HazardPointers.Default.Retire(new object(), _ =>
-            {
-                lock (first)
+            HazardPointers.Default.Retire(
+                new object(),
+                _ =>
                 {
-                    Interlocked.Increment(ref calls);
+                    lock (first)
+                    {
+                        Interlocked.Increment(ref calls);
+                    }
                 }
-            });
+            );
             mayRetire.Set();
             Assert.True(
                 Monitor.TryEnter(second, Background.Bound),
-                "The thread that retires runs the callback of another, under its own lock.");
+                "The thread that retires runs the callback of another, under its own lock."
+            );
             Monitor.Exit(second);
         }
 
@@ -89,11 +93,14 @@ public sealed class HazardDefaultTests
         int calls = 0;
         for (int index = 0; index < 10; index++)
         {
-            HazardPointers.Default.Retire(new object(), _ =>
-            {
-                Interlocked.Increment(ref calls);
-                throw new NotSupportedException("another library's");
-            });
+            HazardPointers.Default.Retire(
+                new object(),
+                _ =>
+                {
+                    Interlocked.Increment(ref calls);
+                    throw new NotSupportedException("another library's");
+                }
+            );
         }
 
         _ = HazardPointers.Default.Reclaim();
@@ -156,12 +163,14 @@ public sealed class HazardDefaultTests
     private static WeakReference UseAndUnload(Action<object> reclaim)
     {
         var context = new AssemblyLoadContext("a plug-in", isCollectible: true);
-        Type domain = context.LoadFromAssemblyPath(typeof(HazardPointers).Assembly.Location)
+        Type domain = context
+            .LoadFromAssemblyPath(typeof(HazardPointers).Assembly.Location)
             .GetType(typeof(HazardPointers).FullName!)!;
         object own = domain.GetProperty(nameof(HazardPointers.Default))!.GetValue(null)!;
         Assert.NotSame(HazardPointers.Default, own);
-        MethodInfo retire = domain.GetMethods().Single(
-            method => method.Name == nameof(HazardPointers.Retire) && method.IsGenericMethod);
+        MethodInfo retire = domain
+            .GetMethods()
+            .Single(method => method.Name == nameof(HazardPointers.Retire) && method.IsGenericMethod);
         _ = retire.MakeGenericMethod(typeof(object)).Invoke(own, [new object(), reclaim, 0L, null]);
         context.Unload();
         return new WeakReference(context);
@@ -176,7 +185,8 @@ public sealed class HazardDefaultTests
         HazardPointers.Default.Retire(new object(), _ => Print("cohort"), cohort: cohort);
         HazardPointers.Default.Retire(
             new object(),
-            _ => HazardPointers.Default.Retire(new object(), _ => Print("nested")));
+            _ => HazardPointers.Default.Retire(new object(), _ => Print("nested"))
+        );
         object? held = new();
         _ = HazardPointers.Default.Acquire().Protect(ref held); // by the main thread, which never lets go
         HazardPointers.Default.Retire(held!, _ => Print("held"));
@@ -197,13 +207,20 @@ public sealed class HazardDefaultTests
         Thread.Sleep(Timeout.Infinite);
     }
 
-    internal static void RunEndWithLateDefault() => RcuDomain.Default.Retire(0, _ =>
-    {
-        Console.WriteLine("RCU");
-        HazardPointers.Default.Retire(new object(), _ =>
-        {
-            Console.WriteLine("hazards");
-            RcuDomain.Default.Retire(0, _ => Console.WriteLine("RCU again"));
-        });
-    });
+    internal static void RunEndWithLateDefault() =>
+        RcuDomain.Default.Retire(
+            0,
+            _ =>
+            {
+                Console.WriteLine("RCU");
+                HazardPointers.Default.Retire(
+                    new object(),
+                    _ =>
+                    {
+                        Console.WriteLine("hazards");
+                        RcuDomain.Default.Retire(0, _ => Console.WriteLine("RCU again"));
+                    }
+                );
+            }
+        );
 }

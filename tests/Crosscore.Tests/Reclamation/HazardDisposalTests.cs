@@ -84,15 +84,21 @@ public sealed class HazardDisposalTests : IDisposable
     {
         using var canceling = new CancellationTokenSource();
         _domain.Retire(_source!, _ => _reclaimed++);
-        _domain.Retire(new object(), _ =>
-        {
-            canceling.Cancel();
-            throw new NotSupportedException();
-        });
-        _ = Assert.Throws<OperationCanceledException>(() => _domain.TryDispose(Timeout.InfiniteTimeSpan, canceling.Token));
+        _domain.Retire(
+            new object(),
+            _ =>
+            {
+                canceling.Cancel();
+                throw new NotSupportedException();
+            }
+        );
+        _ = Assert.Throws<OperationCanceledException>(() =>
+            _domain.TryDispose(Timeout.InfiniteTimeSpan, canceling.Token)
+        );
         _letGo.Set();
-        AggregateException failed = Assert.Throws<AggregateException>(
-            () => _domain.TryDispose(Timeout.InfiniteTimeSpan, TestContext.Current.CancellationToken));
+        AggregateException failed = Assert.Throws<AggregateException>(() =>
+            _domain.TryDispose(Timeout.InfiniteTimeSpan, TestContext.Current.CancellationToken)
+        );
         _ = Assert.IsType<NotSupportedException>(Assert.Single(failed.InnerExceptions));
         Assert.Equal(1, _reclaimed);
     }
@@ -102,7 +108,9 @@ public sealed class HazardDisposalTests : IDisposable
     {
         using var canceling = new CancellationTokenSource();
         canceling.Cancel();
-        _ = Assert.Throws<OperationCanceledException>(() => _domain.TryDispose(Timeout.InfiniteTimeSpan, canceling.Token));
+        _ = Assert.Throws<OperationCanceledException>(() =>
+            _domain.TryDispose(Timeout.InfiniteTimeSpan, canceling.Token)
+        );
         _domain.Acquire().Dispose();
     }
 

@@ -68,11 +68,14 @@ public sealed class HazardExecutorTests
         int reclaimed = 0;
         for (int index = 0; index < 2000; index++)
         {
-            domain.Retire(new object(), _ =>
-            {
-                _ = Thread.Yield();
-                Interlocked.Increment(ref reclaimed);
-            });
+            domain.Retire(
+                new object(),
+                _ =>
+                {
+                    _ = Thread.Yield();
+                    Interlocked.Increment(ref reclaimed);
+                }
+            );
             most = Math.Max(most, domain.RetiredCount);
         }
 
@@ -87,15 +90,15 @@ public sealed class HazardExecutorTests
         using var stuck = new ManualResetEventSlim();
         var domain = new HazardPointers(InBackground(threshold: 1));
         domain.Retire(new object(), _ => stuck.Wait());
-        using (var writer = new Background(() =>
-        {
-            for (int index = 0; index < 70; index++)
+        using (
+            var writer = new Background(() =>
             {
-                domain.Retire(new object(), _ => { });
-            }
-        }))
-        {
-        }
+                for (int index = 0; index < 70; index++)
+                {
+                    domain.Retire(new object(), _ => { });
+                }
+            })
+        ) { }
 
         stuck.Set();
         domain.Dispose();
@@ -106,7 +109,13 @@ public sealed class HazardExecutorTests
     {
         // A large object that a sleeping reader protects must not make each retirement wait.
         var domain = new HazardPointers(
-            new HazardPointersOptions { Executor = HazardExecutor.Background, ScanBytes = 1, ScanThreshold = 1 });
+            new HazardPointersOptions
+            {
+                Executor = HazardExecutor.Background,
+                ScanBytes = 1,
+                ScanThreshold = 1,
+            }
+        );
         object? source = new();
         using (HazardPointer hazard = domain.Acquire())
         {
@@ -153,7 +162,8 @@ public sealed class HazardExecutorTests
     {
         List<Action> posted = [];
         using var domain = new HazardPointers(
-            new HazardPointersOptions { ScanThreshold = 5, Executor = HazardExecutor.From(posted.Add) });
+            new HazardPointersOptions { ScanThreshold = 5, Executor = HazardExecutor.From(posted.Add) }
+        );
         int reclaimed = 0;
         for (int index = 0; index < 50; index++)
         {
@@ -177,50 +187,56 @@ public sealed class HazardExecutorTests
     public void An_executor_that_executes_at_once_makes_a_chain_no_recursion()
     {
         using var domain = new HazardPointers(
-            new HazardPointersOptions { ScanThreshold = 1, Executor = HazardExecutor.From(work => work()) });
+            new HazardPointersOptions { ScanThreshold = 1, Executor = HazardExecutor.From(work => work()) }
+        );
         int left = 50_000;
-        using (var work = new Background(() =>
-        {
-            RetireNext();
-            while (domain.Reclaim() > 0)
+        using (
+            var work = new Background(() =>
             {
-            }
-        }))
-        {
-        }
+                RetireNext();
+                while (domain.Reclaim() > 0) { }
+            })
+        ) { }
 
         Assert.Equal(0, left);
 
-        void RetireNext() => domain.Retire(new object(), _ =>
-        {
-            if (--left > 0)
-            {
-                RetireNext();
-            }
-        });
+        void RetireNext() =>
+            domain.Retire(
+                new object(),
+                _ =>
+                {
+                    if (--left > 0)
+                    {
+                        RetireNext();
+                    }
+                }
+            );
     }
 
     [Fact]
     public void An_executor_that_throws_loses_nothing()
     {
         bool throws = true;
-        using var domain = new HazardPointers(new HazardPointersOptions
-        {
-            ScanThreshold = 2,
-            Executor = HazardExecutor.From(work =>
+        using var domain = new HazardPointers(
+            new HazardPointersOptions
             {
-                if (throws)
+                ScanThreshold = 2,
+                Executor = HazardExecutor.From(work =>
                 {
-                    throw new NotSupportedException();
-                }
+                    if (throws)
+                    {
+                        throw new NotSupportedException();
+                    }
 
-                work();
-            }),
-        });
+                    work();
+                }),
+            }
+        );
         int reclaimed = 0;
         domain.Retire(new object(), _ => reclaimed++);
-        AggregateException refused = Assert.Throws<AggregateException>(
-            () => domain.Retire(new object(), _ => reclaimed++));
+        AggregateException refused = Assert.Throws<AggregateException>(() =>
+            domain.Retire(new object(), _ => reclaimed++)
+        );
         _ = Assert.IsType<NotSupportedException>(Assert.Single(refused.InnerExceptions));
         Assert.Equal(2, domain.RetiredCount);
         throws = false;
@@ -246,8 +262,9 @@ public sealed class HazardExecutorTests
         AggregateException? ofDomain = null;
         Background.Until(() => (ofDomain = (AggregateException?)Record.Exception(() => domain.Reclaim())) is not null);
         Assert.Equal("domain", Assert.Single(ofDomain!.InnerExceptions).Message);
-        Background.Until(
-            () => Record.Exception(() => cohort.Reclaim()) is AggregateException { InnerExceptions.Count: <= 32 });
+        Background.Until(() =>
+            Record.Exception(() => cohort.Reclaim()) is AggregateException { InnerExceptions.Count: <= 32 }
+        );
     }
 
     [Fact]
@@ -299,7 +316,8 @@ public sealed class HazardExecutorTests
                     _ = Interlocked.Increment(ref refused);
                     throw new TimeoutException();
                 }
-            });
+            }
+        );
         int reclaimed = 0;
         for (int index = 0; index < 20; index++)
         {
@@ -352,7 +370,12 @@ public sealed class HazardExecutorTests
     }
 
     private static HazardPointersOptions InBackground(int threshold) =>
-        new() { Name = "of a test", ScanThreshold = threshold, Executor = HazardExecutor.Background };
+        new()
+        {
+            Name = "of a test",
+            ScanThreshold = threshold,
+            Executor = HazardExecutor.Background,
+        };
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_reclaimer")]
     private static extern ref HazardReclaimer? ReclaimerOf(HazardPointers domain);

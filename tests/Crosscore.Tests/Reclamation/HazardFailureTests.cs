@@ -43,7 +43,16 @@ public sealed class HazardFailureTests : IDisposable
         Assert.Empty(_reclaimed);
         Assert.Equal(100, _domain.RetiredCount);
         Assert.Equal(1000, _domain.RetiredBytes);
-        _ = Assert.IsType<TimeoutException>(Assert.Single(Assert.Throws<AggregateException>(() => { _ = _domain.Reclaim(); }).InnerExceptions));
+        _ = Assert.IsType<TimeoutException>(
+            Assert.Single(
+                Assert
+                    .Throws<AggregateException>(() =>
+                    {
+                        _ = _domain.Reclaim();
+                    })
+                    .InnerExceptions
+            )
+        );
         Assert.Equal(100, _domain.RetiredCount);
         _refuses = false;
         Assert.Equal(0, _domain.Reclaim());
@@ -60,8 +69,12 @@ public sealed class HazardFailureTests : IDisposable
         domain.Retire(new object(), _reclaimed.Add);
         domain.Retire(new object(), _reclaimed.Add, cohort: cohort);
         _refuses = true;
-        _ = Assert.IsType<TimeoutException>(Assert.Single(Assert.Throws<AggregateException>(cohort.Dispose).InnerExceptions));
-        _ = Assert.IsType<TimeoutException>(Assert.Single(Assert.Throws<AggregateException>(domain.Dispose).InnerExceptions));
+        _ = Assert.IsType<TimeoutException>(
+            Assert.Single(Assert.Throws<AggregateException>(cohort.Dispose).InnerExceptions)
+        );
+        _ = Assert.IsType<TimeoutException>(
+            Assert.Single(Assert.Throws<AggregateException>(domain.Dispose).InnerExceptions)
+        );
         Assert.Empty(_reclaimed);
         Assert.Throws<ObjectDisposedException>(() => domain.Retire(new object(), _reclaimed.Add));
         _refuses = false;

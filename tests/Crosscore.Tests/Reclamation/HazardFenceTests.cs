@@ -44,9 +44,7 @@ public sealed class HazardFenceTests
                     for (int round = 0; round < 1000; round++)
                     {
                         nint pointer = Volatile.Read(ref source);
-                        while (!slot.TryAnnounce(ref pointer, ref source))
-                        {
-                        }
+                        while (!slot.TryAnnounce(ref pointer, ref source)) { }
 
                         // In use: the writer may replace it, but not overwrite it.
                         for (int look = 0; look < 20; look++)
@@ -86,7 +84,8 @@ public sealed class HazardFenceTests
                         }
                     }
                 }
-            });
+            }
+        );
         NativeMemory.AlignedFree(memory);
         return violations;
     }

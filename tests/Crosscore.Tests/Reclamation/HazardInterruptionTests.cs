@@ -58,12 +58,13 @@ public sealed class HazardInterruptionTests
             Interlocked.Add(ref popped, (stack.TryPop(out _) ? 1 : 0) + (queue.TryDequeue(out _) ? 1 : 0));
         }
 
-        void ComeAndGo() => Workers.OnOtherThread(() =>
-        {
-            Thread.CurrentThread.Interrupt();
-            using HazardPointerArray hazards = domain.Acquire(8);
-            _ = hazards[7].Protect(ref sources[0]);
-        });
+        void ComeAndGo() =>
+            Workers.OnOtherThread(() =>
+            {
+                Thread.CurrentThread.Interrupt();
+                using HazardPointerArray hazards = domain.Acquire(8);
+                _ = hazards[7].Protect(ref sources[0]);
+            });
     }
 
     [Fact]
@@ -73,7 +74,10 @@ public sealed class HazardInterruptionTests
         long made = 0;
         long reclaimed = 0;
         var map = new ReadMostlyMap<int, object>(
-            domain, reclaim: _ => Interlocked.Increment(ref reclaimed), size: _ => 8);
+            domain,
+            reclaim: _ => Interlocked.Increment(ref reclaimed),
+            size: _ => 8
+        );
         Storm([Work, Work, Work]);
         map.Dispose();
         domain.Barrier();
@@ -132,8 +136,8 @@ public sealed class HazardInterruptionTests
         domain.Retire(source!, _ => reclaimed++);
         bool given = false;
         int thrown = 0;
-        EventHandler<FirstChanceExceptionEventArgs> count =
-            (_, raised) => thrown += raised.Exception is ThreadInterruptedException ? 1 : 0;
+        EventHandler<FirstChanceExceptionEventArgs> count = (_, raised) =>
+            thrown += raised.Exception is ThreadInterruptedException ? 1 : 0;
         AppDomain.CurrentDomain.FirstChanceException += count;
         try
         {
@@ -173,25 +177,28 @@ public sealed class HazardInterruptionTests
         Workers.Run(
             Time,
             [
-                .. bodies.Select<Action, Action<Workers>>((body, index) => workers =>
-                {
-                    var victim = new Background(() =>
-                    {
-                        while (workers.Continue)
+                .. bodies.Select<Action, Action<Workers>>(
+                    (body, index) =>
+                        workers =>
                         {
-                            body();
+                            var victim = new Background(() =>
+                            {
+                                while (workers.Continue)
+                                {
+                                    body();
+                                }
+
+                                Volatile.Write(ref done[index], true);
+                            });
+                            while (!Volatile.Read(ref done[index]) && victim.Thread.IsAlive)
+                            {
+                                victim.Thread.Interrupt();
+                                _ = Thread.Yield();
+                            }
+
+                            victim.Join();
                         }
-
-                        Volatile.Write(ref done[index], true);
-                    });
-                    while (!Volatile.Read(ref done[index]) && victim.Thread.IsAlive)
-                    {
-                        victim.Thread.Interrupt();
-                        _ = Thread.Yield();
-                    }
-
-                    victim.Join();
-                }),
+                ),
                 workers =>
                 {
                     while (beside is not null && workers.Continue)
@@ -199,6 +206,7 @@ public sealed class HazardInterruptionTests
                         beside();
                     }
                 },
-            ]);
+            ]
+        );
     }
 }

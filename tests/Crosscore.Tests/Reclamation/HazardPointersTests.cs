@@ -21,7 +21,7 @@ public sealed class HazardPointersTests : IDisposable
         using var domain = new HazardPointers(executor: HazardExecutor.Caller);
         using (HazardPointer hazard = domain.Acquire())
         {
-            Settings? seen = hazard.Protect(ref current);               // not reclaimed while the handle protects it
+            Settings? seen = hazard.Protect(ref current); // not reclaimed while the handle protects it
             Settings? old = Interlocked.Exchange(ref current, new() { Path = "new" });
             domain.Retire(old!, settings => closed.Add(settings.Path)); // when nobody protects it any more
             domain.Reclaim();
@@ -281,14 +281,17 @@ public sealed class HazardPointersTests : IDisposable
     {
         int calls = 0;
         nint[] pointers = [1, 2, 3, 4];
-        _domain.RetireAll(pointers, pointer =>
-        {
-            calls++;
-            if (pointer % 2 == 0)
+        _domain.RetireAll(
+            pointers,
+            pointer =>
             {
-                throw new InvalidOperationException($"cannot free {pointer}");
+                calls++;
+                if (pointer % 2 == 0)
+                {
+                    throw new InvalidOperationException($"cannot free {pointer}");
+                }
             }
-        });
+        );
         AggregateException failed = Assert.Throws<AggregateException>(() => _domain.Reclaim());
         Assert.Equal(2, failed.InnerExceptions.Count);
         Assert.Equal(4, calls);
@@ -330,9 +333,7 @@ public sealed class HazardPointersTests : IDisposable
         }
 
         domain.Retire(new object(), RetireNext);
-        while (domain.Reclaim() > 0)
-        {
-        }
+        while (domain.Reclaim() > 0) { }
 
         Assert.Equal(-1, left);
     }
@@ -364,8 +365,12 @@ public sealed class HazardPointersTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => _domain.Retire(0, _ => { }));
         Assert.Throws<ArgumentNullException>(() => _domain.RetireAll<object>([new(), null!], _ => { }));
         Assert.Throws<ArgumentOutOfRangeException>(() => _domain.RetireAll([1, 0], _ => { }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new HazardPointers(scanThreshold: 0, executor: HazardExecutor.Caller));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new HazardPointers(scanBytes: 0, executor: HazardExecutor.Caller));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new HazardPointers(scanThreshold: 0, executor: HazardExecutor.Caller)
+        );
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new HazardPointers(scanBytes: 0, executor: HazardExecutor.Caller)
+        );
         _domain.RetireAll([], _ => { });
         Assert.Equal(0, _domain.RetiredCount);
     }

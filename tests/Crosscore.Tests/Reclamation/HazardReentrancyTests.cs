@@ -21,9 +21,22 @@ public sealed class HazardReentrancyTests
 
     private enum Deed
     {
-        Throw, RetireIntoSame, RetireIntoOther, RetireIntoCohort, ReclaimSame, ReclaimOther, ReclaimCohort,
-        Acquire, ForgetHandle, DisposeOwnDomain, DisposeOwnCohort, DisposeOtherDomain,
-        UseStructures, CreateCohort, Interrupt, EnterSection,
+        Throw,
+        RetireIntoSame,
+        RetireIntoOther,
+        RetireIntoCohort,
+        ReclaimSame,
+        ReclaimOther,
+        ReclaimCohort,
+        Acquire,
+        ForgetHandle,
+        DisposeOwnDomain,
+        DisposeOwnCohort,
+        DisposeOtherDomain,
+        UseStructures,
+        CreateCohort,
+        Interrupt,
+        EnterSection,
     }
 
     [Theory]
@@ -77,8 +90,7 @@ public sealed class HazardReentrancyTests
         Assert.Equal(extra, extraCalls);
         Assert.Equal(isRefused ? Objects / 2 : 0, refused);
 
-        long Left() =>
-            domain.RetiredCount + cohort.RetiredCount + other.RetiredCount + cohortOfOther.RetiredCount;
+        long Left() => domain.RetiredCount + cohort.RetiredCount + other.RetiredCount + cohortOfOther.RetiredCount;
 
         void Call(int own)
         {
@@ -171,8 +183,7 @@ public sealed class HazardReentrancyTests
             }
             catch (AggregateException failures) when (deed is Deed.Throw or Deed.EnterSection)
             {
-                Type expected =
-                    deed == Deed.Throw ? typeof(NotSupportedException) : typeof(InvalidOperationException);
+                Type expected = deed == Deed.Throw ? typeof(NotSupportedException) : typeof(InvalidOperationException);
                 Assert.All(failures.InnerExceptions, failure => Assert.IsType(expected, failure));
             }
         }
@@ -184,29 +195,29 @@ public sealed class HazardReentrancyTests
         using var domain = new HazardPointers(1, executor: HazardExecutor.Caller);
         using HazardCohort cohort = domain.CreateCohort();
         int left = Deep;
-        using (var work = new Background(() =>
-        {
-            RetireNext();
-            while (domain.Reclaim() + cohort.Reclaim() > 0)
+        using (
+            var work = new Background(() =>
             {
-            }
-        }))
-        {
-        }
+                RetireNext();
+                while (domain.Reclaim() + cohort.Reclaim() > 0) { }
+            })
+        ) { }
 
         Assert.Equal(0, left);
 
-        void RetireNext() => domain.Retire(
-            new object(),
-            _ =>
-            {
-                if (--left > 0)
+        void RetireNext() =>
+            domain.Retire(
+                new object(),
+                _ =>
                 {
-                    RetireNext();
-                    _ = domain.Reclaim();
-                    _ = cohort.Reclaim();
-                }
-            },
-            cohort: left % 2 == 0 ? cohort : null);
+                    if (--left > 0)
+                    {
+                        RetireNext();
+                        _ = domain.Reclaim();
+                        _ = cohort.Reclaim();
+                    }
+                },
+                cohort: left % 2 == 0 ? cohort : null
+            );
     }
 }

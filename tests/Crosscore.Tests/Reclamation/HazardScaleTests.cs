@@ -66,13 +66,15 @@ public sealed class HazardScaleTests
         for (int index = 0; index < sources.Length; index++)
         {
             int own = index;
-            readers.Add(new Background(() =>
-            {
-                using HazardPointer hazard = domain.Acquire();
-                _ = hazard.Protect(ref sources[own]);
-                _ = protecting.Signal();
-                letGo.Wait();
-            }));
+            readers.Add(
+                new Background(() =>
+                {
+                    using HazardPointer hazard = domain.Acquire();
+                    _ = hazard.Protect(ref sources[own]);
+                    _ = protecting.Signal();
+                    letGo.Wait();
+                })
+            );
             Workers.OnOtherThread(() => domain.Acquire().Dispose()); // a dead one between each two living ones
         }
 
@@ -94,11 +96,16 @@ public sealed class HazardScaleTests
     private static void Burst(HazardPointers domain, int threads = Threads)
     {
         using var all = new Barrier(threads);
-        List<Background> burst = [.. Enumerable.Range(0, threads).Select(_ => new Background(() =>
-        {
-            using HazardPointer hazard = domain.Acquire();
-            all.SignalAndWait();
-        }))];
+        List<Background> burst =
+        [
+            .. Enumerable
+                .Range(0, threads)
+                .Select(_ => new Background(() =>
+                {
+                    using HazardPointer hazard = domain.Acquire();
+                    all.SignalAndWait();
+                })),
+        ];
         burst.ForEach(thread => thread.Join());
     }
 }

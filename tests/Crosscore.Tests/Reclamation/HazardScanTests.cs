@@ -170,13 +170,16 @@ public sealed class HazardScanTests
         {
             for (int index = 0; index < Many; index++)
             {
-                domain.Retire(new object(), _ =>
-                {
-                    queue.Enqueue(1);
-                    Assert.True(queue.TryDequeue(out int _));
-                    stack.Push(1);
-                    Assert.True(stack.TryPop(out int _));
-                });
+                domain.Retire(
+                    new object(),
+                    _ =>
+                    {
+                        queue.Enqueue(1);
+                        Assert.True(queue.TryDequeue(out int _));
+                        stack.Push(1);
+                        Assert.True(stack.TryPop(out int _));
+                    }
+                );
             }
         });
         Assert.InRange(freed, (2 * Many) - 100, 2 * Many);
@@ -191,20 +194,28 @@ public sealed class HazardScanTests
     [Fact]
     public void A_chain_through_many_domains_is_reclaimed_by_the_outermost_call()
     {
-        HazardPointers[] domains = [.. Enumerable.Range(0, 50).Select(_ => new HazardPointers(1, executor: HazardExecutor.Caller))];
+        HazardPointers[] domains =
+        [
+            .. Enumerable.Range(0, 50).Select(_ => new HazardPointers(1, executor: HazardExecutor.Caller)),
+        ];
         int reclaimed = 0;
         InTime(() => RetireInto(0));
         Assert.Equal(domains.Length, reclaimed);
         Assert.All(domains, domain => Assert.Equal(0, domain.RetiredCount));
 
-        void RetireInto(int index) => domains[index].Retire(new object(), _ =>
-        {
-            reclaimed++;
-            if (index + 1 < domains.Length)
-            {
-                RetireInto(index + 1);
-            }
-        });
+        void RetireInto(int index) =>
+            domains[index]
+                .Retire(
+                    new object(),
+                    _ =>
+                    {
+                        reclaimed++;
+                        if (index + 1 < domains.Length)
+                        {
+                            RetireInto(index + 1);
+                        }
+                    }
+                );
     }
 
     [Fact]
@@ -223,14 +234,18 @@ public sealed class HazardScanTests
         again = false;
         Assert.Equal(0, domain.Reclaim());
 
-        void Again(object value) => domain.Retire(value, retired =>
-        {
-            calls++;
-            if (again)
-            {
-                Again(retired);
-            }
-        });
+        void Again(object value) =>
+            domain.Retire(
+                value,
+                retired =>
+                {
+                    calls++;
+                    if (again)
+                    {
+                        Again(retired);
+                    }
+                }
+            );
     }
 
     [Fact]
@@ -301,8 +316,12 @@ public sealed class HazardScanTests
             using HazardPointerArray hazards = domain.Acquire(1);
             hazards.Swap(0, number);
         });
-        Assert.True(number > 0 || Throws(() => _ = new HazardPointers(scanThreshold: number, executor: HazardExecutor.Caller)));
-        Assert.True(number > 0 || Throws(() => _ = new HazardPointers(scanBytes: number, executor: HazardExecutor.Caller)));
+        Assert.True(
+            number > 0 || Throws(() => _ = new HazardPointers(scanThreshold: number, executor: HazardExecutor.Caller))
+        );
+        Assert.True(
+            number > 0 || Throws(() => _ = new HazardPointers(scanBytes: number, executor: HazardExecutor.Caller))
+        );
         Assert.True(number > 0 || Throws(() => domain.Retire(new object(), _ => { }, bytes: number)));
 
         static bool Throws(Action action) => Record.Exception(action) is ArgumentOutOfRangeException;

@@ -54,11 +54,14 @@ public sealed class HazardStressTests
         void Replace(int index, long number)
         {
             Item old = Interlocked.Exchange(ref sources[index], new Item(number))!;
-            domain.Retire(old, item =>
-            {
-                item.Reclaim();
-                Interlocked.Increment(ref reclaimed);
-            });
+            domain.Retire(
+                old,
+                item =>
+                {
+                    item.Reclaim();
+                    Interlocked.Increment(ref reclaimed);
+                }
+            );
             InterlockedMax(ref most, domain.RetiredCount);
         }
 
@@ -190,7 +193,8 @@ public sealed class HazardStressTests
                             item.Reclaim();
                             Interlocked.Increment(ref reclaimed);
                         },
-                        cohort: cohort);
+                        cohort: cohort
+                    );
                 }
 
                 cohort.Dispose();

@@ -72,7 +72,10 @@ public sealed class HazardThreadTests
     [Fact]
     public void A_thread_uses_many_domains_side_by_side()
     {
-        HazardPointers[] domains = [.. Enumerable.Range(0, 20).Select(_ => new HazardPointers(executor: HazardExecutor.Caller))];
+        HazardPointers[] domains =
+        [
+            .. Enumerable.Range(0, 20).Select(_ => new HazardPointers(executor: HazardExecutor.Caller)),
+        ];
         for (int round = 0; round < 3; round++)
         {
             foreach (HazardPointers domain in domains)

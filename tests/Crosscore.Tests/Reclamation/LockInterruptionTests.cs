@@ -23,7 +23,13 @@ public sealed class LockInterruptionTests
         Leaving(gate.EnterReadLock, gate.ExitReadLock, gate.EnterWriteLock, gate.ExitWriteLock, () => ReaderLeft(gate));
     }
 
-    private static void Leaving(Action enter, Action exit, Action enterOther, Action exitOther, Func<ManualResetEventSlim?> wakeUp)
+    private static void Leaving(
+        Action enter,
+        Action exit,
+        Action enterOther,
+        Action exitOther,
+        Func<ManualResetEventSlim?> wakeUp
+    )
     {
         using var inside = new ManualResetEventSlim();
         using var leave = new ManualResetEventSlim();

@@ -37,17 +37,24 @@ public sealed class RcuAsyncSectionTests : IDisposable
     {
         int inside = 0;
         using var cell = new RcuCell<Counted>(new Counted(), _domain);
-        Task[] readers = [.. Enumerable.Range(0, 2_000).Select(_ => Task.Run(async () =>
-        {
-            using RcuAsyncReadSection section = _domain.EnterAsyncReadSection();
-            Counted seen = cell.Read(section);
-            _ = Interlocked.Increment(ref inside);
-            for (int i = 0; i < 3; i++)
-            {
-                await Task.Yield();
-                Assert.False(seen.IsDisposed);
-            }
-        }))];
+        Task[] readers =
+        [
+            .. Enumerable
+                .Range(0, 2_000)
+                .Select(_ =>
+                    Task.Run(async () =>
+                    {
+                        using RcuAsyncReadSection section = _domain.EnterAsyncReadSection();
+                        Counted seen = cell.Read(section);
+                        _ = Interlocked.Increment(ref inside);
+                        for (int i = 0; i < 3; i++)
+                        {
+                            await Task.Yield();
+                            Assert.False(seen.IsDisposed);
+                        }
+                    })
+                ),
+        ];
         for (int i = 0; i < 50; i++)
         {
             cell.Replace(new Counted());
@@ -83,7 +90,11 @@ public sealed class RcuAsyncSectionTests : IDisposable
         Background.Until(() => _domain.GetHolders().Count == 1);
         RcuHolder holder = Assert.Single(_domain.GetHolders());
         Assert.Null(holder.Thread);
-        Assert.Contains($"{nameof(Waiting_inside_of_a_section_can_be_cancelled_and_the_section_is_named)} ({nameof(RcuAsyncSectionTests)}.cs:", holder.ToString(), StringComparison.Ordinal);
+        Assert.Contains(
+            $"{nameof(Waiting_inside_of_a_section_can_be_cancelled_and_the_section_is_named)} ({nameof(RcuAsyncSectionTests)}.cs:",
+            holder.ToString(),
+            StringComparison.Ordinal
+        );
         await cancellation.CancelAsync();
         _ = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
     }

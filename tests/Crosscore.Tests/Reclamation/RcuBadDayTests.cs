@@ -18,15 +18,23 @@ public sealed class RcuBadDayTests
     public void No_grace_period_occupies_a_thread_of_the_pool()
     {
         var threads = new List<Thread>();
-        RcuDomain[] domains = [.. Enumerable.Range(0, 8).Select(_ => new RcuDomain(null, () =>
-        {
-            lock (threads)
-            {
-                threads.Add(Thread.CurrentThread);
-            }
+        RcuDomain[] domains =
+        [
+            .. Enumerable
+                .Range(0, 8)
+                .Select(_ => new RcuDomain(
+                    null,
+                    () =>
+                    {
+                        lock (threads)
+                        {
+                            threads.Add(Thread.CurrentThread);
+                        }
 
-            AsymmetricFence.Heavy();
-        }))];
+                        AsymmetricFence.Heavy();
+                    }
+                )),
+        ];
         RcuAsyncReadSection[] inside = [.. domains.Select(domain => domain.EnterAsyncReadSection())];
         RcuGracePeriod[] polls = [.. domains.Select(domain => domain.StartPoll())];
         Task[] tasks = [.. domains.Select(domain => domain.SynchronizeAsync(CancellationToken.None))];
@@ -69,12 +77,15 @@ public sealed class RcuBadDayTests
 
         // In a callback, so that both enter after the grace period that Dispose waits for, and before it closes the
         // domain.
-        domain.Retire(0, _ =>
-        {
-            readsFirst = Reader(cell, first, leave);
-            cell.Replace(second);
-            readsSecond = Reader(cell, second, leave);
-        });
+        domain.Retire(
+            0,
+            _ =>
+            {
+                readsFirst = Reader(cell, first, leave);
+                cell.Replace(second);
+                readsSecond = Reader(cell, second, leave);
+            }
+        );
         using var disposing = new Background(domain.Dispose);
         Background.Until(() => IsClosed(domain));
         cell.Dispose();
@@ -100,13 +111,17 @@ public sealed class RcuBadDayTests
             int early = 0;
             Background[] threads =
             [
-                .. Enumerable.Range(0, 2).Select(reader => new Background(() => UntilClosed(() =>
-                {
-                    using RcuReadSection section = cell.Read(out Counted value);
-                    _ = Interlocked.Increment(ref seen);
-                    Thread.SpinWait(20);
-                    _ = Interlocked.Add(ref early, value.Disposals);
-                }))),
+                .. Enumerable
+                    .Range(0, 2)
+                    .Select(reader => new Background(() =>
+                        UntilClosed(() =>
+                        {
+                            using RcuReadSection section = cell.Read(out Counted value);
+                            _ = Interlocked.Increment(ref seen);
+                            Thread.SpinWait(20);
+                            _ = Interlocked.Add(ref early, value.Disposals);
+                        })
+                    )),
                 new Background(() => UntilClosed(() => cell.Replace(new Counted()))),
             ];
             Background.Until(() => Volatile.Read(ref seen) > 20);
@@ -125,9 +140,7 @@ public sealed class RcuBadDayTests
                     action();
                 }
             }
-            catch (ObjectDisposedException)
-            {
-            }
+            catch (ObjectDisposedException) { }
         }
     }
 
@@ -139,20 +152,23 @@ public sealed class RcuBadDayTests
         using var entered = new ManualResetEventSlim();
         using var ended = new ManualResetEventSlim();
         Background? reader = null;
-        domain.Retire(0, item =>
-        {
-            reader = new Background(() =>
+        domain.Retire(
+            0,
+            item =>
             {
-                using RcuReadSection section = domain.EnterReadSection();
-                entered.Set();
-                ended.Wait();
-                Assert.True(domain.IsInReadSection);
-                _ = cell.Read(section); // still protected
-                _ = Assert.Throws<InvalidOperationException>(domain.Dispose);
-                _ = Assert.Throws<InvalidOperationException>(domain.Synchronize);
-            });
-            entered.Wait();
-        });
+                reader = new Background(() =>
+                {
+                    using RcuReadSection section = domain.EnterReadSection();
+                    entered.Set();
+                    ended.Wait();
+                    Assert.True(domain.IsInReadSection);
+                    _ = cell.Read(section); // still protected
+                    _ = Assert.Throws<InvalidOperationException>(domain.Dispose);
+                    _ = Assert.Throws<InvalidOperationException>(domain.Synchronize);
+                });
+                entered.Wait();
+            }
+        );
         using var disposing = new Background(domain.Dispose);
         Background.Until(() => IsClosed(domain));
         ended.Set();
@@ -202,8 +218,11 @@ public sealed class RcuBadDayTests
         string folder = Directory.CreateTempSubdirectory("crosscore-").FullName;
         try
         {
-            ChildResult child =
-                ChildProcess.RunThisProgram(Child.ReplaceAndEnd, null, (RcuHazards.FolderVariable, folder));
+            ChildResult child = ChildProcess.RunThisProgram(
+                Child.ReplaceAndEnd,
+                null,
+                (RcuHazards.FolderVariable, folder)
+            );
             Assert.True(child.Status == 0, child.Errors);
             Assert.Equal("first", File.ReadAllText(Path.Combine(folder, "first")));
             Assert.Equal("second", File.ReadAllText(Path.Combine(folder, "second")));
@@ -241,16 +260,16 @@ public sealed class RcuBadDayTests
         static WeakReference UseInPlugin()
         {
             var context = new AssemblyLoadContext("plugin", isCollectible: true);
-            Type type =
-                context.LoadFromAssemblyPath(typeof(RcuDomain).Assembly.Location).GetType(typeof(RcuDomain).FullName!)!;
+            Type type = context
+                .LoadFromAssemblyPath(typeof(RcuDomain).Assembly.Location)
+                .GetType(typeof(RcuDomain).FullName!)!;
             object domain = type.GetProperty(nameof(RcuDomain.Default))!.GetValue(null)!;
             Assert.NotSame(typeof(RcuDomain), domain.GetType());
             object poll = type.GetMethod(nameof(RcuDomain.StartPoll))!.Invoke(domain, null)!;
             MethodInfo isOver = type.GetMethod(nameof(RcuDomain.Poll))!;
             Background.Until(() => (bool)isOver.Invoke(domain, [poll])!);
-            _ =
-                type.GetMethod(nameof(RcuDomain.Retire), [typeof(IDisposable), typeof(long)])!.Invoke(domain,
-                [new MemoryStream(), 0L]);
+            _ = type.GetMethod(nameof(RcuDomain.Retire), [typeof(IDisposable), typeof(long)])!
+                .Invoke(domain, [new MemoryStream(), 0L]);
             context.Unload(); // reclaims it
             return new WeakReference(context);
         }
@@ -261,8 +280,8 @@ public sealed class RcuBadDayTests
     {
         var failure = new InvalidOperationException("another library's callback failed");
         bool unobserved = false;
-        void Note(object? sender, UnobservedTaskExceptionEventArgs note) => unobserved
-            |= note.Exception.InnerExceptions.Contains(failure);
+        void Note(object? sender, UnobservedTaskExceptionEventArgs note) =>
+            unobserved |= note.Exception.InnerExceptions.Contains(failure);
         TaskScheduler.UnobservedTaskException += Note;
         try
         {
@@ -296,13 +315,18 @@ public sealed class RcuBadDayTests
     public void A_mode_of_the_fence_that_cannot_be_had_is_reported_by_the_documented_exception()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "on other systems the mode can be had");
-        ChildResult child =
-            ChildProcess.RunThisProgram(Child.UseMissingFence, null, (FenceDecision.VariableName, "Runtime"));
+        ChildResult child = ChildProcess.RunThisProgram(
+            Child.UseMissingFence,
+            null,
+            (FenceDecision.VariableName, "Runtime")
+        );
         Assert.True(child.Status == 0, child.Errors);
         string[] lines = child.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(5, lines.Length);
-        Assert.All(lines, line =>
-            Assert.Matches("^InvalidOperationException: AsymmetricFence: Runtime was chosen by ", line));
+        Assert.All(
+            lines,
+            line => Assert.Matches("^InvalidOperationException: AsymmetricFence: Runtime was chosen by ", line)
+        );
     }
 
     [Fact]
@@ -347,18 +371,25 @@ public sealed class RcuBadDayTests
         using var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
         RcuDomain entered = ofAnother ? other : domain;
         int reclaimed = 0;
-        domain.Retire(0, item =>
-        {
-            for (int i = 0; i < depth; i++)
+        domain.Retire(
+            0,
+            item =>
             {
-                _ = entered.EnterReadSection();
-            }
+                for (int i = 0; i < depth; i++)
+                {
+                    _ = entered.EnterReadSection();
+                }
 
-            using RcuReadSection third = (ofAnother ? domain : other).EnterReadSection();
-        });
+                using RcuReadSection third = (ofAnother ? domain : other).EnterReadSection();
+            }
+        );
         var barrier = new Background(() =>
-            Assert.Contains("left a read section",
-                Assert.Throws<AggregateException>(domain.Barrier).InnerException!.Message, StringComparison.Ordinal));
+            Assert.Contains(
+                "left a read section",
+                Assert.Throws<AggregateException>(domain.Barrier).InnerException!.Message,
+                StringComparison.Ordinal
+            )
+        );
         barrier.Join();
         domain.Retire(0, _ => reclaimed++);
         new Background(domain.Barrier).Join();
@@ -372,9 +403,12 @@ public sealed class RcuBadDayTests
         using var domain = new RcuDomain();
         var reclaimed = new List<int>();
         bool fails = true;
-        using var cell =
-            new RcuCell<int[]>([1], domain, old => reclaimed.Add(old[0]), size: _ => fails
-            ? throw new InvalidOperationException("size") : 4);
+        using var cell = new RcuCell<int[]>(
+            [1],
+            domain,
+            old => reclaimed.Add(old[0]),
+            size: _ => fails ? throw new InvalidOperationException("size") : 4
+        );
         int[] mine = [2];
         Assert.Equal("size", Assert.Throws<InvalidOperationException>(() => cell.Replace(mine)).Message);
         int[] held = Held(cell);
@@ -424,13 +458,9 @@ public sealed class RcuBadDayTests
     [Fact]
     public void The_largest_sizes_do_not_wrap_around_and_are_held_against_the_limit()
     {
-        using var domain =
-            new RcuDomain(new RcuDomainOptions
-            {
-                LimitBytes = long.MaxValue,
-                BackPressureTimeout =
-            TimeSpan.FromMilliseconds(1)
-            });
+        using var domain = new RcuDomain(
+            new RcuDomainOptions { LimitBytes = long.MaxValue, BackPressureTimeout = TimeSpan.FromMilliseconds(1) }
+        );
         using (domain.EnterReadSection())
         {
             for (int i = 0; i < 5; i++)

@@ -51,13 +51,18 @@ public sealed class RcuCellTests : IDisposable
     {
         var values = new List<Resource>();
         var cell = new RcuCell<Resource>(New(), _domain);
-        Background[] writers = [.. Enumerable.Range(0, 4).Select(_ => new Background(() =>
-        {
-            for (int i = 0; i < 1_000; i++)
-            {
-                cell.Replace(New());
-            }
-        }))];
+        Background[] writers =
+        [
+            .. Enumerable
+                .Range(0, 4)
+                .Select(_ => new Background(() =>
+                {
+                    for (int i = 0; i < 1_000; i++)
+                    {
+                        cell.Replace(New());
+                    }
+                })),
+        ];
         Array.ForEach(writers, writer => writer.Join());
         cell.Dispose();
         cell.Dispose();
@@ -81,7 +86,12 @@ public sealed class RcuCellTests : IDisposable
     public void Old_values_are_given_to_a_callback_with_their_size()
     {
         var reclaimed = new List<int>();
-        using var cell = new RcuCell<int[]>([1], _domain, old => reclaimed.Add(old[0]), size: value => 4 * value.Length);
+        using var cell = new RcuCell<int[]>(
+            [1],
+            _domain,
+            old => reclaimed.Add(old[0]),
+            size: value => 4 * value.Length
+        );
         using (_domain.EnterReadSection())
         {
             cell.Replace([2]);
@@ -96,9 +106,12 @@ public sealed class RcuCellTests : IDisposable
     public void A_size_that_throws_loses_no_value()
     {
         var reclaimed = new List<int>();
-        var cell =
-            new RcuCell<int[]>([1], _domain, old => reclaimed.Add(old[0]), size: _ =>
-            throw new InvalidOperationException("size"));
+        var cell = new RcuCell<int[]>(
+            [1],
+            _domain,
+            old => reclaimed.Add(old[0]),
+            size: _ => throw new InvalidOperationException("size")
+        );
         _ = Assert.Throws<InvalidOperationException>(() => cell.Replace([2]));
         _domain.Barrier();
         Assert.Empty(reclaimed);
@@ -113,29 +126,49 @@ public sealed class RcuCellTests : IDisposable
     {
         using var cell = new RcuCell<Resource>(new Resource(), _domain);
         using var other = new RcuDomain();
-        Assert.Contains("default or has been left", Refusal(() => cell.Read(default(RcuReadSection))), StringComparison.Ordinal);
-        Assert.Contains("default or has been left", Refusal(() =>
-        {
-            RcuReadSection left = _domain.EnterReadSection();
-            left.Dispose();
-            return cell.Read(left);
-        }), StringComparison.Ordinal);
-        Assert.Contains("another domain", Refusal(() =>
-        {
-            using RcuReadSection foreign = other.EnterReadSection();
-            return cell.Read(foreign);
-        }), StringComparison.Ordinal);
-        Assert.Contains("another domain", Refusal(() =>
-        {
-            using RcuAsyncReadSection foreign = other.EnterAsyncReadSection();
-            return cell.Read(foreign);
-        }), StringComparison.Ordinal);
-        Assert.Contains("has been left", Refusal(() =>
-        {
-            RcuAsyncReadSection left = _domain.EnterAsyncReadSection();
-            left.Dispose();
-            return cell.Read(left);
-        }), StringComparison.Ordinal);
+        Assert.Contains(
+            "default or has been left",
+            Refusal(() => cell.Read(default(RcuReadSection))),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "default or has been left",
+            Refusal(() =>
+            {
+                RcuReadSection left = _domain.EnterReadSection();
+                left.Dispose();
+                return cell.Read(left);
+            }),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "another domain",
+            Refusal(() =>
+            {
+                using RcuReadSection foreign = other.EnterReadSection();
+                return cell.Read(foreign);
+            }),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "another domain",
+            Refusal(() =>
+            {
+                using RcuAsyncReadSection foreign = other.EnterAsyncReadSection();
+                return cell.Read(foreign);
+            }),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "has been left",
+            Refusal(() =>
+            {
+                RcuAsyncReadSection left = _domain.EnterAsyncReadSection();
+                left.Dispose();
+                return cell.Read(left);
+            }),
+            StringComparison.Ordinal
+        );
         Assert.False(_domain.IsInReadSection || other.IsInReadSection);
     }
 
@@ -144,7 +177,10 @@ public sealed class RcuCellTests : IDisposable
     {
         var cell = new RcuCell<Resource>(new Resource(), _domain);
         cell.Dispose();
-        _ = Assert.Throws<ObjectDisposedException>(() => { using RcuReadSection section = cell.Read(out Resource _); });
+        _ = Assert.Throws<ObjectDisposedException>(() =>
+        {
+            using RcuReadSection section = cell.Read(out Resource _);
+        });
         Assert.False(_domain.IsInReadSection);
         var mine = new Resource();
         _ = Assert.Throws<ObjectDisposedException>(() => cell.Replace(mine));
@@ -152,7 +188,13 @@ public sealed class RcuCellTests : IDisposable
         Assert.False(mine.IsDisposed);
     }
 
-    private static string Refusal(Func<Resource> read) => Assert.Throws<InvalidOperationException>(() => { _ = read(); }).Message;
+    private static string Refusal(Func<Resource> read) =>
+        Assert
+            .Throws<InvalidOperationException>(() =>
+            {
+                _ = read();
+            })
+            .Message;
 
     private sealed class Resource : IDisposable
     {

@@ -68,7 +68,15 @@ public sealed class RcuDomainTests : IDisposable
     {
         Nest(8_192);
         Assert.False(_domain.IsInReadSection);
-        var thread = new Thread(() => Assert.Contains("65535", Assert.Throws<InvalidOperationException>(() => Nest(70_000)).Message, StringComparison.Ordinal), 256 << 20);
+        var thread = new Thread(
+            () =>
+                Assert.Contains(
+                    "65535",
+                    Assert.Throws<InvalidOperationException>(() => Nest(70_000)).Message,
+                    StringComparison.Ordinal
+                ),
+            256 << 20
+        );
         thread.Start();
         thread.Join();
         _domain.Synchronize();
@@ -88,10 +96,20 @@ public sealed class RcuDomainTests : IDisposable
     {
         using (_domain.EnterReadSection())
         {
-            Assert.Contains("'under test'", Assert.Throws<InvalidOperationException>(_domain.Synchronize).Message, StringComparison.Ordinal);
-            _ = Assert.Throws<InvalidOperationException>(() => { _ = _domain.SynchronizeAsync(CancellationToken.None); });
+            Assert.Contains(
+                "'under test'",
+                Assert.Throws<InvalidOperationException>(_domain.Synchronize).Message,
+                StringComparison.Ordinal
+            );
+            _ = Assert.Throws<InvalidOperationException>(() =>
+            {
+                _ = _domain.SynchronizeAsync(CancellationToken.None);
+            });
             _ = Assert.Throws<InvalidOperationException>(_domain.Barrier);
-            _ = Assert.Throws<InvalidOperationException>(() => { _ = _domain.BarrierAsync(CancellationToken.None); });
+            _ = Assert.Throws<InvalidOperationException>(() =>
+            {
+                _ = _domain.BarrierAsync(CancellationToken.None);
+            });
             _ = Assert.Throws<InvalidOperationException>(_domain.Dispose);
             Assert.True(_domain.IsInReadSection);
         }
@@ -175,7 +193,9 @@ public sealed class RcuDomainTests : IDisposable
         Assert.False(patient.IsCompleted);
         inside.Leave();
         await patient;
-        _ = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _domain.SynchronizeAsync(new CancellationToken(canceled: true)));
+        _ = await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            _domain.SynchronizeAsync(new CancellationToken(canceled: true))
+        );
     }
 
     [Fact]
@@ -276,7 +296,10 @@ public sealed class RcuDomainTests : IDisposable
     {
         for (int i = 0; i < 500; i++)
         {
-            var thread = new Thread(() => { using RcuReadSection section = _domain.EnterReadSection(); });
+            var thread = new Thread(() =>
+            {
+                using RcuReadSection section = _domain.EnterReadSection();
+            });
             thread.Start();
             thread.Join();
         }
@@ -303,11 +326,20 @@ public sealed class RcuDomainTests : IDisposable
         }
 
         Assert.NotNull(refusal);
-        _ = Assert.Throws<ObjectDisposedException>(() => { using RcuReadSection section = gone.EnterReadSection(); });
+        _ = Assert.Throws<ObjectDisposedException>(() =>
+        {
+            using RcuReadSection section = gone.EnterReadSection();
+        });
         _ = Assert.Throws<ObjectDisposedException>(() => gone.EnterAsyncReadSection());
         _ = Assert.Throws<ObjectDisposedException>(gone.Synchronize);
-        _ = Assert.Throws<ObjectDisposedException>(() => { _ = gone.SynchronizeAsync(CancellationToken.None); });
-        _ = Assert.Throws<ObjectDisposedException>(() => { _ = gone.StartPoll(); });
+        _ = Assert.Throws<ObjectDisposedException>(() =>
+        {
+            _ = gone.SynchronizeAsync(CancellationToken.None);
+        });
+        _ = Assert.Throws<ObjectDisposedException>(() =>
+        {
+            _ = gone.StartPoll();
+        });
         _ = Assert.Throws<ObjectDisposedException>(() => gone.Retire(gone));
 
         // The next domain gets its number; the thread's slot of the old one is not taken for its own.

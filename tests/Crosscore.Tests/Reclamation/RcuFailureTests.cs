@@ -27,12 +27,17 @@ public sealed class RcuFailureTests : IDisposable
         using var atBarrier = new ManualResetEventSlim();
         using var goOn = new ManualResetEventSlim();
         bool interrupted = false;
-        var gracePeriods = new GracePeriods(_domain, readers, new AsyncSections(), () =>
-        {
-            atBarrier.Set();
-            goOn.Wait();
-            Thread.CurrentThread.Interrupt();
-        });
+        var gracePeriods = new GracePeriods(
+            _domain,
+            readers,
+            new AsyncSections(),
+            () =>
+            {
+                atBarrier.Set();
+                goOn.Wait();
+                Thread.CurrentThread.Interrupt();
+            }
+        );
         using var leader = new Background(() =>
         {
             gracePeriods.Wait();
@@ -50,7 +55,9 @@ public sealed class RcuFailureTests : IDisposable
         {
             // The leader's next step needs the gate. It stays before it, or, if it can be broken off there, it is gone.
             goOn.Set();
-            Background.Until(() => !leader.Thread.IsAlive || leader.Thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
+            Background.Until(() =>
+                !leader.Thread.IsAlive || leader.Thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin)
+            );
         }
 
         leader.Join();
@@ -125,9 +132,7 @@ public sealed class RcuFailureTests : IDisposable
         Assert.Equal(0, reclaimed);
 
         // It has not been closed.
-        using (_domain.EnterReadSection())
-        {
-        }
+        using (_domain.EnterReadSection()) { }
 
         _domain.Retire(0, _ => Interlocked.Increment(ref reclaimed));
         _refusal = null;
@@ -141,11 +146,16 @@ public sealed class RcuFailureTests : IDisposable
     public void What_is_retired_while_no_thread_can_be_started_is_the_domains_and_is_reclaimed_later()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "uses setrlimit(2)");
-        ChildResult child = ChildProcess.RunThisProgram(Child.RetireWithoutThreads, null, ("DOTNET_Thread_DefaultStackSize", "10000000"));
+        ChildResult child = ChildProcess.RunThisProgram(
+            Child.RetireWithoutThreads,
+            null,
+            ("DOTNET_Thread_DefaultStackSize", "10000000")
+        );
         Assert.True(child.Status == 0, child.Errors);
         Assert.Equal(
             ["retired", "Barrier: OutOfMemoryException", "reclaimed 0", "retired again", "reclaimed 2"],
-            child.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+            child.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        );
     }
 
     private void Heavy()

@@ -85,13 +85,23 @@ public sealed class RcuHazardTests
         // estimate (Gather, IsScanDue, IsFull, HasMoreThanProtected, TakeReclaimable's bytes), or flags of an end that are never taken back (ThrowIfDisposed); Push looks whether it may and then for a first guess at the top, which its exchange verifies.
         Assert.Equal(
             [
-                "AsymmetricFence.get_Counts", "ByteSum.Read", "CoalescedOperation.Gather", "CodeCounter.get_Value",
-                "HazardGarbageList.TakeReclaimable", "HazardGarbageList.get_HasMoreThanProtected",
-                "HazardGarbageList.get_IsFull", "HazardGarbageList.get_IsScanDue", "InstalledSections.InstallNow",
-                "NativeQueue`1.ThrowIfDisposed", "NativeStack`1.Push", "NativeStack`1.ThrowIfDisposed",
-                "NativeStack`1.get_IsEmpty", "RcuDomain.get_Statistics",
+                "AsymmetricFence.get_Counts",
+                "ByteSum.Read",
+                "CoalescedOperation.Gather",
+                "CodeCounter.get_Value",
+                "HazardGarbageList.TakeReclaimable",
+                "HazardGarbageList.get_HasMoreThanProtected",
+                "HazardGarbageList.get_IsFull",
+                "HazardGarbageList.get_IsScanDue",
+                "InstalledSections.InstallNow",
+                "NativeQueue`1.ThrowIfDisposed",
+                "NativeStack`1.Push",
+                "NativeStack`1.ThrowIfDisposed",
+                "NativeStack`1.get_IsEmpty",
+                "RcuDomain.get_Statistics",
             ],
-            VolatileReadOrder.MethodsWithPairs(typeof(RcuDomain).Assembly.GetTypes()));
+            VolatileReadOrder.MethodsWithPairs(typeof(RcuDomain).Assembly.GetTypes())
+        );
     }
 
     [Fact]
@@ -104,7 +114,8 @@ public sealed class RcuHazardTests
                 $"{nameof(Reads)}.{nameof(Reads.OfAProperty)}",
                 $"{nameof(Reads)}.{nameof(Reads.OfVolatileFields)}",
             ],
-            VolatileReadOrder.MethodsWithPairs([typeof(Reads)]));
+            VolatileReadOrder.MethodsWithPairs([typeof(Reads)])
+        );
     }
 
     /// <summary>Begins in the first tier, and is replaced on the stack while it is inside.</summary>

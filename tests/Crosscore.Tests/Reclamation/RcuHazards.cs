@@ -18,7 +18,9 @@ internal static partial class RcuHazards
             entered.Set();
             Thread.Sleep(Timeout.Infinite);
         })
-        { IsBackground = true }.Start();
+        {
+            IsBackground = true,
+        }.Start();
         entered.Wait();
         domain.Retire(0, static _ => Console.WriteLine("reclaimed"));
         new Thread(domain.Synchronize) { IsBackground = true }.Start();
@@ -35,7 +37,9 @@ internal static partial class RcuHazards
         const ulong Room = 64 << 20;
         var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
         int reclaimed = 0;
-        string size = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmSize:", StringComparison.Ordinal)).Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[^2];
+        string size = File.ReadLines("/proc/self/status")
+            .First(line => line.StartsWith("VmSize:", StringComparison.Ordinal))
+            .Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[^2];
         ulong used = 1024 * ulong.Parse(size, CultureInfo.InvariantCulture);
         Limit(new ResourceLimit(used + Room, ulong.MaxValue));
         domain.Retire(0, _ => reclaimed++);
@@ -78,11 +82,18 @@ internal static partial class RcuHazards
         var cell = new RcuCell<StreamWriter>(Open("first"));
         cell.Replace(Open("second"));
         cell.Dispose();
-        RcuDomain.Default.Retire(0, _ => RcuDomain.Default.Retire(0, _ =>
-        {
-            using StreamWriter third = Open("third");
-            third.Write("retired by a callback");
-        }));
+        RcuDomain.Default.Retire(
+            0,
+            _ =>
+                RcuDomain.Default.Retire(
+                    0,
+                    _ =>
+                    {
+                        using StreamWriter third = Open("third");
+                        third.Write("retired by a callback");
+                    }
+                )
+        );
 
         StreamWriter Open(string name)
         {
@@ -108,7 +119,9 @@ internal static partial class RcuHazards
             entered.Set();
             Thread.Sleep(Timeout.Infinite);
         })
-        { IsBackground = true }.Start();
+        {
+            IsBackground = true,
+        }.Start();
         entered.Wait();
         RcuDomain.Default.Retire(0, static _ => Console.WriteLine("reclaimed"));
         Console.WriteLine("leaving");
@@ -126,11 +139,14 @@ internal static partial class RcuHazards
     /// <summary>Ends the process in a callback of the default domain.</summary>
     public static void EndInCallbackOfDefault()
     {
-        RcuDomain.Default.Retire(0, static _ =>
-        {
-            Console.WriteLine("leaving");
-            Environment.Exit(0);
-        });
+        RcuDomain.Default.Retire(
+            0,
+            static _ =>
+            {
+                Console.WriteLine("leaving");
+                Environment.Exit(0);
+            }
+        );
         RcuDomain.Default.Retire(0, static _ => Console.WriteLine("reclaimed"));
         Thread.Sleep(Timeout.Infinite);
     }
@@ -155,8 +171,11 @@ internal static partial class RcuHazards
             _ = domain.StartPoll();
         }
 
-        Console.WriteLine(left.Wait(Background.Bound) ? "all sections were left"
-            : $"{left.CurrentCount} of {domains.Length} sections are never left");
+        Console.WriteLine(
+            left.Wait(Background.Bound)
+                ? "all sections were left"
+                : $"{left.CurrentCount} of {domains.Length} sections are never left"
+        );
         using var returned = new CountdownEvent(4 * size);
         using var cancellation = new CancellationTokenSource();
         for (int i = 0; i < size; i++)
@@ -168,14 +187,18 @@ internal static partial class RcuHazards
             Block(() => AsymmetricFence.HeavyAsync(cancellation.Token).Wait());
         }
 
-        Console.WriteLine(returned.Wait(Background.Bound) ? "all threads of the pool returned"
-            : $"{returned.CurrentCount} blocked for ever");
+        Console.WriteLine(
+            returned.Wait(Background.Bound)
+                ? "all threads of the pool returned"
+                : $"{returned.CurrentCount} blocked for ever"
+        );
 
-        void Block(Action action) => ThreadPool.QueueUserWorkItem(_ =>
-        {
-            action();
-            returned.Signal();
-        });
+        void Block(Action action) =>
+            ThreadPool.QueueUserWorkItem(_ =>
+            {
+                action();
+                returned.Signal();
+            });
 
         static async Task Read(RcuDomain domain, CountdownEvent left)
         {

@@ -27,7 +27,16 @@ public sealed class RcuPropertyTests
         Gen<(Step, int)[]> sequences =
             from steps in Gen.Elements(Enum.GetValues<Step>()).Zip(Gen.Choose(0, 100)).ArrayOf()
             select steps;
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(60), Prop.ForAll(sequences.ToArbitrary(), steps => { Play(steps); }));
+        Check.One(
+            Config.QuickThrowOnFailure.WithMaxTest(60),
+            Prop.ForAll(
+                sequences.ToArbitrary(),
+                steps =>
+                {
+                    Play(steps);
+                }
+            )
+        );
     }
 
     private static void Play((Step Step, int Choice)[] steps)
@@ -72,20 +81,28 @@ public sealed class RcuPropertyTests
                         break;
                     case Step.Retire:
                         int number = retired++;
-                        domain.Retire(number, item =>
-                        {
-                            lock (order)
+                        domain.Retire(
+                            number,
+                            item =>
                             {
-                                order.Add(item);
+                                lock (order)
+                                {
+                                    order.Add(item);
+                                }
                             }
-                        });
-                        pending.Add(new Pending([.. open], () =>
-                        {
-                            lock (order)
-                            {
-                                return order.Contains(number);
-                            }
-                        }));
+                        );
+                        pending.Add(
+                            new Pending(
+                                [.. open],
+                                () =>
+                                {
+                                    lock (order)
+                                    {
+                                        return order.Contains(number);
+                                    }
+                                }
+                            )
+                        );
                         break;
                     case Step.StartPoll:
                         RcuGracePeriod poll = domain.StartPoll();

@@ -19,7 +19,10 @@ public sealed class RcuRetireTests
 
         domain.Barrier();
         Assert.Equal(Enumerable.Range(0, 10_000), order);
-        Assert.Equal((10_000, 10_000, 0), (domain.Statistics.Retired, domain.Statistics.Reclaimed, domain.Statistics.PendingCount));
+        Assert.Equal(
+            (10_000, 10_000, 0),
+            (domain.Statistics.Retired, domain.Statistics.Reclaimed, domain.Statistics.PendingCount)
+        );
     }
 
     [Fact]
@@ -50,7 +53,14 @@ public sealed class RcuRetireTests
     [Fact]
     public void A_full_batch_does_not_wait_for_the_delay()
     {
-        using var domain = new RcuDomain(new RcuDomainOptions { BatchCount = 8, BatchBytes = 1_000, MaximumDelay = TimeSpan.FromDays(1) });
+        using var domain = new RcuDomain(
+            new RcuDomainOptions
+            {
+                BatchCount = 8,
+                BatchBytes = 1_000,
+                MaximumDelay = TimeSpan.FromDays(1),
+            }
+        );
         Disposable[] byCount = [.. Enumerable.Range(0, 8).Select(_ => new Disposable())];
         Array.ForEach(byCount, item => domain.Retire(item));
         Background.Until(() => byCount.All(item => item.Disposals == 1));
@@ -64,14 +74,16 @@ public sealed class RcuRetireTests
     [InlineData(1_000, 25)]
     public void Retiring_waits_for_room_at_the_limits_of_count_and_of_bytes(int limitCount, long bytes)
     {
-        using var domain = new RcuDomain(new RcuDomainOptions
-        {
-            BatchCount = 1,
-            BatchBytes = 1,
-            LimitCount = limitCount,
-            LimitBytes = 100,
-            BackPressureTimeout = Timeout.InfiniteTimeSpan,
-        });
+        using var domain = new RcuDomain(
+            new RcuDomainOptions
+            {
+                BatchCount = 1,
+                BatchBytes = 1,
+                LimitCount = limitCount,
+                LimitBytes = 100,
+                BackPressureTimeout = Timeout.InfiniteTimeSpan,
+            }
+        );
         using var leave = new ManualResetEventSlim();
         using var entered = new ManualResetEventSlim();
         using var reader = new Background(() =>
@@ -94,13 +106,23 @@ public sealed class RcuRetireTests
         writer.Join();
         reader.Join();
         domain.Barrier();
-        Assert.Equal((10, 0, 0L), (domain.Statistics.Reclaimed, domain.Statistics.Overruns, domain.Statistics.PendingBytes));
+        Assert.Equal(
+            (10, 0, 0L),
+            (domain.Statistics.Reclaimed, domain.Statistics.Overruns, domain.Statistics.PendingBytes)
+        );
     }
 
     [Fact]
     public void A_reader_that_never_leaves_slows_writers_down_and_does_not_stop_them()
     {
-        using var domain = new RcuDomain(new RcuDomainOptions { BatchCount = 1, LimitCount = 2, BackPressureTimeout = TimeSpan.FromMilliseconds(10) });
+        using var domain = new RcuDomain(
+            new RcuDomainOptions
+            {
+                BatchCount = 1,
+                LimitCount = 2,
+                BackPressureTimeout = TimeSpan.FromMilliseconds(10),
+            }
+        );
         using (domain.EnterReadSection())
         {
             using var writer = new Background(() =>
@@ -122,7 +144,14 @@ public sealed class RcuRetireTests
     public void Retiring_inside_of_a_section_and_inside_of_a_callback_never_waits()
     {
         // The deadlock of facebook/folly#2010: the thread that retires is inside of a section, and reclaiming would wait for it.
-        using var domain = new RcuDomain(new RcuDomainOptions { BatchCount = 1, LimitCount = 1, BackPressureTimeout = Timeout.InfiniteTimeSpan });
+        using var domain = new RcuDomain(
+            new RcuDomainOptions
+            {
+                BatchCount = 1,
+                LimitCount = 1,
+                BackPressureTimeout = Timeout.InfiniteTimeSpan,
+            }
+        );
         int reclaimed = 0;
         using (domain.EnterReadSection())
         {
@@ -143,16 +172,19 @@ public sealed class RcuRetireTests
     {
         using var domain = new RcuDomain();
         var results = new ConcurrentQueue<string>();
-        domain.Retire(0, _ =>
-        {
-            domain.Synchronize();
-            using (domain.EnterReadSection())
+        domain.Retire(
+            0,
+            _ =>
             {
-                results.Enqueue(domain.IsInReadSection ? "inside" : "outside");
-            }
+                domain.Synchronize();
+                using (domain.EnterReadSection())
+                {
+                    results.Enqueue(domain.IsInReadSection ? "inside" : "outside");
+                }
 
-            results.Enqueue(Assert.Throws<InvalidOperationException>(domain.Barrier).Message);
-        });
+                results.Enqueue(Assert.Throws<InvalidOperationException>(domain.Barrier).Message);
+            }
+        );
         domain.Barrier();
         Assert.Equal("inside", results.First());
         Assert.Contains("callback", results.Last(), StringComparison.Ordinal);
@@ -210,8 +242,14 @@ public sealed class RcuRetireTests
     public void Many_threads_retire_at_once_and_each_item_is_reclaimed_once()
     {
         using var domain = new RcuDomain(new RcuDomainOptions { BatchCount = 64, LimitCount = 500 });
-        Disposable[][] items = [.. Enumerable.Range(0, 8).Select(_ => Enumerable.Range(0, 5_000).Select(_ => new Disposable()).ToArray())];
-        Background[] threads = [.. items.Select(mine => new Background(() => Array.ForEach(mine, item => domain.Retire(item, 8))))];
+        Disposable[][] items =
+        [
+            .. Enumerable.Range(0, 8).Select(_ => Enumerable.Range(0, 5_000).Select(_ => new Disposable()).ToArray()),
+        ];
+        Background[] threads =
+        [
+            .. items.Select(mine => new Background(() => Array.ForEach(mine, item => domain.Retire(item, 8)))),
+        ];
         Array.ForEach(threads, thread => thread.Join());
         domain.Barrier();
         Assert.All(items.SelectMany(mine => mine), item => Assert.Equal(1, item.Disposals));
@@ -241,10 +279,16 @@ public sealed class RcuRetireTests
         _ = Assert.Throws<ArgumentNullException>(() => domain.Retire(0, null!));
         _ = Assert.Throws<ArgumentOutOfRangeException>(() => domain.Retire(domain, -1));
         _ = Assert.Throws<ArgumentOutOfRangeException>(() => new RcuDomain(new RcuDomainOptions { BatchCount = 0 }));
-        _ = Assert.Throws<ArgumentOutOfRangeException>(() => new RcuDomain(new RcuDomainOptions { BatchCount = 10, LimitCount = 9 }));
+        _ = Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new RcuDomain(new RcuDomainOptions { BatchCount = 10, LimitCount = 9 })
+        );
         _ = Assert.Throws<ArgumentOutOfRangeException>(() => new RcuDomain(new RcuDomainOptions { LimitBytes = 1 }));
-        _ = Assert.Throws<ArgumentOutOfRangeException>(() => new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.FromDays(2) }));
-        _ = Assert.Throws<ArgumentOutOfRangeException>(() => new RcuDomain(new RcuDomainOptions { BackPressureTimeout = TimeSpan.FromTicks(-2) }));
+        _ = Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.FromDays(2) })
+        );
+        _ = Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new RcuDomain(new RcuDomainOptions { BackPressureTimeout = TimeSpan.FromTicks(-2) })
+        );
     }
 
     [Fact]
@@ -266,23 +310,28 @@ public sealed class RcuRetireTests
     {
         var domain = new RcuDomain();
         using var mayThrow = new ManualResetEventSlim();
-        domain.Retire(0, _ =>
-        {
-            mayThrow.Wait();
-            throw new NotSupportedException();
-        });
+        domain.Retire(
+            0,
+            _ =>
+            {
+                mayThrow.Wait();
+                throw new NotSupportedException();
+            }
+        );
         bool interrupted = false;
-        using (var waiting = new Background(() =>
-        {
-            try
+        using (
+            var waiting = new Background(() =>
             {
-                domain.Barrier();
-            }
-            catch (ThreadInterruptedException)
-            {
-                interrupted = true;
-            }
-        }))
+                try
+                {
+                    domain.Barrier();
+                }
+                catch (ThreadInterruptedException)
+                {
+                    interrupted = true;
+                }
+            })
+        )
         {
             Background.Until(() => waiting.Thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
             waiting.Thread.Interrupt();

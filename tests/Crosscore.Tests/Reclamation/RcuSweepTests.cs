@@ -11,9 +11,16 @@ public sealed class RcuSweepTests
 {
     private static readonly Type[] Swept =
     [
-        typeof(RcuDomain), typeof(RcuCell<>), typeof(RcuReadSection), typeof(RcuReader), typeof(RcuAsyncReadSection),
-        typeof(AsymmetricReaderWriterLock), typeof(AsymmetricReaderWriterLock.ReadScope),
-        typeof(AsymmetricReaderWriterLock.WriteScope), typeof(BiasedLock), typeof(BiasedLock.Scope),
+        typeof(RcuDomain),
+        typeof(RcuCell<>),
+        typeof(RcuReadSection),
+        typeof(RcuReader),
+        typeof(RcuAsyncReadSection),
+        typeof(AsymmetricReaderWriterLock),
+        typeof(AsymmetricReaderWriterLock.ReadScope),
+        typeof(AsymmetricReaderWriterLock.WriteScope),
+        typeof(BiasedLock),
+        typeof(BiasedLock.Scope),
     ];
 
     public static TheoryData<string, string> CallbacksAndDeeds()
@@ -31,27 +38,42 @@ public sealed class RcuSweepTests
     }
 
     /// <summary>What a function of a user's may do to the domain that called it.</summary>
-    private static Dictionary<string, Action<RcuDomain, RcuCell<Counted>>> Deeds { get; } = new()
-    {
-        ["throws"] = static (_, _) => throw new FormatException("thrown by the function"),
-        ["retires"] = static (domain, cell) => domain.Retire(0, static _ => { }),
-        ["replaces"] = static (_, cell) => cell.Replace(new Counted()),
-        ["reads"] = static (_, cell) => { using RcuReadSection section = cell.Read(out Counted _); },
-        ["reads asynchronously"] = static (domain, cell) =>
-        { using RcuAsyncReadSection section = domain.EnterAsyncReadSection(); _ = cell.Read(section); },
-        ["leaves a section open"] = static (domain, cell) => domain.EnterReadSection(),
-        ["leaves sections open, nested"] = static (domain, cell) =>
-        { _ = domain.EnterReadSection(); _ = domain.EnterReadSection(); _ = domain.EnterReadSection(); },
-        ["synchronizes"] = static (domain, cell) => domain.Synchronize(),
-        ["synchronizes with a token"] = static (domain, cell) => domain.Synchronize(CancellationToken.None),
-        ["synchronizes and blocks"] = static (domain, cell) => domain.SynchronizeAsync().Wait(),
-        ["polls"] = static (domain, cell) => _ = domain.Poll(domain.StartPoll()),
-        ["waits for the barrier"] = static (domain, cell) => domain.Barrier(),
-        ["asks"] = static (domain, cell) => { _ = domain.GetHolders(); _ = domain.Statistics; },
-        ["disposes of the domain"] = static (domain, cell) => domain.Dispose(),
-        ["disposes of the cell"] = static (_, cell) => cell.Dispose(),
-        ["interrupts its thread"] = static (_, _) => Thread.CurrentThread.Interrupt(),
-    };
+    private static Dictionary<string, Action<RcuDomain, RcuCell<Counted>>> Deeds { get; } =
+        new()
+        {
+            ["throws"] = static (_, _) => throw new FormatException("thrown by the function"),
+            ["retires"] = static (domain, cell) => domain.Retire(0, static _ => { }),
+            ["replaces"] = static (_, cell) => cell.Replace(new Counted()),
+            ["reads"] = static (_, cell) =>
+            {
+                using RcuReadSection section = cell.Read(out Counted _);
+            },
+            ["reads asynchronously"] = static (domain, cell) =>
+            {
+                using RcuAsyncReadSection section = domain.EnterAsyncReadSection();
+                _ = cell.Read(section);
+            },
+            ["leaves a section open"] = static (domain, cell) => domain.EnterReadSection(),
+            ["leaves sections open, nested"] = static (domain, cell) =>
+            {
+                _ = domain.EnterReadSection();
+                _ = domain.EnterReadSection();
+                _ = domain.EnterReadSection();
+            },
+            ["synchronizes"] = static (domain, cell) => domain.Synchronize(),
+            ["synchronizes with a token"] = static (domain, cell) => domain.Synchronize(CancellationToken.None),
+            ["synchronizes and blocks"] = static (domain, cell) => domain.SynchronizeAsync().Wait(),
+            ["polls"] = static (domain, cell) => _ = domain.Poll(domain.StartPoll()),
+            ["waits for the barrier"] = static (domain, cell) => domain.Barrier(),
+            ["asks"] = static (domain, cell) =>
+            {
+                _ = domain.GetHolders();
+                _ = domain.Statistics;
+            },
+            ["disposes of the domain"] = static (domain, cell) => domain.Dispose(),
+            ["disposes of the cell"] = static (_, cell) => cell.Dispose(),
+            ["interrupts its thread"] = static (_, _) => Thread.CurrentThread.Interrupt(),
+        };
 
     [Theory]
     [MemberData(nameof(CallbacksAndDeeds))]
@@ -131,11 +153,20 @@ public sealed class RcuSweepTests
             }
             catch (Exception exception)
             {
-                Exception[] all = exception is AggregateException several ? [.. several.Flatten().InnerExceptions]
+                Exception[] all = exception is AggregateException several
+                    ? [.. several.Flatten().InnerExceptions]
                     : [exception];
-                strange ??= Array.Find(all, one =>
-                    one is not (
-                    FormatException or InvalidOperationException or InvalidTimeZoneException or ObjectDisposedException));
+                strange ??= Array.Find(
+                    all,
+                    one =>
+                        one
+                            is not (
+                                FormatException
+                                or InvalidOperationException
+                                or InvalidTimeZoneException
+                                or ObjectDisposedException
+                            )
+                );
             }
         }
     }
@@ -153,35 +184,46 @@ public sealed class RcuSweepTests
         int interrupted = 0;
         bool stop = false;
         int inside = 0;
-        Background[] users = [.. Enumerable.Range(0, 3).Select(user => new Background(() =>
-        {
-            Member[] mine = members();
-            for (int turn = 0; turn < Turns; turn++)
-            {
-                foreach (Member member in mine)
+        Background[] users =
+        [
+            .. Enumerable
+                .Range(0, 3)
+                .Select(user => new Background(() =>
                 {
-                    try
+                    Member[] mine = members();
+                    for (int turn = 0; turn < Turns; turn++)
                     {
-                        member.Use();
-                    }
-                    catch (ThreadInterruptedException) when (member.MayBeInterrupted)
-                    {
-                        _ = Interlocked.Increment(ref interrupted);
-                    }
-                    catch (ThreadInterruptedException exception)
-                    {
-                        throw new InvalidOperationException(
-                            $"{member.Name} was broken off and does not say that it can be.", exception);
-                    }
+                        foreach (Member member in mine)
+                        {
+                            try
+                            {
+                                member.Use();
+                            }
+                            catch (ThreadInterruptedException) when (member.MayBeInterrupted)
+                            {
+                                _ = Interlocked.Increment(ref interrupted);
+                            }
+                            catch (ThreadInterruptedException exception)
+                            {
+                                throw new InvalidOperationException(
+                                    $"{member.Name} was broken off and does not say that it can be.",
+                                    exception
+                                );
+                            }
 
-                    if (domain.IsInReadSection || rwLock.IsReadLockHeld || rwLock.IsWriteLockHeld
-                        || biased.IsHeldByCurrentThread)
-                    {
-                        _ = Interlocked.Increment(ref inside);
+                            if (
+                                domain.IsInReadSection
+                                || rwLock.IsReadLockHeld
+                                || rwLock.IsWriteLockHeld
+                                || biased.IsHeldByCurrentThread
+                            )
+                            {
+                                _ = Interlocked.Increment(ref inside);
+                            }
+                        }
                     }
-                }
-            }
-        }))];
+                })),
+        ];
         using var storm = new Background(() =>
         {
             while (!Volatile.Read(ref stop))
@@ -193,8 +235,10 @@ public sealed class RcuSweepTests
         });
         try
         {
-            Array.ForEach(users, user =>
-                Assert.True(user.Thread.Join(TimeSpan.FromMinutes(3)), "A user was still running."));
+            Array.ForEach(
+                users,
+                user => Assert.True(user.Thread.Join(TimeSpan.FromMinutes(3)), "A user was still running.")
+            );
         }
         finally
         {
@@ -210,8 +254,10 @@ public sealed class RcuSweepTests
         Assert.True(biased.TryEnter(Background.Bound));
         domain.Synchronize();
         domain.Barrier();
-        Assert.Equal((0L, 0L, 0L),
-            (domain.Statistics.PendingCount, domain.Statistics.PendingBytes, domain.Statistics.FailedCallbacks));
+        Assert.Equal(
+            (0L, 0L, 0L),
+            (domain.Statistics.PendingCount, domain.Statistics.PendingBytes, domain.Statistics.FailedCallbacks)
+        );
         domain.Dispose();
     }
 
@@ -238,17 +284,38 @@ public sealed class RcuSweepTests
             MaximumDelay = TimeSpan.FromDays(1),
             BackPressureTimeout = TimeSpan.FromDays(1),
         };
-        foreach (RcuDomainOptions options in new[]
-        {
-            least, most, least with { BackPressureTimeout = Timeout.InfiniteTimeSpan },
-            least with { BackPressureTimeout = TimeSpan.FromTicks(1), MaximumDelay = TimeSpan.FromTicks(1) },
-            most with { BatchCount = 1, LimitCount = 1 }, most with { BatchBytes = 1, LimitBytes = 1 },
-        })
+        foreach (
+            RcuDomainOptions options in new[]
+            {
+                least,
+                most,
+                least with
+                {
+                    BackPressureTimeout = Timeout.InfiniteTimeSpan,
+                },
+                least with
+                {
+                    BackPressureTimeout = TimeSpan.FromTicks(1),
+                    MaximumDelay = TimeSpan.FromTicks(1),
+                },
+                most with
+                {
+                    BatchCount = 1,
+                    LimitCount = 1,
+                },
+                most with
+                {
+                    BatchBytes = 1,
+                    LimitBytes = 1,
+                },
+            }
+        )
         {
             using var domain = new RcuDomain(options);
             int reclaimed = 0;
-            foreach (long bytes in new[] { 0, 1, uint.MaxValue, 1L + uint.MaxValue, long.MaxValue - 1, long.MaxValue,
-                0 })
+            foreach (
+                long bytes in new[] { 0, 1, uint.MaxValue, 1L + uint.MaxValue, long.MaxValue - 1, long.MaxValue, 0 }
+            )
             {
                 domain.Retire(0, item => reclaimed++, bytes);
                 Assert.InRange(domain.Statistics.PendingBytes, 0, long.MaxValue);
@@ -258,18 +325,72 @@ public sealed class RcuSweepTests
             Assert.Equal((7, 0L, 0L), (reclaimed, domain.Statistics.PendingCount, domain.Statistics.PendingBytes));
         }
 
-        foreach (RcuDomainOptions refused in new[]
-        {
-            least with { BatchCount = 0 }, least with { BatchCount = int.MinValue }, least with { BatchBytes = 0 },
-            least with { BatchBytes = long.MinValue }, least with { LimitCount = 0 },
-            least with { LimitCount = long.MinValue }, least with { LimitBytes = 0 },
-            least with { LimitBytes = long.MinValue }, least with { MaximumDelay = TimeSpan.FromTicks(-1) },
-            least with { MaximumDelay = TimeSpan.MinValue }, least with { MaximumDelay = TimeSpan.MaxValue },
-            least with { BackPressureTimeout = TimeSpan.MinValue },
-            least with { BackPressureTimeout = TimeSpan.MaxValue },
-            most with { BackPressureTimeout = TimeSpan.FromDays(1) + TimeSpan.FromTicks(1) },
-            most with { BatchCount = int.MaxValue, LimitCount = int.MaxValue - 1 },
-        })
+        foreach (
+            RcuDomainOptions refused in new[]
+            {
+                least with
+                {
+                    BatchCount = 0,
+                },
+                least with
+                {
+                    BatchCount = int.MinValue,
+                },
+                least with
+                {
+                    BatchBytes = 0,
+                },
+                least with
+                {
+                    BatchBytes = long.MinValue,
+                },
+                least with
+                {
+                    LimitCount = 0,
+                },
+                least with
+                {
+                    LimitCount = long.MinValue,
+                },
+                least with
+                {
+                    LimitBytes = 0,
+                },
+                least with
+                {
+                    LimitBytes = long.MinValue,
+                },
+                least with
+                {
+                    MaximumDelay = TimeSpan.FromTicks(-1),
+                },
+                least with
+                {
+                    MaximumDelay = TimeSpan.MinValue,
+                },
+                least with
+                {
+                    MaximumDelay = TimeSpan.MaxValue,
+                },
+                least with
+                {
+                    BackPressureTimeout = TimeSpan.MinValue,
+                },
+                least with
+                {
+                    BackPressureTimeout = TimeSpan.MaxValue,
+                },
+                most with
+                {
+                    BackPressureTimeout = TimeSpan.FromDays(1) + TimeSpan.FromTicks(1),
+                },
+                most with
+                {
+                    BatchCount = int.MaxValue,
+                    LimitCount = int.MaxValue - 1,
+                },
+            }
+        )
         {
             _ = Assert.Throws<ArgumentOutOfRangeException>(() => new RcuDomain(refused));
         }
@@ -288,8 +409,15 @@ public sealed class RcuSweepTests
 
         var rwLock = new AsymmetricReaderWriterLock();
         var biased = new BiasedLock();
-        foreach (TimeSpan timeout in new[] { TimeSpan.Zero, TimeSpan.FromTicks(1),
-            TimeSpan.FromMilliseconds(int.MaxValue), Timeout.InfiniteTimeSpan })
+        foreach (
+            TimeSpan timeout in new[]
+            {
+                TimeSpan.Zero,
+                TimeSpan.FromTicks(1),
+                TimeSpan.FromMilliseconds(int.MaxValue),
+                Timeout.InfiniteTimeSpan,
+            }
+        )
         {
             Assert.True(rwLock.TryEnterReadLock(timeout));
             rwLock.ExitReadLock();
@@ -299,8 +427,16 @@ public sealed class RcuSweepTests
             biased.Exit();
         }
 
-        foreach (TimeSpan refused in new[] { TimeSpan.MinValue, TimeSpan.FromTicks(-1), TimeSpan.FromMilliseconds(-2),
-            TimeSpan.FromMilliseconds(1.0 + int.MaxValue), TimeSpan.MaxValue })
+        foreach (
+            TimeSpan refused in new[]
+            {
+                TimeSpan.MinValue,
+                TimeSpan.FromTicks(-1),
+                TimeSpan.FromMilliseconds(-2),
+                TimeSpan.FromMilliseconds(1.0 + int.MaxValue),
+                TimeSpan.MaxValue,
+            }
+        )
         {
             _ = Assert.Throws<ArgumentOutOfRangeException>(() => rwLock.TryEnterReadLock(refused));
             _ = Assert.Throws<ArgumentOutOfRangeException>(() => rwLock.TryEnterWriteLock(refused));
@@ -317,30 +453,63 @@ public sealed class RcuSweepTests
         IEnumerable<string> there = Swept
             .SelectMany(type =>
                 type.GetMethods(
-                BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly))
+                    BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly
+                )
+            )
             .Where(method => !method.IsSpecialName)
             .Select(method => $"{method.DeclaringType!.Name.Split('`')[0]}.{method.Name}");
         Assert.Empty(there.Where(name => !named.Contains(name)).Distinct());
     }
 
-    private static Member[] Members(RcuDomain domain, RcuCell<Counted> cell, AsymmetricReaderWriterLock rwLock,
-        BiasedLock biased)
+    private static Member[] Members(
+        RcuDomain domain,
+        RcuCell<Counted> cell,
+        AsymmetricReaderWriterLock rwLock,
+        BiasedLock biased
+    )
     {
         TimeSpan brief = TimeSpan.FromMilliseconds(1);
         RcuGracePeriod poll = domain.StartPoll();
         return
         [
-            new("RcuDomain.EnterReadSection RcuReadSection.Dispose", false, () =>
-                { using RcuReadSection section = domain.EnterReadSection(); Thread.SpinWait(20); }),
-            new("RcuDomain.GetReader RcuReader.Enter", false, () =>
-                { using RcuReadSection section = domain.GetReader().Enter(); }),
-            new("RcuDomain.EnterAsyncReadSection RcuAsyncReadSection.Dispose", false, () =>
-                { using RcuAsyncReadSection section = domain.EnterAsyncReadSection(); _ = cell.Read(section); }),
+            new(
+                "RcuDomain.EnterReadSection RcuReadSection.Dispose",
+                false,
+                () =>
+                {
+                    using RcuReadSection section = domain.EnterReadSection();
+                    Thread.SpinWait(20);
+                }
+            ),
+            new(
+                "RcuDomain.GetReader RcuReader.Enter",
+                false,
+                () =>
+                {
+                    using RcuReadSection section = domain.GetReader().Enter();
+                }
+            ),
+            new(
+                "RcuDomain.EnterAsyncReadSection RcuAsyncReadSection.Dispose",
+                false,
+                () =>
+                {
+                    using RcuAsyncReadSection section = domain.EnterAsyncReadSection();
+                    _ = cell.Read(section);
+                }
+            ),
             new("RcuDomain.Synchronize", false, domain.Synchronize),
             new("RcuDomain.Synchronize", false, () => domain.Synchronize(CancellationToken.None)),
             new("RcuDomain.SynchronizeAsync", false, () => _ = domain.SynchronizeAsync()),
-            new("RcuDomain.StartPoll RcuDomain.Poll", false, () =>
-                { _ = domain.Poll(poll); poll = domain.StartPoll(); }),
+            new(
+                "RcuDomain.StartPoll RcuDomain.Poll",
+                false,
+                () =>
+                {
+                    _ = domain.Poll(poll);
+                    poll = domain.StartPoll();
+                }
+            ),
             new("RcuDomain.Retire", false, () => domain.Retire(new Counted(), 1)),
             new("RcuDomain.Retire", false, () => domain.Retire(0, static _ => { }, 1)),
             new("RcuDomain.Barrier", true, domain.Barrier),
@@ -348,28 +517,89 @@ public sealed class RcuSweepTests
             new("RcuDomain.BarrierAsync", false, () => _ = domain.BarrierAsync()),
             new("RcuDomain.GetHolders", false, () => _ = domain.GetHolders()),
             new("RcuDomain.Dispose", true, End),
-            new("RcuCell.Read", false, () =>
-                { using RcuReadSection section = cell.Read(out Counted _); _ = cell.Read(section); }),
+            new(
+                "RcuCell.Read",
+                false,
+                () =>
+                {
+                    using RcuReadSection section = cell.Read(out Counted _);
+                    _ = cell.Read(section);
+                }
+            ),
             new("RcuCell.Replace", false, () => cell.Replace(new Counted())),
-            new("RcuCell.TryReplace", false, () =>
-                { using RcuReadSection section = cell.Read(out Counted value); _ =
-                cell.TryReplace(value, new Counted()); }),
+            new(
+                "RcuCell.TryReplace",
+                false,
+                () =>
+                {
+                    using RcuReadSection section = cell.Read(out Counted value);
+                    _ = cell.TryReplace(value, new Counted());
+                }
+            ),
             new("RcuCell.Dispose", false, () => new RcuCell<Counted>(new Counted(), domain).Dispose()),
-            new("AsymmetricReaderWriterLock.EnterReadLock AsymmetricReaderWriterLock.ExitReadLock", true, () =>
-                { rwLock.EnterReadLock(); rwLock.ExitReadLock(); }),
-            new("AsymmetricReaderWriterLock.EnterReadScope ReadScope.Dispose", true, () =>
-                { using AsymmetricReaderWriterLock.ReadScope scope = rwLock.EnterReadScope(); Thread.SpinWait(20); }),
-            new("AsymmetricReaderWriterLock.TryEnterReadLock", true, () =>
-                Exit(rwLock.TryEnterReadLock(brief), rwLock.ExitReadLock)),
-            new("AsymmetricReaderWriterLock.EnterWriteLock AsymmetricReaderWriterLock.ExitWriteLock", true, () =>
-                { rwLock.EnterWriteLock(); rwLock.ExitWriteLock(); }),
-            new("AsymmetricReaderWriterLock.EnterWriteScope WriteScope.Dispose", true, () =>
-                { using AsymmetricReaderWriterLock.WriteScope scope = rwLock.EnterWriteScope(); }),
-            new("AsymmetricReaderWriterLock.TryEnterWriteLock", true, () =>
-                Exit(rwLock.TryEnterWriteLock(brief), rwLock.ExitWriteLock)),
-            new("BiasedLock.Enter BiasedLock.Exit", true, () => { biased.Enter(); biased.Exit(); }),
-            new("BiasedLock.EnterScope Scope.Dispose", true, () =>
-                { using BiasedLock.Scope scope = biased.EnterScope(); Thread.SpinWait(20); }),
+            new(
+                "AsymmetricReaderWriterLock.EnterReadLock AsymmetricReaderWriterLock.ExitReadLock",
+                true,
+                () =>
+                {
+                    rwLock.EnterReadLock();
+                    rwLock.ExitReadLock();
+                }
+            ),
+            new(
+                "AsymmetricReaderWriterLock.EnterReadScope ReadScope.Dispose",
+                true,
+                () =>
+                {
+                    using AsymmetricReaderWriterLock.ReadScope scope = rwLock.EnterReadScope();
+                    Thread.SpinWait(20);
+                }
+            ),
+            new(
+                "AsymmetricReaderWriterLock.TryEnterReadLock",
+                true,
+                () => Exit(rwLock.TryEnterReadLock(brief), rwLock.ExitReadLock)
+            ),
+            new(
+                "AsymmetricReaderWriterLock.EnterWriteLock AsymmetricReaderWriterLock.ExitWriteLock",
+                true,
+                () =>
+                {
+                    rwLock.EnterWriteLock();
+                    rwLock.ExitWriteLock();
+                }
+            ),
+            new(
+                "AsymmetricReaderWriterLock.EnterWriteScope WriteScope.Dispose",
+                true,
+                () =>
+                {
+                    using AsymmetricReaderWriterLock.WriteScope scope = rwLock.EnterWriteScope();
+                }
+            ),
+            new(
+                "AsymmetricReaderWriterLock.TryEnterWriteLock",
+                true,
+                () => Exit(rwLock.TryEnterWriteLock(brief), rwLock.ExitWriteLock)
+            ),
+            new(
+                "BiasedLock.Enter BiasedLock.Exit",
+                true,
+                () =>
+                {
+                    biased.Enter();
+                    biased.Exit();
+                }
+            ),
+            new(
+                "BiasedLock.EnterScope Scope.Dispose",
+                true,
+                () =>
+                {
+                    using BiasedLock.Scope scope = biased.EnterScope();
+                    Thread.SpinWait(20);
+                }
+            ),
             new("BiasedLock.TryEnter", true, () => Exit(biased.TryEnter(brief), biased.Exit)),
             new("BiasedLock.TryEnter", false, () => Exit(biased.TryEnter(), biased.Exit)),
         ];
@@ -405,7 +635,8 @@ public sealed class RcuSweepTests
             if (reclaimed != 1)
             {
                 throw new InvalidOperationException(
-                    $"A domain that has been disposed of has reclaimed {reclaimed} of 1 items.");
+                    $"A domain that has been disposed of has reclaimed {reclaimed} of 1 items."
+                );
             }
 
             if (broken is not null)

@@ -61,7 +61,11 @@ internal sealed class RcuTorture : IDisposable
     {
         Background[] workers =
         [
-            new(ReadForLong), new(ReadAsynchronously), new(StartThreads), new(Collect), new(Update),
+            new(ReadForLong),
+            new(ReadAsynchronously),
+            new(StartThreads),
+            new(Collect),
+            new(Update),
         ];
         long began = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(began) < time)
@@ -88,16 +92,23 @@ internal sealed class RcuTorture : IDisposable
 
     private void ReadAsynchronously()
     {
-        Task[] readers = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
-        {
-            while (!_over)
-            {
-                using RcuAsyncReadSection section = _domain.EnterAsyncReadSection();
-                nint element = Volatile.Read(ref _current);
-                await Task.Yield();
-                Note(element);
-            }
-        }))];
+        Task[] readers =
+        [
+            .. Enumerable
+                .Range(0, 4)
+                .Select(_ =>
+                    Task.Run(async () =>
+                    {
+                        while (!_over)
+                        {
+                            using RcuAsyncReadSection section = _domain.EnterAsyncReadSection();
+                            nint element = Volatile.Read(ref _current);
+                            await Task.Yield();
+                            Note(element);
+                        }
+                    })
+                ),
+        ];
         Task.WaitAll(readers);
     }
 

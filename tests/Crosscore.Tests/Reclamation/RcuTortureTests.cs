@@ -62,9 +62,7 @@ public sealed class RcuTortureTests
             while (!seen && Environment.TickCount64 - began < 20_000)
             {
                 Poisonable value;
-                using (cell.Read(out value))
-                {
-                }
+                using (cell.Read(out value)) { }
 
                 Thread.SpinWait(2_000);
                 seen |= value.IsPoisoned;

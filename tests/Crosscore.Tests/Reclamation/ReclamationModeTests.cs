@@ -28,11 +28,17 @@ public sealed class ReclamationModeTests
     [Theory]
     [InlineData("Symmetric")]
     [InlineData("PageProtection")]
-    public void The_fence_of_the_mode_orders_readers_against_scans_and_grace_periods_and_without_it_they_are_not(string mode)
+    public void The_fence_of_the_mode_orders_readers_against_scans_and_grace_periods_and_without_it_they_are_not(
+        string mode
+    )
     {
         Processor.NeedsTwo();
         NeedsMode(mode);
-        ChildResult child = ChildProcess.RunThisProgram(Child.OrderReclamation, null, (FenceDecision.VariableName, mode));
+        ChildResult child = ChildProcess.RunThisProgram(
+            Child.OrderReclamation,
+            null,
+            (FenceDecision.VariableName, mode)
+        );
         Assert.True(child.Status == 0, child.Errors);
         Assert.Equal($"ordered by {mode}", child.Text.Trim());
     }

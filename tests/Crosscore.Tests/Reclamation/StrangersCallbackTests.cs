@@ -35,7 +35,8 @@ public sealed class StrangersCallbackTests
                 {
                     caller.Retire(new object(), _ => throw new NotSupportedException(), cohort: cohort);
                 }
-            });
+            }
+        );
         _ = caller.Reclaim();
         AssertTold(other, 1);
         _ = Assert.Throws<AggregateException>(() => cohort.Reclaim());
@@ -84,14 +85,17 @@ public sealed class StrangersCallbackTests
         using var read = new RcuDomain();
         using var another = new RcuDomain();
         bool told = false;
-        using (Runner run = new(runner, failure => Volatile.Write(ref told, told || failure.Message.Contains("left", StringComparison.Ordinal))))
+        using (
+            Runner run = new(
+                runner,
+                failure => Volatile.Write(ref told, told || failure.Message.Contains("left", StringComparison.Ordinal))
+            )
+        )
         {
             run.Call(() =>
             {
                 _ = read.EnterReadSection();
-                using (another.EnterReadSection())
-                {
-                }
+                using (another.EnterReadSection()) { }
             });
             Background.Until(() => Volatile.Read(ref told));
             Background.AssertEnds(read.SynchronizeAsync(TestContext.Current.CancellationToken));
@@ -112,7 +116,8 @@ public sealed class StrangersCallbackTests
                 {
                     _ = read.EnterReadSection();
                     _ = another.EnterReadSection();
-                });
+                }
+            );
             AggregateException failures = Assert.Throws<AggregateException>(() => domain.Reclaim());
             Assert.All(failures.InnerExceptions, failure => Assert.IsType<InvalidOperationException>(failure));
             Assert.True(read.IsInReadSection);
@@ -136,7 +141,8 @@ public sealed class StrangersCallbackTests
             {
                 Thread.Sleep(1);
                 Volatile.Write(ref ran, 1);
-            });
+            }
+        );
         Background.Until(() => Volatile.Read(ref ran) == 1 || Volatile.Read(ref told) is not null);
         Assert.Null(told);
         Assert.Equal(1, ran);
@@ -157,7 +163,8 @@ public sealed class StrangersCallbackTests
                 {
                     Thread.Sleep(1);
                     ran = true;
-                });
+                }
+            );
             _ = domain.Reclaim();
             try
             {
@@ -191,7 +198,8 @@ public sealed class StrangersCallbackTests
             {
                 seenContext = SynchronizationContext.Current is not null;
                 Volatile.Write(ref seen, local.Value);
-            });
+            }
+        );
         Background.Until(() => Volatile.Read(ref seen) >= 0);
         Assert.Equal(0, seen);
         Assert.False(seenContext);
@@ -242,7 +250,8 @@ public sealed class StrangersCallbackTests
                 {
                     ready.Set();
                     mayRetire.Wait();
-                });
+                }
+            );
             ready.Wait(TestContext.Current.CancellationToken);
             for (int index = 0; index < 500; index++)
             {
@@ -261,7 +270,8 @@ public sealed class StrangersCallbackTests
         domain.Dispose();
     }
 
-    private static HazardPointersOptions InBackground => new() { ScanThreshold = 1, Executor = HazardExecutor.Background };
+    private static HazardPointersOptions InBackground =>
+        new() { ScanThreshold = 1, Executor = HazardExecutor.Background };
 
     /// <summary>Runs callbacks, one after another on one thread that is not the test's.</summary>
     private sealed class Runner : IDisposable
@@ -287,11 +297,13 @@ public sealed class StrangersCallbackTests
                     _hazards = new HazardPointers(InBackground);
                     break;
                 default:
-                    _hazards = new HazardPointers(new HazardPointersOptions
-                    {
-                        ScanThreshold = 2,
-                        Executor = HazardExecutor.From(work => _executing = new Background(work)),
-                    });
+                    _hazards = new HazardPointers(
+                        new HazardPointersOptions
+                        {
+                            ScanThreshold = 2,
+                            Executor = HazardExecutor.From(work => _executing = new Background(work)),
+                        }
+                    );
                     break;
             }
 

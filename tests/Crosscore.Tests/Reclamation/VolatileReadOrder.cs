@@ -17,37 +17,47 @@ namespace Crosscore.Tests.Reclamation;
 /// </remarks>
 internal static class VolatileReadOrder
 {
-    private const BindingFlags Declared = BindingFlags.DeclaredOnly | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static;
+    private const BindingFlags Declared =
+        BindingFlags.DeclaredOnly
+        | BindingFlags.Public
+        | BindingFlags.NonPublic
+        | BindingFlags.Instance
+        | BindingFlags.Static;
 
-    private static readonly Dictionary<short, OpCode> OpCodesByValue = typeof(OpCodes).GetFields(BindingFlags.Public | BindingFlags.Static)
-        .Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value);
+    private static readonly Dictionary<short, OpCode> OpCodesByValue = typeof(OpCodes)
+        .GetFields(BindingFlags.Public | BindingFlags.Static)
+        .Select(field => (OpCode)field.GetValue(null)!)
+        .ToDictionary(code => code.Value);
 
     private static readonly Dictionary<MethodBase, List<Step>> Known = [];
 
     /// <summary>The methods of some types that contain such a pair.</summary>
     public static IReadOnlyList<string> MethodsWithPairs(IEnumerable<Type> types) =>
-    [
-        .. types.SelectMany(type => type.GetMethods(Declared).Cast<MethodBase>().Concat(type.GetConstructors(Declared)))
-            .Where(method => MostReadsInOnePiece(method) > 1)
-            .Select(method => $"{method.DeclaringType!.Name}.{method.Name}")
-            .Distinct()
-            .Order(StringComparer.Ordinal),
-    ];
+        [
+            .. types
+                .SelectMany(type => type.GetMethods(Declared).Cast<MethodBase>().Concat(type.GetConstructors(Declared)))
+                .Where(method => MostReadsInOnePiece(method) > 1)
+                .Select(method => $"{method.DeclaringType!.Name}.{method.Name}")
+                .Distinct()
+                .Order(StringComparer.Ordinal),
+        ];
 
     /// <summary>
     /// The methods of some types that contain a loop with a plain load and a volatile read, each with the fields that
     /// are loaded.
     /// </summary>
     public static IReadOnlyList<string> MethodsWithLoads(IEnumerable<Type> types) =>
-    [
-        .. types.SelectMany(type => type.GetMethods(Declared).Cast<MethodBase>().Concat(type.GetConstructors(Declared)))
-            .Select(method => (Method: method, Loads: LoadsBesideReads(method)))
-            .Where(found => found.Loads.Count > 0)
-            .Select(found =>
-                $"{found.Method.DeclaringType!.Name}.{found.Method.Name}: {string.Join(", ", found.Loads)}")
-            .Distinct()
-            .Order(StringComparer.Ordinal),
-    ];
+        [
+            .. types
+                .SelectMany(type => type.GetMethods(Declared).Cast<MethodBase>().Concat(type.GetConstructors(Declared)))
+                .Select(method => (Method: method, Loads: LoadsBesideReads(method)))
+                .Where(found => found.Loads.Count > 0)
+                .Select(found =>
+                    $"{found.Method.DeclaringType!.Name}.{found.Method.Name}: {string.Join(", ", found.Loads)}"
+                )
+                .Distinct()
+                .Order(StringComparer.Ordinal),
+        ];
 
     private static int MostReadsInOnePiece(MethodBase method)
     {
@@ -55,7 +65,10 @@ internal static class VolatileReadOrder
         int reads = 0;
         foreach (Step step in Steps(method))
         {
-            reads = step.Effect == Effect.Read ? reads + 1 : step.Effect == Effect.Load ? reads : 0;
+            reads =
+                step.Effect == Effect.Read ? reads + 1
+                : step.Effect == Effect.Load ? reads
+                : 0;
             most = Math.Max(most, reads);
         }
 
@@ -94,7 +107,7 @@ internal static class VolatileReadOrder
         List<Step> found = [];
         bool isVolatile = false;
         OpCode before = OpCodes.Nop;
-        for (int at = 0; at < code.Length;)
+        for (int at = 0; at < code.Length; )
         {
             int begin = at;
             short value = code[at++];
@@ -118,16 +131,29 @@ internal static class VolatileReadOrder
             }
             else if (operation.OperandType == OperandType.InlineMethod)
             {
-                found.AddRange(StepsOf(method, BitConverter.ToInt32(code, operand))
-                    .Select(step => step with { At = begin, Target = -1 }));
+                found.AddRange(
+                    StepsOf(method, BitConverter.ToInt32(code, operand))
+                        .Select(step => step with { At = begin, Target = -1 })
+                );
             }
             else if (isVolatile)
             {
-                found.Add(new(begin, operation.Name!.StartsWith("st", StringComparison.Ordinal) ? Effect.Barrier
-                    : Effect.Read));
+                found.Add(
+                    new(
+                        begin,
+                        operation.Name!.StartsWith("st", StringComparison.Ordinal) ? Effect.Barrier : Effect.Read
+                    )
+                );
             }
-            else if (IsPlainLoad(method, operation, before, operation.OperandType == OperandType.InlineField
-                ? BitConverter.ToInt32(code, operand) : 0, out string name))
+            else if (
+                IsPlainLoad(
+                    method,
+                    operation,
+                    before,
+                    operation.OperandType == OperandType.InlineField ? BitConverter.ToInt32(code, operand) : 0,
+                    out string name
+                )
+            )
             {
                 found.Add(new(begin, Effect.Load, name));
             }
@@ -169,15 +195,19 @@ internal static class VolatileReadOrder
         name = operation.Name!;
         if (operation == OpCodes.Ldfld || operation == OpCodes.Ldsfld)
         {
-            FieldInfo field = method.Module.ResolveField(token, Arguments(method.DeclaringType!),
-                method.IsGenericMethod ? method.GetGenericArguments() : null)!;
+            FieldInfo field = method.Module.ResolveField(
+                token,
+                Arguments(method.DeclaringType!),
+                method.IsGenericMethod ? method.GetGenericArguments() : null
+            )!;
             name = $"{field.DeclaringType!.Name}.{field.Name}";
-            bool isLocal = before.Name!.StartsWith("ldloc", StringComparison.Ordinal)
-                && field.DeclaringType.IsValueType;
+            bool isLocal =
+                before.Name!.StartsWith("ldloc", StringComparison.Ordinal) && field.DeclaringType.IsValueType;
             return !field.IsInitOnly && !isLocal;
         }
 
-        return name.StartsWith("ldind", StringComparison.Ordinal) || name is "ldobj"
+        return name.StartsWith("ldind", StringComparison.Ordinal)
+            || name is "ldobj"
             || (name.StartsWith("ldelem", StringComparison.Ordinal) && name != "ldelema");
     }
 
@@ -185,8 +215,11 @@ internal static class VolatileReadOrder
 
     private static IEnumerable<Step> StepsOf(MethodBase caller, int token)
     {
-        MethodBase called = caller.Module.ResolveMethod(token, Arguments(caller.DeclaringType!), caller.IsGenericMethod
-            ? caller.GetGenericArguments() : null)!;
+        MethodBase called = caller.Module.ResolveMethod(
+            token,
+            Arguments(caller.DeclaringType!),
+            caller.IsGenericMethod ? caller.GetGenericArguments() : null
+        )!;
         if (called.DeclaringType == typeof(Volatile))
         {
             return [new(0, called.Name == nameof(Volatile.Read) ? Effect.Read : Effect.Barrier)];
@@ -212,15 +245,16 @@ internal static class VolatileReadOrder
             : [.. read, .. loads];
     }
 
-    private static int Size(OperandType operand, byte[] code, int at) => operand switch
-    {
-        OperandType.InlineNone => 0,
-        OperandType.ShortInlineBrTarget or OperandType.ShortInlineI or OperandType.ShortInlineVar => 1,
-        OperandType.InlineVar => 2,
-        OperandType.InlineI8 or OperandType.InlineR => 8,
-        OperandType.InlineSwitch => 4 + (4 * BitConverter.ToInt32(code, at)),
-        _ => 4,
-    };
+    private static int Size(OperandType operand, byte[] code, int at) =>
+        operand switch
+        {
+            OperandType.InlineNone => 0,
+            OperandType.ShortInlineBrTarget or OperandType.ShortInlineI or OperandType.ShortInlineVar => 1,
+            OperandType.InlineVar => 2,
+            OperandType.InlineI8 or OperandType.InlineR => 8,
+            OperandType.InlineSwitch => 4 + (4 * BitConverter.ToInt32(code, at)),
+            _ => 4,
+        };
 
     /// <summary>What one place in the code does, and where it may go on.</summary>
     private sealed record Step(int At, Effect Effect, string Name = "", int Target = -1, bool IsTarget = false);

@@ -16,7 +16,8 @@ internal static unsafe partial class CallFilter
         {
             // SAFETY: the kernel copies the program during the call.
             var program = new Program { Length = (ushort)filter.Length, First = (nint)first };
-            return Prctl(PrSetNoNewPrivs, 1, 0, 0, 0) == 0 && Prctl(PrSetSeccomp, ModeFilter, (nint)(&program), 0, 0) == 0;
+            return Prctl(PrSetNoNewPrivs, 1, 0, 0, 0) == 0
+                && Prctl(PrSetSeccomp, ModeFilter, (nint)(&program), 0, 0) == 0;
         }
     }
 

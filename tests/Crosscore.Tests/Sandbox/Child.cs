@@ -100,7 +100,9 @@ internal static class Child
                     Console.WriteLine($"{MachineCode.Call(live.Address)} live");
                 }
 
-                Console.WriteLine($"{MachineCode.Call(MachineCode.Return42)} under {File.ReadAllText("/proc/sys/vm/memfd_noexec").Trim()}");
+                Console.WriteLine(
+                    $"{MachineCode.Call(MachineCode.Return42)} under {File.ReadAllText("/proc/sys/vm/memfd_noexec").Trim()}"
+                );
                 return 0;
             case TryCode:
                 return CodeTrial.TryEverything();
@@ -127,9 +129,15 @@ internal static class Child
             case ReclaimAfterSuspension:
                 return ReclaimTorture.Run(CodeReclaimer.AfterSuspension, ReclaimTorture.CallKind.WithoutTransition);
             case ReclaimAfterReadSections:
-                return ReclaimTorture.Run(CodeReclaimer.AfterReadSections(RcuDomain.Default), ReclaimTorture.CallKind.InReadSection);
+                return ReclaimTorture.Run(
+                    CodeReclaimer.AfterReadSections(RcuDomain.Default),
+                    ReclaimTorture.CallKind.InReadSection
+                );
             case ReclaimAfterReadSectionsOrdinaryCalls:
-                return ReclaimTorture.Run(CodeReclaimer.AfterReadSections(RcuDomain.Default), ReclaimTorture.CallKind.Ordinary);
+                return ReclaimTorture.Run(
+                    CodeReclaimer.AfterReadSections(RcuDomain.Default),
+                    ReclaimTorture.CallKind.Ordinary
+                );
             case ReclaimAfterSuspensionOrdinaryCalls:
                 return ReclaimTorture.Run(CodeReclaimer.AfterSuspension, ReclaimTorture.CallKind.Ordinary);
             case EndWithHazards:
@@ -271,9 +279,12 @@ internal static class Child
             yield return (property.Name, () => property.GetValue(null));
         }
 
-        foreach (MethodInfo method in typeof(Membarrier).GetMethods(PublicStatic)
-            .Where(method => !method.IsSpecialName)
-            .OrderBy(method => method.Name is nameof(Membarrier.Register) or nameof(Membarrier.TryRegister)))
+        foreach (
+            MethodInfo method in typeof(Membarrier)
+                .GetMethods(PublicStatic)
+                .Where(method => !method.IsSpecialName)
+                .OrderBy(method => method.Name is nameof(Membarrier.Register) or nameof(Membarrier.TryRegister))
+        )
         {
             ParameterInfo[] parameters = method.GetParameters();
             object?[] arguments = [.. parameters.Select(Example)];

@@ -10,15 +10,14 @@ namespace Crosscore.Tests.Sandbox;
 internal sealed class FreshCopy : AssemblyLoadContext
 {
     private FreshCopy()
-        : base("fresh copy")
-    {
-    }
+        : base("fresh copy") { }
 
     /// <summary>A type of this assembly as a new copy has it.</summary>
-    public static Type Load(Type type) => new FreshCopy().LoadFromAssemblyPath(type.Assembly.Location)
-        .GetType(type.FullName!, throwOnError: true)!;
+    public static Type Load(Type type) =>
+        new FreshCopy().LoadFromAssemblyPath(type.Assembly.Location).GetType(type.FullName!, throwOnError: true)!;
 
     protected override Assembly? Load(AssemblyName assemblyName) =>
         assemblyName.Name == typeof(Membarrier).Assembly.GetName().Name
-            ? LoadFromAssemblyPath(typeof(Membarrier).Assembly.Location) : null;
+            ? LoadFromAssemblyPath(typeof(Membarrier).Assembly.Location)
+            : null;
 }

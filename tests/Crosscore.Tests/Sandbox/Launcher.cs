@@ -32,27 +32,27 @@ internal static class Launcher
     public static RawProgram RefusingMembarrier(int errno) => UnderFilter([Return(Fail(errno))]);
 
     /// <summary>Lets QUERY pass and answers everything else with an error.</summary>
-    public static RawProgram RefusingAllButQuery(int errno) => UnderFilter(
-    [
-        Load(CommandOffset),
-        SkipUnlessEqual(MEMBARRIER_CMD_QUERY, 1),
-        Return(Allow),
-        Return(Fail(errno)),
-    ]);
+    public static RawProgram RefusingAllButQuery(int errno) =>
+        UnderFilter([
+            Load(CommandOffset),
+            SkipUnlessEqual(MEMBARRIER_CMD_QUERY, 1),
+            Return(Allow),
+            Return(Fail(errno)),
+        ]);
 
     /// <summary>
     /// Answers as gVisor does to whatever it lacks: EINVAL to any flag, to SYNC_CORE and RSEQ and to what came later. (A filter cannot change what QUERY
     /// returns, so the kernel seems to offer them.)
     /// </summary>
-    public static RawProgram LikeGVisor() => UnderFilter(
-    [
-        Load(FlagsOffset),
-        SkipUnlessEqual(0, 3),
-        Load(CommandOffset),
-        SkipIfGreater(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 1),
-        Return(Allow),
-        Return(Fail(Errno.EINVAL)),
-    ]);
+    public static RawProgram LikeGVisor() =>
+        UnderFilter([
+            Load(FlagsOffset),
+            SkipUnlessEqual(0, 3),
+            Load(CommandOffset),
+            SkipIfGreater(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 1),
+            Return(Allow),
+            Return(Fail(Errno.EINVAL)),
+        ]);
 
     /// <summary>Answers one system call, whatever its arguments, with an error.</summary>
     public static RawProgram Refusing(long call, int errno) => Starting(RefusingOne(call, errno));
@@ -85,72 +85,66 @@ internal static class Launcher
     }
 
     /// <summary>Answers memfd_create with an error.</summary>
-    public static RawProgram RefusingMemoryFiles(int errno) => Starting(
-    [
-        Load(NumberOffset),
-        SkipUnlessEqual(SyscallNumber.MemfdCreate, 1),
-        Return(Fail(errno)),
-        Return(Allow),
-    ]);
+    public static RawProgram RefusingMemoryFiles(int errno) =>
+        Starting([
+            Load(NumberOffset),
+            SkipUnlessEqual(SyscallNumber.MemfdCreate, 1),
+            Return(Fail(errno)),
+            Return(Allow),
+        ]);
 
     /// <summary>Answers every mmap that is both executable and shared with an error; the runtime makes none.</summary>
-    public static RawProgram RefusingExecutableSharedMappings(int errno) => Starting(
-    [
-        Load(NumberOffset),
-        SkipIfEqual(SyscallNumber.Mmap, 1),
-        Return(Allow),
-        Load(ProtectionOffset),
-        SkipIfAny(Mapping.PROT_EXEC, 1),
-        Return(Allow),
-        Load(MapFlagsOffset),
-        SkipIfAny(Mapping.MAP_SHARED, 1),
-        Return(Allow),
-        Return(Fail(errno)),
-    ]);
+    public static RawProgram RefusingExecutableSharedMappings(int errno) =>
+        Starting([
+            Load(NumberOffset),
+            SkipIfEqual(SyscallNumber.Mmap, 1),
+            Return(Allow),
+            Load(ProtectionOffset),
+            SkipIfAny(Mapping.PROT_EXEC, 1),
+            Return(Allow),
+            Load(MapFlagsOffset),
+            SkipIfAny(Mapping.MAP_SHARED, 1),
+            Return(Allow),
+            Return(Fail(errno)),
+        ]);
 
     /// <summary>From here on the program itself can make no executable memory: memfd_create, executable mappings that are private or anonymous, and mprotect to executable are refused.</summary>
-    public static void ForbidExecutableMemoryOfItsOwn(RawProgram program) => CloseSandbox(program,
-    [
-        Load(NumberOffset),
-        SkipUnlessEqual(SyscallNumber.MemfdCreate, 1),
-        Return(Fail(Errno.EPERM)),
-        SkipUnlessEqual(SyscallNumber.Mprotect, 4),
-        Load(ProtectionOffset),
-        SkipIfAny(Mapping.PROT_EXEC, 1),
-        Return(Allow),
-        Return(Fail(Errno.EPERM)),
-        SkipIfEqual(SyscallNumber.Mmap, 1),
-        Return(Allow),
-        Load(ProtectionOffset),
-        SkipIfAny(Mapping.PROT_EXEC, 1),
-        Return(Allow),
-        Load(MapFlagsOffset),
-        SkipIfAny(Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS, 1),
-        Return(Allow),
-        Return(Fail(Errno.EPERM)),
-    ]);
+    public static void ForbidExecutableMemoryOfItsOwn(RawProgram program) =>
+        CloseSandbox(
+            program,
+            [
+                Load(NumberOffset),
+                SkipUnlessEqual(SyscallNumber.MemfdCreate, 1),
+                Return(Fail(Errno.EPERM)),
+                SkipUnlessEqual(SyscallNumber.Mprotect, 4),
+                Load(ProtectionOffset),
+                SkipIfAny(Mapping.PROT_EXEC, 1),
+                Return(Allow),
+                Return(Fail(Errno.EPERM)),
+                SkipIfEqual(SyscallNumber.Mmap, 1),
+                Return(Allow),
+                Load(ProtectionOffset),
+                SkipIfAny(Mapping.PROT_EXEC, 1),
+                Return(Allow),
+                Load(MapFlagsOffset),
+                SkipIfAny(Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS, 1),
+                Return(Allow),
+                Return(Fail(Errno.EPERM)),
+            ]
+        );
 
     /// <summary>The rules that answer one system call, whatever its arguments, with an error.</summary>
     public static Instruction[] RefusingOne(long call, int errno) => Only(call, [Return(Fail(errno))]);
 
     /// <summary>A whole filter: rules, behind a look at the architecture, whose numbers they speak of.</summary>
     public static Instruction[] Filter(ReadOnlySpan<Instruction> rules) =>
-    [
-        Load(ArchitectureOffset),
-        SkipIfEqual(AuditArchX8664, 1),
-        Return(Allow),
-        .. rules,
-    ];
+        [Load(ArchitectureOffset), SkipIfEqual(AuditArchX8664, 1), Return(Allow), .. rules];
 
-    private static RawProgram UnderFilter(ReadOnlySpan<Instruction> part, long call = (long)SyscallNumber.Membarrier) => Starting(Only(call, part));
+    private static RawProgram UnderFilter(ReadOnlySpan<Instruction> part, long call = (long)SyscallNumber.Membarrier) =>
+        Starting(Only(call, part));
 
     private static Instruction[] Only(long call, ReadOnlySpan<Instruction> part) =>
-    [
-        Load(NumberOffset),
-        SkipIfEqual((uint)call, 1),
-        Return(Allow),
-        .. part,
-    ];
+        [Load(NumberOffset), SkipIfEqual((uint)call, 1), Return(Allow), .. part];
 
     private static RawProgram Starting(ReadOnlySpan<Instruction> rules)
     {

@@ -29,52 +29,62 @@ public sealed unsafe class NativeStructureTests
     }
 
     [Fact]
-    public void The_stack_does_what_a_sequential_one_does() => Check.One(
-        Config.QuickThrowOnFailure.WithMaxTest(300).WithQuietOnSuccess(true),
-        Prop.ForAll(ArbMap.Default.ArbFor<int[]>(), operations =>
-        {
-            using var domain = new HazardPointers(scanThreshold: 2);
-            using var stack = new NativeStack<int>(domain);
-            var expected = new Stack<int>();
-            foreach (int operation in operations)
-            {
-                if (operation % 3 != 0)
+    public void The_stack_does_what_a_sequential_one_does() =>
+        Check.One(
+            Config.QuickThrowOnFailure.WithMaxTest(300).WithQuietOnSuccess(true),
+            Prop.ForAll(
+                ArbMap.Default.ArbFor<int[]>(),
+                operations =>
                 {
-                    stack.Push(operation);
-                    expected.Push(operation);
-                }
-                else
-                {
-                    Assert.Equal(expected.TryPop(out int value), stack.TryPop(out int popped));
-                    Assert.Equal(value, popped);
-                }
+                    using var domain = new HazardPointers(scanThreshold: 2);
+                    using var stack = new NativeStack<int>(domain);
+                    var expected = new Stack<int>();
+                    foreach (int operation in operations)
+                    {
+                        if (operation % 3 != 0)
+                        {
+                            stack.Push(operation);
+                            expected.Push(operation);
+                        }
+                        else
+                        {
+                            Assert.Equal(expected.TryPop(out int value), stack.TryPop(out int popped));
+                            Assert.Equal(value, popped);
+                        }
 
-                Assert.Equal(expected.Count == 0, stack.IsEmpty);
-            }
-        }));
+                        Assert.Equal(expected.Count == 0, stack.IsEmpty);
+                    }
+                }
+            )
+        );
 
     [Fact]
-    public void The_queue_does_what_a_sequential_one_does() => Check.One(
-        Config.QuickThrowOnFailure.WithMaxTest(300).WithQuietOnSuccess(true),
-        Prop.ForAll(ArbMap.Default.ArbFor<int[]>(), operations =>
-        {
-            using var domain = new HazardPointers(scanThreshold: 2);
-            using var queue = new NativeQueue<int>(domain);
-            var expected = new Queue<int>();
-            foreach (int operation in operations)
-            {
-                if (operation % 3 != 0)
+    public void The_queue_does_what_a_sequential_one_does() =>
+        Check.One(
+            Config.QuickThrowOnFailure.WithMaxTest(300).WithQuietOnSuccess(true),
+            Prop.ForAll(
+                ArbMap.Default.ArbFor<int[]>(),
+                operations =>
                 {
-                    queue.Enqueue(operation);
-                    expected.Enqueue(operation);
+                    using var domain = new HazardPointers(scanThreshold: 2);
+                    using var queue = new NativeQueue<int>(domain);
+                    var expected = new Queue<int>();
+                    foreach (int operation in operations)
+                    {
+                        if (operation % 3 != 0)
+                        {
+                            queue.Enqueue(operation);
+                            expected.Enqueue(operation);
+                        }
+                        else
+                        {
+                            Assert.Equal(expected.TryDequeue(out int value), queue.TryDequeue(out int taken));
+                            Assert.Equal(value, taken);
+                        }
+                    }
                 }
-                else
-                {
-                    Assert.Equal(expected.TryDequeue(out int value), queue.TryDequeue(out int taken));
-                    Assert.Equal(value, taken);
-                }
-            }
-        }));
+            )
+        );
 
     [Fact]
     public void Every_value_pushed_is_popped_once_and_no_freed_node_is_met()
@@ -153,14 +163,24 @@ public sealed unsafe class NativeStructureTests
                     if (queue.TryDequeue(out (int Producer, long Number) value))
                     {
                         Assert.InRange(value.Producer, 0, Producers - 1);
-                        Assert.True(value.Number > newest[value.Producer], "two values of a producer changed places, or a freed node was met");
+                        Assert.True(
+                            value.Number > newest[value.Producer],
+                            "two values of a producer changed places, or a freed node was met"
+                        );
                         newest[value.Producer] = value.Number;
                         Interlocked.Increment(ref consumed);
                     }
                 }
             }
 
-            Workers.Run(Time, workers => Produce(workers, 0), workers => Produce(workers, 1), Consume, Consume, Churn(Consume));
+            Workers.Run(
+                Time,
+                workers => Produce(workers, 0),
+                workers => Produce(workers, 1),
+                Consume,
+                Consume,
+                Churn(Consume)
+            );
             while (queue.TryDequeue(out _))
             {
                 consumed++;
@@ -202,14 +222,15 @@ public sealed unsafe class NativeStructureTests
     }
 
     // The same by threads that live for a moment only.
-    private static Action<Workers> Churn(Action<Workers> body) => workers =>
-    {
-        while (workers.Continue)
+    private static Action<Workers> Churn(Action<Workers> body) =>
+        workers =>
         {
-            Workers.Run(TimeSpan.FromMilliseconds(5), body);
-            GC.Collect();
-        }
-    };
+            while (workers.Continue)
+            {
+                Workers.Run(TimeSpan.FromMilliseconds(5), body);
+                GC.Collect();
+            }
+        };
 
     /// <summary>
     /// Poisons a node before it frees it; and frees the latest ones later, so that a mistake meets poison and not

@@ -24,8 +24,8 @@ public sealed class ReadMostlyMapTests : IDisposable
         {
             if (connections.TryGetValue(in section, "a", out MemoryStream? connection))
             {
-                connections.Set("a", new MemoryStream());   // in place; the old one is disposed of later
-                Assert.Equal(3, connection.Length);         // not before this section is left
+                connections.Set("a", new MemoryStream()); // in place; the old one is disposed of later
+                Assert.Equal(3, connection.Length); // not before this section is left
             }
         }
 
@@ -34,88 +34,93 @@ public sealed class ReadMostlyMapTests : IDisposable
     }
 
     [Fact]
-    public void The_map_does_what_a_sequential_one_does_and_each_old_value_is_reclaimed_once() => Check.One(
-        Config.QuickThrowOnFailure.WithMaxTest(200).WithQuietOnSuccess(true),
-        Prop.ForAll(ArbMap.Default.ArbFor<int[]>(), operations =>
-        {
-            using var domain = new RcuDomain();
-            var made = new List<Item>();
-            var expected = new Dictionary<int, Item>();
-            using var map = new ReadMostlyMap<int, Item>(domain, size: item => item.Number);
-            Item Make()
-            {
-                made.Add(new Item(made.Count));
-                return made[^1];
-            }
-
-            foreach (int operation in operations)
-            {
-                int key = Math.Abs(operation / 8) % 50;
-                using RcuReadSection section = domain.EnterReadSection();
-                bool there = expected.TryGetValue(key, out Item? present);
-                Item value;
-                switch (operation & 7)
+    public void The_map_does_what_a_sequential_one_does_and_each_old_value_is_reclaimed_once() =>
+        Check.One(
+            Config.QuickThrowOnFailure.WithMaxTest(200).WithQuietOnSuccess(true),
+            Prop.ForAll(
+                ArbMap.Default.ArbFor<int[]>(),
+                operations =>
                 {
-                    case 0:
-                        Assert.Equal(expected.Remove(key), map.TryRemove(key));
-                        break;
-                    case 1:
-                        value = Make();
-                        bool added = map.TryAdd(key, value);
-                        Assert.Equal(!there, added);
-                        if (added)
+                    using var domain = new RcuDomain();
+                    var made = new List<Item>();
+                    var expected = new Dictionary<int, Item>();
+                    using var map = new ReadMostlyMap<int, Item>(domain, size: item => item.Number);
+                    Item Make()
+                    {
+                        made.Add(new Item(made.Count));
+                        return made[^1];
+                    }
+
+                    foreach (int operation in operations)
+                    {
+                        int key = Math.Abs(operation / 8) % 50;
+                        using RcuReadSection section = domain.EnterReadSection();
+                        bool there = expected.TryGetValue(key, out Item? present);
+                        Item value;
+                        switch (operation & 7)
                         {
-                            expected.Add(key, value);
-                        }
-                        else
-                        {
-                            value.Dispose(); // still ours
+                            case 0:
+                                Assert.Equal(expected.Remove(key), map.TryRemove(key));
+                                break;
+                            case 1:
+                                value = Make();
+                                bool added = map.TryAdd(key, value);
+                                Assert.Equal(!there, added);
+                                if (added)
+                                {
+                                    expected.Add(key, value);
+                                }
+                                else
+                                {
+                                    value.Dispose(); // still ours
+                                }
+
+                                break;
+                            case 2:
+                                value = Make();
+                                bool updated = map.TryUpdate(key, present ?? value, value);
+                                Assert.Equal(there, updated);
+                                if (updated)
+                                {
+                                    expected[key] = value;
+                                }
+                                else
+                                {
+                                    value.Dispose();
+                                }
+
+                                break;
+                            case 3:
+                                value = map.GetOrAdd(in section, key, _ => Make());
+                                Assert.Same(present ?? made[^1], value);
+                                expected[key] = value;
+                                break;
+                            case 4 when present is not null:
+                                map.Set(key, present); // in its own place
+                                break;
+                            case 5 when operation % 31 == 0:
+                                map.Clear();
+                                expected.Clear();
+                                break;
+                            default:
+                                value = Make();
+                                map.Set(key, value);
+                                expected[key] = value;
+                                break;
                         }
 
-                        break;
-                    case 2:
-                        value = Make();
-                        bool updated = map.TryUpdate(key, present ?? value, value);
-                        Assert.Equal(there, updated);
-                        if (updated)
-                        {
-                            expected[key] = value;
-                        }
-                        else
-                        {
-                            value.Dispose();
-                        }
+                        AssertSame(expected, map, in section);
+                    }
 
-                        break;
-                    case 3:
-                        value = map.GetOrAdd(in section, key, _ => Make());
-                        Assert.Same(present ?? made[^1], value);
-                        expected[key] = value;
-                        break;
-                    case 4 when present is not null:
-                        map.Set(key, present); // in its own place
-                        break;
-                    case 5 when operation % 31 == 0:
-                        map.Clear();
-                        expected.Clear();
-                        break;
-                    default:
-                        value = Make();
-                        map.Set(key, value);
-                        expected[key] = value;
-                        break;
+                    domain.Barrier();
+                    Assert.All(expected.Values, item => Assert.Equal(0, item.Disposals));
+                    Assert.Equal(made.Count - expected.Count, made.Sum(item => item.Disposals));
+                    map.Dispose();
+                    domain.Barrier();
+                    Assert.All(made, item => Assert.Equal(1, item.Disposals));
                 }
-
-                AssertSame(expected, map, in section);
-            }
-
-            domain.Barrier();
-            Assert.All(expected.Values, item => Assert.Equal(0, item.Disposals));
-            Assert.Equal(made.Count - expected.Count, made.Sum(item => item.Disposals));
-            map.Dispose();
-            domain.Barrier();
-            Assert.All(made, item => Assert.Equal(1, item.Disposals));
-        }));
+            )
+        );
 
     [Fact]
     public void No_reader_meets_a_disposed_value_while_the_map_changes_and_grows()
@@ -262,9 +267,7 @@ public sealed class ReadMostlyMapTests : IDisposable
         Assert.Throws<InvalidOperationException>(() => map.GetOrAdd(default(RcuReadSection), 1, _ => new Item(1)));
         Assert.Throws<InvalidOperationException>(() =>
         {
-            foreach (KeyValuePair<int, Item> unused in map.Entries(default(RcuReadSection)))
-            {
-            }
+            foreach (KeyValuePair<int, Item> unused in map.Entries(default(RcuReadSection))) { }
         });
         foreach (KeyValuePair<int, Item> unused in default(ReadMostlyMap<int, Item>.EntryEnumerator))
         {
@@ -304,11 +307,15 @@ public sealed class ReadMostlyMapTests : IDisposable
         var inVain = new Item(2);
         using (RcuReadSection section = _domain.EnterReadSection())
         {
-            Item found = map.GetOrAdd(in section, "KEY", _ =>
-            {
-                map.Set("key", quicker);
-                return inVain;
-            });
+            Item found = map.GetOrAdd(
+                in section,
+                "KEY",
+                _ =>
+                {
+                    map.Set("key", quicker);
+                    return inVain;
+                }
+            );
             Assert.Same(quicker, found);
             Assert.Same(quicker, map.GetOrAdd(in section, "Key", _ => throw new InvalidOperationException()));
         }
@@ -333,11 +340,18 @@ public sealed class ReadMostlyMapTests : IDisposable
         var memoised = new Item(1);
         using (RcuReadSection section = _domain.EnterReadSection())
         {
-            Assert.Same(memoised, map.GetOrAdd(in section, "key", key =>
-            {
-                map.Set(key, memoised);
-                return memoised;
-            }));
+            Assert.Same(
+                memoised,
+                map.GetOrAdd(
+                    in section,
+                    "key",
+                    key =>
+                    {
+                        map.Set(key, memoised);
+                        return memoised;
+                    }
+                )
+            );
         }
 
         _domain.Barrier();
@@ -364,7 +378,11 @@ public sealed class ReadMostlyMapTests : IDisposable
         }
     }
 
-    private static void AssertSame(Dictionary<int, Item> expected, ReadMostlyMap<int, Item> map, in RcuReadSection section)
+    private static void AssertSame(
+        Dictionary<int, Item> expected,
+        ReadMostlyMap<int, Item> map,
+        in RcuReadSection section
+    )
     {
         Assert.Equal(expected.Count, map.Count);
         int entries = 0;

@@ -44,7 +44,10 @@ public sealed class StructureMisuseTests
         bool throws = false;
         int reclaimed = 0;
         var map = new ReadMostlyMap<string, object>(
-            domain, reclaim: _ => reclaimed++, size: _ => throws ? throw new NotSupportedException() : 1);
+            domain,
+            reclaim: _ => reclaimed++,
+            size: _ => throws ? throw new NotSupportedException() : 1
+        );
         object first = new();
         map.Set("a", first);
         throws = true;
@@ -81,7 +84,10 @@ public sealed class StructureMisuseTests
         using var domain = new RcuDomain();
         int reclaimed = 0;
         using var map = new ReadMostlyMap<string, object>(
-            domain, reclaim: _ => reclaimed++, size: _ => throw new NotSupportedException());
+            domain,
+            reclaim: _ => reclaimed++,
+            size: _ => throw new NotSupportedException()
+        );
         using (RcuReadSection section = domain.EnterReadSection())
         {
             bool refused = false;
@@ -108,16 +114,19 @@ public sealed class StructureMisuseTests
         using var domain = new RcuDomain();
         ReadMostlyMap<int, object>? map = null;
         int next = 1000;
-        map = new ReadMostlyMap<int, object>(domain, size: value =>
-        {
-            if (next > 0)
+        map = new ReadMostlyMap<int, object>(
+            domain,
+            size: value =>
             {
-                map!.Set(next--, value.ToString()!); // so that the table grows while another member is in the middle
-                Assert.True(map.ContainsKey(next + 1));
-            }
+                if (next > 0)
+                {
+                    map!.Set(next--, value.ToString()!); // so that the table grows while another member is in the middle
+                    Assert.True(map.ContainsKey(next + 1));
+                }
 
-            return 1;
-        });
+                return 1;
+            }
+        );
         map.Set(0, new object());
         Assert.Equal(1001, map.Count);
         Assert.True(map.TryRemove(0));
@@ -131,16 +140,20 @@ public sealed class StructureMisuseTests
         using var domain = new RcuDomain();
         bool leavesOpen = false;
         int reclaimed = 0;
-        var map = new ReadMostlyMap<string, object>(domain, reclaim: _ => reclaimed++, size: value =>
-        {
-            if (leavesOpen)
+        var map = new ReadMostlyMap<string, object>(
+            domain,
+            reclaim: _ => reclaimed++,
+            size: value =>
             {
-                _ = domain.EnterReadSection();
-                _ = domain.EnterReadSection();
-            }
+                if (leavesOpen)
+                {
+                    _ = domain.EnterReadSection();
+                    _ = domain.EnterReadSection();
+                }
 
-            return 1;
-        });
+                return 1;
+            }
+        );
         object first = new();
         map.Set("a", first);
         leavesOpen = true;
@@ -173,7 +186,10 @@ public sealed class StructureMisuseTests
 
         static void RefusesInside(Action member) =>
             Assert.Contains(
-                "'using'", Assert.Throws<InvalidOperationException>(member).Message, StringComparison.Ordinal);
+                "'using'",
+                Assert.Throws<InvalidOperationException>(member).Message,
+                StringComparison.Ordinal
+            );
     }
 
     [Fact]
@@ -184,19 +200,30 @@ public sealed class StructureMisuseTests
         using var map = new ReadMostlyMap<string, object>(domain, reclaim: _ => reclaimed++);
         using (RcuAsyncReadSection section = domain.EnterAsyncReadSection())
         {
-            Action leaveOpen = () => map.GetOrAdd(section, "a", key =>
-            {
-                _ = domain.EnterReadSection();
-                return new object();
-            });
+            Action leaveOpen = () =>
+                map.GetOrAdd(
+                    section,
+                    "a",
+                    key =>
+                    {
+                        _ = domain.EnterReadSection();
+                        return new object();
+                    }
+                );
             InvalidOperationException refusal = Assert.Throws<InvalidOperationException>(leaveOpen);
             Assert.Contains("'using'", refusal.Message, StringComparison.Ordinal);
             Assert.False(domain.IsInReadSection);
-            _ = Assert.Throws<NotSupportedException>(() => map.GetOrAdd(section, "a", key =>
-            {
-                _ = domain.EnterReadSection();
-                throw new NotSupportedException();
-            }));
+            _ = Assert.Throws<NotSupportedException>(() =>
+                map.GetOrAdd(
+                    section,
+                    "a",
+                    key =>
+                    {
+                        _ = domain.EnterReadSection();
+                        throw new NotSupportedException();
+                    }
+                )
+            );
             Assert.False(domain.IsInReadSection);
         }
 
@@ -214,11 +241,9 @@ public sealed class StructureMisuseTests
     [InlineData("Dispose")]
     public void A_map_that_is_emptied_at_a_limit_waits_for_room_once(string member)
     {
-        var domain = new RcuDomain(new RcuDomainOptions
-        {
-            LimitCount = 256,
-            BackPressureTimeout = TimeSpan.FromSeconds(1),
-        });
+        var domain = new RcuDomain(
+            new RcuDomainOptions { LimitCount = 256, BackPressureTimeout = TimeSpan.FromSeconds(1) }
+        );
         int reclaimed = 0;
         var map = new ReadMostlyMap<int, object>(domain, reclaim: _ => Interlocked.Increment(ref reclaimed));
         for (int key = 0; key < 400; key++)

@@ -12,20 +12,97 @@ internal sealed class ColumnRegisters
     // Those that a system call leaves alone come first, so that membarrier has less to save.
     private static readonly X86Register[] Preferred =
     [
-        X86Register.R15, X86Register.R14, X86Register.R13, X86Register.R12, X86Register.Rbx, X86Register.Rbp, X86Register.R10, X86Register.R9,
-        X86Register.R8, X86Register.Rdx, X86Register.Rsi, X86Register.Rdi, X86Register.R11, X86Register.Rcx, X86Register.Rax,
+        X86Register.R15,
+        X86Register.R14,
+        X86Register.R13,
+        X86Register.R12,
+        X86Register.Rbx,
+        X86Register.Rbp,
+        X86Register.R10,
+        X86Register.R9,
+        X86Register.R8,
+        X86Register.Rdx,
+        X86Register.Rsi,
+        X86Register.Rdi,
+        X86Register.R11,
+        X86Register.Rcx,
+        X86Register.Rax,
     ];
 
     private static readonly Register[][] Names =
     [
-        [Register.RAX, Register.RCX, Register.RDX, Register.RBX, Register.RSP, Register.RBP, Register.RSI, Register.RDI,
-            Register.R8, Register.R9, Register.R10, Register.R11, Register.R12, Register.R13, Register.R14, Register.R15],
-        [Register.EAX, Register.ECX, Register.EDX, Register.EBX, Register.ESP, Register.EBP, Register.ESI, Register.EDI,
-            Register.R8D, Register.R9D, Register.R10D, Register.R11D, Register.R12D, Register.R13D, Register.R14D, Register.R15D],
-        [Register.AX, Register.CX, Register.DX, Register.BX, Register.SP, Register.BP, Register.SI, Register.DI,
-            Register.R8W, Register.R9W, Register.R10W, Register.R11W, Register.R12W, Register.R13W, Register.R14W, Register.R15W],
-        [Register.AL, Register.CL, Register.DL, Register.BL, Register.SPL, Register.BPL, Register.SIL, Register.DIL,
-            Register.R8L, Register.R9L, Register.R10L, Register.R11L, Register.R12L, Register.R13L, Register.R14L, Register.R15L],
+        [
+            Register.RAX,
+            Register.RCX,
+            Register.RDX,
+            Register.RBX,
+            Register.RSP,
+            Register.RBP,
+            Register.RSI,
+            Register.RDI,
+            Register.R8,
+            Register.R9,
+            Register.R10,
+            Register.R11,
+            Register.R12,
+            Register.R13,
+            Register.R14,
+            Register.R15,
+        ],
+        [
+            Register.EAX,
+            Register.ECX,
+            Register.EDX,
+            Register.EBX,
+            Register.ESP,
+            Register.EBP,
+            Register.ESI,
+            Register.EDI,
+            Register.R8D,
+            Register.R9D,
+            Register.R10D,
+            Register.R11D,
+            Register.R12D,
+            Register.R13D,
+            Register.R14D,
+            Register.R15D,
+        ],
+        [
+            Register.AX,
+            Register.CX,
+            Register.DX,
+            Register.BX,
+            Register.SP,
+            Register.BP,
+            Register.SI,
+            Register.DI,
+            Register.R8W,
+            Register.R9W,
+            Register.R10W,
+            Register.R11W,
+            Register.R12W,
+            Register.R13W,
+            Register.R14W,
+            Register.R15W,
+        ],
+        [
+            Register.AL,
+            Register.CL,
+            Register.DL,
+            Register.BL,
+            Register.SPL,
+            Register.BPL,
+            Register.SIL,
+            Register.DIL,
+            Register.R8L,
+            Register.R9L,
+            Register.R10L,
+            Register.R11L,
+            Register.R12L,
+            Register.R13L,
+            Register.R14L,
+            Register.R15L,
+        ],
     ];
 
     private readonly SortedSet<X86Register> _used = [];
@@ -41,7 +118,13 @@ internal sealed class ColumnRegisters
         _test = test.Name;
         _thread = thread.Id;
         Column = thread;
-        Observed = [.. test.Observables.Where(item => !item.IsMemory && item.Thread == thread.Id).Select(item => item.Register.X86).Distinct()];
+        Observed =
+        [
+            .. test
+                .Observables.Where(item => !item.IsMemory && item.Thread == thread.Id)
+                .Select(item => item.Register.X86)
+                .Distinct(),
+        ];
         _used.UnionWith(Observed);
         _used.UnionWith(thread.InitialRegisters.Keys.Select(register => register.X86));
         foreach (X86Instruction instruction in thread.Code)
@@ -51,7 +134,9 @@ internal sealed class ColumnRegisters
 
         if (_used.Contains(X86Register.Rsp))
         {
-            throw new MachineRunException($"{_test}: P{_thread} uses rsp, which is the stack of the thread that runs it.");
+            throw new MachineRunException(
+                $"{_test}: P{_thread} uses rsp, which is the stack of the thread that runs it."
+            );
         }
 
         Initialised = [.. _used];
@@ -80,7 +165,8 @@ internal sealed class ColumnRegisters
         }
 
         throw new MachineRunException(
-            $"{_test}: P{_thread} leaves no register free for {purpose}; use one register less in this column to run it on a machine.");
+            $"{_test}: P{_thread} leaves no register free for {purpose}; use one register less in this column to run it on a machine."
+        );
     }
 
     /// <summary>How many registers are left.</summary>
@@ -93,7 +179,16 @@ internal sealed class ColumnRegisters
     /// <summary>The assembler's name of the lowest bytes of a register.</summary>
     /// <param name="register">The register.</param>
     /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
-    public static Register Name(X86Register register, int width = 8) => Names[width switch { 8 => 0, 4 => 1, 2 => 2, _ => 3 }][(int)register];
+    public static Register Name(X86Register register, int width = 8) =>
+        Names[
+            width switch
+            {
+                8 => 0,
+                4 => 1,
+                2 => 2,
+                _ => 3,
+            }
+        ][(int)register];
 
     private static IEnumerable<X86Register> NamedBy(X86Instruction instruction)
     {

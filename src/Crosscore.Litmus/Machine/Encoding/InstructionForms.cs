@@ -13,14 +13,15 @@ internal readonly record struct ByWidth(Code Byte, Code Word, Code Double, Code 
 {
     /// <summary>The encoding for a width in bytes.</summary>
     /// <param name="width">1, 2, 4 or 8.</param>
-    public Code this[int width] => width switch
-    {
-        1 => Byte,
-        2 => Word,
-        4 => Double,
-        8 => Quad,
-        _ => Code.INVALID,
-    };
+    public Code this[int width] =>
+        width switch
+        {
+            1 => Byte,
+            2 => Word,
+            4 => Double,
+            8 => Quad,
+            _ => Code.INVALID,
+        };
 }
 
 /// <summary>The encodings of a two-operand instruction, by what stands on either side.</summary>
@@ -38,44 +39,66 @@ internal static class InstructionForms
     private static readonly ByWidth None = new(Code.INVALID, Code.INVALID, Code.INVALID, Code.INVALID);
 
     /// <summary>Instructions with a source and a destination, of which one may be memory.</summary>
-    public static readonly IReadOnlyDictionary<X86Opcode, TwoOperandForms> TwoOperands = new Dictionary<X86Opcode, TwoOperandForms>
+    public static readonly IReadOnlyDictionary<X86Opcode, TwoOperandForms> TwoOperands = new Dictionary<
+        X86Opcode,
+        TwoOperandForms
+    >
     {
         [X86Opcode.Mov] = new(
             new(Code.Mov_rm8_r8, Code.Mov_rm16_r16, Code.Mov_rm32_r32, Code.Mov_rm64_r64),
             new(Code.Mov_r8_rm8, Code.Mov_r16_rm16, Code.Mov_r32_rm32, Code.Mov_r64_rm64),
-            new(Code.Mov_rm8_imm8, Code.Mov_rm16_imm16, Code.Mov_rm32_imm32, Code.Mov_rm64_imm32)),
+            new(Code.Mov_rm8_imm8, Code.Mov_rm16_imm16, Code.Mov_rm32_imm32, Code.Mov_rm64_imm32)
+        ),
         [X86Opcode.Add] = new(
             new(Code.Add_rm8_r8, Code.Add_rm16_r16, Code.Add_rm32_r32, Code.Add_rm64_r64),
             new(Code.Add_r8_rm8, Code.Add_r16_rm16, Code.Add_r32_rm32, Code.Add_r64_rm64),
-            new(Code.Add_rm8_imm8, Code.Add_rm16_imm16, Code.Add_rm32_imm32, Code.Add_rm64_imm32)),
+            new(Code.Add_rm8_imm8, Code.Add_rm16_imm16, Code.Add_rm32_imm32, Code.Add_rm64_imm32)
+        ),
         [X86Opcode.Sub] = new(
             new(Code.Sub_rm8_r8, Code.Sub_rm16_r16, Code.Sub_rm32_r32, Code.Sub_rm64_r64),
             new(Code.Sub_r8_rm8, Code.Sub_r16_rm16, Code.Sub_r32_rm32, Code.Sub_r64_rm64),
-            new(Code.Sub_rm8_imm8, Code.Sub_rm16_imm16, Code.Sub_rm32_imm32, Code.Sub_rm64_imm32)),
+            new(Code.Sub_rm8_imm8, Code.Sub_rm16_imm16, Code.Sub_rm32_imm32, Code.Sub_rm64_imm32)
+        ),
         [X86Opcode.And] = new(
             new(Code.And_rm8_r8, Code.And_rm16_r16, Code.And_rm32_r32, Code.And_rm64_r64),
             new(Code.And_r8_rm8, Code.And_r16_rm16, Code.And_r32_rm32, Code.And_r64_rm64),
-            new(Code.And_rm8_imm8, Code.And_rm16_imm16, Code.And_rm32_imm32, Code.And_rm64_imm32)),
+            new(Code.And_rm8_imm8, Code.And_rm16_imm16, Code.And_rm32_imm32, Code.And_rm64_imm32)
+        ),
         [X86Opcode.Or] = new(
             new(Code.Or_rm8_r8, Code.Or_rm16_r16, Code.Or_rm32_r32, Code.Or_rm64_r64),
             new(Code.Or_r8_rm8, Code.Or_r16_rm16, Code.Or_r32_rm32, Code.Or_r64_rm64),
-            new(Code.Or_rm8_imm8, Code.Or_rm16_imm16, Code.Or_rm32_imm32, Code.Or_rm64_imm32)),
+            new(Code.Or_rm8_imm8, Code.Or_rm16_imm16, Code.Or_rm32_imm32, Code.Or_rm64_imm32)
+        ),
         [X86Opcode.Xor] = new(
             new(Code.Xor_rm8_r8, Code.Xor_rm16_r16, Code.Xor_rm32_r32, Code.Xor_rm64_r64),
             new(Code.Xor_r8_rm8, Code.Xor_r16_rm16, Code.Xor_r32_rm32, Code.Xor_r64_rm64),
-            new(Code.Xor_rm8_imm8, Code.Xor_rm16_imm16, Code.Xor_rm32_imm32, Code.Xor_rm64_imm32)),
+            new(Code.Xor_rm8_imm8, Code.Xor_rm16_imm16, Code.Xor_rm32_imm32, Code.Xor_rm64_imm32)
+        ),
         [X86Opcode.Cmp] = new(
             new(Code.Cmp_rm8_r8, Code.Cmp_rm16_r16, Code.Cmp_rm32_r32, Code.Cmp_rm64_r64),
             new(Code.Cmp_r8_rm8, Code.Cmp_r16_rm16, Code.Cmp_r32_rm32, Code.Cmp_r64_rm64),
-            new(Code.Cmp_rm8_imm8, Code.Cmp_rm16_imm16, Code.Cmp_rm32_imm32, Code.Cmp_rm64_imm32)),
+            new(Code.Cmp_rm8_imm8, Code.Cmp_rm16_imm16, Code.Cmp_rm32_imm32, Code.Cmp_rm64_imm32)
+        ),
         [X86Opcode.Test] = new(
             new(Code.Test_rm8_r8, Code.Test_rm16_r16, Code.Test_rm32_r32, Code.Test_rm64_r64),
             None,
-            new(Code.Test_rm8_imm8, Code.Test_rm16_imm16, Code.Test_rm32_imm32, Code.Test_rm64_imm32)),
-        [X86Opcode.Xchg] = new(new(Code.Xchg_rm8_r8, Code.Xchg_rm16_r16, Code.Xchg_rm32_r32, Code.Xchg_rm64_r64), None, None),
-        [X86Opcode.Xadd] = new(new(Code.Xadd_rm8_r8, Code.Xadd_rm16_r16, Code.Xadd_rm32_r32, Code.Xadd_rm64_r64), None, None),
+            new(Code.Test_rm8_imm8, Code.Test_rm16_imm16, Code.Test_rm32_imm32, Code.Test_rm64_imm32)
+        ),
+        [X86Opcode.Xchg] = new(
+            new(Code.Xchg_rm8_r8, Code.Xchg_rm16_r16, Code.Xchg_rm32_r32, Code.Xchg_rm64_r64),
+            None,
+            None
+        ),
+        [X86Opcode.Xadd] = new(
+            new(Code.Xadd_rm8_r8, Code.Xadd_rm16_r16, Code.Xadd_rm32_r32, Code.Xadd_rm64_r64),
+            None,
+            None
+        ),
         [X86Opcode.Cmpxchg] = new(
-            new(Code.Cmpxchg_rm8_r8, Code.Cmpxchg_rm16_r16, Code.Cmpxchg_rm32_r32, Code.Cmpxchg_rm64_r64), None, None),
+            new(Code.Cmpxchg_rm8_r8, Code.Cmpxchg_rm16_r16, Code.Cmpxchg_rm32_r32, Code.Cmpxchg_rm64_r64),
+            None,
+            None
+        ),
         [X86Opcode.Lea] = new(None, new(Code.INVALID, Code.Lea_r16_m, Code.Lea_r32_m, Code.Lea_r64_m), None),
     };
 
@@ -92,22 +115,30 @@ internal static class InstructionForms
     };
 
     /// <summary>Shifts: by a constant and by cl.</summary>
-    public static readonly IReadOnlyDictionary<X86Opcode, (ByWidth ByConstant, ByWidth ByCl)> Shifts =
-        new Dictionary<X86Opcode, (ByWidth, ByWidth)>
-        {
-            [X86Opcode.Shl] = (
-                new(Code.Shl_rm8_imm8, Code.Shl_rm16_imm8, Code.Shl_rm32_imm8, Code.Shl_rm64_imm8),
-                new(Code.Shl_rm8_CL, Code.Shl_rm16_CL, Code.Shl_rm32_CL, Code.Shl_rm64_CL)),
-            [X86Opcode.Shr] = (
-                new(Code.Shr_rm8_imm8, Code.Shr_rm16_imm8, Code.Shr_rm32_imm8, Code.Shr_rm64_imm8),
-                new(Code.Shr_rm8_CL, Code.Shr_rm16_CL, Code.Shr_rm32_CL, Code.Shr_rm64_CL)),
-            [X86Opcode.Sar] = (
-                new(Code.Sar_rm8_imm8, Code.Sar_rm16_imm8, Code.Sar_rm32_imm8, Code.Sar_rm64_imm8),
-                new(Code.Sar_rm8_CL, Code.Sar_rm16_CL, Code.Sar_rm32_CL, Code.Sar_rm64_CL)),
-        };
+    public static readonly IReadOnlyDictionary<X86Opcode, (ByWidth ByConstant, ByWidth ByCl)> Shifts = new Dictionary<
+        X86Opcode,
+        (ByWidth, ByWidth)
+    >
+    {
+        [X86Opcode.Shl] = (
+            new(Code.Shl_rm8_imm8, Code.Shl_rm16_imm8, Code.Shl_rm32_imm8, Code.Shl_rm64_imm8),
+            new(Code.Shl_rm8_CL, Code.Shl_rm16_CL, Code.Shl_rm32_CL, Code.Shl_rm64_CL)
+        ),
+        [X86Opcode.Shr] = (
+            new(Code.Shr_rm8_imm8, Code.Shr_rm16_imm8, Code.Shr_rm32_imm8, Code.Shr_rm64_imm8),
+            new(Code.Shr_rm8_CL, Code.Shr_rm16_CL, Code.Shr_rm32_CL, Code.Shr_rm64_CL)
+        ),
+        [X86Opcode.Sar] = (
+            new(Code.Sar_rm8_imm8, Code.Sar_rm16_imm8, Code.Sar_rm32_imm8, Code.Sar_rm64_imm8),
+            new(Code.Sar_rm8_CL, Code.Sar_rm16_CL, Code.Sar_rm32_CL, Code.Sar_rm64_CL)
+        ),
+    };
 
     /// <summary>Widening moves, by the width they widen from; the index is the width they widen to.</summary>
-    public static readonly IReadOnlyDictionary<(X86Opcode Opcode, int From), ByWidth> Extensions = new Dictionary<(X86Opcode, int), ByWidth>
+    public static readonly IReadOnlyDictionary<(X86Opcode Opcode, int From), ByWidth> Extensions = new Dictionary<
+        (X86Opcode, int),
+        ByWidth
+    >
     {
         [(X86Opcode.Movzx, 1)] = new(Code.INVALID, Code.Movzx_r16_rm8, Code.Movzx_r32_rm8, Code.Movzx_r64_rm8),
         [(X86Opcode.Movzx, 2)] = new(Code.INVALID, Code.INVALID, Code.Movzx_r32_rm16, Code.Movzx_r64_rm16),
@@ -130,23 +161,91 @@ internal static class InstructionForms
     public static readonly IReadOnlyDictionary<X86Condition, (ByWidth Move, Code Set, Code Jump)> Conditional =
         new Dictionary<X86Condition, (ByWidth, Code, Code)>
         {
-            [X86Condition.O] = (new(Code.INVALID, Code.Cmovo_r16_rm16, Code.Cmovo_r32_rm32, Code.Cmovo_r64_rm64), Code.Seto_rm8, Code.Jo_rel32_64),
-            [X86Condition.No] = (new(Code.INVALID, Code.Cmovno_r16_rm16, Code.Cmovno_r32_rm32, Code.Cmovno_r64_rm64), Code.Setno_rm8, Code.Jno_rel32_64),
-            [X86Condition.B] = (new(Code.INVALID, Code.Cmovb_r16_rm16, Code.Cmovb_r32_rm32, Code.Cmovb_r64_rm64), Code.Setb_rm8, Code.Jb_rel32_64),
-            [X86Condition.Ae] = (new(Code.INVALID, Code.Cmovae_r16_rm16, Code.Cmovae_r32_rm32, Code.Cmovae_r64_rm64), Code.Setae_rm8, Code.Jae_rel32_64),
-            [X86Condition.E] = (new(Code.INVALID, Code.Cmove_r16_rm16, Code.Cmove_r32_rm32, Code.Cmove_r64_rm64), Code.Sete_rm8, Code.Je_rel32_64),
-            [X86Condition.Ne] = (new(Code.INVALID, Code.Cmovne_r16_rm16, Code.Cmovne_r32_rm32, Code.Cmovne_r64_rm64), Code.Setne_rm8, Code.Jne_rel32_64),
-            [X86Condition.Be] = (new(Code.INVALID, Code.Cmovbe_r16_rm16, Code.Cmovbe_r32_rm32, Code.Cmovbe_r64_rm64), Code.Setbe_rm8, Code.Jbe_rel32_64),
-            [X86Condition.A] = (new(Code.INVALID, Code.Cmova_r16_rm16, Code.Cmova_r32_rm32, Code.Cmova_r64_rm64), Code.Seta_rm8, Code.Ja_rel32_64),
-            [X86Condition.S] = (new(Code.INVALID, Code.Cmovs_r16_rm16, Code.Cmovs_r32_rm32, Code.Cmovs_r64_rm64), Code.Sets_rm8, Code.Js_rel32_64),
-            [X86Condition.Ns] = (new(Code.INVALID, Code.Cmovns_r16_rm16, Code.Cmovns_r32_rm32, Code.Cmovns_r64_rm64), Code.Setns_rm8, Code.Jns_rel32_64),
-            [X86Condition.L] = (new(Code.INVALID, Code.Cmovl_r16_rm16, Code.Cmovl_r32_rm32, Code.Cmovl_r64_rm64), Code.Setl_rm8, Code.Jl_rel32_64),
-            [X86Condition.Ge] = (new(Code.INVALID, Code.Cmovge_r16_rm16, Code.Cmovge_r32_rm32, Code.Cmovge_r64_rm64), Code.Setge_rm8, Code.Jge_rel32_64),
-            [X86Condition.Le] = (new(Code.INVALID, Code.Cmovle_r16_rm16, Code.Cmovle_r32_rm32, Code.Cmovle_r64_rm64), Code.Setle_rm8, Code.Jle_rel32_64),
-            [X86Condition.G] = (new(Code.INVALID, Code.Cmovg_r16_rm16, Code.Cmovg_r32_rm32, Code.Cmovg_r64_rm64), Code.Setg_rm8, Code.Jg_rel32_64),
+            [X86Condition.O] = (
+                new(Code.INVALID, Code.Cmovo_r16_rm16, Code.Cmovo_r32_rm32, Code.Cmovo_r64_rm64),
+                Code.Seto_rm8,
+                Code.Jo_rel32_64
+            ),
+            [X86Condition.No] = (
+                new(Code.INVALID, Code.Cmovno_r16_rm16, Code.Cmovno_r32_rm32, Code.Cmovno_r64_rm64),
+                Code.Setno_rm8,
+                Code.Jno_rel32_64
+            ),
+            [X86Condition.B] = (
+                new(Code.INVALID, Code.Cmovb_r16_rm16, Code.Cmovb_r32_rm32, Code.Cmovb_r64_rm64),
+                Code.Setb_rm8,
+                Code.Jb_rel32_64
+            ),
+            [X86Condition.Ae] = (
+                new(Code.INVALID, Code.Cmovae_r16_rm16, Code.Cmovae_r32_rm32, Code.Cmovae_r64_rm64),
+                Code.Setae_rm8,
+                Code.Jae_rel32_64
+            ),
+            [X86Condition.E] = (
+                new(Code.INVALID, Code.Cmove_r16_rm16, Code.Cmove_r32_rm32, Code.Cmove_r64_rm64),
+                Code.Sete_rm8,
+                Code.Je_rel32_64
+            ),
+            [X86Condition.Ne] = (
+                new(Code.INVALID, Code.Cmovne_r16_rm16, Code.Cmovne_r32_rm32, Code.Cmovne_r64_rm64),
+                Code.Setne_rm8,
+                Code.Jne_rel32_64
+            ),
+            [X86Condition.Be] = (
+                new(Code.INVALID, Code.Cmovbe_r16_rm16, Code.Cmovbe_r32_rm32, Code.Cmovbe_r64_rm64),
+                Code.Setbe_rm8,
+                Code.Jbe_rel32_64
+            ),
+            [X86Condition.A] = (
+                new(Code.INVALID, Code.Cmova_r16_rm16, Code.Cmova_r32_rm32, Code.Cmova_r64_rm64),
+                Code.Seta_rm8,
+                Code.Ja_rel32_64
+            ),
+            [X86Condition.S] = (
+                new(Code.INVALID, Code.Cmovs_r16_rm16, Code.Cmovs_r32_rm32, Code.Cmovs_r64_rm64),
+                Code.Sets_rm8,
+                Code.Js_rel32_64
+            ),
+            [X86Condition.Ns] = (
+                new(Code.INVALID, Code.Cmovns_r16_rm16, Code.Cmovns_r32_rm32, Code.Cmovns_r64_rm64),
+                Code.Setns_rm8,
+                Code.Jns_rel32_64
+            ),
+            [X86Condition.L] = (
+                new(Code.INVALID, Code.Cmovl_r16_rm16, Code.Cmovl_r32_rm32, Code.Cmovl_r64_rm64),
+                Code.Setl_rm8,
+                Code.Jl_rel32_64
+            ),
+            [X86Condition.Ge] = (
+                new(Code.INVALID, Code.Cmovge_r16_rm16, Code.Cmovge_r32_rm32, Code.Cmovge_r64_rm64),
+                Code.Setge_rm8,
+                Code.Jge_rel32_64
+            ),
+            [X86Condition.Le] = (
+                new(Code.INVALID, Code.Cmovle_r16_rm16, Code.Cmovle_r32_rm32, Code.Cmovle_r64_rm64),
+                Code.Setle_rm8,
+                Code.Jle_rel32_64
+            ),
+            [X86Condition.G] = (
+                new(Code.INVALID, Code.Cmovg_r16_rm16, Code.Cmovg_r32_rm32, Code.Cmovg_r64_rm64),
+                Code.Setg_rm8,
+                Code.Jg_rel32_64
+            ),
         };
 
     /// <summary>Instructions that take a lock prefix when their destination is memory; with anything else the processor faults (Intel SDM vol. 2, LOCK).</summary>
-    public static bool IsLockable(X86Opcode opcode) => opcode is X86Opcode.Add or X86Opcode.Sub or X86Opcode.And or X86Opcode.Or or X86Opcode.Xor
-        or X86Opcode.Inc or X86Opcode.Dec or X86Opcode.Neg or X86Opcode.Not or X86Opcode.Xchg or X86Opcode.Xadd or X86Opcode.Cmpxchg;
+    public static bool IsLockable(X86Opcode opcode) =>
+        opcode
+            is X86Opcode.Add
+                or X86Opcode.Sub
+                or X86Opcode.And
+                or X86Opcode.Or
+                or X86Opcode.Xor
+                or X86Opcode.Inc
+                or X86Opcode.Dec
+                or X86Opcode.Neg
+                or X86Opcode.Not
+                or X86Opcode.Xchg
+                or X86Opcode.Xadd
+                or X86Opcode.Cmpxchg;
 }

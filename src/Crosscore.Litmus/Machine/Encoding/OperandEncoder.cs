@@ -13,13 +13,20 @@ using Code = Iced.Intel.Code; // not the namespace Crosscore.Code
 /// <param name="file">The file, for errors.</param>
 /// <param name="instruction">The instruction.</param>
 /// <param name="resolve">Finds memory.</param>
-internal sealed class OperandEncoder(string file, X86Instruction instruction, Func<LitmusMemory, Iced.Intel.MemoryOperand> resolve)
+internal sealed class OperandEncoder(
+    string file,
+    X86Instruction instruction,
+    Func<LitmusMemory, Iced.Intel.MemoryOperand> resolve
+)
 {
     /// <summary>The instruction, without a lock prefix.</summary>
     public Instruction Encode()
     {
         IReadOnlyList<X86Operand> operands = instruction.Operands;
-        if (instruction.Lock && !(InstructionForms.IsLockable(instruction.Opcode) && operands.Count > 0 && operands[^1] is LitmusMemory))
+        if (
+            instruction.Lock
+            && !(InstructionForms.IsLockable(instruction.Opcode) && operands.Count > 0 && operands[^1] is LitmusMemory)
+        )
         {
             throw Impossible("a lock prefix here");
         }
@@ -42,10 +49,16 @@ internal sealed class OperandEncoder(string file, X86Instruction instruction, Fu
         return instruction.Opcode switch
         {
             X86Opcode.Set => Single(InstructionForms.Conditional[instruction.Condition].Set, operands[0], 1),
-            X86Opcode.Cmov => IntoRegister(InstructionForms.Conditional[instruction.Condition].Move[instruction.Width], instruction.Width),
+            X86Opcode.Cmov => IntoRegister(
+                InstructionForms.Conditional[instruction.Condition].Move[instruction.Width],
+                instruction.Width
+            ),
             X86Opcode.Movzx or X86Opcode.Movsx => IntoRegister(
-                InstructionForms.Extensions.GetValueOrDefault((instruction.Opcode, instruction.SourceWidth))[instruction.Width],
-                instruction.SourceWidth),
+                InstructionForms.Extensions.GetValueOrDefault((instruction.Opcode, instruction.SourceWidth))[
+                    instruction.Width
+                ],
+                instruction.SourceWidth
+            ),
             _ => InstructionForms.TwoOperands.TryGetValue(instruction.Opcode, out TwoOperandForms? forms)
                 ? Double(forms)
                 : throw Impossible("this instruction"),
@@ -74,12 +87,24 @@ internal sealed class OperandEncoder(string file, X86Instruction instruction, Fu
                 when instruction.Opcode == X86Opcode.Mov && width == 8 && constant.Value != (int)constant.Value:
                 return Instruction.Create(Code.Mov_r64_imm64, Name(to, 8), constant.Value);
             case (ImmediateOperand constant, RegisterOperand to):
-                return Instruction.Create(Known(forms.FromImmediate[width]), Name(to, width), Immediate(constant, width));
+                return Instruction.Create(
+                    Known(forms.FromImmediate[width]),
+                    Name(to, width),
+                    Immediate(constant, width)
+                );
             case (ImmediateOperand constant, LitmusMemory place):
-                return Instruction.Create(Known(forms.FromImmediate[width]), resolve(place), Immediate(constant, width));
+                return Instruction.Create(
+                    Known(forms.FromImmediate[width]),
+                    resolve(place),
+                    Immediate(constant, width)
+                );
             case (AddressOperand address, RegisterOperand to) when instruction.Opcode == X86Opcode.Mov && width == 8:
                 // The address is known only when the memory is: LEA of it, which leaves the flags alone as MOV does.
-                return Instruction.Create(Code.Lea_r64_m, Name(to, 8), resolve(new LitmusMemory(address.Variable, 0, null, null, 1)));
+                return Instruction.Create(
+                    Code.Lea_r64_m,
+                    Name(to, 8),
+                    resolve(new LitmusMemory(address.Variable, 0, null, null, 1))
+                );
             default:
                 throw Impossible("these operands");
         }
@@ -103,20 +128,29 @@ internal sealed class OperandEncoder(string file, X86Instruction instruction, Fu
         }
     }
 
-    private Instruction Single(Code code, X86Operand operand, int width) => operand switch
-    {
-        RegisterOperand register => Instruction.Create(Known(code), Name(register, width)),
-        LitmusMemory memory => Instruction.Create(Known(code), resolve(memory)),
-        _ => throw Impossible("this operand"),
-    };
+    private Instruction Single(Code code, X86Operand operand, int width) =>
+        operand switch
+        {
+            RegisterOperand register => Instruction.Create(Known(code), Name(register, width)),
+            LitmusMemory memory => Instruction.Create(Known(code), resolve(memory)),
+            _ => throw Impossible("this operand"),
+        };
 
-    private Instruction IntoRegister(Code code, int sourceWidth) => (instruction.Operands[0], instruction.Operands[1]) switch
-    {
-        (RegisterOperand from, RegisterOperand to) =>
-            Instruction.Create(Known(code), Name(to, instruction.Width), Name(from, sourceWidth)),
-        (LitmusMemory from, RegisterOperand to) => Instruction.Create(Known(code), Name(to, instruction.Width), resolve(from)),
-        _ => throw Impossible("these operands"),
-    };
+    private Instruction IntoRegister(Code code, int sourceWidth) =>
+        (instruction.Operands[0], instruction.Operands[1]) switch
+        {
+            (RegisterOperand from, RegisterOperand to) => Instruction.Create(
+                Known(code),
+                Name(to, instruction.Width),
+                Name(from, sourceWidth)
+            ),
+            (LitmusMemory from, RegisterOperand to) => Instruction.Create(
+                Known(code),
+                Name(to, instruction.Width),
+                resolve(from)
+            ),
+            _ => throw Impossible("these operands"),
+        };
 
     // The assembler wants the constant as the processor will sign-extend it: 0xff of one byte is -1.
     private int Immediate(ImmediateOperand constant, int width)
@@ -132,10 +166,15 @@ internal sealed class OperandEncoder(string file, X86Instruction instruction, Fu
         return fits ? signed : throw Impossible($"the constant {value} at this width");
     }
 
-    private Code Known(Code code) => code == Code.INVALID ? throw Impossible($"operands of {instruction.Width} bytes") : code;
+    private Code Known(Code code) =>
+        code == Code.INVALID ? throw Impossible($"operands of {instruction.Width} bytes") : code;
 
     private static Register Name(RegisterOperand operand, int width) => ColumnRegisters.Name(operand.Register, width);
 
-    private LitmusException Impossible(string what) => new(
-        file, instruction.Position, $"found '{instruction.Text}', expected an instruction of x86-64, which has none with {what}");
+    private LitmusException Impossible(string what) =>
+        new(
+            file,
+            instruction.Position,
+            $"found '{instruction.Text}', expected an instruction of x86-64, which has none with {what}"
+        );
 }

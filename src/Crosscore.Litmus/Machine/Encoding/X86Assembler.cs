@@ -14,7 +14,14 @@ internal sealed class X86Assembler
 
     // rax is the number and the answer, rcx and r11 are overwritten by SYSCALL (Intel SDM vol. 2), the others are arguments.
     private static readonly X86Register[] SystemCallRegisters =
-        [X86Register.Rax, X86Register.Rcx, X86Register.R11, X86Register.Rdi, X86Register.Rsi, X86Register.Rdx];
+    [
+        X86Register.Rax,
+        X86Register.Rcx,
+        X86Register.R11,
+        X86Register.Rdi,
+        X86Register.Rsi,
+        X86Register.Rdx,
+    ];
 
     private readonly LitmusTest _test;
     private readonly MemoryLayout _layout;
@@ -140,7 +147,9 @@ internal sealed class X86Assembler
         LitmusThread column = Registers.Column;
         Label end = Emit.CreateLabel();
         Dictionary<string, Label> labels = column.Labels.ToDictionary(
-            label => label.Key, label => label.Value >= column.Code.Count ? end : Emit.CreateLabel());
+            label => label.Key,
+            label => label.Value >= column.Code.Count ? end : Emit.CreateLabel()
+        );
         HashSet<string> loops = [.. LoopHeads(column)];
         for (int index = 0; index < column.Code.Count; index++)
         {
@@ -168,8 +177,12 @@ internal sealed class X86Assembler
                     Emit.jmp(Target(instruction, labels));
                     break;
                 case X86Opcode.Jcc:
-                    Emit.AddInstruction(Iced.Intel.Instruction.CreateBranch(
-                        InstructionForms.Conditional[instruction.Condition].Jump, Target(instruction, labels).Id));
+                    Emit.AddInstruction(
+                        Iced.Intel.Instruction.CreateBranch(
+                            InstructionForms.Conditional[instruction.Condition].Jump,
+                            Target(instruction, labels).Id
+                        )
+                    );
                     break;
                 default:
                     Instruction(instruction);
@@ -209,7 +222,13 @@ internal sealed class X86Assembler
 
         if (memory.Variable is null)
         {
-            return new(Name(memory.Base), Name(memory.Index), memory.Scale, memory.Displacement, DisplacementSize(memory.Displacement));
+            return new(
+                Name(memory.Base),
+                Name(memory.Index),
+                memory.Scale,
+                memory.Displacement,
+                DisplacementSize(memory.Displacement)
+            );
         }
 
         long displacement = (long)_layout.OffsetOf(memory.Variable) + memory.Displacement;
@@ -226,11 +245,20 @@ internal sealed class X86Assembler
         // Three registers make one address: two are added beforehand. LEA leaves the flags alone.
         _scratch ??= Registers.Take("an address of three parts");
         Emit.lea(Of(_scratch.Value), Base + Of(memory.Base.Value));
-        return new(ColumnRegisters.Name(_scratch.Value), Name(memory.Index), memory.Scale, displacement, DisplacementSize(displacement));
+        return new(
+            ColumnRegisters.Name(_scratch.Value),
+            Name(memory.Index),
+            memory.Scale,
+            displacement,
+            DisplacementSize(displacement)
+        );
     }
 
     // What the assembler wants to know: none, one byte, or (8 stands for it) the four that are extended to the size of an address.
-    private static int DisplacementSize(long displacement) => displacement == 0 ? 0 : displacement == (sbyte)displacement ? 1 : 8;
+    private static int DisplacementSize(long displacement) =>
+        displacement == 0 ? 0
+        : displacement == (sbyte)displacement ? 1
+        : 8;
 
     // A column may spin for ever, by itself or because of a bug. Where a backward jump arrives, the request to leave is looked at; flags survive. The frame
     // lies 8 bytes further while they are on the stack.
@@ -290,12 +318,19 @@ internal sealed class X86Assembler
     private Label Target(X86Instruction jump, Dictionary<string, Label> labels) =>
         jump.Target is not null && labels.TryGetValue(jump.Target, out Label label)
             ? label
-            : throw new LitmusException(_test.File, jump.Position, $"found a jump to {jump.Target}, expected a label of this column");
+            : throw new LitmusException(
+                _test.File,
+                jump.Position,
+                $"found a jump to {jump.Target}, expected a label of this column"
+            );
 
-    private static IEnumerable<string> LoopHeads(LitmusThread column) => column.Code
-        .Select((instruction, index) => (instruction.Target, index))
-        .Where(jump => jump.Target is not null && column.Labels.GetValueOrDefault(jump.Target, int.MaxValue) <= jump.index)
-        .Select(jump => jump.Target!);
+    private static IEnumerable<string> LoopHeads(LitmusThread column) =>
+        column
+            .Code.Select((instruction, index) => (instruction.Target, index))
+            .Where(jump =>
+                jump.Target is not null && column.Labels.GetValueOrDefault(jump.Target, int.MaxValue) <= jump.index
+            )
+            .Select(jump => jump.Target!);
 
     private static AssemblerRegister64[] CalleeSaved => [rbx, rbp, r12, r13, r14, r15];
 }

@@ -54,10 +54,17 @@ internal sealed unsafe class MachineCode : IDisposable
             long value = control[(size * thread) + answer];
             if (value != 0)
             {
-                string commands = string.Join(", ", _test.Threads[thread].Code
-                    .Where(instruction => instruction.Opcode == X86Opcode.Membarrier).Select(instruction => instruction.Text).Distinct());
+                string commands = string.Join(
+                    ", ",
+                    _test
+                        .Threads[thread]
+                        .Code.Where(instruction => instruction.Opcode == X86Opcode.Membarrier)
+                        .Select(instruction => instruction.Text)
+                        .Distinct()
+                );
                 throw new MachineRunException(
-                    $"{_test.Name}: the kernel refused a system call of P{thread} ({commands}): it answered {value}, {ErrorName(value)}. No outcome of this run counts.");
+                    $"{_test.Name}: the kernel refused a system call of P{thread} ({commands}): it answered {value}, {ErrorName(value)}. No outcome of this run counts."
+                );
             }
         }
     }
@@ -65,12 +72,13 @@ internal sealed unsafe class MachineCode : IDisposable
     /// <summary>Unmaps the code; nobody may be running it.</summary>
     public void Dispose() => _installed.Dispose();
 
-    private static string ErrorName(long answer) => answer switch
-    {
-        -1 => "EPERM: not registered, or forbidden by a sandbox",
-        -12 => "ENOMEM",
-        -22 => "EINVAL: this kernel does not have the command",
-        -38 => "ENOSYS: this kernel or a sandbox does not have the call",
-        _ => "which membarrier(2) does not document",
-    };
+    private static string ErrorName(long answer) =>
+        answer switch
+        {
+            -1 => "EPERM: not registered, or forbidden by a sandbox",
+            -12 => "ENOMEM",
+            -22 => "EINVAL: this kernel does not have the command",
+            -38 => "ENOSYS: this kernel or a sandbox does not have the call",
+            _ => "which membarrier(2) does not document",
+        };
 }

@@ -95,7 +95,13 @@ internal sealed class PerpetualFrames
                     continue;
                 }
 
-                Show(values, i, _fast.Count == 0 ? [] : fastLog.Slice(EntryAt(fastLog, fastEntry, i) * fastEntry, fastEntry), j, slow);
+                Show(
+                    values,
+                    i,
+                    _fast.Count == 0 ? [] : fastLog.Slice(EntryAt(fastLog, fastEntry, i) * fastEntry, fastEntry),
+                    j,
+                    slow
+                );
                 int number = Counts.NumberOf(values);
                 if (!seen[..distinct].Contains(number))
                 {
@@ -171,7 +177,11 @@ internal sealed class PerpetualFrames
         return low;
     }
 
-    private (int Side, int Load, ulong Constant, ulong Mask) ValueOf(LitmusTest test, MemoryLayout layout, Observable item)
+    private (int Side, int Load, ulong Constant, ulong Mask) ValueOf(
+        LitmusTest test,
+        MemoryLayout layout,
+        Observable item
+    )
     {
         ulong mask = DataType.Truncate(ulong.MaxValue, item.Type.Width);
         IReadOnlyList<PerpetualLoad> loads = _plan.Loads[item.Thread];

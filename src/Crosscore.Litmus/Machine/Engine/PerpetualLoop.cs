@@ -71,10 +71,15 @@ internal static class PerpetualLoop
         Label finish = emit.CreateLabel();
 
         assembler.Enter(Control.Shared);
-        foreach ((int from, int to) in new[]
-        {
-            (Control.Memory, Frame.Instance), (Control.Log, LogSlot), (Control.LogEnd, LogEndSlot), (Control.Limit, LimitSlot),
-        })
+        foreach (
+            (int from, int to) in new[]
+            {
+                (Control.Memory, Frame.Instance),
+                (Control.Log, LogSlot),
+                (Control.LogEnd, LogEndSlot),
+                (Control.Limit, LimitSlot),
+            }
+        )
         {
             emit.mov(rax, __qword_ptr[rdi + from]);
             emit.mov(X86Assembler.Slot(to), rax);
@@ -157,24 +162,34 @@ internal static class PerpetualLoop
             }
 
             bool store = instruction.Opcode == X86Opcode.Mov && instruction.Operands[1] is Syntax.MemoryOperand;
-            assembler.Instruction(!store ? instruction : new X86Instruction
-            {
-                Opcode = instruction.Opcode,
-                Width = instruction.Width,
-                SourceWidth = instruction.SourceWidth,
-                Operands = [new RegisterOperand(number, instruction.Width), instruction.Operands[1]],
-                Condition = instruction.Condition,
-                Lock = instruction.Lock,
-                Target = instruction.Target,
-                Command = instruction.Command,
-                Position = instruction.Position,
-                Text = instruction.Text,
-            });
+            assembler.Instruction(
+                !store
+                    ? instruction
+                    : new X86Instruction
+                    {
+                        Opcode = instruction.Opcode,
+                        Width = instruction.Width,
+                        SourceWidth = instruction.SourceWidth,
+                        Operands = [new RegisterOperand(number, instruction.Width), instruction.Operands[1]],
+                        Condition = instruction.Condition,
+                        Lock = instruction.Lock,
+                        Target = instruction.Target,
+                        Command = instruction.Command,
+                        Position = instruction.Position,
+                        Text = instruction.Text,
+                    }
+            );
         }
     }
 
     private static void LogChange(
-        X86Assembler assembler, int thread, IReadOnlyList<PerpetualLoad> loads, AssemblerRegister64 number, AssemblerRegister64 work, Label finish)
+        X86Assembler assembler,
+        int thread,
+        IReadOnlyList<PerpetualLoad> loads,
+        AssemblerRegister64 number,
+        AssemblerRegister64 work,
+        Label finish
+    )
     {
         Assembler emit = assembler.Emit;
         Label changed = emit.CreateLabel();
@@ -197,7 +212,13 @@ internal static class PerpetualLoop
         emit.mov(__qword_ptr[work], number);
         for (int index = 0; index < loads.Count; index++)
         {
-            foreach (AssemblerMemoryOperand target in new[] { __qword_ptr[work + (8 * (1 + index))], X86Assembler.Slot(LastSlot + (8 * index)) })
+            foreach (
+                AssemblerMemoryOperand target in new[]
+                {
+                    __qword_ptr[work + (8 * (1 + index))],
+                    X86Assembler.Slot(LastSlot + (8 * index)),
+                }
+            )
             {
                 emit.mov(target, X86Assembler.Of(loads[index].Register));
                 if (loads[index].Writer == thread)

@@ -34,7 +34,11 @@ internal sealed class PerpetualPlan
     public bool HasMembarrier { get; private set; }
 
     /// <summary>For each column, the loads into observed registers that are final, in the order of the columns' log entries.</summary>
-    public IReadOnlyList<PerpetualLoad>[] Loads { get; } = [[], []];
+    public IReadOnlyList<PerpetualLoad>[] Loads { get; } =
+    [
+        [],
+        [],
+    ];
 
     /// <summary>The variables that are stored to, by name: they hold iteration numbers.</summary>
     public bool IsStored(string variable) => _stores.ContainsKey(variable);
@@ -62,7 +66,12 @@ internal sealed class PerpetualPlan
             return $"{memory} is observed, and memory never comes to rest";
         }
 
-        bool[] barriers = [.. _test.Threads.Select(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier))];
+        bool[] barriers =
+        [
+            .. _test.Threads.Select(thread =>
+                thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier)
+            ),
+        ];
         if (barriers[0] && barriers[1])
         {
             return "both columns issue membarrier, so neither is fast";
@@ -102,7 +111,12 @@ internal sealed class PerpetualPlan
             X86Instruction instruction = thread.Code[index];
             switch (instruction.Opcode)
             {
-                case X86Opcode.Mfence or X86Opcode.Sfence or X86Opcode.Lfence or X86Opcode.Nop or X86Opcode.Pause or X86Opcode.Membarrier:
+                case X86Opcode.Mfence
+                or X86Opcode.Sfence
+                or X86Opcode.Lfence
+                or X86Opcode.Nop
+                or X86Opcode.Pause
+                or X86Opcode.Membarrier:
                 case X86Opcode.Ret when index == thread.Code.Count - 1:
                     continue;
                 case X86Opcode.Mov when instruction.Width is 4 or 8 && instruction.Memory is not null:
@@ -122,7 +136,10 @@ internal sealed class PerpetualPlan
                 return $"'{instruction.Text}' is not aligned, or lies outside of {place.Variable}";
             }
 
-            if (!_cells.TryAdd(place.Variable, (place.Offset, instruction.Width)) && _cells[place.Variable] != (place.Offset, instruction.Width))
+            if (
+                !_cells.TryAdd(place.Variable, (place.Offset, instruction.Width))
+                && _cells[place.Variable] != (place.Offset, instruction.Width)
+            )
             {
                 return $"'{instruction.Text}' accesses another part of {place.Variable} than an instruction before it";
             }
@@ -134,7 +151,12 @@ internal sealed class PerpetualPlan
                     return $"'{instruction.Text}' stores something else than a constant";
                 }
 
-                if (!_stores.TryAdd(place.Variable, (thread.Id, DataType.Truncate((ulong)constant.Value, instruction.Width))))
+                if (
+                    !_stores.TryAdd(
+                        place.Variable,
+                        (thread.Id, DataType.Truncate((ulong)constant.Value, instruction.Width))
+                    )
+                )
                 {
                     return $"{place.Variable} is stored to more than once";
                 }
@@ -158,8 +180,11 @@ internal sealed class PerpetualPlan
         }
 
         InitialValue address = thread.InitialRegisters.GetValueOrDefault(register);
-        bool changes = thread.Code.Any(instruction => instruction.Operands.Count == 2
-            && instruction.Operands[1] is RegisterOperand target && target.Register == register);
+        bool changes = thread.Code.Any(instruction =>
+            instruction.Operands.Count == 2
+            && instruction.Operands[1] is RegisterOperand target
+            && target.Register == register
+        );
         if (memory.Variable is not null || address.AddressOf is null || changes)
         {
             return null;
@@ -169,7 +194,8 @@ internal sealed class PerpetualPlan
         return (address.AddressOf, (address.Element * variable.Type.Width) + memory.Displacement);
     }
 
-    private int PaddedSize(string name) => new MemoryLayout([_test.Variables.First(variable => variable.Name == name)]).Size;
+    private int PaddedSize(string name) =>
+        new MemoryLayout([_test.Variables.First(variable => variable.Name == name)]).Size;
 
     private List<PerpetualLoad> FinalLoads(LitmusThread thread)
     {
@@ -184,10 +210,20 @@ internal sealed class PerpetualPlan
             (string name, int offset) = Locate(thread, instruction.Memory!)!.Value;
             (int writer, ulong stored) = _stores.GetValueOrDefault(name, (-1, 0UL));
             loads[target.Register] = new PerpetualLoad(
-                target.Register, instruction.Width, writer, DataType.Truncate(Initial(name, offset, instruction.Width), instruction.Width), stored);
+                target.Register,
+                instruction.Width,
+                writer,
+                DataType.Truncate(Initial(name, offset, instruction.Width), instruction.Width),
+                stored
+            );
         }
 
-        return [.. loads.Values.Where(load => _test.Observables.Any(item => item.Thread == thread.Id && item.Register == load.Register))];
+        return
+        [
+            .. loads.Values.Where(load =>
+                _test.Observables.Any(item => item.Thread == thread.Id && item.Register == load.Register)
+            ),
+        ];
     }
 
     // What a load of the variable finds before anything was stored: its first bytes, or the element's that the offset is at.
@@ -204,7 +240,9 @@ internal sealed class PerpetualPlan
                 continue;
             }
 
-            ulong cell = variable.Type.Truncate(layout.Resolve(variable.InitialValues[element], MemoryLayout.ModelBase));
+            ulong cell = variable.Type.Truncate(
+                layout.Resolve(variable.InitialValues[element], MemoryLayout.ModelBase)
+            );
             value |= ((cell >> (8 * ((offset + index) % variable.Type.Width))) & 0xFF) << (8 * index);
         }
 

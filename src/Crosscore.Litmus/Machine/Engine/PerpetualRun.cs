@@ -34,13 +34,22 @@ internal sealed unsafe class PerpetualRun : IDisposable
         _crew = crew;
         _image = new InstanceImage(test, layout);
         _memory = new NativeBlock(layout.Size);
-        _numbered = [.. test.Variables.Where(variable => plan.IsStored(variable.Name)).Select(variable => (layout.OffsetOf(variable.Name), variable.Size))];
+        _numbered =
+        [
+            .. test
+                .Variables.Where(variable => plan.IsStored(variable.Name))
+                .Select(variable => (layout.OffsetOf(variable.Name), variable.Size)),
+        ];
         Frames = new PerpetualFrames(test, layout, plan);
 
         // The fast side logs an entry when a number changes; each of the slow side's numbers appears at most once at each load.
         int fastLoads = plan.Loads[plan.Fast].Count;
-        _logs[plan.Fast] = new NativeBlock((long)PerpetualLoop.FastEntry(fastLoads) * ((LargestBatch * (long)Math.Max(fastLoads, 1)) + 2));
-        _logs[plan.Slow] = new NativeBlock((long)PerpetualLoop.SlowEntry(plan.Loads[plan.Slow].Count) * (LargestBatch + 1));
+        _logs[plan.Fast] = new NativeBlock(
+            (long)PerpetualLoop.FastEntry(fastLoads) * ((LargestBatch * (long)Math.Max(fastLoads, 1)) + 2)
+        );
+        _logs[plan.Slow] = new NativeBlock(
+            (long)PerpetualLoop.SlowEntry(plan.Loads[plan.Slow].Count) * (LargestBatch + 1)
+        );
     }
 
     /// <summary>What the batches showed.</summary>
@@ -132,6 +141,12 @@ internal sealed unsafe class PerpetualRun : IDisposable
     }
 
     // SAFETY: the code left the end of what it wrote in the control block, and it stops at the end of the block.
-    private ReadOnlySpan<long> Log(int side) => new(
-        _logs[side].Start, (int)((_control[(side * PerpetualLoop.Control.Size) + PerpetualLoop.Control.Log] - _logs[side].Address) / sizeof(long)));
+    private ReadOnlySpan<long> Log(int side) =>
+        new(
+            _logs[side].Start,
+            (int)(
+                (_control[(side * PerpetualLoop.Control.Size) + PerpetualLoop.Control.Log] - _logs[side].Address)
+                / sizeof(long)
+            )
+        );
 }

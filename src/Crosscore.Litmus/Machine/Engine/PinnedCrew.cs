@@ -26,7 +26,11 @@ internal sealed class PinnedCrew : IDisposable
         {
             int thread = index;
             _begin[thread] = new SemaphoreSlim(0);
-            _threads[thread] = new Thread(() => Live(thread, processors[thread])) { IsBackground = true, Name = $"litmus P{thread}" };
+            _threads[thread] = new Thread(() => Live(thread, processors[thread]))
+            {
+                IsBackground = true,
+                Name = $"litmus P{thread}",
+            };
             _threads[thread].Start();
         }
 

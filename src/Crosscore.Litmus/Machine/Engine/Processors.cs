@@ -20,7 +20,9 @@ internal static unsafe partial class Processors
         // SAFETY: the mask is as long as we say, and on our stack.
         if (SchedGetAffinity(0, MaskBytes, mask) < 0)
         {
-            throw new MachineRunException($"sched_getaffinity failed with error {Marshal.GetLastPInvokeError()}: the allowed processors are unknown.");
+            throw new MachineRunException(
+                $"sched_getaffinity failed with error {Marshal.GetLastPInvokeError()}: the allowed processors are unknown."
+            );
         }
 
         var allowed = new List<int>();
@@ -53,7 +55,9 @@ internal static unsafe partial class Processors
         // SAFETY: as above.
         if (SchedSetAffinity(0, MaskBytes, mask) < 0)
         {
-            throw new MachineRunException($"sched_setaffinity to processor {processor} failed with error {Marshal.GetLastPInvokeError()}.");
+            throw new MachineRunException(
+                $"sched_setaffinity to processor {processor} failed with error {Marshal.GetLastPInvokeError()}."
+            );
         }
 
         // sched_setaffinity(2) returns only when the thread runs on an allowed processor.

@@ -64,12 +64,20 @@ internal static class RendezvousLoop
         int me = registers.Column.Id;
 
         assembler.Enter(Control.Shared);
-        foreach ((int from, int to) in new[]
-        {
-            (Control.Instance, Frame.Instance), (Control.Results, ResultSlot), (Control.Delays, DelaySlot), (Control.Prefetch, PrefetchSlot),
-            (Control.Arrival, ArrivalSlot), (Control.Remaining, RemainingSlot), (Control.Patience, PatienceSlot),
-            (Control.Read, ReadSlot), (Control.Write, WriteSlot),
-        })
+        foreach (
+            (int from, int to) in new[]
+            {
+                (Control.Instance, Frame.Instance),
+                (Control.Results, ResultSlot),
+                (Control.Delays, DelaySlot),
+                (Control.Prefetch, PrefetchSlot),
+                (Control.Arrival, ArrivalSlot),
+                (Control.Remaining, RemainingSlot),
+                (Control.Patience, PatienceSlot),
+                (Control.Read, ReadSlot),
+                (Control.Write, WriteSlot),
+            }
+        )
         {
             emit.mov(rax, __qword_ptr[rdi + from]);
             emit.mov(X86Assembler.Slot(to), rax);

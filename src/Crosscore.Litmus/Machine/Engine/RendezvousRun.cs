@@ -50,7 +50,14 @@ internal sealed unsafe class RendezvousRun : IDisposable
     private ulong _random = 0x2545_F491_4F6C_DD1D;
     private long _arrival;
 
-    public RendezvousRun(LitmusTest test, MemoryLayout layout, ColumnRegisters[] registers, MachineCode code, PinnedCrew crew, bool oversubscribed)
+    public RendezvousRun(
+        LitmusTest test,
+        MemoryLayout layout,
+        ColumnRegisters[] registers,
+        MachineCode code,
+        PinnedCrew crew,
+        bool oversubscribed
+    )
     {
         _test = test;
         _layout = layout;
@@ -96,7 +103,10 @@ internal sealed unsafe class RendezvousRun : IDisposable
             _code.ThrowIfRefused(_control, RendezvousLoop.Control.Size, RendezvousLoop.Control.Answer, _threads);
             if (!ended)
             {
-                return (done, _test.Threads.Any(X86Assembler.HasLoop) ? MachineRunEnd.DidNotEnd : MachineRunEnd.TimeLimit);
+                return (
+                    done,
+                    _test.Threads.Any(X86Assembler.HasLoop) ? MachineRunEnd.DidNotEnd : MachineRunEnd.TimeLimit
+                );
             }
 
             done += size;
@@ -117,7 +127,14 @@ internal sealed unsafe class RendezvousRun : IDisposable
 
     public void Dispose()
     {
-        foreach (NativeBlock block in _results.Append(_shared).Append(_control).Append(_memory).Append(_fineDelays).Append(_coarseDelays))
+        foreach (
+            NativeBlock block in _results
+                .Append(_shared)
+                .Append(_control)
+                .Append(_memory)
+                .Append(_fineDelays)
+                .Append(_coarseDelays)
+        )
         {
             block.Dispose();
         }
@@ -134,7 +151,8 @@ internal sealed unsafe class RendezvousRun : IDisposable
             _control[at + RendezvousLoop.Control.Instance] = _memory.Address;
             _control[at + RendezvousLoop.Control.Results] = _results[thread].Address;
             NativeBlock delays = NextRandom() % 4 == 0 ? _coarseDelays : _fineDelays;
-            _control[at + RendezvousLoop.Control.Delays] = delays.Address + (sizeof(int) * (long)(NextRandom() % DelayEntries));
+            _control[at + RendezvousLoop.Control.Delays] =
+                delays.Address + (sizeof(int) * (long)(NextRandom() % DelayEntries));
             _control[at + RendezvousLoop.Control.Prefetch] = _memory.Address + (PrefetchAhead * (long)_layout.Size);
             ulong read = alike ? ulong.MaxValue : NextRandom();
             _control[at + RendezvousLoop.Control.Read] = (long)read;
@@ -180,7 +198,8 @@ internal sealed unsafe class RendezvousRun : IDisposable
             for (int index = 0; index < width; index++)
             {
                 // SAFETY: results have one row and memory one instance for each iteration of the batch; eight bytes beyond a narrow last cell are padding.
-                ulong value = *(ulong*)(sources[index].Start + ((long)instance * sources[index].Stride)) & sources[index].Mask;
+                ulong value =
+                    *(ulong*)(sources[index].Start + ((long)instance * sources[index].Stride)) & sources[index].Mask;
                 // An address of this instance's memory is the same place of the model's memory; nothing else looks like one.
                 values[index] = value - start < (ulong)_layout.Size ? value - start + MemoryLayout.ModelBase : value;
             }
@@ -212,7 +231,8 @@ internal sealed unsafe class RendezvousRun : IDisposable
             ulong random = NextRandom() >> 16;
 
             // SAFETY: the block has room for this many entries, allocated three lines above.
-            *(int*)(delays.Start + (sizeof(int) * (long)entry)) = (random & 1) == 0 ? 0 : (int)((random >> 1) % (ulong)(longest + 1));
+            *(int*)(delays.Start + (sizeof(int) * (long)entry)) =
+                (random & 1) == 0 ? 0 : (int)((random >> 1) % (ulong)(longest + 1));
         }
 
         return delays;

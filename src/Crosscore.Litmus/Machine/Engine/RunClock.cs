@@ -58,5 +58,6 @@ internal sealed class RunClock(TimeSpan limit, CancellationToken cancellation)
     }
 
     // The timer's largest step is a little under 50 days; nobody waits that long for a batch.
-    private static TimeSpan Patience(TimeSpan time) => time.TotalMilliseconds < int.MaxValue ? time : TimeSpan.FromMilliseconds(int.MaxValue);
+    private static TimeSpan Patience(TimeSpan time) =>
+        time.TotalMilliseconds < int.MaxValue ? time : TimeSpan.FromMilliseconds(int.MaxValue);
 }

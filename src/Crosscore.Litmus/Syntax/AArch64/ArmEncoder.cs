@@ -22,31 +22,62 @@ internal static class ArmEncoder
             ArmOpcode.Nop => Hint(instruction),
             ArmOpcode.Move or ArmOpcode.MoveKeep => Move(instruction),
             ArmOpcode.Compute => Compute(instruction, (ArmRegister)operands[0], (ArmRegister)operands[1], operands[2]),
-            ArmOpcode.Compare => Compute(instruction, new ArmRegister(ArmRegister.Zero, ((ArmRegister)operands[0]).Width), (ArmRegister)operands[0], operands[1]),
+            ArmOpcode.Compare => Compute(
+                instruction,
+                new ArmRegister(ArmRegister.Zero, ((ArmRegister)operands[0]).Width),
+                (ArmRegister)operands[0],
+                operands[1]
+            ),
             ArmOpcode.Select => Select(instruction),
             ArmOpcode.Extend => Extend(instruction),
-            ArmOpcode.Address when instruction.Mnemonic.Name == "ADR" && operands is [ArmRegister { Width: 8 } to, _] && Fits(offset, 21) =>
-                0x1000_0000 | ((uint)offset & 3) << 29 | ((uint)(offset >> 2) & 0x7FFFF) << 5 | Bits(to),
+            ArmOpcode.Address
+                when instruction.Mnemonic.Name == "ADR"
+                    && operands is [ArmRegister { Width: 8 } to, _]
+                    && Fits(offset, 21) => 0x1000_0000
+                | ((uint)offset & 3) << 29
+                | ((uint)(offset >> 2) & 0x7FFFF) << 5
+                | Bits(to),
             ArmOpcode.Load or ArmOpcode.Store => Access(instruction),
             ArmOpcode.LoadPair or ArmOpcode.StorePair => Pair(instruction),
-            ArmOpcode.StoreExclusive or ArmOpcode.CompareAndSwap or ArmOpcode.Swap or ArmOpcode.LoadAndModify or ArmOpcode.StoreModified => Atomic(instruction),
-            ArmOpcode.Branch or ArmOpcode.BranchLink when Words(offset, 26) is uint words => (instruction.Opcode == ArmOpcode.Branch ? 0x1400_0000u : 0x9400_0000) | words,
-            ArmOpcode.BranchIf when Words(offset, 19) is uint words => 0x5400_0000 | words << 5 | (uint)instruction.Mnemonic.Condition,
+            ArmOpcode.StoreExclusive
+            or ArmOpcode.CompareAndSwap
+            or ArmOpcode.Swap
+            or ArmOpcode.LoadAndModify
+            or ArmOpcode.StoreModified => Atomic(instruction),
+            ArmOpcode.Branch or ArmOpcode.BranchLink when Words(offset, 26) is uint words => (
+                instruction.Opcode == ArmOpcode.Branch ? 0x1400_0000u : 0x9400_0000
+            ) | words,
+            ArmOpcode.BranchIf when Words(offset, 19) is uint words => 0x5400_0000
+                | words << 5
+                | (uint)instruction.Mnemonic.Condition,
             ArmOpcode.CompareAndBranch when Words(offset, 19) is uint words && operands[0] is ArmRegister tested =>
-                WideBit(tested) | 0x3400_0000 | (instruction.Mnemonic.Condition == ArmCondition.Ne ? 0x0100_0000u : 0) | words << 5 | Bits(tested),
-            ArmOpcode.TestAndBranch when Words(offset, 14) is uint words && operands is [ArmRegister tested, ArmImmediate { Value: >= 0 and < 64 } bit, ..]
-                && bit.Value < 8 * tested.Width =>
-                0x3600_0000 | ((uint)bit.Value >> 5) << 31 | ((uint)bit.Value & 31) << 19
-                    | (instruction.Mnemonic.Condition == ArmCondition.Ne ? 0x0100_0000u : 0) | words << 5 | Bits(tested),
+                WideBit(tested)
+                    | 0x3400_0000
+                    | (instruction.Mnemonic.Condition == ArmCondition.Ne ? 0x0100_0000u : 0)
+                    | words << 5
+                    | Bits(tested),
+            ArmOpcode.TestAndBranch
+                when Words(offset, 14) is uint words
+                    && operands is [ArmRegister tested, ArmImmediate { Value: >= 0 and < 64 } bit, ..]
+                    && bit.Value < 8 * tested.Width => 0x3600_0000
+                | ((uint)bit.Value >> 5) << 31
+                | ((uint)bit.Value & 31) << 19
+                | (instruction.Mnemonic.Condition == ArmCondition.Ne ? 0x0100_0000u : 0)
+                | words << 5
+                | Bits(tested),
             ArmOpcode.BranchRegister when operands is [ArmRegister { Width: 8 } to] => 0xD61F_0000 | Bits(to) << 5,
             ArmOpcode.BranchLinkRegister when operands is [ArmRegister { Width: 8 } to] => 0xD63F_0000 | Bits(to) << 5,
             ArmOpcode.Return => 0xD65F_0000 | (operands is [ArmRegister to] ? Bits(to) : 30) << 5,
             ArmOpcode.Barrier => Barrier(instruction),
             ArmOpcode.CleanCode or ArmOpcode.InvalidateCode or ArmOpcode.InvalidateTranslation => Maintenance(operands),
-            ArmOpcode.ReadSystem when operands is [ArmRegister { Width: 8 } to, ArmWord from] => (from.Text == "ELR_EL1" ? 0xD538_4020 : 0xD53B_0020) | Bits(to),
+            ArmOpcode.ReadSystem when operands is [ArmRegister { Width: 8 } to, ArmWord from] => (
+                from.Text == "ELR_EL1" ? 0xD538_4020 : 0xD53B_0020
+            ) | Bits(to),
             ArmOpcode.WriteSystem when operands is [_, ArmRegister { Width: 8 } from] => 0xD518_4020 | Bits(from),
-            ArmOpcode.SupervisorCall when operands is [ArmImmediate { Value: >= 0 and <= 0xFFFF } value] => 0xD400_0001 | (uint)value.Value << 5,
-            ArmOpcode.Undefined when operands is [ArmImmediate { Value: >= 0 and <= 0xFFFF } value] => (uint)value.Value,
+            ArmOpcode.SupervisorCall when operands is [ArmImmediate { Value: >= 0 and <= 0xFFFF } value] => 0xD400_0001
+                | (uint)value.Value << 5,
+            ArmOpcode.Undefined when operands is [ArmImmediate { Value: >= 0 and <= 0xFFFF } value] => (uint)
+                value.Value,
             ArmOpcode.ExceptionReturn => 0xD69F_03E0,
             _ => null,
         };
@@ -58,25 +89,27 @@ internal static class ArmEncoder
 
     private static bool Fits(long value, int bits) => value >= -(1L << (bits - 1)) && value < 1L << (bits - 1);
 
-    private static uint? Words(long offset, int bits) => offset % 4 == 0 && Fits(offset / 4, bits) ? (uint)(offset / 4) & ((1u << bits) - 1) : null;
+    private static uint? Words(long offset, int bits) =>
+        offset % 4 == 0 && Fits(offset / 4, bits) ? (uint)(offset / 4) & ((1u << bits) - 1) : null;
 
     private static (string Kind, uint Amount)? ShiftOf(IReadOnlyList<ArmOperand> operands) =>
         operands[^1] is ArmWord word && word.Text.Split(' ') is [string kind, string amount]
             ? (kind, uint.Parse(amount, System.Globalization.CultureInfo.InvariantCulture))
             : null;
 
-    private static uint? Hint(ArmInstruction instruction) => instruction.Mnemonic.Name switch
-    {
-        "NOP" => 0xD503_201F,
-        "YIELD" => 0xD503_203F,
-        "WFE" => 0xD503_205F,
-        "WFI" => 0xD503_207F,
-        "SEV" => 0xD503_209F,
-        "SEVL" => 0xD503_20BF,
-        "BTI" when instruction.Operands.Count == 0 => 0xD503_241F,
-        "DMB" or "DSB" => Barrier(instruction),
-        _ => null,
-    };
+    private static uint? Hint(ArmInstruction instruction) =>
+        instruction.Mnemonic.Name switch
+        {
+            "NOP" => 0xD503_201F,
+            "YIELD" => 0xD503_203F,
+            "WFE" => 0xD503_205F,
+            "WFI" => 0xD503_207F,
+            "SEV" => 0xD503_209F,
+            "SEVL" => 0xD503_20BF,
+            "BTI" when instruction.Operands.Count == 0 => 0xD503_241F,
+            "DMB" or "DSB" => Barrier(instruction),
+            _ => null,
+        };
 
     private static uint? Barrier(ArmInstruction instruction)
     {
@@ -86,9 +119,15 @@ internal static class ArmEncoder
         }
 
         string domain = instruction.Operands is [ArmWord word] ? word.Text : "";
-        uint shareability = domain.StartsWith("ISH", StringComparison.Ordinal) ? 2u : domain.StartsWith("NSH", StringComparison.Ordinal) ? 1u
-            : domain.StartsWith("OSH", StringComparison.Ordinal) ? 0u : 3u;
-        uint kind = domain.EndsWith("LD", StringComparison.Ordinal) ? 1u : domain.EndsWith("ST", StringComparison.Ordinal) ? 2u : 3u;
+        uint shareability =
+            domain.StartsWith("ISH", StringComparison.Ordinal) ? 2u
+            : domain.StartsWith("NSH", StringComparison.Ordinal) ? 1u
+            : domain.StartsWith("OSH", StringComparison.Ordinal) ? 0u
+            : 3u;
+        uint kind =
+            domain.EndsWith("LD", StringComparison.Ordinal) ? 1u
+            : domain.EndsWith("ST", StringComparison.Ordinal) ? 2u
+            : 3u;
         return (instruction.Mnemonic.Name == "DMB" ? 0xD503_30BF : 0xD503_309F) | (shareability << 2 | kind) << 8;
     }
 
@@ -111,7 +150,10 @@ internal static class ArmEncoder
             return whole | register;
         }
 
-        uint domain = what.EndsWith("IS", StringComparison.Ordinal) ? 0x300u : what.EndsWith("OS", StringComparison.Ordinal) ? 0x100u : 0x700u;
+        uint domain =
+            what.EndsWith("IS", StringComparison.Ordinal) ? 0x300u
+            : what.EndsWith("OS", StringComparison.Ordinal) ? 0x100u
+            : 0x700u;
         uint? kind = (domain == 0x700 ? what : what[..^2]) switch
         {
             "VMALLE1" => 0x00,
@@ -133,8 +175,11 @@ internal static class ArmEncoder
         string name = instruction.Mnemonic.Name;
         if (operands[1] is ArmRegister from)
         {
-            return name == "MOV" && shift is null && from.Width == to.Width ? WideBit(to) | 0x2A00_03E0 | Bits(from) << 16 | Bits(to)
-                : name is "MVN" or "NEG" && from.Width == to.Width && ShiftedRegister(from, shift, to, name == "NEG") is uint shifted
+            return name == "MOV" && shift is null && from.Width == to.Width
+                    ? WideBit(to) | 0x2A00_03E0 | Bits(from) << 16 | Bits(to)
+                : name is "MVN" or "NEG"
+                && from.Width == to.Width
+                && ShiftedRegister(from, shift, to, name == "NEG") is uint shifted
                     ? WideBit(to) | (name == "NEG" ? 0x4B00_03E0u : 0x2A20_03E0u) | shifted | Bits(to)
                 : null;
         }
@@ -143,8 +188,17 @@ internal static class ArmEncoder
         if (name is "MOVZ" or "MOVN" or "MOVK")
         {
             uint amount = shift?.Amount ?? 0;
-            uint opcode = name switch { "MOVN" => 0x1280_0000, "MOVZ" => 0x5280_0000, _ => 0x7280_0000 };
-            return constant.Value is >= 0 and <= 0xFFFF && shift is null or { Kind: "LSL" } && amount % 16 == 0 && amount < 8 * to.Width
+            uint opcode = name switch
+            {
+                "MOVN" => 0x1280_0000,
+                "MOVZ" => 0x5280_0000,
+                _ => 0x7280_0000,
+            };
+            return
+                constant.Value is >= 0 and <= 0xFFFF
+                && shift is null or { Kind: "LSL" }
+                && amount % 16 == 0
+                && amount < 8 * to.Width
                 ? WideBit(to) | opcode | amount / 16 << 21 | (uint)constant.Value << 5 | Bits(to)
                 : null;
         }
@@ -156,7 +210,10 @@ internal static class ArmEncoder
     private static uint? MoveConstant(ArmRegister to, long value)
     {
         ulong bits = DataType.Truncate((ulong)value, to.Width);
-        foreach ((uint opcode, ulong number) in ((uint, ulong)[])[(0x5280_0000, bits), (0x1280_0000, DataType.Truncate(~bits, to.Width))])
+        foreach (
+            (uint opcode, ulong number) in ((uint, ulong)[])
+                [(0x5280_0000, bits), (0x1280_0000, DataType.Truncate(~bits, to.Width))]
+        )
         {
             for (int half = 0; half < to.Width / 2; half++)
             {
@@ -170,9 +227,21 @@ internal static class ArmEncoder
         return Bitmask(bits, to.Width) is uint mask ? WideBit(to) | 0x3200_03E0 | mask | Bits(to) : null;
     }
 
-    private static uint? ShiftedRegister(ArmRegister operand, (string Kind, uint Amount)? shift, ArmRegister whole, bool isSum)
+    private static uint? ShiftedRegister(
+        ArmRegister operand,
+        (string Kind, uint Amount)? shift,
+        ArmRegister whole,
+        bool isSum
+    )
     {
-        uint kind = shift?.Kind switch { null or "LSL" => 0, "LSR" => 1, "ASR" => 2, "ROR" when !isSum => 3, _ => uint.MaxValue };
+        uint kind = shift?.Kind switch
+        {
+            null or "LSL" => 0,
+            "LSR" => 1,
+            "ASR" => 2,
+            "ROR" when !isSum => 3,
+            _ => uint.MaxValue,
+        };
         return kind == uint.MaxValue || shift?.Amount >= 8 * whole.Width || operand.Width != whole.Width
             ? null
             : kind << 22 | Bits(operand) << 16 | (shift?.Amount ?? 0) << 10;
@@ -190,16 +259,49 @@ internal static class ArmEncoder
         uint registers = WideBit(to) | Bits(left) << 5 | Bits(to);
         return function switch
         {
-            ArmFunction.Add or ArmFunction.Sub => Sum(function == ArmFunction.Sub, instruction.Mnemonic.SetsFlags, to, left, right, shift) is uint sum ? registers | sum : null,
-            ArmFunction.Lsl or ArmFunction.Lsr or ArmFunction.Asr or ArmFunction.Ror when shift is null => Shift(function, to, left, right) is uint shifted ? registers | shifted : null,
-            ArmFunction.Mul when right is ArmRegister factor && factor.Width == to.Width && shift is null => registers | 0x1B00_7C00 | Bits(factor) << 16,
-            ArmFunction.And or ArmFunction.Orr or ArmFunction.Eor or ArmFunction.Bic or ArmFunction.Orn or ArmFunction.Eon =>
-                Logical(function, instruction.Mnemonic.SetsFlags, to, right, shift) is uint logical ? registers | logical : null,
+            ArmFunction.Add or ArmFunction.Sub => Sum(
+                function == ArmFunction.Sub,
+                instruction.Mnemonic.SetsFlags,
+                to,
+                left,
+                right,
+                shift
+            )
+                is uint sum
+                ? registers | sum
+                : null,
+            ArmFunction.Lsl or ArmFunction.Lsr or ArmFunction.Asr or ArmFunction.Ror when shift is null => Shift(
+                function,
+                to,
+                left,
+                right
+            )
+                is uint shifted
+                ? registers | shifted
+                : null,
+            ArmFunction.Mul when right is ArmRegister factor && factor.Width == to.Width && shift is null => registers
+                | 0x1B00_7C00
+                | Bits(factor) << 16,
+            ArmFunction.And
+            or ArmFunction.Orr
+            or ArmFunction.Eor
+            or ArmFunction.Bic
+            or ArmFunction.Orn
+            or ArmFunction.Eon => Logical(function, instruction.Mnemonic.SetsFlags, to, right, shift) is uint logical
+                ? registers | logical
+                : null,
             _ => null,
         };
     }
 
-    private static uint? Sum(bool subtracts, bool setsFlags, ArmRegister to, ArmRegister left, ArmOperand right, (string Kind, uint Amount)? shift)
+    private static uint? Sum(
+        bool subtracts,
+        bool setsFlags,
+        ArmRegister to,
+        ArmRegister left,
+        ArmOperand right,
+        (string Kind, uint Amount)? shift
+    )
     {
         uint flags = setsFlags ? 0x2000_0000u : 0;
         uint Operation(bool minus) => minus ? 0x4000_0000u : 0;
@@ -211,7 +313,12 @@ internal static class ArmEncoder
             bool high = shift is null && value > 0xFFF && (value & 0xFFF) == 0;
             uint amount = high ? 12 : shift?.Amount ?? 0;
             value = high ? value >> 12 : value;
-            return left.IsZero || (to.IsZero && !setsFlags) || value > 0xFFF || amount is not (0 or 12) || shift is { Kind: not "LSL" }
+            return
+                left.IsZero
+                || (to.IsZero && !setsFlags)
+                || value > 0xFFF
+                || amount is not (0 or 12)
+                || shift is { Kind: not "LSL" }
                 ? null
                 : 0x1100_0000 | Operation(minus) | flags | (amount == 12 ? 1u << 22 : 0) | (uint)value << 10;
         }
@@ -226,32 +333,48 @@ internal static class ArmEncoder
                 : 0x0B20_0000 | Operation(subtracts) | flags | Bits(operand) << 16 | option << 13 | by << 10;
         }
 
-        return ShiftedRegister(operand, shift, to, isSum: true) is uint shifted ? 0x0B00_0000 | Operation(subtracts) | flags | shifted : null;
+        return ShiftedRegister(operand, shift, to, isSum: true) is uint shifted
+            ? 0x0B00_0000 | Operation(subtracts) | flags | shifted
+            : null;
     }
 
-    private static uint? Logical(ArmFunction function, bool setsFlags, ArmRegister to, ArmOperand right, (string Kind, uint Amount)? shift)
+    private static uint? Logical(
+        ArmFunction function,
+        bool setsFlags,
+        ArmRegister to,
+        ArmOperand right,
+        (string Kind, uint Amount)? shift
+    )
     {
         bool inverts = function is ArmFunction.Bic or ArmFunction.Orn or ArmFunction.Eon;
-        uint operation = setsFlags ? 0x6000_0000 : function switch
-        {
-            ArmFunction.And or ArmFunction.Bic => 0u,
-            ArmFunction.Orr or ArmFunction.Orn => 0x2000_0000,
-            _ => 0x4000_0000,
-        };
+        uint operation = setsFlags
+            ? 0x6000_0000
+            : function switch
+            {
+                ArmFunction.And or ArmFunction.Bic => 0u,
+                ArmFunction.Orr or ArmFunction.Orn => 0x2000_0000,
+                _ => 0x4000_0000,
+            };
         if (right is ArmImmediate constant)
         {
             ulong value = DataType.Truncate(inverts ? ~(ulong)constant.Value : (ulong)constant.Value, to.Width);
-            return shift is null && (!to.IsZero || setsFlags) && Bitmask(value, to.Width) is uint mask ? 0x1200_0000 | operation | mask : null;
+            return shift is null && (!to.IsZero || setsFlags) && Bitmask(value, to.Width) is uint mask
+                ? 0x1200_0000 | operation | mask
+                : null;
         }
 
-        return ShiftedRegister((ArmRegister)right, shift, to, isSum: false) is uint shifted ? 0x0A00_0000 | operation | (inverts ? 0x0020_0000u : 0) | shifted : null;
+        return ShiftedRegister((ArmRegister)right, shift, to, isSum: false) is uint shifted
+            ? 0x0A00_0000 | operation | (inverts ? 0x0020_0000u : 0) | shifted
+            : null;
     }
 
     private static uint? Shift(ArmFunction function, ArmRegister to, ArmRegister left, ArmOperand right)
     {
         if (right is ArmRegister by)
         {
-            return by.Width == to.Width ? 0x1AC0_2000 | (uint)(function - ArmFunction.Lsl) << 10 | Bits(by) << 16 : null;
+            return by.Width == to.Width
+                ? 0x1AC0_2000 | (uint)(function - ArmFunction.Lsl) << 10 | Bits(by) << 16
+                : null;
         }
 
         uint bits = 8 * (uint)to.Width;
@@ -291,9 +414,18 @@ internal static class ArmEncoder
             "CSINV" or "CSETM" or "CINV" => 0x5A80_0000,
             _ => 0x5A80_0400,
         };
-        return (turned && condition >= 14) || then.Width != to.Width || otherwise.Width != to.Width || (operands.Count == 3 && then.IsZero)
+        return
+            (turned && condition >= 14)
+            || then.Width != to.Width
+            || otherwise.Width != to.Width
+            || (operands.Count == 3 && then.IsZero)
             ? null
-            : WideBit(to) | opcode | Bits(otherwise) << 16 | (turned ? condition ^ 1 : condition) << 12 | Bits(then) << 5 | Bits(to);
+            : WideBit(to)
+                | opcode
+                | Bits(otherwise) << 16
+                | (turned ? condition ^ 1 : condition) << 12
+                | Bits(then) << 5
+                | Bits(to);
     }
 
     private static uint? Extend(ArmInstruction instruction)
@@ -304,7 +436,12 @@ internal static class ArmEncoder
         bool signed = instruction.Mnemonic.IsSigned;
         return from.Width != 4 || (signed ? last == 31 && to.Width == 4 : to.Width == 8 || last == 31)
             ? null
-            : WideBit(to) | (to.Width == 8 ? 1u << 22 : 0) | (signed ? 0x1300_0000u : 0x5300_0000) | last << 10 | Bits(from) << 5 | Bits(to);
+            : WideBit(to)
+                | (to.Width == 8 ? 1u << 22 : 0)
+                | (signed ? 0x1300_0000u : 0x5300_0000)
+                | last << 10
+                | Bits(from) << 5
+                | Bits(to);
     }
 
     private static uint Size(int width) => (uint)BitOperations.Log2((uint)width) << 30;
@@ -337,15 +474,23 @@ internal static class ArmEncoder
 
         if (ordered is not null)
         {
-            return memory is { Indexing: ArmIndexing.None, Offset: null or ArmImmediate { Value: 0 } } ? common | ordered : null;
+            return memory is { Indexing: ArmIndexing.None, Offset: null or ArmImmediate { Value: 0 } }
+                ? common | ordered
+                : null;
         }
 
         if (name is "LDAPUR" or "STLUR")
         {
-            return memory is { Indexing: ArmIndexing.None, Offset: null or ArmImmediate } && isNear ? common | (loads ? 0x1940_0000u : 0x1900_0000) | imm9 : null;
+            return memory is { Indexing: ArmIndexing.None, Offset: null or ArmImmediate } && isNear
+                ? common | (loads ? 0x1940_0000u : 0x1900_0000) | imm9
+                : null;
         }
 
-        uint kind = !loads ? 0u : !mnemonic.IsSigned ? 1u : data.Width == 8 ? 2u : 3u;
+        uint kind =
+            !loads ? 0u
+            : !mnemonic.IsSigned ? 1u
+            : data.Width == 8 ? 2u
+            : 3u;
         if (kind == 3 && width == 4)
         {
             return null;
@@ -356,18 +501,34 @@ internal static class ArmEncoder
         {
             string extension = index.Shift?.Kind ?? "LSL";
             uint amount = (uint)(index.Shift?.Amount ?? 0);
-            uint option = extension switch { "UXTW" => 2, "SXTW" => 6, "SXTX" => 7, _ => 3 };
-            return memory.Indexing != ArmIndexing.None || index.Width != ((option & 1) == 0 ? 4 : 8) || (amount != 0 && amount != BitOperations.Log2((uint)width))
+            uint option = extension switch
+            {
+                "UXTW" => 2,
+                "SXTW" => 6,
+                "SXTX" => 7,
+                _ => 3,
+            };
+            return
+                memory.Indexing != ArmIndexing.None
+                || index.Width != ((option & 1) == 0 ? 4 : 8)
+                || (amount != 0 && amount != BitOperations.Log2((uint)width))
                 || mnemonic.Name.Contains("UR", StringComparison.Ordinal)
                 ? null
                 : common | 0x0020_0800 | Bits(index) << 16 | option << 13 | (amount != 0 ? 1u << 12 : 0);
         }
 
-        return memory.Indexing != ArmIndexing.None ? isNear ? common | (memory.Indexing == ArmIndexing.Before ? 0xC00u : 0x400) | imm9 : null
-            : !mnemonic.Name.Contains("UR", StringComparison.Ordinal) && offset >= 0 && offset % width == 0 && offset / width <= 0xFFF
+        return memory.Indexing != ArmIndexing.None
+            ? isNear
+                ? common | (memory.Indexing == ArmIndexing.Before ? 0xC00u : 0x400) | imm9
+                : null
+            : !mnemonic.Name.Contains("UR", StringComparison.Ordinal)
+            && offset >= 0
+            && offset % width == 0
+            && offset / width <= 0xFFF
                 ? common | 0x0100_0000 | (uint)(offset / width) << 10
-            : isNear ? common | imm9
-            : null;
+                : isNear
+                    ? common | imm9
+                    : null;
     }
 
     private static uint? Pair(ArmInstruction instruction)
@@ -380,12 +541,27 @@ internal static class ArmEncoder
         int width = sign ? 4 : first.Width;
         long offset = memory.Offset is ArmImmediate constant ? constant.Value : 0;
         bool hinted = name is "LDNP" or "STNP";
-        uint mode = memory.Indexing switch { ArmIndexing.After => 0x2880_0000, ArmIndexing.Before => 0x2980_0000, _ => hinted ? 0x2800_0000u : 0x2900_0000 };
-        return name is "LDIAPP" or "STILP" || memory.Offset is ArmRegister || offset % width != 0 || !Fits(offset / width, 7) || (hinted && memory.Indexing != ArmIndexing.None)
+        uint mode = memory.Indexing switch
+        {
+            ArmIndexing.After => 0x2880_0000,
+            ArmIndexing.Before => 0x2980_0000,
+            _ => hinted ? 0x2800_0000u : 0x2900_0000,
+        };
+        return
+            name is "LDIAPP" or "STILP"
+            || memory.Offset is ArmRegister
+            || offset % width != 0
+            || !Fits(offset / width, 7)
+            || (hinted && memory.Indexing != ArmIndexing.None)
             || (sign && first.Width != 8)
             ? null
-            : mode | (sign ? 0x4000_0000u : WideBit(first)) | (instruction.Opcode == ArmOpcode.LoadPair ? 0x0040_0000u : 0)
-                | ((uint)(offset / width) & 0x7F) << 15 | Bits(second) << 10 | Bits(memory.Base) << 5 | Bits(first);
+            : mode
+                | (sign ? 0x4000_0000u : WideBit(first))
+                | (instruction.Opcode == ArmOpcode.LoadPair ? 0x0040_0000u : 0)
+                | ((uint)(offset / width) & 0x7F) << 15
+                | Bits(second) << 10
+                | Bits(memory.Base) << 5
+                | Bits(first);
     }
 
     private static uint? Atomic(ArmInstruction instruction)
@@ -394,14 +570,17 @@ internal static class ArmEncoder
         IReadOnlyList<ArmOperand> operands = instruction.Operands;
         var memory = (ArmMemory)operands[^1];
         var first = (ArmRegister)operands[0];
-        ArmRegister second = operands.Count > 2 ? (ArmRegister)operands[1] : new ArmRegister(ArmRegister.Zero, first.Width);
+        ArmRegister second =
+            operands.Count > 2 ? (ArmRegister)operands[1] : new ArmRegister(ArmRegister.Zero, first.Width);
         int width = mnemonic.AccessWidth != 0 ? mnemonic.AccessWidth : second.Width;
         uint common = Size(width) | Bits(first) << 16 | Bits(memory.Base) << 5 | Bits(second);
         bool acquires = (mnemonic.LoadOrder & AccessOrder.Acquire) != 0;
         bool releases = (mnemonic.StoreOrder & AccessOrder.Release) != 0;
         if (instruction.Opcode == ArmOpcode.StoreExclusive)
         {
-            return first.Width != 4 || (second.Width == 8 && mnemonic.AccessWidth != 0) ? null : common | 0x0800_7C00 | (releases ? 0x8000u : 0);
+            return first.Width != 4 || (second.Width == 8 && mnemonic.AccessWidth != 0)
+                ? null
+                : common | 0x0800_7C00 | (releases ? 0x8000u : 0);
         }
 
         if (first.Width != second.Width || (first.Width == 8 && mnemonic.AccessWidth != 0))
@@ -414,17 +593,20 @@ internal static class ArmEncoder
             return common | 0x08A0_7C00 | (acquires ? 0x0040_0000u : 0) | (releases ? 0x8000u : 0);
         }
 
-        uint operation = instruction.Opcode == ArmOpcode.Swap ? 0x8000u : mnemonic.Function switch
-        {
-            ArmFunction.Add => 0u,
-            ArmFunction.Clr => 1u,
-            ArmFunction.Eor => 2u,
-            ArmFunction.Set => 3u,
-            ArmFunction.Smax => 4u,
-            ArmFunction.Smin => 5u,
-            ArmFunction.Umax => 6u,
-            _ => 7u,
-        } << 12;
+        uint operation =
+            instruction.Opcode == ArmOpcode.Swap
+                ? 0x8000u
+                : mnemonic.Function switch
+                {
+                    ArmFunction.Add => 0u,
+                    ArmFunction.Clr => 1u,
+                    ArmFunction.Eor => 2u,
+                    ArmFunction.Set => 3u,
+                    ArmFunction.Smax => 4u,
+                    ArmFunction.Smin => 5u,
+                    ArmFunction.Umax => 6u,
+                    _ => 7u,
+                } << 12;
         return common | 0x3820_0000 | operation | (acquires ? 0x0080_0000u : 0) | (releases ? 0x0040_0000u : 0);
     }
 
@@ -439,7 +621,11 @@ internal static class ArmEncoder
         }
 
         int size = bits;
-        while (size > 2 && (value & ((1UL << (size / 2)) - 1)) == (value >> (size / 2) & ((1UL << (size / 2)) - 1)) && Repeats(value, size / 2, bits))
+        while (
+            size > 2
+            && (value & ((1UL << (size / 2)) - 1)) == (value >> (size / 2) & ((1UL << (size / 2)) - 1))
+            && Repeats(value, size / 2, bits)
+        )
         {
             size /= 2;
         }

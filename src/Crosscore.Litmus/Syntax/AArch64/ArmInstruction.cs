@@ -4,10 +4,40 @@ namespace Crosscore.Litmus.Syntax.AArch64;
 public enum ArmOpcode
 {
 #pragma warning disable CS1591 // the names say it
-    Nop, Move, MoveKeep, Compute, Compare, Select, Extend, Address,
-    Load, LoadPair, Store, StorePair, StoreExclusive, CompareAndSwap, Swap, LoadAndModify, StoreModified,
-    Branch, BranchIf, CompareAndBranch, TestAndBranch, BranchLink, BranchRegister, BranchLinkRegister, Return,
-    Barrier, CleanCode, InvalidateCode, InvalidateTranslation, ReadSystem, WriteSystem, SupervisorCall, ExceptionReturn, Undefined,
+    Nop,
+    Move,
+    MoveKeep,
+    Compute,
+    Compare,
+    Select,
+    Extend,
+    Address,
+    Load,
+    LoadPair,
+    Store,
+    StorePair,
+    StoreExclusive,
+    CompareAndSwap,
+    Swap,
+    LoadAndModify,
+    StoreModified,
+    Branch,
+    BranchIf,
+    CompareAndBranch,
+    TestAndBranch,
+    BranchLink,
+    BranchRegister,
+    BranchLinkRegister,
+    Return,
+    Barrier,
+    CleanCode,
+    InvalidateCode,
+    InvalidateTranslation,
+    ReadSystem,
+    WriteSystem,
+    SupervisorCall,
+    ExceptionReturn,
+    Undefined,
 #pragma warning restore CS1591
 
     /// <summary>The end of a column that a fault handler follows.</summary>
@@ -24,7 +54,26 @@ public enum ArmOpcode
 public enum ArmFunction
 {
 #pragma warning disable CS1591 // the names are the architecture's
-    None, Add, Sub, And, Orr, Eor, Bic, Orn, Eon, Lsl, Lsr, Asr, Ror, Mul, Clr, Set, Smax, Smin, Umax, Umin,
+    None,
+    Add,
+    Sub,
+    And,
+    Orr,
+    Eor,
+    Bic,
+    Orn,
+    Eon,
+    Lsl,
+    Lsr,
+    Asr,
+    Ror,
+    Mul,
+    Clr,
+    Set,
+    Smax,
+    Smin,
+    Umax,
+    Umin,
 #pragma warning restore CS1591
 }
 
@@ -32,7 +81,22 @@ public enum ArmFunction
 public enum ArmCondition
 {
 #pragma warning disable CS1591 // the names are the architecture's
-    Eq, Ne, Cs, Cc, Mi, Pl, Vs, Vc, Hi, Ls, Ge, Lt, Gt, Le, Al, Nv,
+    Eq,
+    Ne,
+    Cs,
+    Cc,
+    Mi,
+    Pl,
+    Vs,
+    Vc,
+    Hi,
+    Ls,
+    Ge,
+    Lt,
+    Gt,
+    Le,
+    Al,
+    Nv,
 #pragma warning restore CS1591
 }
 
@@ -114,7 +178,8 @@ public sealed class ArmInstruction : ITestInstruction
     public required string Text { get; init; }
 
     /// <summary>The labels that it names.</summary>
-    public IEnumerable<string> Labels => Operands.OfType<ArmPlace>().Where(place => place.Label is not null).Select(place => place.Label!);
+    public IEnumerable<string> Labels =>
+        Operands.OfType<ArmPlace>().Where(place => place.Label is not null).Select(place => place.Label!);
 
     /// <inheritdoc/>
     public override string ToString() => Text;

@@ -8,14 +8,29 @@ internal sealed class ArmParser(LitmusScanner scanner)
 {
     private static readonly HashSet<string> Shifts = new(StringComparer.OrdinalIgnoreCase)
     {
-        "LSL", "LSR", "ASR", "ROR", "UXTB", "UXTH", "UXTW", "UXTX", "SXTB", "SXTH", "SXTW", "SXTX",
+        "LSL",
+        "LSR",
+        "ASR",
+        "ROR",
+        "UXTB",
+        "UXTH",
+        "UXTW",
+        "UXTX",
+        "SXTB",
+        "SXTH",
+        "SXTW",
+        "SXTX",
     };
 
     public ArmInstruction Parse()
     {
         Token first = scanner.Next();
-        ArmMnemonic mnemonic = (first.Kind == TokenKind.Name ? ArmMnemonic.Find(first.Text) : null)
-            ?? throw scanner.Error(first.Position, $"found {first}, which is no AArch64 instruction that this project knows{Hint(first.Text)}");
+        ArmMnemonic mnemonic =
+            (first.Kind == TokenKind.Name ? ArmMnemonic.Find(first.Text) : null)
+            ?? throw scanner.Error(
+                first.Position,
+                $"found {first}, which is no AArch64 instruction that this project knows{Hint(first.Text)}"
+            );
         if (mnemonic.Opcode is ArmOpcode.Membarrier or ArmOpcode.Syscall)
         {
             return ParseSystemCall(first, mnemonic);
@@ -28,14 +43,17 @@ internal sealed class ArmParser(LitmusScanner scanner)
             do
             {
                 operands.Add(ParseOperand(mnemonic));
-            }
-            while (scanner.Accept(","));
+            } while (scanner.Accept(","));
         }
 
         // "[Xn],#8": what follows the bracket belongs to it.
         int memory = operands.FindIndex(operand => operand is ArmMemory);
-        if (memory >= 0 && memory == operands.Count - 2 && operands[memory] is ArmMemory { Offset: null, Indexing: ArmIndexing.None } plain
-            && operands[^1] is ArmImmediate or ArmRegister)
+        if (
+            memory >= 0
+            && memory == operands.Count - 2
+            && operands[memory] is ArmMemory { Offset: null, Indexing: ArmIndexing.None } plain
+            && operands[^1] is ArmImmediate or ArmRegister
+        )
         {
             operands[memory] = plain with { Offset = operands[^1], Indexing = ArmIndexing.After };
             operands.RemoveAt(memory + 1);
@@ -46,18 +64,26 @@ internal sealed class ArmParser(LitmusScanner scanner)
             mnemonic = Barrier(first, mnemonic, operands);
         }
 
-        var instruction = new ArmInstruction { Mnemonic = mnemonic, Operands = operands, Position = first.Position, Text = scanner.TextFrom(first) };
+        var instruction = new ArmInstruction
+        {
+            Mnemonic = mnemonic,
+            Operands = operands,
+            Position = first.Position,
+            Text = scanner.TextFrom(first),
+        };
         return ArmShapes.ExpectedOf(instruction) is string expected
             ? throw scanner.Error(first.Position, $"found '{instruction.Text}', expected {expected}")
             : instruction;
     }
 
-    private static string Hint(string name) => name.ToUpperInvariant() switch
-    {
-        "AT" => ": address translation instructions are not modelled",
-        ['C', 'A', 'S', 'P', ..] or "LDXP" or "LDAXP" or "STXP" or "STLXP" => ": exclusive and atomic pairs are not modelled",
-        _ => "",
-    };
+    private static string Hint(string name) =>
+        name.ToUpperInvariant() switch
+        {
+            "AT" => ": address translation instructions are not modelled",
+            ['C', 'A', 'S', 'P', ..] or "LDXP" or "LDAXP" or "STXP" or "STLXP" =>
+                ": exclusive and atomic pairs are not modelled",
+            _ => "",
+        };
 
     private static bool IsEnd(Token token) => token.Kind == TokenKind.End || token.Is("|") || token.Is(";");
 
@@ -98,7 +124,9 @@ internal sealed class ArmParser(LitmusScanner scanner)
         string domain = operands is [ArmWord word] ? word.Text : "";
         if (mnemonic.Name == "ISB")
         {
-            return operands.Count == 0 || domain == "SY" ? mnemonic : throw scanner.Error(first.Position, $"found an operand of ISB, expected none or SY");
+            return operands.Count == 0 || domain == "SY"
+                ? mnemonic
+                : throw scanner.Error(first.Position, $"found an operand of ISB, expected none or SY");
         }
 
         if (domain is "NSH" or "NSHLD" or "NSHST")
@@ -109,10 +137,16 @@ internal sealed class ArmParser(LitmusScanner scanner)
 
         if (domain is not ("SY" or "ISH" or "OSH" or "LD" or "ISHLD" or "OSHLD" or "ST" or "ISHST" or "OSHST"))
         {
-            throw scanner.Error(first.Position, $"found '{scanner.TextFrom(first)}', expected one of {mnemonic.Name} SY, LD, ST, ISH, ISHLD, ISHST, OSH, OSHLD, OSHST, NSH, NSHLD, NSHST");
+            throw scanner.Error(
+                first.Position,
+                $"found '{scanner.TextFrom(first)}', expected one of {mnemonic.Name} SY, LD, ST, ISH, ISHLD, ISHST, OSH, OSHLD, OSHST, NSH, NSHLD, NSHST"
+            );
         }
 
-        int kind = domain.EndsWith("LD", StringComparison.Ordinal) ? 1 : domain.EndsWith("ST", StringComparison.Ordinal) ? 2 : 0;
+        int kind =
+            domain.EndsWith("LD", StringComparison.Ordinal) ? 1
+            : domain.EndsWith("ST", StringComparison.Ordinal) ? 2
+            : 0;
         return mnemonic with { Fence = mnemonic.Fence + kind };
     }
 
@@ -155,10 +189,21 @@ internal sealed class ArmParser(LitmusScanner scanner)
 
         if (Shifts.Contains(token.Text) && mnemonic.Opcode is not (ArmOpcode.Branch or ArmOpcode.BranchLink))
         {
-            return new ArmWord(token.Text.ToUpperInvariant() + " " + (scanner.Accept("#") || scanner.Peek().Kind == TokenKind.Number ? ParseNumber() : 0));
+            return new ArmWord(
+                token.Text.ToUpperInvariant()
+                    + " "
+                    + (scanner.Accept("#") || scanner.Peek().Kind == TokenKind.Number ? ParseNumber() : 0)
+            );
         }
 
-        bool place = mnemonic.Opcode is ArmOpcode.Branch or ArmOpcode.BranchIf or ArmOpcode.BranchLink or ArmOpcode.CompareAndBranch or ArmOpcode.TestAndBranch or ArmOpcode.Address;
+        bool place =
+            mnemonic.Opcode
+            is ArmOpcode.Branch
+                or ArmOpcode.BranchIf
+                or ArmOpcode.BranchLink
+                or ArmOpcode.CompareAndBranch
+                or ArmOpcode.TestAndBranch
+                or ArmOpcode.Address;
         return place ? new ArmPlace(token.Text, 0) : new ArmWord(token.Text.ToUpperInvariant());
     }
 
@@ -185,12 +230,16 @@ internal sealed class ArmParser(LitmusScanner scanner)
                 if (scanner.Accept(","))
                 {
                     Token kind = scanner.Next();
-                    if (kind.Kind != TokenKind.Name || kind.Text.ToUpperInvariant() is not ("LSL" or "UXTW" or "SXTW" or "SXTX"))
+                    if (
+                        kind.Kind != TokenKind.Name
+                        || kind.Text.ToUpperInvariant() is not ("LSL" or "UXTW" or "SXTW" or "SXTX")
+                    )
                     {
                         throw scanner.Unexpected(kind, "LSL, UXTW, SXTW or SXTX");
                     }
 
-                    int amount = scanner.Accept("#") || scanner.Peek().Kind == TokenKind.Number ? (int)ParseNumber() : 0;
+                    int amount =
+                        scanner.Accept("#") || scanner.Peek().Kind == TokenKind.Number ? (int)ParseNumber() : 0;
                     shift = new ArmShift(kind.Text.ToUpperInvariant(), amount);
                 }
 
@@ -238,6 +287,8 @@ internal sealed class ArmParser(LitmusScanner scanner)
             return true;
         }
 
-        return int.TryParse(name.AsSpan(1), System.Globalization.NumberStyles.None, null, out number) && number <= 30 && (name.Length == 2 || name[1] != '0');
+        return int.TryParse(name.AsSpan(1), System.Globalization.NumberStyles.None, null, out number)
+            && number <= 30
+            && (name.Length == 2 || name[1] != '0');
     }
 }

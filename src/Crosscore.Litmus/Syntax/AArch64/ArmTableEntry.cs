@@ -12,13 +12,17 @@ public sealed record ArmTableEntry(string? OutputAddress, ulong Fields)
     // The fields that are one bit or more, set by 1; only "db" is the other way round: not dirty is read-only.
     private static readonly (string Name, ulong Mask, bool Inverted)[] Flags =
     [
-        ("valid", TableEntry.Valid, false), ("af", TableEntry.Accessed, false), ("db", TableEntry.ReadOnly, true),
-        ("dbm", TableEntry.DirtyModifier, false), ("el0", TableEntry.Unprivileged, false),
+        ("valid", TableEntry.Valid, false),
+        ("af", TableEntry.Accessed, false),
+        ("db", TableEntry.ReadOnly, true),
+        ("dbm", TableEntry.DirtyModifier, false),
+        ("el0", TableEntry.Unprivileged, false),
     ];
 
     /// <summary>An entry of a location about which nothing is said.</summary>
     /// <param name="location">The location; <see langword="null"/> for none.</param>
-    public static ArmTableEntry Default(string? location) => new(location, TableEntry.Valid | TableEntry.Accessed | TableEntry.Unprivileged);
+    public static ArmTableEntry Default(string? location) =>
+        new(location, TableEntry.Valid | TableEntry.Accessed | TableEntry.Unprivileged);
 
     /// <summary>The name of the location that is the entry of another location's page.</summary>
     /// <param name="location">The other location.</param>
@@ -31,7 +35,8 @@ public sealed record ArmTableEntry(string? OutputAddress, ulong Fields)
     {
         ulong address = TableEntry.Translate(entry, 0);
         ulong usual = Default(null).Fields;
-        IEnumerable<string> fields = Flags.Where(flag => ((entry ^ usual) & flag.Mask) != 0)
+        IEnumerable<string> fields = Flags
+            .Where(flag => ((entry ^ usual) & flag.Mask) != 0)
             .Select(flag => $"{flag.Name}:{(((entry & flag.Mask) != 0) != flag.Inverted ? 1 : 0)}");
         string place = describe(address) is string name ? $"PA({name})" : $"0x{address:x}";
         return $"({string.Join(", ", fields.Prepend($"{Location}:{place}"))})";
@@ -57,7 +62,10 @@ public sealed record ArmTableEntry(string? OutputAddress, ulong Fields)
             int index = Array.FindIndex(Flags, flag => field.IsName(flag.Name));
             if (index < 0)
             {
-                throw scanner.Unexpected(field, $"one of the fields {Location}, {string.Join(", ", Flags.Select(flag => flag.Name))} of an entry, others are not modelled");
+                throw scanner.Unexpected(
+                    field,
+                    $"one of the fields {Location}, {string.Join(", ", Flags.Select(flag => flag.Name))} of an entry, others are not modelled"
+                );
             }
 
             if (value.Kind != TokenKind.Number || value.Value > 1)
@@ -67,8 +75,7 @@ public sealed record ArmTableEntry(string? OutputAddress, ulong Fields)
 
             bool set = value.Value != 0 != Flags[index].Inverted;
             entry = entry with { Fields = set ? entry.Fields | Flags[index].Mask : entry.Fields & ~Flags[index].Mask };
-        }
-        while (scanner.Accept(","));
+        } while (scanner.Accept(","));
         scanner.Expect(")", "after the last field of an entry");
         return entry;
     }

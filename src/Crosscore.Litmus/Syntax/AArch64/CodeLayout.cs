@@ -14,5 +14,7 @@ public static class CodeLayout
     /// <summary>The instruction at an address, if it lies in the code of a test.</summary>
     /// <param name="address">The address.</param>
     public static (int Thread, int Index)? Find(ulong address) =>
-        address >= Base && address - Base < 64 * Column && address % 4 == 0 ? ((int)((address - Base) / Column), (int)((address - Base) % Column / 4)) : null;
+        address >= Base && address - Base < 64 * Column && address % 4 == 0
+            ? ((int)((address - Base) / Column), (int)((address - Base) % Column / 4))
+            : null;
 }

@@ -9,9 +9,12 @@ namespace Crosscore.Model.Kernel.Checking;
 internal readonly record struct CodeContext(bool InterruptsOff, int PreemptionOff, bool Awaited = false)
 {
     /// <summary>What a routine begins with: system calls are interruptible and preemptible, everything else the machine calls with both off.</summary>
-    public static CodeContext AtEntry(RoutineKind kind) => kind is RoutineKind.Syscall or RoutineKind.Exit or RoutineKind.Function ? new(false, 0) : new(true, 1);
+    public static CodeContext AtEntry(RoutineKind kind) =>
+        kind is RoutineKind.Syscall or RoutineKind.Exit or RoutineKind.Function ? new(false, 0) : new(true, 1);
 
-    public override string ToString() => (InterruptsOff ? "interrupts off" : "interrupts on") + (PreemptionOff > 0 ? " and preemption off" : " and preemption on")
+    public override string ToString() =>
+        (InterruptsOff ? "interrupts off" : "interrupts on")
+        + (PreemptionOff > 0 ? " and preemption off" : " and preemption on")
         + (Awaited ? " and interrupts sent that are not waited for" : "");
 }
 
@@ -44,7 +47,9 @@ internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration ent
         CodeContext? end = Join(_frame.AtReturn, _now, entry.Body.End, "the end of the routine");
         if (end is { } context && context != begin)
         {
-            throw entry.Body.End.Error($"found the end of '{entry.Name}' with {context}, expected {begin}, as at its beginning");
+            throw entry.Body.End.Error(
+                $"found the end of '{entry.Name}' with {context}, expected {begin}, as at its beginning"
+            );
         }
     }
 
@@ -93,24 +98,26 @@ internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration ent
                 if (_now is { } after && after != before)
                 {
                     throw labelled.Position.Error(
-                        $"found a label before what turns {before} into {after}, expected what leaves them alone: without it the rest would be meaningless");
+                        $"found a label before what turns {before} into {after}, expected what leaves them alone: without it the rest would be meaningless"
+                    );
                 }
 
                 break;
         }
     }
 
-    private static IEnumerable<Expression> Evaluated(Statement statement) => statement switch
-    {
-        LocalStatement local => [local.Initial],
-        AssignStatement assign => [assign.Target, assign.Value],
-        IfStatement branch => [branch.Condition],
-        WhileStatement loop => [loop.Condition],
-        ForStatement loop => [loop.Set],
-        ReturnStatement { Value: { } value } => [value],
-        CallStatement call => [call.Call],
-        _ => [],
-    };
+    private static IEnumerable<Expression> Evaluated(Statement statement) =>
+        statement switch
+        {
+            LocalStatement local => [local.Initial],
+            AssignStatement assign => [assign.Target, assign.Value],
+            IfStatement branch => [branch.Condition],
+            WhileStatement loop => [loop.Condition],
+            ForStatement loop => [loop.Set],
+            ReturnStatement { Value: { } value } => [value],
+            CallStatement call => [call.Call],
+            _ => [],
+        };
 
     private void Walk(IfStatement branch)
     {
@@ -146,7 +153,9 @@ internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration ent
     private static CodeContext? Join(CodeContext? one, CodeContext? other, Position position, string place)
     {
         return one is not null && other is not null && one != other
-            ? throw position.Error($"found {one} on one path and {other} on another, expected the same where they meet: {place}")
+            ? throw position.Error(
+                $"found {one} on one path and {other} on another, expected the same where they meet: {place}"
+            )
             : one ?? other;
     }
 
@@ -173,7 +182,9 @@ internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration ent
                 Walk(binary.Left);
                 CodeContext? shortCircuit = _now;
                 Walk(binary.Right);
-                _now = binary.Operator is "&&" or "||" ? Join(shortCircuit, _now, binary.Position, $"behind '{binary.Operator}'") : _now;
+                _now = binary.Operator is "&&" or "||"
+                    ? Join(shortCircuit, _now, binary.Position, $"behind '{binary.Operator}'")
+                    : _now;
                 break;
             case CallExpression call:
                 WalkAll(call.Arguments);
@@ -195,7 +206,9 @@ internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration ent
     {
         if (design.FindVariable(name.Name) is { Scope: VariableScope.Register } && _now is { InterruptsOff: false })
         {
-            throw name.Position.Error($"found the register '{name.Name}' with {_now}, expected interrupts off: the next line might run on another CPU");
+            throw name.Position.Error(
+                $"found the register '{name.Name}' with {_now}, expected interrupts off: the next line might run on another CPU"
+            );
         }
     }
 
@@ -234,19 +247,45 @@ internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration ent
                 return now with { InterruptsOff = true };
             case Primitive.IrqEnable:
                 Require(call, now.InterruptsOff, "interrupts off");
-                Require(call, !CodeContext.AtEntry(entry.Kind).InterruptsOff, $"them to stay off: '{entry.Name}' runs with interrupts off");
+                Require(
+                    call,
+                    !CodeContext.AtEntry(entry.Kind).InterruptsOff,
+                    $"them to stay off: '{entry.Name}' runs with interrupts off"
+                );
                 return now with { InterruptsOff = false };
             case Primitive.PreemptDisable:
                 return now with { PreemptionOff = now.PreemptionOff + 1 };
             case Primitive.PreemptEnable:
-                Require(call, now.PreemptionOff > CodeContext.AtEntry(entry.Kind).PreemptionOff, "'preempt_disable' before it");
-                Require(call, !now.Awaited, "'ipi_wait' before it: the CPU that interrupted the others must be the one that waits");
+                Require(
+                    call,
+                    now.PreemptionOff > CodeContext.AtEntry(entry.Kind).PreemptionOff,
+                    "'preempt_disable' before it"
+                );
+                Require(
+                    call,
+                    !now.Awaited,
+                    "'ipi_wait' before it: the CPU that interrupted the others must be the one that waits"
+                );
                 return now with { PreemptionOff = now.PreemptionOff - 1 };
             case Primitive.IpiAndWait or Primitive.IpiSend or Primitive.IpiWait:
-                Require(call, !now.InterruptsOff, "interrupts on: two CPUs that wait for each other with interrupts off wait for ever");
-                Require(call, now.PreemptionOff > 0, "preemption off: the CPU that is left out must be the one that waits");
+                Require(
+                    call,
+                    !now.InterruptsOff,
+                    "interrupts on: two CPUs that wait for each other with interrupts off wait for ever"
+                );
+                Require(
+                    call,
+                    now.PreemptionOff > 0,
+                    "preemption off: the CPU that is left out must be the one that waits"
+                );
                 bool waits = primitive == Primitive.IpiWait;
-                Require(call, now.Awaited == waits, waits ? "'ipi_send' before it" : "'ipi_wait' before it: a CPU waits for all that it interrupted at once");
+                Require(
+                    call,
+                    now.Awaited == waits,
+                    waits
+                        ? "'ipi_send' before it"
+                        : "'ipi_wait' before it: a CPU waits for all that it interrupted at once"
+                );
                 return now with { Awaited = primitive == Primitive.IpiSend };
             case Primitive.Schedule or Primitive.Sleep:
                 Require(call, !now.InterruptsOff && now.PreemptionOff == 0, "interrupts on and preemption on");

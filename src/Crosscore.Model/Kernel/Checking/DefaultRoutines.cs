@@ -15,5 +15,6 @@ internal static class DefaultRoutines
         RoutineKind.Switch,
         KernelType.Void,
         [new Parameter("prev", default, KernelType.Task), new Parameter("next", default, KernelType.Task)],
-        new BlockStatement(default, [], default));
+        new BlockStatement(default, [], default)
+    );
 }

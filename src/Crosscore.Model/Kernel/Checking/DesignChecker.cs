@@ -36,7 +36,10 @@ internal static class DesignChecker
         {
             if (callers.Contains(call.Name))
             {
-                string path = string.Join(" calls ", callers.SkipWhile(name => name != call.Name).Append(call.Name).Select(name => $"'{name}'"));
+                string path = string.Join(
+                    " calls ",
+                    callers.SkipWhile(name => name != call.Name).Append(call.Name).Select(name => $"'{name}'")
+                );
                 throw call.Position.Error($"found a recursion, expected none: {path}");
             }
 

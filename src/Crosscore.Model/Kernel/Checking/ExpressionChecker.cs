@@ -12,8 +12,12 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
         return type switch
         {
             KernelType.Void => throw expression.Position.Error("found a call that gives no value, expected a value"),
-            KernelType.Word => throw expression.Position.Error("found an option that only the machine reads, expected a value"),
-            KernelType.Lock => throw expression.Position.Error("found a lock, expected a value; locks stand only in lock() and unlock()"),
+            KernelType.Word => throw expression.Position.Error(
+                "found an option that only the machine reads, expected a value"
+            ),
+            KernelType.Lock => throw expression.Position.Error(
+                "found a lock, expected a value; locks stand only in lock() and unlock()"
+            ),
             _ => type,
         };
     }
@@ -35,7 +39,8 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
     {
         switch (expression)
         {
-            case NameExpression name when design.FindVariable(name.Name) is { } variable && !locals.TryFind(name.Name, out _, out _):
+            case NameExpression name
+                when design.FindVariable(name.Name) is { } variable && !locals.TryFind(name.Name, out _, out _):
                 if (variable.Scope is not (VariableScope.Global or VariableScope.Register))
                 {
                     throw name.Position.Error($"found '{name.Name}' alone, expected {Vocabulary.Access(variable)}");
@@ -51,7 +56,9 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
                 {
                     KernelType.Task => Require(field.Name, field.NamePosition, VariableScope.Task),
                     KernelType.Mm => Require(field.Name, field.NamePosition, VariableScope.Mm),
-                    _ => throw field.Owner.Position.Error($"found {Describe(owner)} before '.{field.Name}', expected a task or an mm"),
+                    _ => throw field.Owner.Position.Error(
+                        $"found {Describe(owner)} before '.{field.Name}', expected a task or an mm"
+                    ),
                 };
             default:
                 return null;
@@ -66,7 +73,8 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
             return new PrimitiveChecker(this, design, locals).Check(call, signature);
         }
 
-        RoutineDeclaration routine = design.FindRoutine(call.Name) is { Kind: RoutineKind.Function or RoutineKind.Interrupt } found
+        RoutineDeclaration routine = design.FindRoutine(call.Name)
+            is { Kind: RoutineKind.Function or RoutineKind.Interrupt } found
             ? found
             : throw UnknownFunction(call);
         CheckCount(call, routine.Parameters.Count);
@@ -83,21 +91,24 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
         if (call.Arguments.Count != expected)
         {
             string arguments = expected == 1 ? "argument" : "arguments";
-            throw call.Position.Error($"found {call.Arguments.Count} between the parentheses of '{call.Name}', expected {expected} {arguments}");
+            throw call.Position.Error(
+                $"found {call.Arguments.Count} between the parentheses of '{call.Name}', expected {expected} {arguments}"
+            );
         }
     }
 
     /// <summary>For messages.</summary>
-    public static string Describe(KernelType type) => type switch
-    {
-        KernelType.Int => "an int",
-        KernelType.Cpus => "a set of cpus",
-        KernelType.Mm => "an mm",
-        KernelType.None => "none",
-        KernelType.Void => "no value",
-        KernelType.Word => "a word",
-        _ => $"a {Vocabulary.NameOf(type)}",
-    };
+    public static string Describe(KernelType type) =>
+        type switch
+        {
+            KernelType.Int => "an int",
+            KernelType.Cpus => "a set of cpus",
+            KernelType.Mm => "an mm",
+            KernelType.None => "none",
+            KernelType.Void => "no value",
+            KernelType.Word => "a word",
+            _ => $"a {Vocabulary.NameOf(type)}",
+        };
 
     private KernelType TypeOf(Expression expression)
     {
@@ -138,7 +149,9 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
         KernelType left = Value(binary.Left);
         KernelType right = Value(binary.Right);
         return Operators.Find(binary.Operator, left, right)?.Type
-            ?? throw binary.Position.Error($"found {Describe(left)} {binary.Operator} {Describe(right)}, expected two that '{binary.Operator}' can take together");
+            ?? throw binary.Position.Error(
+                $"found {Describe(left)} {binary.Operator} {Describe(right)}, expected two that '{binary.Operator}' can take together"
+            );
     }
 
     private KernelType Name(NameExpression name)
@@ -168,9 +181,14 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
             return register.Type;
         }
 
-        IEnumerable<string> known = locals.Names.Concat(Vocabulary.Values.Keys).Concat(Vocabulary.Errors.Keys).Concat(design.Options.Keys)
+        IEnumerable<string> known = locals
+            .Names.Concat(Vocabulary.Values.Keys)
+            .Concat(Vocabulary.Errors.Keys)
+            .Concat(design.Options.Keys)
             .Concat(design.Variables.Select(variable => variable.Name));
-        throw name.Position.Error($"found '{name.Name}', expected a local, an option, a variable or an error's name{Suggestion.For(name.Name, known)}");
+        throw name.Position.Error(
+            $"found '{name.Name}', expected a local, an option, a variable or an error's name{Suggestion.For(name.Name, known)}"
+        );
     }
 
     private VariableDeclaration Require(string name, Position position, VariableScope scope)
@@ -185,16 +203,24 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
                 _ => "each address space",
             };
             throw position.Error(
-                $"found '{name}', expected a variable of {whose}{Suggestion.For(name, design.Variables.Where(v => v.Scope == scope).Select(v => v.Name))}");
+                $"found '{name}', expected a variable of {whose}{Suggestion.For(name, design.Variables.Where(v => v.Scope == scope).Select(v => v.Name))}"
+            );
         }
 
-        return variable.Scope == scope ? variable : throw position.Error($"found '{name}' here, expected {Vocabulary.Access(variable)}");
+        return variable.Scope == scope
+            ? variable
+            : throw position.Error($"found '{name}' here, expected {Vocabulary.Access(variable)}");
     }
 
     private KernelDesignException UnknownFunction(CallExpression call)
     {
-        IEnumerable<string> known = Primitives.All.Keys
-            .Concat(design.Routines.Where(routine => routine.Kind is RoutineKind.Function or RoutineKind.Interrupt).Select(routine => routine.Name));
-        return call.Position.Error($"found '{call.Name}', expected a function, an interrupt or a primitive{Suggestion.For(call.Name, known)}");
+        IEnumerable<string> known = Primitives.All.Keys.Concat(
+            design
+                .Routines.Where(routine => routine.Kind is RoutineKind.Function or RoutineKind.Interrupt)
+                .Select(routine => routine.Name)
+        );
+        return call.Position.Error(
+            $"found '{call.Name}', expected a function, an interrupt or a primitive{Suggestion.For(call.Name, known)}"
+        );
     }
 }

@@ -16,16 +16,21 @@ internal static class LabelKinds
             return Of(signature.Primitive) ?? KernelLabelKind.Call;
         }
 
-        return TreeWalk.Calls(design.FindRoutine(call.Name)!.Body).Select(inner => Of(design, inner)).Append(KernelLabelKind.Call).Min();
+        return TreeWalk
+            .Calls(design.FindRoutine(call.Name)!.Body)
+            .Select(inner => Of(design, inner))
+            .Append(KernelLabelKind.Call)
+            .Min();
     }
 
-    private static KernelLabelKind? Of(Primitive primitive) => primitive switch
-    {
-        Primitive.SyncCore => KernelLabelKind.Serialisation,
-        Primitive.RestartSequence => KernelLabelKind.Restart,
-        Primitive.Barrier or Primitive.DemandFences => KernelLabelKind.Barrier,
-        Primitive.IpiAndWait => KernelLabelKind.Interrupt,
-        Primitive.Schedule => KernelLabelKind.Call,
-        _ => null,
-    };
+    private static KernelLabelKind? Of(Primitive primitive) =>
+        primitive switch
+        {
+            Primitive.SyncCore => KernelLabelKind.Serialisation,
+            Primitive.RestartSequence => KernelLabelKind.Restart,
+            Primitive.Barrier or Primitive.DemandFences => KernelLabelKind.Barrier,
+            Primitive.IpiAndWait => KernelLabelKind.Interrupt,
+            Primitive.Schedule => KernelLabelKind.Call,
+            _ => null,
+        };
 }

@@ -14,7 +14,10 @@ internal sealed class LocalScope(MergedDesign design)
 
     public void Add(string name, Position position, KernelType type, bool writable = true)
     {
-        bool taken = Vocabulary.IsTaken(name) || design.Options.ContainsKey(name) || _locals.Exists(local => local.Name == name)
+        bool taken =
+            Vocabulary.IsTaken(name)
+            || design.Options.ContainsKey(name)
+            || _locals.Exists(local => local.Name == name)
             || design.FindVariable(name) is { Scope: VariableScope.Global or VariableScope.Register };
         if (taken)
         {

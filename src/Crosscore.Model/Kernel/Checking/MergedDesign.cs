@@ -16,7 +16,10 @@ internal sealed class MergedDesign
         Files = files;
         foreach (MachineOption option in Vocabulary.MachineOptions)
         {
-            _options.Add(option.Name, new OptionDeclaration(option.Name, default, option.Type, option.Default, default));
+            _options.Add(
+                option.Name,
+                new OptionDeclaration(option.Name, default, option.Type, option.Default, default)
+            );
         }
 
         foreach (DesignFile file in files)
@@ -29,7 +32,10 @@ internal sealed class MergedDesign
     {
         Files = other.Files;
         _declarations = other._declarations;
-        _options = options.ToDictionary(option => option.Name, option => other._options[option.Name] with { Value = option.Value });
+        _options = options.ToDictionary(
+            option => option.Name,
+            option => other._options[option.Name] with { Value = option.Value }
+        );
     }
 
     /// <summary>The files, the base first.</summary>
@@ -42,12 +48,14 @@ internal sealed class MergedDesign
 
     public IEnumerable<RoutineDeclaration> Routines => _declarations.OfType<RoutineDeclaration>();
 
-    public VariableDeclaration? FindVariable(string name) => Variables.FirstOrDefault(variable => variable.Name == name);
+    public VariableDeclaration? FindVariable(string name) =>
+        Variables.FirstOrDefault(variable => variable.Name == name);
 
     public RoutineDeclaration? FindRoutine(string name) => Routines.FirstOrDefault(routine => routine.Name == name);
 
     /// <summary>The routine of a kind of which there is at most one.</summary>
-    public RoutineDeclaration? FindRoutine(RoutineKind kind) => Routines.FirstOrDefault(routine => routine.Kind == kind);
+    public RoutineDeclaration? FindRoutine(RoutineKind kind) =>
+        Routines.FirstOrDefault(routine => routine.Kind == kind);
 
     /// <summary>The interrupt routines, in the order of their numbers.</summary>
     public IEnumerable<RoutineDeclaration> Handlers => Routines.Where(routine => routine.Kind == RoutineKind.Interrupt);
@@ -62,7 +70,9 @@ internal sealed class MergedDesign
         {
             if (!here.TryAdd(declaration.Name, declaration.Position))
             {
-                throw declaration.Position.Error($"found a second '{declaration.Name}', expected one; the first is in line {here[declaration.Name].Line}");
+                throw declaration.Position.Error(
+                    $"found a second '{declaration.Name}', expected one; the first is in line {here[declaration.Name].Line}"
+                );
             }
 
             if (declaration is OptionDeclaration option)
@@ -81,7 +91,9 @@ internal sealed class MergedDesign
         int inherited = _declarations.FindIndex(other => other.Name == declaration.Name);
         if (_options.ContainsKey(declaration.Name))
         {
-            throw declaration.Position.Error($"found '{declaration.Name}', expected another name: there is an option of this one");
+            throw declaration.Position.Error(
+                $"found '{declaration.Name}', expected another name: there is an option of this one"
+            );
         }
 
         if (inherited < 0)
@@ -93,7 +105,8 @@ internal sealed class MergedDesign
         if (KindOf(_declarations[inherited]) != KindOf(declaration))
         {
             throw declaration.Position.Error(
-                $"found {KindOf(declaration)} '{declaration.Name}', expected {KindOf(_declarations[inherited])}, which it is in the design that this one extends");
+                $"found {KindOf(declaration)} '{declaration.Name}', expected {KindOf(_declarations[inherited])}, which it is in the design that this one extends"
+            );
         }
 
         _declarations[inherited] = declaration;
@@ -103,32 +116,41 @@ internal sealed class MergedDesign
     {
         if (_declarations.Exists(other => other.Name == option.Name))
         {
-            throw option.Position.Error($"found '{option.Name}', expected another name: there is a variable or a routine of this one");
+            throw option.Position.Error(
+                $"found '{option.Name}', expected another name: there is a variable or a routine of this one"
+            );
         }
 
         bool known = _options.TryGetValue(option.Name, out OptionDeclaration? before);
         if (!known && option.Type is null)
         {
             throw option.Position.Error(
-                $"found '{option.Name}', expected the name of an option, or a type before a new one{Suggestion.For(option.Name, _options.Keys)}");
+                $"found '{option.Name}', expected the name of an option, or a type before a new one{Suggestion.For(option.Name, _options.Keys)}"
+            );
         }
 
         KernelType type = before?.Type ?? option.Type!.Value;
         if (option.Type is not null && option.Type != type)
         {
-            throw option.Position.Error($"found '{option.Name}' as {Vocabulary.NameOf(option.Type.Value)}, expected {Vocabulary.NameOf(type)}, which it is already");
+            throw option.Position.Error(
+                $"found '{option.Name}' as {Vocabulary.NameOf(option.Type.Value)}, expected {Vocabulary.NameOf(type)}, which it is already"
+            );
         }
 
         string? expected = ExpectedValue(option.Name, type, option.Value);
         _options[option.Name] = expected is null
-            ? option with { Type = type }
+            ? option with
+            {
+                Type = type,
+            }
             : throw option.ValuePosition.Error($"found '{option.Value}', expected {expected} for '{option.Name}'");
     }
 
     /// <summary>What values an option can have, when this is not one of them.</summary>
     public static string? ExpectedValue(string name, KernelType type, string value)
     {
-        IReadOnlyList<string> words = Vocabulary.MachineOptions.FirstOrDefault(option => option.Name == name)?.Words ?? [];
+        IReadOnlyList<string> words =
+            Vocabulary.MachineOptions.FirstOrDefault(option => option.Name == name)?.Words ?? [];
         return type switch
         {
             KernelType.Bool => value is "true" or "false" ? null : "true or false",
@@ -137,15 +159,16 @@ internal sealed class MergedDesign
         };
     }
 
-    private static string KindOf(Declaration declaration) => declaration switch
-    {
-        VariableDeclaration { Scope: VariableScope.Global } => "a global variable",
-        VariableDeclaration { Scope: VariableScope.PerCpu } => "a variable of each CPU",
-        VariableDeclaration { Scope: VariableScope.Task } => "a variable of each task",
-        VariableDeclaration { Scope: VariableScope.Mm } => "a variable of each address space",
-        VariableDeclaration => "a register of each CPU",
-        RoutineDeclaration { Kind: RoutineKind.Syscall } => "a system call",
-        RoutineDeclaration { Kind: RoutineKind.Interrupt } => "an interrupt",
-        _ => "a function",
-    };
+    private static string KindOf(Declaration declaration) =>
+        declaration switch
+        {
+            VariableDeclaration { Scope: VariableScope.Global } => "a global variable",
+            VariableDeclaration { Scope: VariableScope.PerCpu } => "a variable of each CPU",
+            VariableDeclaration { Scope: VariableScope.Task } => "a variable of each task",
+            VariableDeclaration { Scope: VariableScope.Mm } => "a variable of each address space",
+            VariableDeclaration => "a register of each CPU",
+            RoutineDeclaration { Kind: RoutineKind.Syscall } => "a system call",
+            RoutineDeclaration { Kind: RoutineKind.Interrupt } => "an interrupt",
+            _ => "a function",
+        };
 }

@@ -30,7 +30,11 @@ internal sealed class PrimitiveChecker(ExpressionChecker expressions, MergedDesi
                 Place(argument, type => type == KernelType.Int, "a variable in memory that is an int");
                 break;
             case ArgumentKind.MaskPlace:
-                Place(argument, type => type is KernelType.Int or KernelType.Cpus, "a variable in memory that is an int or a set of cpus");
+                Place(
+                    argument,
+                    type => type is KernelType.Int or KernelType.Cpus,
+                    "a variable in memory that is an int or a set of cpus"
+                );
                 break;
             case ArgumentKind.LockPlace:
                 Place(argument, type => type == KernelType.Lock, "a lock");
@@ -52,7 +56,9 @@ internal sealed class PrimitiveChecker(ExpressionChecker expressions, MergedDesi
 
     private void Place(Expression argument, Func<KernelType, bool> accepts, string expected)
     {
-        VariableDeclaration place = expressions.TryPlace(argument) ?? throw argument.Position.Error($"found something else, expected {expected}");
+        VariableDeclaration place =
+            expressions.TryPlace(argument)
+            ?? throw argument.Position.Error($"found something else, expected {expected}");
         _placeType = accepts(place.Type)
             ? place.Type
             : throw argument.Position.Error($"found {ExpressionChecker.Describe(place.Type)}, expected {expected}");
@@ -78,7 +84,9 @@ internal sealed class PrimitiveChecker(ExpressionChecker expressions, MergedDesi
         string? expected = design.FindRoutine(RoutineKind.Switch)?.Parameters[1].Name;
         if (argument is not NameExpression name || name.Name != expected || !locals.TryFind(expected, out _, out _))
         {
-            throw argument.Position.Error($"found something else, expected '{expected ?? "next"}', the task that the machine chose");
+            throw argument.Position.Error(
+                $"found something else, expected '{expected ?? "next"}', the task that the machine chose"
+            );
         }
     }
 }

@@ -62,11 +62,18 @@ internal enum ArgumentKind
 /// <param name="Primitive">Which.</param>
 /// <param name="ReturnsPlaceType">Whether it gives a value of the type of its place; otherwise it gives none.</param>
 /// <param name="Arguments">What stands between the parentheses.</param>
-internal sealed record PrimitiveSignature(Primitive Primitive, bool ReturnsPlaceType, params IReadOnlyList<ArgumentKind> Arguments);
+internal sealed record PrimitiveSignature(
+    Primitive Primitive,
+    bool ReturnsPlaceType,
+    params IReadOnlyList<ArgumentKind> Arguments
+);
 
 internal static class Primitives
 {
-    public static readonly IReadOnlyDictionary<string, PrimitiveSignature> All = new Dictionary<string, PrimitiveSignature>
+    public static readonly IReadOnlyDictionary<string, PrimitiveSignature> All = new Dictionary<
+        string,
+        PrimitiveSignature
+    >
     {
         ["READ_ONCE"] = new(Primitive.ReadOnce, true, ArgumentKind.Place),
         ["WRITE_ONCE"] = new(Primitive.WriteOnce, false, ArgumentKind.Place, ArgumentKind.PlaceValue),
@@ -80,7 +87,13 @@ internal static class Primitives
         ["atomic_dec"] = new(Primitive.AtomicDecrement, false, ArgumentKind.IntPlace),
         ["atomic_or"] = new(Primitive.AtomicOr, false, ArgumentKind.MaskPlace, ArgumentKind.PlaceValue),
         ["atomic_andnot"] = new(Primitive.AtomicAndNot, false, ArgumentKind.MaskPlace, ArgumentKind.PlaceValue),
-        ["cmpxchg"] = new(Primitive.CompareExchange, true, ArgumentKind.Place, ArgumentKind.PlaceValue, ArgumentKind.PlaceValue),
+        ["cmpxchg"] = new(
+            Primitive.CompareExchange,
+            true,
+            ArgumentKind.Place,
+            ArgumentKind.PlaceValue,
+            ArgumentKind.PlaceValue
+        ),
         ["ipi_and_wait"] = new(Primitive.IpiAndWait, false, ArgumentKind.Cpus, ArgumentKind.Handler),
         ["ipi_send"] = new(Primitive.IpiSend, false, ArgumentKind.Cpus, ArgumentKind.Handler),
         ["ipi_wait"] = new(Primitive.IpiWait, false),

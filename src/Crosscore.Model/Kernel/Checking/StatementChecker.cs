@@ -24,17 +24,25 @@ internal sealed class StatementChecker
         {
             if (parameter.Type == KernelType.Lock)
             {
-                throw parameter.Position.Error($"found a lock '{parameter.Name}', expected a value; locks are variables in memory");
+                throw parameter.Position.Error(
+                    $"found a lock '{parameter.Name}', expected a value; locks are variables in memory"
+                );
             }
 
-            _locals.Add(parameter.Name, parameter.Position, parameter.Type, writable: _routine.Kind != RoutineKind.Switch);
+            _locals.Add(
+                parameter.Name,
+                parameter.Position,
+                parameter.Type,
+                writable: _routine.Kind != RoutineKind.Switch
+            );
         }
 
         bool fallsThrough = Check(_routine.Body);
         if (fallsThrough && _routine.Result != KernelType.Void)
         {
             throw _routine.Body.End.Error(
-                $"found the end of '{_routine.Name}', expected 'return' and {ExpressionChecker.Describe(_routine.Result)} on every path");
+                $"found the end of '{_routine.Name}', expected 'return' and {ExpressionChecker.Describe(_routine.Result)} on every path"
+            );
         }
 
         if (_routine.Kind == RoutineKind.Switch)
@@ -118,7 +126,8 @@ internal sealed class StatementChecker
         if (Operators.Find(assign.Operator, type, value) is not { } result || !Operators.Fits(result.Type, type))
         {
             throw assign.Position.Error(
-                $"found {ExpressionChecker.Describe(type)} {assign.Operator}= {ExpressionChecker.Describe(value)}, expected two that '{assign.Operator}' can take together");
+                $"found {ExpressionChecker.Describe(type)} {assign.Operator}= {ExpressionChecker.Describe(value)}, expected two that '{assign.Operator}' can take together"
+            );
         }
     }
 
@@ -126,14 +135,23 @@ internal sealed class StatementChecker
     {
         if (target is NameExpression name && _locals.TryFind(name.Name, out KernelType type, out bool writable))
         {
-            return writable ? type : throw name.Position.Error($"found '{name.Name}', expected something that can be assigned to");
+            return writable
+                ? type
+                : throw name.Position.Error($"found '{name.Name}', expected something that can be assigned to");
         }
 
         // A register of the CPU is no place in memory, but can be assigned to.
         type = _expressions.Value(target);
-        bool assignable = _expressions.TryPlace(target) is not null
-            || (target is NameExpression register && !Vocabulary.IsTaken(register.Name) && !_expressions.IsOption(register.Name));
-        return assignable ? type : throw target.Position.Error("found a value, expected a local, a variable or a register to assign to");
+        bool assignable =
+            _expressions.TryPlace(target) is not null
+            || (
+                target is NameExpression register
+                && !Vocabulary.IsTaken(register.Name)
+                && !_expressions.IsOption(register.Name)
+            );
+        return assignable
+            ? type
+            : throw target.Position.Error("found a value, expected a local, a variable or a register to assign to");
     }
 
     private void CheckLoop(Statement body)
@@ -161,13 +179,17 @@ internal sealed class StatementChecker
     {
         if (_routine.Result == KernelType.Void)
         {
-            _ = leave.Value is null ? 0 : throw leave.Value.Position.Error($"found a value, expected ';': '{_routine.Name}' gives none");
+            _ = leave.Value is null
+                ? 0
+                : throw leave.Value.Position.Error($"found a value, expected ';': '{_routine.Name}' gives none");
             return;
         }
 
         if (leave.Value is null)
         {
-            throw leave.Position.Error($"found 'return' alone, expected {ExpressionChecker.Describe(_routine.Result)} after it");
+            throw leave.Position.Error(
+                $"found 'return' alone, expected {ExpressionChecker.Describe(_routine.Result)} after it"
+            );
         }
 
         _expressions.Expect(leave.Value, _routine.Result);
@@ -178,17 +200,23 @@ internal sealed class StatementChecker
         if (!_labels.TryAdd(labelled.Label, labelled.Position))
         {
             throw labelled.Position.Error(
-                $"found a second label '{labelled.Label}' in '{_routine.Name}', expected one; the first is in line {_labels[labelled.Label].Line}");
+                $"found a second label '{labelled.Label}' in '{_routine.Name}', expected one; the first is in line {_labels[labelled.Label].Line}"
+            );
         }
 
         KernelType result = _expressions.Call(labelled.Inner.Call);
-        bool removable = result == KernelType.Void
-            && (!Primitives.All.TryGetValue(labelled.Inner.Call.Name, out PrimitiveSignature? signature) || LabelKinds.IsRemovable(signature.Primitive));
+        bool removable =
+            result == KernelType.Void
+            && (
+                !Primitives.All.TryGetValue(labelled.Inner.Call.Name, out PrimitiveSignature? signature)
+                || LabelKinds.IsRemovable(signature.Primitive)
+            );
         if (!removable)
         {
             throw labelled.Inner.Position.Error(
                 $"found '{labelled.Inner.Call.Name}' after the label '{labelled.Label}', expected what can be left out: "
-                + "a barrier, a serialisation, a restart, an interrupt or a function without result");
+                    + "a barrier, a serialisation, a restart, an interrupt or a function without result"
+            );
         }
     }
 
@@ -198,18 +226,30 @@ internal sealed class StatementChecker
         List<Statement> top = [.. _routine.Body.Statements.Where(IsSwitchTo)];
         if (all.Count != top.Count || top.Count > 1)
         {
-            throw all.Except(top).Concat(top).First().Position.Error(
-                "found 'switch_to' here, expected it once, outside every 'if' and loop: a switch that began takes place");
+            throw all.Except(top)
+                .Concat(top)
+                .First()
+                .Position.Error(
+                    "found 'switch_to' here, expected it once, outside every 'if' and loop: a switch that began takes place"
+                );
         }
 
         int switchTo = top.Count == 0 ? int.MaxValue : _routine.Body.Statements.ToList().IndexOf(top[0]);
-        ReturnStatement? early = _routine.Body.Statements.Take(switchTo).SelectMany(TreeWalk.Statements).OfType<ReturnStatement>().FirstOrDefault();
+        ReturnStatement? early = _routine
+            .Body.Statements.Take(switchTo)
+            .SelectMany(TreeWalk.Statements)
+            .OfType<ReturnStatement>()
+            .FirstOrDefault();
         if (early is not null)
         {
-            throw early.Position.Error("found 'return' before 'switch_to', expected it after: a switch that began takes place");
+            throw early.Position.Error(
+                "found 'return' before 'switch_to', expected it after: a switch that began takes place"
+            );
         }
     }
 
     private static bool IsSwitchTo(Statement statement) =>
-        statement is CallStatement { Call: { } call } && Primitives.All.TryGetValue(call.Name, out PrimitiveSignature? signature) && signature.Primitive == Primitive.SwitchTo;
+        statement is CallStatement { Call: { } call }
+        && Primitives.All.TryGetValue(call.Name, out PrimitiveSignature? signature)
+        && signature.Primitive == Primitive.SwitchTo;
 }

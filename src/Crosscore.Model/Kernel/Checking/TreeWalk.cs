@@ -26,19 +26,22 @@ internal static class TreeWalk
 
     /// <summary>Whether anything inside a statement assigns to a local of this name.</summary>
     public static bool Assigns(Statement statement, string name) =>
-        Statements(statement).OfType<AssignStatement>().Any(assign => assign.Target is NameExpression target && target.Name == name);
+        Statements(statement)
+            .OfType<AssignStatement>()
+            .Any(assign => assign.Target is NameExpression target && target.Name == name);
 
-    private static IEnumerable<Expression> OwnExpressions(Statement statement) => statement switch
-    {
-        LocalStatement local => [local.Initial],
-        AssignStatement assign => [assign.Target, assign.Value],
-        IfStatement branch => [branch.Condition],
-        WhileStatement loop => [loop.Condition],
-        ForStatement loop => loop.Condition is null ? [loop.Set] : [loop.Set, loop.Condition],
-        ReturnStatement { Value: { } value } => [value],
-        CallStatement call => [call.Call],
-        _ => [],
-    };
+    private static IEnumerable<Expression> OwnExpressions(Statement statement) =>
+        statement switch
+        {
+            LocalStatement local => [local.Initial],
+            AssignStatement assign => [assign.Target, assign.Value],
+            IfStatement branch => [branch.Condition],
+            WhileStatement loop => [loop.Condition],
+            ForStatement loop => loop.Condition is null ? [loop.Set] : [loop.Set, loop.Condition],
+            ReturnStatement { Value: { } value } => [value],
+            CallStatement call => [call.Call],
+            _ => [],
+        };
 
     private static IEnumerable<Expression> Expressions(Expression expression)
     {

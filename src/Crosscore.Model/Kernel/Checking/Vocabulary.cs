@@ -47,13 +47,14 @@ internal static class Vocabulary
     };
 
     /// <summary>Words that only initial values know.</summary>
-    public static readonly IReadOnlyDictionary<string, (KernelType Type, VariableScope[] Scopes)> Initials = new Dictionary<string, (KernelType, VariableScope[])>
-    {
-        ["population"] = (KernelType.Int, [VariableScope.Mm]),
-        ["running"] = (KernelType.Task, [VariableScope.PerCpu, VariableScope.Register]),
-        ["home"] = (KernelType.Mm, [VariableScope.Task]),
-        ["running.home"] = (KernelType.Mm, [VariableScope.PerCpu, VariableScope.Register]),
-    };
+    public static readonly IReadOnlyDictionary<string, (KernelType Type, VariableScope[] Scopes)> Initials =
+        new Dictionary<string, (KernelType, VariableScope[])>
+        {
+            ["population"] = (KernelType.Int, [VariableScope.Mm]),
+            ["running"] = (KernelType.Task, [VariableScope.PerCpu, VariableScope.Register]),
+            ["home"] = (KernelType.Mm, [VariableScope.Task]),
+            ["running.home"] = (KernelType.Mm, [VariableScope.PerCpu, VariableScope.Register]),
+        };
 
     private static readonly Dictionary<string, KernelType> Types = new()
     {
@@ -68,8 +69,27 @@ internal static class Vocabulary
 
     private static readonly HashSet<string> Keywords =
     [
-        "design", "extends", "option", "global", "percpu", "register", "syscall", "interrupt", "switch", "function", "syscall_return", "interrupt_return", "exit",
-        "if", "else", "while", "for", "in", "return", "break", "continue",
+        "design",
+        "extends",
+        "option",
+        "global",
+        "percpu",
+        "register",
+        "syscall",
+        "interrupt",
+        "switch",
+        "function",
+        "syscall_return",
+        "interrupt_return",
+        "exit",
+        "if",
+        "else",
+        "while",
+        "for",
+        "in",
+        "return",
+        "break",
+        "continue",
     ];
 
     /// <summary>The type that a word names.</summary>
@@ -78,24 +98,27 @@ internal static class Vocabulary
     public static bool IsKeyword(string word) => Keywords.Contains(word);
 
     /// <summary>Whether a name means something already, so that no design can give it to something else.</summary>
-    public static bool IsTaken(string name) => IsKeyword(name) || Values.ContainsKey(name) || Errors.ContainsKey(name) || Primitives.All.ContainsKey(name);
+    public static bool IsTaken(string name) =>
+        IsKeyword(name) || Values.ContainsKey(name) || Errors.ContainsKey(name) || Primitives.All.ContainsKey(name);
 
     /// <summary>For messages.</summary>
-    public static string NameOf(KernelType type) => type switch
-    {
-        KernelType.Void => "no value",
-        KernelType.None => "none",
-        KernelType.Word => "a word",
-        _ => Types.First(pair => pair.Value == type).Key,
-    };
+    public static string NameOf(KernelType type) =>
+        type switch
+        {
+            KernelType.Void => "no value",
+            KernelType.None => "none",
+            KernelType.Word => "a word",
+            _ => Types.First(pair => pair.Value == type).Key,
+        };
 
     /// <summary>For messages: how a variable of a scope is written.</summary>
-    public static string Access(VariableDeclaration variable) => variable.Scope switch
-    {
-        VariableScope.PerCpu => $"a variable of each CPU, as in '{variable.Name}[this_cpu]'",
-        VariableScope.Task => $"a variable of each task, as in 'current.{variable.Name}'",
-        VariableScope.Mm => $"a variable of each address space, as in 'current.mm.{variable.Name}'",
-        VariableScope.Register => $"a register of this CPU, written '{variable.Name}'",
-        _ => $"a global variable, written '{variable.Name}'",
-    };
+    public static string Access(VariableDeclaration variable) =>
+        variable.Scope switch
+        {
+            VariableScope.PerCpu => $"a variable of each CPU, as in '{variable.Name}[this_cpu]'",
+            VariableScope.Task => $"a variable of each task, as in 'current.{variable.Name}'",
+            VariableScope.Mm => $"a variable of each address space, as in 'current.mm.{variable.Name}'",
+            VariableScope.Register => $"a register of this CPU, written '{variable.Name}'",
+            _ => $"a global variable, written '{variable.Name}'",
+        };
 }

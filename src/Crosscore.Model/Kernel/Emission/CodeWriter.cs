@@ -155,11 +155,14 @@ internal sealed class CodeWriter(ICodeSink sink, CodeContext context)
     }
 
     // With interrupts off nothing can preempt either.
-    private MicroOp Place(MicroOp op, OpContext extra) => op with
-    {
-        Context = OpContext.Kernel | extra
-            | (Context.InterruptsOff ? OpContext.InterruptsOff | OpContext.PreemptionOff : 0)
-            | (Context.PreemptionOff > 0 ? OpContext.PreemptionOff : 0),
-        KernelLine = Line,
-    };
+    private MicroOp Place(MicroOp op, OpContext extra) =>
+        op with
+        {
+            Context =
+                OpContext.Kernel
+                | extra
+                | (Context.InterruptsOff ? OpContext.InterruptsOff | OpContext.PreemptionOff : 0)
+                | (Context.PreemptionOff > 0 ? OpContext.PreemptionOff : 0),
+            KernelLine = Line,
+        };
 }

@@ -45,19 +45,24 @@ internal sealed class ExpressionEmitter
     }
 
     /// <summary>The type of an expression whose value is at hand already.</summary>
-    public KernelType TypeOf(Expression expression) => expression switch
-    {
-        NumberExpression => KernelType.Int,
-        SetExpression => KernelType.Cpus,
-        NotExpression => KernelType.Bool,
-        BinaryExpression { Operator: "&&" or "||" } => KernelType.Bool,
-        BinaryExpression binary => Operators.Find(binary.Operator, TypeOf(binary.Left), TypeOf(binary.Right))!.Value.Type,
-        IndexExpression index => _input.Design.FindVariable(index.Name)!.Type,
-        FieldExpression field => _input.Design.FindVariable(field.Name)!.Type,
-        CallExpression call => Primitives.All.ContainsKey(call.Name) ? TypeOf(call.Arguments[0]) : _input.Design.FindRoutine(call.Name)!.Result,
-        NameExpression name => TypeOfName(name.Name),
-        _ => throw new InvalidOperationException($"Unknown expression {expression}."),
-    };
+    public KernelType TypeOf(Expression expression) =>
+        expression switch
+        {
+            NumberExpression => KernelType.Int,
+            SetExpression => KernelType.Cpus,
+            NotExpression => KernelType.Bool,
+            BinaryExpression { Operator: "&&" or "||" } => KernelType.Bool,
+            BinaryExpression binary => Operators
+                .Find(binary.Operator, TypeOf(binary.Left), TypeOf(binary.Right))!
+                .Value.Type,
+            IndexExpression index => _input.Design.FindVariable(index.Name)!.Type,
+            FieldExpression field => _input.Design.FindVariable(field.Name)!.Type,
+            CallExpression call => Primitives.All.ContainsKey(call.Name)
+                ? TypeOf(call.Arguments[0])
+                : _input.Design.FindRoutine(call.Name)!.Result,
+            NameExpression name => TypeOfName(name.Name),
+            _ => throw new InvalidOperationException($"Unknown expression {expression}."),
+        };
 
     /// <summary>Goes to a joint when a condition does not hold.</summary>
     public void JumpUnless(Expression condition, Joint target) => JumpIf(condition, holds: false, target);
@@ -85,7 +90,10 @@ internal sealed class ExpressionEmitter
                 break;
             default:
                 Operand value = Value(condition).Operand;
-                Writer.Branch(holds ? value : Writer.Compute(static (a, _) => a == 0 ? 1UL : 0, value, Operand.Number(0)), target);
+                Writer.Branch(
+                    holds ? value : Writer.Compute(static (a, _) => a == 0 ? 1UL : 0, value, Operand.Number(0)),
+                    target
+                );
                 break;
         }
     }
@@ -96,7 +104,9 @@ internal sealed class ExpressionEmitter
         _routine.At(expression.Position);
         switch (expression)
         {
-            case NameExpression name when !_routine.Frame.Locals.ContainsKey(name.Name) && _input.Design.FindVariable(name.Name) is { Scope: VariableScope.Global } global:
+            case NameExpression name
+                when !_routine.Frame.Locals.ContainsKey(name.Name)
+                    && _input.Design.FindVariable(name.Name) is { Scope: VariableScope.Global } global:
                 address = Operand.Number(_input.Layout.AddressOf(name.Name));
                 return global;
             case IndexExpression index:
@@ -118,13 +128,18 @@ internal sealed class ExpressionEmitter
         return Operand.Of(result);
     }
 
-    public void Store(VariableDeclaration place, Operand address, Operand value, AccessOrder order = AccessOrder.Plain) =>
-        Writer.Emit(InRegion(MicroOp.Store(address, value, 8), place) with { Order = order });
+    public void Store(
+        VariableDeclaration place,
+        Operand address,
+        Operand value,
+        AccessOrder order = AccessOrder.Plain
+    ) => Writer.Emit(InRegion(MicroOp.Store(address, value, 8), place) with { Order = order });
 
     /// <summary>The register of a local, or of the CPU, that can be assigned to.</summary>
-    public int RegisterOf(NameExpression name) => _routine.Frame.Locals.TryGetValue(name.Name, out Local local)
-        ? local.Value.Operand.Register
-        : Writer.Sink.CpuRegister(name.Name, _input.Layout.Registers[name.Name]);
+    public int RegisterOf(NameExpression name) =>
+        _routine.Frame.Locals.TryGetValue(name.Name, out Local local)
+            ? local.Value.Operand.Register
+            : Writer.Sink.CpuRegister(name.Name, _input.Layout.Registers[name.Name]);
 
     /// <summary>Writes a call; the value of one that gives none is without meaning.</summary>
     public Value Call(CallExpression call)
@@ -141,7 +156,8 @@ internal sealed class ExpressionEmitter
 
     private static Value Constant(ulong value, KernelType type) => new(Operand.Number(value), type);
 
-    private static MicroOp InRegion(MicroOp op, VariableDeclaration place) => op.A.IsConstant ? op : op with { Region = place.Name };
+    private static MicroOp InRegion(MicroOp op, VariableDeclaration place) =>
+        op.A.IsConstant ? op : op with { Region = place.Name };
 
     private Operand Address(string variable, Operand index, ulong below)
     {
@@ -170,10 +186,14 @@ internal sealed class ExpressionEmitter
             case "in_interrupt":
                 return Constant(_routine.Entry == RoutineKind.Interrupt ? 1UL : 0, KernelType.Bool);
             case "this_cpu":
-                return _input.Configuration.Cpus == 1 ? Constant(0, KernelType.Cpu) : new Value(Read(MicroOpKind.ReadCpu), KernelType.Cpu);
+                return _input.Configuration.Cpus == 1
+                    ? Constant(0, KernelType.Cpu)
+                    : new Value(Read(MicroOpKind.ReadCpu), KernelType.Cpu);
             case "current":
                 int task = Writer.Sink.Task;
-                return task >= 0 ? Constant((ulong)task + 1, KernelType.Task) : new Value(Read(MicroOpKind.ReadCurrent), KernelType.Task);
+                return task >= 0
+                    ? Constant((ulong)task + 1, KernelType.Task)
+                    : new Value(Read(MicroOpKind.ReadCurrent), KernelType.Task);
         }
 
         if (Vocabulary.Errors.TryGetValue(name.Name, out ulong error))
@@ -190,9 +210,10 @@ internal sealed class ExpressionEmitter
 
         VariableDeclaration variable = _input.Design.FindVariable(name.Name)!;
         // A copy: the register may change before the value is used.
-        Operand value = variable.Scope == VariableScope.Register
-            ? _routine.Copy(Operand.Of(RegisterOf(name)))
-            : Load(variable, Operand.Number(_input.Layout.AddressOf(name.Name)));
+        Operand value =
+            variable.Scope == VariableScope.Register
+                ? _routine.Copy(Operand.Of(RegisterOf(name)))
+                : Load(variable, Operand.Number(_input.Layout.AddressOf(name.Name)));
         return new Value(value, variable.Type);
     }
 

@@ -24,7 +24,12 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
             case Primitive.WriteOnce or Primitive.StoreRelease:
                 Operand address = default;
                 VariableDeclaration place = expressions.TryAddress(call.Arguments[0], ref address)!;
-                expressions.Store(place, address, expressions.Value(call.Arguments[1]).Operand, primitive == Primitive.StoreRelease ? AccessOrder.Release : AccessOrder.Plain);
+                expressions.Store(
+                    place,
+                    address,
+                    expressions.Value(call.Arguments[1]).Operand,
+                    primitive == Primitive.StoreRelease ? AccessOrder.Release : AccessOrder.Plain
+                );
                 break;
             case Primitive.Lock:
                 EmitLock(call);
@@ -69,8 +74,15 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
                 Writer.Context = Writer.Context with { InterruptsOff = primitive == Primitive.IrqDisable };
                 break;
             case Primitive.PreemptDisable or Primitive.PreemptEnable:
-                Writer.Context = Writer.Context with { PreemptionOff = Writer.Context.PreemptionOff + (primitive == Primitive.PreemptDisable ? 1 : -1) };
-                if (primitive == Primitive.PreemptEnable && Writer.Context is { PreemptionOff: 0, InterruptsOff: false } && input.Design.Options["preemptible"].Value == "true")
+                Writer.Context = Writer.Context with
+                {
+                    PreemptionOff = Writer.Context.PreemptionOff + (primitive == Primitive.PreemptDisable ? 1 : -1),
+                };
+                if (
+                    primitive == Primitive.PreemptEnable
+                    && Writer.Context is { PreemptionOff: 0, InterruptsOff: false }
+                    && input.Design.Options["preemptible"].Value == "true"
+                )
                 {
                     // Such a kernel looks here whether another task should run; who is switched out here comes back without returning from an interrupt.
                     EmitReschedulePoint();
@@ -85,18 +97,20 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
         return default;
     }
 
-    private static MicroOpKind Plain(Primitive primitive) => primitive switch
-    {
-        Primitive.Barrier => MicroOpKind.Fence,
-        Primitive.SyncCore => MicroOpKind.Serialize,
-        Primitive.IpiWait => MicroOpKind.AwaitIpi,
-        Primitive.Sleep => MicroOpKind.Sleep,
-        Primitive.RestartSequence => MicroOpKind.MarkRestart,
-        _ => throw new InvalidOperationException($"{primitive} is not one operation."),
-    };
+    private static MicroOpKind Plain(Primitive primitive) =>
+        primitive switch
+        {
+            Primitive.Barrier => MicroOpKind.Fence,
+            Primitive.SyncCore => MicroOpKind.Serialize,
+            Primitive.IpiWait => MicroOpKind.AwaitIpi,
+            Primitive.Sleep => MicroOpKind.Sleep,
+            Primitive.RestartSequence => MicroOpKind.MarkRestart,
+            _ => throw new InvalidOperationException($"{primitive} is not one operation."),
+        };
 
     // The place is all: the operation itself does nothing.
-    private void EmitReschedulePoint() => Writer.Emit(MicroOp.Jump(Writer.Sink.Position + 1), OpContext.ReschedulePoint);
+    private void EmitReschedulePoint() =>
+        Writer.Emit(MicroOp.Jump(Writer.Sink.Position + 1), OpContext.ReschedulePoint);
 
     private void EmitSend(CallExpression call)
     {

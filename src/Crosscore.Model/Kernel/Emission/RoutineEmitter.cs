@@ -11,7 +11,12 @@ namespace Crosscore.Model.Kernel.Emission;
 /// <param name="Removed">The labels whose calls are left out.</param>
 /// <param name="LineOf">The index of a place in the table of source lines.</param>
 internal sealed record EmissionInput(
-    MergedDesign Design, KernelConfiguration Configuration, VariableLayout Layout, IReadOnlySet<string> Removed, Func<Position, int> LineOf);
+    MergedDesign Design,
+    KernelConfiguration Configuration,
+    VariableLayout Layout,
+    IReadOnlySet<string> Removed,
+    Func<Position, int> LineOf
+);
 
 /// <summary>Writes routines: the one that the machine calls, and those that it calls in turn, in their place.</summary>
 internal sealed class RoutineEmitter

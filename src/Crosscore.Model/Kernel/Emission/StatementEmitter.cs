@@ -138,9 +138,15 @@ internal sealed class StatementEmitter(EmissionInput input, RoutineEmitter routi
         Operand value = Expressions.Value(assign.Value).Operand;
         if (assign.Operator is not null)
         {
-            Value old = place is null ? Expressions.Value(assign.Target) : new Value(Expressions.Load(place, address), place.Type);
+            Value old = place is null
+                ? Expressions.Value(assign.Target)
+                : new Value(Expressions.Load(place, address), place.Type);
             KernelType right = Expressions.TypeOf(assign.Value);
-            value = Writer.Compute(Operators.Find(assign.Operator, old.Type, right)!.Value.Function, old.Operand, value);
+            value = Writer.Compute(
+                Operators.Find(assign.Operator, old.Type, right)!.Value.Function,
+                old.Operand,
+                value
+            );
         }
 
         if (place is not null)
@@ -154,13 +160,14 @@ internal sealed class StatementEmitter(EmissionInput input, RoutineEmitter routi
     }
 
     // Where a statement does nothing but go somewhere, the condition goes there itself.
-    private Joint? TargetOf(Statement statement) => statement switch
-    {
-        ReturnStatement { Value: null } => Frame.End,
-        BreakStatement => Frame.Loops.Peek().Break,
-        ContinueStatement => Frame.Loops.Peek().Continue,
-        _ => null,
-    };
+    private Joint? TargetOf(Statement statement) =>
+        statement switch
+        {
+            ReturnStatement { Value: null } => Frame.End,
+            BreakStatement => Frame.Loops.Peek().Break,
+            ContinueStatement => Frame.Loops.Peek().Continue,
+            _ => null,
+        };
 
     private void Emit(IfStatement branch, int mark)
     {
@@ -220,10 +227,16 @@ internal sealed class StatementEmitter(EmissionInput input, RoutineEmitter routi
             ulong bit = 1UL << cpu;
             if (!set.IsConstant)
             {
-                Writer.Branch(Writer.Compute(static (mask, one) => (mask & one) == 0 ? 1UL : 0, set, Operand.Number(bit)), next);
+                Writer.Branch(
+                    Writer.Compute(static (mask, one) => (mask & one) == 0 ? 1UL : 0, set, Operand.Number(bit)),
+                    next
+                );
             }
 
-            Frame.Locals.Add(loop.Name, new Local(new Value(Operand.Number((ulong)cpu), KernelType.Cpu), IsOwned: false));
+            Frame.Locals.Add(
+                loop.Name,
+                new Local(new Value(Operand.Number((ulong)cpu), KernelType.Cpu), IsOwned: false)
+            );
             if (loop.Condition is not null)
             {
                 Expressions.JumpUnless(loop.Condition, next);

@@ -20,7 +20,12 @@ internal sealed class VariableLayout
         var registers = new Dictionary<string, IReadOnlyList<ulong>>();
         foreach (VariableDeclaration variable in design.Variables)
         {
-            ulong[] values = [.. Enumerable.Range(0, Count(variable.Scope, configuration)).Select(element => InitialValues.Of(variable, configuration, element))];
+            ulong[] values =
+            [
+                .. Enumerable
+                    .Range(0, Count(variable.Scope, configuration))
+                    .Select(element => InitialValues.Of(variable, configuration, element)),
+            ];
             if (variable.Scope == VariableScope.Register)
             {
                 registers.Add(variable.Name, values);
@@ -31,7 +36,16 @@ internal sealed class VariableLayout
             _addresses.Add(variable.Name, address);
             if (values.Length > 0)
             {
-                regions.Add(new MemoryRegion { Name = variable.Name, Address = address, ElementWidth = 8, InitialValues = values, AddressTaken = true });
+                regions.Add(
+                    new MemoryRegion
+                    {
+                        Name = variable.Name,
+                        Address = address,
+                        ElementWidth = 8,
+                        InitialValues = values,
+                        AddressTaken = true,
+                    }
+                );
             }
         }
 
@@ -46,11 +60,12 @@ internal sealed class VariableLayout
 
     public ulong AddressOf(string variable) => _addresses[variable];
 
-    private static int Count(VariableScope scope, KernelConfiguration configuration) => scope switch
-    {
-        VariableScope.Global => 1,
-        VariableScope.Task => configuration.Tasks.Count,
-        VariableScope.Mm => configuration.AddressSpaces,
-        _ => configuration.Cpus,
-    };
+    private static int Count(VariableScope scope, KernelConfiguration configuration) =>
+        scope switch
+        {
+            VariableScope.Global => 1,
+            VariableScope.Task => configuration.Tasks.Count,
+            VariableScope.Mm => configuration.AddressSpaces,
+            _ => configuration.Cpus,
+        };
 }

@@ -117,8 +117,7 @@ internal sealed class ExpressionParser(TokenReader reader)
         do
         {
             items.Add(Parse());
-        }
-        while (reader.Accept(","));
+        } while (reader.Accept(","));
         reader.Expect(close, purpose);
         return items;
     }

@@ -5,7 +5,8 @@ namespace Crosscore.Model.Kernel.Syntax;
 /// <summary>Reads one file: its name, its base, and its declarations. Whether they make sense is for the checker.</summary>
 internal sealed class KernelParser
 {
-    private const string Beginnings = "'option', 'global', 'percpu', 'task', 'mm', 'syscall', 'interrupt', 'switch', 'function', 'syscall_return', "
+    private const string Beginnings =
+        "'option', 'global', 'percpu', 'task', 'mm', 'syscall', 'interrupt', 'switch', 'function', 'syscall_return', "
         + "'interrupt_return', 'exit' or the end of the file";
 
     private readonly TokenReader _reader;
@@ -45,7 +46,8 @@ internal sealed class KernelParser
         return new DesignFile(file, name.Text, name.Position, parent.Text, parent.Position, declarations);
     }
 
-    private Token ExpectDesignName() => _reader.Peek().Kind == TokenKind.DesignName ? _reader.Next() : throw _reader.Unexpected("the name of a design");
+    private Token ExpectDesignName() =>
+        _reader.Peek().Kind == TokenKind.DesignName ? _reader.Next() : throw _reader.Unexpected("the name of a design");
 
     private Declaration ParseDeclaration()
     {
@@ -63,8 +65,18 @@ internal sealed class KernelParser
             "percpu" => ParseVariable(_reader.AcceptWord("register") ? VariableScope.Register : VariableScope.PerCpu),
             "task" => ParseVariable(VariableScope.Task),
             "mm" => ParseVariable(VariableScope.Mm),
-            "syscall" => ParseRoutine(RoutineKind.Syscall, KernelType.Int, ParseNewName("the name of the system call"), typed: true),
-            "interrupt" => ParseRoutine(RoutineKind.Interrupt, KernelType.Void, ParseNewName("the name of the handler"), typed: true),
+            "syscall" => ParseRoutine(
+                RoutineKind.Syscall,
+                KernelType.Int,
+                ParseNewName("the name of the system call"),
+                typed: true
+            ),
+            "interrupt" => ParseRoutine(
+                RoutineKind.Interrupt,
+                KernelType.Void,
+                ParseNewName("the name of the handler"),
+                typed: true
+            ),
             "function" => ParseFunction(),
             "switch" => ParseRoutine(RoutineKind.Switch, KernelType.Void, first, typed: false),
             "syscall_return" => ParseRoutine(RoutineKind.SyscallReturn, KernelType.Void, first, typed: true),
@@ -101,7 +113,9 @@ internal sealed class KernelParser
             {
                 "bool" => KernelType.Bool,
                 "int" => KernelType.Int,
-                _ => throw word.Position.Error($"found {word}, expected the type of the option, 'bool' or 'int', or its name"),
+                _ => throw word.Position.Error(
+                    $"found {word}, expected the type of the option, 'bool' or 'int', or its name"
+                ),
             };
         }
 
@@ -122,7 +136,9 @@ internal sealed class KernelParser
     {
         KernelType type = ParseType("the type of the variable");
         // A task's variable may be called 'mm' as in the kernel: after the dot nothing else can stand.
-        Token name = scope is VariableScope.Task or VariableScope.Mm ? _reader.ExpectName("the name of the variable") : ParseNewName("the name of the variable");
+        Token name = scope is VariableScope.Task or VariableScope.Mm
+            ? _reader.ExpectName("the name of the variable")
+            : ParseNewName("the name of the variable");
         Expression? initial = _reader.Accept("=") ? _expressions.Parse() : null;
         _reader.Expect(";", initial is null ? "or '=' and a first value" : "after the variable");
         return new VariableDeclaration(name.Text, name.Position, scope, type, initial);
@@ -158,14 +174,33 @@ internal sealed class KernelParser
         Token close = _reader.Expect(")", "after the parameters");
         if (kind == RoutineKind.Switch && parameters.Count != 2)
         {
-            throw close.Position.Error($"found {parameters.Count} parameters, expected two: the task that ran and the task that runs next, as in 'switch (prev, next)'");
+            throw close.Position.Error(
+                $"found {parameters.Count} parameters, expected two: the task that ran and the task that runs next, as in 'switch (prev, next)'"
+            );
         }
 
-        if (kind is RoutineKind.Interrupt or RoutineKind.SyscallReturn or RoutineKind.InterruptReturn or RoutineKind.Exit && parameters.Count != 0)
+        if (
+            kind
+                is RoutineKind.Interrupt
+                    or RoutineKind.SyscallReturn
+                    or RoutineKind.InterruptReturn
+                    or RoutineKind.Exit
+            && parameters.Count != 0
+        )
         {
-            throw parameters[0].Position.Error($"found '{parameters[0].Name}', expected ')': the machine calls '{name.Text}' without arguments");
+            throw parameters[0]
+                .Position.Error(
+                    $"found '{parameters[0].Name}', expected ')': the machine calls '{name.Text}' without arguments"
+                );
         }
 
-        return new RoutineDeclaration(name.Text, name.Position, kind, result, parameters, _statements.ParseBlock("and the body"));
+        return new RoutineDeclaration(
+            name.Text,
+            name.Position,
+            kind,
+            result,
+            parameters,
+            _statements.ParseBlock("and the body")
+        );
     }
 }

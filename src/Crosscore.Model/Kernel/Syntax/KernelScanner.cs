@@ -11,8 +11,32 @@ internal sealed class KernelScanner
     // Longest first: "==" before "=".
     private static readonly string[] Symbols =
     [
-        "&&", "||", "==", "!=", "<=", ">=", "+=", "-=",
-        "{", "}", "(", ")", "[", "]", ";", ":", ",", ".", "=", "<", ">", "!", "+", "-", "&", "|",
+        "&&",
+        "||",
+        "==",
+        "!=",
+        "<=",
+        ">=",
+        "+=",
+        "-=",
+        "{",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        ";",
+        ":",
+        ",",
+        ".",
+        "=",
+        "<",
+        ">",
+        "!",
+        "+",
+        "-",
+        "&",
+        "|",
     ];
 
     private readonly string _file;
@@ -36,10 +60,10 @@ internal sealed class KernelScanner
         do
         {
             Token token = scanner.Next(designName);
-            designName = token.IsName("design") || token.IsName("extends") || (designName && token.Kind == TokenKind.Comment);
+            designName =
+                token.IsName("design") || token.IsName("extends") || (designName && token.Kind == TokenKind.Comment);
             tokens.Add(token);
-        }
-        while (tokens[^1].Kind != TokenKind.End);
+        } while (tokens[^1].Kind != TokenKind.End);
         return tokens;
     }
 
@@ -94,9 +118,16 @@ internal sealed class KernelScanner
     {
         bool hexadecimal = digits.StartsWith("0x", StringComparison.Ordinal);
         bool valid = hexadecimal
-            ? long.TryParse(digits.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out long value)
+            ? long.TryParse(
+                digits.AsSpan(2),
+                NumberStyles.AllowHexSpecifier,
+                CultureInfo.InvariantCulture,
+                out long value
+            )
             : long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out value);
-        return valid && value >= 0 ? (ulong)value : throw position.Error($"found '{digits}', expected a decimal or hexadecimal number of at most 63 bits");
+        return valid && value >= 0
+            ? (ulong)value
+            : throw position.Error($"found '{digits}', expected a decimal or hexadecimal number of at most 63 bits");
     }
 
     private string Take(Func<char, bool> belongs)

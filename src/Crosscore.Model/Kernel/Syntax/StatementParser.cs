@@ -28,7 +28,9 @@ internal sealed class StatementParser(TokenReader reader)
     {
         Token first = reader.Peek();
         return first.Kind != TokenKind.Name
-            ? first.Is("{") ? throw reader.Unexpected("a statement; blocks stand only after 'if', 'else', 'while' and 'for'") : throw reader.Unexpected("a statement")
+            ? first.Is("{")
+                ? throw reader.Unexpected("a statement; blocks stand only after 'if', 'else', 'while' and 'for'")
+                : throw reader.Unexpected("a statement")
             : first.Text switch
             {
                 "if" => ParseIf(),
@@ -37,7 +39,8 @@ internal sealed class StatementParser(TokenReader reader)
                 "return" => ParseReturn(),
                 "break" => ParseBreak(),
                 "continue" => ParseContinue(),
-                _ when Vocabulary.IsType(first.Text, out KernelType type) && reader.Peek(1).Kind == TokenKind.Name => ParseLocal(type),
+                _ when Vocabulary.IsType(first.Text, out KernelType type) && reader.Peek(1).Kind == TokenKind.Name =>
+                    ParseLocal(type),
                 _ when reader.Peek(1).Is(":") => ParseLabelled(),
                 _ => ParseSimple(),
             };
@@ -50,7 +53,9 @@ internal sealed class StatementParser(TokenReader reader)
     {
         Statement body = ParseStatement();
         return body is LocalStatement
-            ? throw body.Position.Error("found a declaration, expected a statement or a block; outside a block nothing could use it")
+            ? throw body.Position.Error(
+                "found a declaration, expected a statement or a block; outside a block nothing could use it"
+            )
             : body;
     }
 
@@ -131,9 +136,15 @@ internal sealed class StatementParser(TokenReader reader)
         Token label = reader.Next();
         reader.Next();
         Position position = reader.Peek().Position;
-        return reader.Peek().Kind == TokenKind.Name && reader.Peek(1).Is("(") && !Vocabulary.IsKeyword(reader.Peek().Text) && ParseSimple() is CallStatement call
+        return
+            reader.Peek().Kind == TokenKind.Name
+            && reader.Peek(1).Is("(")
+            && !Vocabulary.IsKeyword(reader.Peek().Text)
+            && ParseSimple() is CallStatement call
             ? new LabelledStatement(label.Position, label.Text, call)
-            : throw position.Error($"found {reader.Peek()}, expected a call after the label '{label.Text}': a label names what can be left out, a barrier or the like");
+            : throw position.Error(
+                $"found {reader.Peek()}, expected a call after the label '{label.Text}': a label names what can be left out, a barrier or the like"
+            );
     }
 
     private Statement ParseSimple()
@@ -146,7 +157,11 @@ internal sealed class StatementParser(TokenReader reader)
             return new CallStatement(position, call);
         }
 
-        string? symbol = reader.Accept("=") ? "=" : reader.Accept("+=") ? "+" : reader.Accept("-=") ? "-" : null;
+        string? symbol =
+            reader.Accept("=") ? "="
+            : reader.Accept("+=") ? "+"
+            : reader.Accept("-=") ? "-"
+            : null;
         if (symbol is null)
         {
             throw reader.Unexpected("'=', '+=' or '-='; an expression alone does nothing unless it is a call");

@@ -3,7 +3,10 @@ namespace Crosscore.Model.Kernel.Syntax;
 /// <summary>Hands the tokens of a file to the parser, without the comments, and says what it found when that is not what was expected.</summary>
 internal sealed class TokenReader(string file, string text)
 {
-    private readonly List<Token> _tokens = [.. KernelScanner.Scan(file, text).Where(token => token.Kind != TokenKind.Comment)];
+    private readonly List<Token> _tokens =
+    [
+        .. KernelScanner.Scan(file, text).Where(token => token.Kind != TokenKind.Comment),
+    ];
     private int _at;
 
     public Token Peek(int ahead = 0) => _tokens[Math.Min(_at + ahead, _tokens.Count - 1)];
@@ -31,9 +34,11 @@ internal sealed class TokenReader(string file, string text)
         return found;
     }
 
-    public Token Expect(string symbol, string purpose) => Peek().Is(symbol) ? Next() : throw Unexpected($"'{symbol}' {purpose}");
+    public Token Expect(string symbol, string purpose) =>
+        Peek().Is(symbol) ? Next() : throw Unexpected($"'{symbol}' {purpose}");
 
     public Token ExpectName(string what) => Peek().Kind == TokenKind.Name ? Next() : throw Unexpected(what);
 
-    public KernelDesignException Unexpected(string expected) => Peek().Position.Error($"found {Peek()}, expected {expected}");
+    public KernelDesignException Unexpected(string expected) =>
+        Peek().Position.Error($"found {Peek()}, expected {expected}");
 }

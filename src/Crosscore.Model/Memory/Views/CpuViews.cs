@@ -15,7 +15,12 @@ internal sealed class CpuViews
         Control = Position();
         Release = Position();
         Coherence = [.. Enumerable.Range(0, cells).Select(_ => sizes.Add(layout))];
-        Own = [.. Enumerable.Range(0, cells).Select(_ => new OwnWrite(Position(), sizes.Add(layout), Position(), Position()))];
+        Own =
+        [
+            .. Enumerable
+                .Range(0, cells)
+                .Select(_ => new OwnWrite(Position(), sizes.Add(layout), Position(), Position())),
+        ];
         ReservedCell = layout.Add(cells);
         ReservedPosition = Position();
         ReservedView = sizes.Add(layout);

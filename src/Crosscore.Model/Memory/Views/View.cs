@@ -14,7 +14,8 @@ internal readonly record struct View(int Read, int Write)
     public static View Of(int position) => new(position, position);
 
     /// <summary>The later of two, side by side.</summary>
-    public static View operator |(View left, View right) => new(Math.Max(left.Read, right.Read), Math.Max(left.Write, right.Write));
+    public static View operator |(View left, View right) =>
+        new(Math.Max(left.Read, right.Read), Math.Max(left.Write, right.Write));
 }
 
 /// <summary>Where a view lies in a state. Where the program has no pick dependencies the sides are one field.</summary>

@@ -34,7 +34,9 @@ internal sealed partial class ViewMemory
         int before = BeforeAnyMaintenance(state, cpu, address);
 
         // [M; po & scl; DC.CVAU], [dmb.full; po; DC.CVAU]
-        return invalidates || cell < 0 ? before : Math.Max(before, Math.Max(views.CleanFloor.Get(state), views.Coherence[cell].Get(state).Read));
+        return invalidates || cell < 0
+            ? before
+            : Math.Max(before, Math.Max(views.CleanFloor.Get(state), views.Coherence[cell].Get(state).Read));
     }
 
     // [DSB-ob], [IFB-ob], [f-ob]; [dob: addr, ctrl] and the same by picks [pob].
@@ -63,7 +65,10 @@ internal sealed partial class ViewMemory
         int oldest = OldestFetchable(state, cpu, cell);
         for (int position = Writes.Count(state); position > oldest; position--)
         {
-            if (Writes.Place(state, position) == cell && (!Writes.IsPromise(state, position) || Writes.Cpu(state, position) != cpu))
+            if (
+                Writes.Place(state, position) == cell
+                && (!Writes.IsPromise(state, position) || Writes.Cpu(state, position) != cpu)
+            )
             {
                 positions.Add(position);
             }
@@ -90,8 +95,13 @@ internal sealed partial class ViewMemory
             return Writes.Newest(state, cell, position);
         }
 
-        int invalidated = Math.Max(Writes.Newest(state, PlaceOfMaintenance(cell, invalidates: true), position), Writes.Newest(state, PlaceOfMaintenance(-1, true), position));
-        int unified = _caches.HasFlag(CacheType.Idc) ? invalidated : Writes.Newest(state, PlaceOfMaintenance(cell, invalidates: false), invalidated);
+        int invalidated = Math.Max(
+            Writes.Newest(state, PlaceOfMaintenance(cell, invalidates: true), position),
+            Writes.Newest(state, PlaceOfMaintenance(-1, true), position)
+        );
+        int unified = _caches.HasFlag(CacheType.Idc)
+            ? invalidated
+            : Writes.Newest(state, PlaceOfMaintenance(cell, invalidates: false), invalidated);
         return Writes.Newest(state, cell, unified);
     }
 }

@@ -17,12 +17,34 @@ internal sealed partial class ViewMemory
     {
         IEnumerable<BitField> Both(ViewField view) => [view.Read, view.Write];
         IEnumerable<BitField> OfCpu(CpuViews cpu) =>
+            [
+                .. Both(cpu.Loads),
+                cpu.Stores,
+                .. Both(cpu.LoadFloor),
+                cpu.StoreFloor,
+                cpu.Control,
+                cpu.Release,
+                .. cpu.Coherence.SelectMany(Both),
+                .. cpu.Own.SelectMany(own => (BitField[])[own.Position, .. Both(own.View), own.Value, own.Load]),
+                cpu.ReservedPosition,
+                .. Both(cpu.ReservedView),
+                cpu.Fetched,
+                cpu.FetchFloor,
+                cpu.Completed,
+                cpu.Cleaned,
+                cpu.Invalidated,
+                cpu.CleanFloor,
+                cpu.Decided,
+            ];
+        _positions =
         [
-            .. Both(cpu.Loads), cpu.Stores, .. Both(cpu.LoadFloor), cpu.StoreFloor, cpu.Control, cpu.Release, .. cpu.Coherence.SelectMany(Both),
-            .. cpu.Own.SelectMany(own => (BitField[])[own.Position, .. Both(own.View), own.Value, own.Load]), cpu.ReservedPosition, .. Both(cpu.ReservedView),
-            cpu.Fetched, cpu.FetchFloor, cpu.Completed, cpu.Cleaned, cpu.Invalidated, cpu.CleanFloor, cpu.Decided,
+            .. _cpus
+                .SelectMany(OfCpu)
+                .Concat(registers.SelectMany(Both))
+                .Concat(_messages)
+                .Where(field => field.Mask != 0)
+                .Distinct(),
         ];
-        _positions = [.. _cpus.SelectMany(OfCpu).Concat(registers.SelectMany(Both)).Concat(_messages).Where(field => field.Mask != 0).Distinct()];
     }
 
     /// <summary>Forgets what it can.</summary>
@@ -37,7 +59,7 @@ internal sealed partial class ViewMemory
             return;
         }
 
-        for (int position = from + 1; position <= Writes.Count(state);)
+        for (int position = from + 1; position <= Writes.Count(state); )
         {
             int place = Writes.Place(state, position);
 
@@ -55,7 +77,10 @@ internal sealed partial class ViewMemory
             {
                 Remove(state, position, position);
             }
-            else if (from == 0 && (position == 1 ? IsSeenByAll(state, place, 1, reads) : IsForgotten(state, position, reads)))
+            else if (
+                from == 0
+                && (position == 1 ? IsSeenByAll(state, place, 1, reads) : IsForgotten(state, position, reads))
+            )
             {
                 _memory.Initialize(state, place, Writes.Value(state, position));
                 Remove(state, position, position);
@@ -107,7 +132,11 @@ internal sealed partial class ViewMemory
 
         // A stretch with all of the values in it is one letter of any sequence; so there must be as many stretches as loads.
         int needed = loadsLeft(cell);
-        if (needed == int.MaxValue || !Contains(state, first, position, Writes.Value(state, position)) || IsViewed(state, position))
+        if (
+            needed == int.MaxValue
+            || !Contains(state, first, position, Writes.Value(state, position))
+            || IsViewed(state, position)
+        )
         {
             return false;
         }
@@ -178,7 +207,10 @@ internal sealed partial class ViewMemory
     }
 
     private bool IsQuietWrite(ReadOnlySpan<ulong> state, int position, int cell) =>
-        position > 0 && position <= Writes.Count(state) && Writes.Place(state, position) == cell && !Writes.IsPromise(state, position);
+        position > 0
+        && position <= Writes.Count(state)
+        && Writes.Place(state, position) == cell
+        && !Writes.IsPromise(state, position);
 
     // A write of somebody else after the one that was reserved makes the exclusive store fail. It must not be forgotten that it was there.
     private void LoseReservations(Span<ulong> state, int position)
@@ -243,8 +275,10 @@ internal sealed partial class ViewMemory
         ulong mask = new CellSpan(cell, 1).Mask;
         for (int cpu = 0; cpu < _cpus.Length; cpu++)
         {
-            if ((reads[cpu] & mask) != 0
-                && Math.Max(_cpus[cpu].Coherence[cell].Get(state).Read, _cpus[cpu].LoadFloor.Get(state).Read) < position)
+            if (
+                (reads[cpu] & mask) != 0
+                && Math.Max(_cpus[cpu].Coherence[cell].Get(state).Read, _cpus[cpu].LoadFloor.Get(state).Read) < position
+            )
             {
                 return false;
             }
@@ -257,8 +291,12 @@ internal sealed partial class ViewMemory
     private bool RepeatsNext(ReadOnlySpan<ulong> state, int position)
     {
         int next = position + 1;
-        if (next > Writes.Count(state) || Writes.IsPromise(state, next) || Writes.Place(state, position) != Writes.Place(state, next)
-            || Writes.Value(state, position) != Writes.Value(state, next))
+        if (
+            next > Writes.Count(state)
+            || Writes.IsPromise(state, next)
+            || Writes.Place(state, position) != Writes.Place(state, next)
+            || Writes.Value(state, position) != Writes.Value(state, next)
+        )
         {
             return false;
         }
@@ -267,8 +305,10 @@ internal sealed partial class ViewMemory
         for (int cpu = 0; cpu < _cpus.Length; cpu++)
         {
             CpuViews views = _cpus[cpu];
-            if (views.ReservedCell.Get(state) == cell + 1
-                || (views.Own[cell].Position.Get(state) == position && Writes.Cpu(state, next) != cpu))
+            if (
+                views.ReservedCell.Get(state) == cell + 1
+                || (views.Own[cell].Position.Get(state) == position && Writes.Cpu(state, next) != cpu)
+            )
             {
                 return false;
             }

@@ -57,7 +57,8 @@ internal sealed partial class ViewMemory
         }
     }
 
-    public void SendAnswer(Span<ulong> state, int cpu, int sender, bool ordered) => Raise(state, _answers[sender], Sent(state, cpu, ordered));
+    public void SendAnswer(Span<ulong> state, int cpu, int sender, bool ordered) =>
+        Raise(state, _answers[sender], Sent(state, cpu, ordered));
 
     public void ReceiveAnswers(Span<ulong> state, int cpu, bool ordered)
     {
@@ -100,7 +101,9 @@ internal sealed partial class ViewMemory
     }
 
     private int Sent(ReadOnlySpan<ulong> state, int cpu, bool ordered) =>
-        ordered ? Everything(state, cpu) : Math.Max(_cpus[cpu].LoadFloor.Get(state).Write, _cpus[cpu].StoreFloor.Get(state));
+        ordered
+            ? Everything(state, cpu)
+            : Math.Max(_cpus[cpu].LoadFloor.Get(state).Write, _cpus[cpu].StoreFloor.Get(state));
 
     private void Received(Span<ulong> state, int cpu, int view, bool ordered)
     {

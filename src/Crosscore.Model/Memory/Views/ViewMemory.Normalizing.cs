@@ -31,7 +31,10 @@ internal sealed partial class ViewMemory
             views.LoadFloor.Set(state, View.Of(loadFloor));
         }
 
-        View floor = new(loadFloor, promised ? Math.Min(views.StoreFloor.Get(state), views.LoadFloor.Get(state).Write) : Sizes.Writes);
+        View floor = new(
+            loadFloor,
+            promised ? Math.Min(views.StoreFloor.Get(state), views.LoadFloor.Get(state).Write) : Sizes.Writes
+        );
         Clear(state, views.Loads, floor with { Write = Math.Min(floor.Write, loadFloor) });
         if (views.Stores.Get(state) <= Math.Min(loadFloor, floor.Write))
         {

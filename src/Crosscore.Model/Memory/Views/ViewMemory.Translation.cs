@@ -28,7 +28,9 @@ internal sealed partial class ViewMemory
 
     /// <summary>The place in the list of an invalidation of one entry, or, of the entry -1, of all; <paramref name="here"/>: of the TLB of one CPU only.</summary>
     public int PlaceOfInvalidation(int entry, bool here) =>
-        FirstInvalidation + (here ? _tables.Length + 1 : 0) + (entry < 0 ? _tables.Length : Array.IndexOf(_tables, entry));
+        FirstInvalidation
+        + (here ? _tables.Length + 1 : 0)
+        + (entry < 0 ? _tables.Length : Array.IndexOf(_tables, entry));
 
     /// <summary>The place in the list where the invalidations of a CPU so far are complete.</summary>
     public int PlaceOfCompletion => FirstInvalidation + (2 * (_tables.Length + 1));
@@ -38,7 +40,8 @@ internal sealed partial class ViewMemory
     private int InvalidationPlaces => HasTables ? (2 * (_tables.Length + 1)) + 1 : 0;
 
     /// <summary>What an invalidation of TLBs must come after.</summary>
-    public int BeforeInvalidation(ReadOnlySpan<ulong> state, int cpu, View address) => BeforeAnyMaintenance(state, cpu, address);
+    public int BeforeInvalidation(ReadOnlySpan<ulong> state, int cpu, View address) =>
+        BeforeAnyMaintenance(state, cpu, address);
 
     /// <summary>An invalidation takes a position in the list. Only a full DSB waits for it.</summary>
     public void Invalidate(Span<ulong> state, int cpu, int position)
@@ -91,7 +94,12 @@ internal sealed partial class ViewMemory
         for (int position = Writes.Count(state); position >= 0; position--)
         {
             // Not one's own promise: [lmws: R-TTD; po-loc; W].
-            bool isWrite = position == 0 || (Writes.Place(state, position) == entry && !(Writes.IsPromise(state, position) && Writes.Cpu(state, position) == cpu));
+            bool isWrite =
+                position == 0
+                || (
+                    Writes.Place(state, position) == entry
+                    && !(Writes.IsPromise(state, position) && Writes.Cpu(state, position) == cpu)
+                );
             if (isWrite && IsTranslatable(state, cpu, entry, position, floor))
             {
                 positions.Add(position);
@@ -139,7 +147,11 @@ internal sealed partial class ViewMemory
         CpuViews views = _cpus[cpu];
         int translation = views.Translation.Get(state);
         Raise(state, views.Control, translation);
-        Raise(state, views.Translated[place], Math.Max(Math.Max(translation, address.Read), views.FetchFloor.Get(state)));
+        Raise(
+            state,
+            views.Translated[place],
+            Math.Max(Math.Max(translation, address.Read), views.FetchFloor.Get(state))
+        );
     }
 
     /// <summary>
@@ -213,7 +225,8 @@ internal sealed partial class ViewMemory
         {
             int place = Writes.Place(state, position);
             bool own = Writes.Cpu(state, position) == cpu;
-            bool everywhere = place == PlaceOfInvalidation(entry, here: false) || place == PlaceOfInvalidation(-1, here: false);
+            bool everywhere =
+                place == PlaceOfInvalidation(entry, here: false) || place == PlaceOfInvalidation(-1, here: false);
             bool here = place == PlaceOfInvalidation(entry, here: true) || place == PlaceOfInvalidation(-1, here: true);
             if ((everywhere && !(own && byOthers)) || (here && own && !byOthers))
             {
@@ -230,7 +243,10 @@ internal sealed partial class ViewMemory
         int count = Writes.Count(state);
         for (int position = invalidation + 1; position <= count; position++)
         {
-            if (Writes.Place(state, position) == PlaceOfCompletion && Writes.Cpu(state, position) == Writes.Cpu(state, invalidation))
+            if (
+                Writes.Place(state, position) == PlaceOfCompletion
+                && Writes.Cpu(state, position) == Writes.Cpu(state, invalidation)
+            )
             {
                 return position;
             }

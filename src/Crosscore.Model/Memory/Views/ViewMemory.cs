@@ -13,25 +13,63 @@ internal sealed partial class ViewMemory
     private readonly MainMemory _memory;
     private readonly int _cells;
 
-    public ViewMemory(ModelProgram program, CellMap map, int cpus, MainMemory memory, ViewSizes sizes, CacheType caches, StateLayout layout)
+    public ViewMemory(
+        ModelProgram program,
+        CellMap map,
+        int cpus,
+        MainMemory memory,
+        ViewSizes sizes,
+        CacheType caches,
+        StateLayout layout
+    )
     {
         if (map.HasByteCells)
         {
-            throw new ModelException("The program accesses the same memory with different widths; an AArch64 core is modelled for accesses of whole elements only.");
+            throw new ModelException(
+                "The program accesses the same memory with different widths; an AArch64 core is modelled for accesses of whole elements only."
+            );
         }
 
         _memory = memory;
         _cells = map.Count;
         _caches = caches;
-        _code = [.. program.Memory.Where(region => region.IsCode).Select(region => map.Find(region.Address, region.ElementWidth).First)];
+        _code =
+        [
+            .. program
+                .Memory.Where(region => region.IsCode)
+                .Select(region => map.Find(region.Address, region.ElementWidth).First),
+        ];
         MemoryRegion[] tables = [.. program.Memory.Where(region => region.TranslatesPage is not null)];
         _tables = [.. tables.Select(region => map.Find(region.Address, region.ElementWidth).First)];
         _pages = [.. tables.Select(region => region.TranslatesPage!.Value)];
-        ulong[] places = [.. Enumerable.Range(0, _cells).Select(cell => map.AddressOf(cell) % TableEntry.PageSize).Distinct()];
-        _placeInPage = [.. Enumerable.Range(0, _cells).Select(cell => Array.IndexOf(_tables, cell) >= 0 ? -1 : Array.IndexOf(places, map.AddressOf(cell) % TableEntry.PageSize))];
+        ulong[] places =
+        [
+            .. Enumerable.Range(0, _cells).Select(cell => map.AddressOf(cell) % TableEntry.PageSize).Distinct(),
+        ];
+        _placeInPage =
+        [
+            .. Enumerable
+                .Range(0, _cells)
+                .Select(cell =>
+                    Array.IndexOf(_tables, cell) >= 0
+                        ? -1
+                        : Array.IndexOf(places, map.AddressOf(cell) % TableEntry.PageSize)
+                ),
+        ];
         Sizes = sizes;
-        Writes = new WriteList(sizes.Writes, cpus, FirstInvalidation + InvalidationPlaces, memory.Values.LargestNumber, layout);
-        _cpus = [.. Enumerable.Range(0, cpus).Select(_ => new CpuViews(sizes, _cells, _code.Length > 0, _tables.Length, places.Length, layout))];
+        Writes = new WriteList(
+            sizes.Writes,
+            cpus,
+            FirstInvalidation + InvalidationPlaces,
+            memory.Values.LargestNumber,
+            layout
+        );
+        _cpus =
+        [
+            .. Enumerable
+                .Range(0, cpus)
+                .Select(_ => new CpuViews(sizes, _cells, _code.Length > 0, _tables.Length, places.Length, layout)),
+        ];
     }
 
     public ViewSizes Sizes { get; }
@@ -41,10 +79,12 @@ internal sealed partial class ViewMemory
     public CpuViews this[int cpu] => _cpus[cpu];
 
     /// <summary>The value of a cell as of a position that <see cref="WriteList.Newest"/> or <see cref="Readable"/> gave.</summary>
-    public int ValueAt(ReadOnlySpan<ulong> state, int cell, int position) => position == 0 ? _memory.ReadCell(state, cell) : Writes.Value(state, position);
+    public int ValueAt(ReadOnlySpan<ulong> state, int cell, int position) =>
+        position == 0 ? _memory.ReadCell(state, cell) : Writes.Value(state, position);
 
     /// <summary>The value of a cell after all writes.</summary>
-    public int Newest(ReadOnlySpan<ulong> state, int cell) => ValueAt(state, cell, Writes.Newest(state, cell, Writes.Count(state)));
+    public int Newest(ReadOnlySpan<ulong> state, int cell) =>
+        ValueAt(state, cell, Writes.Newest(state, cell, Writes.Count(state)));
 
     /// <summary>What a load depends on before it reads.</summary>
     public View BeforeLoad(ReadOnlySpan<ulong> state, int cpu, View address, AccessOrder order)
@@ -99,14 +139,23 @@ internal sealed partial class ViewMemory
         }
 
         // [dob: (addr | data); lrs]: one's own store is given at once; an acquire load of what an indivisible instruction stored waits for its load.
-        int loaded = order.HasFlag(AccessOrder.Acquire) || order.HasFlag(AccessOrder.AcquirePc) ? own.Load.Get(state) : 0;
+        int loaded =
+            order.HasFlag(AccessOrder.Acquire) || order.HasFlag(AccessOrder.AcquirePc) ? own.Load.Get(state) : 0;
         return before | own.View.Get(state) | View.Of(loaded);
     }
 
-    private static bool IsOwn(ReadOnlySpan<ulong> state, OwnWrite own, int position) => position > 0 && own.Position.Get(state) == position;
+    private static bool IsOwn(ReadOnlySpan<ulong> state, OwnWrite own, int position) =>
+        position > 0 && own.Position.Get(state) == position;
 
     /// <summary>Forgets the writes that a load would read too late for its translation.</summary>
-    public void KeepInTime(ReadOnlySpan<ulong> state, int cpu, int cell, View before, AccessOrder order, List<int> positions)
+    public void KeepInTime(
+        ReadOnlySpan<ulong> state,
+        int cpu,
+        int cell,
+        View before,
+        AccessOrder order,
+        List<int> positions
+    )
     {
         for (int index = positions.Count - 1; index >= 0 && order.HasFlag(AccessOrder.Translated); index--)
         {
@@ -164,7 +213,15 @@ internal sealed partial class ViewMemory
     }
 
     /// <summary>What a store must come after.</summary>
-    public int BeforeStore(ReadOnlySpan<ulong> state, int cpu, int cell, View address, View data, View pick, AccessOrder order)
+    public int BeforeStore(
+        ReadOnlySpan<ulong> state,
+        int cpu,
+        int cell,
+        View address,
+        View data,
+        View pick,
+        AccessOrder order
+    )
     {
         CpuViews views = _cpus[cpu];
 
@@ -178,7 +235,9 @@ internal sealed partial class ViewMemory
         }
 
         // [bob: po; [L]]
-        return order.HasFlag(AccessOrder.Release) ? Math.Max(floor, Math.Max(views.Loads.Get(state).Write, views.Stores.Get(state))) : floor;
+        return order.HasFlag(AccessOrder.Release)
+            ? Math.Max(floor, Math.Max(views.Loads.Get(state).Write, views.Stores.Get(state)))
+            : floor;
     }
 
     /// <summary>Whether a store could take a position: nobody came between it and the load that it belongs to.</summary>
@@ -197,7 +256,10 @@ internal sealed partial class ViewMemory
         int loaded = _cpus[cpu].ReservedPosition.Get(state);
         for (int between = Math.Min(position, Writes.Count(state) + 1) - 1; between > loaded; between--)
         {
-            if (Writes.Place(state, between) == cell && (Writes.Cpu(state, between) != cpu || order.HasFlag(AccessOrder.Atomic)))
+            if (
+                Writes.Place(state, between) == cell
+                && (Writes.Cpu(state, between) != cpu || order.HasFlag(AccessOrder.Atomic))
+            )
             {
                 return false;
             }
@@ -207,7 +269,8 @@ internal sealed partial class ViewMemory
     }
 
     /// <summary>Whether a CPU holds a reservation of a cell, by an exclusive load or by the load of an indivisible instruction that it is in.</summary>
-    public bool HasReservation(ReadOnlySpan<ulong> state, int cpu, int cell) => _cpus[cpu].ReservedCell.Get(state) == cell + 1;
+    public bool HasReservation(ReadOnlySpan<ulong> state, int cpu, int cell) =>
+        _cpus[cpu].ReservedCell.Get(state) == cell + 1;
 
     public void DropReservation(Span<ulong> state, int cpu)
     {
@@ -218,7 +281,17 @@ internal sealed partial class ViewMemory
     }
 
     /// <summary>A store takes a position in the list.</summary>
-    public void Store(Span<ulong> state, int cpu, int cell, View address, View data, View value, View pick, AccessOrder order, int position)
+    public void Store(
+        Span<ulong> state,
+        int cpu,
+        int cell,
+        View address,
+        View data,
+        View value,
+        View pick,
+        AccessOrder order,
+        int position
+    )
     {
         CpuViews views = _cpus[cpu];
         bool paired = order.HasFlag(AccessOrder.Exclusive) || order.HasFlag(AccessOrder.Atomic);
@@ -296,7 +369,10 @@ internal sealed partial class ViewMemory
                 break;
             default:
                 // [IFB-ob]: what decided or picked that it is executed, what was completed, and what was fetched or translated before, come before everything after it.
-                int before = Math.Max(views.Control.Get(state), Math.Max(views.Completed.Get(state), views.Fetched.Get(state)));
+                int before = Math.Max(
+                    views.Control.Get(state),
+                    Math.Max(views.Completed.Get(state), views.Fetched.Get(state))
+                );
                 Raise(state, views.FetchFloor, before);
                 Raise(state, views.Completed, before);
                 RaiseFloors(state, views, View.Of(before));

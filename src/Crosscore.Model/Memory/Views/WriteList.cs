@@ -18,7 +18,8 @@ internal sealed class WriteList
     {
         Capacity = capacity;
         _count = layout.Add(capacity);
-        BitField[] Fields(int largest) => [.. Enumerable.Range(0, capacity + 1).Select(position => layout.Add(position == 0 ? 0 : largest))];
+        BitField[] Fields(int largest) =>
+            [.. Enumerable.Range(0, capacity + 1).Select(position => layout.Add(position == 0 ? 0 : largest))];
         _cpu = Fields(cpus - 1);
         _place = Fields(places - 1);
         _value = Fields(largestValue);
@@ -55,7 +56,14 @@ internal sealed class WriteList
         int last = Count(state);
         for (; position < last; position++)
         {
-            Put(state, position, Cpu(state, position + 1), Place(state, position + 1), Value(state, position + 1), IsPromise(state, position + 1));
+            Put(
+                state,
+                position,
+                Cpu(state, position + 1),
+                Place(state, position + 1),
+                Value(state, position + 1),
+                IsPromise(state, position + 1)
+            );
         }
 
         Put(state, last, 0, 0, 0, false);

@@ -20,7 +20,12 @@ internal static class AllCores
         }
         catch (MembarrierException refusal)
         {
-            throw new CodeException(CodeFailure.SynchronisationRefused, $"All cores had to be synchronised, and could not be: {refusal.Message}", refusal.Errno, refusal);
+            throw new CodeException(
+                CodeFailure.SynchronisationRefused,
+                $"All cores had to be synchronised, and could not be: {refusal.Message}",
+                refusal.Errno,
+                refusal
+            );
         }
     }
 }

@@ -10,11 +10,13 @@ namespace Crosscore.Code;
 /// <param name="NeedsInvalidate">DIC is 0: instruction caches must be invalidated to the point of unification.</param>
 internal readonly record struct CacheGeometry(int DataLine, int InstructionLine, bool NeedsClean, bool NeedsInvalidate)
 {
-    public static CacheGeometry FromCtrEl0(ulong register) => new(
-        DataLine: 4 << (int)((register >> 16) & 0xF), // DminLine, log2 of words
-        InstructionLine: 4 << (int)(register & 0xF), // IminLine, the same
-        NeedsClean: (register & (1UL << 28)) == 0,
-        NeedsInvalidate: (register & (1UL << 29)) == 0);
+    public static CacheGeometry FromCtrEl0(ulong register) =>
+        new(
+            DataLine: 4 << (int)((register >> 16) & 0xF), // DminLine, log2 of words
+            InstructionLine: 4 << (int)(register & 0xF), // IminLine, the same
+            NeedsClean: (register & (1UL << 28)) == 0,
+            NeedsInvalidate: (register & (1UL << 29)) == 0
+        );
 
     /// <summary>The first address to visit so that steps of a line meet every line of a piece of memory; the last step is the last one before the end of the piece.</summary>
     public static nint FirstLine(nint address, int line) => address & -line;

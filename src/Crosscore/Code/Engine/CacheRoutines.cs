@@ -5,29 +5,29 @@ namespace Crosscore.Code;
 internal static class CacheRoutines
 {
     public static ReadOnlySpan<uint> ReadCtrEl0 =>
-    [
-        0xD53B0020, // mrs x0, ctr_el0
-        0xD65F03C0, // ret
-    ];
+        [
+            0xD53B0020, // mrs x0, ctr_el0
+            0xD65F03C0, // ret
+        ];
 
     public static ReadOnlySpan<uint> Clean =>
-    [
-        0xD50B7B20, // dc cvau, x0
-        0x8B020000, // add x0, x0, x2
-        0xEB01001F, // cmp x0, x1
-        0x54FFFFA3, // b.lo -12
-        0xD5033B9F, // dsb ish: the cleaned lines are at the point of unification before anything is invalidated there
-        0xD65F03C0, // ret
-    ];
+        [
+            0xD50B7B20, // dc cvau, x0
+            0x8B020000, // add x0, x0, x2
+            0xEB01001F, // cmp x0, x1
+            0x54FFFFA3, // b.lo -12
+            0xD5033B9F, // dsb ish: the cleaned lines are at the point of unification before anything is invalidated there
+            0xD65F03C0, // ret
+        ];
 
     public static ReadOnlySpan<uint> Invalidate =>
-    [
-        0xD50B7520, // ic ivau, x0
-        0x8B020000, // add x0, x0, x2
-        0xEB01001F, // cmp x0, x1
-        0x54FFFFA3, // b.lo -12
-        0xD5033B9F, // dsb ish: every core has invalidated them
-        0xD5033FDF, // isb: this core forgets what it had fetched
-        0xD65F03C0, // ret
-    ];
+        [
+            0xD50B7520, // ic ivau, x0
+            0x8B020000, // add x0, x0, x2
+            0xEB01001F, // cmp x0, x1
+            0x54FFFFA3, // b.lo -12
+            0xD5033B9F, // dsb ish: every core has invalidated them
+            0xD5033FDF, // isb: this core forgets what it had fetched
+            0xD65F03C0, // ret
+        ];
 }

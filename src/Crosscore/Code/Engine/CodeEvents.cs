@@ -53,9 +53,7 @@ internal sealed class CodeEvents : EventSource
     private readonly Meter _meter = new(SourceName);
     private List<DiagnosticCounter>? _polled;
 
-    private CodeEvents()
-    {
-    }
+    private CodeEvents() { }
 
     /// <summary>
     /// Makes the counters known to listeners, once. Listeners are user code that runs in this call, so it must not come
@@ -102,8 +100,8 @@ internal sealed class CodeEvents : EventSource
             try
             {
                 _ = falls
-                    ? (Instrument)_meter.CreateObservableUpDownCounter(
-                        $"crosscore.code.{name}", () => counter.Value, unit, says)
+                    ? (Instrument)
+                        _meter.CreateObservableUpDownCounter($"crosscore.code.{name}", () => counter.Value, unit, says)
                     : _meter.CreateObservableCounter($"crosscore.code.{name}", () => counter.Value, unit, says);
             }
             catch (Exception thrown) when (thrown is not OutOfMemoryException)
@@ -134,9 +132,18 @@ internal sealed class CodeEvents : EventSource
     {
         if (command.Command == EventCommand.Enable && _polled is null)
         {
-            _polled = [.. All.Select(entry => entry.Falls
-                ? (DiagnosticCounter)new PollingCounter(entry.Name, this, () => entry.Counter.Value) { DisplayName = entry.Says }
-                : new IncrementingPollingCounter(entry.Name, this, () => entry.Counter.Value) { DisplayName = entry.Says })];
+            _polled =
+            [
+                .. All.Select(entry =>
+                    entry.Falls
+                        ? (DiagnosticCounter)
+                            new PollingCounter(entry.Name, this, () => entry.Counter.Value) { DisplayName = entry.Says }
+                        : new IncrementingPollingCounter(entry.Name, this, () => entry.Counter.Value)
+                        {
+                            DisplayName = entry.Says,
+                        }
+                ),
+            ];
         }
     }
 

@@ -41,7 +41,8 @@ internal static class CodeFile
     private static ReadOnlySpan<byte> Magic => "Crosscor"u8;
 
     /// <summary>EM_X86_64 and EM_AARCH64 of elf(5).</summary>
-    public static ushort Machine => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? (ushort)62 : (ushort)183;
+    public static ushort Machine =>
+        RuntimeInformation.ProcessArchitecture == Architecture.X64 ? (ushort)62 : (ushort)183;
 
     /// <summary>INT3 on x86-64 (one byte, so from any offset); UDF #0, four null bytes, on arm64. Both run into an exception when executed.</summary>
     public static byte Trap => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? (byte)0xCC : (byte)0x00;
@@ -51,13 +52,24 @@ internal static class CodeFile
     /// <summary>
     /// An upper bound for the size of the file. The limits of code, functions and names keep it below 2^27.
     /// </summary>
-    public static int Bound(int codeLength, int functions, int nameBytes, string? segmentName) => WholePages(
-        WholePages(codeLength) + HeaderBytes + NumberBytes + (3 * (segmentName?.Length ?? 0))
-        + (functions * 3 * NumberBytes) + nameBytes);
+    public static int Bound(int codeLength, int functions, int nameBytes, string? segmentName) =>
+        WholePages(
+            WholePages(codeLength)
+                + HeaderBytes
+                + NumberBytes
+                + (3 * (segmentName?.Length ?? 0))
+                + (functions * 3 * NumberBytes)
+                + nameBytes
+        );
 
     /// <summary>Completes a buffer that begins with the code.</summary>
     /// <returns>The size of the file.</returns>
-    public static int Complete(Span<byte> buffer, int codeLength, ReadOnlySpan<CodeFunction> functions, string? segmentName)
+    public static int Complete(
+        Span<byte> buffer,
+        int codeLength,
+        ReadOnlySpan<CodeFunction> functions,
+        string? segmentName
+    )
     {
         int pages = WholePages(codeLength);
         buffer[codeLength..pages].Fill(Trap);
@@ -122,8 +134,10 @@ internal static class CodeFile
     {
         if (size > CodeWriter.MaximumLength + WholePages(MaximumTable + HeaderBytes))
         {
-            throw new CodeException(CodeFailure.WrongFormat, $"The file has {size} bytes, more than sealed code "
-                + "ever has.");
+            throw new CodeException(
+                CodeFailure.WrongFormat,
+                $"The file has {size} bytes, more than sealed code " + "ever has."
+            );
         }
 
         Check(size >= 2 * Page && size % Page == 0, "its size is not that of such a file");
@@ -141,15 +155,19 @@ internal static class CodeFile
         int tableLength = BinaryPrimitives.ReadInt32LittleEndian(header[24..]);
         int count = BinaryPrimitives.ReadInt32LittleEndian(header[28..]);
         Check(
-            codeLength is > 0 and <= CodeWriter.MaximumLength && codeLength <= size - Page
+            codeLength is > 0 and <= CodeWriter.MaximumLength
+                && codeLength <= size - Page
                 && pages == WholePages(codeLength),
-            "its code does not fit into it");
+            "its code does not fit into it"
+        );
         Check(
             tableLength is >= 0 and <= MaximumTable && size == WholePages(pages + tableLength + HeaderBytes),
-            "its table does not fit into it");
+            "its table does not fit into it"
+        );
         Check(
             count is >= 0 and <= MaximumFunctions && count <= tableLength / 3,
-            "its table does not hold that many functions");
+            "its table does not hold that many functions"
+        );
         Check(header[32..].IndexOfAnyExcept((byte)0) < 0, "its header does not end in zeros");
         return new(codeLength, pages, tableLength, count);
     }
@@ -159,12 +177,15 @@ internal static class CodeFile
 
     /// <summary>Formats no message before there is a reason to refuse: a table may have a million functions.</summary>
     private static (string? Name, CodeFunction[] Functions) ParseTable(
-        ReadOnlySpan<byte> tableAndFilling, in Layout layout)
+        ReadOnlySpan<byte> tableAndFilling,
+        in Layout layout
+    )
     {
         ReadOnlySpan<byte> table = tableAndFilling[..layout.TableLength];
         Check(
             tableAndFilling[layout.TableLength..].IndexOfAnyExcept((byte)0) < 0,
-            "the bytes after its table are not zeros");
+            "the bytes after its table are not zeros"
+        );
         string? name = ReadName(ref table, MaximumSegmentNameBytes, out _);
         var functions = new CodeFunction[layout.Functions];
         // As large as it may become: growing would copy it ten times. Three bytes a function leave no room for names.
@@ -218,11 +239,17 @@ internal static class CodeFile
         bytes = 0;
         while (!name.IsEmpty)
         {
-            if (Rune.DecodeFromUtf16(name, out Rune rune, out int read) != OperationStatus.Done
-                || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
-                    or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
-                    or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned
-                || IsInvisible(rune.Value))
+            if (
+                Rune.DecodeFromUtf16(name, out Rune rune, out int read) != OperationStatus.Done
+                || Rune.GetUnicodeCategory(rune)
+                    is UnicodeCategory.Control
+                        or UnicodeCategory.Format
+                        or UnicodeCategory.LineSeparator
+                        or UnicodeCategory.ParagraphSeparator
+                        or UnicodeCategory.PrivateUse
+                        or UnicodeCategory.OtherNotAssigned
+                || IsInvisible(rune.Value)
+            )
             {
                 return false;
             }
@@ -242,9 +269,19 @@ internal static class CodeFile
     /// The characters of other categories that are shown as nothing. Source: DerivedCoreProperties.txt of Unicode,
     /// Default_Ignorable_Code_Point; and the Braille pattern without a dot.
     /// </summary>
-    private static bool IsInvisible(int character) => character
-        is 0x034F or 0x115F or 0x1160 or 0x17B4 or 0x17B5 or (>= 0x180B and <= 0x180F) or 0x2800 or 0x3164
-        or (>= 0xFE00 and <= 0xFE0F) or 0xFFA0 or (>= 0xE0000 and <= 0xE0FFF);
+    private static bool IsInvisible(int character) =>
+        character
+            is 0x034F
+                or 0x115F
+                or 0x1160
+                or 0x17B4
+                or 0x17B5
+                or (>= 0x180B and <= 0x180F)
+                or 0x2800
+                or 0x3164
+                or (>= 0xFE00 and <= 0xFE0F)
+                or 0xFFA0
+                or (>= 0xE0000 and <= 0xE0FFF);
 
     private static int WriteName(Span<byte> table, int at, string? name)
     {
@@ -325,8 +362,8 @@ internal static class CodeFile
         }
     }
 
-    private static CodeException Wrong(string reason) => new(CodeFailure.WrongFormat, $"The file is not sealed "
-        + $"code for this machine: {reason}.");
+    private static CodeException Wrong(string reason) =>
+        new(CodeFailure.WrongFormat, $"The file is not sealed " + $"code for this machine: {reason}.");
 
     /// <summary>What the header says, checked.</summary>
     /// <param name="CodeLength">Bytes of code.</param>

@@ -32,7 +32,13 @@ internal sealed class CodeRange
     /// <param name="mapLimit">vm.max_map_count.</param>
     /// <param name="synchronise">Serialises all cores, or throws.</param>
     /// <param name="takeAccess">Takes the access to addresses and bytes away; <see cref="RangeReservation.TakeAccess"/>.</param>
-    public CodeRange(nint start, nint length, long mapLimit, Action synchronise, Func<nint, nint, AccessTaken> takeAccess)
+    public CodeRange(
+        nint start,
+        nint length,
+        long mapLimit,
+        Action synchronise,
+        Func<nint, nint, AccessTaken> takeAccess
+    )
     {
         _takeAccess = takeAccess;
         Start = start;
@@ -76,8 +82,22 @@ internal sealed class CodeRange
     /// <param name="gap">Bytes without access that must follow, whole pages.</param>
     /// <exception cref="CodeException">Refused; nothing has changed.</exception>
     public nint MapCode(SafeFileHandle file, int length, int gap) =>
-        SealedFile.Map(file, descriptor => Map(length, gap, (at, bytes) => Mapping.MapAt(
-            at, bytes, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED | Mapping.MAP_FIXED, descriptor)));
+        SealedFile.Map(
+            file,
+            descriptor =>
+                Map(
+                    length,
+                    gap,
+                    (at, bytes) =>
+                        Mapping.MapAt(
+                            at,
+                            bytes,
+                            Mapping.PROT_READ | Mapping.PROT_EXEC,
+                            Mapping.MAP_SHARED | Mapping.MAP_FIXED,
+                            descriptor
+                        )
+                )
+        );
 
     /// <summary>Maps the beginning of a sealed file as <see cref="MapCode"/> does, and as many bytes after it readable and writable, filled with zeros.</summary>
     /// <param name="file">The file.</param>
@@ -87,7 +107,12 @@ internal sealed class CodeRange
     {
         nint address = MapCode(file, length, length);
         nint data = Mapping.MapAt(
-            address + length, (nuint)length, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS | Mapping.MAP_FIXED, -1);
+            address + length,
+            (nuint)length,
+            Mapping.PROT_READ | Mapping.PROT_WRITE,
+            Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS | Mapping.MAP_FIXED,
+            -1
+        );
         if (!Mapping.IsError(data))
         {
             return address;
@@ -187,7 +212,9 @@ internal sealed class CodeRange
         }
 
         throw new CodeException(
-            CodeFailure.OutOfAddresses, $"The {Length >> 20} MiB of addresses that are reserved for code have no {length} bytes in a row left. Dispose of code that is not needed.");
+            CodeFailure.OutOfAddresses,
+            $"The {Length >> 20} MiB of addresses that are reserved for code have no {length} bytes in a row left. Dispose of code that is not needed."
+        );
     }
 
     /// <summary>
@@ -201,8 +228,10 @@ internal sealed class CodeRange
         {
             _unclear.Add((address, length, taken));
         }
-        else if (map.Any(line => line.Start <= address && address + length <= line.End && line.Permissions == "---p")
-            || RangeReservation.At(address, length, Mapping.MAP_FIXED_NOREPLACE) == address)
+        else if (
+            map.Any(line => line.Start <= address && address + length <= line.End && line.Permissions == "---p")
+            || RangeReservation.At(address, length, Mapping.MAP_FIXED_NOREPLACE) == address
+        )
         {
             _pool.ReturnUnused(address, taken);
         }

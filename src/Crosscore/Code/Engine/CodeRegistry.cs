@@ -123,7 +123,12 @@ internal static class CodeRegistry
                 (low, high) = Segments.GetKeyAtIndex(middle) <= address ? (middle + 1, high) : (low, middle);
             }
 
-            return low > 0 && Segments.GetValueAtIndex(low - 1) is var segment && address - segment.Address < segment.Length ? segment : null;
+            return
+                low > 0
+                && Segments.GetValueAtIndex(low - 1) is var segment
+                && address - segment.Address < segment.Length
+                ? segment
+                : null;
         }
     }
 }
@@ -144,14 +149,10 @@ internal interface INameSink
     /// Tells the outside of a segment that was added. Called without any lock, after <see cref="Added"/> and by several
     /// threads at once, because a file may keep its writer waiting. Throws nothing.
     /// </summary>
-    void Write(CodeSegment segment)
-    {
-    }
+    void Write(CodeSegment segment) { }
 
     /// <summary>
     /// Tells the outside that other pages lie at the addresses of a segment that was written. As <see cref="Write"/>.
     /// </summary>
-    void Remapped(CodeSegment segment)
-    {
-    }
+    void Remapped(CodeSegment segment) { }
 }

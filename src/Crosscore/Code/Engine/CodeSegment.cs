@@ -52,7 +52,9 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
             if (!_isGone)
             {
                 // SAFETY: readable as long as it is mapped; the thread that unmaps it calls Leave first, which waits.
-                new ReadOnlySpan<byte>((void*)address, length).Slice(offset, bytes.Length).CopyTo(bytes);
+                new ReadOnlySpan<byte>((void*)address, length)
+                    .Slice(offset, bytes.Length)
+                    .CopyTo(bytes);
             }
 
             return !_isGone;
@@ -65,16 +67,19 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
     /// twice the segment's own bytes and no more (64 KiB at least); the functions after that are one entry with the
     /// segment's name. Segments whose functions have names of their own and are aligned to 64 bytes never come to that.
     /// </summary>
-    public IEnumerable<CodeFunction> Published() => Within(
-        (2L * CodeFile.WholePages(length)) + functions.Sum(function => 2L * (3 + NameBytes(function))), EntryBytes);
+    public IEnumerable<CodeFunction> Published() =>
+        Within(
+            (2L * CodeFile.WholePages(length)) + functions.Sum(function => 2L * (3 + NameBytes(function))),
+            EntryBytes
+        );
 
     /// <summary>
     /// The same for a file whose entries are larger: beside names that are in the table, entries may take twice the
     /// segment's own bytes.
     /// </summary>
     /// <param name="entryBytes">What an entry takes beside its name.</param>
-    public IEnumerable<CodeFunction> Published(int entryBytes) => Within(
-        (2L * CodeFile.WholePages(length)) + functions.Sum(function => (long)NameBytes(function)), entryBytes);
+    public IEnumerable<CodeFunction> Published(int entryBytes) =>
+        Within((2L * CodeFile.WholePages(length)) + functions.Sum(function => (long)NameBytes(function)), entryBytes);
 
     private static int NameBytes(CodeFunction function) =>
         function.Name is null ? 0 : Encoding.UTF8.GetByteCount(function.Name);
@@ -113,7 +118,9 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
 
     public CodeFunction? Find(string wanted)
     {
-        _byName ??= functions.Where(function => function.Name is not null).ToDictionary(function => function.Name!, StringComparer.Ordinal);
+        _byName ??= functions
+            .Where(function => function.Name is not null)
+            .ToDictionary(function => function.Name!, StringComparer.Ordinal);
         return _byName.TryGetValue(wanted, out CodeFunction found) ? found : null;
     }
 

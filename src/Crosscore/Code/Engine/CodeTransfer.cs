@@ -15,13 +15,15 @@ internal static class CodeTransfer
             socket,
             SelectMode.SelectWrite,
             socket.SendTimeout,
-            number => DescriptorPassing.Send(number, descriptor));
+            number => DescriptorPassing.Send(number, descriptor)
+        );
         if (answer < 0)
         {
             ObjectDisposedException.ThrowIf(socket.SafeHandle.IsClosed, socket);
             throw new IOException(
                 $"sendmsg answered {Errno.Name(-answer)}: the code could not be handed over. It needs a connected "
-                + "Unix-domain socket.");
+                    + "Unix-domain socket."
+            );
         }
     }
 
@@ -32,7 +34,8 @@ internal static class CodeTransfer
         {
             throw new IOException(
                 "Too many descriptors that were received and refused are still open, because closing them waits for "
-                + "those who sent them. Close the sockets of such senders, and try again later.");
+                    + "those who sent them. Close the sockets of such senders, and try again later."
+            );
         }
 
         int descriptor = -1;
@@ -40,7 +43,8 @@ internal static class CodeTransfer
             socket,
             SelectMode.SelectRead,
             socket.ReceiveTimeout,
-            number => DescriptorPassing.Receive(number, out descriptor));
+            number => DescriptorPassing.Receive(number, out descriptor)
+        );
         if (descriptor >= 0)
         {
             int seals = Memfd.GetSeals(descriptor);
@@ -55,15 +59,17 @@ internal static class CodeTransfer
 
         // .NET ends a call on a socket that is disposed of by shutting the socket down, which looks like the end.
         ObjectDisposedException.ThrowIf(socket.SafeHandle.IsClosed, socket);
-        throw new IOException(answer switch
-        {
-            < 0 => $"recvmsg answered {Errno.Name(-answer)}: no code could be received. It needs a connected "
-                + "Unix-domain socket.",
-            0 => "The other end was closed before it had sent any code, or sent a packet without data.",
-            _ => "What came carried no descriptor, or more than one, or there was no descriptor left for it. Those "
-                + "that came are closed. What was sent after them can be received; of a stream each further byte "
-                + "is a message without a descriptor.",
-        });
+        throw new IOException(
+            answer switch
+            {
+                < 0 => $"recvmsg answered {Errno.Name(-answer)}: no code could be received. It needs a connected "
+                    + "Unix-domain socket.",
+                0 => "The other end was closed before it had sent any code, or sent a packet without data.",
+                _ => "What came carried no descriptor, or more than one, or there was no descriptor left for it. Those "
+                    + "that came are closed. What was sent after them can be received; of a stream each further byte "
+                    + "is a message without a descriptor.",
+            }
+        );
     }
 
     /// <summary>
@@ -95,8 +101,9 @@ internal static class CodeTransfer
                 var cause = new SocketException((int)SocketError.TimedOut);
                 throw new IOException(
                     $"The other end was silent for {timeout} ms, the time-out of the socket. Set a longer one, or "
-                    + "0 for none.",
-                    cause);
+                        + "0 for none.",
+                    cause
+                );
             }
 
             try

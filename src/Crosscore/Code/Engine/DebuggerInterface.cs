@@ -34,7 +34,10 @@ internal sealed unsafe class DebuggerInterface : INameSink
         byte[] library = ElfImage.JitInterfaceLibrary(CodeFile.Page, returns);
         SafeFileHandle file = SealedFile.Create("jit-names", library).Handle;
         nint handle = 0;
-        string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{file.DangerousGetHandle()}");
+        string path = string.Create(
+            CultureInfo.InvariantCulture,
+            $"/proc/{Environment.ProcessId}/fd/{file.DangerousGetHandle()}"
+        );
         try
         {
             handle = NativeLibrary.Load(path);
@@ -45,7 +48,11 @@ internal sealed unsafe class DebuggerInterface : INameSink
         {
             NativeLibrary.Free(handle); // Does nothing where it was not loaded.
             file.Dispose();
-            throw new CodeException(CodeFailure.ExecutableMappingRefused, $"The library with gdb's two symbols could not be loaded: {refusal.Message}", cause: refusal);
+            throw new CodeException(
+                CodeFailure.ExecutableMappingRefused,
+                $"The library with gdb's two symbols could not be loaded: {refusal.Message}",
+                cause: refusal
+            );
         }
     }
 
@@ -56,7 +63,12 @@ internal sealed unsafe class DebuggerInterface : INameSink
         var entry = (Entry*)NativeMemory.Alloc((nuint)(sizeof(Entry) + symbols.Length));
         byte* file = (byte*)(entry + 1);
         symbols.CopyTo(new Span<byte>(file, symbols.Length)); // SAFETY: as many bytes were allocated behind the entry
-        *entry = new Entry { Next = _descriptor->First, File = file, FileSize = (ulong)symbols.Length };
+        *entry = new Entry
+        {
+            Next = _descriptor->First,
+            File = file,
+            FileSize = (ulong)symbols.Length,
+        };
         if (entry->Next != null)
         {
             entry->Next->Previous = entry;

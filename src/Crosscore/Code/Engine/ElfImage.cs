@@ -41,8 +41,27 @@ internal static class ElfImage
         var sections = new List<Section>
         {
             default,
-            new(".text", NoBits, Allocated | Executable, (ulong)segment.Address, (ulong)HeaderSize, (ulong)segment.Length, 0, 0, 64, 0),
-            file.Add(".symtab", SymbolTable, 0, MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(symbols)), link: 3, info: 1, entry: 24),
+            new(
+                ".text",
+                NoBits,
+                Allocated | Executable,
+                (ulong)segment.Address,
+                (ulong)HeaderSize,
+                (ulong)segment.Length,
+                0,
+                0,
+                64,
+                0
+            ),
+            file.Add(
+                ".symtab",
+                SymbolTable,
+                0,
+                MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(symbols)),
+                link: 3,
+                info: 1,
+                entry: 24
+            ),
             file.Add(".strtab", StringTable, 0, strings.Bytes),
         };
         return file.Finish(type: 2, sections, []); // ET_EXEC: symbols have addresses, not offsets
@@ -71,26 +90,60 @@ internal static class ElfImage
             new(function, GlobalFunction, 1, text, (ulong)returns.Length),
             new(descriptor, GlobalObject, 6, descriptorAt, 24),
         ];
-        Section symbolSection = file.Add(".dynsym", DynamicSymbols, Allocated, MemoryMarshal.AsBytes(symbols.AsSpan()), link: 3, info: 1, entry: 24);
+        Section symbolSection = file.Add(
+            ".dynsym",
+            DynamicSymbols,
+            Allocated,
+            MemoryMarshal.AsBytes(symbols.AsSpan()),
+            link: 3,
+            info: 1,
+            entry: 24
+        );
         Section stringSection = file.Add(".dynstr", StringTable, Allocated, strings.Bytes);
 
         // One bucket, which holds a chain of all symbols: symbol 1, then symbol 2, then the end.
-        Section hashSection = file.Add(".hash", Hash, Allocated, MemoryMarshal.AsBytes<uint>([1, 3, 1, 0, 2, 0]), link: 2, entry: 4);
+        Section hashSection = file.Add(
+            ".hash",
+            Hash,
+            Allocated,
+            MemoryMarshal.AsBytes<uint>([1, 3, 1, 0, 2, 0]),
+            link: 2,
+            entry: 4
+        );
         int firstPageEnd = (int)file.Position;
         file.PadTo(page);
         ulong[] dynamic =
         [
-            14, name, // DT_SONAME
-            4, hashSection.Offset, // DT_HASH
-            5, stringSection.Offset, // DT_STRTAB
-            6, symbolSection.Offset, // DT_SYMTAB
-            10, stringSection.Size, // DT_STRSZ
-            11, 24, // DT_SYMENT
-            0, 0,
+            14,
+            name, // DT_SONAME
+            4,
+            hashSection.Offset, // DT_HASH
+            5,
+            stringSection.Offset, // DT_STRTAB
+            6,
+            symbolSection.Offset, // DT_SYMTAB
+            10,
+            stringSection.Size, // DT_STRSZ
+            11,
+            24, // DT_SYMENT
+            0,
+            0,
         ];
-        Section dynamicSection = file.Add(".dynamic", Dynamic, Allocated | Writable, MemoryMarshal.AsBytes(dynamic.AsSpan()), link: 3, entry: 16);
+        Section dynamicSection = file.Add(
+            ".dynamic",
+            Dynamic,
+            Allocated | Writable,
+            MemoryMarshal.AsBytes(dynamic.AsSpan()),
+            link: 3,
+            entry: 16
+        );
         file.PadTo((int)descriptorAt);
-        Section dataSection = file.Add(".data", ProgBits, Allocated | Writable, MemoryMarshal.AsBytes<ulong>([1, 0, 0]));
+        Section dataSection = file.Add(
+            ".data",
+            ProgBits,
+            Allocated | Writable,
+            MemoryMarshal.AsBytes<ulong>([1, 0, 0])
+        );
         ulong dataSize = file.Position - (ulong)page;
         Segment[] segments =
         [
@@ -99,7 +152,11 @@ internal static class ElfImage
             new(2, 6, dynamicSection.Offset, dynamicSection.Size, 8), // PT_DYNAMIC
             new(0x6474E551, 6, 0, 0, 16), // PT_GNU_STACK: not executable
         ];
-        return file.Finish(type: 3, [default, textSection, symbolSection, stringSection, hashSection, dynamicSection, dataSection], segments);
+        return file.Finish(
+            type: 3,
+            [default, textSection, symbolSection, stringSection, hashSection, dynamicSection, dataSection],
+            segments
+        );
     }
 
     private sealed class Strings
@@ -119,7 +176,18 @@ internal static class ElfImage
         }
     }
 
-    private readonly record struct Section(string Name, uint Type, ulong Flags, ulong Address, ulong Offset, ulong Size, uint Link, uint Info, ulong Alignment, ulong Entry);
+    private readonly record struct Section(
+        string Name,
+        uint Type,
+        ulong Flags,
+        ulong Address,
+        ulong Offset,
+        ulong Size,
+        uint Link,
+        uint Info,
+        ulong Alignment,
+        ulong Entry
+    );
 
     /// <summary>Lays pieces one behind the other; an allocated one has its offset as its address.</summary>
     private sealed class Writer
@@ -137,18 +205,41 @@ internal static class ElfImage
             CollectionsMarshal.AsSpan(_bytes)[before..].Clear();
         }
 
-        public Section Add(string name, uint type, ulong flags, ReadOnlySpan<byte> content, uint link = 0, uint info = 0, ulong entry = 0)
+        public Section Add(
+            string name,
+            uint type,
+            ulong flags,
+            ReadOnlySpan<byte> content,
+            uint link = 0,
+            uint info = 0,
+            ulong entry = 0
+        )
         {
             PadTo((_bytes.Count + 15) & -16);
             ulong offset = Position;
             _bytes.AddRange(content);
-            return new Section(name, type, flags, (flags & Allocated) != 0 ? offset : 0, offset, (ulong)content.Length, link, info, 16, entry);
+            return new Section(
+                name,
+                type,
+                flags,
+                (flags & Allocated) != 0 ? offset : 0,
+                offset,
+                (ulong)content.Length,
+                link,
+                info,
+                16,
+                entry
+            );
         }
 
         public byte[] Finish(ushort type, List<Section> sections, ReadOnlySpan<Segment> segments)
         {
             var names = new Strings();
-            uint[] nameOffsets = [.. sections.Select(section => section.Name is null ? 0 : names.Add(section.Name)), names.Add(".shstrtab")];
+            uint[] nameOffsets =
+            [
+                .. sections.Select(section => section.Name is null ? 0 : names.Add(section.Name)),
+                names.Add(".shstrtab"),
+            ];
             sections.Add(Add(".shstrtab", StringTable, 0, names.Bytes));
             PadTo((_bytes.Count + 15) & -16);
             ulong sectionsAt = Position;
@@ -157,7 +248,18 @@ internal static class ElfImage
                 Section section = sections[index];
                 SectionHeader[] header =
                 [
-                    new(nameOffsets[index], section.Type, section.Flags, section.Address, section.Offset, section.Size, section.Link, section.Info, section.Alignment, section.Entry),
+                    new(
+                        nameOffsets[index],
+                        section.Type,
+                        section.Flags,
+                        section.Address,
+                        section.Offset,
+                        section.Size,
+                        section.Link,
+                        section.Info,
+                        section.Alignment,
+                        section.Entry
+                    ),
                 ];
                 _bytes.AddRange(MemoryMarshal.AsBytes(header.AsSpan()));
             }
@@ -220,7 +322,18 @@ internal static class ElfImage
     }
 
     [StructLayout(LayoutKind.Sequential)]
-    private readonly struct SectionHeader(uint name, uint type, ulong flags, ulong address, ulong offset, ulong size, uint link, uint info, ulong alignment, ulong entry)
+    private readonly struct SectionHeader(
+        uint name,
+        uint type,
+        ulong flags,
+        ulong address,
+        ulong offset,
+        ulong size,
+        uint link,
+        uint info,
+        ulong alignment,
+        ulong entry
+    )
     {
         public readonly uint Name = name;
         public readonly uint Type = type;

@@ -25,13 +25,19 @@ internal static unsafe class InstructionCaches
         if (geometry.NeedsClean)
         {
             ((delegate* unmanaged<nint, nint, nint, void>)routines.Clean)(
-                CacheGeometry.FirstLine(address, geometry.DataLine), end, geometry.DataLine);
+                CacheGeometry.FirstLine(address, geometry.DataLine),
+                end,
+                geometry.DataLine
+            );
         }
 
         if (geometry.NeedsInvalidate)
         {
             ((delegate* unmanaged<nint, nint, nint, void>)routines.Invalidate)(
-                CacheGeometry.FirstLine(address, geometry.InstructionLine), end, geometry.InstructionLine);
+                CacheGeometry.FirstLine(address, geometry.InstructionLine),
+                end,
+                geometry.InstructionLine
+            );
         }
 
         // The maintenance above reaches every core's caches, not what a core has fetched already: that takes an ISB there (Arm ARM, B2.7.4.2).

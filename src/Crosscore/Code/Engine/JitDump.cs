@@ -76,14 +76,10 @@ internal sealed class JitDump : INameSink
         }
     }
 
-    public void Added(CodeSegment segment)
-    {
-    }
+    public void Added(CodeSegment segment) { }
 
     /// <summary>The format has no way to say it.</summary>
-    public void Removed(CodeSegment segment)
-    {
-    }
+    public void Removed(CodeSegment segment) { }
 
     public void Remapped(CodeSegment segment) => Write(segment);
 
@@ -120,7 +116,13 @@ internal sealed class JitDump : INameSink
     /// <summary>What a record says, but for the code, which ends it.</summary>
     /// <returns>How many bytes.</returns>
     internal static int Describe(
-        Span<byte> record, nint address, int length, ReadOnlySpan<byte> name, ulong number, long time)
+        Span<byte> record,
+        nint address,
+        int length,
+        ReadOnlySpan<byte> name,
+        ulong number,
+        long time
+    )
     {
         uint process = (uint)Environment.ProcessId;
         int end = LoadBytes + name.Length + 1;
@@ -170,12 +172,18 @@ internal sealed class JitDump : INameSink
         }
 
         nint mapped = Mapping.Map(
-            (nuint)CodeFile.Page, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_PRIVATE, _descriptor, MostBytes);
+            (nuint)CodeFile.Page,
+            Mapping.PROT_READ | Mapping.PROT_EXEC,
+            Mapping.MAP_PRIVATE,
+            _descriptor,
+            MostBytes
+        );
         if (Mapping.IsError(mapped))
         {
             throw new IOException(
                 $"{path} could not be mapped as executable, by which perf finds it: {Errno.Name((int)-mapped)}. "
-                + "The folder is mounted noexec, or a sandbox forbids it.");
+                    + "The folder is mounted noexec, or a sandbox forbids it."
+            );
         }
 
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Close();

@@ -33,14 +33,10 @@ internal sealed class PerfMap : INameSink, IDisposable
     /// <summary>Only before it is attached.</summary>
     public void Dispose() => OpenFile.Close(_descriptor);
 
-    public void Added(CodeSegment segment)
-    {
-    }
+    public void Added(CodeSegment segment) { }
 
     /// <summary>The format has no way to say it.</summary>
-    public void Removed(CodeSegment segment)
-    {
-    }
+    public void Removed(CodeSegment segment) { }
 
     /// <summary>
     /// In one call for many lines and not at a position of our own. Lines that cannot be written (a full disk, no

@@ -29,17 +29,21 @@ internal static class ProfileFile
     {
         // O_NONBLOCK: opening a pipe that no process reads would wait for ever, and this one is refused below.
         int descriptor = OpenFile.Open(
-            path, (isMapped ? OpenFile.O_RDWR : OpenFile.O_WRONLY) | Flags | OpenFile.O_NOFOLLOW);
+            path,
+            (isMapped ? OpenFile.O_RDWR : OpenFile.O_WRONLY) | Flags | OpenFile.O_NOFOLLOW
+        );
         if (descriptor < 0)
         {
-            throw new IOException(descriptor switch
-            {
-                -Errno.ELOOP => $"{path} could not be opened: it is a link, and its target is not written to. "
-                    + "Remove it.",
-                -Errno.ENXIO => $"{path} could not be opened: it is a pipe or a device. Remove it.",
-                _ => $"{path} could not be opened: {Errno.Name(-descriptor)}. Another user may have created it; "
-                    + "remove it.",
-            });
+            throw new IOException(
+                descriptor switch
+                {
+                    -Errno.ELOOP => $"{path} could not be opened: it is a link, and its target is not written to. "
+                        + "Remove it.",
+                    -Errno.ENXIO => $"{path} could not be opened: it is a pipe or a device. Remove it.",
+                    _ => $"{path} could not be opened: {Errno.Name(-descriptor)}. Another user may have created it; "
+                        + "remove it.",
+                }
+            );
         }
 
         try
@@ -50,8 +54,10 @@ internal static class ProfileFile
                 int answer = Memfd.Resize(descriptor, 0);
                 if (answer < 0)
                 {
-                    throw new IOException($"{path} holds an earlier process's names and could not be emptied: "
-                        + $"{Errno.Name(-answer)}. Remove it.");
+                    throw new IOException(
+                        $"{path} holds an earlier process's names and could not be emptied: "
+                            + $"{Errno.Name(-answer)}. Remove it."
+                    );
                 }
             }
 
@@ -71,10 +77,11 @@ internal static class ProfileFile
     public static FileStatus Demand(string path, int descriptor)
     {
         int answer = FileStatus.Of(descriptor, out FileStatus status);
-        string? obstacle = answer < 0 ? $"fstat answered {Errno.Name(-answer)}"
+        string? obstacle =
+            answer < 0 ? $"fstat answered {Errno.Name(-answer)}"
             : !status.IsRegular ? "it is a pipe, a device or a socket"
-            : status.Owner != Libc.GetEffectiveUser() ? $"it belongs to the user {status.Owner}, who could read "
-                + "and change what is written"
+            : status.Owner != Libc.GetEffectiveUser()
+                ? $"it belongs to the user {status.Owner}, who could read " + "and change what is written"
             : status.Links != 1 ? $"it has {status.Links} names, so it is another file as well"
             : null;
         return obstacle is null ? status : throw new IOException($"{path} is not written to: {obstacle}. Remove it.");
@@ -99,9 +106,11 @@ internal static class ProfileFile
 
         foreach (string link in links)
         {
-            if (TargetOf(link) != path
+            if (
+                TargetOf(link) != path
                 || !int.TryParse(Path.GetFileName(link), CultureInfo.InvariantCulture, out int number)
-                || Memfd.Duplicate(number, closeOnExec: true) is not (>= 0 and var own))
+                || Memfd.Duplicate(number, closeOnExec: true) is not (>= 0 and var own)
+            )
             {
                 continue;
             }
@@ -140,8 +149,9 @@ internal static class ProfileFile
         {
             throw new IOException(
                 $"Whether an earlier process wrote the file cannot be told: {hidden.Message} Remove it, or allow "
-                + "/proc/self/stat.",
-                hidden);
+                    + "/proc/self/stat.",
+                hidden
+            );
         }
     }
 

@@ -63,7 +63,12 @@ internal static class RangePlacement
                 gapStart = line.End;
             }
 
-            candidates.AddRange(ofThisLength.Where(start => start >= from).OrderBy(start => nint.Abs(start - lowest)).Select(start => (start, length)));
+            candidates.AddRange(
+                ofThisLength
+                    .Where(start => start >= from)
+                    .OrderBy(start => nint.Abs(start - lowest))
+                    .Select(start => (start, length))
+            );
         }
 
         return candidates;
@@ -75,6 +80,11 @@ internal static class RangePlacement
     {
         ReadOnlySpan<char> file = System.IO.Path.GetFileName(line.Path.AsSpan());
         return line.Permissions.Contains('x', StringComparison.Ordinal)
-            && (file.StartsWith("libcoreclr.so") || file.StartsWith("libc.so") || file.StartsWith("libc-2.") || file.StartsWith("ld-musl-"));
+            && (
+                file.StartsWith("libcoreclr.so")
+                || file.StartsWith("libc.so")
+                || file.StartsWith("libc-2.")
+                || file.StartsWith("ld-musl-")
+            );
     }
 }

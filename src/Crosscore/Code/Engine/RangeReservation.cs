@@ -30,12 +30,22 @@ internal static class RangeReservation
             Leftovers.Unmap(answer, (nuint)length); // A kernel before 4.17 took the address as a hint.
         }
 
-        throw new CodeException(CodeFailure.OutOfMemory, "No addresses could be reserved for code: the address space is full, or RLIMIT_AS limits it.", Errno.ENOMEM);
+        throw new CodeException(
+            CodeFailure.OutOfMemory,
+            "No addresses could be reserved for code: the address space is full, or RLIMIT_AS limits it.",
+            Errno.ENOMEM
+        );
     }
 
     /// <summary>Reserves addresses without access. Returns the address or the negative error number.</summary>
-    public static nint At(nint address, nint length, int how) => Mapping.MapAt(
-        address, (nuint)length, Mapping.PROT_NONE, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS | Mapping.MAP_NORESERVE | how, -1);
+    public static nint At(nint address, nint length, int how) =>
+        Mapping.MapAt(
+            address,
+            (nuint)length,
+            Mapping.PROT_NONE,
+            Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS | Mapping.MAP_NORESERVE | how,
+            -1
+        );
 
     /// <summary>
     /// Makes code a reservation again. With vm.max_map_count exhausted even replacing is refused, but unmapping is not: what then is a hole traps as well, but somebody else may be given its addresses.
@@ -59,8 +69,11 @@ internal static class RangeReservation
     }
 
     /// <summary>The kernel's default is 65530, and taken where the setting is hidden.</summary>
-    private static long MapLimit() => OpenFile.ReadText(MaxMapCount, out string text) == 0
-        && long.TryParse(text, CultureInfo.InvariantCulture, out long limit) ? limit : 65530;
+    private static long MapLimit() =>
+        OpenFile.ReadText(MaxMapCount, out string text) == 0
+        && long.TryParse(text, CultureInfo.InvariantCulture, out long limit)
+            ? limit
+            : 65530;
 
     /// <summary>
     /// The soft limit in bytes; <see langword="null"/> for none, and where it is hidden: then no place near the stack
@@ -68,10 +81,14 @@ internal static class RangeReservation
     /// </summary>
     private static long? StackLimit()
     {
-        string? line = OpenFile.ReadText("/proc/self/limits", out string text) != 0 ? null
-            : text.Split('\n').FirstOrDefault(line => line.StartsWith("Max stack size", StringComparison.Ordinal));
+        string? line =
+            OpenFile.ReadText("/proc/self/limits", out string text) != 0
+                ? null
+                : text.Split('\n').FirstOrDefault(line => line.StartsWith("Max stack size", StringComparison.Ordinal));
         string[] fields = line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
-        return fields.Length > 3 && long.TryParse(fields[3], CultureInfo.InvariantCulture, out long limit) ? limit : null;
+        return fields.Length > 3 && long.TryParse(fields[3], CultureInfo.InvariantCulture, out long limit)
+            ? limit
+            : null;
     }
 }
 

@@ -102,7 +102,8 @@ internal sealed class SealedFile : IDisposable
                 : throw new CodeException(
                     CodeFailure.WrongFormat,
                     "The descriptor that was handed over is open for writing only: its file can be neither read "
-                    + "nor mapped. The sender has to open it for reading.");
+                        + "nor mapped. The sender has to open it for reading."
+                );
         }
         catch
         {
@@ -184,7 +185,8 @@ internal sealed class SealedFile : IDisposable
             throw new CodeException(
                 CodeFailure.NotSealed,
                 "The descriptor of the sealed code leads to another file by now: a part of this process "
-                + "closed or replaced a descriptor that is not its own. Look for a double close or dup2.");
+                    + "closed or replaced a descriptor that is not its own. Look for a double close or dup2."
+            );
         }
     }
 
@@ -196,11 +198,13 @@ internal sealed class SealedFile : IDisposable
         int answer = OpenFile.ReadAt(own.Number, bytes, offset);
         if (answer != bytes.Length)
         {
-            throw answer < 0 ? CodeRefusal.MemoryFile("pread of a sealed file", -answer)
+            throw answer < 0
+                ? CodeRefusal.MemoryFile("pread of a sealed file", -answer)
                 : new CodeException(
                     CodeFailure.NotSealed,
                     $"The sealed file gave {answer} of {bytes.Length} bytes at {offset}: its descriptor leads "
-                    + "to another file by now.");
+                        + "to another file by now."
+                );
         }
     }
 
@@ -212,7 +216,7 @@ internal sealed class SealedFile : IDisposable
         byte[] chunk = ArrayPool<byte>.Shared.Rent(ChunkBytes);
         try
         {
-            for (long at = 0; at < Size;)
+            for (long at = 0; at < Size; )
             {
                 Span<byte> part = chunk.AsSpan(0, (int)Math.Min(ChunkBytes, Size - at));
                 Read(part, at);
@@ -252,19 +256,23 @@ internal sealed class SealedFile : IDisposable
         int seals = errno == Errno.EPERM ? GetSeals(descriptor) : 0;
         int foreign = seals & Content & ~ours;
         return seals > 0 && foreign != 0
-            ? ChangedByAnother($"{call} answered EPERM, because it has the seals 0x{foreign:X}, which this "
-                + "process did not add", errno)
+            ? ChangedByAnother(
+                $"{call} answered EPERM, because it has the seals 0x{foreign:X}, which this " + "process did not add",
+                errno
+            )
             : CodeRefusal.MemoryFile(call, errno);
     }
 
     /// <summary>Says that another process was at a file of ours.</summary>
-    public static CodeException ChangedByAnother(string what, int errno) => new(
-        CodeFailure.NotSealed,
-        $"Another process interfered with a memory file: {what}. A process of the same user "
-        + "can open "
-        + "it through /proc/PID/fd. Find that process; one that is not dumpable (PR_SET_DUMPABLE) or of another "
-        + "user is out of its reach.",
-        errno);
+    public static CodeException ChangedByAnother(string what, int errno) =>
+        new(
+            CodeFailure.NotSealed,
+            $"Another process interfered with a memory file: {what}. A process of the same user "
+                + "can open "
+                + "it through /proc/PID/fd. Find that process; one that is not dumpable (PR_SET_DUMPABLE) or of another "
+                + "user is out of its reach.",
+            errno
+        );
 
     /// <summary>Demands that a descriptor is one of a memory file that seals can be read of.</summary>
     /// <exception cref="ObjectDisposedException">The handle is closed.</exception>
@@ -357,35 +365,40 @@ internal sealed class SealedFile : IDisposable
             throw new CodeException(
                 CodeFailure.NotSealed,
                 $"The file has the seals 0x{seals:X}, and 0x{FinalSeals:X} are needed: another process could "
-                + "still change it.");
+                    + "still change it."
+            );
         }
 
         long system = FileStatus.FileSystemOf(descriptor);
         if (system != FileStatus.TMPFS_MAGIC)
         {
-            throw system < 0 ? CodeRefusal.MemoryFile("fstatfs of the memory file", (int)-system)
+            throw system < 0
+                ? CodeRefusal.MemoryFile("fstatfs of the memory file", (int)-system)
                 : new CodeException(
                     CodeFailure.WrongFormat,
                     $"The memory file consists of huge pages (file system 0x{system:X}): more would be mapped "
-                    + "than was verified. Seal code in an ordinary memory file, without MFD_HUGETLB.");
+                        + "than was verified. Seal code in an ordinary memory file, without MFD_HUGETLB."
+                );
         }
 
         int answer = FileStatus.Of(descriptor, out FileStatus status);
         return answer == 0 ? status : throw CodeRefusal.MemoryFile("fstat of the memory file", -answer);
     }
 
-    public static CodeException NoMemoryFile(int errno) => new(
-        CodeFailure.NotSealed,
-        $"fcntl answered {Errno.Name(errno)}: the descriptor leads to no memory file, so its content could still "
-        + "change.",
-        errno);
+    public static CodeException NoMemoryFile(int errno) =>
+        new(
+            CodeFailure.NotSealed,
+            $"fcntl answered {Errno.Name(errno)}: the descriptor leads to no memory file, so its content could still "
+                + "change.",
+            errno
+        );
 
     private static void DemandContent(int descriptor, ReadOnlySpan<byte> content)
     {
         byte[] chunk = ArrayPool<byte>.Shared.Rent(Math.Min(ChunkBytes, content.Length));
         try
         {
-            for (int at = 0; at < content.Length;)
+            for (int at = 0; at < content.Length; )
             {
                 Span<byte> part = chunk.AsSpan(0, Math.Min(chunk.Length, content.Length - at));
                 int answer = OpenFile.ReadAt(descriptor, part, at);
@@ -396,8 +409,10 @@ internal sealed class SealedFile : IDisposable
 
                 if (answer != part.Length || !part.SequenceEqual(content.Slice(at, part.Length)))
                 {
-                    throw ChangedByAnother($"it does not hold what was written ({part.Length} bytes at {at} "
-                        + "differ)", 0);
+                    throw ChangedByAnother(
+                        $"it does not hold what was written ({part.Length} bytes at {at} " + "differ)",
+                        0
+                    );
                 }
 
                 at += part.Length;

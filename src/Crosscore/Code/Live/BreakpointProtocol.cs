@@ -21,7 +21,12 @@ internal static class BreakpointProtocol
     /// <param name="new">Where they go on from then.</param>
     /// <param name="synchronise">Serialises all cores, or throws.</param>
     /// <exception cref="CodeException">The first synchronisation was refused; everything is as it was before.</exception>
-    public static void Run(ReadOnlySpan<PlacedSite> sites, BreakpointTable old, BreakpointTable @new, Action synchronise)
+    public static void Run(
+        ReadOnlySpan<PlacedSite> sites,
+        BreakpointTable old,
+        BreakpointTable @new,
+        Action synchronise
+    )
     {
         BreakpointControl.Publish(old);
         foreach ((LiveCode code, PatchSite site) in sites)

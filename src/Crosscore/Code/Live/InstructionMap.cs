@@ -19,13 +19,14 @@ internal sealed class InstructionMap
     public static InstructionMap Of(ReadOnlySpan<byte> code, ReadOnlySpan<CodeFunction> functions)
     {
         var map = new InstructionMap(code.Length);
-        for (int at = 0; at < code.Length;)
+        for (int at = 0; at < code.Length; )
         {
             if (!X86Decoder.TryDecode(code[at..], out X86Instruction instruction))
             {
                 throw new CodeException(
                     CodeFailure.UnknownInstruction,
-                    $"At {at} there is no instruction that this library knows: {Hexadecimal(code, at)}. Live code consists of instructions alone; keep data elsewhere.");
+                    $"At {at} there is no instruction that this library knows: {Hexadecimal(code, at)}. Live code consists of instructions alone; keep data elsewhere."
+                );
             }
 
             map.Add(at);
@@ -37,7 +38,10 @@ internal sealed class InstructionMap
         {
             if (!map.Begins(function.Offset))
             {
-                throw new CodeException(CodeFailure.UnknownInstruction, $"Function '{function.Name}' begins at {function.Offset}, in the middle of an instruction of what stands before it.");
+                throw new CodeException(
+                    CodeFailure.UnknownInstruction,
+                    $"Function '{function.Name}' begins at {function.Offset}, in the middle of an instruction of what stands before it."
+                );
             }
         }
 
@@ -77,5 +81,6 @@ internal sealed class InstructionMap
             : ((word + 1) * 64) + BitOperations.TrailingZeroCount(_begins[word + 1]);
     }
 
-    public static string Hexadecimal(ReadOnlySpan<byte> code, int at) => Convert.ToHexString(code.Slice(at, Math.Min(LongestInstruction, code.Length - at)));
+    public static string Hexadecimal(ReadOnlySpan<byte> code, int at) =>
+        Convert.ToHexString(code.Slice(at, Math.Min(LongestInstruction, code.Length - at)));
 }

@@ -101,7 +101,12 @@ internal sealed unsafe class LiveMemory : IDisposable
         {
             _ = Mapping.Advise(writable, (nuint)content.Length, Mapping.MADV_DONTFORK);
             nint answer = Mapping.MapAt(
-                _address + offset, (nuint)content.Length, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED | Mapping.MAP_FIXED, (int)file.DangerousGetHandle());
+                _address + offset,
+                (nuint)content.Length,
+                Mapping.PROT_READ | Mapping.PROT_EXEC,
+                Mapping.MAP_SHARED | Mapping.MAP_FIXED,
+                (int)file.DangerousGetHandle()
+            );
             if (Mapping.IsError(answer))
             {
                 Leftovers.Unmap(writable, (nuint)content.Length);
@@ -131,12 +136,17 @@ internal sealed unsafe class LiveMemory : IDisposable
     {
         nint start = _address + offset;
         bool isMapped = Mapping.Advise(start, (nuint)length, Mapping.MADV_DONTFORK) == 0;
-        bool isOther = MemoryMap.TryRead() is { } map && !map.Any(line => line.Start <= start && start < line.End
-            && line.Permissions.StartsWith("r-x", StringComparison.Ordinal));
+        bool isOther =
+            MemoryMap.TryRead() is { } map
+            && !map.Any(line =>
+                line.Start <= start && start < line.End && line.Permissions.StartsWith("r-x", StringComparison.Ordinal)
+            );
         if (!isMapped || isOther)
         {
-            Environment.FailFast($"Crosscore: mmap refused new pages for live code with {Errno.Name(errno)} after it "
-                + "had taken the old ones away.");
+            Environment.FailFast(
+                $"Crosscore: mmap refused new pages for live code with {Errno.Name(errno)} after it "
+                    + "had taken the old ones away."
+            );
         }
     }
 
@@ -188,7 +198,12 @@ internal sealed unsafe class LiveMemory : IDisposable
         try
         {
             int descriptor = (int)file.DangerousGetHandle(); // No other thread has the handle before this returns.
-            writable = Mapping.Map((nuint)content.Length, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_SHARED, descriptor);
+            writable = Mapping.Map(
+                (nuint)content.Length,
+                Mapping.PROT_READ | Mapping.PROT_WRITE,
+                Mapping.MAP_SHARED,
+                descriptor
+            );
             Demand(descriptor, 0, "mmap of the writable side", (int)nint.Min(0, writable));
 
             _ = Mapping.Advise(writable, (nuint)content.Length, Mapping.MADV_DONTFORK);
@@ -196,7 +211,8 @@ internal sealed unsafe class LiveMemory : IDisposable
                 descriptor,
                 0,
                 "fcntl(F_ADD_SEALS, F_SEAL_FUTURE_WRITE) (Linux 5.1)",
-                AddSeals(descriptor, F_SEAL_FUTURE_WRITE));
+                AddSeals(descriptor, F_SEAL_FUTURE_WRITE)
+            );
             readOnly = ReopenForReading(descriptor);
             DemandNoOtherWriter((int)readOnly.DangerousGetHandle());
             Demand(descriptor, F_SEAL_FUTURE_WRITE, "ftruncate of the memory file", Resize(descriptor, 0));
@@ -206,22 +222,27 @@ internal sealed unsafe class LiveMemory : IDisposable
                 descriptor,
                 F_SEAL_FUTURE_WRITE,
                 "fallocate of the memory file",
-                Allocate(descriptor, content.Length));
+                Allocate(descriptor, content.Length)
+            );
             Demand(descriptor, F_SEAL_FUTURE_WRITE, "fcntl(F_ADD_SEALS)", AddSeals(descriptor, Seals));
             int seals = GetSeals(descriptor);
             if ((seals & Seals) != Seals)
             {
                 throw new CodeException(
-                    CodeFailure.NotSealed, $"The kernel accepted the seals but reports only 0x{seals:X}: others "
-                        + "could write the code, so it is not mapped.");
+                    CodeFailure.NotSealed,
+                    $"The kernel accepted the seals but reports only 0x{seals:X}: others "
+                        + "could write the code, so it is not mapped."
+                );
             }
 
             // The size is final now. Of another size than asked for, the mapping would have an end before its own.
             Demand(descriptor, Seals, "fstat of the memory file", FileStatus.Of(descriptor, out FileStatus status));
             if (status.Size != content.Length)
             {
-                throw SealedFile.ChangedByAnother($"it has {status.Size} bytes, and {content.Length} were asked "
-                    + "for", 0);
+                throw SealedFile.ChangedByAnother(
+                    $"it has {status.Size} bytes, and {content.Length} were asked " + "for",
+                    0
+                );
             }
 
             // SAFETY: as many bytes are mapped writable, and the file under them can neither shrink nor be written by
@@ -258,13 +279,17 @@ internal sealed unsafe class LiveMemory : IDisposable
         if (answer < 0)
         {
             throw answer == -Errno.EAGAIN
-                ? SealedFile.ChangedByAnother("it has the file open for writing, and could map it for good", Errno.EAGAIN)
+                ? SealedFile.ChangedByAnother(
+                    "it has the file open for writing, and could map it for good",
+                    Errno.EAGAIN
+                )
                 : new CodeException(
                     CodeFailure.NotSealed,
                     $"fcntl(F_SETLEASE) answered {Errno.Name(-answer)}: the kernel does not say whether another "
-                    + "process can write the "
-                    + "memory of live code. Allow leases (fs.leases-enable, and fcntl in the sandbox).",
-                    -answer);
+                        + "process can write the "
+                        + "memory of live code. Allow leases (fs.leases-enable, and fcntl in the sandbox).",
+                    -answer
+                );
         }
     }
 

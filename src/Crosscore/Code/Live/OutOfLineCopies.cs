@@ -34,7 +34,16 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
         Span<byte> moved = stackalloc byte[X86Relocator.LongestCopy];
 
         // Its size does not depend on its place.
-        if (!X86Relocator.TryMove(instructions, memory.Address + offset, memory.Address + _next, moved, out int length, out obstacle))
+        if (
+            !X86Relocator.TryMove(
+                instructions,
+                memory.Address + offset,
+                memory.Address + _next,
+                moved,
+                out int length,
+                out obstacle
+            )
+        )
         {
             return false;
         }
@@ -92,9 +101,11 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
 /// <summary>Instructions at an offset. Looked up for every site of every patch, so its hash is a multiplication.</summary>
 internal readonly record struct PlacedBytes(int Offset, InstructionBytes Bytes)
 {
-    public bool Equals(PlacedBytes other) => Offset == other.Offset && Bytes.Low == other.Bytes.Low && Bytes.High == other.Bytes.High;
+    public bool Equals(PlacedBytes other) =>
+        Offset == other.Offset && Bytes.Low == other.Bytes.Low && Bytes.High == other.Bytes.High;
 
-    public override int GetHashCode() => (int)(((Bytes.Low ^ (Bytes.High << 7) ^ ((ulong)(uint)Offset << 40)) * 0x9E3779B97F4A7C15) >> 32);
+    public override int GetHashCode() =>
+        (int)(((Bytes.Low ^ (Bytes.High << 7) ^ ((ulong)(uint)Offset << 40)) * 0x9E3779B97F4A7C15) >> 32);
 }
 
 /// <summary>Where a copy lies, and whether a thread may ever have been in it.</summary>

@@ -17,10 +17,16 @@ internal static class PatchAnalysis
     /// <param name="sites">Receives the instructions that change, in order.</param>
     /// <param name="looked">Receives the bytes that were looked at, whole instructions.</param>
     /// <exception cref="CodeException">The changes do not leave whole, known instructions, or remove the start of one.</exception>
-    public static void FindSites(ReadOnlySpan<byte> code, InstructionMap map, ReadOnlySpan<CodeChange> changes, List<PatchSite> sites, List<(int Offset, byte[] Bytes)> looked)
+    public static void FindSites(
+        ReadOnlySpan<byte> code,
+        InstructionMap map,
+        ReadOnlySpan<CodeChange> changes,
+        List<PatchSite> sites,
+        List<(int Offset, byte[] Bytes)> looked
+    )
     {
         Span<byte> small = stackalloc byte[256];
-        for (int index = 0; index < changes.Length;)
+        for (int index = 0; index < changes.Length; )
         {
             // Changes that touch the same instruction are looked at together.
             int start = map.StartOf(changes[index].Offset);
@@ -45,14 +51,20 @@ internal static class PatchAnalysis
         }
     }
 
-    private static void FindSites(ReadOnlySpan<byte> code, InstructionMap map, int start, ReadOnlySpan<byte> after, List<PatchSite> sites)
+    private static void FindSites(
+        ReadOnlySpan<byte> code,
+        InstructionMap map,
+        int start,
+        ReadOnlySpan<byte> after,
+        List<PatchSite> sites
+    )
     {
         int end = start + after.Length;
         int old = start; // The old instruction that the new ones are in the place of.
         int oldEnd = map.EndOf(old);
         int instructions = 0;
         Span<byte> window = stackalloc byte[15];
-        for (int at = start; at < end;)
+        for (int at = start; at < end; )
         {
             // The bytes that follow are given, too, so that an instruction that would run into them is seen as such.
             int inside = Math.Min(window.Length, end - at);
@@ -62,7 +74,9 @@ internal static class PatchAnalysis
             if (!X86Decoder.TryDecode(window[..(inside + outside)], out X86Instruction instruction))
             {
                 throw new CodeException(
-                    CodeFailure.UnknownInstruction, $"After the change there would be no instruction that this library knows at {at}: {InstructionMap.Hexadecimal(window[..(inside + outside)], 0)}.");
+                    CodeFailure.UnknownInstruction,
+                    $"After the change there would be no instruction that this library knows at {at}: {InstructionMap.Hexadecimal(window[..(inside + outside)], 0)}."
+                );
             }
 
             instructions++;
@@ -71,7 +85,8 @@ internal static class PatchAnalysis
             {
                 throw new CodeException(
                     CodeFailure.PatchCutsInstruction,
-                    $"After the change an instruction at {at - instruction.Length} would have {instruction.Length} bytes and run into what follows at {end}. Replace whole instructions, and fill up with NOPs.");
+                    $"After the change an instruction at {at - instruction.Length} would have {instruction.Length} bytes and run into what follows at {end}. Replace whole instructions, and fill up with NOPs."
+                );
             }
 
             if (at > oldEnd)
@@ -79,7 +94,8 @@ internal static class PatchAnalysis
                 throw new CodeException(
                     CodeFailure.PatchRemovesBoundary,
                     $"An instruction begins at {oldEnd}, and after the change none would: the new one at {at - instruction.Length} reaches over it. A thread may be stopped there at this moment, with what stands before "
-                    + "it already executed, and would go on in the middle of the new one. Prepare the site with one instruction at least as long as the longest it is to hold, a long NOP for example.");
+                        + "it already executed, and would go on in the middle of the new one. Prepare the site with one instruction at least as long as the longest it is to hold, a long NOP for example."
+                );
             }
 
             if (at == oldEnd)
@@ -92,7 +108,13 @@ internal static class PatchAnalysis
         }
     }
 
-    private static void AddSite(ReadOnlySpan<byte> before, ReadOnlySpan<byte> after, int offset, int instructions, List<PatchSite> sites)
+    private static void AddSite(
+        ReadOnlySpan<byte> before,
+        ReadOnlySpan<byte> after,
+        int offset,
+        int instructions,
+        List<PatchSite> sites
+    )
     {
         int first = before.CommonPrefixLength(after);
         if (first == before.Length)
@@ -106,6 +128,8 @@ internal static class PatchAnalysis
             last--;
         }
 
-        sites.Add(new PatchSite(offset, InstructionBytes.Of(before), InstructionBytes.Of(after), instructions, first, last));
+        sites.Add(
+            new PatchSite(offset, InstructionBytes.Of(before), InstructionBytes.Of(after), instructions, first, last)
+        );
     }
 }

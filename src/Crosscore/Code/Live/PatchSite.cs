@@ -9,7 +9,14 @@ namespace Crosscore.Code;
 /// <param name="Instructions">How many instructions <paramref name="New"/> are.</param>
 /// <param name="FirstChanged">The first byte that differs, from <paramref name="Offset"/>.</param>
 /// <param name="LastChanged">The last one.</param>
-internal readonly record struct PatchSite(int Offset, InstructionBytes Old, InstructionBytes New, int Instructions, int FirstChanged, int LastChanged)
+internal readonly record struct PatchSite(
+    int Offset,
+    InstructionBytes Old,
+    InstructionBytes New,
+    int Instructions,
+    int FirstChanged,
+    int LastChanged
+)
 {
     public int Length => Old.Length;
 

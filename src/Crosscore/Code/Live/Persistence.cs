@@ -14,7 +14,9 @@ internal static class Persistence
     {
         if (Try(synchronise) is { } refusal)
         {
-            Environment.FailFast($"Crosscore: a patch of live code is half written, and the kernel goes on refusing to synchronise the cores: {refusal.Message}");
+            Environment.FailFast(
+                $"Crosscore: a patch of live code is half written, and the kernel goes on refusing to synchronise the cores: {refusal.Message}"
+            );
         }
     }
 

@@ -26,7 +26,12 @@ internal sealed class PreparedPatch
     /// <param name="conditions">Of this process, or imagined ones.</param>
     /// <param name="processor">The one that executes the code, or an imagined one.</param>
     /// <exception cref="CodeException">The patch is refused.</exception>
-    public static PreparedPatch Of(PatchDraft draft, CodeMode mode, BreakpointConditions conditions, in ProcessorFacts processor)
+    public static PreparedPatch Of(
+        PatchDraft draft,
+        CodeMode mode,
+        BreakpointConditions conditions,
+        in ProcessorFacts processor
+    )
     {
         PatchFacts facts = FactsOf(draft.Sites, mode, processor);
         if (PatchPlanner.SingleStore(facts).Possible)
@@ -34,7 +39,10 @@ internal sealed class PreparedPatch
             return new PreparedPatch(draft, mode, PatchPlanner.Choose(facts, null), null, null);
         }
 
-        (BreakpointTable? old, BreakpointTable? @new, (CodeFailure Failure, string Text)? obstacle) = SetUp(draft, conditions);
+        (BreakpointTable? old, BreakpointTable? @new, (CodeFailure Failure, string Text)? obstacle) = SetUp(
+            draft,
+            conditions
+        );
         if (obstacle is { Failure: CodeFailure.OutOfLineMemory } && BreakpointTables.AllAreFree)
         {
             // What nobody was ever sent to can go, as no table names it: a table that was taken back may still be read by a thread in the handler.
@@ -46,7 +54,10 @@ internal sealed class PreparedPatch
     }
 
     /// <returns>Two tables, or why breakpoints cannot be set.</returns>
-    private static (BreakpointTable? Old, BreakpointTable? New, (CodeFailure, string)? Obstacle) SetUp(PatchDraft draft, BreakpointConditions conditions)
+    private static (BreakpointTable? Old, BreakpointTable? New, (CodeFailure, string)? Obstacle) SetUp(
+        PatchDraft draft,
+        BreakpointConditions conditions
+    )
     {
         if (conditions.ObstacleTo(draft.Sites) is { } obstacle)
         {
@@ -170,10 +181,11 @@ internal sealed class PreparedPatch
             throw new CodeException(
                 CodeFailure.OldCodeNotConfirmed,
                 $"The patch is refused: {refusal.Message} It was taken back, and memory holds the old instructions. But the cores could not be synchronised after that either: {again.Message} Until a core is serialised for another "
-                + "reason, it may go on executing new instructions that it has fetched; every instruction that is executed is a whole one, old or new. "
-                + "CoreSerialization.AllThreads ends this, when it is no longer refused.",
+                    + "reason, it may go on executing new instructions that it has fetched; every instruction that is executed is a whole one, old or new. "
+                    + "CoreSerialization.AllThreads ends this, when it is no longer refused.",
                 (again as CodeException)?.Errno ?? 0,
-                refusal);
+                refusal
+            );
         }
     }
 
@@ -200,7 +212,11 @@ internal sealed class PreparedPatch
         try
         {
             // What can be taken back comes first.
-            foreach (IGrouping<LiveCode, PlacedSite> group in sites.GroupBy(site => site.Code).OrderBy(group => group.Any(BeginsInstructions)))
+            foreach (
+                IGrouping<LiveCode, PlacedSite> group in sites
+                    .GroupBy(site => site.Code)
+                    .OrderBy(group => group.Any(BeginsInstructions))
+            )
             {
                 int start = group.Min(site => site.Site.Offset) / page * page;
                 int end = (group.Max(site => site.Site.Offset + site.Site.Length) + page - 1) / page * page;
@@ -251,7 +267,9 @@ internal sealed class PreparedPatch
             {
                 if (site.Code == exchanged && BeginsInstructions(site))
                 {
-                    Environment.FailFast($"Crosscore: a patch of live code was refused after threads could be at instructions that only it has: {refusal.Message}");
+                    Environment.FailFast(
+                        $"Crosscore: a patch of live code was refused after threads could be at instructions that only it has: {refusal.Message}"
+                    );
                 }
             }
 
@@ -261,7 +279,9 @@ internal sealed class PreparedPatch
             }
             catch (Exception again)
             {
-                Environment.FailFast($"Crosscore: a patch of live code was refused after pages had been exchanged, and they could not be exchanged back: {again.Message}");
+                Environment.FailFast(
+                    $"Crosscore: a patch of live code was refused after pages had been exchanged, and they could not be exchanged back: {again.Message}"
+                );
             }
         }
     }

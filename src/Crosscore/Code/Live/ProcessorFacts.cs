@@ -38,7 +38,9 @@ internal readonly record struct ProcessorFacts(string Name, bool QuadwordIsPromi
         family += family == 0xF ? signature >> 20 & 0xFF : 0;
         string? design = vendor == Amd ? MeasuredDesign(family, model) : null;
         string name = string.Create(
-            CultureInfo.InvariantCulture, $"{design ?? vendor}, family 0x{family:X}, model 0x{model:X}");
+            CultureInfo.InvariantCulture,
+            $"{design ?? vendor}, family 0x{family:X}, model 0x{model:X}"
+        );
         return new(name, vendor == Amd, design is not null);
     }
 
@@ -46,13 +48,14 @@ internal readonly record struct ProcessorFacts(string Name, bool QuadwordIsPromi
     /// The designs on which the torture was run (docs/code.md says for how long). Source of the numbers: Linux,
     /// arch/x86/kernel/cpu/amd.c.
     /// </summary>
-    private static string? MeasuredDesign(int family, int model) => (family, model) switch
-    {
-        (0x19, <= 0x0F or (>= 0x20 and <= 0x5F)) => "Zen 3",
-        (0x19, (>= 0x10 and <= 0x1F) or (>= 0x60 and <= 0xAF)) => "Zen 4",
-        (0x1A, <= 0x2F or (>= 0x40 and <= 0x4F) or (>= 0x60 and <= 0x7F)) => "Zen 5",
-        _ => null,
-    };
+    private static string? MeasuredDesign(int family, int model) =>
+        (family, model) switch
+        {
+            (0x19, <= 0x0F or (>= 0x20 and <= 0x5F)) => "Zen 3",
+            (0x19, (>= 0x10 and <= 0x1F) or (>= 0x60 and <= 0xAF)) => "Zen 4",
+            (0x1A, <= 0x2F or (>= 0x40 and <= 0x4F) or (>= 0x60 and <= 0x7F)) => "Zen 5",
+            _ => null,
+        };
 
     private static ProcessorFacts Detect()
     {

@@ -24,8 +24,14 @@ internal sealed class AsyncCaller
         _forget = forget;
 
         // What awaits the task here is posted to these by the thread that ends it, and that call is the user's code.
-        _isPosted = !blocks && (TaskScheduler.Current != TaskScheduler.Default
-            || (SynchronizationContext.Current is { } context && context.GetType() != typeof(SynchronizationContext)));
+        _isPosted =
+            !blocks
+            && (
+                TaskScheduler.Current != TaskScheduler.Default
+                || (
+                    SynchronizationContext.Current is { } context && context.GetType() != typeof(SynchronizationContext)
+                )
+            );
         _registration = cancellation.UnsafeRegister(static (self, token) => ((AsyncCaller)self!).Cancel(token), this);
     }
 
@@ -53,7 +59,8 @@ internal sealed class AsyncCaller
                 _ = ThreadPool.UnsafeQueueUserWorkItem(
                     static ending => ending.Caller.End(ending.Failure),
                     (Caller: this, Failure: failure),
-                    preferLocal: false);
+                    preferLocal: false
+                );
                 return true;
             }
             catch (OutOfMemoryException)

@@ -26,7 +26,7 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
     private Batch _gathering = new();
     private bool _engaged; // a run is under way, or somebody is about to begin one
     private int _lastCaller; // managed thread id
-    private int _crowd;      // calls left in which others are reckoned with
+    private int _crowd; // calls left in which others are reckoned with
     private long _asked;
     private long _run;
 
@@ -158,8 +158,7 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         {
             joined = Volatile.Read(ref batch.Waiting);
             _ = Thread.Yield();
-        }
-        while (Volatile.Read(ref batch.Waiting) > joined && ++turns < MostYields);
+        } while (Volatile.Read(ref batch.Waiting) > joined && ++turns < MostYields);
     }
 
     private void Lead(Batch? batch)
@@ -385,7 +384,7 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
     {
         private const int Gathering = 0;
         private const int Appointed = 1; // one of them may begin
-        private const int Claimed = 2;   // one of them has
+        private const int Claimed = 2; // one of them has
         private const int Done = 3;
 
         // A barrier that interrupts nobody is over in less than this; beyond it, waiting threads had better leave their processors to those who run.
@@ -403,7 +402,9 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         /// <summary>Kept under the gate.</summary>
         public LinkedList<AsyncCaller> AsyncCallers { get; } = new();
 
-        public bool TryClaim() => Volatile.Read(ref _state) == Appointed && Interlocked.CompareExchange(ref _state, Claimed, Appointed) == Appointed;
+        public bool TryClaim() =>
+            Volatile.Read(ref _state) == Appointed
+            && Interlocked.CompareExchange(ref _state, Claimed, Appointed) == Appointed;
 
         /// <summary>Returns whether the caller has to run the operation for all.</summary>
         public bool WaitUntilServedOrAppointed()

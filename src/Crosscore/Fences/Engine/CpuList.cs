@@ -41,5 +41,6 @@ internal static class CpuList
         }
     }
 
-    private static int Number(ReadOnlySpan<char> text) => int.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
+    private static int Number(ReadOnlySpan<char> text) =>
+        int.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
 }

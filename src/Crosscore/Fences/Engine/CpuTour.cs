@@ -36,7 +36,9 @@ internal static class CpuTour
                 thrown = ExceptionDispatchInfo.Capture(exception);
             }
         })
-        { IsBackground = true };
+        {
+            IsBackground = true,
+        };
         try
         {
             thread.Start();
@@ -125,7 +127,8 @@ internal static class CpuTour
         return answer != -Errno.EINVAL ? $"sched_setaffinity to CPU {cpu} answered {Errno.Name(-answer)}"
             : MayRun(cpu, out bool someThread) is { } obstacle
                 ? $"it cannot be told whether a thread may run on CPU {cpu}: {obstacle}"
-            : someThread ? $"sched_setaffinity to CPU {cpu} answered EINVAL, and another thread may run there" : null;
+            : someThread ? $"sched_setaffinity to CPU {cpu} answered EINVAL, and another thread may run there"
+            : null;
     }
 
     /// <summary>Whether some thread of the process may run on a CPU.</summary>
@@ -153,7 +156,8 @@ internal static class CpuTour
                 return $"the status of a thread cannot be read ({Errno.Name(-answer)})";
             }
 
-            string? allowed = status.Split('\n')
+            string? allowed = status
+                .Split('\n')
                 .FirstOrDefault(line => line.StartsWith(AllowedCpus, StringComparison.Ordinal));
             someThread |= allowed is null || CpuList.Contains(allowed.AsSpan(AllowedCpus.Length), cpu);
         }

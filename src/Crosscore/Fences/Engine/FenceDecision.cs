@@ -17,7 +17,8 @@ internal sealed record FenceFacts(
     MembarrierFailure Membarrier,
     bool Emulated,
     bool BroadcastsInvalidations,
-    int RuntimeMajor);
+    int RuntimeMajor
+);
 
 /// <summary>
 /// The mode of <see cref="AsymmetricFence"/>, why, and the barrier behind it. <see cref="Choose"/> is pure. A choice that cannot be had leaves both sides full fences, which
@@ -44,13 +45,14 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
     public string? Warning { get; private init; }
 
     /// <summary>Takes a full fence in the caller too.</summary>
-    public Action Barrier => Mode switch
-    {
-        AsymmetricFenceMode.Membarrier => Crosscore.Membarrier.PrivateExpedited,
-        AsymmetricFenceMode.PageProtection => ProtectedPage.Fence,
-        AsymmetricFenceMode.Runtime => Interlocked.MemoryBarrierProcessWide,
-        _ => Interlocked.MemoryBarrier,
-    };
+    public Action Barrier =>
+        Mode switch
+        {
+            AsymmetricFenceMode.Membarrier => Crosscore.Membarrier.PrivateExpedited,
+            AsymmetricFenceMode.PageProtection => ProtectedPage.Fence,
+            AsymmetricFenceMode.Runtime => Interlocked.MemoryBarrierProcessWide,
+            _ => Interlocked.MemoryBarrier,
+        };
 
     public static FenceDecision Make()
     {
@@ -75,7 +77,8 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
     /// </summary>
     public static string? Wish(object? property, string? variable)
     {
-        string? text = property as string ?? (property is null ? null : property.ToString() ?? property.GetType().FullName);
+        string? text =
+            property as string ?? (property is null ? null : property.ToString() ?? property.GetType().FullName);
         return string.IsNullOrWhiteSpace(text) ? variable : text;
     }
 
@@ -95,11 +98,13 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
                 return new FenceDecision(best, Basis(best), null);
             }
 
-            string reason = $".NET {facts.RuntimeMajor} is not the version whose compiled code this library was tested with "
+            string reason =
+                $".NET {facts.RuntimeMajor} is not the version whose compiled code this library was tested with "
                 + $"(.NET {TestedRuntime}), and the light fence rests on that code";
             return new FenceDecision(AsymmetricFenceMode.Symmetric, reason, null)
             {
-                Warning = $"AsymmetricFence: both sides are full fences, because {reason}. "
+                Warning =
+                    $"AsymmetricFence: both sides are full fences, because {reason}. "
                     + $"Use a version of Crosscore that knows .NET {facts.RuntimeMajor}, "
                     + $"or choose {best} by {PropertyName} or {VariableName} "
                     + "once its tests (AsymmetricFenceCodeTests) have passed there.",
@@ -109,7 +114,8 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
         // Names only: Enum.TryParse takes numbers too.
         if (!Enum.GetNames<AsymmetricFenceMode>().Contains(wish.Trim(), StringComparer.OrdinalIgnoreCase))
         {
-            string error = $"AsymmetricFence: '{wish}' was chosen by {PropertyName} or {VariableName}; there are {string.Join(", ", Enum.GetNames<AsymmetricFenceMode>())}.";
+            string error =
+                $"AsymmetricFence: '{wish}' was chosen by {PropertyName} or {VariableName}; there are {string.Join(", ", Enum.GetNames<AsymmetricFenceMode>())}.";
             return new FenceDecision(AsymmetricFenceMode.Symmetric, error, error);
         }
 
@@ -123,39 +129,52 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
     /// Taken without being asked for. Page protection is not: no document promises that it is a barrier, and a
     /// hypervisor or processor that flushes for others need not interrupt them.
     /// </summary>
-    private static IEnumerable<AsymmetricFenceMode> Candidates { get; } = [AsymmetricFenceMode.Membarrier,
-        AsymmetricFenceMode.Runtime];
+    private static IEnumerable<AsymmetricFenceMode> Candidates { get; } =
+    [AsymmetricFenceMode.Membarrier, AsymmetricFenceMode.Runtime];
 
     private static FenceDecision Refused(AsymmetricFenceMode mode, string obstacle) =>
-        new(AsymmetricFenceMode.Symmetric, obstacle,
+        new(
+            AsymmetricFenceMode.Symmetric,
+            obstacle,
             $"AsymmetricFence: {mode} was chosen by {PropertyName} or {VariableName} "
-                + $"and cannot be had here: {obstacle}.");
+                + $"and cannot be had here: {obstacle}."
+        );
 
-    private static string Basis(AsymmetricFenceMode mode) => mode switch
-    {
-        AsymmetricFenceMode.Membarrier => "membarrier(2), PRIVATE_EXPEDITED",
-        AsymmetricFenceMode.PageProtection => "mprotect(2) interrupts every processor that runs the process on x86-64; no document promises it",
-        _ => "Interlocked.MemoryBarrierProcessWide",
-    };
+    private static string Basis(AsymmetricFenceMode mode) =>
+        mode switch
+        {
+            AsymmetricFenceMode.Membarrier => "membarrier(2), PRIVATE_EXPEDITED",
+            AsymmetricFenceMode.PageProtection =>
+                "mprotect(2) interrupts every processor that runs the process on x86-64; no document promises it",
+            _ => "Interlocked.MemoryBarrierProcessWide",
+        };
 
-    private const string NotAsked = $"{nameof(AsymmetricFenceMode.PageProtection)}, which no document promises, "
+    private const string NotAsked =
+        $"{nameof(AsymmetricFenceMode.PageProtection)}, which no document promises, "
         + $"was not asked for ({PropertyName}, {VariableName})";
 
-    private static string Why(FenceFacts facts) => Obstacle(facts.IsLinux ? AsymmetricFenceMode.Membarrier : AsymmetricFenceMode.Runtime, facts)
-        + (!facts.IsLinux ? ""
-            : $"; and {Obstacle(AsymmetricFenceMode.PageProtection, facts) ?? NotAsked}");
+    private static string Why(FenceFacts facts) =>
+        Obstacle(facts.IsLinux ? AsymmetricFenceMode.Membarrier : AsymmetricFenceMode.Runtime, facts)
+        + (!facts.IsLinux ? "" : $"; and {Obstacle(AsymmetricFenceMode.PageProtection, facts) ?? NotAsked}");
 
-    private static string? Obstacle(AsymmetricFenceMode mode, FenceFacts facts) => mode switch
-    {
-        AsymmetricFenceMode.Membarrier => facts.Membarrier == MembarrierFailure.None ? null : $"membarrier(2) cannot be used ({facts.Membarrier})",
-        AsymmetricFenceMode.Runtime => facts.RuntimeBarrierIsSound ? null : "Interlocked.MemoryBarrierProcessWide is relied upon on Windows and Apple's systems only",
-        AsymmetricFenceMode.PageProtection => facts switch
+    private static string? Obstacle(AsymmetricFenceMode mode, FenceFacts facts) =>
+        mode switch
         {
-            { IsLinux: false } or { Architecture: not Architecture.X64 } => "mprotect(2) is a barrier on Linux on x86-64 only",
-            { Emulated: true } => "mprotect(2) of gVisor is not known to be a barrier",
-            { BroadcastsInvalidations: true } => "mprotect(2) need not interrupt anybody on a processor with INVLPGB (Linux 6.15)",
+            AsymmetricFenceMode.Membarrier => facts.Membarrier == MembarrierFailure.None
+                ? null
+                : $"membarrier(2) cannot be used ({facts.Membarrier})",
+            AsymmetricFenceMode.Runtime => facts.RuntimeBarrierIsSound
+                ? null
+                : "Interlocked.MemoryBarrierProcessWide is relied upon on Windows and Apple's systems only",
+            AsymmetricFenceMode.PageProtection => facts switch
+            {
+                { IsLinux: false } or { Architecture: not Architecture.X64 } =>
+                    "mprotect(2) is a barrier on Linux on x86-64 only",
+                { Emulated: true } => "mprotect(2) of gVisor is not known to be a barrier",
+                { BroadcastsInvalidations: true } =>
+                    "mprotect(2) need not interrupt anybody on a processor with INVLPGB (Linux 6.15)",
+                _ => null,
+            },
             _ => null,
-        },
-        _ => null,
-    };
+        };
 }

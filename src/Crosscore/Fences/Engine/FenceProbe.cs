@@ -6,14 +6,20 @@ namespace Crosscore;
 /// <summary>Asks the machine what <see cref="FenceDecision"/> decides from.</summary>
 internal static class FenceProbe
 {
-    public static FenceFacts Ask() => new(
-        OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(),
-        OperatingSystem.IsWindows() || OperatingSystem.IsMacOS() || OperatingSystem.IsIOS() || OperatingSystem.IsTvOS() || OperatingSystem.IsMacCatalyst(),
-        RuntimeInformation.ProcessArchitecture,
-        TryMembarrier(),
-        KernelRelease.Read() is { Emulated: true },
-        BroadcastsInvalidations(),
-        Environment.Version.Major);
+    public static FenceFacts Ask() =>
+        new(
+            OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(),
+            OperatingSystem.IsWindows()
+                || OperatingSystem.IsMacOS()
+                || OperatingSystem.IsIOS()
+                || OperatingSystem.IsTvOS()
+                || OperatingSystem.IsMacCatalyst(),
+            RuntimeInformation.ProcessArchitecture,
+            TryMembarrier(),
+            KernelRelease.Read() is { Emulated: true },
+            BroadcastsInvalidations(),
+            Environment.Version.Major
+        );
 
     /// <summary>The command itself, not only its registration: a sandbox may let one pass and refuse the other.</summary>
     private static MembarrierFailure TryMembarrier()

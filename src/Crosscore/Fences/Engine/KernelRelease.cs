@@ -15,8 +15,15 @@ namespace Crosscore;
 /// <param name="Candidate">A release candidate: parts of this version may be missing.</param>
 /// <param name="Vendor">Something was appended: a distribution's, a vendor's or a local build.</param>
 /// <param name="Emulated">Not Linux at all but gVisor, which borrows a release number.</param>
-internal sealed record KernelRelease(string Text, int Major, int Minor, int Patch, bool Candidate, bool Vendor,
-    bool Emulated)
+internal sealed record KernelRelease(
+    string Text,
+    int Major,
+    int Minor,
+    int Patch,
+    bool Candidate,
+    bool Vendor,
+    bool Emulated
+)
 {
     // gVisor gives its build a fixed date that no real kernel shares (pkg/sentry/syscalls/linux/linux64.go); newer versions also say "gvisor" in the release.
     private const string GVisorBuild = "Sun Jan 10 15:06:54 PST 2016";
@@ -45,8 +52,11 @@ internal sealed record KernelRelease(string Text, int Major, int Minor, int Patc
             return Parse(release, version);
         }
 
-        return OpenFile.ReadText("/proc/sys/kernel/osrelease", out release) == 0
-            && OpenFile.ReadText("/proc/sys/kernel/version", out version) == 0 ? Parse(release, version) : null;
+        return
+            OpenFile.ReadText("/proc/sys/kernel/osrelease", out release) == 0
+            && OpenFile.ReadText("/proc/sys/kernel/version", out version) == 0
+            ? Parse(release, version)
+            : null;
     }
 
     /// <summary>Takes the texts of uname(2) apart; null for a release that does not begin with two numbers.</summary>
@@ -59,17 +69,24 @@ internal sealed record KernelRelease(string Text, int Major, int Minor, int Patc
 
         Span<Range> parts = stackalloc Range[5];
         int count = numbers.Split(parts, '.');
-        if (count < 2
+        if (
+            count < 2
             || !int.TryParse(numbers[parts[0]], NumberStyles.None, CultureInfo.InvariantCulture, out int major)
-            || !int.TryParse(numbers[parts[1]], NumberStyles.None, CultureInfo.InvariantCulture, out int minor))
+            || !int.TryParse(numbers[parts[1]], NumberStyles.None, CultureInfo.InvariantCulture, out int minor)
+        )
         {
             return null;
         }
 
-        int patch = count > 2 && int.TryParse(numbers[parts[2]], NumberStyles.None, CultureInfo.InvariantCulture,
-            out int third) ? third : 0;
-        bool candidate = rest.StartsWith("-rc", StringComparison.Ordinal) && rest.Length > 3 && char.IsAsciiDigit(rest[3]);
-        bool emulated = build.Contains(GVisorBuild, StringComparison.Ordinal) || rest.Contains("gvisor", StringComparison.OrdinalIgnoreCase);
+        int patch =
+            count > 2 && int.TryParse(numbers[parts[2]], NumberStyles.None, CultureInfo.InvariantCulture, out int third)
+                ? third
+                : 0;
+        bool candidate =
+            rest.StartsWith("-rc", StringComparison.Ordinal) && rest.Length > 3 && char.IsAsciiDigit(rest[3]);
+        bool emulated =
+            build.Contains(GVisorBuild, StringComparison.Ordinal)
+            || rest.Contains("gvisor", StringComparison.OrdinalIgnoreCase);
         return new KernelRelease(text, major, minor, patch, candidate, Vendor: !rest.IsEmpty || count > 3, emulated);
     }
 }

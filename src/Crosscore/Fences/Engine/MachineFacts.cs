@@ -15,7 +15,8 @@ internal sealed record MachineFacts(
     MembarrierRegistrations Registered,
     Architecture Architecture,
     KernelRelease? Release,
-    FenceDecision? Fence = null)
+    FenceDecision? Fence = null
+)
 {
     /// <summary>How each offered command ended when it was tried; null where none was.</summary>
     public IReadOnlyDictionary<MembarrierCommands, MembarrierFailure>? Trials { get; init; }

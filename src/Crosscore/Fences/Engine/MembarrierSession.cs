@@ -10,10 +10,15 @@ namespace Crosscore;
 internal sealed class MembarrierSession
 {
     private static readonly int[] CommandsThatNeedRegistration =
-        [MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ];
+    [
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
+    ];
 
     private readonly IMembarrierKernel _kernel;
     private readonly Lock _registering = new();
+
     // MembarrierCommands, once the kernel has told them; 0 before, and a refusal is not remembered
     private int _supported;
     private int _established; // MembarrierRegistrations, each bit set by a call that succeeded. Bits are only ever added: there is no way back in the kernel.
@@ -43,8 +48,12 @@ internal sealed class MembarrierSession
         {
             MembarrierRegistrations registration = MembarrierDiagnosis.RegistrationFor(command);
             bool worthAsking = reported < 0 || (reported & (int)registration) != 0;
-            if (worthAsking && !Established(registration) && supported.HasFlag((MembarrierCommands)command)
-                && _kernel.Call(command, 0, 0) == 0)
+            if (
+                worthAsking
+                && !Established(registration)
+                && supported.HasFlag((MembarrierCommands)command)
+                && _kernel.Call(command, 0, 0) == 0
+            )
             {
                 Establish(registration);
             }
@@ -59,8 +68,8 @@ internal sealed class MembarrierSession
     /// </summary>
     /// <returns>Why it cannot be used, or <see cref="MembarrierFailure.None"/>.</returns>
     public MembarrierFailure Try(string member, int command) =>
-        (Register(member, MembarrierDiagnosis.RegistrationFor(command)) ?? Ask(member, command, 0, 0,
-            out _))?.Failure ?? MembarrierFailure.None;
+        (Register(member, MembarrierDiagnosis.RegistrationFor(command)) ?? Ask(member, command, 0, 0, out _))?.Failure
+        ?? MembarrierFailure.None;
 
     public int Query(string member) => Demand(member, MEMBARRIER_CMD_QUERY);
 
@@ -83,17 +92,29 @@ internal sealed class MembarrierSession
         string? online = _kernel.OnlineCpus;
         if (possible is null || online is null)
         {
-            throw MembarrierDiagnosis.Explain(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MembarrierFailure.CpusUnknown, 0);
+            throw MembarrierDiagnosis.Explain(
+                member,
+                MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
+                MembarrierFailure.CpusUnknown,
+                0
+            );
         }
 
         if (!CpuList.Contains(possible, cpu))
         {
-            throw new ArgumentOutOfRangeException(nameof(cpu), cpu, $"The possible CPUs of this machine are {possible}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(cpu),
+                cpu,
+                $"The possible CPUs of this machine are {possible}."
+            );
         }
 
         if (!CpuList.Contains(online, cpu))
         {
-            throw new ArgumentException($"CPU {cpu} is not online (online: {online}), so no sequence can be running on it.", nameof(cpu));
+            throw new ArgumentException(
+                $"CPU {cpu} is not online (online: {online}), so no sequence can be running on it.",
+                nameof(cpu)
+            );
         }
 
         _ = Demand(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_FLAG_CPU, cpu);
@@ -109,7 +130,10 @@ internal sealed class MembarrierSession
     public void RestartOnPossible(string member, int cpu)
     {
         uint flags = cpu < 0 ? 0 : MEMBARRIER_CMD_FLAG_CPU;
-        if (Ask(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, flags, cpu, out int answer) is { } refusal && answer != -Errno.ENXIO)
+        if (
+            Ask(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, flags, cpu, out int answer) is { } refusal
+            && answer != -Errno.ENXIO
+        )
         {
             throw refusal;
         }
@@ -119,11 +143,18 @@ internal sealed class MembarrierSession
     /// <returns>The refusal, or null.</returns>
     public MembarrierException? Register(string member, MembarrierRegistrations registrations)
     {
-        const MembarrierRegistrations Known = MembarrierRegistrations.GlobalExpedited | MembarrierRegistrations.PrivateExpedited
-            | MembarrierRegistrations.SyncCore | MembarrierRegistrations.RestartSequences;
+        const MembarrierRegistrations Known =
+            MembarrierRegistrations.GlobalExpedited
+            | MembarrierRegistrations.PrivateExpedited
+            | MembarrierRegistrations.SyncCore
+            | MembarrierRegistrations.RestartSequences;
         if ((registrations & ~Known) != 0)
         {
-            throw new ArgumentOutOfRangeException(nameof(registrations), registrations, "There is no such registration.");
+            throw new ArgumentOutOfRangeException(
+                nameof(registrations),
+                registrations,
+                "There is no such registration."
+            );
         }
 
         if (Established(registrations))
@@ -134,11 +165,15 @@ internal sealed class MembarrierSession
         // One thread registers and the others wait for it; each of them would otherwise wait for a grace period of its own.
         lock (_registering)
         {
-            foreach (MembarrierRegistrations registration in (ReadOnlySpan<MembarrierRegistrations>)[
-                MembarrierRegistrations.GlobalExpedited,
-                MembarrierRegistrations.PrivateExpedited,
-                MembarrierRegistrations.SyncCore,
-                MembarrierRegistrations.RestartSequences])
+            foreach (
+                MembarrierRegistrations registration in (ReadOnlySpan<MembarrierRegistrations>)
+                    [
+                        MembarrierRegistrations.GlobalExpedited,
+                        MembarrierRegistrations.PrivateExpedited,
+                        MembarrierRegistrations.SyncCore,
+                        MembarrierRegistrations.RestartSequences,
+                    ]
+            )
             {
                 if (!registrations.HasFlag(registration) || Established(registration))
                 {
@@ -211,8 +246,10 @@ internal sealed class MembarrierSession
 
         // From 5.10 to 5.16, QUERY forgot RSEQ although it worked (fixed by 809232619f5b). The command itself tells: a kernel without it answers EINVAL
         // before it looks at the registration, one with it answers EPERM, or does it. Unlike a trial registration this leaves nothing behind.
-        if (commands.HasFlag(MembarrierCommands.PrivateExpedited)
-            && !commands.HasFlag(MembarrierCommands.PrivateExpeditedRseq))
+        if (
+            commands.HasFlag(MembarrierCommands.PrivateExpedited)
+            && !commands.HasFlag(MembarrierCommands.PrivateExpeditedRseq)
+        )
         {
             int rseq = _kernel.Call(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0);
             if (rseq is 0 or -Errno.EPERM)
@@ -229,7 +266,8 @@ internal sealed class MembarrierSession
         return commands;
     }
 
-    private bool Established(MembarrierRegistrations registrations) => (Volatile.Read(ref _established) & (int)registrations) == (int)registrations;
+    private bool Established(MembarrierRegistrations registrations) =>
+        (Volatile.Read(ref _established) & (int)registrations) == (int)registrations;
 
     private void Establish(MembarrierRegistrations registrations)
     {

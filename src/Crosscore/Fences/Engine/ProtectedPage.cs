@@ -27,7 +27,12 @@ internal static class ProtectedPage
                 return null;
             }
 
-            nint page = Mapping.Map(Length, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS, -1);
+            nint page = Mapping.Map(
+                Length,
+                Mapping.PROT_READ | Mapping.PROT_WRITE,
+                Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS,
+                -1
+            );
             if (page < 0)
             {
                 return $"mmap answered {Errno.Name((int)-page)}";
@@ -79,7 +84,8 @@ internal static class ProtectedPage
         {
             throw new InvalidOperationException(
                 $"AsymmetricFence.Heavy: mprotect answered {Errno.Name(-answer)}, so nothing is ordered. The kernel was out of memory or of mappings, "
-                + $"or a sandbox has been closed. Try again, or choose {AsymmetricFenceMode.Symmetric}.");
+                    + $"or a sandbox has been closed. Try again, or choose {AsymmetricFenceMode.Symmetric}."
+            );
         }
     }
 }

@@ -27,7 +27,10 @@ internal readonly record struct SerializationChoice(SerializationWay Way, string
     /// </summary>
     public static SerializationChoice Decide(MachineFacts facts, CodeMode mode)
     {
-        if (facts.Access is MembarrierFailure.WrongPlatform || facts.Architecture is not (Architecture.X64 or Architecture.Arm64))
+        if (
+            facts.Access is MembarrierFailure.WrongPlatform
+            || facts.Architecture is not (Architecture.X64 or Architecture.Arm64)
+        )
         {
             return new(SerializationWay.None, "only Linux on x86-64 and arm64 is known to this library");
         }
@@ -37,20 +40,31 @@ internal readonly record struct SerializationChoice(SerializationWay Way, string
             return new(SerializationWay.SyncCoreAndSelf, "the kernel keeps what membarrier(2) promises");
         }
 
-        bool offered = facts.Access == MembarrierFailure.None && facts.Supported.HasFlag(MembarrierCommands.PrivateExpeditedSyncCore);
+        bool offered =
+            facts.Access == MembarrierFailure.None
+            && facts.Supported.HasFlag(MembarrierCommands.PrivateExpeditedSyncCore);
         if (offered && mode == CodeMode.Measured)
         {
-            return new(SerializationWay.SyncCoreAndSelf, "on this kernel a sibling can miss it, which no processor measured has ever shown");
+            return new(
+                SerializationWay.SyncCoreAndSelf,
+                "on this kernel a sibling can miss it, which no processor measured has ever shown"
+            );
         }
 
-        string why = offered ? "SYNC_CORE can miss a sibling before Linux 5.10 (758c9373d841, e45cdc71d1fa)"
+        string why =
+            offered ? "SYNC_CORE can miss a sibling before Linux 5.10 (758c9373d841, e45cdc71d1fa)"
             : facts.Access == MembarrierFailure.None ? "this kernel does not offer membarrier's SYNC_CORE"
             : $"membarrier(2) cannot be used here ({facts.Access})";
         return facts.Release switch
         {
-            null => new(SerializationWay.None,
-                $"{why}, and the kernel's release is not known, so its sched_setaffinity may be an imitation"),
-            { Emulated: true } => new(SerializationWay.None, $"{why}, and this is gVisor, where a thread that is pinned to a CPU may run on another"),
+            null => new(
+                SerializationWay.None,
+                $"{why}, and the kernel's release is not known, so its sched_setaffinity may be an imitation"
+            ),
+            { Emulated: true } => new(
+                SerializationWay.None,
+                $"{why}, and this is gVisor, where a thread that is pinned to a CPU may run on another"
+            ),
             _ => new(SerializationWay.EveryCpu, why),
         };
     }

@@ -13,19 +13,19 @@ internal sealed class ThisKernel : IMembarrierKernel
     // What was read or opened is kept; a refusal is not, because the next attempt may succeed.
     // reading from offset 0 makes sysfs write the list anew, so one pread a check is enough
     private SafeFileHandle? _online;
-    private string? _possible;       // never changes
+    private string? _possible; // never changes
 
-    private ThisKernel()
-    {
-    }
+    private ThisKernel() { }
 
     public static ThisKernel Here { get; } = new();
 
-    public MembarrierFailure Obstacle { get; } = FindObstacle(
-        OperatingSystem.IsLinux(),
-        OperatingSystem.IsAndroid(),
-        OperatingSystem.IsAndroidVersionAtLeast(29),
-        RuntimeInformation.ProcessArchitecture);
+    public MembarrierFailure Obstacle { get; } =
+        FindObstacle(
+            OperatingSystem.IsLinux(),
+            OperatingSystem.IsAndroid(),
+            OperatingSystem.IsAndroidVersionAtLeast(29),
+            RuntimeInformation.ProcessArchitecture
+        );
 
     public string? PossibleCpus
     {
@@ -77,9 +77,16 @@ internal sealed class ThisKernel : IMembarrierKernel
     /// Decides where the call may be made. Android up to version 9 answers it with SIGSYS, QUERY included, which cannot be caught in time
     /// (dotnet/coreclr#24298, dotnet/runtime#92196); .NET itself does not call there either.
     /// </summary>
-    internal static MembarrierFailure FindObstacle(bool linux, bool android, bool android10OrLater, Architecture architecture) =>
+    internal static MembarrierFailure FindObstacle(
+        bool linux,
+        bool android,
+        bool android10OrLater,
+        Architecture architecture
+    ) =>
         (linux || android) && MembarrierCall.Number(architecture) >= 0
-            ? android && !android10OrLater ? MembarrierFailure.UnsafeToCall : MembarrierFailure.None
+            ? android && !android10OrLater
+                ? MembarrierFailure.UnsafeToCall
+                : MembarrierFailure.None
             : MembarrierFailure.WrongPlatform;
 
     private static string? Read(SafeFileHandle file)

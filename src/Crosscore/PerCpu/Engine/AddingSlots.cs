@@ -22,12 +22,16 @@ internal readonly unsafe struct AddingSlots
     public AddingSlots(int words, PerCpuIndex index, bool useSections, SectionVariant variant, int? cpuSlots = null)
     {
         _slots = new PerCpuSlots(
-            checked(words * sizeof(long)), canStop: false, index, cpuSlots ?? InstalledSections.CpuSlots);
+            checked(words * sizeof(long)),
+            canStop: false,
+            index,
+            cpuSlots ?? InstalledSections.CpuSlots
+        );
         _base = _slots.Base;
         if (useSections)
         {
-            _add = (delegate* unmanaged[SuppressGCTransition]<nint, long, long>)InstalledSections.TryInstall(
-                StandardSections.Add(_slots.Shape), variant);
+            _add = (delegate* unmanaged[SuppressGCTransition]<nint, long, long>)
+                InstalledSections.TryInstall(StandardSections.Add(_slots.Shape), variant);
         }
     }
 

@@ -23,15 +23,16 @@ internal static class CodeQuestion
             {
                 waiting.Remember();
             }
-            catch (Exception refusal) when (
-                refusal is IOException or UnauthorizedAccessException or NotSupportedException)
+            catch (Exception refusal)
+                when (refusal is IOException or UnauthorizedAccessException or NotSupportedException)
             {
                 throw new CodeException(
                     CodeFailure.Unexpected,
                     $"What is needed to install machine code cannot be read: {refusal.Message} "
                         + "Allow /proc/self/maps and a free descriptor.",
                     0,
-                    refusal);
+                    refusal
+                );
             }
         }
     }

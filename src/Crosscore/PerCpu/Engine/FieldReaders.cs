@@ -23,8 +23,12 @@ internal sealed record FieldReaders(InstalledCode Code, nint ThreadPointer, nint
         CodeFunction concurrencyId = Append(code => code.LoadThreadField(areaOffset + RseqCall.ConcurrencyIdOffset));
         using SealedCode code = writer.Seal();
         InstalledCode installed = code.Install();
-        return new FieldReaders(installed, installed.AddressOf(threadPointer), installed.AddressOf(cpuId),
-            installed.AddressOf(concurrencyId));
+        return new FieldReaders(
+            installed,
+            installed.AddressOf(threadPointer),
+            installed.AddressOf(cpuId),
+            installed.AddressOf(concurrencyId)
+        );
 
         CodeFunction Append(Action<X64Encoder> write)
         {

@@ -59,17 +59,31 @@ internal static unsafe class InstalledSections
     private static InstalledSection InstallNow(SectionProgram program, SectionVariant variant)
     {
         nuint page = (nuint)Environment.SystemPageSize;
-        nint descriptor = Mapping.Map(page, Mapping.PROT_READ | Mapping.PROT_WRITE, Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS, -1);
+        nint descriptor = Mapping.Map(
+            page,
+            Mapping.PROT_READ | Mapping.PROT_WRITE,
+            Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS,
+            -1
+        );
         if (Mapping.IsError(descriptor))
         {
-            throw new CodeException(CodeFailure.OutOfMemory, $"mmap answered {Errno.Name((int)-descriptor)}: no memory for the descriptor of a section.", (int)-descriptor);
+            throw new CodeException(
+                CodeFailure.OutOfMemory,
+                $"mmap answered {Errno.Name((int)-descriptor)}: no memory for the descriptor of a section.",
+                (int)-descriptor
+            );
         }
 
         InstalledCode? installed = null;
         try
         {
             SectionCode code = SectionEmitter.Emit(
-                program, RegisterChoice.Choose(program)!, RseqArea.Here.Offset, descriptor, variant);
+                program,
+                RegisterChoice.Choose(program)!,
+                RseqArea.Here.Offset,
+                descriptor,
+                variant
+            );
             var writer = new CodeWriter("per-cpu section"); // the name that perf and /proc/PID/maps show
             _ = writer.Append(code.Bytes);
             using SealedCode sealedCode = writer.Seal();

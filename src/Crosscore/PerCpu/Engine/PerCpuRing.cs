@@ -24,13 +24,19 @@ internal sealed unsafe class PerCpuRing<T>
     /// <param name="variant">What a test changes, or <see cref="SectionVariant.Shipped"/>.</param>
     /// <param name="cpuSlots">How many CPUs are possible; those of this machine where a test says nothing.</param>
     public PerCpuRing(
-        int capacity, bool useSections, MembarrierSession membarrier, SectionVariant variant, int? cpuSlots = null)
+        int capacity,
+        bool useSections,
+        MembarrierSession membarrier,
+        SectionVariant variant,
+        int? cpuSlots = null
+    )
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacity);
         if (sizeof(T) > SectionBuilder.MostCopiedBytes)
         {
             throw new NotSupportedException(
-                $"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MostCopiedBytes} that a section copies. Keep large data elsewhere and append its address.");
+                $"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MostCopiedBytes} that a section copies. Keep large data elsewhere and append its address."
+            );
         }
 
         long bytes = (capacity + 1L) * sizeof(T); // one place stays free, or full would look like empty
@@ -40,7 +46,8 @@ internal sealed unsafe class PerCpuRing<T>
             throw new ArgumentOutOfRangeException(
                 nameof(capacity),
                 capacity,
-                $"Records of {sizeof(T)} bytes: at most {(Most / sizeof(T)) - 1:N0} for each CPU.");
+                $"Records of {sizeof(T)} bytes: at most {(Most / sizeof(T)) - 1:N0} for each CPU."
+            );
         }
 
         Capacity = capacity;
@@ -49,8 +56,8 @@ internal sealed unsafe class PerCpuRing<T>
         _area = new PerCpuArea((int)slot, PerCpuIndex.Cpu, useSections, membarrier, cpus);
         if (useSections)
         {
-            _append = (delegate* unmanaged[SuppressGCTransition]<nint, nint, long>)InstalledSections.TryInstall(
-                StandardSections.Append(_area.Slots.Shape, _layout), variant);
+            _append = (delegate* unmanaged[SuppressGCTransition]<nint, nint, long>)
+                InstalledSections.TryInstall(StandardSections.Append(_area.Slots.Shape, _layout), variant);
             if (_append == null)
             {
                 // An area all of whose threads come without a section would put them all into one slot.
@@ -127,7 +134,13 @@ internal sealed unsafe class PerCpuRing<T>
             long end = read < written ? written : _layout.Bytes;
             int records = (int)((end - read) / sizeof(T));
             // SAFETY: a stretch of whole records in the ring, which no section writes until the position of the reader passes it; the area is held by this object.
-            receive(slot, new ReadOnlySpan<T>((void*)(_area.Slots.Slot(slot) + _area.Slots.Shape.Header + RingLayout.Data + (nint)read), records));
+            receive(
+                slot,
+                new ReadOnlySpan<T>(
+                    (void*)(_area.Slots.Slot(slot) + _area.Slots.Shape.Header + RingLayout.Data + (nint)read),
+                    records
+                )
+            );
             count += records;
             // A release: the section that sees this position finds the records read. Pairs with its load of it before the copy (a store is never made before an earlier
             // load).
@@ -158,7 +171,10 @@ internal sealed unsafe class PerCpuRing<T>
             }
 
             // SAFETY: the place of one record, which is not the reader's yet; positions are kept inside of the ring by the line above.
-            Unsafe.WriteUnaligned((void*)(_area.Slots.Slot(slot) + _area.Slots.Shape.Header + RingLayout.Data + (nint)written), record);
+            Unsafe.WriteUnaligned(
+                (void*)(_area.Slots.Slot(slot) + _area.Slots.Shape.Header + RingLayout.Data + (nint)written),
+                record
+            );
             Volatile.Write(ref position, next); // a release, which Drain pairs with
             return 0;
         }

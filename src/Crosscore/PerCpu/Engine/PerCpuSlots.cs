@@ -31,7 +31,8 @@ internal sealed unsafe class PerCpuSlots
                 nameof(bytes),
                 bytes,
                 $"{cpuSlots + 1} slots of {bytes:N0} bytes: a slot has at most "
-                    + $"{(int.MaxValue / Alignment * Alignment) - header:N0}, all of them {SlotMemory.MostBytes:N0}.");
+                    + $"{(int.MaxValue / Alignment * Alignment) - header:N0}, all of them {SlotMemory.MostBytes:N0}."
+            );
         }
 
         Shape = new SlotShape((int)stride, header, bytes, cpuSlots, index);

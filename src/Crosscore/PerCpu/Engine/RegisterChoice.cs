@@ -41,7 +41,11 @@ internal sealed class RegisterChoice
         for (int at = 0; at < program.Steps.Length; at++)
         {
             SectionStep step = program.Steps[at];
-            if (step.Target != SectionStep.None && step.Operation != SectionOperation.ThisSlot && !free.TryPop(out registers[step.Target]))
+            if (
+                step.Target != SectionStep.None
+                && step.Operation != SectionOperation.ThisSlot
+                && !free.TryPop(out registers[step.Target])
+            )
             {
                 return null;
             }
@@ -64,7 +68,9 @@ internal sealed class RegisterChoice
         int[] last = new int[program.Values];
         for (int at = 0; at < program.Steps.Length; at++)
         {
-            foreach (int value in (ReadOnlySpan<int>)[program.Steps[at].Target, program.Steps[at].A, program.Steps[at].B])
+            foreach (
+                int value in (ReadOnlySpan<int>)[program.Steps[at].Target, program.Steps[at].A, program.Steps[at].B]
+            )
             {
                 if (value != SectionStep.None)
                 {

@@ -15,7 +15,14 @@ namespace Crosscore.PerCpu;
 /// <param name="Size">What glibc says of its size, in bytes.</param>
 /// <param name="FeatureSize">Up to where the kernel fills it, in bytes; 0 where the kernel does not say.</param>
 /// <param name="ConcurrencyIdTrusted">Whether the kernel keeps mm_cid in it.</param>
-internal sealed record RseqArea(RestartableSequencesState State, string Detail, int Offset, uint Size, uint FeatureSize, bool ConcurrencyIdTrusted)
+internal sealed record RseqArea(
+    RestartableSequencesState State,
+    string Detail,
+    int Offset,
+    uint Size,
+    uint FeatureSize,
+    bool ConcurrencyIdTrusted
+)
 {
     private static RseqArea? s_known;
 
@@ -61,42 +68,53 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
         {
             return None(
                 RestartableSequencesState.WrongArchitecture,
-                $"Sections are machine code, and this library has them for x86-64 only; this process runs on {facts.Architecture}.");
+                $"Sections are machine code, and this library has them for x86-64 only; this process runs on {facts.Architecture}."
+            );
         }
 
         if (facts.Offset is not { } offset || facts.Size is not { } size)
         {
             return None(
                 RestartableSequencesState.NoArea,
-                "The C library does not export __rseq_offset and __rseq_size, as glibc does since 2.35; musl and older ones register nothing.");
+                "The C library does not export __rseq_offset and __rseq_size, as glibc does since 2.35; musl and older ones register nothing."
+            );
         }
 
         if (size == 0)
         {
             return None(
                 RestartableSequencesState.NotRegistered,
-                "glibc has registered no area (__rseq_size is 0): GLIBC_TUNABLES contains glibc.pthread.rseq=0, a sandbox refuses rseq(2), or the kernel is older than 4.18.");
+                "glibc has registered no area (__rseq_size is 0): GLIBC_TUNABLES contains glibc.pthread.rseq=0, a sandbox refuses rseq(2), or the kernel is older than 4.18."
+            );
         }
 
         if (facts.CodeRefusal is { } refusal)
         {
-            return None(RestartableSequencesState.NoExecutableMemory,
-                $"Machine code cannot be installed. {refusal}") with
-            { IsFinal = false };
+            return None(
+                RestartableSequencesState.NoExecutableMemory,
+                $"Machine code cannot be installed. {refusal}"
+            ) with
+            {
+                IsFinal = false,
+            };
         }
 
         if (facts.CpuId < 0)
         {
             return None(
                 RestartableSequencesState.NotRegistered,
-                $"The kernel keeps no CPU number in the area of this thread (cpu_id is {facts.CpuId}).") with
-            { IsFinal = false };
+                $"The kernel keeps no CPU number in the area of this thread (cpu_id is {facts.CpuId})."
+            ) with
+            {
+                IsFinal = false,
+            };
         }
 
         bool mayBeTrusted = facts.FeatureSize >= RseqCall.ConcurrencyIdOffset + sizeof(int);
         bool glibcSaysSo = size >= RseqCall.ConcurrencyIdOffset + sizeof(int);
         bool trusted = mayBeTrusted && (glibcSaysSo || facts.Probe == -Errno.EBUSY);
-        string detail = $"The area lies at offset {offset} from the thread pointer, glibc gives its size as {size}, the kernel fills {facts.FeatureSize} bytes.";
+        string detail =
+            $"The area lies at offset {offset} from the thread pointer, glibc gives its size as {size}, the kernel fills {facts.FeatureSize} bytes.";
         return new RseqArea(RestartableSequencesState.Available, detail, offset, size, facts.FeatureSize, trusted)
         {
             // EINVAL is the kernel's answer for another length; every other refusal is none to the question.
@@ -135,12 +153,21 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
         int probe = cpu < 0 ? 0 : Probe(readers.ReadThreadPointer() + Offset, ref cpu);
         bool isLength = cpu >= 0 && probe == -Errno.EBUSY;
         return isLength || (cpu >= 0 && probe == -Errno.EINVAL)
-            ? this with { ConcurrencyIdTrusted = isLength, IsFinal = true } : this;
+            ? this with
+            {
+                ConcurrencyIdTrusted = isLength,
+                IsFinal = true,
+            }
+            : this;
     }
 
     private static RseqFacts AskHere()
     {
-        var facts = new RseqFacts { Linux = OperatingSystem.IsLinux(), Architecture = RuntimeInformation.ProcessArchitecture };
+        var facts = new RseqFacts
+        {
+            Linux = OperatingSystem.IsLinux(),
+            Architecture = RuntimeInformation.ProcessArchitecture,
+        };
         if (!facts.Linux || facts.Architecture != Architecture.X64)
         {
             return facts;
@@ -165,7 +192,9 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
     private static unsafe RseqFacts ReadExports(RseqFacts facts)
     {
         nint program = NativeLibrary.GetMainProgramHandle();
-        return !NativeLibrary.TryGetExport(program, "__rseq_offset", out nint offset) || !NativeLibrary.TryGetExport(program, "__rseq_size", out nint size)
+        return
+            !NativeLibrary.TryGetExport(program, "__rseq_offset", out nint offset)
+            || !NativeLibrary.TryGetExport(program, "__rseq_size", out nint size)
             ? facts
             // SAFETY: the two are objects of glibc that nothing writes after start-up: ptrdiff_t and unsigned int
             // (bits/rseq.h).
@@ -202,7 +231,12 @@ internal sealed record RseqArea(RestartableSequencesState State, string Detail, 
             return facts with { CpuId = cpu };
         }
 
-        return facts with { CpuId = cpu, Probe = probe, Readers = readers };
+        return facts with
+        {
+            CpuId = cpu,
+            Probe = probe,
+            Readers = readers,
+        };
     }
 
     private static int Probe(nint area, ref int cpu)

@@ -50,7 +50,13 @@ internal static class SectionEmitter
     /// <param name="area">The offset of the thread's area from its thread pointer.</param>
     /// <param name="descriptor">Where the descriptor will lie.</param>
     /// <param name="variant">What a test changes, or <see cref="SectionVariant.Shipped"/>.</param>
-    public static SectionCode Emit(SectionProgram program, RegisterChoice registers, int area, nint descriptor, SectionVariant variant)
+    public static SectionCode Emit(
+        SectionProgram program,
+        RegisterChoice registers,
+        int area,
+        nint descriptor,
+        SectionVariant variant
+    )
     {
         var code = new X64Encoder();
         var exits = new SortedDictionary<int, X64Label>();
@@ -101,7 +107,13 @@ internal static class SectionEmitter
         return new SectionCode(code.ToArray(), start, postCommit, abort);
     }
 
-    private static void FindSlot(SectionProgram program, RegisterChoice registers, int area, X64Encoder code, SortedDictionary<int, X64Label> exits)
+    private static void FindSlot(
+        SectionProgram program,
+        RegisterChoice registers,
+        int area,
+        X64Encoder code,
+        SortedDictionary<int, X64Label> exits
+    )
     {
         SlotShape shape = program.Shape;
         LoadIndex(area + RseqCall.CpuIdOffset);
@@ -145,7 +157,13 @@ internal static class SectionEmitter
         }
     }
 
-    private static void Step(SlotShape shape, RegisterChoice registers, SectionStep step, X64Encoder code, SortedDictionary<int, X64Label> exits)
+    private static void Step(
+        SlotShape shape,
+        RegisterChoice registers,
+        SectionStep step,
+        X64Encoder code,
+        SortedDictionary<int, X64Label> exits
+    )
     {
         Gpr target = step.Target == SectionStep.None ? Gpr.R11 : registers[step.Target];
         Gpr a = step.A == SectionStep.None ? Gpr.R11 : registers[step.A];
@@ -214,15 +232,23 @@ internal static class SectionEmitter
         }
     }
 
-    private static X64Condition Condition(SectionOperation operation) => operation switch
-    {
-        SectionOperation.LeaveIfAtLeast => X64Condition.AboveOrEqual,
-        SectionOperation.LeaveIfEqual or SectionOperation.LeaveIfNumber => X64Condition.Equal,
-        _ => X64Condition.NotEqual,
-    };
+    private static X64Condition Condition(SectionOperation operation) =>
+        operation switch
+        {
+            SectionOperation.LeaveIfAtLeast => X64Condition.AboveOrEqual,
+            SectionOperation.LeaveIfEqual or SectionOperation.LeaveIfNumber => X64Condition.Equal,
+            _ => X64Condition.NotEqual,
+        };
 
     /// <summary>r11 = the address of slot[A + N], after the check that all of it lies in the user's bytes.</summary>
-    private static void SlotAddress(SlotShape shape, SectionStep step, Gpr offset, int bytes, X64Encoder code, SortedDictionary<int, X64Label> exits)
+    private static void SlotAddress(
+        SlotShape shape,
+        SectionStep step,
+        Gpr offset,
+        int bytes,
+        X64Encoder code,
+        SortedDictionary<int, X64Label> exits
+    )
     {
         code.Compare(offset, shape.Bytes - bytes - (int)step.Number); // without sign, so a negative offset is a very large one
         code.JumpIf(X64Condition.Above, Exit(exits, SectionExit.OutOfSlot));
@@ -234,7 +260,13 @@ internal static class SectionEmitter
     /// Copies through the scratch register or xmm0, both of which the convention lets a function change. The place in the slot is found anew in RAX, which is put
     /// back afterwards: no register is left for a third address.
     /// </summary>
-    private static void Copy(SlotShape shape, RegisterChoice registers, SectionStep step, X64Encoder code, SortedDictionary<int, X64Label> exits)
+    private static void Copy(
+        SlotShape shape,
+        RegisterChoice registers,
+        SectionStep step,
+        X64Encoder code,
+        SortedDictionary<int, X64Label> exits
+    )
     {
         Gpr memory = registers[step.B];
         int place = shape.Header + (int)step.Number;
@@ -288,7 +320,13 @@ internal static class SectionEmitter
         // movups with [address + r11 + disp32]: REX.X for r11, SIB with scale 1.
         void Piece(bool load, Gpr address, int displacement)
         {
-            code.Bytes((byte)(0x42 | ((int)address >> 3)), 0x0F, (byte)(load ? 0x10 : 0x11), 0x84, (byte)(0x18 | ((int)address & 7)));
+            code.Bytes(
+                (byte)(0x42 | ((int)address >> 3)),
+                0x0F,
+                (byte)(load ? 0x10 : 0x11),
+                0x84,
+                (byte)(0x18 | ((int)address & 7))
+            );
             code.Int32(displacement);
         }
     }

@@ -16,8 +16,14 @@ internal static unsafe class SectionInterpreter
             long a = step.A == SectionStep.None ? 0 : values[step.A];
             long b = step.B == SectionStep.None ? 0 : values[step.B];
             int last = program.Shape.Bytes - step.Bytes; // the last offset at which the bytes of this step fit
-            if (step.Operation is SectionOperation.LoadAt or SectionOperation.StoreAt or SectionOperation.CopyIn or SectionOperation.CopyOut
-                && (ulong)a > (ulong)(last - step.Number))
+            if (
+                step.Operation
+                    is SectionOperation.LoadAt
+                        or SectionOperation.StoreAt
+                        or SectionOperation.CopyIn
+                        or SectionOperation.CopyOut
+                && (ulong)a > (ulong)(last - step.Number)
+            )
             {
                 return SectionResult.Left(SectionExit.OutOfSlot);
             }
@@ -85,13 +91,14 @@ internal static unsafe class SectionInterpreter
         return SectionResult.Done(program.Result == SectionStep.None ? 0 : values[program.Result]);
     }
 
-    private static bool Leaves(SectionStep step, long a, long b) => step.Operation switch
-    {
-        SectionOperation.LeaveIfEqual => a == b,
-        SectionOperation.LeaveIfNotEqual => a != b,
-        SectionOperation.LeaveIfAtLeast => (ulong)a >= (ulong)b,
-        SectionOperation.LeaveIfNumber => a == step.Number,
-        SectionOperation.LeaveIfNotNumber => a != step.Number,
-        _ => throw new InvalidOperationException($"Crosscore bug: {step.Operation} has no meaning."),
-    };
+    private static bool Leaves(SectionStep step, long a, long b) =>
+        step.Operation switch
+        {
+            SectionOperation.LeaveIfEqual => a == b,
+            SectionOperation.LeaveIfNotEqual => a != b,
+            SectionOperation.LeaveIfAtLeast => (ulong)a >= (ulong)b,
+            SectionOperation.LeaveIfNumber => a == step.Number,
+            SectionOperation.LeaveIfNotNumber => a != step.Number,
+            _ => throw new InvalidOperationException($"Crosscore bug: {step.Operation} has no meaning."),
+        };
 }

@@ -68,7 +68,15 @@ internal enum SectionOperation
 }
 
 /// <summary>One step; values are numbers, and <see cref="None"/> stands where a step has none.</summary>
-internal readonly record struct SectionStep(SectionOperation Operation, int Target, int A, int B, long Number, int Bytes, int Code)
+internal readonly record struct SectionStep(
+    SectionOperation Operation,
+    int Target,
+    int A,
+    int B,
+    long Number,
+    int Bytes,
+    int Code
+)
 {
     public const int None = -1;
 

@@ -55,7 +55,8 @@ internal sealed unsafe class SlotMemory
         {
             throw new InsufficientMemoryException(
                 $"{bytes:N0} bytes of addresses for per-CPU slots were refused: the process is at its limit "
-                    + "(RLIMIT_AS, vm.overcommit_memory, vm.max_map_count); use smaller slots, or raise the limit.");
+                    + "(RLIMIT_AS, vm.overcommit_memory, vm.max_map_count); use smaller slots, or raise the limit."
+            );
         }
 
         // Refused, or not Linux. The runtime takes such memory from the system as zeroed pages too, but counts all of
@@ -76,6 +77,7 @@ internal sealed unsafe class SlotMemory
     {
         private readonly nint _address;
         private readonly long _bytes;
+
         // long weak: it is cleared when the memory of the user is reclaimed, not when only finalizers reach it
         private readonly GCHandle _user;
 

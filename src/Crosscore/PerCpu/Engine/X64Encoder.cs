@@ -140,7 +140,14 @@ internal sealed class X64Encoder
     }
 
     /// <summary>Moves 16, 8, 4, 2 or 1 bytes from memory through xmm0 or the scratch register to memory.</summary>
-    public void CopyPiece(Gpr source, int sourceDisplacement, Gpr target, int targetDisplacement, int bytes, Gpr scratch)
+    public void CopyPiece(
+        Gpr source,
+        int sourceDisplacement,
+        Gpr target,
+        int targetDisplacement,
+        int bytes,
+        Gpr scratch
+    )
     {
         switch (bytes)
         {
@@ -210,7 +217,15 @@ internal sealed class X64Encoder
         Bytes(opcode, (byte)(0xC0 | (((int)register & 7) << 3) | ((int)operand & 7)));
     }
 
-    private void Memory(byte opcode, Gpr register, Gpr address, int displacement, bool wide = true, byte prefix = 0, bool forceRex = false)
+    private void Memory(
+        byte opcode,
+        Gpr register,
+        Gpr address,
+        int displacement,
+        bool wide = true,
+        byte prefix = 0,
+        bool forceRex = false
+    )
     {
         if (prefix != 0)
         {

@@ -9,7 +9,12 @@ namespace Crosscore.Reclamation;
 /// </summary>
 internal sealed class AsyncSections
 {
-    private readonly Stripe[] _stripes = [.. Enumerable.Range(0, (int)BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount)).Select(_ => new Stripe())];
+    private readonly Stripe[] _stripes =
+    [
+        .. Enumerable
+            .Range(0, (int)BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount))
+            .Select(_ => new Stripe()),
+    ];
     private bool _used;
 
     public void Enter(RcuAsyncReadSection section, ref long entry)

@@ -121,7 +121,9 @@ internal sealed class Bias(Thread owner)
             }
             else if (Volatile.Read(ref _held) != 0)
             {
-                throw new SynchronizationLockException("The thread that held the lock ended without releasing it, so what the lock protects may be half changed. The lock cannot be entered any more.");
+                throw new SynchronizationLockException(
+                    "The thread that held the lock ended without releasing it, so what the lock protects may be half changed. The lock cannot be entered any more."
+                );
             }
         }
 

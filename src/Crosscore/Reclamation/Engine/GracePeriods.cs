@@ -57,8 +57,7 @@ internal sealed class GracePeriods
     public void Wait() => _shared.Pass();
 
     /// <inheritdoc cref="CoalescedOperation.PassAsync"/>
-    public Task WaitAsync(bool blocks, CancellationToken cancellation) =>
-        _shared.PassAsync(blocks, cancellation);
+    public Task WaitAsync(bool blocks, CancellationToken cancellation) => _shared.PassAsync(blocks, cancellation);
 
     /// <summary>The number of the first grace period that begins after now, and sees to it that it does.</summary>
     public long Request()

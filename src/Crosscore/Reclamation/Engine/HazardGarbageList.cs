@@ -11,7 +11,11 @@ namespace Crosscore.Reclamation;
 /// belong to many who do not know each other.</param>
 /// <param name="callbacksOnlyFree">Callbacks are the library's own and call no code of the user's.</param>
 internal sealed class HazardGarbageList(
-    HazardPointers domain, HazardReclaimer? reclaimer, bool keepsFailures = true, bool callbacksOnlyFree = false)
+    HazardPointers domain,
+    HazardReclaimer? reclaimer,
+    bool keepsFailures = true,
+    bool callbacksOnlyFree = false
+)
 {
     // So many times the thresholds may wait for the reclaimer or for callbacks; then those who retire wait too.
     private const int LimitFactor = 64;
@@ -21,10 +25,10 @@ internal sealed class HazardGarbageList(
     private readonly HazardSnapshot _protected = new();
     private HazardGarbage? _pending;
     private long _pendingCount;
-    private long _keptCount;   // what the last scan that succeeded found protected
+    private long _keptCount; // what the last scan that succeeded found protected
     private long _keptBytes;
     private long _failedCount; // what was pending when the last scan failed; 0 when it succeeded
-    private long _nextLook;    // how many are pending when dead threads are looked for again
+    private long _nextLook; // how many are pending when dead threads are looked for again
     private long _count;
     private ByteSum _bytes;
     private ByteSum _bytesSinceScan;
@@ -131,8 +135,11 @@ internal sealed class HazardGarbageList(
         // Made before anything is taken out, for lack of memory must not come in between.
         var running = new HazardReclaiming(this);
         HazardFailures thrown = default;
-        using (StrangersCallbacks? callbacks = callbacksOnlyFree ? null
-            : new StrangersCallbacks(domain.Name, failure => Report(failure, forLater, ref thrown)))
+        using (
+            StrangersCallbacks? callbacks = callbacksOnlyFree
+                ? null
+                : new StrangersCallbacks(domain.Name, failure => Report(failure, forLater, ref thrown))
+        )
         {
             HazardGarbage? reclaimable = null;
             using (var steady = new Uninterrupted())
@@ -390,7 +397,8 @@ internal sealed class HazardGarbageList(
         HazardReclaiming running,
         StrangersCallbacks? callbacks,
         bool forLater,
-        ref HazardFailures thrown)
+        ref HazardFailures thrown
+    )
     {
         if (reclaimable is null)
         {
@@ -480,9 +488,11 @@ internal sealed class HazardGarbageList(
         // back, also by one, and then reads the list: either it sees what was added, or its store is seen here.
         // litmus/reclamation/HazardPointer.Notice.litmus; fails without: HazardPointer.Notice.NoFence.litmus.
         int wanted = IsScanDue ? HazardReclaimer.Due : HazardReclaimer.Later;
-        if (Volatile.Read(ref _noticed) < wanted
+        if (
+            Volatile.Read(ref _noticed) < wanted
             && Interlocked.Exchange(ref _noticed, wanted) < wanted
-            && reclaimer!.Notice(this, wanted) is { } obstacle)
+            && reclaimer!.Notice(this, wanted) is { } obstacle
+        )
         {
             Volatile.Write(ref _noticed, 0); // the next retirement tries again
             failures.Refuse(obstacle);

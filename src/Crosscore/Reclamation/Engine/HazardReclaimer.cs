@@ -13,9 +13,7 @@ internal abstract class HazardReclaimer
     public abstract Exception? Notice(HazardGarbageList list, int urgency);
 
     /// <summary>Nothing more will be retired.</summary>
-    public virtual void Close()
-    {
-    }
+    public virtual void Close() { }
 }
 
 /// <summary>Gives the scans that are due to an executor of the user's, one piece of work at a time. It does not look
@@ -127,7 +125,7 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer, ISt
     private bool _looksSoon; // by itself
     private long _lastNotice;
     private bool _isStartAsked; // the shared thread is to start the thread
-    private bool _isStartDue;   // the shared thread's alone
+    private bool _isStartDue; // the shared thread's alone
 
     /// <summary>
     /// Creates the worker of the default domain, which is never disposed of. What waits when the process ends is
@@ -267,7 +265,10 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer, ISt
                 Monitor.Pulse(done);
             }
         })
-        { IsBackground = true, Name = name + " at exit" };
+        {
+            IsBackground = true,
+            Name = name + " at exit",
+        };
         try
         {
             flushing.UnsafeStart();
@@ -379,7 +380,10 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer, ISt
                 }
 
                 bool any = isFresh || _kept.Count > 0;
-                long waits = any ? delay : _closed ? 0 : idle;
+                long waits =
+                    any ? delay
+                    : _closed ? 0
+                    : idle;
                 long left = waits == Timeout.Infinite ? Timeout.Infinite : waits - (Environment.TickCount64 - began);
                 if (waits != Timeout.Infinite && left <= 0)
                 {
@@ -393,7 +397,8 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer, ISt
                     return false;
                 }
 
-                bool polls = Environment.TickCount64 - _lastNotice < PollFor && (left is Timeout.Infinite or > ShortestDelay);
+                bool polls =
+                    Environment.TickCount64 - _lastNotice < PollFor && (left is Timeout.Infinite or > ShortestDelay);
                 _looksSoon = polls || left is >= 0 and <= ShortestDelay;
                 steady.Wait(_signal, polls ? (int)ShortestDelay : (int)left);
             }

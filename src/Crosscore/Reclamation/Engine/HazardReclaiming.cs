@@ -73,9 +73,10 @@ internal sealed class HazardReclaiming(HazardGarbageList list)
                 (HazardGarbageList next, bool asked) = due.First();
                 _ = due.Remove(next);
                 HazardFailures ofAnother = default; // a barrier that was refused; the next scan of that list asks again
-                _ = next == outer
-                    ? next.TryScan(onlyIfDue: !asked, ref failures, forLater)
-                    : next.TryScan(onlyIfDue: !asked, ref ofAnother, forLater: true);
+                _ =
+                    next == outer
+                        ? next.TryScan(onlyIfDue: !asked, ref failures, forLater)
+                        : next.TryScan(onlyIfDue: !asked, ref ofAnother, forLater: true);
             }
         }
         finally

@@ -71,5 +71,7 @@ internal sealed class HazardSlot
 
     [DoesNotReturn]
     public static void ThrowNotHeld() =>
-        throw new InvalidOperationException("This hazard pointer is a default one, or it was disposed of (perhaps through a copy). Get one from HazardPointers.Acquire.");
+        throw new InvalidOperationException(
+            "This hazard pointer is a default one, or it was disposed of (perhaps through a copy). Get one from HazardPointers.Acquire."
+        );
 }

@@ -14,7 +14,11 @@ internal static class HazardWait
     /// call.</exception>
     /// <exception cref="AggregateException">Callbacks threw, and the list is empty; or a scan failed, and it is closed, but not empty.</exception>
     public static bool UntilReclaimed(
-        HazardGarbageList list, Action close, TimeSpan timeout, CancellationToken cancellation)
+        HazardGarbageList list,
+        Action close,
+        TimeSpan timeout,
+        CancellationToken cancellation
+    )
     {
         var deadline = new Deadline(timeout);
         cancellation.ThrowIfCancellationRequested();
@@ -52,12 +56,16 @@ internal static class HazardWait
     {
         if (HazardReclaiming.IsRunning(list))
         {
-            throw new InvalidOperationException("A callback cannot wait for its own list of retired objects to be reclaimed, because it is one of them.");
+            throw new InvalidOperationException(
+                "A callback cannot wait for its own list of retired objects to be reclaimed, because it is one of them."
+            );
         }
 
         if (list.IsHeldByCaller())
         {
-            throw new InvalidOperationException("A hazard pointer of this thread protects one of the retired objects, so waiting for them would never end. Dispose of the pointer first.");
+            throw new InvalidOperationException(
+                "A hazard pointer of this thread protects one of the retired objects, so waiting for them would never end. Dispose of the pointer first."
+            );
         }
     }
 }

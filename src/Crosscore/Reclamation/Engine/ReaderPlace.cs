@@ -42,10 +42,12 @@ internal abstract class ReaderPlace
     }
 
     [DoesNotReturn]
-    private static void ThrowOutOfOrder(long word, int depth) => throw new InvalidOperationException(
-        ReaderWord.IsInside(word)
-            ? $"RcuReadSection.Dispose: the thread is {word & ReaderWord.DepthMask} deep and this section was entered at depth {depth}. Sections are left in the reverse order of entering; use 'using'. Nothing was left."
-            : "RcuReadSection.Dispose: the thread is in no section of this domain; this is a copy of a section that has been left. Nothing was left.");
+    private static void ThrowOutOfOrder(long word, int depth) =>
+        throw new InvalidOperationException(
+            ReaderWord.IsInside(word)
+                ? $"RcuReadSection.Dispose: the thread is {word & ReaderWord.DepthMask} deep and this section was entered at depth {depth}. Sections are left in the reverse order of entering; use 'using'. Nothing was left."
+                : "RcuReadSection.Dispose: the thread is in no section of this domain; this is a copy of a section that has been left. Nothing was left."
+        );
 }
 
 /// <summary>The place of a section inside of another one. The first few of a thread are used again.</summary>

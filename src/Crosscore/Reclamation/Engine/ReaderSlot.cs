@@ -23,7 +23,9 @@ internal sealed class ReaderSlot(long outside, Thread owner) : ReaderPlace(outsi
         int depth = (int)(word & ReaderWord.DepthMask) + 1;
         if (depth > ReaderWord.DepthMask)
         {
-            throw new InvalidOperationException($"RcuReadSection: more than {ReaderWord.DepthMask} sections are nested; the section was not entered. A section that is never left, in a loop or a recursion?");
+            throw new InvalidOperationException(
+                $"RcuReadSection: more than {ReaderWord.DepthMask} sections are nested; the section was not entered. A section that is never left, in a loop or a recursion?"
+            );
         }
 
         InnerPlace? outer = Innermost;

@@ -38,8 +38,8 @@ internal static class ReaderTable
 
     /// <summary>The slot of this thread in a domain; it gets one if it has none.</summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
-    public static ReaderSlot FindOrRegister(RcuDomain domain) => domain.Outside == 0 ? throw domain.Disposed()
-        : Find(domain) ?? Register(domain);
+    public static ReaderSlot FindOrRegister(RcuDomain domain) =>
+        domain.Outside == 0 ? throw domain.Disposed() : Find(domain) ?? Register(domain);
 
     /// <summary>
     /// The slot of this thread in a domain, or null where it has none. In a domain that has been disposed of, maybe
@@ -53,8 +53,12 @@ internal static class ReaderTable
         }
 
         ReaderSlot?[] slots = t_slots ?? [];
-        return (uint)domain.Number < (uint)slots.Length && slots[domain.Number] is { } slot
-            && slot.Outside == domain.Identity ? t_last = slot : null;
+        return
+            (uint)domain.Number < (uint)slots.Length
+            && slots[domain.Number] is { } slot
+            && slot.Outside == domain.Identity
+            ? t_last = slot
+            : null;
     }
 
     /// <summary>The slots of this thread that are inside of a section, with how deep; null where none is.</summary>

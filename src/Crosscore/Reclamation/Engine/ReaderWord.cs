@@ -27,7 +27,8 @@ internal static class ReaderWord
     public static bool IsOneDeep(long word) => (ushort)word == 1;
 
     /// <summary>Whether a grace period must wait for a reader: it is inside, and was before the grace period began.</summary>
-    public static bool HoldsUp(long word, long gracePeriod) => IsInside(word) && ((word - Entry(gracePeriod)) >> DepthBits) < 0;
+    public static bool HoldsUp(long word, long gracePeriod) =>
+        IsInside(word) && ((word - Entry(gracePeriod)) >> DepthBits) < 0;
 }
 
 /// <summary>A number with cache lines of its own: 128 bytes on both sides, because processors fetch lines in pairs. It may lie at any address, since objects move.</summary>

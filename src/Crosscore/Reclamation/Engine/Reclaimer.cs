@@ -9,18 +9,18 @@ namespace Crosscore.Reclamation;
 internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeriods, Action<Exception> report)
     : IStepped
 {
-    private const int Idle = 2_000;    // milliseconds without work after which the thread goes
+    private const int Idle = 2_000; // milliseconds without work after which the thread goes
     private const int RetryDelay = 50; // milliseconds after a barrier or a thread that was refused
 
     // In milliseconds. The shared thread, woken to start another one, must not have the processor of the caller.
     private const int StartDelay = 1;
 
     private readonly object _signal = new(); // guards the next three
-    private readonly object _room = new();   // pulsed when items have been reclaimed
-    private Retired? _newest;                // a stack; the worker takes all of it and turns it round
+    private readonly object _room = new(); // pulsed when items have been reclaimed
+    private Retired? _newest; // a stack; the worker takes all of it and turns it round
     private Thread? _worker;
-    private bool _isStartAsked;              // the shared thread is to start it
-    private bool _isStartDue;                // the shared thread's alone
+    private bool _isStartAsked; // the shared thread is to start it
+    private bool _isStartDue; // the shared thread's alone
     private bool _urgent;
     private long _retired;
     private long _reclaimed;
@@ -60,7 +60,9 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         long count = Interlocked.Increment(ref _retired) - Volatile.Read(ref _reclaimed);
         _pendingBytes.Add(item.Bytes);
         long bytes = _pendingBytes.Value;
-        bool batchIsFull = count % options.BatchCount == 0 || bytes == long.MaxValue
+        bool batchIsFull =
+            count % options.BatchCount == 0
+            || bytes == long.MaxValue
             || bytes / options.BatchBytes != (bytes - item.Bytes) / options.BatchBytes;
         _ = Push(item, urgent: batchIsFull, startHere: false);
         if (IsFull(count, bytes))
@@ -142,8 +144,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     }
 
     /// <summary>Under the lock. Started without it, so that no other thread that retires waits for that.</summary>
-    private Thread NewWorker() => _worker =
-        new Thread(Work) { IsBackground = true, Name = $"{options.Name} reclaimer" };
+    private Thread NewWorker() =>
+        _worker = new Thread(Work) { IsBackground = true, Name = $"{options.Name} reclaimer" };
 
     /// <summary>Returns why the thread does not run, or null.</summary>
     private Exception? Start(Thread worker)
@@ -247,7 +249,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
                 int left = Timeout.Infinite;
                 if (options.BackPressureTimeout != Timeout.InfiniteTimeSpan)
                 {
-                    left = (int)Math.Ceiling((options.BackPressureTimeout - Stopwatch.GetElapsedTime(began)).TotalMilliseconds);
+                    left = (int)
+                        Math.Ceiling((options.BackPressureTimeout - Stopwatch.GetElapsedTime(began)).TotalMilliseconds);
                     if (left <= 0)
                     {
                         _ = Interlocked.Increment(ref _overruns);

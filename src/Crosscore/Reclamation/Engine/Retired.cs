@@ -11,9 +11,7 @@ internal abstract class Retired(long bytes)
     public abstract void Reclaim();
 
     /// <summary>The barrier was refused and the grace period did not end; the item stays.</summary>
-    public virtual void Stalled(Exception reason)
-    {
-    }
+    public virtual void Stalled(Exception reason) { }
 }
 
 internal sealed class RetiredItem<TState>(TState state, Action<TState> callback, long bytes) : Retired(bytes)

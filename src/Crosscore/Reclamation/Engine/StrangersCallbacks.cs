@@ -53,10 +53,13 @@ internal sealed class StrangersCallbacks : IDisposable
     {
         if (ReaderTable.LeaveOpenSections(ofThread, _inside))
         {
-            Report(new InvalidOperationException(
-                $"A callback of the domain '{_domain}' left a read section open; it has been left for it. "
-                    + "What it read there may be reclaimed from now on. "
-                    + "Sections end where they were entered; use 'using'."));
+            Report(
+                new InvalidOperationException(
+                    $"A callback of the domain '{_domain}' left a read section open; it has been left for it. "
+                        + "What it read there may be reclaimed from now on. "
+                        + "Sections end where they were entered; use 'using'."
+                )
+            );
             _ = ReaderTable.LeaveOpenSections(ofThread, _inside); // of the one who was told
         }
     }
@@ -88,7 +91,10 @@ internal sealed class StrangersCallbacks : IDisposable
     {
         TakeInterruption();
         ExecutionContext.Run(
-            _context, static reporting => ((Reporting)reporting!).Report(), new Reporting(_report, failure));
+            _context,
+            static reporting => ((Reporting)reporting!).Report(),
+            new Reporting(_report, failure)
+        );
     }
 
     private void TakeInterruption()

@@ -27,7 +27,5 @@ internal abstract class ThreadRecord
 
     /// <summary>The owner is dead and the record is not registered any more. Called once, with the registry
     /// locked.</summary>
-    public virtual void Removed()
-    {
-    }
+    public virtual void Removed() { }
 }

@@ -19,6 +19,7 @@ internal sealed class ThreadRegistry<TRecord>
 
     private readonly Lock _changing = new();
     private TRecord? _newest;
+
     // A living one, up to which those who joined have looked for dead ones; null before the newest.
     private ThreadRecord? _lookedAt;
 

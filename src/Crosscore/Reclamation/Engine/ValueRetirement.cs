@@ -95,7 +95,8 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
     }
 
     /// <summary>What is to be done with a value; null for nothing.</summary>
-    private Retired? Item(T value, long bytes) => reclaim is not null ? new RetiredItem<T>(value, reclaim, bytes)
+    private Retired? Item(T value, long bytes) =>
+        reclaim is not null ? new RetiredItem<T>(value, reclaim, bytes)
         : value is IDisposable disposable ? new RetiredDisposable(disposable, bytes)
         : null;
 
@@ -114,7 +115,9 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
         }
     }
 
-    private InvalidOperationException LeftOpen(string deed) => new(
-        $"The function that {deed} left a read section of the domain '{domain.Name}' open; it has been left for it. "
-            + "Use 'using'.");
+    private InvalidOperationException LeftOpen(string deed) =>
+        new(
+            $"The function that {deed} left a read section of the domain '{domain.Name}' open; it has been left for it. "
+                + "Use 'using'."
+        );
 }

@@ -33,7 +33,8 @@ internal sealed class MapTable<TKey, TValue>
 
     /// <summary>The head of a bucket. The multiplication (Knuth, TAOCP 3, 6.4) spreads keys that differ in their upper bits or by a constant.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ref MapNode<TKey, TValue>? Bucket(int hash) => ref _buckets[(int)(((uint)hash * 2654435769u) >> _shift)].First;
+    public ref MapNode<TKey, TValue>? Bucket(int hash) =>
+        ref _buckets[(int)(((uint)hash * 2654435769u) >> _shift)].First;
 
     public MapNode<TKey, TValue>? FirstOf(int bucket) => Volatile.Read(ref _buckets[bucket].First);
 

@@ -24,7 +24,7 @@ internal unsafe struct NativeNode<T>
     /// </summary>
     public static void FreeAll(nint first, Action<nint> free)
     {
-        for (nint node = first; node != 0;)
+        for (nint node = first; node != 0; )
         {
             // SAFETY: no other thread uses the nodes, says the caller, and this one is not freed yet.
             nint next = ((NativeNode<T>*)node)->Next;

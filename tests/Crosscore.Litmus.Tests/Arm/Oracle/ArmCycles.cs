@@ -31,7 +31,35 @@ internal static class ArmCycles
         ("CoWR", "Wx WxRx"),
     ];
 
-    private static readonly string[] Between = ["po", "sy", "ld", "st", "dsb.st", "rel", "acq", "acqpc", "addr", "data", "ctrl", "ctrl-isb", "pick-data", "pick-addr", "pick-ctrl", "pick-isb", "swp", "swpal", "cas", "ldadda", "lxsx", "rfi-addr", "rfi-data", "ldxr", "cas-first", "cas-first-st"];
+    private static readonly string[] Between =
+    [
+        "po",
+        "sy",
+        "ld",
+        "st",
+        "dsb.st",
+        "rel",
+        "acq",
+        "acqpc",
+        "addr",
+        "data",
+        "ctrl",
+        "ctrl-isb",
+        "pick-data",
+        "pick-addr",
+        "pick-ctrl",
+        "pick-isb",
+        "swp",
+        "swpal",
+        "cas",
+        "ldadda",
+        "lxsx",
+        "rfi-addr",
+        "rfi-data",
+        "ldxr",
+        "cas-first",
+        "cas-first-st",
+    ];
 
     /// <summary>The name and text of each test.</summary>
     /// <param name="mostOfShape">How many of a shape; those of larger ones are spread over all combinations.</param>
@@ -40,12 +68,21 @@ internal static class ArmCycles
         foreach ((string name, string threads) in Shapes)
         {
             string[] columns = threads.Split(' ');
-            string[][] kinds = [.. columns.Select(column => column.Length == 4 ? [.. Between.Where(kind => Fits(kind, column))] : (string[])["po"])];
+            string[][] kinds =
+            [
+                .. columns.Select(column =>
+                    column.Length == 4 ? [.. Between.Where(kind => Fits(kind, column))] : (string[])["po"]
+                ),
+            ];
             long combinations = kinds.Aggregate(1L, (product, kind) => product * kind.Length);
 
             // A step that shares no factor with the number of combinations visits none twice; a prime above all factors does.
             long step = combinations <= mostOfShape ? 1 : 7_919;
-            for (long taken = 0, at = 0; taken < Math.Min(combinations, mostOfShape); taken++, at = (at + step) % combinations)
+            for (
+                long taken = 0, at = 0;
+                taken < Math.Min(combinations, mostOfShape);
+                taken++, at = (at + step) % combinations
+            )
             {
                 long rest = at;
                 string[] chosen = new string[columns.Length];
@@ -67,7 +104,17 @@ internal static class ArmCycles
         bool toRead = column[2] == 'R';
         return kind switch
         {
-            "acq" or "acqpc" or "addr" or "ctrl" or "ctrl-isb" or "pick-addr" or "pick-ctrl" or "pick-isb" or "ldxr" or "cas-first" or "cas-first-st" => fromRead,
+            "acq"
+            or "acqpc"
+            or "addr"
+            or "ctrl"
+            or "ctrl-isb"
+            or "pick-addr"
+            or "pick-ctrl"
+            or "pick-isb"
+            or "ldxr"
+            or "cas-first"
+            or "cas-first-st" => fromRead,
             "data" or "pick-data" => fromRead && !toRead,
             "rfi-addr" or "rfi-data" => fromRead && column[1] != column[3],
             "rel" => !fromRead || !toRead,
@@ -87,8 +134,16 @@ internal static class ArmCycles
 
         char[] variables = [.. columns.SelectMany(column => column).Where(char.IsLower).Distinct().Order()];
         string[] registers = ["X11=x", "X12=y", "X13=z", "X14=w", "X7=1", "X8=2", "X9=3", "X10=4"];
-        IEnumerable<string> observed = columns.SelectMany((_, thread) => new[] { $"{thread}:X0", $"{thread}:X1", $"{thread}:X5" });
-        return ArmText.Write(title, ["int x", "int y", "int z", "int w"], [.. columns.Select(_ => registers)], code, [.. observed, .. variables.Select(variable => variable.ToString())]);
+        IEnumerable<string> observed = columns.SelectMany(
+            (_, thread) => new[] { $"{thread}:X0", $"{thread}:X1", $"{thread}:X5" }
+        );
+        return ArmText.Write(
+            title,
+            ["int x", "int y", "int z", "int w"],
+            [.. columns.Select(_ => registers)],
+            code,
+            [.. observed, .. variables.Select(variable => variable.ToString())]
+        );
     }
 
     private static List<string> Column(string column, string kind, Dictionary<char, int> written)
@@ -103,9 +158,13 @@ internal static class ArmCycles
 
         bool first = column[0] == 'R';
         string at = $"[{Place(column[1])}]";
-        lines.Add(first
-            ? kind.StartsWith("cas-first", StringComparison.Ordinal) ? $"CAS W0,W10,{at}" : $"{(kind is "acq" ? "LDAR" : kind is "acqpc" ? "LDAPR" : kind is "ldxr" ? "LDXR" : "LDR")} W0,{at}"
-            : $"{(kind is "rel" && second == 'R' ? "STLR" : "STR")} {Value(column[1])},{at}");
+        lines.Add(
+            first
+                ? kind.StartsWith("cas-first", StringComparison.Ordinal)
+                    ? $"CAS W0,W10,{at}"
+                    : $"{(kind is "acq" ? "LDAR" : kind is "acqpc" ? "LDAPR" : kind is "ldxr" ? "LDXR" : "LDR")} W0,{at}"
+                : $"{(kind is "rel" && second == 'R' ? "STLR" : "STR")} {Value(column[1])},{at}"
+        );
         switch (kind)
         {
             case "sy":
@@ -169,17 +228,22 @@ internal static class ArmCycles
             return lines;
         }
 
-        string operand = kind is "swp" or "swpal" or "cas" or "ldadda" && second == 'R' ? "W9" : second == 'R' ? "" : Value(column[3]);
-        lines.AddRange(kind switch
-        {
-            "swp" => [$"SWP {operand},W1,{where}"],
-            "swpal" => [$"SWPAL {operand},W1,{where}"],
-            "cas" => [$"CAS W1,{operand},{where}"],
-            "ldadda" => [$"LDADDA {operand},W1,{where}"],
-            "lxsx" => [$"LDXR W1,{where}", $"STXR W5,{operand},{where}"],
-            "rel" => [second == 'R' ? $"LDAR W1,{where}" : $"STLR {operand},{where}"],
-            _ => (string[])[second == 'R' ? $"LDR W1,{where}" : $"STR {operand},{where}"],
-        });
+        string operand =
+            kind is "swp" or "swpal" or "cas" or "ldadda" && second == 'R' ? "W9"
+            : second == 'R' ? ""
+            : Value(column[3]);
+        lines.AddRange(
+            kind switch
+            {
+                "swp" => [$"SWP {operand},W1,{where}"],
+                "swpal" => [$"SWPAL {operand},W1,{where}"],
+                "cas" => [$"CAS W1,{operand},{where}"],
+                "ldadda" => [$"LDADDA {operand},W1,{where}"],
+                "lxsx" => [$"LDXR W1,{where}", $"STXR W5,{operand},{where}"],
+                "rel" => [second == 'R' ? $"LDAR W1,{where}" : $"STLR {operand},{where}"],
+                _ => (string[])[second == 'R' ? $"LDR W1,{where}" : $"STR {operand},{where}"],
+            }
+        );
         return lines;
     }
 }

@@ -5,7 +5,13 @@ namespace Crosscore.Litmus.Tests.Arm.Oracle;
 /// <summary>Writes a test in herd's AArch64 format, from its columns.</summary>
 internal static class ArmText
 {
-    public static string Write(string name, IReadOnlyList<string> memory, IReadOnlyList<IReadOnlyList<string>> initialRegisters, IReadOnlyList<IReadOnlyList<string>> columns, IReadOnlyList<string> locations)
+    public static string Write(
+        string name,
+        IReadOnlyList<string> memory,
+        IReadOnlyList<IReadOnlyList<string>> initialRegisters,
+        IReadOnlyList<IReadOnlyList<string>> columns,
+        IReadOnlyList<string> locations
+    )
     {
         var text = new StringBuilder($"AArch64 {name}\n{{\n");
         text.Append(' ').AppendJoin(' ', memory.Select(item => item + ";")).Append('\n');
@@ -21,6 +27,9 @@ internal static class ArmText
             text.AppendJoin(" | ", columns.Select(column => row < column.Count ? column[row] : "")).Append(" ;\n");
         }
 
-        return text.Append("locations [").AppendJoin(' ', locations.Select(location => location + ";")).Append("]\nforall true\n").ToString();
+        return text.Append("locations [")
+            .AppendJoin(' ', locations.Select(location => location + ";"))
+            .Append("]\nforall true\n")
+            .ToString();
     }
 }

@@ -42,7 +42,13 @@ internal sealed class AxiomaticOracle
         }
 
         // A store-exclusive to another address than was loaded has no defined success.
-        if (execution.Paths.Any(path => path.Steps.Any(step => step.Partner >= 0 && step.Accesses[0].Address != path.Steps[step.Partner].Accesses[0].Address)))
+        if (
+            execution.Paths.Any(path =>
+                path.Steps.Any(step =>
+                    step.Partner >= 0 && step.Accesses[0].Address != path.Steps[step.Partner].Accesses[0].Address
+                )
+            )
+        )
         {
             return;
         }
@@ -65,7 +71,14 @@ internal sealed class AxiomaticOracle
         Combine(execution, events, coherences, new Coherence[coherences.Count], 0, locals);
     }
 
-    private void Combine(Execution execution, EventTable events, List<List<Coherence>> coherences, Coherence[] chosen, int at, List<Relation> locals)
+    private void Combine(
+        Execution execution,
+        EventTable events,
+        List<List<Coherence>> coherences,
+        Coherence[] chosen,
+        int at,
+        List<Relation> locals
+    )
     {
         if (at < coherences.Count)
         {
@@ -114,9 +127,15 @@ internal sealed class AxiomaticOracle
         {
             ulong address = events[index].Address!.Value;
             int size = events[index].Size;
-            if (address % (ulong)size != 0 || _test.VariableAt(address) is null || _test.VariableAt(address + (ulong)size - 1) is null)
+            if (
+                address % (ulong)size != 0
+                || _test.VariableAt(address) is null
+                || _test.VariableAt(address + (ulong)size - 1) is null
+            )
             {
-                throw new OracleRefusal($"P{events[index].Id.Thread} makes an access that is not aligned, or outside all variables");
+                throw new OracleRefusal(
+                    $"P{events[index].Id.Thread} makes an access that is not aligned, or outside all variables"
+                );
             }
         }
     }
@@ -124,42 +143,61 @@ internal sealed class AxiomaticOracle
     // The result of a compare-and-swap that stored may come from memory or from the register that was compared: either will do, and it is another order.
     private IEnumerable<Relation> LocalOrders(Execution execution, EventTable events)
     {
-        int[] swaps = [.. Enumerable.Range(0, events.Count).Where(index => !events[index].IsWrite
-            && execution.Paths[events[index].Id.Thread].Steps[events[index].Id.Step] is { Instruction: CompareSwap { Compare: not Instruction.Zero }, TookFirst: true })];
+        int[] swaps =
+        [
+            .. Enumerable
+                .Range(0, events.Count)
+                .Where(index =>
+                    !events[index].IsWrite
+                    && execution.Paths[events[index].Id.Thread].Steps[events[index].Id.Step]
+                        is { Instruction: CompareSwap { Compare: not Instruction.Zero }, TookFirst: true }
+                ),
+        ];
         for (int fromRegister = 0; fromRegister < 1 << swaps.Length; fromRegister++)
         {
             int set = fromRegister;
-            var dependencies = Dependencies.Of(execution, events, read => (set >> Array.IndexOf(swaps, read) & 1) != 0 && Array.IndexOf(swaps, read) >= 0);
+            var dependencies = Dependencies.Of(
+                execution,
+                events,
+                read => (set >> Array.IndexOf(swaps, read) & 1) != 0 && Array.IndexOf(swaps, read) >= 0
+            );
             yield return LocalOrder.Of(execution, events, dependencies, _clauses);
         }
     }
 
-    private FinalState OutcomeOf(Execution execution, EventTable events, Coherence[] chosen) => new([.. _test.Observables.Select(location =>
-    {
-        ulong value = 0;
-        if (location.Variable is not OracleVariable variable)
-        {
-            value = location.Thread < execution.Paths.Count
-                ? execution.Paths[location.Thread].Register(location.Register)
-                : throw new OracleRefusal($"it looks at a register of P{location.Thread}, which it has not");
-        }
-        else
-        {
-            for (int index = 0; index < variable.Width; index++)
+    private FinalState OutcomeOf(Execution execution, EventTable events, Coherence[] chosen) =>
+        new([
+            .. _test.Observables.Select(location =>
             {
-                ulong place = variable.Address + (ulong)((location.Element * variable.Width) + index);
-                int last = -1;
-                foreach (Coherence coherence in chosen)
+                ulong value = 0;
+                if (location.Variable is not OracleVariable variable)
                 {
-                    last = Math.Max(last, coherence.LastWriteTo(events, place));
+                    value =
+                        location.Thread < execution.Paths.Count
+                            ? execution.Paths[location.Thread].Register(location.Register)
+                            : throw new OracleRefusal(
+                                $"it looks at a register of P{location.Thread}, which it has not"
+                            );
+                }
+                else
+                {
+                    for (int index = 0; index < variable.Width; index++)
+                    {
+                        ulong place = variable.Address + (ulong)((location.Element * variable.Width) + index);
+                        int last = -1;
+                        foreach (Coherence coherence in chosen)
+                        {
+                            last = Math.Max(last, coherence.LastWriteTo(events, place));
+                        }
+
+                        value |=
+                            (ulong)(last < 0 ? _test.InitialByte(place) : events[last].ByteAt(place)) << (8 * index);
+                    }
                 }
 
-                value |= (ulong)(last < 0 ? _test.InitialByte(place) : events[last].ByteAt(place)) << (8 * index);
-            }
-        }
-
-        return location.Width == 8 ? value : value & ((1UL << (8 * location.Width)) - 1);
-    })]);
+                return location.Width == 8 ? value : value & ((1UL << (8 * location.Width)) - 1);
+            }),
+        ]);
 
     // Accesses that overlap, directly or through others: with one width, those to one address.
     private static List<List<int>> Locations(EventTable events)
@@ -167,7 +205,9 @@ internal sealed class AxiomaticOracle
         var locations = new List<List<int>>();
         for (int index = 0; index < events.Count; index++)
         {
-            List<List<int>> touched = locations.FindAll(location => location.Exists(other => events.Overlap(index, other)));
+            List<List<int>> touched = locations.FindAll(location =>
+                location.Exists(other => events.Overlap(index, other))
+            );
             List<int> merged = [.. touched.SelectMany(location => location), index];
             locations.RemoveAll(touched.Contains);
             locations.Add(merged);

@@ -15,23 +15,44 @@ internal sealed class Coherence
     public Relation External { get; }
 
     /// <summary>The orders that the axioms about a single location leave.</summary>
-    public static List<Coherence> Orders(EventTable events, List<int> location, (int Read, int Write)[] atomics, Clauses clauses)
+    public static List<Coherence> Orders(
+        EventTable events,
+        List<int> location,
+        (int Read, int Write)[] atomics,
+        Clauses clauses
+    )
     {
         var found = new List<Coherence>();
-        Extend(events, [.. location.Where(index => events[index].IsWrite)], [], (clauses & Clauses.Internal) != 0, order =>
-        {
-            if (Make(events, location, order, atomics, clauses) is Coherence coherence)
+        Extend(
+            events,
+            [.. location.Where(index => events[index].IsWrite)],
+            [],
+            (clauses & Clauses.Internal) != 0,
+            order =>
             {
-                found.Add(coherence);
+                if (Make(events, location, order, atomics, clauses) is Coherence coherence)
+                {
+                    found.Add(coherence);
+                }
             }
-        });
+        );
         return found;
     }
 
     /// <summary>The last write to a byte, or -1 when it keeps its initial value.</summary>
-    public int LastWriteTo(EventTable events, ulong address) => _order.FindLast(write => events[write].Covers(address)) is int last && _order.Exists(write => events[write].Covers(address)) ? last : -1;
+    public int LastWriteTo(EventTable events, ulong address) =>
+        _order.FindLast(write => events[write].Covers(address)) is int last
+        && _order.Exists(write => events[write].Covers(address))
+            ? last
+            : -1;
 
-    private static void Extend(EventTable events, List<int> rest, List<int> order, bool inProgramOrder, Action<List<int>> found)
+    private static void Extend(
+        EventTable events,
+        List<int> rest,
+        List<int> order,
+        bool inProgramOrder,
+        Action<List<int>> found
+    )
     {
         if (rest.Count == 0)
         {
@@ -57,7 +78,13 @@ internal sealed class Coherence
         }
     }
 
-    private static Coherence? Make(EventTable events, List<int> location, List<int> order, (int Read, int Write)[] atomics, Clauses clauses)
+    private static Coherence? Make(
+        EventTable events,
+        List<int> location,
+        List<int> order,
+        (int Read, int Write)[] atomics,
+        Clauses clauses
+    )
     {
         var external = new Relation(events.Count);
         var fromRead = new Relation(events.Count);
@@ -104,7 +131,12 @@ internal sealed class Coherence
             // The read and the write of one atomic count as in program order: a read cannot be of its own write, or of one after it.
             foreach (int left in all)
             {
-                foreach (int right in all.Where(right => events.Before(left, right) || (events.SameStep(left, right) && !events[left].IsWrite && events[right].IsWrite)))
+                foreach (
+                    int right in all.Where(right =>
+                        events.Before(left, right)
+                        || (events.SameStep(left, right) && !events[left].IsWrite && events[right].IsWrite)
+                    )
+                )
                 {
                     inside.Add(left, right);
                 }
@@ -116,8 +148,16 @@ internal sealed class Coherence
             }
         }
 
-        bool Splits((int Read, int Write) atomic) => order.Exists(write =>
-            !events.SameThread(write, atomic.Read) && fromRead.Has(atomic.Read, write) && coherent.Has(write, atomic.Write));
-        return (clauses & Clauses.Atomicity) != 0 && Array.Exists(atomics, atomic => location.Contains(atomic.Write) && Splits(atomic)) ? null : new Coherence(order, external);
+        bool Splits((int Read, int Write) atomic) =>
+            order.Exists(write =>
+                !events.SameThread(write, atomic.Read)
+                && fromRead.Has(atomic.Read, write)
+                && coherent.Has(write, atomic.Write)
+            );
+        return
+            (clauses & Clauses.Atomicity) != 0
+            && Array.Exists(atomics, atomic => location.Contains(atomic.Write) && Splits(atomic))
+            ? null
+            : new Coherence(order, external);
     }
 }

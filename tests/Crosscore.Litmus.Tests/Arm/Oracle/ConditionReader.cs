@@ -159,7 +159,9 @@ internal sealed partial class ConditionReader(OracleReader test, string text)
     {
         if (!Accept(token))
         {
-            throw new OracleRefusal($"its condition has {(_at < _tokens.Count ? _tokens[_at] : "its end")} where {token} should be");
+            throw new OracleRefusal(
+                $"its condition has {(_at < _tokens.Count ? _tokens[_at] : "its end")} where {token} should be"
+            );
         }
     }
 }

@@ -8,53 +8,97 @@ internal static partial class Decoder
         switch (name)
         {
             case "MOV" or "MVN" or "NEG":
-                {
-                    (int target, bool wide) = Register(operands[0]);
-                    int size = wide ? 8 : 4;
-                    (int[] sources, Func<ulong[], ulong> last) = LastOperand([], operands[1..], size);
-                    return new Operate(target, sources, name switch
+            {
+                (int target, bool wide) = Register(operands[0]);
+                int size = wide ? 8 : 4;
+                (int[] sources, Func<ulong[], ulong> last) = LastOperand([], operands[1..], size);
+                return new Operate(
+                    target,
+                    sources,
+                    name switch
                     {
                         "MOV" => values => Low(last(values), size),
                         "MVN" => values => Low(~last(values), size),
                         _ => values => Low(0 - last(values), size),
-                    });
-                }
+                    }
+                );
+            }
 
-            case "MOVZ" or "MOVN" or "MOVK":
-                {
-                    (int target, bool wide) = Register(operands[0]);
-                    int shift = operands.Length == 3 ? (int)Number(operands[2].Replace("LSL", "", StringComparison.Ordinal)) : 0;
-                    ulong part = Number(operands[1]) << shift;
-                    return name == "MOVK"
-                        ? new Operate(target, [target], values => Low((values[0] & ~(0xFFFFUL << shift)) | part, wide ? 8 : 4))
-                        : new Operate(target, [], _ => Low(name == "MOVN" ? ~part : part, wide ? 8 : 4));
-                }
+            case "MOVZ"
+            or "MOVN"
+            or "MOVK":
+            {
+                (int target, bool wide) = Register(operands[0]);
+                int shift =
+                    operands.Length == 3 ? (int)Number(operands[2].Replace("LSL", "", StringComparison.Ordinal)) : 0;
+                ulong part = Number(operands[1]) << shift;
+                return name == "MOVK"
+                    ? new Operate(
+                        target,
+                        [target],
+                        values => Low((values[0] & ~(0xFFFFUL << shift)) | part, wide ? 8 : 4)
+                    )
+                    : new Operate(target, [], _ => Low(name == "MOVN" ? ~part : part, wide ? 8 : 4));
+            }
 
-            case "CMP" or "CMN" or "TST":
-                return ThreeOperands(name == "CMP" ? "SUBS" : name == "CMN" ? "ADDS" : "ANDS", [Register(operands[0]).Wide ? "XZR" : "WZR", .. operands]);
+            case "CMP"
+            or "CMN"
+            or "TST":
+                return ThreeOperands(
+                    name == "CMP" ? "SUBS"
+                        : name == "CMN" ? "ADDS"
+                        : "ANDS",
+                    [Register(operands[0]).Wide ? "XZR" : "WZR", .. operands]
+                );
 
-            case "LSL" or "LSR" or "ASR":
-                {
-                    (int target, bool wide) = Register(operands[0]);
-                    int size = wide ? 8 : 4;
-                    (int[] sources, Func<ulong[], ulong> last) = LastOperand([Register(operands[1]).Number], operands[2..], size);
-                    return new Operate(target, sources, values =>
+            case "LSL"
+            or "LSR"
+            or "ASR":
+            {
+                (int target, bool wide) = Register(operands[0]);
+                int size = wide ? 8 : 4;
+                (int[] sources, Func<ulong[], ulong> last) = LastOperand(
+                    [Register(operands[1]).Number],
+                    operands[2..],
+                    size
+                );
+                return new Operate(
+                    target,
+                    sources,
+                    values =>
                     {
                         int amount = (int)(last(values) & (ulong)((8 * size) - 1));
                         ulong value = Low(values[0], size);
-                        return Low(name == "LSL" ? value << amount : name == "LSR" ? value >> amount : (ulong)((long)Signed(value, size) >> amount), size);
-                    });
-                }
+                        return Low(
+                            name == "LSL" ? value << amount
+                                : name == "LSR" ? value >> amount
+                                : (ulong)((long)Signed(value, size) >> amount),
+                            size
+                        );
+                    }
+                );
+            }
 
-            case "UXTB" or "UXTH" or "UXTW" or "SXTB" or "SXTH" or "SXTW":
-                {
-                    (int target, bool wide) = Register(operands[0]);
-                    Func<ulong, ulong> extend = Modifier(name);
-                    return new Operate(target, [Register(operands[1]).Number], values => Low(extend(values[0]), wide ? 8 : 4));
-                }
+            case "UXTB"
+            or "UXTH"
+            or "UXTW"
+            or "SXTB"
+            or "SXTH"
+            or "SXTW":
+            {
+                (int target, bool wide) = Register(operands[0]);
+                Func<ulong, ulong> extend = Modifier(name);
+                return new Operate(
+                    target,
+                    [Register(operands[1]).Number],
+                    values => Low(extend(values[0]), wide ? 8 : 4)
+                );
+            }
 
             default:
-                return name.StartsWith("CS", StringComparison.Ordinal) || name is "CINC" or "CINV" or "CNEG" ? DecodeSelect(name, operands) : ThreeOperands(name, operands);
+                return name.StartsWith("CS", StringComparison.Ordinal) || name is "CINC" or "CINV" or "CNEG"
+                    ? DecodeSelect(name, operands)
+                    : ThreeOperands(name, operands);
         }
     }
 
@@ -73,17 +117,20 @@ internal static partial class Decoder
         ulong Result(ulong[] values)
         {
             ulong right = last(values);
-            return Low(operation switch
-            {
-                "ADD" => values[0] + right,
-                "SUB" => values[0] - right,
-                "AND" => values[0] & right,
-                "ORR" => values[0] | right,
-                "EOR" => values[0] ^ right,
-                "BIC" => values[0] & ~right,
-                "ORN" => values[0] | ~right,
-                _ => values[0] ^ ~right,
-            }, size);
+            return Low(
+                operation switch
+                {
+                    "ADD" => values[0] + right,
+                    "SUB" => values[0] - right,
+                    "AND" => values[0] & right,
+                    "ORR" => values[0] | right,
+                    "EOR" => values[0] ^ right,
+                    "BIC" => values[0] & ~right,
+                    "ORN" => values[0] | ~right,
+                    _ => values[0] ^ ~right,
+                },
+                size
+            );
         }
 
         ulong NewFlags(ulong[] values)
@@ -143,13 +190,29 @@ internal static partial class Decoder
         Func<ulong, ulong> negative = value => Low(0 - value, size);
         if (name is "CSET" or "CSETM")
         {
-            return new Select(target, Instruction.Zero, Instruction.Zero, Condition(operands[1]), name == "CSET" ? plusOne : inverse, same);
+            return new Select(
+                target,
+                Instruction.Zero,
+                Instruction.Zero,
+                Condition(operands[1]),
+                name == "CSET" ? plusOne : inverse,
+                same
+            );
         }
 
         int first = Register(operands[1]).Number;
         if (name is "CINC" or "CINV" or "CNEG")
         {
-            return new Select(target, first, first, Condition(operands[2]), name == "CINC" ? plusOne : name == "CINV" ? inverse : negative, same);
+            return new Select(
+                target,
+                first,
+                first,
+                Condition(operands[2]),
+                name == "CINC" ? plusOne
+                    : name == "CINV" ? inverse
+                    : negative,
+                same
+            );
         }
 
         Func<ulong, ulong>? otherwise = name switch
@@ -160,6 +223,8 @@ internal static partial class Decoder
             "CSNEG" => negative,
             _ => null,
         };
-        return otherwise is null ? null : new Select(target, first, Register(operands[2]).Number, Condition(operands[3]), same, otherwise);
+        return otherwise is null
+            ? null
+            : new Select(target, first, Register(operands[2]).Number, Condition(operands[3]), same, otherwise);
     }
 }

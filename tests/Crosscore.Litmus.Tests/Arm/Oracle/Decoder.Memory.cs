@@ -20,32 +20,105 @@ internal static partial class Decoder
             Address where = Where(operands[2..]);
             int size = wide ? 8 : 4;
             return name[0] == 'L'
-                ? new Load([first, second], where, size, value => value, name == "LDIAPP" ? Annotation.AcquirePc : Annotation.None, false, name == "LDIAPP")
-                : new Store([first, second], where, size, name == "STILP" ? Annotation.Release : Annotation.None, name == "STILP");
+                ? new Load(
+                    [first, second],
+                    where,
+                    size,
+                    value => value,
+                    name == "LDIAPP" ? Annotation.AcquirePc : Annotation.None,
+                    false,
+                    name == "LDIAPP"
+                )
+                : new Store(
+                    [first, second],
+                    where,
+                    size,
+                    name == "STILP" ? Annotation.Release : Annotation.None,
+                    name == "STILP"
+                );
         }
 
         string kind = name.TrimEnd('B', 'H');
-        if (kind is not ("LDR" or "LDUR" or "LDRS" or "LDURS" or "LDRSW" or "LDURSW" or "LDAR" or "LDAPR" or "LDXR" or "LDAXR" or "STR" or "STUR" or "STLR" or "STXR" or "STLXR"))
+        if (
+            kind
+            is not (
+                "LDR"
+                or "LDUR"
+                or "LDRS"
+                or "LDURS"
+                or "LDRSW"
+                or "LDURSW"
+                or "LDAR"
+                or "LDAPR"
+                or "LDXR"
+                or "LDAXR"
+                or "STR"
+                or "STUR"
+                or "STLR"
+                or "STXR"
+                or "STLXR"
+            )
+        )
         {
             return null;
         }
 
         // The status register of a store-exclusive comes first.
-        int data = name.StartsWith("STXR", StringComparison.Ordinal) || name.StartsWith("STLXR", StringComparison.Ordinal) ? 1 : 0;
-        int width = name.EndsWith('B') ? 1 : name.EndsWith('H') ? 2 : name is not ("LDRSW" or "LDURSW") && Register(operands[data]).Wide ? 8 : 4;
+        int data =
+            name.StartsWith("STXR", StringComparison.Ordinal) || name.StartsWith("STLXR", StringComparison.Ordinal)
+                ? 1
+                : 0;
+        int width =
+            name.EndsWith('B') ? 1
+            : name.EndsWith('H') ? 2
+            : name is not ("LDRSW" or "LDURSW") && Register(operands[data]).Wide ? 8
+            : 4;
         switch (kind)
         {
             case "LDR" or "LDUR" or "LDRS" or "LDURS" or "LDRSW" or "LDURSW":
                 bool signed = kind.Contains('S', StringComparison.Ordinal);
                 bool wide = Register(operands[0]).Wide;
-                return new Load([Register(operands[0]).Number], Where(operands[1..]), width, signed ? value => Low(Signed(value, width), wide ? 8 : 4) : value => value, Annotation.None, false, false);
+                return new Load(
+                    [Register(operands[0]).Number],
+                    Where(operands[1..]),
+                    width,
+                    signed ? value => Low(Signed(value, width), wide ? 8 : 4) : value => value,
+                    Annotation.None,
+                    false,
+                    false
+                );
             case "LDAR" or "LDAPR" or "LDXR" or "LDAXR":
-                Annotation acquire = kind switch { "LDAR" or "LDAXR" => Annotation.Acquire, "LDAPR" => Annotation.AcquirePc, _ => Annotation.None };
-                return new Load([Register(operands[0]).Number], Where(operands[1..]), width, value => value, acquire, kind is "LDXR" or "LDAXR", false);
+                Annotation acquire = kind switch
+                {
+                    "LDAR" or "LDAXR" => Annotation.Acquire,
+                    "LDAPR" => Annotation.AcquirePc,
+                    _ => Annotation.None,
+                };
+                return new Load(
+                    [Register(operands[0]).Number],
+                    Where(operands[1..]),
+                    width,
+                    value => value,
+                    acquire,
+                    kind is "LDXR" or "LDAXR",
+                    false
+                );
             case "STR" or "STUR" or "STLR":
-                return new Store([Register(operands[0]).Number], Where(operands[1..]), width, kind == "STLR" ? Annotation.Release : Annotation.None, false);
+                return new Store(
+                    [Register(operands[0]).Number],
+                    Where(operands[1..]),
+                    width,
+                    kind == "STLR" ? Annotation.Release : Annotation.None,
+                    false
+                );
             default:
-                return new StoreExclusive(Register(operands[0]).Number, Register(operands[1]).Number, Where(operands[2..]), width, kind == "STLXR" ? Annotation.Release : Annotation.None);
+                return new StoreExclusive(
+                    Register(operands[0]).Number,
+                    Register(operands[1]).Number,
+                    Where(operands[2..]),
+                    width,
+                    kind == "STLXR" ? Annotation.Release : Annotation.None
+                );
         }
     }
 
@@ -63,8 +136,14 @@ internal static partial class Decoder
         string narrow = match.Groups[operation ? 4 : 3].Value;
         (int operand, bool wide) = Register(operands[0]);
         int other = store ? Instruction.Zero : Register(operands[1]).Number;
-        int size = narrow == "B" ? 1 : narrow == "H" ? 2 : wide ? 8 : 4;
-        Annotation annotation = (order.Contains('A', StringComparison.Ordinal) ? Annotation.Acquire : 0) | (order.Contains('L', StringComparison.Ordinal) ? Annotation.Release : 0);
+        int size =
+            narrow == "B" ? 1
+            : narrow == "H" ? 2
+            : wide ? 8
+            : 4;
+        Annotation annotation =
+            (order.Contains('A', StringComparison.Ordinal) ? Annotation.Acquire : 0)
+            | (order.Contains('L', StringComparison.Ordinal) ? Annotation.Release : 0);
         Address where = Where(operands[(store ? 1 : 2)..]);
         if (match.Groups[1].Value == "CAS")
         {
@@ -87,7 +166,15 @@ internal static partial class Decoder
             "UMAX" => (old, value) => Math.Max(Low(old, size), Low(value, size)),
             _ => (old, value) => Math.Min(Low(old, size), Low(value, size)),
         };
-        return new Atomic(operand, other, where, size, (old, value) => Low(update(old, value), size), false, annotation);
+        return new Atomic(
+            operand,
+            other,
+            where,
+            size,
+            (old, value) => Low(update(old, value), size),
+            false,
+            annotation
+        );
     }
 
     // [Xn], [Xn,#k], [Xn,#k]!, [Xn],#k, [Xn,Xm,LSL #k], [Xn,Wm,SXTW #k].
@@ -124,6 +211,12 @@ internal static partial class Decoder
             return Address.Of(start) with { Offset = offset, WriteBack = before ? offset : null };
         }
 
-        return new Address(start, Register(parts[1]).Number, parts.Length == 3 ? Modifier(parts[2]) : value => value, 0, null);
+        return new Address(
+            start,
+            Register(parts[1]).Number,
+            parts.Length == 3 ? Modifier(parts[2]) : value => value,
+            0,
+            null
+        );
     }
 }

@@ -12,7 +12,10 @@ internal static partial class Decoder
         string[] operands = halves.Length == 2 ? Operands(halves[1]) : [];
         try
         {
-            return DecodeControl(name, operands) ?? DecodeMemory(name, operands) ?? DecodeAtomic(name, operands) ?? DecodeArithmetic(name, operands)
+            return DecodeControl(name, operands)
+                ?? DecodeMemory(name, operands)
+                ?? DecodeAtomic(name, operands)
+                ?? DecodeArithmetic(name, operands)
                 ?? throw new OracleRefusal($"it uses the instruction {name}");
         }
         catch (Exception exception) when (exception is IndexOutOfRangeException or FormatException or ArgumentException)
@@ -35,7 +38,10 @@ internal static partial class Decoder
             }
             else
             {
-                depth += text[index] == '[' ? 1 : text[index] == ']' ? -1 : 0;
+                depth +=
+                    text[index] == '[' ? 1
+                    : text[index] == ']' ? -1
+                    : 0;
             }
         }
 
@@ -51,7 +57,11 @@ internal static partial class Decoder
             return (Instruction.Zero, text[0] == 'X');
         }
 
-        return text.Length > 1 && text[0] is 'X' or 'W' && int.TryParse(text.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number <= 30
+        return
+            text.Length > 1
+            && text[0] is 'X' or 'W'
+            && int.TryParse(text.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            && number <= 30
             ? (number, text[0] == 'X')
             : throw new FormatException(text);
     }
@@ -69,7 +79,8 @@ internal static partial class Decoder
 
     private static ulong Low(ulong value, int bytes) => bytes == 8 ? value : value & ((1UL << (8 * bytes)) - 1);
 
-    private static ulong Signed(ulong value, int bytes) => (ulong)((long)(value << (64 - (8 * bytes))) >> (64 - (8 * bytes)));
+    private static ulong Signed(ulong value, int bytes) =>
+        (ulong)((long)(value << (64 - (8 * bytes))) >> (64 - (8 * bytes)));
 
     // "SXTW #2", "LSL #3": what becomes of a register used as the last operand.
     private static Func<ulong, ulong> Modifier(string text)
@@ -105,7 +116,9 @@ internal static partial class Decoder
             "AL" => _ => true,
             _ => throw new FormatException(name),
         };
-        return name is "NE" or "CC" or "LO" or "PL" or "VC" or "LS" or "LT" or "LE" ? flags => !positive(flags) : positive;
+        return name is "NE" or "CC" or "LO" or "PL" or "VC" or "LS" or "LT" or "LE"
+            ? flags => !positive(flags)
+            : positive;
     }
 
     private static Instruction? DecodeControl(string name, string[] operands)
@@ -118,7 +131,10 @@ internal static partial class Decoder
         if (name is "DMB" or "DSB")
         {
             string option = operands[0];
-            string domain = option.Length > 2 && option[^2..] is "LD" or "ST" ? option[..^2] : option is "LD" or "ST" ? "SY" : option;
+            string domain =
+                option.Length > 2 && option[^2..] is "LD" or "ST" ? option[..^2]
+                : option is "LD" or "ST" ? "SY"
+                : option;
             if (domain is not ("SY" or "ISH" or "OSH"))
             {
                 throw new OracleRefusal($"it uses {name} {option}, which does not reach all observers");
@@ -126,9 +142,19 @@ internal static partial class Decoder
 
             bool load = option.EndsWith("LD", StringComparison.Ordinal);
             bool store = option.EndsWith("ST", StringComparison.Ordinal);
-            return new Barrier(name == "DMB"
-                ? load ? BarrierKind.DmbLoad : store ? BarrierKind.DmbStore : BarrierKind.DmbFull
-                : load ? BarrierKind.DsbLoad : store ? BarrierKind.DsbStore : BarrierKind.DsbFull);
+            return new Barrier(
+                name == "DMB"
+                    ? load
+                        ? BarrierKind.DmbLoad
+                        : store
+                            ? BarrierKind.DmbStore
+                            : BarrierKind.DmbFull
+                    : load
+                        ? BarrierKind.DsbLoad
+                        : store
+                            ? BarrierKind.DsbStore
+                            : BarrierKind.DsbFull
+            );
         }
 
         if (name == "ISB")
@@ -155,7 +181,12 @@ internal static partial class Decoder
         if (name is "TBZ" or "TBNZ")
         {
             int bit = (int)Number(operands[1]);
-            return new Jump(operands[2], Register(operands[0]).Number, value => ((value >> bit) & 1) == (name == "TBZ" ? 0UL : 1UL), true);
+            return new Jump(
+                operands[2],
+                Register(operands[0]).Number,
+                value => ((value >> bit) & 1) == (name == "TBZ" ? 0UL : 1UL),
+                true
+            );
         }
 
         return null;

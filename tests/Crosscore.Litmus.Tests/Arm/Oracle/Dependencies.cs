@@ -82,7 +82,11 @@ internal sealed class Dependencies
                 break;
 
             case Select select:
-                Set(select.Target, _registers[step.TookFirst!.Value ? select.IfTrue : select.IfFalse] | _registers[Instruction.Flags].AsPick);
+                Set(
+                    select.Target,
+                    _registers[step.TookFirst!.Value ? select.IfTrue : select.IfFalse]
+                        | _registers[Instruction.Flags].AsPick
+                );
                 break;
 
             case Jump { IsConditional: true } jump:
@@ -122,7 +126,12 @@ internal sealed class Dependencies
 
             case Atomic atomic:
                 Taint old = Read(step.Accesses[0], Through(atomic.Address));
-                Write(step.Accesses[1], Through(atomic.Address), _registers[atomic.Operand], atomic.IsSwap ? old.AsPick : old);
+                Write(
+                    step.Accesses[1],
+                    Through(atomic.Address),
+                    _registers[atomic.Operand],
+                    atomic.IsSwap ? old.AsPick : old
+                );
                 Set(atomic.Target, old);
                 break;
 
@@ -132,7 +141,12 @@ internal sealed class Dependencies
                 bool fromRegister = false;
                 if (step.Accesses.Count == 2)
                 {
-                    Write(step.Accesses[1], Through(swap.Address), _registers[swap.Source], compare.AsPick | found.AsPick);
+                    Write(
+                        step.Accesses[1],
+                        Through(swap.Address),
+                        _registers[swap.Source],
+                        compare.AsPick | found.AsPick
+                    );
                     fromRegister = _compareResultFromRegister(_events.IndexOf(step.Accesses[0].Id));
                 }
 

@@ -38,16 +38,20 @@ internal sealed class EventTable
 
     public bool SameThread(int left, int right) => _accesses[left].Id.Thread == _accesses[right].Id.Thread;
 
-    public bool SameStep(int left, int right) => SameThread(left, right) && _accesses[left].Id.Step == _accesses[right].Id.Step;
+    public bool SameStep(int left, int right) =>
+        SameThread(left, right) && _accesses[left].Id.Step == _accesses[right].Id.Step;
 
     /// <summary>Program order, which is between instructions.</summary>
-    public bool Before(int left, int right) => SameThread(left, right) && _accesses[left].Id.Step < _accesses[right].Id.Step;
+    public bool Before(int left, int right) =>
+        SameThread(left, right) && _accesses[left].Id.Step < _accesses[right].Id.Step;
 
     public bool Overlap(int left, int right) =>
-        _accesses[left].Address < _accesses[right].Address + (ulong)_accesses[right].Size && _accesses[right].Address < _accesses[left].Address + (ulong)_accesses[left].Size;
+        _accesses[left].Address < _accesses[right].Address + (ulong)_accesses[right].Size
+        && _accesses[right].Address < _accesses[left].Address + (ulong)_accesses[left].Size;
 
     /// <summary>The addresses of an access's bytes.</summary>
-    public IEnumerable<ulong> Bytes(int index) => Enumerable.Range(0, _accesses[index].Size).Select(offset => _accesses[index].Address!.Value + (ulong)offset);
+    public IEnumerable<ulong> Bytes(int index) =>
+        Enumerable.Range(0, _accesses[index].Size).Select(offset => _accesses[index].Address!.Value + (ulong)offset);
 
     /// <summary>The newest earlier writes of a read's own thread to its bytes, whether it reads from them or not.</summary>
     public IEnumerable<int> LocalSources(int read)
@@ -58,7 +62,12 @@ internal sealed class EventTable
             int newest = -1;
             for (int write = 0; write < Count; write++)
             {
-                if (_accesses[write].IsWrite && Before(write, read) && _accesses[write].Covers(place) && (newest < 0 || Before(newest, write)))
+                if (
+                    _accesses[write].IsWrite
+                    && Before(write, read)
+                    && _accesses[write].Covers(place)
+                    && (newest < 0 || Before(newest, write))
+                )
                 {
                     newest = write;
                 }

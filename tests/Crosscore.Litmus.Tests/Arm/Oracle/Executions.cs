@@ -24,7 +24,9 @@ internal sealed class Executions
         _found = found;
 
         // With one width and natural alignment a read has one source; else each byte has its own.
-        _bytes = test.Threads.SelectMany(thread => thread.Code).Select(SizeOf).Where(size => size > 0).Distinct().Count() > 1;
+        _bytes =
+            test.Threads.SelectMany(thread => thread.Code).Select(SizeOf).Where(size => size > 0).Distinct().Count()
+            > 1;
     }
 
     public static void ForEach(OracleTest test, int mostVisits, Action<Execution> found)
@@ -33,15 +35,16 @@ internal sealed class Executions
         executions.Explore([.. test.Threads.Select((_, thread) => executions.PathOf(thread))]);
     }
 
-    private static int SizeOf(Instruction instruction) => instruction switch
-    {
-        Load load => load.Size,
-        Store store => store.Size,
-        StoreExclusive store => store.Size,
-        Atomic atomic => atomic.Size,
-        CompareSwap swap => swap.Size,
-        _ => 0,
-    };
+    private static int SizeOf(Instruction instruction) =>
+        instruction switch
+        {
+            Load load => load.Size,
+            Store store => store.Size,
+            StoreExclusive store => store.Size,
+            Atomic atomic => atomic.Size,
+            CompareSwap swap => swap.Size,
+            _ => 0,
+        };
 
     private Path PathOf(int thread) => Path.Of(thread, _test.Threads[thread], _choices, _mostVisits);
 
@@ -63,7 +66,9 @@ internal sealed class Executions
         }
 
         List<Access> accesses = [.. paths.SelectMany(path => path.Steps).SelectMany(step => step.Accesses)];
-        List<Access> writes = accesses.FindAll(access => access is { IsWrite: true, Address: not null, Value: not null });
+        List<Access> writes = accesses.FindAll(access =>
+            access is { IsWrite: true, Address: not null, Value: not null }
+        );
         bool moreToCome = Array.Exists(paths, path => path.MayWriteMore);
         foreach (Access read in accesses)
         {
@@ -77,7 +82,9 @@ internal sealed class Executions
                 continue;
             }
 
-            int at = _choices.Sources.TryGetValue(read.Id, out AccessId?[]? sources) ? Array.FindIndex(sources, source => source is null) : 0;
+            int at = _choices.Sources.TryGetValue(read.Id, out AccessId?[]? sources)
+                ? Array.FindIndex(sources, source => source is null)
+                : 0;
             List<Access?> candidates = Candidates(read, at, accesses, writes);
             if (candidates.Count > 0)
             {
@@ -94,7 +101,9 @@ internal sealed class Executions
 
     private void Choose(Path[] paths, Access read, int at, List<Access?> candidates, bool moreToCome)
     {
-        AccessId?[] sources = _choices.Sources.TryGetValue(read.Id, out AccessId?[]? known) ? known : new AccessId?[read.Size];
+        AccessId?[] sources = _choices.Sources.TryGetValue(read.Id, out AccessId?[]? known)
+            ? known
+            : new AccessId?[read.Size];
         byte[] values = _choices.Values.TryGetValue(read.Id, out byte[]? bytes) ? bytes : new byte[read.Size];
         _choices.Sources[read.Id] = sources;
         _choices.Values[read.Id] = values;
@@ -142,7 +151,11 @@ internal sealed class Executions
         foreach (Access? write in writes.Where(write => write.Covers(place)).Cast<Access?>().Prepend(null))
         {
             AccessId source = write?.Id ?? AccessId.Initial;
-            if (!_putOff.Contains((read.Id, at, source)) && !IsHidden(read, write, place, writes) && !Tears(read, at, write, accesses))
+            if (
+                !_putOff.Contains((read.Id, at, source))
+                && !IsHidden(read, write, place, writes)
+                && !Tears(read, at, write, accesses)
+            )
             {
                 candidates.Add(write);
             }
@@ -161,7 +174,12 @@ internal sealed class Executions
         }
 
         return (write is null || write.Id.Thread == thread)
-            && writes.Exists(other => other.Id.Thread == thread && other.Id.Step < read.Id.Step && other.Covers(place) && (write is null || other.Id.Step > write.Id.Step));
+            && writes.Exists(other =>
+                other.Id.Thread == thread
+                && other.Id.Step < read.Id.Step
+                && other.Covers(place)
+                && (write is null || other.Id.Step > write.Id.Step)
+            );
     }
 
     // Two writes that both cover two bytes of a read cannot each give it one: accesses are single-copy atomic.
@@ -176,9 +194,14 @@ internal sealed class Executions
         for (int before = 0; before < at; before++)
         {
             AccessId other = sources[before]!.Value;
-            if (other != (write?.Id ?? AccessId.Initial)
+            if (
+                other != (write?.Id ?? AccessId.Initial)
                 && (write?.Covers(read.Address!.Value + (ulong)before) ?? true)
-                && (other.IsInitial || accesses.Find(access => access.Id == other)!.Covers(read.Address!.Value + (ulong)at)))
+                && (
+                    other.IsInitial
+                    || accesses.Find(access => access.Id == other)!.Covers(read.Address!.Value + (ulong)at)
+                )
+            )
             {
                 return true;
             }

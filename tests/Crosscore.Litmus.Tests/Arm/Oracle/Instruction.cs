@@ -12,10 +12,22 @@ internal abstract record Instruction
 }
 
 /// <summary>A function of registers. Its result depends on all of them, whatever their values: EOR of a register with itself is a dependency.</summary>
-internal sealed record Operate(int Target, int[] Sources, Func<ulong[], ulong> Result, Func<ulong[], ulong>? NewFlags = null) : Instruction;
+internal sealed record Operate(
+    int Target,
+    int[] Sources,
+    Func<ulong[], ulong> Result,
+    Func<ulong[], ulong>? NewFlags = null
+) : Instruction;
 
 /// <summary>CSEL and its kin: the chosen register is a data dependency, the flags only a pick dependency, the other register none.</summary>
-internal sealed record Select(int Target, int IfTrue, int IfFalse, Func<ulong, bool> Holds, Func<ulong, ulong> WhenTrue, Func<ulong, ulong> WhenFalse) : Instruction;
+internal sealed record Select(
+    int Target,
+    int IfTrue,
+    int IfFalse,
+    Func<ulong, bool> Holds,
+    Func<ulong, ulong> WhenTrue,
+    Func<ulong, ulong> WhenFalse
+) : Instruction;
 
 /// <summary>A jump, conditional on one register unless <see cref="Source"/> is <see cref="Instruction.Zero"/> and it is always taken.</summary>
 internal sealed record Jump(string Label, int Source, Func<ulong, bool> Taken, bool IsConditional) : Instruction;
@@ -61,14 +73,33 @@ internal enum Annotation
 }
 
 /// <summary>One load, or a pair of them at consecutive addresses; <see cref="Ordered"/> pairs (LDIAPP) happen first to last.</summary>
-internal sealed record Load(int[] Targets, Address Address, int Size, Func<ulong, ulong> Extend, Annotation Annotation, bool Exclusive, bool Ordered) : Instruction;
+internal sealed record Load(
+    int[] Targets,
+    Address Address,
+    int Size,
+    Func<ulong, ulong> Extend,
+    Annotation Annotation,
+    bool Exclusive,
+    bool Ordered
+) : Instruction;
 
 /// <summary>One store or a pair; <see cref="Ordered"/> is STILP.</summary>
-internal sealed record Store(int[] Sources, Address Address, int Size, Annotation Annotation, bool Ordered) : Instruction;
+internal sealed record Store(int[] Sources, Address Address, int Size, Annotation Annotation, bool Ordered)
+    : Instruction;
 
-internal sealed record StoreExclusive(int Status, int Source, Address Address, int Size, Annotation Annotation) : Instruction;
+internal sealed record StoreExclusive(int Status, int Source, Address Address, int Size, Annotation Annotation)
+    : Instruction;
 
 /// <summary>SWP and the LD&lt;op&gt; family; a target of <see cref="Instruction.Zero"/> is also ST&lt;op&gt;. <see cref="Update"/> is of the old value and the operand.</summary>
-internal sealed record Atomic(int Operand, int Target, Address Address, int Size, Func<ulong, ulong, ulong> Update, bool IsSwap, Annotation Annotation) : Instruction;
+internal sealed record Atomic(
+    int Operand,
+    int Target,
+    Address Address,
+    int Size,
+    Func<ulong, ulong, ulong> Update,
+    bool IsSwap,
+    Annotation Annotation
+) : Instruction;
 
-internal sealed record CompareSwap(int Compare, int Source, Address Address, int Size, Annotation Annotation) : Instruction;
+internal sealed record CompareSwap(int Compare, int Source, Address Address, int Size, Annotation Annotation)
+    : Instruction;

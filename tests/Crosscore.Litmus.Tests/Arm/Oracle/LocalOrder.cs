@@ -131,10 +131,15 @@ internal sealed class LocalOrder
         Access first = _events[earlier];
         Access second = _events[later];
         bool full = Between(first, second, BarrierKind.DmbFull, BarrierKind.DsbFull);
-        bool load = !first.IsWrite && !Is(first, Annotation.NoReturn) && Between(first, second, BarrierKind.DmbLoad, BarrierKind.DsbLoad);
-        bool store = first.IsWrite && second.IsWrite && Between(first, second, BarrierKind.DmbStore, BarrierKind.DsbStore);
+        bool load =
+            !first.IsWrite
+            && !Is(first, Annotation.NoReturn)
+            && Between(first, second, BarrierKind.DmbLoad, BarrierKind.DsbLoad);
+        bool store =
+            first.IsWrite && second.IsWrite && Between(first, second, BarrierKind.DmbStore, BarrierKind.DsbStore);
         bool synchronized = first.IsWrite && Between(first, second, BarrierKind.DsbStore, BarrierKind.DsbStore);
-        if ((Has(Clauses.LocalWriteSuccessor) && second.IsWrite && _events.Overlap(earlier, later))
+        if (
+            (Has(Clauses.LocalWriteSuccessor) && second.IsWrite && _events.Overlap(earlier, later))
             || (Has(Clauses.FullBarrier) && full)
             || (Has(Clauses.LoadBarrier) && load)
             || (Has(Clauses.StoreBarrier) && store)
@@ -142,7 +147,8 @@ internal sealed class LocalOrder
             || (Has(Clauses.AcquireOrder) && Is(first, Annotation.Acquire | Annotation.AcquirePc))
             || (Has(Clauses.ReleaseOrder) && Is(second, Annotation.Release))
             || (Has(Clauses.ReleaseBeforeAcquire) && Is(first, Annotation.Release) && Is(second, Annotation.Acquire))
-            || (Has(Clauses.AcquireReleaseAtomic) && IsWriteOfAcquireRelease(first)))
+            || (Has(Clauses.AcquireReleaseAtomic) && IsWriteOfAcquireRelease(first))
+        )
         {
             _order.Add(earlier, later);
         }
@@ -155,9 +161,15 @@ internal sealed class LocalOrder
         Access second = _events[later];
         Instruction instruction = _execution.Paths[first.Id.Thread].Steps[first.Id.Step].Instruction;
         bool reversed = instruction is Store { Ordered: true, Address.WriteBack: not null };
-        if ((instruction is Atomic or CompareSwap && !first.IsWrite && Has(Clauses.AtomicOrder))
+        if (
+            (instruction is Atomic or CompareSwap && !first.IsWrite && Has(Clauses.AtomicOrder))
             || (instruction is Load { Ordered: true } && first.Id.Slot < second.Id.Slot && Has(Clauses.AcquireOrder))
-            || (instruction is Store { Ordered: true } && first.Id.Slot < second.Id.Slot != reversed && Has(Clauses.ReleaseOrder)))
+            || (
+                instruction is Store { Ordered: true }
+                && first.Id.Slot < second.Id.Slot != reversed
+                && Has(Clauses.ReleaseOrder)
+            )
+        )
         {
             _order.Add(earlier, later);
         }
@@ -190,7 +202,11 @@ internal sealed class LocalOrder
                 AddIf(Clauses.DependentForwarding, WithoutOwn(taint.Address.Basic | taint.Data.Basic, write), read);
                 foreach ((int first, int second) in atomics)
                 {
-                    if (second == write && Has(Clauses.AtomicForwarding) && Is(_events[read], Annotation.Acquire | Annotation.AcquirePc))
+                    if (
+                        second == write
+                        && Has(Clauses.AtomicForwarding)
+                        && Is(_events[read], Annotation.Acquire | Annotation.AcquirePc)
+                    )
                     {
                         _order.Add(first, read);
                     }
@@ -227,7 +243,10 @@ internal sealed class LocalOrder
                 }
                 else if (step.Partner >= 0)
                 {
-                    yield return (events.IndexOf(path.Steps[step.Partner].Accesses[0].Id), events.IndexOf(step.Accesses[0].Id));
+                    yield return (
+                        events.IndexOf(path.Steps[step.Partner].Accesses[0].Id),
+                        events.IndexOf(step.Accesses[0].Id)
+                    );
                 }
             }
         }
@@ -243,7 +262,10 @@ internal sealed class LocalOrder
     {
         for (int step = first.Id.Step + 1; step < second.Id.Step; step++)
         {
-            if (_execution.Paths[first.Id.Thread].Steps[step].Instruction is Barrier barrier && (barrier.Kind == one || barrier.Kind == other))
+            if (
+                _execution.Paths[first.Id.Thread].Steps[step].Instruction is Barrier barrier
+                && (barrier.Kind == one || barrier.Kind == other)
+            )
             {
                 return true;
             }

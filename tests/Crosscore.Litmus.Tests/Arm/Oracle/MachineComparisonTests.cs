@@ -16,7 +16,9 @@ public class MachineComparisonTests(ITestOutputHelper output)
     public void Every_public_test_about_data_has_the_outcomes_of_the_oracle(string folder, int count, int interleaved)
     {
         // OracleCorpusTests says which tests the oracle refuses, and why.
-        IEnumerable<(string File, string Text)> texts = OracleCorpus.Files(folder).Select(test => (test.File, File.ReadAllText(test.File)));
+        IEnumerable<(string File, string Text)> texts = OracleCorpus
+            .Files(folder)
+            .Select(test => (test.File, File.ReadAllText(test.File)));
         Assert.Equal((count, interleaved), Judged([.. texts]));
     }
 
@@ -51,10 +53,13 @@ public class MachineComparisonTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_program_with_accesses_of_several_widths_is_refused_or_has_the_outcomes_of_the_oracle() => JudgedRandom(ArmIngredients.MixedSizes, 100);
+    public void A_program_with_accesses_of_several_widths_is_refused_or_has_the_outcomes_of_the_oracle() =>
+        JudgedRandom(ArmIngredients.MixedSizes, 100);
 
     private static int Setting(string name, int otherwise) =>
-        Environment.GetEnvironmentVariable(name) is string text ? int.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : otherwise;
+        Environment.GetEnvironmentVariable(name) is string text
+            ? int.Parse(text, System.Globalization.CultureInfo.InvariantCulture)
+            : otherwise;
 
     private (int First, int Interleaved) Judged(List<(string Name, string Text)> tests)
     {
@@ -78,7 +83,10 @@ public class MachineComparisonTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"{judged} of {tests.Count} judged, {interleaved} interleaved.");
-        Assert.True(different.Count == 0, $"{different.Count} of {tests.Count} differ.\n" + string.Join('\n', different.Take(20)));
+        Assert.True(
+            different.Count == 0,
+            $"{different.Count} of {tests.Count} differ.\n" + string.Join('\n', different.Take(20))
+        );
         return (judged, interleaved);
     }
 
@@ -97,7 +105,10 @@ public class MachineComparisonTests(ITestOutputHelper output)
             if (result.Difference is not null)
             {
                 // The first smaller one that still differs, again and again.
-                while (RandomArmProgram.Shrink(program).FirstOrDefault(smaller => Compare(smaller).Difference is not null) is RandomArmProgram smaller)
+                while (
+                    RandomArmProgram.Shrink(program).FirstOrDefault(smaller => Compare(smaller).Difference is not null)
+                        is RandomArmProgram smaller
+                )
                 {
                     program = smaller;
                 }
@@ -106,9 +117,12 @@ public class MachineComparisonTests(ITestOutputHelper output)
             }
         }
 
-        output.WriteLine($"{judged} of {count} judged, {interleaved} interleaved. {string.Join(", ", reasons.GroupBy(reason => reason).Select(group => $"{group.Count()}: {group.Key}").Take(5))}");
+        output.WriteLine(
+            $"{judged} of {count} judged, {interleaved} interleaved. {string.Join(", ", reasons.GroupBy(reason => reason).Select(group => $"{group.Count()}: {group.Key}").Take(5))}"
+        );
         return (judged, interleaved);
     }
 
-    private static ComparisonResult Compare(RandomArmProgram program) => MachineComparison.Compare(program.Text, $"seed-{program.Seed}.litmus", mostStates: 60_000);
+    private static ComparisonResult Compare(RandomArmProgram program) =>
+        MachineComparison.Compare(program.Text, $"seed-{program.Seed}.litmus", mostStates: 60_000);
 }

@@ -11,8 +11,17 @@ internal static class OracleCorpus
     public static IReadOnlyList<(string File, string? Kind)> Files(string folder)
     {
         string path = System.IO.Path.Combine(Corpus.Folder(), "..", "aarch64", folder);
-        Dictionary<string, string> kinds = File.ReadLines(System.IO.Path.Combine(path, "kinds.tsv")).Skip(1).Select(line => line.Split('\t')).ToDictionary(words => words[0], words => words[2]);
-        (string, string?)[] files = [.. Directory.EnumerateFiles(path, "*.litmus").Order(StringComparer.Ordinal).Select(file => (file, kinds.GetValueOrDefault(System.IO.Path.GetFileName(file))))];
+        Dictionary<string, string> kinds = File.ReadLines(System.IO.Path.Combine(path, "kinds.tsv"))
+            .Skip(1)
+            .Select(line => line.Split('\t'))
+            .ToDictionary(words => words[0], words => words[2]);
+        (string, string?)[] files =
+        [
+            .. Directory
+                .EnumerateFiles(path, "*.litmus")
+                .Order(StringComparer.Ordinal)
+                .Select(file => (file, kinds.GetValueOrDefault(System.IO.Path.GetFileName(file)))),
+        ];
         Assert.True(files.Count(file => file.Item2 is not null) > 30, $"Few known kinds in {path}.");
         return files;
     }

@@ -24,7 +24,13 @@ public class OracleCorpusTests(ITestOutputHelper output)
             }
             catch (OracleRefusal refusal)
             {
-                Assert.True(Array.Exists(BeyondData, property => refusal.Message.Contains(property, StringComparison.OrdinalIgnoreCase)), $"{file}: {refusal.Message}");
+                Assert.True(
+                    Array.Exists(
+                        BeyondData,
+                        property => refusal.Message.Contains(property, StringComparison.OrdinalIgnoreCase)
+                    ),
+                    $"{file}: {refusal.Message}"
+                );
                 refusals.Add($"{System.IO.Path.GetFileName(file)}: {refusal.Message}");
                 continue;
             }
@@ -41,7 +47,10 @@ public class OracleCorpusTests(ITestOutputHelper output)
             compared++;
             if (kind != answer)
             {
-                wrong.Add($"{test.Name}: {answer}, but known as {kind}\n" + string.Join('\n', outcomes.Select(outcome => "    " + outcome.Describe(test))));
+                wrong.Add(
+                    $"{test.Name}: {answer}, but known as {kind}\n"
+                        + string.Join('\n', outcomes.Select(outcome => "    " + outcome.Describe(test)))
+                );
             }
         }
 

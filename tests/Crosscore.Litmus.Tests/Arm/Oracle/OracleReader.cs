@@ -29,16 +29,24 @@ internal sealed partial class OracleReader
     [GeneratedRegex(@"\(\*.*?\*\)", RegexOptions.Singleline)]
     private static partial Regex Comment();
 
-    [GeneratedRegex(@"^\s*(locations\b|filter\b|exists\b|~\s*exists\b|forall\b|not\s+exists\b)", RegexOptions.Multiline)]
+    [GeneratedRegex(
+        @"^\s*(locations\b|filter\b|exists\b|~\s*exists\b|forall\b|not\s+exists\b)",
+        RegexOptions.Multiline
+    )]
     private static partial Regex Question();
 
     [GeneratedRegex(@"^(?:(?<type>\w+)\s+)?(?<thread>\d+)\s*:\s*(?<register>\w+)(?:\s*=\s*(?<value>.+))?$")]
     private static partial Regex RegisterItem();
 
-    [GeneratedRegex(@"^(?:(?<type>\w+)\s+)?(?:\[(?<name>\w+)\]|(?<name>\w+))(?:\[(?<count>\d+)\])?(?:\s*=\s*(?<value>.+))?$", RegexOptions.Singleline)]
+    [GeneratedRegex(
+        @"^(?:(?<type>\w+)\s+)?(?:\[(?<name>\w+)\]|(?<name>\w+))(?:\[(?<count>\d+)\])?(?:\s*=\s*(?<value>.+))?$",
+        RegexOptions.Singleline
+    )]
     private static partial Regex VariableItem();
 
-    [GeneratedRegex(@"\b(TLBI|DC|IC|AT|SVC|HVC|ERET|MSR|MRS|UDF|BR|BLR|ADR)\b|\binstr:|\bPTE\(|\bpteval_t\b|\bins_t\b|\bfault\(")]
+    [GeneratedRegex(
+        @"\b(TLBI|DC|IC|AT|SVC|HVC|ERET|MSR|MRS|UDF|BR|BLR|ADR)\b|\binstr:|\bPTE\(|\bpteval_t\b|\bins_t\b|\bfault\("
+    )]
     private static partial Regex BeyondData();
 
     public static OracleTest Read(string text) => new OracleReader().ReadTest(text);
@@ -71,8 +79,11 @@ internal sealed partial class OracleReader
             throw new OracleRefusal("it is no AArch64 litmus test");
         }
 
-        string[] header = text[..open].Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-        if (Array.Find(header, line => line.StartsWith("variant", StringComparison.OrdinalIgnoreCase)) is string variant)
+        string[] header = text[..open]
+            .Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        if (
+            Array.Find(header, line => line.StartsWith("variant", StringComparison.OrdinalIgnoreCase)) is string variant
+        )
         {
             throw new OracleRefusal($"its header asks for {variant}");
         }
@@ -97,8 +108,19 @@ internal sealed partial class OracleReader
         return new OracleTest
         {
             Name = header[0][7..].Trim(),
-            Threads = [.. columns.Select((column, thread) => new OracleThread(column.Code, column.Labels,
-                _registers.Where(pair => pair.Key.Thread == thread).ToDictionary(pair => pair.Key.Register, pair => Value(pair.Value))))],
+            Threads =
+            [
+                .. columns.Select(
+                    (column, thread) =>
+                        new OracleThread(
+                            column.Code,
+                            column.Labels,
+                            _registers
+                                .Where(pair => pair.Key.Thread == thread)
+                                .ToDictionary(pair => pair.Key.Register, pair => Value(pair.Value))
+                        )
+                ),
+            ],
             Variables = _variables,
             Observables = conditions.Observables,
             Quantifier = conditions.Quantifier,
@@ -112,7 +134,10 @@ internal sealed partial class OracleReader
         int depth = 0;
         for (int index = open; index < text.Length; index++)
         {
-            depth += text[index] == '{' ? 1 : text[index] == '}' ? -1 : 0;
+            depth +=
+                text[index] == '{' ? 1
+                : text[index] == '}' ? -1
+                : 0;
             if (depth == 0)
             {
                 return index;
@@ -124,11 +149,16 @@ internal sealed partial class OracleReader
 
     private void ReadState(string state)
     {
-        foreach (string item in state.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (
+            string item in state.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+        )
         {
             if (RegisterItem().Match(item) is { Success: true } register)
             {
-                (int, int) key = (int.Parse(register.Groups["thread"].Value, CultureInfo.InvariantCulture), RegisterNumber(register.Groups["register"].Value));
+                (int, int) key = (
+                    int.Parse(register.Groups["thread"].Value, CultureInfo.InvariantCulture),
+                    RegisterNumber(register.Groups["register"].Value)
+                );
                 if (register.Groups["type"].Success)
                 {
                     _widths[key] = Type(register.Groups["type"].Value).Width;
@@ -191,7 +221,10 @@ internal sealed partial class OracleReader
     {
         string[] rows = program.Split(';');
         int count = rows[0].Split('|').Length;
-        List<(List<Instruction> Code, Dictionary<string, int> Labels)> columns = [.. Enumerable.Range(0, count).Select(_ => (new List<Instruction>(), new Dictionary<string, int>()))];
+        List<(List<Instruction> Code, Dictionary<string, int> Labels)> columns =
+        [
+            .. Enumerable.Range(0, count).Select(_ => (new List<Instruction>(), new Dictionary<string, int>())),
+        ];
         foreach (string row in rows[1..])
         {
             string[] cells = row.Split('|');

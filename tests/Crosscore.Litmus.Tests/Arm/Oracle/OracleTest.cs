@@ -18,17 +18,31 @@ internal sealed class OracleTest
     public required Func<FinalState, bool>? Filter { get; init; }
 
     public byte InitialByte(ulong address) =>
-        VariableAt(address) is OracleVariable variable ? (byte)(variable.Initial[(int)(address - variable.Address) / variable.Width] >> (8 * ((int)(address - variable.Address) % variable.Width))) : (byte)0;
+        VariableAt(address) is OracleVariable variable
+            ? (byte)(
+                variable.Initial[(int)(address - variable.Address) / variable.Width]
+                >> (8 * ((int)(address - variable.Address) % variable.Width))
+            )
+            : (byte)0;
 
     public OracleVariable? VariableAt(ulong address) =>
-        Variables.FirstOrDefault(variable => address >= variable.Address && address < variable.Address + (ulong)(variable.Width * variable.Initial.Length));
+        Variables.FirstOrDefault(variable =>
+            address >= variable.Address
+            && address < variable.Address + (ulong)(variable.Width * variable.Initial.Length)
+        );
 
     /// <summary>As herd says it: allowed, forbidden or required.</summary>
     public string Kind(IEnumerable<FinalState> outcomes)
     {
         bool some = outcomes.Any(Condition);
         bool all = outcomes.All(Condition);
-        return Quantifier == OracleQuantifier.ForAll ? all ? "Required" : "Forbidden" : some ? "Allowed" : "Forbidden";
+        return Quantifier == OracleQuantifier.ForAll
+            ? all
+                ? "Required"
+                : "Forbidden"
+            : some
+                ? "Allowed"
+                : "Forbidden";
     }
 }
 
@@ -39,15 +53,29 @@ internal enum OracleQuantifier
     ForAll,
 }
 
-internal sealed record OracleThread(IReadOnlyList<Instruction> Code, IReadOnlyDictionary<string, int> Labels, IReadOnlyDictionary<int, ulong> InitialRegisters);
+internal sealed record OracleThread(
+    IReadOnlyList<Instruction> Code,
+    IReadOnlyDictionary<string, int> Labels,
+    IReadOnlyDictionary<int, ulong> InitialRegisters
+);
 
 /// <summary>A variable, or an array of them, of <see cref="Width"/> bytes an element.</summary>
-internal sealed record OracleVariable(string Name, ulong Address, int Width, bool Signed, bool IsArray, ulong[] Initial);
+internal sealed record OracleVariable(
+    string Name,
+    ulong Address,
+    int Width,
+    bool Signed,
+    bool IsArray,
+    ulong[] Initial
+);
 
 /// <summary>What is looked at in a final state: a register, or an element of a variable.</summary>
 internal sealed record OracleLocation(int Thread, int Register, OracleVariable? Variable, int Element, int Width)
 {
-    public string Name => Variable is null ? $"{Thread}:X{Register}" : Variable.IsArray ? $"{Variable.Name}[{Element}]" : $"[{Variable.Name}]";
+    public string Name =>
+        Variable is null ? $"{Thread}:X{Register}"
+        : Variable.IsArray ? $"{Variable.Name}[{Element}]"
+        : $"[{Variable.Name}]";
 }
 
 /// <summary>A final state: the value of each of <see cref="OracleTest.Observables"/>, cut to its width.</summary>
@@ -70,6 +98,12 @@ internal sealed class FinalState(ulong[] values) : IEquatable<FinalState>
         return hash.ToHashCode();
     }
 
-    public string Describe(OracleTest test) => string.Join(' ', Values.Select((value, index) =>
-        $"{test.Observables[index].Name}={(long)(value << (64 - (8 * test.Observables[index].Width))) >> (64 - (8 * test.Observables[index].Width))};"));
+    public string Describe(OracleTest test) =>
+        string.Join(
+            ' ',
+            Values.Select(
+                (value, index) =>
+                    $"{test.Observables[index].Name}={(long)(value << (64 - (8 * test.Observables[index].Width))) >> (64 - (8 * test.Observables[index].Width))};"
+            )
+        );
 }

@@ -13,7 +13,12 @@ internal sealed record Access(AccessId Id, bool IsWrite, ulong? Address, int Siz
 /// <param name="Accesses">Its accesses; an atomic has its read before its write.</param>
 /// <param name="TookFirst">Of a select, whether the first register was chosen; of a store-exclusive or compare-and-swap, whether it stores.</param>
 /// <param name="Partner">Of a store-exclusive that stores, the step of its load-exclusive.</param>
-internal sealed record Step(Instruction Instruction, IReadOnlyList<Access> Accesses, bool? TookFirst = null, int Partner = -1);
+internal sealed record Step(
+    Instruction Instruction,
+    IReadOnlyList<Access> Accesses,
+    bool? TookFirst = null,
+    int Partner = -1
+);
 
 /// <summary>
 /// The way of one thread through its program, as far as the choices made so far tell: it stops at a jump whose register is not known yet, and passes everything
@@ -39,8 +44,12 @@ internal sealed class Path
 
         _registers[Instruction.Zero] = 0;
         bool ended = Run(program, mostVisits);
-        MayWriteMore = !ended || _steps.Exists(step => step.Accesses.Any(access => access.IsWrite && (access.Address is null || access.Value is null))
-            || (step is { Instruction: CompareSwap, TookFirst: null }));
+        MayWriteMore =
+            !ended
+            || _steps.Exists(step =>
+                step.Accesses.Any(access => access.IsWrite && (access.Address is null || access.Value is null))
+                || (step is { Instruction: CompareSwap, TookFirst: null })
+            );
         IsComplete = !MayWriteMore && _steps.TrueForAll(step => step.Accesses.All(access => access.Value is not null));
     }
 
@@ -59,12 +68,13 @@ internal sealed class Path
 
     /// <summary>The path of a thread.</summary>
     /// <exception cref="OracleRefusal">An instruction was passed more than <paramref name="mostVisits"/> times.</exception>
-    public static Path Of(int thread, OracleThread program, Choices choices, int mostVisits) => new(thread, program, choices, mostVisits);
+    public static Path Of(int thread, OracleThread program, Choices choices, int mostVisits) =>
+        new(thread, program, choices, mostVisits);
 
     private bool Run(OracleThread program, int mostVisits)
     {
         int[] visits = new int[program.Code.Count];
-        for (int at = 0; at < program.Code.Count;)
+        for (int at = 0; at < program.Code.Count; )
         {
             if (++visits[at] > mostVisits)
             {
@@ -111,12 +121,15 @@ internal sealed class Path
 
             case Select select:
                 bool? holds = _registers[Instruction.Flags] is ulong flags ? select.Holds(flags) : null;
-                Set(select.Target, holds switch
-                {
-                    true => Apply(select.WhenTrue, _registers[select.IfTrue]),
-                    false => Apply(select.WhenFalse, _registers[select.IfFalse]),
-                    null => null,
-                });
+                Set(
+                    select.Target,
+                    holds switch
+                    {
+                        true => Apply(select.WhenTrue, _registers[select.IfTrue]),
+                        false => Apply(select.WhenFalse, _registers[select.IfFalse]),
+                        null => null,
+                    }
+                );
                 return new Step(select, [], holds);
 
             case Load load:
@@ -124,8 +137,19 @@ internal sealed class Path
 
             case Store store:
                 ulong? address = AddressOf(store.Address);
-                Access[] writes = [.. store.Sources.Select((source, index) =>
-                    Write(index, address + (ulong)(index * store.Size), store.Size, _registers[source], store.Annotation))];
+                Access[] writes =
+                [
+                    .. store.Sources.Select(
+                        (source, index) =>
+                            Write(
+                                index,
+                                address + (ulong)(index * store.Size),
+                                store.Size,
+                                _registers[source],
+                                store.Annotation
+                            )
+                    ),
+                ];
                 WriteBack(store.Address);
                 return new Step(store, writes);
 
@@ -146,7 +170,12 @@ internal sealed class Path
     private Step PassLoad(Load load)
     {
         ulong? address = AddressOf(load.Address);
-        Access[] reads = [.. load.Targets.Select((_, index) => Read(index, address + (ulong)(index * load.Size), load.Size, load.Annotation))];
+        Access[] reads =
+        [
+            .. load.Targets.Select(
+                (_, index) => Read(index, address + (ulong)(index * load.Size), load.Size, load.Annotation)
+            ),
+        ];
         WriteBack(load.Address);
         for (int index = 0; index < reads.Length; index++)
         {
@@ -172,7 +201,9 @@ internal sealed class Path
         }
 
         bool stores = mayStore && _choices.Success[id];
-        Access[] writes = stores ? [Write(0, AddressOf(store.Address), store.Size, _registers[store.Source], store.Annotation)] : [];
+        Access[] writes = stores
+            ? [Write(0, AddressOf(store.Address), store.Size, _registers[store.Source], store.Annotation)]
+            : [];
         Set(store.Status, stores ? 0UL : 1);
         return new Step(store, writes, stores, stores ? partner : -1);
     }
@@ -181,9 +212,18 @@ internal sealed class Path
     {
         ulong? address = AddressOf(atomic.Address);
         bool silent = atomic.Target == Instruction.Zero;
-        Access read = Read(0, address, atomic.Size, silent ? Annotation.NoReturn : atomic.Annotation & Annotation.Acquire);
+        Access read = Read(
+            0,
+            address,
+            atomic.Size,
+            silent ? Annotation.NoReturn : atomic.Annotation & Annotation.Acquire
+        );
         ulong? stored = _registers[atomic.Operand] is ulong operand
-            ? atomic.IsSwap ? atomic.Update(0, operand) : read.Value is ulong old ? atomic.Update(old, operand) : null
+            ? atomic.IsSwap
+                ? atomic.Update(0, operand)
+                : read.Value is ulong old
+                    ? atomic.Update(old, operand)
+                    : null
             : null;
         Access write = Write(1, address, atomic.Size, stored, atomic.Annotation & Annotation.Release);
         Set(atomic.Target, read.Value);
@@ -196,8 +236,12 @@ internal sealed class Path
         bool silent = swap.Compare == Instruction.Zero;
         Access read = Read(0, address, swap.Size, silent ? Annotation.NoReturn : swap.Annotation & Annotation.Acquire);
         ulong mask = ulong.MaxValue >> (64 - (8 * swap.Size));
-        bool? equal = read.Value is ulong old && _registers[swap.Compare] is ulong compare ? old == (compare & mask) : null;
-        Access[] accesses = equal == true ? [read, Write(1, address, swap.Size, _registers[swap.Source], swap.Annotation & Annotation.Release)] : [read];
+        bool? equal =
+            read.Value is ulong old && _registers[swap.Compare] is ulong compare ? old == (compare & mask) : null;
+        Access[] accesses =
+            equal == true
+                ? [read, Write(1, address, swap.Size, _registers[swap.Source], swap.Annotation & Annotation.Release)]
+                : [read];
         Set(swap.Compare, read.Value);
         return new Step(swap, accesses, equal);
     }
@@ -209,7 +253,14 @@ internal sealed class Path
     }
 
     private Access Write(int slot, ulong? address, int size, ulong? value, Annotation annotation) =>
-        new(new AccessId(_thread, _steps.Count, slot), true, address, size, value & (ulong.MaxValue >> (64 - (8 * size))), annotation);
+        new(
+            new AccessId(_thread, _steps.Count, slot),
+            true,
+            address,
+            size,
+            value & (ulong.MaxValue >> (64 - (8 * size))),
+            annotation
+        );
 
     private ulong? AddressOf(Address address) =>
         _registers[address.Base] + Apply(address.Extend, _registers[address.Index]) + (ulong)address.Offset;
@@ -223,9 +274,12 @@ internal sealed class Path
     }
 
     private ulong[]? Known(int[] registers) =>
-        Array.TrueForAll(registers, register => _registers[register] is not null) ? [.. registers.Select(register => _registers[register]!.Value)] : null;
+        Array.TrueForAll(registers, register => _registers[register] is not null)
+            ? [.. registers.Select(register => _registers[register]!.Value)]
+            : null;
 
-    private static ulong? Apply(Func<ulong, ulong> function, ulong? value) => value is ulong known ? function(known) : null;
+    private static ulong? Apply(Func<ulong, ulong> function, ulong? value) =>
+        value is ulong known ? function(known) : null;
 
     private void Set(int register, ulong? value)
     {

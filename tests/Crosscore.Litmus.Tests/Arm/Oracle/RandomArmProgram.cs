@@ -32,7 +32,11 @@ public enum ArmIngredients
 /// A small random AArch64 test as text. It is made of a seed, which a failure prints, and shrinks by losing lines; labels stay, so that every jump keeps its target.
 /// Registers: X0 to X3 are loaded, X4 to X6 computed, X7 to X9 are 1, 2 and 0, X11 to X13 the addresses of x, y and z, X14 and X15 copies that indexing changes.
 /// </summary>
-public sealed record RandomArmProgram(int Seed, ArmIngredients Ingredients, IReadOnlyList<IReadOnlyList<string>> Columns)
+public sealed record RandomArmProgram(
+    int Seed,
+    ArmIngredients Ingredients,
+    IReadOnlyList<IReadOnlyList<string>> Columns
+)
 {
     public string Text => Print();
 
@@ -43,7 +47,11 @@ public sealed record RandomArmProgram(int Seed, ArmIngredients Ingredients, IRea
     {
         var maker = new Maker(new Random(seed), ingredients);
         int threads = maker.Chance(30) ? 3 : 2;
-        return new RandomArmProgram(seed, ingredients, [.. Enumerable.Range(0, threads).Select(_ => maker.Column(threads == 2 ? 4 : 3))]);
+        return new RandomArmProgram(
+            seed,
+            ingredients,
+            [.. Enumerable.Range(0, threads).Select(_ => maker.Column(threads == 2 ? 4 : 3))]
+        );
     }
 
     /// <summary>The program with one line less, for each of its lines.</summary>
@@ -60,18 +68,35 @@ public sealed record RandomArmProgram(int Seed, ArmIngredients Ingredients, IRea
 
                 List<IReadOnlyList<string>> columns = [.. program.Columns];
                 columns[column] = [.. program.Columns[column].Where((_, index) => index != line)];
-                yield return program with { Columns = columns };
+                yield return program with
+                {
+                    Columns = columns,
+                };
             }
         }
     }
 
     private string Print()
     {
-        string[] memory = Ingredients.HasFlag(ArmIngredients.MixedSizes) ? ["uint64_t x", "uint64_t y", "uint64_t z"] : Ingredients.HasFlag(ArmIngredients.Addressing) ? ["int x[2]", "int y[2]", "int z[2]"] : ["int x", "int y", "int z"];
+        string[] memory =
+            Ingredients.HasFlag(ArmIngredients.MixedSizes) ? ["uint64_t x", "uint64_t y", "uint64_t z"]
+            : Ingredients.HasFlag(ArmIngredients.Addressing) ? ["int x[2]", "int y[2]", "int z[2]"]
+            : ["int x", "int y", "int z"];
         string[] registers = ["X7=1", "X8=2", "X9=0", "X11=x", "X12=y", "X13=z", "X14=x", "X15=y"];
-        string[] variables = Ingredients.HasFlag(ArmIngredients.Addressing) && !Ingredients.HasFlag(ArmIngredients.MixedSizes) ? ["x[0]", "x[1]", "y[0]", "y[1]", "z[0]", "z[1]"] : ["x", "y", "z"];
-        IEnumerable<string> observed = Columns.SelectMany((_, thread) => Enumerable.Range(0, 7).Select(register => $"{thread}:X{register}"));
-        return ArmText.Write($"Random-{Seed}", memory, [.. Columns.Select(_ => registers)], Columns, [.. observed, .. variables]);
+        string[] variables =
+            Ingredients.HasFlag(ArmIngredients.Addressing) && !Ingredients.HasFlag(ArmIngredients.MixedSizes)
+                ? ["x[0]", "x[1]", "y[0]", "y[1]", "z[0]", "z[1]"]
+                : ["x", "y", "z"];
+        IEnumerable<string> observed = Columns.SelectMany(
+            (_, thread) => Enumerable.Range(0, 7).Select(register => $"{thread}:X{register}")
+        );
+        return ArmText.Write(
+            $"Random-{Seed}",
+            memory,
+            [.. Columns.Select(_ => registers)],
+            Columns,
+            [.. observed, .. variables]
+        );
     }
 
     private sealed class Maker(Random random, ArmIngredients ingredients)
@@ -141,7 +166,11 @@ public sealed record RandomArmProgram(int Seed, ArmIngredients Ingredients, IRea
             else if (Has(ArmIngredients.Branches) && Chance(25))
             {
                 string label = $"F{_labels++}";
-                lines.Add(Chance(50) ? $"{Pick("CBZ", "CBNZ")} {Loaded()},{label}" : $"TBNZ {Loaded()},#{random.Next(2)},{label}");
+                lines.Add(
+                    Chance(50)
+                        ? $"{Pick("CBZ", "CBNZ")} {Loaded()},{label}"
+                        : $"TBNZ {Loaded()},#{random.Next(2)},{label}"
+                );
                 Simple(lines);
                 lines.Add(label + ":");
             }
@@ -162,7 +191,20 @@ public sealed record RandomArmProgram(int Seed, ArmIngredients Ingredients, IRea
                     lines.Add($"{Pick("STR", "STR", "STR", "STLR")} {Value()},[{Place()}]");
                     break;
                 case 4:
-                    lines.Add(Pick("DMB SY", "DMB ISH", "DMB LD", "DMB ISHLD", "DMB ST", "DMB ISHST", "DSB SY", "DSB LD", "DSB ST", "ISB"));
+                    lines.Add(
+                        Pick(
+                            "DMB SY",
+                            "DMB ISH",
+                            "DMB LD",
+                            "DMB ISHLD",
+                            "DMB ST",
+                            "DMB ISHST",
+                            "DSB SY",
+                            "DSB LD",
+                            "DSB ST",
+                            "ISB"
+                        )
+                    );
                     Access(lines, null);
                     break;
                 case 5:
@@ -183,7 +225,9 @@ public sealed record RandomArmProgram(int Seed, ArmIngredients Ingredients, IRea
             {
                 lines.Add($"CMP {loaded},#{random.Next(3)}");
                 string other = Chance(30) ? Loaded() : "W9";
-                lines.Add(Pick($"CSEL W4,W9,{other},EQ", $"CSEL W4,{other},W9,NE", "CSET W4,LT", $"CSINC W4,W9,{other},GE"));
+                lines.Add(
+                    Pick($"CSEL W4,W9,{other},EQ", $"CSEL W4,{other},W9,NE", "CSET W4,LT", $"CSINC W4,W9,{other},GE")
+                );
                 lines.Add(Pick("EOR W4,W4,W4", "AND W4,W4,#0", "SUB W4,W4,W4"));
             }
             else
@@ -230,7 +274,9 @@ public sealed record RandomArmProgram(int Seed, ArmIngredients Ingredients, IRea
                 return;
             }
 
-            string where = zero is null ? $"[{place}]" : Pick($"[{place},W4,SXTW]", $"[{place},W4,UXTW #2]", $"[{place},X4]");
+            string where = zero is null
+                ? $"[{place}]"
+                : Pick($"[{place},W4,SXTW]", $"[{place},W4,UXTW #2]", $"[{place},X4]");
             lines.Add(load ? $"LDR {Target()},{where}" : $"STR {Value()},{where}");
         }
 
@@ -243,9 +289,11 @@ public sealed record RandomArmProgram(int Seed, ArmIngredients Ingredients, IRea
                     lines.Add($"SWP{order} {Value()},{(Chance(25) ? "WZR" : Target())},{where}");
                     break;
                 case 1:
-                    lines.Add(Chance(25)
-                        ? $"ST{Pick("ADD", "SET", "CLR")}{Pick("", "L")} {Value()},{where}"
-                        : $"LD{Pick("ADD", "SET", "EOR", "CLR", "SMAX", "UMIN")}{order} {Value()},{(Chance(25) ? "WZR" : Target())},{where}");
+                    lines.Add(
+                        Chance(25)
+                            ? $"ST{Pick("ADD", "SET", "CLR")}{Pick("", "L")} {Value()},{where}"
+                            : $"LD{Pick("ADD", "SET", "EOR", "CLR", "SMAX", "UMIN")}{order} {Value()},{(Chance(25) ? "WZR" : Target())},{where}"
+                    );
                     break;
                 case 2:
                     // The compared register is loaded, or what it was before.
@@ -306,7 +354,11 @@ public sealed record RandomArmProgram(int Seed, ArmIngredients Ingredients, IRea
                     lines.Add($"LDR {Target()},[{register},#-4]!");
                     break;
                 case 5:
-                    lines.Add(Chance(50) ? $"LDIAPP {Target()},{Target()},[{Place()}]" : $"STILP {Value()},{Value()},[{Place()}]");
+                    lines.Add(
+                        Chance(50)
+                            ? $"LDIAPP {Target()},{Target()},[{Place()}]"
+                            : $"STILP {Value()},{Value()},[{Place()}]"
+                    );
                     break;
                 default:
                     string loaded = Loaded().Replace('W', 'X');
@@ -321,7 +373,10 @@ public sealed record RandomArmProgram(int Seed, ArmIngredients Ingredients, IRea
         {
             int log = random.Next(4);
             int offset = random.Next(8 >> log) << log;
-            string suffix = log == 0 ? "B" : log == 1 ? "H" : "";
+            string suffix =
+                log == 0 ? "B"
+                : log == 1 ? "H"
+                : "";
             string Name(string register) => log == 3 ? register.Replace('W', 'X') : register;
             string where = $"[{Pick("X11", "X11", "X12")}{(offset == 0 ? "" : $",#{offset}")}]";
             switch (random.Next(offset == 0 ? 5 : 3))

@@ -9,14 +9,18 @@ namespace Crosscore.Litmus.Tests.Arm.Oracle;
 /// </summary>
 public class TranslationComparisonTests
 {
-    private static int Seed => int.Parse(Environment.GetEnvironmentVariable("CROSSCORE_ARM_SEED") ?? "1", CultureInfo.InvariantCulture);
+    private static int Seed =>
+        int.Parse(Environment.GetEnvironmentVariable("CROSSCORE_ARM_SEED") ?? "1", CultureInfo.InvariantCulture);
 
-    private static int Factor => int.Parse(Environment.GetEnvironmentVariable("CROSSCORE_ARM_FACTOR") ?? "1", CultureInfo.InvariantCulture);
+    private static int Factor =>
+        int.Parse(Environment.GetEnvironmentVariable("CROSSCORE_ARM_FACTOR") ?? "1", CultureInfo.InvariantCulture);
 
     private static readonly Lazy<(TranslationProgram Program, HashSet<string> Machine)[]> Pool = new(() =>
     {
         var random = new Random(7);
-        IEnumerable<TranslationProgram> programs = TranslationPrograms.Shapes().Concat(Enumerable.Range(0, 200).Select(_ => TranslationPrograms.Random(random)));
+        IEnumerable<TranslationProgram> programs = TranslationPrograms
+            .Shapes()
+            .Concat(Enumerable.Range(0, 200).Select(_ => TranslationPrograms.Random(random)));
         return [.. programs.Select(program => (program, TranslationText.OutcomesOfMachine(program)))];
     });
 
@@ -27,10 +31,18 @@ public class TranslationComparisonTests
     [Fact]
     public void The_oracle_knows_what_an_invalidation_needs()
     {
-        TranslatedStep[] reader = [new(TranslationStep.LoadFlag), new(TranslationStep.LoadBarrier), new(TranslationStep.LoadMemory)];
+        TranslatedStep[] reader =
+        [
+            new(TranslationStep.LoadFlag),
+            new(TranslationStep.LoadBarrier),
+            new(TranslationStep.LoadMemory),
+        ];
         TranslatedStep[] unmap =
         [
-            new(TranslationStep.StoreEntry, Entry: TranslationProgram.Nowhere), new(TranslationStep.Completion), new(TranslationStep.Invalidate), new(TranslationStep.Completion),
+            new(TranslationStep.StoreEntry, Entry: TranslationProgram.Nowhere),
+            new(TranslationStep.Completion),
+            new(TranslationStep.Invalidate),
+            new(TranslationStep.Completion),
             new(TranslationStep.StoreFlag),
         ];
         string stale = $"1.0:{TranslationProgram.ValueOf(0, 4)} 1.2:0";
@@ -66,7 +78,9 @@ public class TranslationComparisonTests
             faults += expected.Any(outcome => outcome.Contains("fault", StringComparison.Ordinal)) ? 1 : 0;
         }
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{400 * Factor} programs of seed {Seed}, {faults} of them with faults, {several} with several outcomes");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{400 * Factor} programs of seed {Seed}, {faults} of them with faults, {several} with several outcomes"
+        );
         Assert.True(several > 200 * Factor, "Most of the programs have one outcome: they show nothing.");
         Assert.True(faults > 100 * Factor, "Few of the programs fault.");
     }
@@ -88,7 +102,13 @@ public class TranslationComparisonTests
     public void Without_a_rule_of_translation_some_program_allows_more(string name)
     {
         TranslationRules rules = TranslationRules.All & ~Enum.Parse<TranslationRules>(name);
-        Assert.True(Array.Exists(Pool.Value, known => TranslationOracle.OutcomesOf(known.Program, rules).IsProperSupersetOf(known.Machine)), $"No program hangs on {name}.");
+        Assert.True(
+            Array.Exists(
+                Pool.Value,
+                known => TranslationOracle.OutcomesOf(known.Program, rules).IsProperSupersetOf(known.Machine)
+            ),
+            $"No program hangs on {name}."
+        );
     }
 
     [Theory]
@@ -96,17 +116,27 @@ public class TranslationComparisonTests
     public void With_a_misreading_of_translation_some_program_has_other_outcomes(string name)
     {
         TranslationRules rules = TranslationRules.All | Enum.Parse<TranslationRules>(name);
-        Assert.True(Array.Exists(Pool.Value, known => !TranslationOracle.OutcomesOf(known.Program, rules).SetEquals(known.Machine)), $"No program tells {name} from the rules.");
+        Assert.True(
+            Array.Exists(
+                Pool.Value,
+                known => !TranslationOracle.OutcomesOf(known.Program, rules).SetEquals(known.Machine)
+            ),
+            $"No program tells {name} from the rules."
+        );
     }
 
     private static IEnumerable<string> Named(TranslationRules among) =>
-        Enum.GetValues<TranslationRules>().Where(rule => rule is not (TranslationRules.None or TranslationRules.All) && (rule & among) != 0).Select(rule => rule.ToString());
+        Enum.GetValues<TranslationRules>()
+            .Where(rule => rule is not (TranslationRules.None or TranslationRules.All) && (rule & among) != 0)
+            .Select(rule => rule.ToString());
 
     private static IReadOnlySet<string> AssertSame(TranslationProgram program, HashSet<string> machine)
     {
         IReadOnlySet<string> expected = TranslationOracle.OutcomesOf(program);
-        Assert.True(machine.SetEquals(expected),
-            $"{TranslationText.Of(program)}\nthe axioms alone: {string.Join(" | ", expected.Except(machine))}\nthe machine alone: {string.Join(" | ", machine.Except(expected))}");
+        Assert.True(
+            machine.SetEquals(expected),
+            $"{TranslationText.Of(program)}\nthe axioms alone: {string.Join(" | ", expected.Except(machine))}\nthe machine alone: {string.Join(" | ", machine.Except(expected))}"
+        );
         return expected;
     }
 }

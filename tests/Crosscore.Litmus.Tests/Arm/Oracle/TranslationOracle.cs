@@ -15,7 +15,8 @@ internal sealed class TranslationOracle
     private readonly HashSet<string> _outcomes = [];
     private readonly List<Effect> _effects = [];
 
-    private TranslationOracle(TranslationProgram program, TranslationRules rules) => (_program, _rules) = (program, rules);
+    private TranslationOracle(TranslationProgram program, TranslationRules rules) =>
+        (_program, _rules) = (program, rules);
 
     // What an instruction does. Thread -1 holds the initial writes. Location -1: none; -2: an entry that is never written. Translation: the effect that translated it.
     private sealed record Effect(int Thread, int Step, char Kind, int Location, int Value, TranslatedStep Of)
@@ -28,12 +29,18 @@ internal sealed class TranslationOracle
     }
 
     /// <summary>The outcomes: of each thread what its loads read, and where it faulted.</summary>
-    public static IReadOnlySet<string> OutcomesOf(TranslationProgram program, TranslationRules rules = TranslationRules.All)
+    public static IReadOnlySet<string> OutcomesOf(
+        TranslationProgram program,
+        TranslationRules rules = TranslationRules.All
+    )
     {
         var oracle = new TranslationOracle(program, rules);
         for (int location = 0; location < Locations; location++)
         {
-            int value = location < 2 ? program.Initial[location] : location < 4 ? 0 : (100 * ((location - 4) / 2)) + (location % 2);
+            int value =
+                location < 2 ? program.Initial[location]
+                : location < 4 ? 0
+                : (100 * ((location - 4) / 2)) + (location % 2);
             oracle._effects.Add(new Effect(-1, location, 'W', location, value, default));
         }
 
@@ -84,13 +91,28 @@ internal sealed class TranslationOracle
             _effects.Add(new Effect(thread, step, 'T', now.Page, entry, now));
             bool faults = IsUncacheable(entry) || (entry == TranslationProgram.ReadOnly && now.IsWrite);
             int location = faults ? -1 : 4 + (entry == TranslationProgram.ToOther ? 2 : 0) + now.Place;
-            _effects.Add(new Effect(thread, step, faults ? 'F' : now.IsWrite ? 'W' : 'R', location, TranslationProgram.ValueOf(thread, step), now) { Translation = mark });
+            _effects.Add(
+                new Effect(
+                    thread,
+                    step,
+                    faults ? 'F'
+                        : now.IsWrite ? 'W'
+                        : 'R',
+                    location,
+                    TranslationProgram.ValueOf(thread, step),
+                    now
+                )
+                {
+                    Translation = mark,
+                }
+            );
             ChooseEntries(thread, faults ? mainSteps : step + 1);
             _effects.RemoveRange(mark, _effects.Count - mark);
         }
     }
 
-    private static bool IsUncacheable(int entry) => entry is TranslationProgram.Nowhere or TranslationProgram.NotAccessed;
+    private static bool IsUncacheable(int entry) =>
+        entry is TranslationProgram.Nowhere or TranslationProgram.NotAccessed;
 
     private bool Faulted(int thread) => _effects.Exists(effect => effect.Thread == thread && effect.Kind == 'F');
 
@@ -135,7 +157,12 @@ internal sealed class TranslationOracle
         {
             Effect write = _effects[source];
             bool later = write.Thread == read.Thread && write.Step >= read.Step;
-            if (write.Kind == 'W' && write.Location == read.Location && !later && (read.Kind == 'R' || write.Value == read.Value))
+            if (
+                write.Kind == 'W'
+                && write.Location == read.Location
+                && !later
+                && (read.Kind == 'R' || write.Value == read.Value)
+            )
             {
                 read.Source = source;
                 ChooseSources(at + 1, local);
@@ -151,7 +178,12 @@ internal sealed class TranslationOracle
             return;
         }
 
-        int[] writes = [.. Enumerable.Range(Locations, _effects.Count - Locations).Where(write => _effects[write].Kind == 'W' && _effects[write].Location == location)];
+        int[] writes =
+        [
+            .. Enumerable
+                .Range(Locations, _effects.Count - Locations)
+                .Where(write => _effects[write].Kind == 'W' && _effects[write].Location == location),
+        ];
         Order(location, writes, 0, rank, local);
     }
 
@@ -166,7 +198,11 @@ internal sealed class TranslationOracle
         foreach (int write in writes)
         {
             // Writes of one thread in their order: coWW. Those that are placed have a rank.
-            bool ready = rank[write] == 0 && writes.All(other => other >= write || rank[other] != 0 || _effects[other].Thread != _effects[write].Thread);
+            bool ready =
+                rank[write] == 0
+                && writes.All(other =>
+                    other >= write || rank[other] != 0 || _effects[other].Thread != _effects[write].Thread
+                );
             if (ready)
             {
                 rank[write] = placed + 1;
@@ -176,15 +212,20 @@ internal sealed class TranslationOracle
         }
     }
 
-    private bool Before(int a, int b) => _effects[a].Thread == _effects[b].Thread && _effects[a].Thread >= 0 && _effects[a].Step < _effects[b].Step;
+    private bool Before(int a, int b) =>
+        _effects[a].Thread == _effects[b].Thread && _effects[a].Thread >= 0 && _effects[a].Step < _effects[b].Step;
 
-    private bool SameLocation(int a, int b) => _effects[a].Location >= 0 && _effects[a].Location == _effects[b].Location;
+    private bool SameLocation(int a, int b) =>
+        _effects[a].Location >= 0 && _effects[a].Location == _effects[b].Location;
 
-    private bool Is(int a, params ReadOnlySpan<TranslationStep> kinds) => _effects[a].Kind == 'B' && kinds.Contains(_effects[a].Of.Kind);
+    private bool Is(int a, params ReadOnlySpan<TranslationStep> kinds) =>
+        _effects[a].Kind == 'B' && kinds.Contains(_effects[a].Of.Kind);
 
-    private bool IsAcquire(int a) => _effects[a].Kind == 'R' && (_effects[a].Of.Ordered || _effects[a].Of.Kind == TranslationStep.SwapFlag);
+    private bool IsAcquire(int a) =>
+        _effects[a].Kind == 'R' && (_effects[a].Of.Ordered || _effects[a].Of.Kind == TranslationStep.SwapFlag);
 
-    private bool IsRelease(int a) => _effects[a].Kind == 'W' && (_effects[a].Of.Ordered || _effects[a].Of.Kind == TranslationStep.SwapFlag);
+    private bool IsRelease(int a) =>
+        _effects[a].Kind == 'W' && (_effects[a].Of.Ordered || _effects[a].Of.Kind == TranslationStep.SwapFlag);
 
     // local-hw-reqs: what each CPU keeps in order by itself.
     private Matrix LocallyOrdered()
@@ -200,7 +241,10 @@ internal sealed class TranslationOracle
                 Effect two = _effects[b];
 
                 // tr-ib, and the two halves of an atomic.
-                if (two.Translation == a || (one.Thread == two.Thread && one.Step == two.Step && one.Kind == 'R' && two.Kind == 'W'))
+                if (
+                    two.Translation == a
+                    || (one.Thread == two.Thread && one.Step == two.Step && one.Kind == 'R' && two.Kind == 'W')
+                )
                 {
                     lob.Add(a, b);
                 }
@@ -280,9 +324,18 @@ internal sealed class TranslationOracle
         Effect one = _effects[a];
         Effect two = _effects[b];
         bool swapped = one.Kind == 'W' && one.Of.Kind == TranslationStep.SwapFlag;
-        if ((two.IsExplicit && (IsAcquire(a) || swapped))
-            || (two.Kind == 'F' && ((IsAcquire(a) && Has(TranslationRules.AcquireIntoFault)) || (swapped && Has(TranslationRules.SwapIntoFault))))
-            || (one.IsExplicit && IsRelease(b)) || (IsRelease(a) && IsAcquire(b)))
+        if (
+            (two.IsExplicit && (IsAcquire(a) || swapped))
+            || (
+                two.Kind == 'F'
+                && (
+                    (IsAcquire(a) && Has(TranslationRules.AcquireIntoFault))
+                    || (swapped && Has(TranslationRules.SwapIntoFault))
+                )
+            )
+            || (one.IsExplicit && IsRelease(b))
+            || (IsRelease(a) && IsAcquire(b))
+        )
         {
             lob.Add(a, b);
         }
@@ -292,9 +345,18 @@ internal sealed class TranslationOracle
     {
         Effect one = _effects[a];
         Effect two = _effects[b];
-        if ((one.IsExplicit && two.Kind == 'F' && (Has(TranslationRules.FaultFollowsAccesses) || (Has(TranslationRules.FaultReleases) && two.Of is { Ordered: true, IsWrite: true })))
+        if (
+            (
+                one.IsExplicit
+                && two.Kind == 'F'
+                && (
+                    Has(TranslationRules.FaultFollowsAccesses)
+                    || (Has(TranslationRules.FaultReleases) && two.Of is { Ordered: true, IsWrite: true })
+                )
+            )
             || (IsAcquire(a) && two.Kind == 'T' && Has(TranslationRules.AcquireBeforeTranslation))
-            || (IsAcquire(a) && two.Kind == 'I' && Has(TranslationRules.AcquireBeforeInvalidation)))
+            || (IsAcquire(a) && two.Kind == 'I' && Has(TranslationRules.AcquireBeforeInvalidation))
+        )
         {
             lob.Add(a, b);
         }
@@ -308,7 +370,13 @@ internal sealed class TranslationOracle
         bool full = Is(barrier, TranslationStep.FullBarrier) && one.IsExplicit;
         bool load = Is(barrier, TranslationStep.LoadBarrier) && one.Kind == 'R';
         bool store = Is(barrier, TranslationStep.StoreBarrier) && one.Kind == 'W';
-        bool toFault = two.Kind == 'F' && ((full && Has(TranslationRules.FullBarrierIntoFault)) || (load && Has(TranslationRules.LoadBarrierIntoFault)) || (store && Has(TranslationRules.StoreBarrierIntoFault)));
+        bool toFault =
+            two.Kind == 'F'
+            && (
+                (full && Has(TranslationRules.FullBarrierIntoFault))
+                || (load && Has(TranslationRules.LoadBarrierIntoFault))
+                || (store && Has(TranslationRules.StoreBarrierIntoFault))
+            );
         if (toFault || (two.IsExplicit && (full || load || (store && two.Kind == 'W'))))
         {
             lob.Add(a, b);
@@ -334,16 +402,18 @@ internal sealed class TranslationOracle
         }
     }
 
-    private bool IsCompleted(int a, int barrier) => _effects[a].Kind switch
-    {
-        'I' => Is(barrier, TranslationStep.Completion) && Has(TranslationRules.Completion),
-        'T' => Is(barrier, TranslationStep.Completion),
-        'R' => Is(barrier, TranslationStep.Completion, TranslationStep.LoadCompletion),
-        'W' => Is(barrier, TranslationStep.Completion, TranslationStep.StoreCompletion),
-        _ => false,
-    };
+    private bool IsCompleted(int a, int barrier) =>
+        _effects[a].Kind switch
+        {
+            'I' => Is(barrier, TranslationStep.Completion) && Has(TranslationRules.Completion),
+            'T' => Is(barrier, TranslationStep.Completion),
+            'R' => Is(barrier, TranslationStep.Completion, TranslationStep.LoadCompletion),
+            'W' => Is(barrier, TranslationStep.Completion, TranslationStep.StoreCompletion),
+            _ => false,
+        };
 
-    private bool Synchronizes(int a) => Is(a, TranslationStep.Context) || (_effects[a].Kind == 'F' && Has(TranslationRules.FaultSynchronizes));
+    private bool Synchronizes(int a) =>
+        Is(a, TranslationStep.Context) || (_effects[a].Kind == 'F' && Has(TranslationRules.FaultSynchronizes));
 
     private void AddAllAfter(Matrix relation, int a, int after)
     {
@@ -397,8 +467,14 @@ internal sealed class TranslationOracle
             }
 
             pick.Add(read, b);
-            bool invalidation = _effects[b].Kind == 'I' && Has(picked ? TranslationRules.PickIntoInvalidation : TranslationRules.ControlIntoInvalidation);
-            if (_effects[b].Kind == 'W' || invalidation || (_effects[b].Kind == 'F' && Has(TranslationRules.FaultFollowsControl)))
+            bool invalidation =
+                _effects[b].Kind == 'I'
+                && Has(picked ? TranslationRules.PickIntoInvalidation : TranslationRules.ControlIntoInvalidation);
+            if (
+                _effects[b].Kind == 'W'
+                || invalidation
+                || (_effects[b].Kind == 'F' && Has(TranslationRules.FaultFollowsControl))
+            )
             {
                 lob.Add(read, b);
             }
@@ -423,8 +499,13 @@ internal sealed class TranslationOracle
         {
             'R' => !picked,
             'W' => true,
-            'T' => Has(picked ? TranslationRules.PickedAddressBeforeTranslation : TranslationRules.AddressBeforeTranslation),
-            'I' => two.Of.Kind != TranslationStep.InvalidateAll && Has(picked ? TranslationRules.PickedAddressIntoInvalidation : TranslationRules.AddressIntoInvalidation),
+            'T' => Has(
+                picked ? TranslationRules.PickedAddressBeforeTranslation : TranslationRules.AddressBeforeTranslation
+            ),
+            'I' => two.Of.Kind != TranslationStep.InvalidateAll
+                && Has(
+                    picked ? TranslationRules.PickedAddressIntoInvalidation : TranslationRules.AddressIntoInvalidation
+                ),
             _ => false,
         };
         if (follows)
@@ -433,7 +514,13 @@ internal sealed class TranslationOracle
         }
 
         // R; pick-addr-dep; tr-ib; IFB; po
-        if (two.Kind == 'T' && two.Location >= 0 && FaultsAt(b) && Has(TranslationRules.FaultSynchronizes) && Has(TranslationRules.PickedAddressPastFault))
+        if (
+            two.Kind == 'T'
+            && two.Location >= 0
+            && FaultsAt(b)
+            && Has(TranslationRules.FaultSynchronizes)
+            && Has(TranslationRules.PickedAddressPastFault)
+        )
         {
             AddAllAfter(lob, read, b);
         }
@@ -441,7 +528,13 @@ internal sealed class TranslationOracle
         for (int later = Locations; later < _effects.Count && two.IsExplicit; later++)
         {
             // addr; M; po; W, and addr; M; po; IFB; po, both by picks too.
-            if (Before(b, later) && (_effects[later].Kind == 'W' || (_effects[later].Kind == 'I' && Has(TranslationRules.AddressOfEarlierIntoInvalidation))))
+            if (
+                Before(b, later)
+                && (
+                    _effects[later].Kind == 'W'
+                    || (_effects[later].Kind == 'I' && Has(TranslationRules.AddressOfEarlierIntoInvalidation))
+                )
+            )
             {
                 lob.Add(read, later);
             }
@@ -459,7 +552,11 @@ internal sealed class TranslationOracle
         for (int b = Locations; b < _effects.Count; b++)
         {
             Effect now = _effects[b];
-            if (now.Kind == 'F' && Has(TranslationRules.FaultSynchronizes) && Has(TranslationRules.TranslationPastFault))
+            if (
+                now.Kind == 'F'
+                && Has(TranslationRules.FaultSynchronizes)
+                && Has(TranslationRules.TranslationPastFault)
+            )
             {
                 AddAllAfter(lob, now.Translation, b);
             }
@@ -472,7 +569,8 @@ internal sealed class TranslationOracle
             int write = -1;
             for (int earlier = Locations; earlier < b; earlier++)
             {
-                write = _effects[earlier].Kind == 'W' && Before(earlier, b) && SameLocation(earlier, b) ? earlier : write;
+                write =
+                    _effects[earlier].Kind == 'W' && Before(earlier, b) && SameLocation(earlier, b) ? earlier : write;
             }
 
             if (write < 0)
@@ -484,7 +582,8 @@ internal sealed class TranslationOracle
             for (int read = Locations; read < write; read++)
             {
                 bool own = _effects[read].Kind == 'R' && _effects[read].Thread == now.Thread;
-                bool dependent = _effects[read].Step == load && _effects[write].Of.On is Dependency.Address or Dependency.Data;
+                bool dependent =
+                    _effects[read].Step == load && _effects[write].Of.On is Dependency.Address or Dependency.Data;
                 bool divided = _effects[read].Step == _effects[write].Step;
                 if (own && ((dependent && !divided) || (divided && IsAcquire(b))))
                 {
@@ -511,16 +610,29 @@ internal sealed class TranslationOracle
             {
                 Effect two = _effects[b];
                 bool external = one.Thread != two.Thread;
-                bool reads = two.Source == a && ((two.Kind == 'R' && external) || (two.Kind == 'T' && Has(TranslationRules.WriteBeforeTranslation)));
+                bool reads =
+                    two.Source == a
+                    && (
+                        (two.Kind == 'R' && external)
+                        || (two.Kind == 'T' && Has(TranslationRules.WriteBeforeTranslation))
+                    );
                 bool newer = IsAfter(rank, a, b);
-                bool uncacheable = one.Kind == 'T' && IsUncacheable(one.Value) && one.Location >= 0 && Has(TranslationRules.UncacheableBeforeNewer);
+                bool uncacheable =
+                    one.Kind == 'T'
+                    && IsUncacheable(one.Value)
+                    && one.Location >= 0
+                    && Has(TranslationRules.UncacheableBeforeNewer);
                 if (reads || (newer && ((one.IsExplicit && external) || uncacheable)))
                 {
                     ob.Add(a, b);
                 }
 
                 // Exp-haz-ob
-                for (int c = Locations; c < count && one.Kind == 'R' && two.Kind == 'R' && Before(a, b) && SameLocation(a, b); c++)
+                for (
+                    int c = Locations;
+                    c < count && one.Kind == 'R' && two.Kind == 'R' && Before(a, b) && SameLocation(a, b);
+                    c++
+                )
                 {
                     if (_effects[c].Thread != two.Thread && IsAfter(rank, b, c))
                     {
@@ -539,12 +651,17 @@ internal sealed class TranslationOracle
     }
 
     // ca, to writes of threads.
-    private bool IsAfter(int[] rank, int a, int b) => _effects[b].Kind == 'W' && b >= Locations && a != b && SameLocation(a, b) && _effects[a].Kind switch
-    {
-        'W' => rank[a] < rank[b],
-        'R' or 'T' => rank[_effects[a].Source] < rank[b],
-        _ => false,
-    };
+    private bool IsAfter(int[] rank, int a, int b) =>
+        _effects[b].Kind == 'W'
+        && b >= Locations
+        && a != b
+        && SameLocation(a, b)
+        && _effects[a].Kind switch
+        {
+            'W' => rank[a] < rank[b],
+            'R' or 'T' => rank[_effects[a].Source] < rank[b],
+            _ => false,
+        };
 
     // Internal visibility and atomicity. That a read does not read what comes later in its thread, and the order of a thread's own writes, were seen to before.
     private bool IsCoherent(int[] rank)
@@ -559,7 +676,12 @@ internal sealed class TranslationOracle
             int source = rank[_effects[read].Source];
             for (int write = Locations; write < _effects.Count; write++)
             {
-                if (_effects[write].Kind == 'W' && SameLocation(read, write) && Before(write, read) && source < rank[write])
+                if (
+                    _effects[write].Kind == 'W'
+                    && SameLocation(read, write)
+                    && Before(write, read)
+                    && source < rank[write]
+                )
                 {
                     return false;
                 }
@@ -580,7 +702,12 @@ internal sealed class TranslationOracle
         var pairs = new List<(int, int)>();
         for (int i = Locations; i < _effects.Count; i++)
         {
-            if (_effects[i].Kind != 'I' || !Enumerable.Range(i, _effects.Count - i).Any(dsb => Before(i, dsb) && Is(dsb, TranslationStep.Completion)))
+            if (
+                _effects[i].Kind != 'I'
+                || !Enumerable
+                    .Range(i, _effects.Count - i)
+                    .Any(dsb => Before(i, dsb) && Is(dsb, TranslationStep.Completion))
+            )
             {
                 continue;
             }
@@ -588,9 +715,17 @@ internal sealed class TranslationOracle
             for (int t = Locations; t < _effects.Count; t++)
             {
                 TranslationStep kind = _effects[i].Of.Kind;
-                bool everywhere = kind != TranslationStep.InvalidateHere || _effects[i].Thread == _effects[t].Thread || Has(TranslationRules.Broadcast);
-                if (_effects[t].Kind == 'T' && _effects[t].Location >= 0 && everywhere && (kind == TranslationStep.InvalidateAll || _effects[i].Of.Page == _effects[t].Location)
-                    && Enumerable.Range(Locations, _effects.Count - Locations).Any(w => IsAfter(rank, t, w)))
+                bool everywhere =
+                    kind != TranslationStep.InvalidateHere
+                    || _effects[i].Thread == _effects[t].Thread
+                    || Has(TranslationRules.Broadcast);
+                if (
+                    _effects[t].Kind == 'T'
+                    && _effects[t].Location >= 0
+                    && everywhere
+                    && (kind == TranslationStep.InvalidateAll || _effects[i].Of.Page == _effects[t].Location)
+                    && Enumerable.Range(Locations, _effects.Count - Locations).Any(w => IsAfter(rank, t, w))
+                )
                 {
                     pairs.Add((i, t));
                 }
@@ -641,8 +776,11 @@ internal sealed class TranslationOracle
             second.AddClosed(t, x);
             for (int e = Locations; e < _effects.Count; e++)
             {
-                bool waits = e == t + 1 ? Has(TranslationRules.AccessBeforeCompletion) : Before(e, t) && IsWaitedFor(e, t);
-                if (waits && (_effects[t].Thread != _effects[x].Thread || Has(TranslationRules.CompletionOfOwnAccesses)))
+                bool waits =
+                    e == t + 1 ? Has(TranslationRules.AccessBeforeCompletion) : Before(e, t) && IsWaitedFor(e, t);
+                if (
+                    waits && (_effects[t].Thread != _effects[x].Thread || Has(TranslationRules.CompletionOfOwnAccesses))
+                )
                 {
                     second.AddClosed(e, x);
                 }
@@ -660,8 +798,14 @@ internal sealed class TranslationOracle
             return false;
         }
 
-        bool effects = _effects[e + 1].Kind != 'F' && (_effects[t + 1].Kind != 'F' || Has(TranslationRules.EarlierWithFault));
-        return effects && (Has(TranslationRules.EarlierByPage) ? _effects[e].Location == _effects[t].Location : _effects[e].Of.Place == _effects[t].Of.Place);
+        bool effects =
+            _effects[e + 1].Kind != 'F' && (_effects[t + 1].Kind != 'F' || Has(TranslationRules.EarlierWithFault));
+        return effects
+            && (
+                Has(TranslationRules.EarlierByPage)
+                    ? _effects[e].Location == _effects[t].Location
+                    : _effects[e].Of.Place == _effects[t].Of.Place
+            );
     }
 
     // DSB-ob of an invalidation, and DSB-ob; IFB; po.
@@ -673,7 +817,9 @@ internal sealed class TranslationOracle
             bool waits = Is(dsb, TranslationStep.Completion) && Before(invalidation, dsb);
             for (int x = Locations; x < _effects.Count && waits && Has(TranslationRules.Completion); x++)
             {
-                bool synchronized = Enumerable.Range(Locations, _effects.Count - Locations).Any(ifb => Synchronizes(ifb) && Before(dsb, ifb) && Before(ifb, x));
+                bool synchronized = Enumerable
+                    .Range(Locations, _effects.Count - Locations)
+                    .Any(ifb => Synchronizes(ifb) && Before(dsb, ifb) && Before(ifb, x));
                 completed |= Before(dsb, x) && (_effects[x].Kind != 'T' || synchronized) ? 1UL << x : 0;
             }
         }
@@ -683,9 +829,13 @@ internal sealed class TranslationOracle
 
     private string Describe()
     {
-        IEnumerable<string> parts = _effects.Where(effect => effect.Kind is 'R' or 'F').Select(effect => effect.Kind == 'F'
-            ? $"{effect.Thread}.{effect.Step}:fault"
-            : $"{effect.Thread}.{effect.Step}:{_effects[effect.Source].Value}");
+        IEnumerable<string> parts = _effects
+            .Where(effect => effect.Kind is 'R' or 'F')
+            .Select(effect =>
+                effect.Kind == 'F'
+                    ? $"{effect.Thread}.{effect.Step}:fault"
+                    : $"{effect.Thread}.{effect.Step}:{_effects[effect.Source].Value}"
+            );
         return string.Join(" ", parts);
     }
 
@@ -694,7 +844,15 @@ internal sealed class TranslationOracle
     {
         private readonly ulong[] _rows;
 
-        public Matrix(int count) => _rows = count <= 64 ? new ulong[count] : throw new ArgumentOutOfRangeException(nameof(count), count, "The program is too large for this oracle.");
+        public Matrix(int count) =>
+            _rows =
+                count <= 64
+                    ? new ulong[count]
+                    : throw new ArgumentOutOfRangeException(
+                        nameof(count),
+                        count,
+                        "The program is too large for this oracle."
+                    );
 
         private Matrix(ulong[] rows) => _rows = rows;
 

@@ -4,8 +4,25 @@ namespace Crosscore.Litmus.Tests.Arm.Oracle;
 internal enum TranslationStep
 {
 #pragma warning disable CS1591 // the names say it
-    StoreEntry, LoadEntry, StoreMemory, LoadMemory, StoreFlag, LoadFlag, SwapFlag, Invalidate, InvalidateHere, InvalidateAll,
-    FullBarrier, LoadBarrier, StoreBarrier, Completion, LoadCompletion, StoreCompletion, Context, Branch, PickBranch,
+    StoreEntry,
+    LoadEntry,
+    StoreMemory,
+    LoadMemory,
+    StoreFlag,
+    LoadFlag,
+    SwapFlag,
+    Invalidate,
+    InvalidateHere,
+    InvalidateAll,
+    FullBarrier,
+    LoadBarrier,
+    StoreBarrier,
+    Completion,
+    LoadCompletion,
+    StoreCompletion,
+    Context,
+    Branch,
+    PickBranch,
 #pragma warning restore CS1591
 }
 
@@ -31,7 +48,14 @@ internal enum Dependency
 /// <param name="Entry">Of a store of an entry, the number of one of <see cref="TranslationProgram.Entries"/>.</param>
 /// <param name="On">How it depends on the last load.</param>
 /// <param name="Ordered">Whether it is a load-acquire or a store-release.</param>
-internal readonly record struct TranslatedStep(TranslationStep Kind, int Page = 0, int Place = 0, int Entry = 0, Dependency On = Dependency.None, bool Ordered = false)
+internal readonly record struct TranslatedStep(
+    TranslationStep Kind,
+    int Page = 0,
+    int Place = 0,
+    int Entry = 0,
+    Dependency On = Dependency.None,
+    bool Ordered = false
+)
 {
     public bool IsExplicit => Kind <= TranslationStep.SwapFlag;
 
@@ -40,11 +64,22 @@ internal readonly record struct TranslatedStep(TranslationStep Kind, int Page = 
 
     public bool IsFlag => Kind is TranslationStep.StoreFlag or TranslationStep.LoadFlag or TranslationStep.SwapFlag;
 
-    public bool IsWrite => Kind is TranslationStep.StoreEntry or TranslationStep.StoreMemory or TranslationStep.StoreFlag or TranslationStep.SwapFlag;
+    public bool IsWrite =>
+        Kind
+            is TranslationStep.StoreEntry
+                or TranslationStep.StoreMemory
+                or TranslationStep.StoreFlag
+                or TranslationStep.SwapFlag;
 
-    public bool IsRead => Kind is TranslationStep.LoadEntry or TranslationStep.LoadMemory or TranslationStep.LoadFlag or TranslationStep.SwapFlag;
+    public bool IsRead =>
+        Kind
+            is TranslationStep.LoadEntry
+                or TranslationStep.LoadMemory
+                or TranslationStep.LoadFlag
+                or TranslationStep.SwapFlag;
 
-    public bool IsInvalidation => Kind is TranslationStep.Invalidate or TranslationStep.InvalidateHere or TranslationStep.InvalidateAll;
+    public bool IsInvalidation =>
+        Kind is TranslationStep.Invalidate or TranslationStep.InvalidateHere or TranslationStep.InvalidateAll;
 }
 
 /// <summary>
@@ -54,10 +89,21 @@ internal readonly record struct TranslatedStep(TranslationStep Kind, int Page = 
 /// <param name="Threads">The steps of each.</param>
 /// <param name="Handlers">The steps of the handler of each, numbered after those of the thread; <see langword="null"/> for none.</param>
 /// <param name="Initial">The entries of the two pages at the start.</param>
-internal sealed record TranslationProgram(IReadOnlyList<IReadOnlyList<TranslatedStep>> Threads, IReadOnlyList<IReadOnlyList<TranslatedStep>?> Handlers, int[] Initial)
+internal sealed record TranslationProgram(
+    IReadOnlyList<IReadOnlyList<TranslatedStep>> Threads,
+    IReadOnlyList<IReadOnlyList<TranslatedStep>?> Handlers,
+    int[] Initial
+)
 {
     /// <summary>The entries: to x, to nowhere, to y, to x but not accessed yet, to x but not to be written.</summary>
-    public static readonly string[] Entries = ["(oa:PA(x))", "(oa:PA(x), valid:0)", "(oa:PA(y))", "(oa:PA(x), af:0)", "(oa:PA(x), db:0)"];
+    public static readonly string[] Entries =
+    [
+        "(oa:PA(x))",
+        "(oa:PA(x), valid:0)",
+        "(oa:PA(y))",
+        "(oa:PA(x), af:0)",
+        "(oa:PA(x), db:0)",
+    ];
 
     public const int Nowhere = 1;
 
@@ -68,7 +114,8 @@ internal sealed record TranslationProgram(IReadOnlyList<IReadOnlyList<Translated
     public const int ReadOnly = 4;
 
     /// <summary>A program of threads without handlers whose page z is x's.</summary>
-    public static TranslationProgram Of(int initial, params TranslatedStep[][] threads) => new(threads, [.. threads.Select(_ => (IReadOnlyList<TranslatedStep>?)null)], [initial, 0]);
+    public static TranslationProgram Of(int initial, params TranslatedStep[][] threads) =>
+        new(threads, [.. threads.Select(_ => (IReadOnlyList<TranslatedStep>?)null)], [initial, 0]);
 
     /// <summary>All steps of a thread in the order of their numbers, its handler's last.</summary>
     public IReadOnlyList<TranslatedStep> StepsOf(int thread) => [.. Threads[thread], .. Handlers[thread] ?? []];

@@ -82,24 +82,25 @@ internal static class OracleArithmetic
         return Cut(current, width);
     }
 
-    public static bool Holds(X86Condition condition, OracleThread thread) => condition switch
-    {
-        X86Condition.O => thread.Overflow,
-        X86Condition.No => !thread.Overflow,
-        X86Condition.B => thread.Carry,
-        X86Condition.Ae => !thread.Carry,
-        X86Condition.E => thread.Zero,
-        X86Condition.Ne => !thread.Zero,
-        X86Condition.Be => thread.Carry | thread.Zero,
-        X86Condition.A => !(thread.Carry | thread.Zero),
-        X86Condition.S => thread.Sign,
-        X86Condition.Ns => !thread.Sign,
-        X86Condition.L => thread.Sign ^ thread.Overflow,
-        X86Condition.Ge => !(thread.Sign ^ thread.Overflow),
-        X86Condition.Le => (thread.Sign ^ thread.Overflow) | thread.Zero,
-        X86Condition.G => !((thread.Sign ^ thread.Overflow) | thread.Zero),
-        _ => throw new InvalidOperationException($"The oracle does not know {condition}."),
-    };
+    public static bool Holds(X86Condition condition, OracleThread thread) =>
+        condition switch
+        {
+            X86Condition.O => thread.Overflow,
+            X86Condition.No => !thread.Overflow,
+            X86Condition.B => thread.Carry,
+            X86Condition.Ae => !thread.Carry,
+            X86Condition.E => thread.Zero,
+            X86Condition.Ne => !thread.Zero,
+            X86Condition.Be => thread.Carry | thread.Zero,
+            X86Condition.A => !(thread.Carry | thread.Zero),
+            X86Condition.S => thread.Sign,
+            X86Condition.Ns => !thread.Sign,
+            X86Condition.L => thread.Sign ^ thread.Overflow,
+            X86Condition.Ge => !(thread.Sign ^ thread.Overflow),
+            X86Condition.Le => (thread.Sign ^ thread.Overflow) | thread.Zero,
+            X86Condition.G => !((thread.Sign ^ thread.Overflow) | thread.Zero),
+            _ => throw new InvalidOperationException($"The oracle does not know {condition}."),
+        };
 
     private static ulong Finish(OracleThread thread, BigInteger unsigned, BigInteger signed, int width)
     {

@@ -111,7 +111,9 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
                 thread.At = test.Threads[id].Labels[instruction.Target!];
                 return true;
             case X86Opcode.Jcc:
-                thread.At = OracleArithmetic.Holds(instruction.Condition, thread) ? test.Threads[id].Labels[instruction.Target!] : thread.At + 1;
+                thread.At = OracleArithmetic.Holds(instruction.Condition, thread)
+                    ? test.Threads[id].Labels[instruction.Target!]
+                    : thread.At + 1;
                 return true;
             case X86Opcode.Ret:
                 thread.At = test.Threads[id].Code.Count;
@@ -129,7 +131,9 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
                 thread.At++;
                 return true;
             case X86Opcode.Membarrier:
-                return instruction.Command == MembarrierCommand.PrivateExpeditedRseq ? ++thread.At > 0 : StepMembarrier(state, id);
+                return instruction.Command == MembarrierCommand.PrivateExpeditedRseq
+                    ? ++thread.At > 0
+                    : StepMembarrier(state, id);
             default:
                 return StepData(state, id, instruction);
         }
@@ -186,17 +190,27 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
             }
         }
 
-        ulong Value(int operand) => instruction.Operands[operand] switch
-        {
-            ImmediateOperand immediate => (ulong)immediate.Value,
-            AddressOperand location => _layout.ModelAddressOf(location.Variable),
-            RegisterOperand register => thread.Registers[(int)register.Register],
-            _ => instruction.Opcode == X86Opcode.Lea ? Address(thread, (MemoryOperand)instruction.Operands[operand]) : content,
-        };
+        ulong Value(int operand) =>
+            instruction.Operands[operand] switch
+            {
+                ImmediateOperand immediate => (ulong)immediate.Value,
+                AddressOperand location => _layout.ModelAddressOf(location.Variable),
+                RegisterOperand register => thread.Registers[(int)register.Register],
+                _ => instruction.Opcode == X86Opcode.Lea
+                    ? Address(thread, (MemoryOperand)instruction.Operands[operand])
+                    : content,
+            };
 
         ulong source = Value(0);
         ulong destination = Value(instruction.Operands.Count - 1);
-        ulong? result = Compute(thread, instruction, source, destination, out ulong? toSource, out ulong? toAccumulator);
+        ulong? result = Compute(
+            thread,
+            instruction,
+            source,
+            destination,
+            out ulong? toSource,
+            out ulong? toAccumulator
+        );
         thread.Read = null;
         thread.At++;
         // The source is written first: "xadd %eax,%eax" ends with the sum.
@@ -226,7 +240,13 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
     }
 
     private static ulong? Compute(
-        OracleThread thread, X86Instruction instruction, ulong source, ulong destination, out ulong? toSource, out ulong? toAccumulator)
+        OracleThread thread,
+        X86Instruction instruction,
+        ulong source,
+        ulong destination,
+        out ulong? toSource,
+        out ulong? toAccumulator
+    )
     {
         toSource = null;
         toAccumulator = null;
@@ -264,7 +284,9 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
     private ulong Load(OracleState state, int id, ulong address, int width, bool atomic)
     {
         ulong value = atomic ? state.ReadMemory(address, width) : state.Load(id, address, width);
-        Recorder?.Invoke(new OracleEvent(id, atomic ? TraceEventKind.AtomicLoad : TraceEventKind.Load, address, width, value));
+        Recorder?.Invoke(
+            new OracleEvent(id, atomic ? TraceEventKind.AtomicLoad : TraceEventKind.Load, address, width, value)
+        );
         return value;
     }
 
@@ -279,7 +301,9 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
             state.Threads[id].Buffer.Add((address, width, value));
         }
 
-        Recorder?.Invoke(new OracleEvent(id, atomic ? TraceEventKind.AtomicStore : TraceEventKind.Store, address, width, value));
+        Recorder?.Invoke(
+            new OracleEvent(id, atomic ? TraceEventKind.AtomicStore : TraceEventKind.Store, address, width, value)
+        );
     }
 
     private ulong Address(OracleThread thread, MemoryOperand memory) =>
@@ -301,7 +325,18 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
     }
 
     /// <summary>The outcome that a final state is.</summary>
-    public Outcome OutcomeOf(OracleState state) => new([.. test.Observables.Select(observable => observable.Variable is Variable variable
-        ? state.ReadMemory(_layout.ModelAddressOf(variable.Name) + (ulong)(observable.Element * variable.Type.Width), variable.Type.Width)
-        : OracleArithmetic.Cut(state.Threads[observable.Thread].Registers[observable.Register.Number], observable.Type.Width))]);
+    public Outcome OutcomeOf(OracleState state) =>
+        new([
+            .. test.Observables.Select(observable =>
+                observable.Variable is Variable variable
+                    ? state.ReadMemory(
+                        _layout.ModelAddressOf(variable.Name) + (ulong)(observable.Element * variable.Type.Width),
+                        variable.Type.Width
+                    )
+                    : OracleArithmetic.Cut(
+                        state.Threads[observable.Thread].Registers[observable.Register.Number],
+                        observable.Type.Width
+                    )
+            ),
+        ]);
 }

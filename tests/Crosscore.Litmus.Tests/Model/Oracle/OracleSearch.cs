@@ -12,7 +12,10 @@ internal static class OracleSearch
 
     /// <summary>The same, and whether some state leads to no end.</summary>
     public static (HashSet<Outcome> Outcomes, bool MayHang)? Explore(
-        LitmusTest test, CoreKind core, int mostStates = 100_000)
+        LitmusTest test,
+        CoreKind core,
+        int mostStates = 100_000
+    )
     {
         var machine = new OracleMachine(test, core);
         var layout = new MemoryLayout(test.Variables);
@@ -51,7 +54,10 @@ internal static class OracleSearch
 
             if (final)
             {
-                Assert.All(Enumerable.Range(0, state.Threads.Length), thread => Assert.True(machine.IsHalted(state, thread)));
+                Assert.All(
+                    Enumerable.Range(0, state.Threads.Length),
+                    thread => Assert.True(machine.IsHalted(state, thread))
+                );
                 ending.Add(key);
                 Outcome outcome = machine.OutcomeOf(state);
                 if (test.Filter?.Holds(outcome, test, layout) ?? true)

@@ -27,18 +27,19 @@ internal sealed class OracleThread
     /// <summary>Stores on their way to memory, oldest first.</summary>
     public List<(ulong Address, int Width, ulong Value)> Buffer { get; init; } = [];
 
-    public OracleThread Clone() => new()
-    {
-        At = At,
-        Read = Read,
-        Owed = Owed is null ? null : [.. Owed],
-        Registers = [.. Registers],
-        Carry = Carry,
-        Zero = Zero,
-        Sign = Sign,
-        Overflow = Overflow,
-        Buffer = [.. Buffer],
-    };
+    public OracleThread Clone() =>
+        new()
+        {
+            At = At,
+            Read = Read,
+            Owed = Owed is null ? null : [.. Owed],
+            Registers = [.. Registers],
+            Carry = Carry,
+            Zero = Zero,
+            Sign = Sign,
+            Overflow = Overflow,
+            Buffer = [.. Buffer],
+        };
 }
 
 /// <summary>A state of the oracle: memory byte by byte, and the threads. Nothing is packed and nothing is left out.</summary>
@@ -48,7 +49,8 @@ internal sealed class OracleState(Dictionary<ulong, byte> memory, OracleThread[]
 
     public OracleThread[] Threads { get; } = threads;
 
-    public OracleState Clone() => new(new Dictionary<ulong, byte>(Memory), [.. Threads.Select(thread => thread.Clone())]);
+    public OracleState Clone() =>
+        new(new Dictionary<ulong, byte>(Memory), [.. Threads.Select(thread => thread.Clone())]);
 
     public ulong ReadMemory(ulong address, int width)
     {
@@ -76,10 +78,12 @@ internal sealed class OracleState(Dictionary<ulong, byte> memory, OracleThread[]
         for (int index = 0; index < width; index++)
         {
             ulong at = address + (ulong)index;
-            int newest = Threads[thread].Buffer.FindLastIndex(store => at >= store.Address && at - store.Address < (ulong)store.Width);
-            ulong content = newest < 0
-                ? Memory[at]
-                : Threads[thread].Buffer[newest].Value >> (int)(8 * (at - Threads[thread].Buffer[newest].Address));
+            int newest = Threads[thread]
+                .Buffer.FindLastIndex(store => at >= store.Address && at - store.Address < (ulong)store.Width);
+            ulong content =
+                newest < 0
+                    ? Memory[at]
+                    : Threads[thread].Buffer[newest].Value >> (int)(8 * (at - Threads[thread].Buffer[newest].Address));
             value |= (content & 0xFF) << (8 * index);
         }
 
@@ -98,7 +102,15 @@ internal sealed class OracleState(Dictionary<ulong, byte> memory, OracleThread[]
         foreach (OracleThread thread in Threads)
         {
             text.Append((char)thread.At);
-            text.Append((char)((thread.Carry ? 1 : 0) | (thread.Zero ? 2 : 0) | (thread.Sign ? 4 : 0) | (thread.Overflow ? 8 : 0) | (thread.Read is null ? 0 : 16)));
+            text.Append(
+                (char)(
+                    (thread.Carry ? 1 : 0)
+                    | (thread.Zero ? 2 : 0)
+                    | (thread.Sign ? 4 : 0)
+                    | (thread.Overflow ? 8 : 0)
+                    | (thread.Read is null ? 0 : 16)
+                )
+            );
             Append(text, thread.Read ?? 0);
             text.Append((char)(thread.Owed is null ? 0 : 1 + thread.Owed.Sum(owing => 2 << owing)));
             foreach (ulong register in thread.Registers)
@@ -119,5 +131,8 @@ internal sealed class OracleState(Dictionary<ulong, byte> memory, OracleThread[]
     }
 
     private static void Append(StringBuilder text, ulong value) =>
-        text.Append((char)(ushort)value).Append((char)(ushort)(value >> 16)).Append((char)(ushort)(value >> 32)).Append((char)(ushort)(value >> 48));
+        text.Append((char)(ushort)value)
+            .Append((char)(ushort)(value >> 16))
+            .Append((char)(ushort)(value >> 32))
+            .Append((char)(ushort)(value >> 48));
 }

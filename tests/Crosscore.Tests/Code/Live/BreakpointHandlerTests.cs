@@ -86,7 +86,10 @@ public sealed unsafe class BreakpointHandlerTests
     {
         Machine.NeedsRawPrograms();
         ChildResult result = ChildProcess.RunThisProgram(Child.PatchWithoutSigaction);
-        Assert.SkipWhen(result.Status == Launcher.NotAvailable, "This system does not let a process filter its own calls.");
+        Assert.SkipWhen(
+            result.Status == Launcher.NotAvailable,
+            "This system does not let a process filter its own calls."
+        );
         Assert.True(result.Status == 0, $"status {result.Status}: {result.Text} {result.Errors}");
         Assert.Equal($"{CodeFailure.BreakpointHandler} for EPERM\n0 tables lost\n3\n", result.Text);
     }
@@ -105,15 +108,24 @@ public sealed unsafe class BreakpointHandlerTests
 
         HashSet<ulong> starts = [.. instructions.Select(instruction => instruction.IP)];
         Assert.DoesNotContain(instructions, instruction => instruction.IsInvalid);
-        Assert.All(instructions.Where(instruction => instruction.Op0Kind == OpKind.NearBranch64), jump => Assert.Contains(jump.NearBranchTarget, starts));
+        Assert.All(
+            instructions.Where(instruction => instruction.Op0Kind == OpKind.NearBranch64),
+            jump => Assert.Contains(jump.NearBranchTarget, starts)
+        );
 
         // Nothing of the caller's is touched: rbx, rbp, r12 to r15, and the arguments for the handler before us.
         Register[] kept = [Register.RBX, Register.RBP, Register.R12, Register.R13, Register.R14, Register.R15];
-        Assert.DoesNotContain(instructions, instruction => kept.Contains(instruction.Op0Register.GetFullRegister()) && instruction.Mnemonic is not (Mnemonic.Push or Mnemonic.Pop or Mnemonic.Cmp or Mnemonic.Test));
+        Assert.DoesNotContain(
+            instructions,
+            instruction =>
+                kept.Contains(instruction.Op0Register.GetFullRegister())
+                && instruction.Mnemonic is not (Mnemonic.Push or Mnemonic.Pop or Mnemonic.Cmp or Mnemonic.Test)
+        );
     }
 
     /// <summary>A handler that counts: mov rax, address; lock inc qword [rax]; ret.</summary>
-    private static byte[] Counting(long* calls) => [0x48, 0xB8, .. BitConverter.GetBytes((long)calls), 0xF0, 0x48, 0xFF, 0x00, 0xC3];
+    private static byte[] Counting(long* calls) =>
+        [0x48, 0xB8, .. BitConverter.GetBytes((long)calls), 0xF0, 0x48, 0xFF, 0x00, 0xC3];
 
     /// <summary>To the calling thread, which has executed the handler when this returns.</summary>
     private static void SendSigtrap() => Assert.Equal(0, Child.SendSigtrap());

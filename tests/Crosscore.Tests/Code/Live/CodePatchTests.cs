@@ -15,7 +15,10 @@ public sealed unsafe class CodePatchTests
     private static readonly byte[] UnmovableCall = [0x90, 0x90, 0xFF, 0x94, 0x24, 0, 0, 0, 0, 0xC3];
 
     private static readonly ProcessorFacts Amd = ProcessorFacts.Of(PatchPlannerTests.Amd, PatchPlannerTests.Genoa);
-    private static readonly ProcessorFacts Intel = ProcessorFacts.Of(PatchPlannerTests.Intel, PatchPlannerTests.EmeraldRapids);
+    private static readonly ProcessorFacts Intel = ProcessorFacts.Of(
+        PatchPlannerTests.Intel,
+        PatchPlannerTests.EmeraldRapids
+    );
 
     public CodePatchTests() => Machine.NeedsRawPrograms();
 
@@ -50,7 +53,11 @@ public sealed unsafe class CodePatchTests
         using LiveCode second = LiveCode.Install([.. new byte[60].Select(_ => (byte)0x90), .. Function]);
         long before = CodeEvents.Synchronisations.Value;
         long patched = CodeEvents.Patches.Value;
-        PatchPlan plan = new CodePatch().Replace(second, 61, [7, 7, 7, 7]).Replace(first, 6, [1, 2, 3, 4]).Replace(first, 12, [9]).Commit();
+        PatchPlan plan = new CodePatch()
+            .Replace(second, 61, [7, 7, 7, 7])
+            .Replace(first, 6, [1, 2, 3, 4])
+            .Replace(first, 12, [9])
+            .Commit();
         Assert.Equal((PatchMethod.Breakpoint, 3, 3), (plan.Method, plan.Sites, plan.Synchronisations));
         Assert.Equal(3, CodeEvents.Synchronisations.Value - before);
         Assert.Equal(3, CodeEvents.Patches.Value - patched);
@@ -84,7 +91,10 @@ public sealed unsafe class CodePatchTests
         // Shorter instructions in its place: the change that was one is two, and each of its instructions keeps its start.
         _ = new CodePatch().Replace(code, 5, [0x90, 0x90, 0x90, 0x31, 0xC0]).Commit();
         Assert.Equal(2, Call(code));
-        Assert.Equal(CodeFailure.PatchRemovesBoundary, Assert.Throws<CodeException>(() => new CodePatch().Replace(code, 5, [0xB8, 1, 1, 1, 1]).Commit()).Failure);
+        Assert.Equal(
+            CodeFailure.PatchRemovesBoundary,
+            Assert.Throws<CodeException>(() => new CodePatch().Replace(code, 5, [0xB8, 1, 1, 1, 1]).Commit()).Failure
+        );
     }
 
     [Fact]
@@ -94,7 +104,12 @@ public sealed unsafe class CodePatchTests
         PatchPlan plan = new CodePatch().Replace(code, 0, [0x31, 0xC0, 0xFF, 0xC0, 0x90]).Commit(); // xor eax, eax; inc eax; nop
         Assert.Equal(PatchMethod.Breakpoint, plan.Method);
         Assert.Equal(3, Call(code));
-        Refuses(code, CodeFailure.PatchRemovesBoundary, patch => patch.Replace(code, 0, [0xB8, 1, 0, 0, 0]), "A thread may be stopped there");
+        Refuses(
+            code,
+            CodeFailure.PatchRemovesBoundary,
+            patch => patch.Replace(code, 0, [0xB8, 1, 0, 0, 0]),
+            "A thread may be stopped there"
+        );
     }
 
     [Theory]
@@ -123,7 +138,10 @@ public sealed unsafe class CodePatchTests
         CodePatch patch = new CodePatch().Replace(code, 1, [5, 0, 0, 0]).Replace(code, 7, [1]);
         foreach ((int offset, int length) in new[] { (4, 1), (0, 2), (1, 4), (0, 8), (2, 1) })
         {
-            Assert.Equal(CodeFailure.PatchOverlaps, Assert.Throws<CodeException>(() => patch.Replace(code, offset, new byte[length])).Failure);
+            Assert.Equal(
+                CodeFailure.PatchOverlaps,
+                Assert.Throws<CodeException>(() => patch.Replace(code, offset, new byte[length])).Failure
+            );
         }
 
         _ = patch.Commit();
@@ -151,7 +169,14 @@ public sealed unsafe class CodePatchTests
     public void On_a_processor_of_which_nothing_is_promised_or_measured_every_change_takes_the_breakpoint(CodeMode mode)
     {
         using LiveCode code = LiveCode.Install(Function);
-        foreach (byte[] change in (byte[][])[[9], [9, 9], [9, 9, 9, 9]])
+        foreach (
+            byte[] change in (byte[][])
+                [
+                    [9],
+                    [9, 9],
+                    [9, 9, 9, 9],
+                ]
+        )
         {
             PatchPlan plan = Commit(new CodePatch(mode).Replace(code, 1, change), Intel);
             Assert.Equal((PatchMethod.Breakpoint, 3), (plan.Method, plan.Synchronisations));
@@ -196,7 +221,12 @@ public sealed unsafe class CodePatchTests
         Assert.Equal(0, Signals.Set(Signals.SIGTRAP, other));
         try
         {
-            Refuses(code, CodeFailure.BreakpointHandler, patch => patch.Replace(code, 6, [1, 2, 3, 4]), "RestoreBreakpointHandler");
+            Refuses(
+                code,
+                CodeFailure.BreakpointHandler,
+                patch => patch.Replace(code, 6, [1, 2, 3, 4]),
+                "RestoreBreakpointHandler"
+            );
             Assert.Equal(PatchMethod.SingleStore, Commit(new CodePatch().Replace(code, 6, [3]), Amd).Method);
             LiveCode.RestoreBreakpointHandler();
             Assert.Equal(PatchMethod.Breakpoint, new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Commit().Method);
@@ -224,10 +254,16 @@ public sealed unsafe class CodePatchTests
             var refused = new BreakpointConditions(() => "of a test", () => false);
             var throwing = new BreakpointConditions(() => throw new InvalidOperationException(), () => false);
             CodePatch patch = new CodePatch().Replace(code, 6, [1, 2, 3, 4]);
-            Assert.Equal(CodeFailure.BreakpointHandler, Assert.Throws<CodeException>(() => patch.Prepare(refused)).Failure);
+            Assert.Equal(
+                CodeFailure.BreakpointHandler,
+                Assert.Throws<CodeException>(() => patch.Prepare(refused)).Failure
+            );
             _ = Assert.Throws<InvalidOperationException>(() => patch.Prepare(throwing));
             _ = Assert.Throws<CodeException>(() => new CodePatch().Replace(unmovable, 5, [1, 1, 1, 1]).Prepare());
-            Assert.Equal(PatchMethod.PageSwap, new CodePatch(CodeMode.Measured).Replace(code, 6, [1, 2, 3, 4]).Prepare(refused).Plan.Method);
+            Assert.Equal(
+                PatchMethod.PageSwap,
+                new CodePatch(CodeMode.Measured).Replace(code, 6, [1, 2, 3, 4]).Prepare(refused).Plan.Method
+            );
             Assert.Equal(free, BreakpointTables.FreeCount);
         }
     }
@@ -274,7 +310,13 @@ public sealed unsafe class CodePatchTests
         using LiveCode code = LiveCode.Install([0xE8, 0, 0, 0, 0, 0xC3]);
         lock (LiveCode.Patching)
         {
-            Assert.Equal(PatchMethod.SingleStore, new CodePatch().Replace(code, 1, [1]).Prepare(new BreakpointConditions(() => null, () => true), Amd).Plan.Method);
+            Assert.Equal(
+                PatchMethod.SingleStore,
+                new CodePatch()
+                    .Replace(code, 1, [1])
+                    .Prepare(new BreakpointConditions(() => null, () => true), Amd)
+                    .Plan.Method
+            );
         }
     }
 
@@ -284,14 +326,21 @@ public sealed unsafe class CodePatchTests
     [InlineData(0, ShadowStack.ARCH_SHSTK_WRSS, false)]
     [InlineData(0, 0, false)]
     [InlineData(-Errno.EINVAL, ShadowStack.ARCH_SHSTK_SHSTK, false)] // A kernel that knows none.
-    public void The_kernels_answer_about_shadow_stacks_is_understood(int answer, ulong features, bool isOn) => Assert.Equal(isOn, ShadowStack.IsOn(answer, features));
+    public void The_kernels_answer_about_shadow_stacks_is_understood(int answer, ulong features, bool isOn) =>
+        Assert.Equal(isOn, ShadowStack.IsOn(answer, features));
 
     /// <summary>As /proc says it, in another way.</summary>
     [Fact]
     public void The_kernel_is_asked_about_this_thread()
     {
-        string features = File.ReadLines("/proc/thread-self/status").FirstOrDefault(line => line.StartsWith("x86_Thread_features:", StringComparison.Ordinal)) ?? "";
-        Assert.Equal(features.Contains("shstk", StringComparison.Ordinal), BreakpointConditions.OfThisProcess.HasShadowStack());
+        string features =
+            File.ReadLines("/proc/thread-self/status")
+                .FirstOrDefault(line => line.StartsWith("x86_Thread_features:", StringComparison.Ordinal))
+            ?? "";
+        Assert.Equal(
+            features.Contains("shstk", StringComparison.Ordinal),
+            BreakpointConditions.OfThisProcess.HasShadowStack()
+        );
     }
 
     [Fact]
@@ -301,7 +350,9 @@ public sealed unsafe class CodePatchTests
         lock (LiveCode.Patching)
         {
             PreparedPatch prepared = new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Prepare();
-            _ = Assert.Throws<InvalidOperationException>(() => prepared.Write(() => throw new InvalidOperationException()));
+            _ = Assert.Throws<InvalidOperationException>(() =>
+                prepared.Write(() => throw new InvalidOperationException())
+            );
         }
 
         Assert.Equal(3, Call(code));
@@ -316,16 +367,20 @@ public sealed unsafe class CodePatchTests
         List<int> seen = [];
         lock (LiveCode.Patching)
         {
-            PreparedPatch prepared = new CodePatch().Replace(code, 1, [5]).Prepare(BreakpointConditions.OfThisProcess, Amd);
+            PreparedPatch prepared = new CodePatch()
+                .Replace(code, 1, [5])
+                .Prepare(BreakpointConditions.OfThisProcess, Amd);
             Assert.Equal(PatchMethod.SingleStore, prepared.Plan.Method);
-            _ = Assert.Throws<InvalidOperationException>(() => prepared.Write(() =>
-            {
-                seen.Add(Call(code));
-                if (seen.Count < 3)
+            _ = Assert.Throws<InvalidOperationException>(() =>
+                prepared.Write(() =>
                 {
-                    throw new InvalidOperationException();
-                }
-            }));
+                    seen.Add(Call(code));
+                    if (seen.Count < 3)
+                    {
+                        throw new InvalidOperationException();
+                    }
+                })
+            );
         }
 
         Assert.Equal([7, 3, 3], seen); // With the new instruction in memory, and twice, until it was granted, with the old one.
@@ -340,10 +395,14 @@ public sealed unsafe class CodePatchTests
         using LiveCode code = LiveCode.Install([.. UnmovableCall, .. Function]);
         lock (LiveCode.Patching)
         {
-            CodePatch patch = pages ? new CodePatch(CodeMode.Measured).Replace(code, 5, [1, 1, 1, 1]) : new CodePatch().Replace(code, 11, [5]);
+            CodePatch patch = pages
+                ? new CodePatch(CodeMode.Measured).Replace(code, 5, [1, 1, 1, 1])
+                : new CodePatch().Replace(code, 11, [5]);
             PreparedPatch prepared = patch.Prepare(BreakpointConditions.OfThisProcess, Amd);
             Assert.Equal(pages ? PatchMethod.PageSwap : PatchMethod.SingleStore, prepared.Plan.Method);
-            CodeException refusal = Assert.Throws<CodeException>(() => prepared.Write(() => throw new CodeException(CodeFailure.SynchronisationRefused, "It is a test.", 12)));
+            CodeException refusal = Assert.Throws<CodeException>(() =>
+                prepared.Write(() => throw new CodeException(CodeFailure.SynchronisationRefused, "It is a test.", 12))
+            );
             Assert.Equal((CodeFailure.OldCodeNotConfirmed, 12), (refusal.Failure, refusal.Errno));
             Assert.Contains("memory holds the old instructions", refusal.Message, StringComparison.Ordinal);
             Assert.Equal("It is a test.", refusal.InnerException!.Message);
@@ -362,7 +421,9 @@ public sealed unsafe class CodePatchTests
         int calls = 0;
         lock (LiveCode.Patching)
         {
-            PreparedPatch prepared = new CodePatch(CodeMode.Measured).Replace(code, 2, [0x0F, 0x1F, 0x40, 0, 0x0F, 0x1F, 0]).Prepare();
+            PreparedPatch prepared = new CodePatch(CodeMode.Measured)
+                .Replace(code, 2, [0x0F, 0x1F, 0x40, 0, 0x0F, 0x1F, 0])
+                .Prepare();
             Assert.Equal(PatchMethod.PageSwap, prepared.Plan.Method);
             prepared.Write(() =>
             {
@@ -388,8 +449,40 @@ public sealed unsafe class CodePatchTests
         // nop, 7 times; call 24 and mov eax, 1, each across aligned 8 bytes; ret; traps; at 24: mov dword [rdi], 1; wait: pause; cmp dword [rdi+4], 0; je wait; ret
         byte[] bytes =
         [
-            0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xE8, Waiting - 12, 0, 0, 0, 0xB8, 1, 0, 0, 0, 0xC3, .. Enumerable.Repeat((byte)0xCC, Waiting - 18),
-            0xC7, 0x07, 1, 0, 0, 0, 0xF3, 0x90, 0x83, 0x7F, 0x04, 0x00, 0x74, 0xF8, 0xC3,
+            0x90,
+            0x90,
+            0x90,
+            0x90,
+            0x90,
+            0x90,
+            0x90,
+            0xE8,
+            Waiting - 12,
+            0,
+            0,
+            0,
+            0xB8,
+            1,
+            0,
+            0,
+            0,
+            0xC3,
+            .. Enumerable.Repeat((byte)0xCC, Waiting - 18),
+            0xC7,
+            0x07,
+            1,
+            0,
+            0,
+            0,
+            0xF3,
+            0x90,
+            0x83,
+            0x7F,
+            0x04,
+            0x00,
+            0x74,
+            0xF8,
+            0xC3,
         ];
         using LiveCode code = LiveCode.Install(bytes);
         nint address = code.Address;
@@ -404,7 +497,12 @@ public sealed unsafe class CodePatchTests
         SpinWait.SpinUntil(() => Volatile.Read(ref *(int*)shared) != 0);
         byte[] nop5 = [0x0F, 0x1F, 0x44, 0x00, 0x00];
         byte[] ten = [0x48, 0xB8, 3, 0, 0, 0, 0, 0, 0, 0]; // One instruction in the place of both.
-        Refuses(code, CodeFailure.PatchRemovesBoundary, patch => patch.Replace(code, 7, ten), "A thread may be stopped there");
+        Refuses(
+            code,
+            CodeFailure.PatchRemovesBoundary,
+            patch => patch.Replace(code, 7, ten),
+            "A thread may be stopped there"
+        );
         PatchPlan plan = new CodePatch().Replace(code, 7, nop5).Replace(code, 12, [0xB8, 2, 2, 2, 2]).Commit();
         Volatile.Write(ref flags[1], 1);
         thread.Join();
@@ -428,7 +526,10 @@ public sealed unsafe class CodePatchTests
                 lock (LiveCode.Patching)
                 {
                     // This thread meets each breakpoint itself, so each copy has been used.
-                    new CodePatch().Replace(code, 6, immediate).Prepare().Write(() => _ = Call(code));
+                    new CodePatch()
+                        .Replace(code, 6, immediate)
+                        .Prepare()
+                        .Write(() => _ = Call(code));
                 }
             }
             catch (CodeException full)
@@ -439,7 +540,10 @@ public sealed unsafe class CodePatchTests
 
         Assert.Equal(CodeFailure.OutOfLineMemory, refusal?.Failure);
         Assert.Equal(Value(version - 1) + 2, Call(code));
-        Assert.Equal(PatchMethod.PageSwap, new CodePatch(CodeMode.Measured).Replace(code, 6, immediate).Commit().Method);
+        Assert.Equal(
+            PatchMethod.PageSwap,
+            new CodePatch(CodeMode.Measured).Replace(code, 6, immediate).Commit().Method
+        );
         Assert.Equal(Value(version) + 2, Call(code));
 
         static int Value(int version) => ((version & 0xFF) * 0x010100) + (version >> 8 << 24); // Changes on both sides of the aligned 8 bytes.
@@ -449,10 +553,18 @@ public sealed unsafe class CodePatchTests
     public void Where_synchronising_is_refused_for_good_the_bytes_are_as_before_and_the_exception_says_what_is_not_known()
     {
         ChildResult result = ChildProcess.RunThisProgram(Child.PatchWithoutMembarrier);
-        Assert.SkipWhen(result.Status == Launcher.NotAvailable, "This system does not let a process filter its own calls.");
+        Assert.SkipWhen(
+            result.Status == Launcher.NotAvailable,
+            "This system does not let a process filter its own calls."
+        );
         Assert.True(result.Status == 0, $"status {result.Status}: {result.Text} {result.Errors}");
-        CodeFailure first = ProcessorFacts.OfThisProcess.QuadwordIsPromised ? CodeFailure.OldCodeNotConfirmed : CodeFailure.SynchronisationRefused;
-        Assert.Equal([$"{first} for EPERM", "3", $"{CodeFailure.SynchronisationRefused} for EPERM", "3"], result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        CodeFailure first = ProcessorFacts.OfThisProcess.QuadwordIsPromised
+            ? CodeFailure.OldCodeNotConfirmed
+            : CodeFailure.SynchronisationRefused;
+        Assert.Equal(
+            [$"{first} for EPERM", "3", $"{CodeFailure.SynchronisationRefused} for EPERM", "3"],
+            result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        );
     }
 
     [Fact]
@@ -462,13 +574,16 @@ public sealed unsafe class CodePatchTests
         int calls = 0;
         lock (LiveCode.Patching)
         {
-            new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Prepare().Write(() =>
-            {
-                if (++calls is 2 or 3 or 5)
+            new CodePatch()
+                .Replace(code, 6, [1, 2, 3, 4])
+                .Prepare()
+                .Write(() =>
                 {
-                    throw new CodeException(CodeFailure.OutOfMemory, "a test");
-                }
-            });
+                    if (++calls is 2 or 3 or 5)
+                    {
+                        throw new CodeException(CodeFailure.OutOfMemory, "a test");
+                    }
+                });
         }
 
         Assert.Equal(6, calls);
@@ -482,18 +597,21 @@ public sealed unsafe class CodePatchTests
         int calls = 0;
         lock (LiveCode.Patching)
         {
-            new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Prepare().Write(() =>
-            {
-                switch (++calls)
+            new CodePatch()
+                .Replace(code, 6, [1, 2, 3, 4])
+                .Prepare()
+                .Write(() =>
                 {
-                    case 2:
-                        throw new ThreadInterruptedException();
-                    case 4:
-                        throw new InvalidOperationException();
-                    default:
-                        break;
-                }
-            });
+                    switch (++calls)
+                    {
+                        case 2:
+                            throw new ThreadInterruptedException();
+                        case 4:
+                            throw new InvalidOperationException();
+                        default:
+                            break;
+                    }
+                });
         }
 
         Assert.Equal(5, calls);
@@ -505,11 +623,17 @@ public sealed unsafe class CodePatchTests
     public void Nobody_can_write_the_code_where_it_is_executed_and_it_is_never_writable_and_executable_at_once()
     {
         using LiveCode code = LiveCode.Install(Function);
-        List<MemoryMapLine> lines = [.. MemoryMap.Read().Where(line => line.Path.Contains("crosscore-live", StringComparison.Ordinal))];
+        List<MemoryMapLine> lines =
+        [
+            .. MemoryMap.Read().Where(line => line.Path.Contains("crosscore-live", StringComparison.Ordinal)),
+        ];
         Assert.Contains(lines, line => line.Permissions == "r-xs" && line.Start == code.Address);
         Assert.Contains(lines, line => line.Permissions == "rw-s");
         Assert.DoesNotContain(lines, line => line.Permissions.Contains("wx", StringComparison.Ordinal));
-        Assert.DoesNotContain(Directory.EnumerateFiles("/proc/self/fd"), file => new FileInfo(file).LinkTarget?.Contains("crosscore-live", StringComparison.Ordinal) == true);
+        Assert.DoesNotContain(
+            Directory.EnumerateFiles("/proc/self/fd"),
+            file => new FileInfo(file).LinkTarget?.Contains("crosscore-live", StringComparison.Ordinal) == true
+        );
     }
 
     [Fact]

@@ -13,7 +13,14 @@ namespace Crosscore.Tests.Code.Live;
 public sealed class LiveCodeTortureTests
 {
     private static readonly TimeSpan Time = TimeSpan.FromSeconds(
-        int.TryParse(Environment.GetEnvironmentVariable("CROSSCORE_TORTURE_SECONDS"), CultureInfo.InvariantCulture, out int seconds) ? seconds : 24);
+        int.TryParse(
+            Environment.GetEnvironmentVariable("CROSSCORE_TORTURE_SECONDS"),
+            CultureInfo.InvariantCulture,
+            out int seconds
+        )
+            ? seconds
+            : 24
+    );
 
     [Fact]
     public void Breakpoints_tear_nothing_at_any_offset_nor_at_the_edges_of_pages_under_collections()
@@ -33,7 +40,10 @@ public sealed class LiveCodeTortureTests
         using var code = new TortureCode((offset, _) => offset >= 0 && offset % 8 <= 3);
         using var torture = new Torture(code);
         PatchMethod expected = code.PatchTo(1, mode).Plan().Method;
-        Assert.SkipWhen(mode == CodeMode.Measured && expected != PatchMethod.SingleStore, "unreachable: measured mode takes every aligned store");
+        Assert.SkipWhen(
+            mode == CodeMode.Measured && expected != PatchMethod.SingleStore,
+            "unreachable: measured mode takes every aligned store"
+        );
         Run(code, Time / 8, mode, expected);
     }
 
@@ -53,13 +63,17 @@ public sealed class LiveCodeTortureTests
         CodePatch[] patches = [.. Enumerable.Range(0, 256).Select(number => code.PatchTo(number, CodeMode.Strict))];
 
         // Bounds of the search, not times that are expected. Torn once in 2.3 s in the mean of 14 runs (0.4 to 7.6 s, beside some 40 other threads that wanted the two processors): a search of 10 s would end in vain in one run of 80.
-        DoesTear(code, TimeSpan.FromSeconds(30), version =>
-        {
-            lock (LiveCode.Patching)
+        DoesTear(
+            code,
+            TimeSpan.FromSeconds(30),
+            version =>
             {
-                patches[version & 0xFF].Prepare().Write(() => { });
+                lock (LiveCode.Patching)
+                {
+                    patches[version & 0xFF].Prepare().Write(() => { });
+                }
             }
-        });
+        );
     }
 
     [Fact]
@@ -71,16 +85,20 @@ public sealed class LiveCodeTortureTests
         // The writable side, which the library gives to nobody.
         MemoryMapLine writable = Maps.LineAt(Maps.OtherMappingOf(code.Code.Address))!.Value;
         Assert.StartsWith("rw-", writable.Permissions, StringComparison.Ordinal);
-        DoesTear(code, TimeSpan.FromSeconds(10), version => // 0.0 to 0.6 s in those runs.
-        {
-            // At no pace of its own: stores that follow each other closely keep the lines from the core that executes them, and others may always meet it at the same instruction.
-            Thread.SpinWait((int)(version * 7 % 64));
-            foreach ((int offset, _) in code.Sites)
+        DoesTear(
+            code,
+            TimeSpan.FromSeconds(10),
+            version => // 0.0 to 0.6 s in those runs.
             {
-                // SAFETY: the immediate lies inside of the mapping, which lives until the code is disposed of.
-                *(int*)(writable.Start + offset + 1) = TortureCode.Value((int)version);
+                // At no pace of its own: stores that follow each other closely keep the lines from the core that executes them, and others may always meet it at the same instruction.
+                Thread.SpinWait((int)(version * 7 % 64));
+                foreach ((int offset, _) in code.Sites)
+                {
+                    // SAFETY: the immediate lies inside of the mapping, which lives until the code is disposed of.
+                    *(int*)(writable.Start + offset + 1) = TortureCode.Value((int)version);
+                }
             }
-        });
+        );
     }
 
     /// <summary>Changes the code until an instruction is seen torn, but not for longer than a bound; the one who changes it and the one who executes it have a processor each.</summary>
@@ -106,7 +124,13 @@ public sealed class LiveCodeTortureTests
         Assert.True(torture.Torn > 0, report);
     }
 
-    private static void Run(TortureCode code, TimeSpan time, CodeMode mode, PatchMethod expected, bool unmovable = false)
+    private static void Run(
+        TortureCode code,
+        TimeSpan time,
+        CodeMode mode,
+        PatchMethod expected,
+        bool unmovable = false
+    )
     {
         using var torture = new Torture(code);
         var watch = Stopwatch.StartNew();
@@ -114,11 +138,14 @@ public sealed class LiveCodeTortureTests
         while (watch.Elapsed < time || !torture.BothHaveCalled)
         {
             version++;
-            torture.Change(version, () =>
-            {
-                PatchPlan plan = code.PatchTo((int)version, mode, unmovable).Commit();
-                Assert.Equal(expected, plan.Method);
-            });
+            torture.Change(
+                version,
+                () =>
+                {
+                    PatchPlan plan = code.PatchTo((int)version, mode, unmovable).Commit();
+                    Assert.Equal(expected, plan.Method);
+                }
+            );
             if (version % 64 == 0)
             {
                 GC.Collect(version % 1024 == 0 ? 2 : 0);
@@ -126,7 +153,9 @@ public sealed class LiveCodeTortureTests
         }
 
         string report = torture.Report(version, watch);
-        TestContext.Current.TestOutputHelper?.WriteLine($"{report}, {BreakpointControl.Met:N0} breakpoints met, {BreakpointControl.Late:N0} late");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{report}, {BreakpointControl.Met:N0} breakpoints met, {BreakpointControl.Late:N0} late"
+        );
         Assert.True(torture is { Torn: 0, Stale: 0 }, report);
     }
 }

@@ -44,7 +44,12 @@ internal static unsafe class LivePatchTrial
     public static int PatchWithoutMembarrier()
     {
         using LiveCode code = LiveCode.Install(Function);
-        if (!CallFilter.RefuseToThisThread((int)MembarrierCall.Number(RuntimeInformation.ProcessArchitecture), Errno.EPERM))
+        if (
+            !CallFilter.RefuseToThisThread(
+                (int)MembarrierCall.Number(RuntimeInformation.ProcessArchitecture),
+                Errno.EPERM
+            )
+        )
         {
             return Launcher.NotAvailable;
         }

@@ -15,10 +15,30 @@ public sealed class PatchFuzzTests
 
     private static readonly byte[][] Palette =
     [
-        [0x90], [0x66, 0x90], [0x0F, 0x1F, 0x00], [0x0F, 0x1F, 0x40, 0x00], [0x0F, 0x1F, 0x44, 0x00, 0x00], [0x66, 0x0F, 0x1F, 0x44, 0x00, 0x00],
-        [0xB8, 1, 2, 3, 4], [0x83, 0xC0, 5], [0x48, 0x8D, 0x05, 0, 0, 0, 0], [0x48, 0xB8, 1, 2, 3, 4, 5, 6, 7, 8], [0xEB, 0x00], [0xE9, 0, 0, 0, 0],
-        [0xE8, 0, 0, 0, 0], [0x74, 0x00], [0x0F, 0x84, 0, 0, 0, 0], [0xF0, 0x01, 0x00], [0xC3], [0xC5, 0xF8, 0x77], [0x62, 0xF1, 0x7C, 0x48, 0x58, 0xC1],
-        [0xFF, 0x15, 0, 0, 0, 0], [0xFF, 0x94, 0x24, 0, 0, 0, 0], [0xF2, 0x0F, 0x10, 0x05, 0, 0, 0, 0], [0x50], [0x58],
+        [0x90],
+        [0x66, 0x90],
+        [0x0F, 0x1F, 0x00],
+        [0x0F, 0x1F, 0x40, 0x00],
+        [0x0F, 0x1F, 0x44, 0x00, 0x00],
+        [0x66, 0x0F, 0x1F, 0x44, 0x00, 0x00],
+        [0xB8, 1, 2, 3, 4],
+        [0x83, 0xC0, 5],
+        [0x48, 0x8D, 0x05, 0, 0, 0, 0],
+        [0x48, 0xB8, 1, 2, 3, 4, 5, 6, 7, 8],
+        [0xEB, 0x00],
+        [0xE9, 0, 0, 0, 0],
+        [0xE8, 0, 0, 0, 0],
+        [0x74, 0x00],
+        [0x0F, 0x84, 0, 0, 0, 0],
+        [0xF0, 0x01, 0x00],
+        [0xC3],
+        [0xC5, 0xF8, 0x77],
+        [0x62, 0xF1, 0x7C, 0x48, 0x58, 0xC1],
+        [0xFF, 0x15, 0, 0, 0, 0],
+        [0xFF, 0x94, 0x24, 0, 0, 0, 0],
+        [0xF2, 0x0F, 0x10, 0x05, 0, 0, 0, 0],
+        [0x50],
+        [0x58],
     ];
 
     [Theory]
@@ -26,7 +46,11 @@ public sealed class PatchFuzzTests
     [InlineData(2, CodeMode.Strict, PatchPlannerTests.Intel)]
     [InlineData(3, CodeMode.Measured, PatchPlannerTests.Amd)]
     [InlineData(4, CodeMode.Measured, PatchPlannerTests.Intel)]
-    public unsafe void A_patch_is_written_whole_or_refused_and_only_where_Iced_finds_every_old_start_again(int seed, CodeMode mode, string vendor)
+    public unsafe void A_patch_is_written_whole_or_refused_and_only_where_Iced_finds_every_old_start_again(
+        int seed,
+        CodeMode mode,
+        string vendor
+    )
     {
         Machine.NeedsRawPrograms();
         var random = new Random(20261130 + seed);
@@ -57,8 +81,12 @@ public sealed class PatchFuzzTests
                 {
                     if (outcome.Plan is { } plan)
                     {
-                        string what = $"seed {seed}, piece {piece}, patch {number}: {Convert.ToHexString(content)} to {Convert.ToHexString(wanted)}";
-                        Assert.True(known is null || starts.IsSubsetOf(known), $"{what} was written, and Iced finds a start missing");
+                        string what =
+                            $"seed {seed}, piece {piece}, patch {number}: {Convert.ToHexString(content)} to {Convert.ToHexString(wanted)}";
+                        Assert.True(
+                            known is null || starts.IsSubsetOf(known),
+                            $"{what} was written, and Iced finds a start missing"
+                        );
                         written[plan.Method] = written.GetValueOrDefault(plan.Method) + (plan.Sites > 0 ? 1 : 0);
                         content = wanted;
                         starts.UnionWith(known ?? []);
@@ -68,8 +96,14 @@ public sealed class PatchFuzzTests
                     {
                         refused++;
                         Assert.True(
-                            defined is null || !starts.IsSubsetOf(defined) || outcome.Failure is CodeFailure.PatchNotMovable or CodeFailure.TracerAttached or CodeFailure.OutOfLineMemory,
-                            $"seed {seed}: {outcome.Failure} of {Convert.ToHexString(content)} to {Convert.ToHexString(wanted)}, in which Iced finds every start");
+                            defined is null
+                                || !starts.IsSubsetOf(defined)
+                                || outcome.Failure
+                                    is CodeFailure.PatchNotMovable
+                                        or CodeFailure.TracerAttached
+                                        or CodeFailure.OutOfLineMemory,
+                            $"seed {seed}: {outcome.Failure} of {Convert.ToHexString(content)} to {Convert.ToHexString(wanted)}, in which Iced finds every start"
+                        );
                     }
                 }
 
@@ -79,14 +113,24 @@ public sealed class PatchFuzzTests
         }
 
         Assert.True(refused > 100, $"only {refused} were refused");
-        PatchMethod[] expected = mode == CodeMode.Measured ? [PatchMethod.Breakpoint, PatchMethod.PageSwap] : [PatchMethod.Breakpoint];
-        Assert.All(expected, method => Assert.True(written.GetValueOrDefault(method) > 20, $"{method}: {written.GetValueOrDefault(method)}"));
+        PatchMethod[] expected =
+            mode == CodeMode.Measured ? [PatchMethod.Breakpoint, PatchMethod.PageSwap] : [PatchMethod.Breakpoint];
+        Assert.All(
+            expected,
+            method =>
+                Assert.True(written.GetValueOrDefault(method) > 20, $"{method}: {written.GetValueOrDefault(method)}")
+        );
         Assert.Equal(vendor == PatchPlannerTests.Amd, written.GetValueOrDefault(PatchMethod.SingleStore) > 20);
     }
 
     /// <summary>The plan of a patch that was written, or why it was refused. Null where the changes overlap.</summary>
     private static (PatchPlan? Plan, CodeFailure Failure)? TryWrite(
-        LiveCode code, (int Offset, byte[] Bytes)[] changes, CodeMode mode, BreakpointConditions conditions, ProcessorFacts processor)
+        LiveCode code,
+        (int Offset, byte[] Bytes)[] changes,
+        CodeMode mode,
+        BreakpointConditions conditions,
+        ProcessorFacts processor
+    )
     {
         var patch = new CodePatch(mode);
         try

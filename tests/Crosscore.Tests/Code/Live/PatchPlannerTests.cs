@@ -37,11 +37,20 @@ public sealed class PatchPlannerTests
     [InlineData(1, 0, CodeMode.Measured, Intel, Skylake, false, PatchMethod.PageSwap, 1)]
     [InlineData(1, 0, CodeMode.Strict, Amd, Genoa, false, PatchMethod.SingleStore, 1)]
     public void The_cheapest_method_that_is_right_is_chosen(
-        int sites, int notOneStore, CodeMode mode, string vendor, int signature, bool breakpoints, PatchMethod method, int synchronisations)
+        int sites,
+        int notOneStore,
+        CodeMode mode,
+        string vendor,
+        int signature,
+        bool breakpoints,
+        PatchMethod method,
+        int synchronisations
+    )
     {
         PatchPlan plan = PatchPlanner.Choose(
             new PatchFacts(sites, notOneStore, mode, ProcessorFacts.Of(vendor, signature)),
-            breakpoints ? null : (CodeFailure.BreakpointHandler, "somebody replaced the handler"));
+            breakpoints ? null : (CodeFailure.BreakpointHandler, "somebody replaced the handler")
+        );
         Assert.Equal((method, synchronisations, sites), (plan.Method, plan.Synchronisations, plan.Sites));
         Assert.NotEmpty(plan.Reason);
     }
@@ -56,10 +65,18 @@ public sealed class PatchPlannerTests
     [InlineData(Intel, EmeraldRapids, false, "GenuineIntel, family 0x6, model 0xCF")]
     [InlineData(Intel, Skylake, false, "GenuineIntel, family 0x6, model 0x55")]
     [InlineData("HygonGenuine", 0x00900F01, false, "HygonGenuine, family 0x18, model 0x0")]
-    public void Only_designs_on_which_the_torture_ran_count_as_measured(string vendor, int signature, bool isMeasured, string name)
+    public void Only_designs_on_which_the_torture_ran_count_as_measured(
+        string vendor,
+        int signature,
+        bool isMeasured,
+        string name
+    )
     {
         ProcessorFacts processor = ProcessorFacts.Of(vendor, signature);
-        Assert.Equal((isMeasured, vendor == Amd, name), (processor.IsMeasured, processor.QuadwordIsPromised, processor.Name));
+        Assert.Equal(
+            (isMeasured, vendor == Amd, name),
+            (processor.IsMeasured, processor.QuadwordIsPromised, processor.Name)
+        );
         foreach (CodeMode mode in (ReadOnlySpan<CodeMode>)[CodeMode.Strict, CodeMode.Measured])
         {
             string reason = PatchPlanner.SingleStore(new PatchFacts(1, 0, mode, processor)).Reason;
@@ -71,8 +88,12 @@ public sealed class PatchPlannerTests
     [Fact]
     public void Strict_mode_refuses_where_breakpoints_are_not_possible_and_says_both_reasons()
     {
-        CodeException refusal = Assert.Throws<CodeException>(() => PatchPlanner.Choose(
-            new PatchFacts(1, 1, CodeMode.Strict, ProcessorFacts.Of(Amd, Genoa)), (CodeFailure.BreakpointHandler, "somebody replaced the handler")));
+        CodeException refusal = Assert.Throws<CodeException>(() =>
+            PatchPlanner.Choose(
+                new PatchFacts(1, 1, CodeMode.Strict, ProcessorFacts.Of(Amd, Genoa)),
+                (CodeFailure.BreakpointHandler, "somebody replaced the handler")
+            )
+        );
         Assert.Equal(CodeFailure.BreakpointHandler, refusal.Failure);
         Assert.Contains("somebody replaced the handler", refusal.Message, StringComparison.Ordinal);
         Assert.Contains("aligned 8 bytes", refusal.Message, StringComparison.Ordinal);

@@ -70,7 +70,8 @@ internal sealed unsafe class Torture : IDisposable
     public string Report(long patches, Stopwatch watch) =>
         $"{patches:N0} patches of {_targets.Length} sites in {watch.Elapsed.TotalSeconds:N1} s, {Volatile.Read(ref _shared[NativeCalls]):N0} + {Volatile.Read(ref _shared[ManagedCalls]):N0} calls, {Torn} torn, {Stale} stale, {GC.CollectionCount(0)} collections";
 
-    public bool BothHaveCalled => Volatile.Read(ref _shared[NativeCalls]) > 0 && Volatile.Read(ref _shared[ManagedCalls]) > 0;
+    public bool BothHaveCalled =>
+        Volatile.Read(ref _shared[NativeCalls]) > 0 && Volatile.Read(ref _shared[ManagedCalls]) > 0;
 
     /// <summary>Changes the code to a version.</summary>
     public void Change(long version, Action commit)

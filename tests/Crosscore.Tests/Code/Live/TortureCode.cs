@@ -82,7 +82,11 @@ internal sealed class TortureCode : IDisposable
             _ = patch.Replace(Code, offset, site);
         }
 
-        return unmovable ? patch.Replace(Code, UnmovableOffset + 3, [(byte)version]).Replace(Code, UnmovableOffset + 6, [(byte)version]) : patch;
+        return unmovable
+            ? patch
+                .Replace(Code, UnmovableOffset + 3, [(byte)version])
+                .Replace(Code, UnmovableOffset + 6, [(byte)version])
+            : patch;
     }
 
     public void Dispose() => Code.Dispose();
@@ -105,7 +109,15 @@ internal sealed class TortureCode : IDisposable
 
     private static void Write(Span<byte> at, int offset, SiteKind kind, int version)
     {
-        at[0] = kind switch { SiteKind.Move => 0xB8, SiteKind.Jump => 0xE9, _ => 0xE8 };
-        BinaryPrimitives.WriteInt32LittleEndian(at[1..], kind == SiteKind.Move ? Value(version) : (version * StubLength) - (offset + SiteLength));
+        at[0] = kind switch
+        {
+            SiteKind.Move => 0xB8,
+            SiteKind.Jump => 0xE9,
+            _ => 0xE8,
+        };
+        BinaryPrimitives.WriteInt32LittleEndian(
+            at[1..],
+            kind == SiteKind.Move ? Value(version) : (version * StubLength) - (offset + SiteLength)
+        );
     }
 }

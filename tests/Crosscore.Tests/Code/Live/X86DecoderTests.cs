@@ -8,11 +8,43 @@ public sealed class X86DecoderTests
 {
     private static readonly byte[][] LegacyPrefixes =
     [
-        [], [0x66], [0x67], [0xF2], [0xF3], [0xF0], [0x64], [0x2E], [0x40], [0x41], [0x48], [0x4F],
-        [0xF0, 0x48], [0xF0, 0x66], [0xF3, 0xF0], [0x66, 0x48], [0x66, 0x41], [0x48, 0x66], [0xF2, 0x48], [0xF3, 0x4C], [0x66, 0xF2], [0x66, 0xF3], [0x67, 0x66, 0x48], [0x65, 0x67], [0xF2, 0x66, 0x42],
+        [],
+        [0x66],
+        [0x67],
+        [0xF2],
+        [0xF3],
+        [0xF0],
+        [0x64],
+        [0x2E],
+        [0x40],
+        [0x41],
+        [0x48],
+        [0x4F],
+        [0xF0, 0x48],
+        [0xF0, 0x66],
+        [0xF3, 0xF0],
+        [0x66, 0x48],
+        [0x66, 0x41],
+        [0x48, 0x66],
+        [0xF2, 0x48],
+        [0xF3, 0x4C],
+        [0x66, 0xF2],
+        [0x66, 0xF3],
+        [0x67, 0x66, 0x48],
+        [0x65, 0x67],
+        [0xF2, 0x66, 0x42],
     ];
 
-    private static readonly byte[][] VectorPrefixes = [[], [0x67], [0x65], [0x66], [0xF3], [0xF0], [0x48]];
+    private static readonly byte[][] VectorPrefixes =
+    [
+        [],
+        [0x67],
+        [0x65],
+        [0x66],
+        [0xF3],
+        [0xF0],
+        [0x48],
+    ];
 
     // With a base of 5 and without, with an index and without.
     private static readonly byte[] Sibs = [0x24, 0x25, 0x00, 0x8D, 0xFF];
@@ -58,7 +90,15 @@ public sealed class X86DecoderTests
     public void Instructions_behind_EVEX_do_too()
     {
         var disagreements = new Disagreements();
-        foreach (byte[] prefix in (ReadOnlySpan<byte[]>)[[], [0x67], [0x66], [0x48]])
+        foreach (
+            byte[] prefix in (ReadOnlySpan<byte[]>)
+                [
+                    [],
+                    [0x67],
+                    [0x66],
+                    [0x48],
+                ]
+        )
         {
             Bytes(opcode =>
             {
@@ -160,8 +200,10 @@ public sealed class X86DecoderTests
     internal static bool IsRefusedOnPurpose(in Instruction instruction, ReadOnlySpan<byte> bytes) =>
         instruction.Mnemonic is Mnemonic.Ud0 or Mnemonic.Ud1
         || instruction.Code.CpuidFeatures().Any(feature => feature is CpuidFeature.D3NOW or CpuidFeature.D3NOWEXT)
-        || (instruction.Op0Kind is OpKind.NearBranch16 or OpKind.NearBranch32 or OpKind.NearBranch64
-            && bytes[..instruction.Length].Contains((byte)0x66));
+        || (
+            instruction.Op0Kind is OpKind.NearBranch16 or OpKind.NearBranch32 or OpKind.NearBranch64
+            && bytes[..instruction.Length].Contains((byte)0x66)
+        );
 
     private static void Bytes(Action<byte> action)
     {
@@ -260,7 +302,12 @@ public sealed class X86DecoderTests
             {
                 Report("rip-relative", theirs);
             }
-            else if (parts.HasDisplacement && (ours.DisplacementOffset, ours.DisplacementSize) != (parts.DisplacementOffset, parts.DisplacementSize) && ours.DisplacementSize != 0)
+            else if (
+                parts.HasDisplacement
+                && (ours.DisplacementOffset, ours.DisplacementSize)
+                    != (parts.DisplacementOffset, parts.DisplacementSize)
+                && ours.DisplacementSize != 0
+            )
             {
                 Report($"displacement at {ours.DisplacementOffset}", theirs);
             }
@@ -276,7 +323,10 @@ public sealed class X86DecoderTests
             {
                 Report($"branch {ours.Branch}", theirs);
             }
-            else if (branch && theirs.NearBranchTarget != Address + (ulong)ours.Length + (ulong)(long)ours.Distance(_bytes))
+            else if (
+                branch
+                && theirs.NearBranchTarget != Address + (ulong)ours.Length + (ulong)(long)ours.Distance(_bytes)
+            )
             {
                 Report("target", theirs);
             }

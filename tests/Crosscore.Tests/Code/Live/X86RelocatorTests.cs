@@ -78,13 +78,31 @@ public sealed class X86RelocatorTests
     [InlineData("FF18", "far call")]
     public void What_cannot_be_moved_says_why(string hexadecimal, string why)
     {
-        Assert.False(X86Relocator.TryMove(Convert.FromHexString(hexadecimal), (nint)From, (nint)From + 0x1000, new byte[X86Relocator.LongestCopy], out _, out string? obstacle));
+        Assert.False(
+            X86Relocator.TryMove(
+                Convert.FromHexString(hexadecimal),
+                (nint)From,
+                (nint)From + 0x1000,
+                new byte[X86Relocator.LongestCopy],
+                out _,
+                out string? obstacle
+            )
+        );
         Assert.Contains(why, obstacle, StringComparison.Ordinal);
     }
 
     [Fact]
     public void What_is_too_far_away_is_not_moved() =>
-        Assert.False(X86Relocator.TryMove([0x90], (nint)From, unchecked((nint)(From + (3L << 30))), new byte[X86Relocator.LongestCopy], out _, out _));
+        Assert.False(
+            X86Relocator.TryMove(
+                [0x90],
+                (nint)From,
+                unchecked((nint)(From + (3L << 30))),
+                new byte[X86Relocator.LongestCopy],
+                out _,
+                out _
+            )
+        );
 
     private static (byte[] Copy, nint To) Move(byte[] code)
     {

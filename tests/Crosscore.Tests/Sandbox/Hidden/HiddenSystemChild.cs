@@ -64,8 +64,8 @@ internal static unsafe partial class HiddenSystemChild
 
     private static string UseAll(Type copy) => Call(copy, nameof(UseAllHere));
 
-    private static string Call(Type copy, string method) => (string)copy.GetMethod(method,
-        BindingFlags.NonPublic | BindingFlags.Static)!.Invoke(null, null)!;
+    private static string Call(Type copy, string method) =>
+        (string)copy.GetMethod(method, BindingFlags.NonPublic | BindingFlags.Static)!.Invoke(null, null)!;
 
     /// <summary>In a copy: loads the library.</summary>
     private static string Preload() => $"{typeof(Membarrier).Assembly.GetName().Name} {LibraryUse.All.Count}";
@@ -74,8 +74,11 @@ internal static unsafe partial class HiddenSystemChild
     private static string UseAllHere()
     {
         string[] uses = [.. LibraryUse.All.Select(use => $"{use.Name}\t{use.Outcome()}\n")];
-        return string.Concat(uses.Concat(MachineGuarantees.Detect()
-            .Select(line => $"promise {line.Promise}\t{line.Holds}\t{line.Source}\n")));
+        return string.Concat(
+            uses.Concat(
+                MachineGuarantees.Detect().Select(line => $"promise {line.Promise}\t{line.Holds}\t{line.Source}\n")
+            )
+        );
     }
 
     private static Action? Cover(params string[] folders)
@@ -83,8 +86,11 @@ internal static unsafe partial class HiddenSystemChild
         const int NewNamespace = 0x00020000;
         const nuint Recursive = 1 << 14;
         const nuint Private = 1 << 18;
-        if (Unshare(NewNamespace) != 0 || Mount("none", "/", null, Recursive | Private, null) != 0
-            || folders.Any(folder => Mount("none", folder, "tmpfs", 0, null) != 0))
+        if (
+            Unshare(NewNamespace) != 0
+            || Mount("none", "/", null, Recursive | Private, null) != 0
+            || folders.Any(folder => Mount("none", folder, "tmpfs", 0, null) != 0)
+        )
         {
             return null;
         }
@@ -112,11 +118,13 @@ internal static unsafe partial class HiddenSystemChild
 
         Limit before = found;
         var limit = new Limit { Soft = (nuint)(free == 0 ? 0 : lowest + free), Hard = before.Hard };
-        return SetLimit(Descriptors, &limit) != 0 ? null : () =>
-        {
-            Limit again = before;
-            _ = SetLimit(Descriptors, &again);
-        };
+        return SetLimit(Descriptors, &limit) != 0
+            ? null
+            : () =>
+            {
+                Limit again = before;
+                _ = SetLimit(Descriptors, &again);
+            };
     }
 
     /// <summary>Only this thread; the C library's function would change all.</summary>
@@ -126,12 +134,13 @@ internal static unsafe partial class HiddenSystemChild
         const int Prctl = 157;
         const int SetDumpable = 4;
         const int Nobody = 65534;
-        return Libc.Syscall(Prctl, SetDumpable, 0, 0) != 0 || Libc.Syscall(Setresuid, -1, Nobody, -1) != 0 ? null
+        return Libc.Syscall(Prctl, SetDumpable, 0, 0) != 0 || Libc.Syscall(Setresuid, -1, Nobody, -1) != 0
+            ? null
             : () =>
-        {
-            _ = Libc.Syscall(Setresuid, -1, 0, -1);
-            _ = Libc.Syscall(Prctl, SetDumpable, 1, 0);
-        };
+            {
+                _ = Libc.Syscall(Setresuid, -1, 0, -1);
+                _ = Libc.Syscall(Prctl, SetDumpable, 1, 0);
+            };
     }
 
     [LibraryImport("libc", EntryPoint = "unshare")]

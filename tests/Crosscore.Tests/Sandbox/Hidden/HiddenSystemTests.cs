@@ -26,11 +26,11 @@ public sealed class HiddenSystemTests(ITestOutputHelper output)
     /// <summary>By a shell that becomes the child.</summary>
     private static readonly Dictionary<string, string> ByTheShell = new()
     {
-        [ProcOfProcesses] = $"{Private} && mount -t proc -o subset=pid proc /proc || exit {Launcher.NotAvailable}; "
-            + Execute,
-        [NoSysFromTheStart] = $"{Private} && mount -t tmpfs none /sys || exit {Launcher.NotAvailable}; "
-            + Execute,
-        [ReadOnly] = $"{Private} || exit {Launcher.NotAvailable}; for m in $(cut -d' ' -f2 /proc/mounts); "
+        [ProcOfProcesses] =
+            $"{Private} && mount -t proc -o subset=pid proc /proc || exit {Launcher.NotAvailable}; " + Execute,
+        [NoSysFromTheStart] = $"{Private} && mount -t tmpfs none /sys || exit {Launcher.NotAvailable}; " + Execute,
+        [ReadOnly] =
+            $"{Private} || exit {Launcher.NotAvailable}; for m in $(cut -d' ' -f2 /proc/mounts); "
             + "do mount -o remount,bind,ro \"$m\" 2>/dev/null; done; "
             + $"touch /tmp/written 2>/dev/null && exit {Launcher.NotAvailable}; {Execute}",
     };
@@ -52,30 +52,44 @@ public sealed class HiddenSystemTests(ITestOutputHelper output)
     {
         Machine.NeedsRawPrograms();
         _control ??= Run(Nothing).Hidden;
-        (Dictionary<string, string[]> hidden, Dictionary<string, string[]> later) = system == Nothing ? (_control, [])
-            : Run(system);
+        (Dictionary<string, string[]> hidden, Dictionary<string, string[]> later) =
+            system == Nothing ? (_control, []) : Run(system);
         int refused = hidden.Count(line => line.Value[0] == "documented");
         int done = later.Count(line => line.Value[0] == "done");
-        output.WriteLine($"{system}: {LibraryUse.All.Count} entries, {refused} refused as documented; "
-            + $"{done} done when it was shown again");
+        output.WriteLine(
+            $"{system}: {LibraryUse.All.Count} entries, {refused} refused as documented; "
+                + $"{done} done when it was shown again"
+        );
 
-        Assert.Equal(LibraryUse.All.Select(use => use.Name).Concat(Enum.GetNames<MachinePromise>().Select(promise =>
-            $"promise {promise}")), hidden.Keys);
-        Assert.Empty(hidden.Where(line => line.Value[0] == "undocumented")
-            .Select(line => $"{line.Key}: {line.Value[1]}"));
-        Assert.Empty(hidden.Where(line => line.Value[0] == "Yes" && _control[line.Key][0] != "Yes")
-            .Select(line => $"{line.Key} is Yes: {line.Value[1]}"));
-        Assert.Empty(later
-            .Where(line => line.Value[0] != "done" && line.Value[0] != _control[line.Key][0])
-            .Select(line => $"{line.Key}, shown again: {string.Join(' ', line.Value)}"));
+        Assert.Equal(
+            LibraryUse
+                .All.Select(use => use.Name)
+                .Concat(Enum.GetNames<MachinePromise>().Select(promise => $"promise {promise}")),
+            hidden.Keys
+        );
+        Assert.Empty(
+            hidden.Where(line => line.Value[0] == "undocumented").Select(line => $"{line.Key}: {line.Value[1]}")
+        );
+        Assert.Empty(
+            hidden
+                .Where(line => line.Value[0] == "Yes" && _control[line.Key][0] != "Yes")
+                .Select(line => $"{line.Key} is Yes: {line.Value[1]}")
+        );
+        Assert.Empty(
+            later
+                .Where(line => line.Value[0] != "done" && line.Value[0] != _control[line.Key][0])
+                .Select(line => $"{line.Key}, shown again: {string.Join(' ', line.Value)}")
+        );
     }
 
     [Fact]
     public void Where_proc_shows_processes_alone_all_threads_are_serialised_and_global_barriers_are_not_promised()
     {
         Machine.NeedsRawPrograms();
-        Assert.SkipUnless(Environment.OSVersion.Version >= new Version(5, 10),
-            "SYNC_CORE is believed from Linux 5.10 on.");
+        Assert.SkipUnless(
+            Environment.OSVersion.Version >= new Version(5, 10),
+            "SYNC_CORE is believed from Linux 5.10 on."
+        );
         Dictionary<string, string[]> answers = Run(ProcOfProcesses).Hidden;
         Assert.NotEqual("Yes", answers[$"promise {MachinePromise.RegisteredReceiversMemoryBarrier}"][0]);
         Assert.Equal(["done"], answers["CoreSerialization.AllThreads"]);
@@ -89,13 +103,33 @@ public sealed class HiddenSystemTests(ITestOutputHelper output)
 
         // What only carries values, or is made and executed by a type that is used; the area and its sections are
         // used by every type of its namespace.
-        string[] parts = ["CodeToVerify", "CodeVerdict", "ICodeVerifier", "PerCpuRecords`1", "PerCpuReader",
-            "PerCpuReadSection", "PerCpuArea", "PerCpuSection", "SectionBuilder", "SectionResult", "SectionValue",
-            "StoppedSlot"];
-        Assert.Empty(typeof(Membarrier).Assembly.GetExportedTypes()
-            .Where(type => !type.IsNested && !type.IsEnum && !typeof(Exception).IsAssignableFrom(type)
-                && !used.Contains(type) && !parts.Contains(type.Name))
-            .Select(type => type.FullName));
+        string[] parts =
+        [
+            "CodeToVerify",
+            "CodeVerdict",
+            "ICodeVerifier",
+            "PerCpuRecords`1",
+            "PerCpuReader",
+            "PerCpuReadSection",
+            "PerCpuArea",
+            "PerCpuSection",
+            "SectionBuilder",
+            "SectionResult",
+            "SectionValue",
+            "StoppedSlot",
+        ];
+        Assert.Empty(
+            typeof(Membarrier)
+                .Assembly.GetExportedTypes()
+                .Where(type =>
+                    !type.IsNested
+                    && !type.IsEnum
+                    && !typeof(Exception).IsAssignableFrom(type)
+                    && !used.Contains(type)
+                    && !parts.Contains(type.Name)
+                )
+                .Select(type => type.FullName)
+        );
     }
 
     private static (Dictionary<string, string[]> Hidden, Dictionary<string, string[]> Later) Run(string system)
@@ -103,22 +137,29 @@ public sealed class HiddenSystemTests(ITestOutputHelper output)
         string[] command = ChildProcess.CommandFor(Child.UseHiddenSystem);
         if (ByTheShell.TryGetValue(system, out string? script))
         {
-            Assert.SkipUnless(Environment.IsPrivilegedProcess && File.Exists("/usr/bin/unshare"),
-                "Needs unshare and the right to mount.");
+            Assert.SkipUnless(
+                Environment.IsPrivilegedProcess && File.Exists("/usr/bin/unshare"),
+                "Needs unshare and the right to mount."
+            );
             command = ["/usr/bin/unshare", "-m", "sh", "-c", script, .. command];
         }
 
-        ChildResult result = ChildProcess.RunCommand(command, (HiddenSystemChild.SystemVariable, system),
-            ("DOTNET_EnableDiagnostics", "0"));
-        Assert.SkipWhen(result.Status == Launcher.NotAvailable
-            || (result.Status == 1 && result.Errors.StartsWith("unshare", StringComparison.Ordinal)),
-            $"This system does not allow: {system}.");
+        ChildResult result = ChildProcess.RunCommand(
+            command,
+            (HiddenSystemChild.SystemVariable, system),
+            ("DOTNET_EnableDiagnostics", "0")
+        );
+        Assert.SkipWhen(
+            result.Status == Launcher.NotAvailable
+                || (result.Status == 1 && result.Errors.StartsWith("unshare", StringComparison.Ordinal)),
+            $"This system does not allow: {system}."
+        );
         Assert.True(result.Status == 0, $"The child ended with status {result.Status}. {result.Errors}");
         string[] lines = result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         int middle = Array.IndexOf(lines, "later");
         return (Parse(lines[..middle]), Parse(lines[(middle + 1)..]));
     }
 
-    private static Dictionary<string, string[]> Parse(string[] lines) => lines.Select(line => line.Split('\t'))
-        .ToDictionary(fields => fields[0], fields => fields[1..]);
+    private static Dictionary<string, string[]> Parse(string[] lines) =>
+        lines.Select(line => line.Split('\t')).ToDictionary(fields => fields[0], fields => fields[1..]);
 }

@@ -20,50 +20,115 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
     /// <summary>Everything that the library offers and that may ask the system something.</summary>
     public static IReadOnlyList<LibraryUse> All { get; } =
     [
-        .. Child.MembersOfMembarrier().Select(member => new LibraryUse($"Membarrier.{member.Name}", () =>
-            Invoke(member.Use), [typeof(Membarrier)], typeof(MembarrierException))),
-        new("MachineGuarantees.Detect", () => Assert.Equal(Enum.GetValues<MachinePromise>(), MachineGuarantees.Detect()
-            .Select(line => line.Promise)), [typeof(MachineGuarantees), typeof(MachineGuarantee)]),
+        .. Child
+            .MembersOfMembarrier()
+            .Select(member => new LibraryUse(
+                $"Membarrier.{member.Name}",
+                () => Invoke(member.Use),
+                [typeof(Membarrier)],
+                typeof(MembarrierException)
+            )),
+        new(
+            "MachineGuarantees.Detect",
+            () =>
+                Assert.Equal(Enum.GetValues<MachinePromise>(), MachineGuarantees.Detect().Select(line => line.Promise)),
+            [typeof(MachineGuarantees), typeof(MachineGuarantee)]
+        ),
         new("CoreSerialization.Self", CoreSerialization.Self, [typeof(CoreSerialization)], typeof(CodeException)),
-        new("CoreSerialization.AllThreads", () => CoreSerialization.AllThreads(), [typeof(CoreSerialization)],
-            typeof(CodeException), typeof(MembarrierException)),
-        new("CoreSerialization.AllThreads, measured", () => CoreSerialization.AllThreads(CodeMode.Measured),
-            [typeof(CoreSerialization)], typeof(CodeException), typeof(MembarrierException)),
-        new("CoreSerialization, every CPU", () => CoreSerialization.VisitEveryCpu("this is a test"),
-            [typeof(CoreSerialization)], typeof(CodeException), typeof(MembarrierException)),
+        new(
+            "CoreSerialization.AllThreads",
+            () => CoreSerialization.AllThreads(),
+            [typeof(CoreSerialization)],
+            typeof(CodeException),
+            typeof(MembarrierException)
+        ),
+        new(
+            "CoreSerialization.AllThreads, measured",
+            () => CoreSerialization.AllThreads(CodeMode.Measured),
+            [typeof(CoreSerialization)],
+            typeof(CodeException),
+            typeof(MembarrierException)
+        ),
+        new(
+            "CoreSerialization, every CPU",
+            () => CoreSerialization.VisitEveryCpu("this is a test"),
+            [typeof(CoreSerialization)],
+            typeof(CodeException),
+            typeof(MembarrierException)
+        ),
         new("AsymmetricFence.Heavy", AsymmetricFence.Heavy, [typeof(AsymmetricFence)], typeof(MembarrierException)),
-        new("AsymmetricFence.HeavyAsync", () => AsymmetricFence.HeavyAsync().GetAwaiter().GetResult(),
-            [typeof(AsymmetricFence)], typeof(MembarrierException), typeof(OutOfMemoryException)),
-        new("AsymmetricFence.Counts", () => Assert.True(AsymmetricFence.Counts.Asked >= 0),
-            [typeof(AsymmetricFence), typeof(AsymmetricFenceCounts)]),
-        new("RcuDomain", UseRcu, [typeof(RcuDomain), typeof(RcuDomainOptions), typeof(RcuReadSection),
-            typeof(RcuReader), typeof(RcuAsyncReadSection), typeof(RcuGracePeriod), typeof(RcuHolder),
-            typeof(RcuStatistics)], typeof(OutOfMemoryException)),
+        new(
+            "AsymmetricFence.HeavyAsync",
+            () => AsymmetricFence.HeavyAsync().GetAwaiter().GetResult(),
+            [typeof(AsymmetricFence)],
+            typeof(MembarrierException),
+            typeof(OutOfMemoryException)
+        ),
+        new(
+            "AsymmetricFence.Counts",
+            () => Assert.True(AsymmetricFence.Counts.Asked >= 0),
+            [typeof(AsymmetricFence), typeof(AsymmetricFenceCounts)]
+        ),
+        new(
+            "RcuDomain",
+            UseRcu,
+            [
+                typeof(RcuDomain),
+                typeof(RcuDomainOptions),
+                typeof(RcuReadSection),
+                typeof(RcuReader),
+                typeof(RcuAsyncReadSection),
+                typeof(RcuGracePeriod),
+                typeof(RcuHolder),
+                typeof(RcuStatistics),
+            ],
+            typeof(OutOfMemoryException)
+        ),
         new("RcuCell", UseCell, [typeof(RcuCell<>)], typeof(OutOfMemoryException)),
-        new("HazardPointers", UseHazardPointers, [typeof(HazardPointers), typeof(HazardPointer),
-            typeof(HazardPointerArray), typeof(HazardCohort)]),
-        new("HazardPointers, in the background", UseBackgroundHazards, [typeof(HazardPointers),
-            typeof(HazardPointersOptions), typeof(HazardExecutor), typeof(HazardHolder)], typeof(AggregateException)),
+        new(
+            "HazardPointers",
+            UseHazardPointers,
+            [typeof(HazardPointers), typeof(HazardPointer), typeof(HazardPointerArray), typeof(HazardCohort)]
+        ),
+        new(
+            "HazardPointers, in the background",
+            UseBackgroundHazards,
+            [typeof(HazardPointers), typeof(HazardPointersOptions), typeof(HazardExecutor), typeof(HazardHolder)],
+            typeof(AggregateException)
+        ),
         new("BiasedLock", UseBiasedLock, [typeof(BiasedLock)], typeof(OutOfMemoryException)),
         new("AsymmetricReaderWriterLock", UseReaderWriterLock, [typeof(AsymmetricReaderWriterLock)]),
         new("ReadMostlyMap", UseMap, [typeof(ReadMostlyMap<,>)], typeof(OutOfMemoryException)),
         new("NativeStack", UseStack, [typeof(NativeStack<>)]),
         new("NativeQueue", UseQueue, [typeof(NativeQueue<>)]),
-        new("RestartableSequences", () =>
-            Assert.NotNull($"{RestartableSequences.State} {RestartableSequences.Explanation} "
-                + $"{RestartableSequences.Barrier} {RestartableSequences.CurrentCpu()} {RestartableSequences.CpuSlots}"),
-            [typeof(RestartableSequences)]),
+        new(
+            "RestartableSequences",
+            () =>
+                Assert.NotNull(
+                    $"{RestartableSequences.State} {RestartableSequences.Explanation} "
+                        + $"{RestartableSequences.Barrier} {RestartableSequences.CurrentCpu()} {RestartableSequences.CpuSlots}"
+                ),
+            [typeof(RestartableSequences)]
+        ),
         new("PerCpuCounter", UseCounter, [typeof(PerCpuCounter)]),
         new("PerCpuHistogram", UseHistogram, [typeof(PerCpuHistogram), typeof(PerCpuInstruments)]),
         new("PerCpuBuffer", UseBuffer, [typeof(PerCpuBuffer<>)]),
         new("PerCpuBlockPool", UsePool, [typeof(PerCpuBlockPool), typeof(PerCpuFreeList)]),
-        new("SealedCode", () => Assert.Equal(42, MachineCode.Call(MachineCode.Return42)),
+        new(
+            "SealedCode",
+            () => Assert.Equal(42, MachineCode.Call(MachineCode.Return42)),
             [typeof(SealedCode), typeof(InstalledCode), typeof(CodeWriter), typeof(CodeFunction)],
-            typeof(CodeException)),
+            typeof(CodeException)
+        ),
         new("SealedCode.Digest", UseDigest, [typeof(SealedCode)], typeof(CodeException)),
         new("CodeSlot", UseSlot, [typeof(CodeSlot), typeof(CodeReclaimer)], typeof(CodeException)),
-        new("LiveCode", UseLiveCode, [typeof(LiveCode), typeof(CodePatch), typeof(PatchPlan)], typeof(CodeException),
-            typeof(PlatformNotSupportedException)),
+        new(
+            "LiveCode",
+            UseLiveCode,
+            [typeof(LiveCode), typeof(CodePatch), typeof(PatchPlan)],
+            typeof(CodeException),
+            typeof(PlatformNotSupportedException)
+        ),
         new("CodeNames.Find", () => Assert.Null(CodeNames.Find(1)), [typeof(CodeNames)]),
     ];
 
@@ -78,7 +143,8 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
         }
         catch (Exception exception)
         {
-            bool documented = Documented.Any(type => type.IsInstanceOfType(exception))
+            bool documented =
+                Documented.Any(type => type.IsInstanceOfType(exception))
                 && exception is not CodeException { Failure: CodeFailure.Unexpected };
             string text = documented ? $"{exception.GetType().Name}: {exception.Message}" : exception.ToString();
             return $"{(documented ? "documented" : "undocumented")}\t{text.ReplaceLineEndings(" ")}";
@@ -150,12 +216,16 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
     {
         int freed = 0;
         AggregateException? refusal = null;
-        using (var domain = new HazardPointers(new HazardPointersOptions
-        {
-            Name = "hidden",
-            ScanThreshold = 1,
-            Executor = HazardExecutor.Background,
-        }))
+        using (
+            var domain = new HazardPointers(
+                new HazardPointersOptions
+                {
+                    Name = "hidden",
+                    ScanThreshold = 1,
+                    Executor = HazardExecutor.Background,
+                }
+            )
+        )
         {
             try
             {

@@ -34,10 +34,16 @@ internal sealed unsafe class CallGate
     /// </summary>
     public static string[] ImportsOf(Assembly library)
     {
-        const BindingFlags Any = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic
-            | BindingFlags.DeclaredOnly;
-        DllImportAttribute[] imports = [.. library.GetTypes().SelectMany(type => type.GetMethods(Any))
-            .Select(method => method.GetCustomAttribute<DllImportAttribute>()).OfType<DllImportAttribute>()];
+        const BindingFlags Any =
+            BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+        DllImportAttribute[] imports =
+        [
+            .. library
+                .GetTypes()
+                .SelectMany(type => type.GetMethods(Any))
+                .Select(method => method.GetCustomAttribute<DllImportAttribute>())
+                .OfType<DllImportAttribute>(),
+        ];
         return imports.All(import => import.Value == "libc")
             ? [.. imports.Select(import => import.EntryPoint!).Distinct().Order(StringComparer.Ordinal)]
             : throw new InvalidOperationException("The library imports something that is not of the C library.");
@@ -144,10 +150,15 @@ internal sealed unsafe class CallGate
 
             var call = WatchedCall.Of(function, arguments);
             _calls.Add(call);
-            bool refuse = _refusal is not null && (_refused == 0
-                ? _begins && call == _refusal.Call
-                    && _calls.Count(earlier => earlier == call) == _refusal.Occurrence + 1
-                : _refusal.ForEver && call.Name == _refusal.Call.Name);
+            bool refuse =
+                _refusal is not null
+                && (
+                    _refused == 0
+                        ? _begins
+                            && call == _refusal.Call
+                            && _calls.Count(earlier => earlier == call) == _refusal.Occurrence + 1
+                        : _refusal.ForEver && call.Name == _refusal.Call.Name
+                );
             if (!refuse)
             {
                 return 0;

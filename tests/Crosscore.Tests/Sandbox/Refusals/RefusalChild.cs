@@ -143,7 +143,8 @@ internal static class RefusalChild
     /// runtime opens files and maps memory whenever it likes.
     /// </summary>
     /// <param name="file">How the names of the memory files that are mapped begin.</param>
-    internal static int Held(string file = "crosscore") => Directory.GetFiles("/proc/self/fd").Count(IsOurs)
+    internal static int Held(string file = "crosscore") =>
+        Directory.GetFiles("/proc/self/fd").Count(IsOurs)
         + File.ReadLines("/proc/self/maps").Count(line => line.Contains($"memfd:{file}", StringComparison.Ordinal));
 
     private static bool IsOurs(string descriptor)
@@ -151,8 +152,10 @@ internal static class RefusalChild
         string target = new FileInfo(descriptor).LinkTarget ?? ""; // null: that by which the folder was listed
         return target.Contains("memfd:crosscore", StringComparison.Ordinal)
             || target.StartsWith("/sys/", StringComparison.Ordinal)
-            || (target.StartsWith("/proc/", StringComparison.Ordinal)
-                && !target.EndsWith("/fd", StringComparison.Ordinal))
+            || (
+                target.StartsWith("/proc/", StringComparison.Ordinal)
+                && !target.EndsWith("/fd", StringComparison.Ordinal)
+            )
             || target.StartsWith("socket:", StringComparison.Ordinal);
     }
 
@@ -168,7 +171,8 @@ internal static class RefusalChild
     {
         byte[] mask = new byte[Affinity.MaskLength];
         int answer = Affinity.Get(mask);
-        return answer < 0 ? $"affinity unknown ({Errno.Name(-answer)})"
+        return answer < 0
+            ? $"affinity unknown ({Errno.Name(-answer)})"
             : $"affinity {Convert.ToHexString(mask.AsSpan(0, 128)).TrimEnd('0')}";
     }
 
@@ -183,7 +187,8 @@ internal static class RefusalChild
         }
         catch (Exception exception)
         {
-            bool documented = scenario.Documented.Any(one => one.IsInstanceOfType(exception))
+            bool documented =
+                scenario.Documented.Any(one => one.IsInstanceOfType(exception))
                 && exception is not CodeException { Failure: CodeFailure.Unexpected };
             string text = documented ? $"{exception.GetType().Name}: {exception.Message}" : exception.ToString();
             return $"{(documented ? "documented" : "undocumented")} {text.ReplaceLineEndings(" ")}";
@@ -198,10 +203,13 @@ internal static class RefusalChild
     }
 
     private static RefusalScenario Find(string type, string name) =>
-        ((IReadOnlyList<RefusalScenario>)typeof(RefusalChild)
-            .Assembly.GetType(type)!.GetProperty("All",
-            BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)!.GetValue(null)!)
-        .Single(scenario => scenario.Name == name);
+        (
+            (IReadOnlyList<RefusalScenario>)
+                typeof(RefusalChild)
+                    .Assembly.GetType(type)!
+                    .GetProperty("All", BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)!
+                    .GetValue(null)!
+        ).Single(scenario => scenario.Name == name);
 
     /// <summary>This assembly and the library once more, with a gate before the C library.</summary>
     private sealed class Copy
@@ -215,7 +223,8 @@ internal static class RefusalChild
         public Copy(string type, string name, string folder)
         {
             Type copy = FreshCopy.Load(typeof(RefusalChild));
-            Assembly library = AssemblyLoadContext.GetLoadContext(copy.Assembly)!
+            Assembly library = AssemblyLoadContext
+                .GetLoadContext(copy.Assembly)!
                 .LoadFromAssemblyName(typeof(Membarrier).Assembly.GetName());
             Gate = CallGate.PutBefore(library, folder);
             _use = Method(copy, nameof(Use));
@@ -238,8 +247,8 @@ internal static class RefusalChild
             }
         }
 
-        private static Func<string, string, string> Method(Type copy, string name) => copy
-            .GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic)!
-            .CreateDelegate<Func<string, string, string>>();
+        private static Func<string, string, string> Method(Type copy, string name) =>
+            copy.GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic)!
+                .CreateDelegate<Func<string, string, string>>();
     }
 }

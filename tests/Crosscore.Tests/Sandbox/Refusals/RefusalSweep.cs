@@ -30,16 +30,20 @@ internal static class RefusalSweep
     private const int SelectedFirstUses = 8;
 
     /// <summary>What each call is answered with.</summary>
-    public static IReadOnlyList<int> Errors { get; } = [Errno.EPERM, Errno.EMFILE, Errno.ENOMEM, Errno.EINTR,
-        Errno.EAGAIN, Errno.ENOSYS];
+    public static IReadOnlyList<int> Errors { get; } =
+    [Errno.EPERM, Errno.EMFILE, Errno.ENOMEM, Errno.EINTR, Errno.EAGAIN, Errno.ENOSYS];
 
     /// <summary>Sweeps one scenario; prints the number of calls and refusals.</summary>
     /// <param name="scenarios">The class with the property <c>All</c>.</param>
     /// <param name="name">The scenario.</param>
     /// <param name="print">Where the figures go.</param>
     /// <param name="settings">Added to the environment of the child.</param>
-    public static void Check(Type scenarios, string name, Action<string> print,
-        params (string Name, string Value)[] settings)
+    public static void Check(
+        Type scenarios,
+        string name,
+        Action<string> print,
+        params (string Name, string Value)[] settings
+    )
     {
         Machine.NeedsRawPrograms();
 
@@ -48,8 +52,18 @@ internal static class RefusalSweep
         _ = Directory.CreateDirectory(folder);
         try
         {
-            SweepCases(name, print, new Session(folder, [.. settings, (RefusalChild.FolderVariable, folder),
-                (RefusalChild.ScenarioVariable, $"{scenarios.FullName}|{name}")]));
+            SweepCases(
+                name,
+                print,
+                new Session(
+                    folder,
+                    [
+                        .. settings,
+                        (RefusalChild.FolderVariable, folder),
+                        (RefusalChild.ScenarioVariable, $"{scenarios.FullName}|{name}"),
+                    ]
+                )
+            );
         }
         finally
         {
@@ -61,29 +75,47 @@ internal static class RefusalSweep
     {
         var watch = Stopwatch.StartNew();
         (string Part, string Text)[] lines = session.Run(null, out string errors);
-        Assert.All((string[])["warm", "first", "later"], part =>
-            Assert.Equal((part, "done", errors), (part, lines.FirstOrDefault(line => line.Part == part).Text, errors)));
+        Assert.All(
+            (string[])["warm", "first", "later"],
+            part =>
+                Assert.Equal(
+                    (part, "done", errors),
+                    (part, lines.FirstOrDefault(line => line.Part == part).Text, errors)
+                )
+        );
         WatchedCall[] first = Calls("first", lines);
         WatchedCall[] later = Calls("later", lines);
         bool all = Environment.GetEnvironmentVariable(AllVariable) == "all";
-        Refusal[] cases = [.. all ? EveryCase(first, fresh: true) : Selection(EveryCase(first, fresh: true)),
-            .. EveryCase(later, fresh: false).Where((one, i) => all || one.Occurrence == 0 || i % 6 == 0)];
+        Refusal[] cases =
+        [
+            .. all ? EveryCase(first, fresh: true) : Selection(EveryCase(first, fresh: true)),
+            .. EveryCase(later, fresh: false).Where((one, i) => all || one.Occurrence == 0 || i % 6 == 0),
+        ];
         Assert.NotEmpty(cases);
 
         (string[] failures, int refused, string[] notMade) = session.Judge(cases);
         string kinds = string.Join(", ", first.Concat(later).Select(call => call.Name).Distinct());
-        print($"{name}: {first.Length} system calls of a first use and {later.Length} of a later one ({kinds}), "
-            + $"{cases.Length} cases, {cases.Length - notMade.Length} made, {refused} refusals, {failures.Length} lost "
-            + $"or remembered, {watch.Elapsed.TotalSeconds:F0} s{(all ? "" : " (a selection)")}");
+        print(
+            $"{name}: {first.Length} system calls of a first use and {later.Length} of a later one ({kinds}), "
+                + $"{cases.Length} cases, {cases.Length - notMade.Length} made, {refused} refusals, {failures.Length} lost "
+                + $"or remembered, {watch.Elapsed.TotalSeconds:F0} s{(all ? "" : " (a selection)")}"
+        );
         Array.ForEach(notMade, one => print($"not made: {one}"));
-        Assert.True(failures.Length == 0,
-            $"{failures.Length} of {cases.Length}:\n{string.Join('\n', failures.Take(60))}");
+        Assert.True(
+            failures.Length == 0,
+            $"{failures.Length} of {cases.Length}:\n{string.Join('\n', failures.Take(60))}"
+        );
         Assert.True(notMade.Length <= 1 + (cases.Length / 20), $"{notMade.Length} of {cases.Length} were not refused.");
     }
 
-    private static WatchedCall[] Calls(string title, (string Part, string Text)[] lines) => [.. lines
-        .Where(line => line.Part == "call").Select(line => line.Text.Split('\t'))
-        .Where(parts => parts[0] == title).Select(parts => new WatchedCall(parts[1], parts[2]))];
+    private static WatchedCall[] Calls(string title, (string Part, string Text)[] lines) =>
+        [
+            .. lines
+                .Where(line => line.Part == "call")
+                .Select(line => line.Text.Split('\t'))
+                .Where(parts => parts[0] == title)
+                .Select(parts => new WatchedCall(parts[1], parts[2])),
+        ];
 
     /// <summary>Each call with each error, and the first of its kind for ever as well.</summary>
     private static IEnumerable<Refusal> EveryCase(WatchedCall[] calls, bool fresh)
@@ -119,9 +151,14 @@ internal static class RefusalSweep
         /// <summary>Runs a child to its end and returns what it printed.</summary>
         public (string Part, string Text)[] Run(int? start, out string errors)
         {
-            using Process child = ChildProcess.StartThisProgram(Child.MeetRefusals,
-                [.. settings, (RefusalChild.StartVariable, string.Create(CultureInfo.InvariantCulture, $"{start}")),
-                    ("DOTNET_TieredPGO", "0")]);
+            using Process child = ChildProcess.StartThisProgram(
+                Child.MeetRefusals,
+                [
+                    .. settings,
+                    (RefusalChild.StartVariable, string.Create(CultureInfo.InvariantCulture, $"{start}")),
+                    ("DOTNET_TieredPGO", "0"),
+                ]
+            );
             Task<string> reading = child.StandardError.ReadToEndAsync();
             using var lines = new BlockingCollection<(string, string)>();
             var printed = Task.Run(() =>
@@ -162,7 +199,7 @@ internal static class RefusalSweep
             List<string> failures = [];
             List<string> notMade = [];
             int refused = 0;
-            for (int next = 0; next < cases.Length;)
+            for (int next = 0; next < cases.Length; )
             {
                 int begun = next - 1;
                 bool ended = true;

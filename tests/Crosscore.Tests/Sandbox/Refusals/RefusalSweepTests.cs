@@ -16,8 +16,7 @@ public sealed class RefusalSweepTests(ITestOutputHelper output)
         Fails(ControlScenarios.Undocumented, "later use, membarrier 0x0, number 0: EMFILE once: first: undocumented");
 
     [Fact]
-    public void A_descriptor_that_stays_after_a_refusal_is_found() =>
-        Fails(ControlScenarios.Keeps, "held: ");
+    public void A_descriptor_that_stays_after_a_refusal_is_found() => Fails(ControlScenarios.Keeps, "held: ");
 
     [Fact]
     public void A_wrong_answer_after_a_refusal_is_found() =>
@@ -37,7 +36,8 @@ public sealed class RefusalSweepTests(ITestOutputHelper output)
     {
         Machine.NeedsRawPrograms();
         XunitException found = Assert.ThrowsAny<XunitException>(() =>
-            RefusalSweep.Check(typeof(ControlScenarios), scenario, output.WriteLine));
+            RefusalSweep.Check(typeof(ControlScenarios), scenario, output.WriteLine)
+        );
         Assert.Contains(failure, found.Message, StringComparison.Ordinal);
     }
 }

@@ -30,15 +30,18 @@ internal sealed partial record WatchedCall(string Name, string Detail)
     public override string ToString() => Detail.Length == 0 ? Name : $"{Name} {Detail}";
 
     /// <summary>What a function of the C library is called for.</summary>
-    public static WatchedCall Of(string function, ReadOnlySpan<long> arguments) => function switch
-    {
-        "syscall" => new(Numbers.GetValueOrDefault(arguments[0], $"call {arguments[0]}"),
-            Numbers.GetValueOrDefault(arguments[0]) is "membarrier" ? Hex(arguments[1]) : ""),
-        "open" => new(function, Neutral(Marshal.PtrToStringUTF8((nint)arguments[0])!)),
-        "fcntl" => new(function, Hex(arguments[1])),
-        "mmap" => new(function, $"{Hex(arguments[2])} {Hex(arguments[3] & ~Placement)}"),
-        _ => new(function, ""),
-    };
+    public static WatchedCall Of(string function, ReadOnlySpan<long> arguments) =>
+        function switch
+        {
+            "syscall" => new(
+                Numbers.GetValueOrDefault(arguments[0], $"call {arguments[0]}"),
+                Numbers.GetValueOrDefault(arguments[0]) is "membarrier" ? Hex(arguments[1]) : ""
+            ),
+            "open" => new(function, Neutral(Marshal.PtrToStringUTF8((nint)arguments[0])!)),
+            "fcntl" => new(function, Hex(arguments[1])),
+            "mmap" => new(function, $"{Hex(arguments[2])} {Hex(arguments[3] & ~Placement)}"),
+            _ => new(function, ""),
+        };
 
     private static string Hex(long value) => string.Create(CultureInfo.InvariantCulture, $"0x{value:x}");
 
@@ -66,10 +69,16 @@ internal sealed record Refusal(bool Fresh, WatchedCall Call, int Occurrence, int
     public static Refusal Parse(string line)
     {
         string[] parts = line.Split('\t');
-        return new(bool.Parse(parts[0]), new(parts[1], parts[2]), int.Parse(parts[3], CultureInfo.InvariantCulture),
-            int.Parse(parts[4], CultureInfo.InvariantCulture), bool.Parse(parts[5]));
+        return new(
+            bool.Parse(parts[0]),
+            new(parts[1], parts[2]),
+            int.Parse(parts[3], CultureInfo.InvariantCulture),
+            int.Parse(parts[4], CultureInfo.InvariantCulture),
+            bool.Parse(parts[5])
+        );
     }
 
-    public override string ToString() => $"{(Fresh ? "first use" : "later use")}, {Call}, number {Occurrence}: "
+    public override string ToString() =>
+        $"{(Fresh ? "first use" : "later use")}, {Call}, number {Occurrence}: "
         + $"{Linux.Errno.Name(Errno)} {(ForEver ? "for ever" : "once")}";
 }

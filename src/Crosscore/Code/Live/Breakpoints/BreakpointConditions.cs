@@ -7,7 +7,8 @@ namespace Crosscore.Code;
 /// <param name="HasShadowStack">Whether the processor compares return addresses with a second stack.</param>
 internal sealed record BreakpointConditions(Func<string?> HandlerObstacle, Func<bool> HasShadowStack)
 {
-    public static BreakpointConditions OfThisProcess { get; } = new(BreakpointHandler.Obstacle, () => ShadowStack.IsOn(ShadowStack.Status(out ulong features), features));
+    public static BreakpointConditions OfThisProcess { get; } =
+        new(BreakpointHandler.Obstacle, () => ShadowStack.IsOn(ShadowStack.Status(out ulong features), features));
 
     /// <summary>The tracer of the process, as <see cref="Tracer.Find"/> returns it.</summary>
     public Func<int> FindTracer { get; init; } = Tracer.Find;
@@ -39,7 +40,8 @@ internal sealed record BreakpointConditions(Func<string?> HandlerObstacle, Func<
                 return (
                     CodeFailure.PatchNotMovable,
                     $"the instruction at {site.Offset} is a call, or is to be one, and the process has shadow stacks (CET): a thread that met the breakpoint could not return from it. Let the distance lie within aligned 8 bytes, or "
-                        + "start the program without shadow stacks (GLIBC_TUNABLES=glibc.cpu.x86_shstk=off)");
+                        + "start the program without shadow stacks (GLIBC_TUNABLES=glibc.cpu.x86_shstk=off)"
+                );
             }
         }
 
@@ -52,12 +54,15 @@ internal sealed record BreakpointConditions(Func<string?> HandlerObstacle, Func<
     /// on behind INT3, in the middle of an instruction.
     /// </summary>
     /// <param name="answer">What <see cref="Tracer.Find"/> returned.</param>
-    public static string? TracerObstacle(int answer) => answer switch
-    {
-        0 => null,
-        > 0 => $"task {answer} traces this process (TracerPid in /proc/self/status), and a debugger that drops SIGTRAP "
-            + "would let a thread that met a breakpoint go on in the middle of an instruction. Detach the debugger",
-        _ => $"whether a debugger traces this process is not known: /proc/self/status answered {Errno.Name(-answer)}. "
-            + "Make it readable",
-    };
+    public static string? TracerObstacle(int answer) =>
+        answer switch
+        {
+            0 => null,
+            > 0 =>
+                $"task {answer} traces this process (TracerPid in /proc/self/status), and a debugger that drops SIGTRAP "
+                    + "would let a thread that met a breakpoint go on in the middle of an instruction. Detach the debugger",
+            _ =>
+                $"whether a debugger traces this process is not known: /proc/self/status answered {Errno.Name(-answer)}. "
+                    + "Make it readable",
+        };
 }

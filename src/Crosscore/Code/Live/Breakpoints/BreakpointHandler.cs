@@ -36,7 +36,9 @@ internal static unsafe class BreakpointHandler
         try
         {
             CodeRange range = CodeRange.OfThisProcess;
-            using SealedCode code = SealedCode.Seal(HandlerCode.Emit(BreakpointControl.Address, range.Start, range.Length, (nint)passedOnTo));
+            using SealedCode code = SealedCode.Seal(
+                HandlerCode.Emit(BreakpointControl.Address, range.Start, range.Length, (nint)passedOnTo)
+            );
             installed = code.Install();
             _ = Ours.EnsureCapacity(Ours.Count + 1);
             action = InFrontOf(next, installed.Address);
@@ -70,7 +72,8 @@ internal static unsafe class BreakpointHandler
     public static string? Obstacle()
     {
         int answer = Signals.Get(Signals.SIGTRAP, out SignalAction there);
-        return answer < 0 ? $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}, so it is not known whose handler there is: a sandbox forbids it"
+        return answer < 0
+                ? $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}, so it is not known whose handler there is: a sandbox forbids it"
             : Ours.Contains(there.Handler) ? null
             : $"the handler of SIGTRAP is 0x{there.Handler:X} now, which is not this library's: somebody replaced it after live code was installed. "
                 + "Call LiveCode.RestoreBreakpointHandler to put one in front of it";
@@ -105,6 +108,10 @@ internal static unsafe class BreakpointHandler
         return answer == 0 ? replaced : throw Refused(answer);
     }
 
-    private static CodeException Refused(int answer) => new(
-        CodeFailure.BreakpointHandler, $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}: a sandbox forbids it. Live code needs a handler for its breakpoints.", -answer);
+    private static CodeException Refused(int answer) =>
+        new(
+            CodeFailure.BreakpointHandler,
+            $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}: a sandbox forbids it. Live code needs a handler for its breakpoints.",
+            -answer
+        );
 }

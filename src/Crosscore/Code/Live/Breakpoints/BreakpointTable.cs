@@ -44,7 +44,12 @@ internal sealed unsafe class BreakpointTable
             slot = (slot + 1) & (Capacity - 1);
         }
 
-        _entries[slot] = new Entry { Address = address, Target = resumption.Target, Return = resumption.Return };
+        _entries[slot] = new Entry
+        {
+            Address = address,
+            Target = resumption.Target,
+            Return = resumption.Return,
+        };
         if (resumption.Copy is { WasUsed: false } copy)
         {
             _copies.Add((slot, copy));

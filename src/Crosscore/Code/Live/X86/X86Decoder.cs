@@ -35,14 +35,15 @@ internal ref struct X86Decoder
         instruction = default;
         byte opcode = ReadPrefixes();
         _opcodeOffset = _at - 1;
-        return _at <= _code.Length && opcode switch
-        {
-            0x0F => Escaped(out instruction),
-            0xC4 or 0xC5 => Vex(opcode, out instruction),
-            0x62 => Evex(out instruction),
-            0x8F when _at < _code.Length && (_code[_at] & 0x1F) >= 8 => Xop(out instruction), // Otherwise it is pop, whose ModRM has a null there.
-            _ => Primary(opcode, out instruction),
-        };
+        return _at <= _code.Length
+            && opcode switch
+            {
+                0x0F => Escaped(out instruction),
+                0xC4 or 0xC5 => Vex(opcode, out instruction),
+                0x62 => Evex(out instruction),
+                0x8F when _at < _code.Length && (_code[_at] & 0x1F) >= 8 => Xop(out instruction), // Otherwise it is pop, whose ModRM has a null there.
+                _ => Primary(opcode, out instruction),
+            };
     }
 
     /// <summary>Prefixes in any number and order; a REX prefix counts only directly before the opcode.</summary>
@@ -126,13 +127,21 @@ internal ref struct X86Decoder
             return _at <= _code.Length
                 && (wide ? Is0F3A(third) : Is0F38(third))
                 && ReadModRm()
-                && Finish(wide ? X86OpcodeMap.Map0F3A : X86OpcodeMap.Map0F38, third, wide ? 1 : 0, X86Branch.None, out instruction);
+                && Finish(
+                    wide ? X86OpcodeMap.Map0F3A : X86OpcodeMap.Map0F38,
+                    third,
+                    wide ? 1 : 0,
+                    X86Branch.None,
+                    out instruction
+                );
         }
 
         bool toControlRegister = opcode is >= 0x20 and <= 0x23; // Whatever ModRM says, these have registers only.
-        if (!Is0F(opcode)
+        if (
+            !Is0F(opcode)
             || (opcode == 0xB8 && !_prefixes.HasFlag(X86Prefixes.Repeat)) // popcnt; without F3 it was Itanium's
-            || (Map0FHasModRm(opcode) && !ReadModRm(toControlRegister)))
+            || (Map0FHasModRm(opcode) && !ReadModRm(toControlRegister))
+        )
         {
             return false;
         }
@@ -141,7 +150,13 @@ internal ref struct X86Decoder
         {
             >= 0x80 and <= 0x8F => Finish(X86OpcodeMap.Map0F, opcode, 4, X86Branch.Conditional, out instruction),
             // vmread, or with 66 or F2 SSE4a's extrq and insertq, which have two bytes of immediate.
-            0x78 => Finish(X86OpcodeMap.Map0F, opcode, (_prefixes & (X86Prefixes.OperandSize | X86Prefixes.RepeatNotEqual)) != 0 ? 2 : 0, X86Branch.None, out instruction),
+            0x78 => Finish(
+                X86OpcodeMap.Map0F,
+                opcode,
+                (_prefixes & (X86Prefixes.OperandSize | X86Prefixes.RepeatNotEqual)) != 0 ? 2 : 0,
+                X86Branch.None,
+                out instruction
+            ),
             _ => Finish(X86OpcodeMap.Map0F, opcode, Map0FImmediate(opcode), X86Branch.None, out instruction),
         };
     }
@@ -189,20 +204,31 @@ internal ref struct X86Decoder
         return VectorMayFollow
             && IsXop(map, opcode)
             && ReadModRm()
-            && Finish(X86OpcodeMap.Vector, opcode, map switch { 8 => 1, 10 => 4, _ => 0 }, X86Branch.None, out instruction);
+            && Finish(
+                X86OpcodeMap.Vector,
+                opcode,
+                map switch
+                {
+                    8 => 1,
+                    10 => 4,
+                    _ => 0,
+                },
+                X86Branch.None,
+                out instruction
+            );
     }
 
     /// <summary>VEX, EVEX and XOP replace these prefixes; together with one they are undefined.</summary>
-    private readonly bool VectorMayFollow => _at <= _code.Length
-        && _rex == 0
-        && (_prefixes & ~(X86Prefixes.Segment | X86Prefixes.AddressSize)) == 0;
+    private readonly bool VectorMayFollow =>
+        _at <= _code.Length && _rex == 0 && (_prefixes & ~(X86Prefixes.Segment | X86Prefixes.AddressSize)) == 0;
 
-    private static int VectorImmediate(int map, byte opcode) => map switch
-    {
-        1 => Map0FImmediate(opcode),
-        3 => 1,
-        _ => 0,
-    };
+    private static int VectorImmediate(int map, byte opcode) =>
+        map switch
+        {
+            1 => Map0FImmediate(opcode),
+            3 => 1,
+            _ => 0,
+        };
 
     /// <summary>The size of an immediate that goes with the operand size but never exceeds four bytes.</summary>
     private readonly int Word => (_rex & 8) == 0 && _prefixes.HasFlag(X86Prefixes.OperandSize) ? 2 : 4;
@@ -224,7 +250,12 @@ internal ref struct X86Decoder
             baseRegister = Next() & 7; // SIB; its base of 5 without a mode means a displacement alone.
         }
 
-        _displacementSize = mode switch { 1 => 1, 2 => 4, _ => baseRegister == 5 ? 4 : 0 };
+        _displacementSize = mode switch
+        {
+            1 => 1,
+            2 => 4,
+            _ => baseRegister == 5 ? 4 : 0,
+        };
         _displacementOffset = _displacementSize == 0 ? 0 : _at;
         _at += _displacementSize;
         return _at <= _code.Length;
@@ -235,7 +266,20 @@ internal ref struct X86Decoder
         int immediateOffset = immediate == 0 ? 0 : _at;
         _at += immediate;
         instruction = new X86Instruction(
-            _at, map, opcode, _prefixes, _rex, _opcodeOffset, _modRmOffset, _displacementOffset, _displacementSize, immediateOffset, immediate, _ripRelative, branch);
+            _at,
+            map,
+            opcode,
+            _prefixes,
+            _rex,
+            _opcodeOffset,
+            _modRmOffset,
+            _displacementOffset,
+            _displacementSize,
+            immediateOffset,
+            immediate,
+            _ripRelative,
+            branch
+        );
 
         // With 66 before a branch Intel ignores the prefix and AMD cuts the distance and the target to 16 bits (APM vol. 3, 1.2.2).
         bool disputed = branch != X86Branch.None && _prefixes.HasFlag(X86Prefixes.OperandSize);
@@ -247,9 +291,7 @@ internal ref struct X86Decoder
     /// thread that met a breakpoint there must not be sent past it.
     /// </summary>
     private readonly bool MayBeLocked(X86OpcodeMap map, byte opcode) =>
-        _modRmOffset != 0
-        && _code[_modRmOffset] is < 0xC0 and var modRm
-        && TakesLock(map, opcode, modRm >> 3 & 7);
+        _modRmOffset != 0 && _code[_modRmOffset] is < 0xC0 and var modRm && TakesLock(map, opcode, modRm >> 3 & 7);
 
     /// <summary>The next byte; behind the end it is 0, and <see cref="_at"/> tells.</summary>
     private byte Next() => _at < _code.Length ? _code[_at++] : Beyond();

@@ -83,10 +83,12 @@ internal readonly record struct X86Instruction(
     int ImmediateOffset,
     int ImmediateSize,
     bool IsRipRelative,
-    X86Branch Branch)
+    X86Branch Branch
+)
 {
     /// <summary>The distance of a branch, from the end of the instruction.</summary>
-    public int Distance(ReadOnlySpan<byte> instruction) => ImmediateSize == 1
-        ? (sbyte)instruction[ImmediateOffset]
-        : System.Buffers.Binary.BinaryPrimitives.ReadInt32LittleEndian(instruction[ImmediateOffset..]);
+    public int Distance(ReadOnlySpan<byte> instruction) =>
+        ImmediateSize == 1
+            ? (sbyte)instruction[ImmediateOffset]
+            : System.Buffers.Binary.BinaryPrimitives.ReadInt32LittleEndian(instruction[ImmediateOffset..]);
 }

@@ -20,7 +20,14 @@ internal static class X86Relocator
     /// <param name="copy">At least <see cref="LongestCopy"/> bytes.</param>
     /// <param name="length">Bytes written, the words beside it included.</param>
     /// <param name="obstacle">Why there is no such copy.</param>
-    public static bool TryMove(ReadOnlySpan<byte> code, nint from, nint to, Span<byte> copy, out int length, out string? obstacle)
+    public static bool TryMove(
+        ReadOnlySpan<byte> code,
+        nint from,
+        nint to,
+        Span<byte> copy,
+        out int length,
+        out string? obstacle
+    )
     {
         // Where each instruction of the original begins in the copy, so that a branch among them stays among them; -1 where none begins.
         Span<short> begins = stackalloc short[code.Length];
@@ -28,7 +35,7 @@ internal static class X86Relocator
         length = 0;
         int words = 0;
         obstacle = null;
-        for (int at = 0; at < code.Length;)
+        for (int at = 0; at < code.Length; )
         {
             ReadOnlySpan<byte> instruction = code[at..];
             if (!X86Decoder.TryDecode(instruction, out X86Instruction parts))
@@ -49,7 +56,7 @@ internal static class X86Relocator
         }
 
         int word = (length + 5 + 7) & ~7;
-        for (int at = 0; at < code.Length;)
+        for (int at = 0; at < code.Length; )
         {
             ReadOnlySpan<byte> instruction = code[at..];
             _ = X86Decoder.TryDecode(instruction, out X86Instruction parts);
@@ -63,7 +70,13 @@ internal static class X86Relocator
                 word += 8;
             }
 
-            if (!(parts.Branch != X86Branch.None ? MoveBranch(ref place, instruction, parts, begins, from) : MoveOther(ref place, instruction, parts)))
+            if (
+                !(
+                    parts.Branch != X86Branch.None
+                        ? MoveBranch(ref place, instruction, parts, begins, from)
+                        : MoveOther(ref place, instruction, parts)
+                )
+            )
             {
                 obstacle = "reaches further than 2 GiB from another place";
                 return false;
@@ -88,7 +101,11 @@ internal static class X86Relocator
     /// <summary>Whether one of these instructions pushes a return address.</summary>
     public static bool HasCall(ReadOnlySpan<byte> code)
     {
-        for (int at = 0; at < code.Length && X86Decoder.TryDecode(code[at..], out X86Instruction parts); at += parts.Length)
+        for (
+            int at = 0;
+            at < code.Length && X86Decoder.TryDecode(code[at..], out X86Instruction parts);
+            at += parts.Length
+        )
         {
             if (IsCall(code[at..], parts))
             {
@@ -100,7 +117,8 @@ internal static class X86Relocator
     }
 
     private static bool IsCall(ReadOnlySpan<byte> instruction, in X86Instruction parts) =>
-        parts.Branch == X86Branch.Call || (parts is { Map: X86OpcodeMap.Primary, Opcode: 0xFF } && (instruction[parts.ModRmOffset] >> 3 & 7) == 2);
+        parts.Branch == X86Branch.Call
+        || (parts is { Map: X86OpcodeMap.Primary, Opcode: 0xFF } && (instruction[parts.ModRmOffset] >> 3 & 7) == 2);
 
     private static string? Obstacle(ReadOnlySpan<byte> instruction, in X86Instruction parts)
     {
@@ -118,23 +136,34 @@ internal static class X86Relocator
         return (modRm >> 3 & 7) switch
         {
             2 when parts.Prefixes.HasFlag(X86Prefixes.OperandSize) => "is a call whose width processors disagree on",
-            2 when (modRm & 7) == 4 && (parts.Rex & 1) == 0 && (modRm >= 0xC0 || (instruction[parts.ModRmOffset + 1] & 7) == 4) => "is a call by way of the stack pointer, which the copy has moved by then",
+            2
+                when (modRm & 7) == 4
+                    && (parts.Rex & 1) == 0
+                    && (modRm >= 0xC0 || (instruction[parts.ModRmOffset + 1] & 7) == 4) =>
+                "is a call by way of the stack pointer, which the copy has moved by then",
             3 => "is a far call",
             _ => null,
         };
     }
 
-    private static int LengthOf(ReadOnlySpan<byte> instruction, in X86Instruction parts) => parts.Branch switch
-    {
-        X86Branch.Jump => 5,
-        X86Branch.Conditional => 6,
-        X86Branch.Loop => parts.Length + 2 + 5,
-        X86Branch.Call => CallLength,
-        _ when IsCall(instruction, parts) => 6 + parts.Length,
-        _ => parts.Length,
-    };
+    private static int LengthOf(ReadOnlySpan<byte> instruction, in X86Instruction parts) =>
+        parts.Branch switch
+        {
+            X86Branch.Jump => 5,
+            X86Branch.Conditional => 6,
+            X86Branch.Loop => parts.Length + 2 + 5,
+            X86Branch.Call => CallLength,
+            _ when IsCall(instruction, parts) => 6 + parts.Length,
+            _ => parts.Length,
+        };
 
-    private static bool MoveBranch(ref Placement place, scoped ReadOnlySpan<byte> instruction, in X86Instruction parts, scoped ReadOnlySpan<short> begins, nint from)
+    private static bool MoveBranch(
+        ref Placement place,
+        scoped ReadOnlySpan<byte> instruction,
+        in X86Instruction parts,
+        scoped ReadOnlySpan<short> begins,
+        nint from
+    )
     {
         nint target = place.From + parts.Length + parts.Distance(instruction);
         nint inside = target - from;
@@ -178,7 +207,8 @@ internal static class X86Relocator
             return true;
         }
 
-        long target = place.From + parts.Length + BinaryPrimitives.ReadInt32LittleEndian(instruction[parts.DisplacementOffset..]);
+        long target =
+            place.From + parts.Length + BinaryPrimitives.ReadInt32LittleEndian(instruction[parts.DisplacementOffset..]);
         long distance = target - (place.To + place.At);
         BinaryPrimitives.WriteInt32LittleEndian(place.Copy[(start + parts.DisplacementOffset)..], (int)distance);
         return distance == (int)distance;
