@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Crosscore.Bench;
 
-/// <summary>Keeps the calling thread on one processor, where the system can do that (sched_setaffinity(2)); elsewhere nothing.</summary>
+/// <summary>
+/// Keeps the calling thread on one processor, where the system can do that (sched_setaffinity(2)); elsewhere nothing.
+/// </summary>
 internal static unsafe partial class Affinity
 {
     private const int Words = 16;

@@ -17,7 +17,8 @@ internal static class Host
             $"runtime    {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}"
         );
         Console.WriteLine(
-            $"load       {(File.Exists(Load) ? File.ReadAllText(Load).Split(' ')[0] : "unknown")} before the start; ratios bear a busy machine better than times do"
+            $"load       {(File.Exists(Load) ? File.ReadAllText(Load).Split(' ')[0] : "unknown")} "
+                + "before the start; ratios bear a busy machine better than times do"
         );
 #if DEBUG
         Console.WriteLine("THIS IS A DEBUG BUILD: use -c Release");

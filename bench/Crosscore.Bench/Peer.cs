@@ -13,7 +13,8 @@ internal static class Peer
             .FirstOrDefault(File.Exists);
 
     /// <summary>Runs a program to its end.</summary>
-    /// <returns>Its output and how long it took, or <see langword="null"/> when the limit passed or it failed.</returns>
+    /// <returns>Its output and how long it took, or <see langword="null"/> when the limit passed or it
+    /// failed.</returns>
     public static (string Output, TimeSpan Time)? Run(
         string program,
         IEnumerable<string> arguments,

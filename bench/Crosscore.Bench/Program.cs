@@ -44,7 +44,8 @@ for (int index = 0; index < args.Length; index++)
     else
     {
         Console.Error.WriteLine(
-            $"bench: found '{args[index]}', expected --corpus FOLDER or some of {string.Join(", ", sections.Keys)}; without any, all run"
+            $"bench: found '{args[index]}', expected --corpus FOLDER or some "
+                + $"of {string.Join(", ", sections.Keys)}; without any, all run"
         );
         return 2;
     }

@@ -1,5 +1,6 @@
-// Four threads call a function that is replaced a hundred thousand times under them. Version n of it returns n in the low and in the high half of its result, from two instructions, so a thread
-// that ran a part of one version and a part of another would return two different halves.
+// Four threads call a function that is replaced a hundred thousand times under them. Version n of it returns n in the
+// low and in the high half of its result, from two instructions, so a thread that ran a part of one version and a part
+// of another would return two different halves.
 using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
@@ -16,7 +17,8 @@ if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
 
 // Callers and the one who replaces share the processors, so it takes a while; something is to be seen all the time.
 Console.WriteLine(
-    $"{Callers} threads call one function, on {Environment.ProcessorCount} processors, while it is replaced {Versions:N0} times: each version is new machine code, the old one is unmapped."
+    $"{Callers} threads call one function, on {Environment.ProcessorCount} processors, while it is "
+        + $"replaced {Versions:N0} times: each version is new machine code, the old one is unmapped."
 );
 Console.WriteLine($"{"version", 10} {"unmapped", 10} {"calls", 16} {"versions met", 14} {"mixtures", 10}");
 InstalledCode current = Install(0);
@@ -40,7 +42,8 @@ for (uint version = 1; version <= Versions; version++)
     {
         shown = Stopwatch.GetTimestamp();
         Console.WriteLine(
-            $"{version, 10:N0} {version - reclaimer.Waiting, 10:N0} {callers.Sum(caller => caller.Calls), 16:N0} {callers.Sum(caller => caller.VersionsSeen), 14:N0} {callers.Sum(caller => caller.Mixtures), 10:N0}"
+            $"{version, 10:N0} {version - reclaimer.Waiting, 10:N0} {callers.Sum(caller => caller.Calls), 16:N0} "
+                + $"{callers.Sum(caller => caller.VersionsSeen), 14:N0} {callers.Sum(caller => caller.Mixtures), 10:N0}"
         );
     }
 }
@@ -62,7 +65,8 @@ foreach (Caller caller in callers)
 int waiting = reclaimer.Waiting;
 _ = reclaimer.WaitAndReclaim();
 Console.WriteLine(
-    $"{Versions} versions in {time.TotalSeconds:F1} s; {calls} calls by {callers.Length} threads, which met {versions} changes of version"
+    $"{Versions} versions in {time.TotalSeconds:F1} s; {calls} calls by "
+        + $"{callers.Length} threads, which met {versions} changes of version"
 );
 Console.WriteLine($"mixtures of two versions: {mixtures}; an older version after a newer one: {backwards}");
 Console.WriteLine($"versions unmapped: {Versions - reclaimer.Waiting}, of them {waiting} at the end");
@@ -123,7 +127,8 @@ internal sealed unsafe class Caller
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static ulong Call(nint address)
     {
-        // SAFETY: the slot leads to functions without arguments that return 64 bits, touch no memory, and are unmapped only after every call has returned.
+        // SAFETY: the slot leads to functions without arguments that return 64 bits, touch no memory, and are unmapped
+        // only after every call has returned.
         return ((delegate* unmanaged[SuppressGCTransition]<ulong>)address)();
     }
 }

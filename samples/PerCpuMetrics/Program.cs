@@ -1,4 +1,5 @@
-// An HTTP server that counts its requests and their latencies per CPU and publishes them by System.Diagnostics.Metrics. See README.md beside this file.
+// An HTTP server that counts its requests and their latencies per CPU and publishes them by System.Diagnostics.Metrics.
+// See README.md beside this file.
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Crosscore.PerCpu;
@@ -15,7 +16,8 @@ if (
 )
 {
     Console.Error.WriteLine(
-        $"PerCpuMetrics: '{string.Join(' ', args)}' is no address to listen on. Give none, or one as http://127.0.0.1:5080."
+        $"PerCpuMetrics: '{string.Join(' ', args)}' is no address to "
+            + "listen on. Give none, or one as http://127.0.0.1:5080."
     );
     return 2;
 }
@@ -59,7 +61,9 @@ app.MapGet(
     {
         long[] slots = new long[RestartableSequences.CpuSlots + 1];
         long sum = requests.Read(slots);
-        return $"{sum} requests: {string.Join(", ", slots.Select((count, slot) => slot < slots.Length - 1 ? $"CPU {slot} {count}" : $"no CPU {count}"))}; sections: {requests.UsesSections}\n";
+        return $"{sum} requests: "
+            + $"{string.Join(", ", slots.Select((count, slot) => slot < slots.Length - 1 ? $"CPU {slot} {count}" : $"no CPU {count}"))}; "
+            + $"sections: {requests.UsesSections}\n";
     }
 );
 app.Urls.Add(address);
@@ -81,7 +85,8 @@ Console.WriteLine(
 await app.WaitForShutdownAsync();
 return 0;
 
-// What an exporter does: listens to the meter and asks its instruments. dotnet-counters or OpenTelemetry would see the same.
+// What an exporter does: listens to the meter and asks its instruments. dotnet-counters or OpenTelemetry would see the
+// same.
 static List<string> Collect(Meter meter)
 {
     var lines = new List<string>();
@@ -98,7 +103,8 @@ static List<string> Collect(Meter meter)
     listener.SetMeasurementEventCallback<long>(
         (instrument, value, tags, _) =>
             lines.Add(
-                $"{instrument.Name}{string.Concat(tags.ToArray().Select(tag => $"{{{tag.Key}=\"{tag.Value}\"}}"))} {value}"
+                $"{instrument.Name}{string.Concat(tags.ToArray().Select(tag => $"{{{tag.Key}=\"{tag.Value}\"}}"))} "
+                    + $"{value}"
             )
     );
     listener.Start();

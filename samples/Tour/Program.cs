@@ -22,7 +22,8 @@ using (certificate.Read(out Certificate current))
     Console.WriteLine(current.Name); // not disposed of before the end of this block; no fence, no shared write
 }
 
-certificate.Replace(new Certificate("second")); // returns at once; the first is disposed of when its last reader has left
+// returns at once; the first is disposed of when its last reader has left
+certificate.Replace(new Certificate("second"));
 
 // README: code
 if (RuntimeInformation.ProcessArchitecture != Architecture.X64)

@@ -10,7 +10,8 @@ public static class Conditions
     /// <param name="outcome">An outcome of the test.</param>
     /// <param name="test">The test.</param>
     /// <param name="layout">The test's memory.</param>
-    /// <param name="whole">Whether undeclared registers are compared with all that they hold, and not as herd does.</param>
+    /// <param name="whole">Whether undeclared registers are compared with all that they hold, and not as herd
+    /// does.</param>
     public static bool Holds(
         this Proposition proposition,
         Outcome outcome,

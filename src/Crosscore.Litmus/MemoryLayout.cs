@@ -5,8 +5,8 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Litmus;
 
 /// <summary>
-/// Where each variable of a test lies, relative to the start of its memory: in the model and on the machine alike, so that an address that a
-/// test stores or loads means the same on both sides. Each variable has cache lines of its own.
+/// Where each variable of a test lies, relative to the start of its memory: in the model and on the machine alike, so
+/// that an address that a test stores or loads means the same on both sides. Each variable has cache lines of its own.
 /// </summary>
 public sealed class MemoryLayout
 {
@@ -14,8 +14,8 @@ public sealed class MemoryLayout
     public const int Line = 64;
 
     /// <summary>
-    /// The address of offset 0 in the model and in printed outcomes: not canonical-kernel, not null, and never an address that the
-    /// machine hands out, so that a forgotten translation shows.
+    /// The address of offset 0 in the model and in printed outcomes: not canonical-kernel, not null, and never an
+    /// address that the machine hands out, so that a forgotten translation shows.
     /// </summary>
     public const ulong ModelBase = 0x0000_5CC0_0000_0000;
 
@@ -57,7 +57,9 @@ public sealed class MemoryLayout
         : value.AddressOf is null ? value.Number
         : start + (ulong)(OffsetOf(value.AddressOf) + (value.Element * Find(value.AddressOf).Type.Width));
 
-    /// <summary>A model address in words: <c>x</c>, <c>t[1]</c>, <c>x+2</c>; <see langword="null"/> where it is none.</summary>
+    /// <summary>
+    /// A model address in words: <c>x</c>, <c>t[1]</c>, <c>x+2</c>; <see langword="null"/> where it is none.
+    /// </summary>
     /// <param name="address">A value.</param>
     /// <param name="inBytes">Whether an element is told by its distance in bytes, as herd's logs have it.</param>
     public string? Describe(ulong address, bool inBytes = false)
@@ -88,7 +90,9 @@ public sealed class MemoryLayout
             ? ArmTableEntry.Format(value, address => Describe(address))
             : Describe(value) ?? type.Format(value);
 
-    /// <summary>The type of what lies at a model address; of another width than the variable's, the signed one.</summary>
+    /// <summary>
+    /// The type of what lies at a model address; of another width than the variable's, the signed one.
+    /// </summary>
     /// <param name="address">The address.</param>
     /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
     public DataType TypeAt(ulong address, int width)

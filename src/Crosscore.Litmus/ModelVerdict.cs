@@ -95,7 +95,10 @@ public sealed class ModelVerdict
     /// <summary>The exploration behind the verdict.</summary>
     public Exploration Exploration { get; }
 
-    /// <summary>The outcomes that the core allows and the filter lets through, sorted. Complete only when <see cref="IsComplete"/>.</summary>
+    /// <summary>
+    /// The outcomes that the core allows and the filter lets through, sorted. Complete only when
+    /// <see cref="IsComplete"/>.
+    /// </summary>
     public IReadOnlyList<Outcome> Allowed { get; }
 
     /// <summary>Whether nothing was cut off, so that what is not in <see cref="Allowed"/> is impossible.</summary>
@@ -123,7 +126,8 @@ public sealed class ModelVerdict
         };
 
     /// <summary>
-    /// Whether the rest of an incomplete exploration cannot change <see cref="Holds"/>: a witness is a witness, however much was cut off.
+    /// Whether the rest of an incomplete exploration cannot change <see cref="Holds"/>: a witness is a witness, however
+    /// much was cut off.
     /// </summary>
     public bool IsFinal =>
         IsComplete
@@ -141,7 +145,10 @@ public sealed class ModelVerdict
         : Holds ? TestAnswer.Holds
         : TestAnswer.Violated;
 
-    /// <summary>What a reader should know of the way in which the question was read; <see langword="null"/> when there is nothing.</summary>
+    /// <summary>
+    /// What a reader should know of the way in which the question was read; <see langword="null"/> when there is
+    /// nothing.
+    /// </summary>
     public string? Note { get; }
 
     /// <summary>Whether cores of a kind execute the instructions of a test.</summary>
@@ -175,7 +182,8 @@ public sealed class ModelVerdict
             throw new LitmusException(
                 test.File,
                 new SourcePosition(1, 1),
-                $"found a test in {test.Architecture}, whose instructions cores of the kind {Expectation.NameOf(core)} do not execute"
+                $"found a test in {test.Architecture}, whose instructions "
+                    + $"cores of the kind {Expectation.NameOf(core)} do not execute"
             );
         }
 
@@ -212,13 +220,15 @@ public sealed class ModelVerdict
     }
 
     /// <summary>
-    /// Whether the condition's proposition is true of an outcome. Where nothing is promised, what is asked for may happen, and what is required may not.
+    /// Whether the condition's proposition is true of an outcome. Where nothing is promised, what is asked for may
+    /// happen, and what is required may not.
     /// </summary>
     /// <param name="outcome">An outcome of the test, allowed or not.</param>
     public bool IsWitness(Outcome outcome) =>
         outcome.IsUnpredictable ? Test.Quantifier != Quantifier.ForAll : Test.Condition.Holds(outcome, Test, Layout);
 
-    // An undeclared register is an int, as in herd. Where all that it holds would be another answer, the test should say what it means.
+    // An undeclared register is an int, as in herd. Where all that it holds would be another answer, the test should
+    // say what it means.
     private string? WholeReading()
     {
         Observable[] undeclared = [.. Test.Observables.Where(observable => observable.IsUndeclared)];
@@ -235,7 +245,8 @@ public sealed class ModelVerdict
         string types = string.Join(" ", undeclared.Select(observable => $"{DataType.SignedOf(8).Name} {observable};"));
         return other == Frequency
             ? null
-            : $"registers without a type are read as int: {Frequency}. Read as {DataType.SignedOf(8).Name} the verdict is {other}; to choose, declare them in the initial state: {types}";
+            : $"registers without a type are read as int: {Frequency}. Read as {DataType.SignedOf(8).Name} "
+                + $"the verdict is {other}; to choose, declare them in the initial state: {types}";
     }
 
     private Frequency FrequencyOf(int witnesses) =>

@@ -4,15 +4,17 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus;
 
 /// <summary>
-/// A final state as far as the test looks at it: one value for each of <see cref="LitmusTest.Observables"/>, in their order, cut to their types.
-/// An address of the test's memory is a model address (<see cref="MemoryLayout.ModelBase"/>), wherever the outcome comes from.
+/// A final state as far as the test looks at it: one value for each of <see cref="LitmusTest.Observables"/>, in their
+/// order, cut to their types. An address of the test's memory is a model address
+/// (<see cref="MemoryLayout.ModelBase"/>), wherever the outcome comes from.
 /// </summary>
 public sealed class Outcome : IEquatable<Outcome>
 {
     private readonly ulong[] _values;
 
     /// <summary>
-    /// Code was executed of which the processor promises nothing: anything may follow. Allowed outcomes contain it, machines do not show it.
+    /// Code was executed of which the processor promises nothing: anything may follow. Allowed outcomes contain it,
+    /// machines do not show it.
     /// </summary>
     public static Outcome Unpredictable { get; } = new([]) { IsUnpredictable = true };
 
@@ -67,7 +69,8 @@ public sealed class Outcome : IEquatable<Outcome>
     /// <summary>As herd writes it: <c>0:rax=0; [x]=1; t={1,2}; Fault(P0:L0,x,MMU:Translation);</c>.</summary>
     /// <param name="test">The test it belongs to.</param>
     /// <param name="layout">The test's memory.</param>
-    /// <param name="whole">Whether a number of an undeclared register that no <c>int</c> holds is told whole; herd cuts it.</param>
+    /// <param name="whole">Whether a number of an undeclared register that no <c>int</c> holds is told whole; herd cuts
+    /// it.</param>
     public string Describe(LitmusTest test, MemoryLayout layout, bool whole = false)
     {
         if (IsUnpredictable)
@@ -105,7 +108,8 @@ public sealed class Outcome : IEquatable<Outcome>
         return string.Join(' ', parts) + DescribeFaults(test);
     }
 
-    // The elements of an array stand together. What the field's tools read between braces are numbers; other elements are told one by one.
+    // The elements of an array stand together. What the field's tools read between braces are numbers; other elements
+    // are told one by one.
     private string DescribeArray(LitmusTest test, MemoryLayout layout, int first)
     {
         Variable array = test.Observables[first].Variable!;

@@ -3,7 +3,9 @@ using Crosscore.Model.Memory.Views;
 
 namespace Crosscore.Litmus;
 
-/// <summary>What a test says of the caches that it is for, as herd reads it: <c>CacheType=DIC IDC</c> in the header.</summary>
+/// <summary>
+/// What a test says of the caches that it is for, as herd reads it: <c>CacheType=DIC IDC</c> in the header.
+/// </summary>
 internal static class TestCaches
 {
     private const string Key = "CacheType";

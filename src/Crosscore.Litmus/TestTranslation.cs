@@ -17,9 +17,13 @@ internal enum FaultReturn
     Skip,
 }
 
-/// <summary>What the header of a test says of translation, faults and exceptions: <c>Variant=vmsa,fatal</c>, <c>EL0=P0,P2</c>, <c>TTHM=...</c>.</summary>
+/// <summary>
+/// What the header of a test says of translation, faults and exceptions: <c>Variant=vmsa,fatal</c>, <c>EL0=P0,P2</c>,
+/// <c>TTHM=...</c>.
+/// </summary>
 /// <param name="Return">What follows a fault.</param>
-/// <param name="EntrySynchronizes">Whether exception entry is a context synchronisation; with FEAT_ExS only where EIS says so.</param>
+/// <param name="EntrySynchronizes">Whether exception entry is a context synchronisation; with FEAT_ExS only where EIS
+/// says so.</param>
 /// <param name="ReturnSynchronizes">Whether exception return is one; with FEAT_ExS only where EOS says so.</param>
 /// <param name="Unprivileged">The threads that run at EL0.</param>
 internal sealed record TestTranslation(
@@ -51,7 +55,8 @@ internal sealed record TestTranslation(
                 _ => throw new LitmusException(
                     test.File,
                     position,
-                    $"found the variant '{word}', expected vmsa, ifetch, fatal, handled, skip, exs, eis or eos; no other is modelled"
+                    $"found the variant '{word}', expected vmsa, ifetch, fatal, "
+                        + "handled, skip, exs, eis or eos; no other is modelled"
                 ),
             };
         }
@@ -67,7 +72,8 @@ internal sealed record TestTranslation(
             );
         }
 
-        // Hardware that manages the access flag and the dirty state writes entries by itself; where there is nothing to manage it makes no difference.
+        // Hardware that manages the access flag and the dirty state writes entries by itself; where there is nothing to
+        // manage it makes no difference.
         if (
             Words(test, "TTHM").Select(entry => (SourcePosition?)entry.Position).FirstOrDefault()
                 is SourcePosition managed

@@ -4,14 +4,20 @@ using Crosscore.Litmus.Syntax.AArch64;
 
 namespace Crosscore.Litmus;
 
-/// <summary>The values of final states in herd's notation, so that the field's tools for comparing logs read them.</summary>
+/// <summary>
+/// The values of final states in herd's notation, so that the field's tools for comparing logs read them.
+/// </summary>
 internal static class ValueText
 {
-    /// <summary>Whether a value is an address of the test's memory or code, or an entry of a translation table that leads there: herd compares these as a whole.</summary>
+    /// <summary>
+    /// Whether a value is an address of the test's memory or code, or an entry of a translation table that leads there:
+    /// herd compares these as a whole.
+    /// </summary>
     public static bool IsSymbolic(ulong value) => value >> 40 == MemoryLayout.ModelBase >> 40;
 
     /// <summary>
-    /// Whether an undeclared register is read as an <c>int</c> where it has this value, as herd reads it; a number that needs more bytes can only be meant whole.
+    /// Whether an undeclared register is read as an <c>int</c> where it has this value, as herd reads it; a number that
+    /// needs more bytes can only be meant whole.
     /// </summary>
     public static bool IsInt(ulong value) => value == (ulong)(int)value || value == (uint)value;
 
@@ -20,7 +26,8 @@ internal static class ValueText
     /// <param name="layout">The test's memory.</param>
     /// <param name="observable">One of the test's observables; no question about faults.</param>
     /// <param name="value">The value.</param>
-    /// <param name="whole">Whether a number of an undeclared register that no <c>int</c> holds is told whole; herd cuts it.</param>
+    /// <param name="whole">Whether a number of an undeclared register that no <c>int</c> holds is told whole; herd cuts
+    /// it.</param>
     public static string Format(LitmusTest test, MemoryLayout layout, Observable observable, ulong value, bool whole)
     {
         DataType type = observable.Type;

@@ -12,7 +12,9 @@ internal static class ExitCode
     /// <summary>Bad input: a file or an argument that cannot be understood.</summary>
     public const int BadInput = 2;
 
-    /// <summary>Nothing was expected, and the question of a test is violated, or a design is worse than the one that it extends.</summary>
+    /// <summary>
+    /// Nothing was expected, and the question of a test is violated, or a design is worse than the one that it extends.
+    /// </summary>
     public const int Violated = 3;
 
     /// <summary>A mistake of this program.</summary>

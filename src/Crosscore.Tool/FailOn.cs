@@ -9,10 +9,15 @@ internal enum FailOn
     /// <summary>Nothing but input that cannot be understood.</summary>
     Nothing = 0,
 
-    /// <summary>A forbidden outcome, an expectation that is not met or not decided, a control that was not seen, a test that never ends.</summary>
+    /// <summary>
+    /// A forbidden outcome, an expectation that is not met or not decided, a control that was not seen, a test that
+    /// never ends.
+    /// </summary>
     Unexpected = 1,
 
-    /// <summary>A question that is violated where nothing is expected, and a design that is worse than the one that it extends.</summary>
+    /// <summary>
+    /// A question that is violated where nothing is expected, and a design that is worse than the one that it extends.
+    /// </summary>
     Violated = 2,
 
     /// <summary>A forbidden outcome that a known defect of this kernel explains.</summary>
@@ -45,7 +50,9 @@ internal static class FailOnRules
         ["nothing"] = FailOn.Nothing,
     };
 
-    /// <summary>The classes with their statuses, for people: <c>unexpected (status 1), violated (status 3), ...</c>.</summary>
+    /// <summary>
+    /// The classes with their statuses, for people: <c>unexpected (status 1), violated (status 3), ...</c>.
+    /// </summary>
     public static string Explained =>
         string.Join(
             ", ",
@@ -72,7 +79,8 @@ internal static class FailOnRules
             all |= Names.TryGetValue(word, out FailOn one)
                 ? one
                 : throw new UsageException(
-                    $"found '{word}' after --fail-on, expected some of {string.Join(", ", Names.Keys)}, with commas between"
+                    $"found '{word}' after --fail-on, expected some of "
+                        + $"{string.Join(", ", Names.Keys)}, with commas between"
                 );
         }
 

@@ -9,7 +9,9 @@ internal static class KernelFolder
     /// <summary>The folder of a clone, or the copy beside the program.</summary>
     public static string Path => ProjectFolder.Find("kernels");
 
-    /// <summary>All designs: releases in their order, what was never released after them, what all are measured by last.</summary>
+    /// <summary>
+    /// All designs: releases in their order, what was never released after them, what all are measured by last.
+    /// </summary>
     public static IReadOnlyList<KernelDesign> All() =>
         [
             .. KernelDesign
@@ -49,13 +51,15 @@ internal static class KernelFolder
         catch (FileNotFoundException) when (KernelDesign.IsPath(name))
         {
             throw new UsageException(
-                $"no such file '{name}'; the designs that come with the command are {string.Join(", ", KernelDesign.NamesIn(Path))}"
+                $"no such file '{name}'; the designs that come with the "
+                    + $"command are {string.Join(", ", KernelDesign.NamesIn(Path))}"
             );
         }
         catch (FileNotFoundException)
         {
             throw new UsageException(
-                $"found no kernel design '{name}'{Suggestion.For(name, KernelDesign.NamesIn(Path))}; known are {string.Join(", ", KernelDesign.NamesIn(Path))}, in {Path}"
+                $"found no kernel design '{name}'{Suggestion.For(name, KernelDesign.NamesIn(Path))}; "
+                    + $"known are {string.Join(", ", KernelDesign.NamesIn(Path))}, in {Path}"
             );
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

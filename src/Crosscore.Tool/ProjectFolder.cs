@@ -1,6 +1,9 @@
 namespace Crosscore.Tool;
 
-/// <summary>Finds folders of the project: in a clone the folder itself, so that an edited file is the one that counts; elsewhere the copy beside the program.</summary>
+/// <summary>
+/// Finds folders of the project: in a clone the folder itself, so that an edited file is the one that counts; elsewhere
+/// the copy beside the program.
+/// </summary>
 internal static class ProjectFolder
 {
     public static string Find(string name)

@@ -6,7 +6,10 @@ using Crosscore.Reclamation;
 
 namespace Crosscore.Tests;
 
-/// <summary>An example of each public type of the fences and of RCU. What the pages below show stands here, or in the tests of what they are about, between markers, word for word.</summary>
+/// <summary>
+/// An example of each public type of the fences and of RCU. What the pages below show stands here, or in the tests of
+/// what they are about, between markers, word for word.
+/// </summary>
 public sealed class ExampleTests
 {
     private static readonly string[] Pages =
@@ -176,7 +179,8 @@ public sealed class ExampleTests
 
         RcuStatistics statistics = domain.Statistics;
         Console.WriteLine(
-            $"{statistics.PendingCount} items and {statistics.PendingBytes} bytes wait for grace period {statistics.GracePeriods + 1}"
+            $"{statistics.PendingCount} items and {statistics.PendingBytes} "
+                + $"bytes wait for grace period {statistics.GracePeriods + 1}"
         );
         // end
         Assert.Equal(0, statistics.PendingCount);
@@ -223,7 +227,9 @@ public sealed class ExampleTests
     }
 
     // shown
-    /// <summary>Work is let in all the time, from one thread; closing it happens once, and waits for the work that is inside.</summary>
+    /// <summary>
+    /// Work is let in all the time, from one thread; closing it happens once, and waits for the work that is inside.
+    /// </summary>
     private sealed class Gate
     {
         private bool _inside;

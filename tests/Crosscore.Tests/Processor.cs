@@ -9,12 +9,15 @@ internal static class Processor
         Assert.SkipUnless(Environment.ProcessorCount >= 2, "Needs two processors that run at the same time.");
 
     /// <summary>
-    /// Keeps the calling thread on a processor for a while, where <see cref="Pin"/> can. A thread that others use afterwards, as that of a test, would pass its processor on to them, to the threads that it
-    /// starts and to its child processes.
+    /// Keeps the calling thread on a processor for a while, where <see cref="Pin"/> can. A thread that others use
+    /// afterwards, as that of a test, would pass its processor on to them, to the threads that it starts and to its
+    /// child processes.
     /// </summary>
     public static Hold HoldOn(int processor) => new(processor);
 
-    /// <summary>Does nothing where the system has no such call or that processor is not this process's to use.</summary>
+    /// <summary>
+    /// Does nothing where the system has no such call or that processor is not this process's to use.
+    /// </summary>
     public static void Pin(int processor)
     {
         if (OperatingSystem.IsLinux())

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Crosscore.Tests;
 
-/// <summary>Threads that do the same at the same time, for a bounded time; what one of them throws stops all and fails the test.</summary>
+/// <summary>
+/// Threads that do the same at the same time, for a bounded time; what one of them throws stops all and fails the test.
+/// </summary>
 internal sealed class Workers
 {
     private readonly List<Thread> _threads = [];

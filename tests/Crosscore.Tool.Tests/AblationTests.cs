@@ -33,7 +33,8 @@ public partial class AblationTests
 
         Assert.Equal((0, ""), (run.Status, run.Errors));
         Assert.Contains(
-            "crosscore explore litmus/kernel/ScenarioC.litmus --kernel linux-5.12 --remove membarrier_private_expedited.entry --trace",
+            "crosscore explore litmus/kernel/ScenarioC.litmus --kernel "
+                + "linux-5.12 --remove membarrier_private_expedited.entry --trace",
             run.Output,
             StringComparison.Ordinal
         );
@@ -109,7 +110,8 @@ public partial class AblationTests
 
         Assert.Equal((0, ""), (run.Status, run.Errors));
         Assert.Contains(
-            "crosscore explore litmus/kernel/ScenarioC.litmus --max-states 5000000 --without fusion --kernel linux-5.12 --option ipi_order=none --cpus 3 --remove membarrier_private_expedited.entry --trace",
+            "crosscore explore litmus/kernel/ScenarioC.litmus --max-states 5000000 --without fusion --kernel "
+                + "linux-5.12 --option ipi_order=none --cpus 3 --remove membarrier_private_expedited.entry --trace",
             run.Output,
             StringComparison.Ordinal
         );

@@ -7,23 +7,28 @@ public class AnswerTests
 
     [Theory]
     [InlineData(
-        "ADD X2,X2,#16 | LDR X1,[X2] ;\nMOV X0,#1 | DMB LD ;\nMOV X1,#2 | LDR X0,[X2,#8] ;\nSTILP X0,X1,[X2,#-16]! | ;\nexists (1:X1=1 /\\ 1:X0=0)",
+        "ADD X2,X2,#16 | LDR X1,[X2] ;\nMOV X0,#1 | DMB LD ;\nMOV X1,#2 | LDR "
+            + "X0,[X2,#8] ;\nSTILP X0,X1,[X2,#-16]! | ;\nexists (1:X1=1 /\\ 1:X0=0)",
         "Never"
     )]
     [InlineData(
-        "ADD X2,X2,#16 | LDR X1,[X2,#8] ;\nMOV X0,#1 | DMB LD ;\nMOV X1,#2 | LDR X0,[X2] ;\nSTILP X0,X1,[X2,#-16]! | ;\nexists (1:X1=2 /\\ 1:X0=0)",
+        "ADD X2,X2,#16 | LDR X1,[X2,#8] ;\nMOV X0,#1 | DMB LD ;\nMOV X1,#2 | "
+            + "LDR X0,[X2] ;\nSTILP X0,X1,[X2,#-16]! | ;\nexists (1:X1=2 /\\ 1:X0=0)",
         "Sometimes"
     )]
     [InlineData(
-        "MOV X0,#1 | LDR X1,[X2,#8] ;\nMOV X1,#2 | DMB LD ;\nSTILP X0,X1,[X2] | LDR X0,[X2] ;\nexists (1:X1=2 /\\ 1:X0=0)",
+        "MOV X0,#1 | LDR X1,[X2,#8] ;\nMOV X1,#2 | DMB LD ;\nSTILP "
+            + "X0,X1,[X2] | LDR X0,[X2] ;\nexists (1:X1=2 /\\ 1:X0=0)",
         "Never"
     )]
     [InlineData(
-        "MOV X0,#1 | LDR X1,[X2] ;\nMOV X1,#2 | DMB LD ;\nSTILP X0,X1,[X2] | LDR X0,[X2,#8] ;\nexists (1:X1=1 /\\ 1:X0=0)",
+        "MOV X0,#1 | LDR X1,[X2] ;\nMOV X1,#2 | DMB LD ;\nSTILP "
+            + "X0,X1,[X2] | LDR X0,[X2,#8] ;\nexists (1:X1=1 /\\ 1:X0=0)",
         "Sometimes"
     )]
     [InlineData(
-        "ADD X2,X2,#16 | LDR X1,[X2] ;\nMOV X0,#1 | DMB LD ;\nMOV X1,#2 | LDR X0,[X2,#8] ;\nSTP X0,X1,[X2,#-16]! | ;\nexists (1:X1=1 /\\ 1:X0=0)",
+        "ADD X2,X2,#16 | LDR X1,[X2] ;\nMOV X0,#1 | DMB LD ;\nMOV X1,#2 | LDR "
+            + "X0,[X2,#8] ;\nSTP X0,X1,[X2,#-16]! | ;\nexists (1:X1=1 /\\ 1:X0=0)",
         "Sometimes"
     )]
     public void The_two_stores_of_STILP_are_ordered_by_its_form(string rest, string verdict) =>
@@ -41,7 +46,8 @@ public class AnswerTests
     {
         string[] one = first.Split(" | ");
         AssertVerdict(
-            $"AArch64 Opcodes\n{{ 0:X8=P1:C1; 0:X9=P1:C2; }}\nP0 | P1 ;\nLDR W1,[X8] | {one[0]} ;\nLDR W2,[X9] | {one[1]} ;\nCMP W1,W2 {second} ;\nCSET W3,EQ | e: ;\nforall (0:X3=1)",
+            $"AArch64 Opcodes\n{{ 0:X8=P1:C1; 0:X9=P1:C2; }}\nP0 | P1 ;\nLDR W1,[X8] | {one[0]} "
+                + $";\nLDR W2,[X9] | {one[1]} ;\nCMP W1,W2 {second} ;\nCSET W3,EQ | e: ;\nforall (0:X3=1)",
             verdict
         );
     }
@@ -84,14 +90,16 @@ public class AnswerTests
     [InlineData("0:X1=P0:L0;", "MSR ELR_EL1,X1 ;\nERET")]
     public void A_branch_to_code_is_none(string initial, string branch) =>
         AssertVerdict(
-            $"AArch64 Somewhere\n{{ {initial} }}\nP0 | P1 ;\n{branch.Replace(" ;", " | ;", StringComparison.Ordinal)} | NOP ;\nL0: MOV W0,#1 | L9: MOV W0,#1 ;\nforall (0:X0=1)",
+            $"AArch64 Somewhere\n{{ {initial} }}\nP0 | P1 ;\n{branch.Replace(" ;", " | ;", StringComparison.Ordinal)} "
+                + "| NOP ;\nL0: MOV W0,#1 | L9: MOV W0,#1 ;\nforall (0:X0=1)",
             "Always"
         );
 
     [Fact]
     public void A_changed_branch_out_of_its_column_is_an_error() =>
         AssertError(
-            "AArch64 Out\n{ 0:X1=P0:S; 0:X3=P0:L0; }\nP0 ;\nLDR W2,[X3] ;\nL0: B L1 ;\nNOP ;\nL1: STR W2,[X1] ;\nDC CVAU,X1 ;\nDSB ISH ;\nIC IVAU,X1 ;\nDSB ISH ;\nISB ;\nS: B out ;\nout: ;\nforall true",
+            "AArch64 Out\n{ 0:X1=P0:S; 0:X3=P0:L0; }\nP0 ;\nLDR W2,[X3] ;\nL0: B L1 ;\nNOP ;\nL1: STR W2,[X1] "
+                + ";\nDC CVAU,X1 ;\nDSB ISH ;\nIC IVAU,X1 ;\nDSB ISH ;\nISB ;\nS: B out ;\nout: ;\nforall true",
             "became B .+8, which leads out of its column"
         );
 
@@ -128,7 +136,9 @@ public class AnswerTests
     )
     {
         using var file = new LitmusFile(
-            $"AArch64 Types\n{{ }}\nP0 ;\n{code.Replace("#0x100000001", "#1 ;\nMOVK X1,#1,LSL #32", StringComparison.Ordinal)} ;\nforall ({proposition})"
+            $"AArch64 Types\n{{ }}\nP0 "
+                + $";\n{code.Replace("#0x100000001", "#1 ;\nMOVK X1,#1,LSL #32", StringComparison.Ordinal)} "
+                + $";\nforall ({proposition})"
         );
         Command run = Command.Run("explore", file.Name);
         Assert.Contains($"{verdict}, ", run.Output, StringComparison.Ordinal);

@@ -1,6 +1,9 @@
 namespace Crosscore.Tool.Tests;
 
-/// <summary>0 nothing failed, 1 an unmet expectation, 2 what cannot be understood, 3 a violated question; and what is said with it.</summary>
+/// <summary>
+/// 0 nothing failed, 1 an unmet expectation, 2 what cannot be understood, 3 a violated question; and what is said with
+/// it.
+/// </summary>
 public class ExitStatusTests
 {
     private const string StoreBuffering = "litmus/classic/StoreBuffering.litmus";
@@ -146,7 +149,8 @@ public class ExitStatusTests
 
         Assert.Equal(2, run.Status);
         Assert.Contains(
-            $"{file.Name}:5:2: found the system call membarrier_privat_expedited, which no kernel design has; expected one of exit, kthread_unuse_mm, ",
+            $"{file.Name}:5:2: found the system call membarrier_privat_expedited, "
+                + "which no kernel design has; expected one of exit, kthread_unuse_mm, ",
             run.Errors,
             StringComparison.Ordinal
         );

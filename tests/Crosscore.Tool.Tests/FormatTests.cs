@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Crosscore.Tool.Tests;
 
-/// <summary>What programs read: JSON and the text of herd7; and that a report in a file is not broken into lines.</summary>
+/// <summary>
+/// What programs read: JSON and the text of herd7; and that a report in a file is not broken into lines.
+/// </summary>
 public class FormatTests
 {
     [Fact]
@@ -110,14 +112,16 @@ public class FormatTests
         "line 4"
     )]
     [InlineData(
-        "X86_64 Two\n{ }\n P0 | P1 ;\n l: movl (a),%eax | movl $1,(x) ;\n movl (b),%ebx | ;\n orl %ebx,%eax | ;\n je l | ;\n",
+        "X86_64 Two\n{ }\n P0 | P1 ;\n l: movl (a),%eax | movl $1,(x) "
+            + ";\n movl (b),%ebx | ;\n orl %ebx,%eax | ;\n je l | ;\n",
         4,
         "movl (",
         "line "
     )]
     [InlineData("X86_64 Own\n{ x=0; }\n P0 ;\n l: jmp l ;\n", 1, "l: jmp l", "line 4")]
     [InlineData(
-        "AArch64 Spin\n{ 0:X1=x; 1:X1=x; }\n P0 | P1 ;\n l: LDR W0,[X1] | MOV W0,#2 ;\n CMP W0,#1 | STR W0,[X1] ;\n B.NE l | ;\n",
+        "AArch64 Spin\n{ 0:X1=x; 1:X1=x; }\n P0 | P1 ;\n l: LDR W0,[X1] "
+            + "| MOV W0,#2 ;\n CMP W0,#1 | STR W0,[X1] ;\n B.NE l | ;\n",
         3,
         "l: LDR W0,[X1]",
         "line 4"

@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace Crosscore.Tool.Tests;
 
-/// <summary>A kernel design of the user's own: found from any folder, compared with the one that it extends, and never silently something else.</summary>
+/// <summary>
+/// A kernel design of the user's own: found from any folder, compared with the one that it extends, and never silently
+/// something else.
+/// </summary>
 public sealed class OwnDesignTests : IDisposable
 {
     private const string Hangs =

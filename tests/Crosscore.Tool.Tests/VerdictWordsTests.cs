@@ -2,15 +2,20 @@ using System.Text.Json;
 
 namespace Crosscore.Tool.Tests;
 
-/// <summary>The words of a verdict: the answer to the question always, what was expected only where something was; and the exit status that distinguishes them.</summary>
+/// <summary>
+/// The words of a verdict: the answer to the question always, what was expected only where something was; and the exit
+/// status that distinguishes them.
+/// </summary>
 public class VerdictWordsTests
 {
     private const string Program =
-        "{ x=0; y=0; }\n P0            | P1            ;\n movl $1,(x)   | movl $1,(y)   ;\n movl (y),%eax | movl (x),%eax ;\n";
+        "{ x=0; y=0; }\n P0            | P1            ;\n movl $1,(x) "
+        + "  | movl $1,(y)   ;\n movl (y),%eax | movl (x),%eax ;\n";
 
     // The reader may look too late, and then waits for a flag that no thread sets again.
     private const string MissedFlag =
-        "{ flag=0; }\n P0 | P1 ;\n movl $1,(flag) | l: movl (flag),%eax ;\n movl $0,(flag) | testl %eax,%eax ;\n | je l ;\n"
+        "{ flag=0; }\n P0 | P1 ;\n movl $1,(flag) | l: movl (flag),%eax "
+        + ";\n movl $0,(flag) | testl %eax,%eax ;\n | je l ;\n"
         + "exists (1:rax=1)";
 
     public static TheoryData<string, string, string, int> Explored =>
@@ -224,7 +229,8 @@ public class VerdictWordsTests
 
         Assert.Equal((2, ""), (run.Status, run.Output));
         Assert.Contains(
-            "found 'violatd' after --fail-on, expected some of unexpected, violated, known-defect, undecided, not-run, may-hang, nothing",
+            "found 'violatd' after --fail-on, expected some of unexpected, "
+                + "violated, known-defect, undecided, not-run, may-hang, nothing",
             run.Errors,
             StringComparison.Ordinal
         );

@@ -30,7 +30,8 @@ internal static class BarrierBench
 
     private static void PrintAlone()
     {
-        // In this process: this version of BenchmarkDotNet does not know the framework's newest name, which a project of its own would need.
+        // In this process: this version of BenchmarkDotNet does not know the framework's newest name, which a project
+        // of its own would need.
         IConfig config = ManualConfig
             .CreateEmpty()
             .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))
@@ -66,7 +67,8 @@ internal static class BarrierBench
         sibling.Medians(actions, Turns / 4); // the compiler's work
         double[] medians = sibling.Medians(actions, Turns);
         var table = new Table(
-            "Barriers, one call, a sibling running on another processor (medians of calls that took turns, the clock's own cost included)",
+            "Barriers, one call, a sibling running on another processor "
+                + "(medians of calls that took turns, the clock's own cost included)",
             "method",
             "ns",
             "ratio"

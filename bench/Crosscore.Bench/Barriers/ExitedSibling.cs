@@ -4,15 +4,17 @@ using System.Globalization;
 namespace Crosscore.Bench.Barriers;
 
 /// <summary>
-/// Whether GLOBAL_EXPEDITED still reaches a registered thread after a sibling of it exited on its processor (docs/guarantees.md says from which kernel on it does not).
-/// Two things tell: how long a call takes, for one that interrupts a processor waits for it; and store buffering between the two sides, which the barrier forbids.
+/// Whether GLOBAL_EXPEDITED still reaches a registered thread after a sibling of it exited on its processor
+/// (docs/guarantees.md says from which kernel on it does not). Two things tell: how long a call takes, for one that
+/// interrupts a processor waits for it; and store buffering between the two sides, which the barrier forbids.
 /// </summary>
 internal sealed class ExitedSibling
 {
     private const int CallsInRound = 2_000;
     private const int Rounds = 100;
 
-    // Stores that wait before the one that counts keep it from the other side for longer than a call takes that interrupts nobody.
+    // Stores that wait before the one that counts keep it from the other side for longer than a call takes that
+    // interrupts nobody.
     private const int StoresBefore = 40;
     private const int Line = 64; // in ints
     private const int Apart = 1040; // more than a page, so that each of them needs a translation too
@@ -22,7 +24,8 @@ internal sealed class ExitedSibling
     private volatile int _roundEnded;
     private volatile bool _over;
 
-    // Cache lines of their own: what the slow side stores, what the fast side stores, the iteration, and what the fast side has seen in it.
+    // Cache lines of their own: what the slow side stores, what the fast side stores, the iteration, and what the fast
+    // side has seen in it.
     private ref int X => ref _shared[1 * Line];
 
     private ref int Y => ref _shared[2 * Line];
@@ -46,7 +49,8 @@ internal sealed class ExitedSibling
 
         Membarrier.Register(MembarrierRegistrations.GlobalExpedited);
         var table = new Table(
-            "GLOBAL_EXPEDITED while a registered sibling runs on another processor. What the barrier forbids is store buffering: neither side sees the other's store",
+            "GLOBAL_EXPEDITED while a registered sibling runs on another processor. What "
+                + "the barrier forbids is store buffering: neither side sees the other's store",
             "before each round of 2,000 calls",
             "calls",
             "median ns",
@@ -156,8 +160,8 @@ internal sealed class ExitedSibling
                     Volatile.Write(ref _shared[(8 * Line) + (store * Apart)], iteration);
                 }
 
-                // No fence between these two: the barrier of the other side is to stand for it. Pairs with GlobalExpedited in Measure.
-                // Test: litmus/membarrier/StoreBuffering.MembarrierGlobalExpedited.litmus.
+                // No fence between these two: the barrier of the other side is to stand for it. Pairs with
+                // GlobalExpedited in Measure. Test: litmus/membarrier/StoreBuffering.MembarrierGlobalExpedited.litmus.
                 Volatile.Write(ref Y, 1);
                 int x = Volatile.Read(ref X);
                 Seen = x;

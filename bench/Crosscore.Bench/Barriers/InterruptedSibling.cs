@@ -3,9 +3,10 @@ using System.Diagnostics;
 namespace Crosscore.Bench.Barriers;
 
 /// <summary>
-/// What a call costs while a sibling runs on another processor, which the kernel must then interrupt. Not for BenchmarkDotNet, which measures one method after another:
-/// on a shared machine the sibling may be off its processor during a whole measurement. Here calls take turns, and one counts only when the sibling was seen running
-/// immediately before and after it.
+/// What a call costs while a sibling runs on another processor, which the kernel must then interrupt. Not for
+/// BenchmarkDotNet, which measures one method after another: on a shared machine the sibling may be off its processor
+/// during a whole measurement. Here calls take turns, and one counts only when the sibling was seen running immediately
+/// before and after it.
 /// </summary>
 internal sealed class InterruptedSibling : IDisposable
 {

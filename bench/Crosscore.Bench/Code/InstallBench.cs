@@ -7,7 +7,9 @@ using Crosscore.Code;
 
 namespace Crosscore.Bench.Code;
 
-/// <summary>Installing code beside a sibling that runs, against what the runtime does for each of its methods; and slots.</summary>
+/// <summary>
+/// Installing code beside a sibling that runs, against what the runtime does for each of its methods; and slots.
+/// </summary>
 internal static unsafe partial class InstallBench
 {
     private const int Functions = 1024; // of 64 bytes: 64 KiB
@@ -44,7 +46,8 @@ internal static unsafe partial class InstallBench
             ("map a writable window, write, unmap", 1, () => window.Write(functions[0])),
         ];
 
-        // The last in each turn gives the memory back, so that the next turn does not measure the first use of memory by this machine. Its own time is not looked at.
+        // The last in each turn gives the memory back, so that the next turn does not measure the first use of memory
+        // by this machine. Its own time is not looked at.
         Action[] actions = [.. calls.Select(call => call.Call), () => Dispose(installed)];
         WarmUp(actions);
         using var sibling = new InterruptedSibling();
@@ -112,7 +115,8 @@ internal static unsafe partial class InstallBench
             ("SuppressGCTransition", CallSuppressed),
         ];
         var callTable = new Table(
-            "Calling functions that return a constant, ns a call in a loop (16 functions, 16 slots; of each the least of 8 rounds; medians)",
+            "Calling functions that return a constant, ns a call in a loop "
+                + "(16 functions, 16 slots; of each the least of 8 rounds; medians)",
             "call",
             "direct",
             "through a slot",
@@ -126,7 +130,8 @@ internal static unsafe partial class InstallBench
         nint[] through = Array.ConvertAll(direct, address => new CodeSlot(address).Address);
         foreach ((string name, Func<nint, long, long> loop) in loops)
         {
-            // Where a function happens to lie makes a direct call 1 ns dearer or cheaper (branch prediction), so one address says little.
+            // Where a function happens to lie makes a direct call 1 ns dearer or cheaper (branch prediction), so one
+            // address says little.
             double[] times = [MedianOf(loop, direct), MedianOf(loop, through)];
             callTable.Add(
                 name,
@@ -156,7 +161,10 @@ internal static unsafe partial class InstallBench
         installed.Add(code.Install());
     }
 
-    /// <summary>The compiler's best code comes after two rounds of compiling, each begun when nothing new has been called for 100 ms; a sibling on the other processor would be in its way.</summary>
+    /// <summary>
+    /// The compiler's best code comes after two rounds of compiling, each begun when nothing new has been called for
+    /// 100 ms; a sibling on the other processor would be in its way.
+    /// </summary>
     private static void WarmUp(Action[] actions)
     {
         long began = Stopwatch.GetTimestamp();
@@ -209,7 +217,8 @@ internal static unsafe partial class InstallBench
         return least[least.Length / 2];
     }
 
-    // SAFETY of both: the address is that of a function which takes nothing and returns an int, or of a slot that leads to one.
+    // SAFETY of both: the address is that of a function which takes nothing and returns an int, or of a slot that leads
+    // to one.
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static long CallOrdinary(nint address, long calls)
     {
@@ -234,7 +243,9 @@ internal static unsafe partial class InstallBench
         return sum;
     }
 
-    /// <summary>64 bytes that begin with a function returning a number: mov eax, number; ret - or mov w0, #number; ret.</summary>
+    /// <summary>
+    /// 64 bytes that begin with a function returning a number: mov eax, number; ret - or mov w0, #number; ret.
+    /// </summary>
     private static byte[] Function(int number)
     {
         byte[] code = new byte[64];
@@ -248,8 +259,8 @@ internal static unsafe partial class InstallBench
     }
 
     /// <summary>
-    /// As CoreCLR does it for a method when W^X is on: the code lies in a shared memory file that is mapped executable, and for each write a window of the same file is mapped writable, written
-    /// through and unmapped again.
+    /// As CoreCLR does it for a method when W^X is on: the code lies in a shared memory file that is mapped executable,
+    /// and for each write a window of the same file is mapped writable, written through and unmapped again.
     /// </summary>
     private sealed partial class Window : IDisposable
     {

@@ -5,7 +5,10 @@ using Crosscore.Code;
 
 namespace Crosscore.Bench.Code;
 
-/// <summary>What a change to code costs while a sibling executes that code on another processor: by each method, for one site and for a hundred, against what hooking libraries do.</summary>
+/// <summary>
+/// What a change to code costs while a sibling executes that code on another processor: by each method, for one site
+/// and for a hundred, against what hooking libraries do.
+/// </summary>
 internal static unsafe partial class LivePatchBench
 {
     private const int Spacing = 64;
@@ -27,7 +30,8 @@ internal static unsafe partial class LivePatchBench
         }
 
         var table = new Table(
-            "Changes to code that a sibling is executing (medians a site; ratio: to mprotect and store, which is not safe)",
+            "Changes to code that a sibling is executing (medians a "
+                + "site; ratio: to mprotect and store, which is not safe)",
             "how",
             "sites",
             "method",
@@ -66,7 +70,8 @@ internal static unsafe partial class LivePatchBench
 
     private static (double Nanoseconds, PatchPlan Plan) Patch(int offset, int sites, bool anew)
     {
-        // mov eax, imm32; ret at the same offset of each 64 bytes; before the first one, the loop that the sibling stays in.
+        // mov eax, imm32; ret at the same offset of each 64 bytes; before the first one, the loop that the sibling
+        // stays in.
         byte[] code = new byte[(sites + 2) * Spacing];
         code.AsSpan().Fill(0xCC);
         for (int site = 0; site < sites; site++)
@@ -115,7 +120,8 @@ internal static unsafe partial class LivePatchBench
         const int ReadExecute = 5;
         const int ReadWriteExecute = 7;
         nint page = Mmap(0, 4096, ReadWriteExecute, 0x22, -1, 0);
-        ((ReadOnlySpan<byte>)[0xB8, 0, 0, 0, 0, 0xC3]).CopyTo(new Span<byte>((void*)page, 6)); // SAFETY: a fresh page of 4096 bytes.
+        // SAFETY: a fresh page of 4096 bytes.
+        ((ReadOnlySpan<byte>)[0xB8, 0, 0, 0, 0, 0xC3]).CopyTo(new Span<byte>((void*)page, 6));
         using var sibling = new ExecutingSibling(page, 1, Spacing);
         int value = 0;
         double time = Median(

@@ -2,13 +2,17 @@ using System.Globalization;
 
 namespace Crosscore.Bench.Corpus;
 
-/// <summary>A folder of many small tests, as a user runs it: one process, start-up included. Against the process that does nothing, and herd7.</summary>
+/// <summary>
+/// A folder of many small tests, as a user runs it: one process, start-up included. Against the process that does
+/// nothing, and herd7.
+/// </summary>
 internal static class CorpusBench
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     /// <summary>Runs.</summary>
-    /// <param name="folder">The folder, or <see langword="null"/> for the public x86-64 tests, which lie beside the project.</param>
+    /// <param name="folder">The folder, or <see langword="null"/> for the public x86-64 tests, which lie beside the
+    /// project.</param>
     public static void Run(string? folder)
     {
         folder ??= Beside();
@@ -25,7 +29,8 @@ internal static class CorpusBench
         TimeSpan? nothing = Fastest("dotnet", [Tool, "--version"]);
         TimeSpan? all = Fastest("dotnet", [Tool, "explore", folder, "--format", "herd"]);
         var table = new Table(
-            $"{Table.Number(files.Length)} tests of {Path.GetFileName(Path.GetFullPath(folder))}, whole process, all known answers compared (fastest of three)",
+            $"{Table.Number(files.Length)} tests of {Path.GetFileName(Path.GetFullPath(folder))}, "
+                + "whole process, all known answers compared (fastest of three)",
             "who",
             "ms",
             "ms a test",

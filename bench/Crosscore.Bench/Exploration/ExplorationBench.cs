@@ -9,7 +9,9 @@ namespace Crosscore.Bench.Exploration;
 
 using Exploration = Crosscore.Model.Exploration.Exploration; // not the namespace
 
-/// <summary>How many states, how fast, what each reduction is worth, and what SPIN and herd7 need for the same question.</summary>
+/// <summary>
+/// How many states, how fast, what each reduction is worth, and what SPIN and herd7 need for the same question.
+/// </summary>
 internal static partial class ExplorationBench
 {
     // The two tests of the project's own litmus/exploration folder, and one whose states no longer fit any cache.
@@ -22,7 +24,8 @@ internal static partial class ExplorationBench
 
     public static void Run()
     {
-        // The runtime compiles what is hot a second time, in the background: without this the first row would be measured in slower code than the last.
+        // The runtime compiles what is hot a second time, in the background: without this the first row would be
+        // measured in slower code than the last.
         long began = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(2))
         {
@@ -166,7 +169,8 @@ internal static partial class ExplorationBench
         table.Print();
     }
 
-    // SPIN writes a checker in C; writing and compiling it is not counted. Safety only, partial-order reduction on, states compressed exactly.
+    // SPIN writes a checker in C; writing and compiling it is not counted. Safety only, partial-order reduction on,
+    // states compressed exactly.
     private static void AddSpin(Table table, string size, string promela, string folder, Exploration ours)
     {
         if (Peer.Find("spin") is not string spin || Peer.Find("gcc") is not string gcc)
@@ -198,7 +202,8 @@ internal static partial class ExplorationBench
             return;
         }
 
-        // Its own time of the search, in hundredths of a second, where there is one to tell: starting a process is not exploring.
+        // Its own time of the search, in hundredths of a second, where there is one to tell: starting a process is not
+        // exploring.
         double states = double.Parse(stored.Groups[1].Value, CultureInfo.InvariantCulture);
         double seconds = TimeOfSpin().Match(output) is { Success: true } told
             ? double.Parse(told.Groups[1].Value, CultureInfo.InvariantCulture)

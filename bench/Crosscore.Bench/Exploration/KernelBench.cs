@@ -11,7 +11,10 @@ namespace Crosscore.Bench.Exploration;
 
 using Exploration = Crosscore.Model.Exploration.Exploration; // not the namespace
 
-/// <summary>How fast tests on kernel designs are explored, interrupts and instruction fetch included, by one thread and by all; and all tests on all designs.</summary>
+/// <summary>
+/// How fast tests on kernel designs are explored, interrupts and instruction fetch included, by one thread and by all;
+/// and all tests on all designs.
+/// </summary>
 internal static class KernelBench
 {
     private const string Design = "linux-5.10";

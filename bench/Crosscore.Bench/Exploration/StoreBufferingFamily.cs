@@ -4,8 +4,8 @@ using System.Text;
 namespace Crosscore.Bench.Exploration;
 
 /// <summary>
-/// N threads that each do R rounds of "store my variable, load the next thread's": few lines, many states, and nothing that a clever rewrite could skip. For our model as
-/// a litmus test, for SPIN as the same machine in Promela.
+/// N threads that each do R rounds of "store my variable, load the next thread's": few lines, many states, and nothing
+/// that a clever rewrite could skip. For our model as a litmus test, for SPIN as the same machine in Promela.
 /// </summary>
 internal static class StoreBufferingFamily
 {
@@ -56,8 +56,9 @@ internal static class StoreBufferingFamily
     }
 
     /// <summary>
-    /// The machine of Owens, Sarkar and Sewell: a first-in-first-out buffer for each core, drained by a process of its own. Each access is one deterministic step, empty
-    /// slots are zero, so SPIN stores no state twice that is one to us; registers are not hidden, because final states are what is asked for.
+    /// The machine of Owens, Sarkar and Sewell: a first-in-first-out buffer for each core, drained by a process of its
+    /// own. Each access is one deterministic step, empty slots are zero, so SPIN stores no state twice that is one to
+    /// us; registers are not hidden, because final states are what is asked for.
     /// </summary>
     public static string Promela(int threads, int rounds)
     {

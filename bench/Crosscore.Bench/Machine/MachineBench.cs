@@ -5,7 +5,9 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Bench.Machine;
 
-/// <summary>How often the runner shows what store buffers do, against a harness that one writes in ten minutes.</summary>
+/// <summary>
+/// How often the runner shows what store buffers do, against a harness that one writes in ten minutes.
+/// </summary>
 internal static class MachineBench
 {
     private const long Iterations = 1_000_000;
@@ -61,7 +63,8 @@ internal static class MachineBench
     private static void PrintHarnesses()
     {
         var table = new Table(
-            $"Store buffering on this machine, {Table.Number(Iterations)} iterations or {Limit.TotalSeconds:0} s. Ratio: weak outcomes a second, to crosscore's",
+            $"Store buffering on this machine, {Table.Number(Iterations)} iterations or "
+                + $"{Limit.TotalSeconds:0} s. Ratio: weak outcomes a second, to crosscore's",
             "harness",
             "iterations",
             "iterations/s",
@@ -84,12 +87,14 @@ internal static class MachineBench
         table.Print();
     }
 
-    // With a barrier on one side a meeting before each iteration tests next to nothing: the other side is through before the slow one has left the kernel. What
-    // a mode is worth shows on the broken twin: how often does it catch the mistake?
+    // With a barrier on one side a meeting before each iteration tests next to nothing: the other side is through
+    // before the slow one has left the kernel. What a mode is worth shows on the broken twin: how often does it catch
+    // the mistake?
     private static void PrintModes()
     {
         var table = new Table(
-            "Store buffering, membarrier on one side, 20,000 calls or 5 s. Ratio: mistakes of the broken twin caught a second, to perpetual's",
+            "Store buffering, membarrier on one side, 20,000 calls or 5 s. "
+                + "Ratio: mistakes of the broken twin caught a second, to perpetual's",
             "mode",
             "calls/s",
             "fast iterations a call",

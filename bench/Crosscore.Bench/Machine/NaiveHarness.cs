@@ -3,7 +3,8 @@ using System.Diagnostics;
 namespace Crosscore.Bench.Machine;
 
 /// <summary>
-/// What one writes first: two threads, a meeting before every iteration, volatile accesses, nothing pinned, nothing prefetched. The peer of the runner.
+/// What one writes first: two threads, a meeting before every iteration, volatile accesses, nothing pinned, nothing
+/// prefetched. The peer of the runner.
 /// </summary>
 internal sealed class NaiveHarness
 {

@@ -4,7 +4,8 @@ using Crosscore.PerCpu;
 namespace Crosscore.Bench.PerCpu;
 
 /// <summary>
-/// What per-CPU data costs, against an empty call of the same kind, against interlocked instructions, and against the collections that people use for the same purpose.
+/// What per-CPU data costs, against an empty call of the same kind, against interlocked instructions, and against the
+/// collections that people use for the same purpose.
 /// </summary>
 internal static class PerCpuBench
 {
@@ -18,7 +19,8 @@ internal static class PerCpuBench
         if (!RestartableSequences.CanRestart)
         {
             Console.WriteLine(
-                $"Sections are not available here, or their barrier is not ({RestartableSequences.Barrier}); everything below is the striped fallback."
+                $"Sections are not available here, or their barrier is not "
+                    + $"({RestartableSequences.Barrier}); everything below is the striped fallback."
             );
         }
 
@@ -201,7 +203,9 @@ internal static class PerCpuBench
         table.Print();
     }
 
-    /// <summary>Operations take turns, so that a slow stretch of the machine hits all of them; the fastest turn of each counts.</summary>
+    /// <summary>
+    /// Operations take turns, so that a slow stretch of the machine hits all of them; the fastest turn of each counts.
+    /// </summary>
     private static double[] Measure(Operation[] operations, int count = Operations)
     {
         double[] times = [.. operations.Select(_ => double.MaxValue)];

@@ -9,7 +9,9 @@ namespace Crosscore.Bench.PerCpu;
 /// <summary>An operation in a loop of its own, so that no delegate is called inside of what is measured.</summary>
 internal sealed record Operation(string Name, Action<int> Run);
 
-/// <summary>The operations that are compared. What a pair takes it gives back, so each can run any number of times.</summary>
+/// <summary>
+/// The operations that are compared. What a pair takes it gives back, so each can run any number of times.
+/// </summary>
 internal static unsafe class PerCpuOperations
 {
     private static readonly PerCpuCounter Counter = new();
@@ -175,7 +177,8 @@ internal static unsafe class PerCpuOperations
         );
 
     /// <summary>
-    /// What a pair costs when the next need not wait for it: in one list every pop loads what the push before it has just stored, and every push what the pop has.
+    /// What a pair costs when the next need not wait for it: in one list every pop loads what the push before it has
+    /// just stored, and every push what the pop has.
     /// </summary>
     public static Operation TwoFreeLists { get; } =
         new(

@@ -6,8 +6,8 @@ namespace Crosscore.Bench.PerCpu;
 internal static class TwoThreads
 {
     /// <summary>
-    /// Nanoseconds of an operation, or nothing where the two did not run at the same time: each times itself, and a turn counts only when both began before either had
-    /// ended half of its work.
+    /// Nanoseconds of an operation, or nothing where the two did not run at the same time: each times itself, and a
+    /// turn counts only when both began before either had ended half of its work.
     /// </summary>
     public static double? Run(Operation operation, int count)
     {

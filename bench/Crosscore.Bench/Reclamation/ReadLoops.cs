@@ -5,7 +5,8 @@ using FASTER.core;
 namespace Crosscore.Bench.Reclamation;
 
 /// <summary>
-/// One loop for each way of protecting the same read, of a number through a shared pointer as in the C program, written so that they differ in nothing else. Each returns the sum of what it read.
+/// One loop for each way of protecting the same read, of a number through a shared pointer as in the C program, written
+/// so that they differ in nothing else. Each returns the sum of what it read.
 /// </summary>
 internal sealed class ReadLoops : IDisposable
 {

@@ -5,8 +5,8 @@ using Crosscore.Reclamation;
 namespace Crosscore.Bench.Reclamation;
 
 /// <summary>
-/// What RCU costs its readers and its writers. Loops take turns with each other and with the C program, round after round, and the fastest round counts: on a shared machine everything else
-/// measures the others.
+/// What RCU costs its readers and its writers. Loops take turns with each other and with the C program, round after
+/// round, and the fastest round counts: on a shared machine everything else measures the others.
 /// </summary>
 internal static class ReclamationBench
 {
@@ -72,7 +72,8 @@ internal static class ReclamationBench
         }
 
         var table = new Table(
-            $"Read sections, ns each, the read included (fastest of {Rounds} rounds; two readers: the slower of the two)",
+            $"Read sections, ns each, the read included (fastest of "
+                + $"{Rounds} rounds; two readers: the slower of the two)",
             "section",
             "1 reader",
             "less bare",
@@ -260,7 +261,9 @@ internal static class ReclamationBench
         return times.Max();
     }
 
-    /// <summary>Calls until the JIT has had reason and time to compile the method for good, not only its loop.</summary>
+    /// <summary>
+    /// Calls until the JIT has had reason and time to compile the method for good, not only its loop.
+    /// </summary>
     private static void WarmUp(Func<long, long> loop)
     {
         for (int batch = 0; batch < 20; batch++)

@@ -3,7 +3,10 @@ using Crosscore.Reclamation;
 
 namespace Crosscore.Bench.Structures;
 
-/// <summary>What the first use of a domain costs a thread where many threads live, and what a retirement costs its caller after a quiet time.</summary>
+/// <summary>
+/// What the first use of a domain costs a thread where many threads live, and what a retirement costs its caller after
+/// a quiet time.
+/// </summary>
 internal static class HazardScaleBench
 {
     private const int Few = 1_000;

@@ -3,7 +3,8 @@ using System.Diagnostics;
 namespace Crosscore.Bench.Structures;
 
 /// <summary>
-/// Times of loops of a few nanoseconds a round, for comparison with each other: the loops take turns, and of the medians of several passes the smallest counts, because a shared machine only ever adds time.
+/// Times of loops of a few nanoseconds a round, for comparison with each other: the loops take turns, and of the
+/// medians of several passes the smallest counts, because a shared machine only ever adds time.
 /// </summary>
 internal static class LoopTimer
 {
@@ -20,7 +21,10 @@ internal static class LoopTimer
     /// <summary>Nanoseconds a round, each loop alone.</summary>
     public static double[] Alone(params Loop[] loops) => Measure(loops, together: false).Alone;
 
-    /// <summary>The same, and for each of two threads that do it at the same time; only times count during which the other one was getting on. All take turns, so a busy moment of the machine meets all of them.</summary>
+    /// <summary>
+    /// The same, and for each of two threads that do it at the same time; only times count during which the other one
+    /// was getting on. All take turns, so a busy moment of the machine meets all of them.
+    /// </summary>
     public static (double[] Alone, double[] Together) AloneAndTogether(params Loop[] loops) =>
         Measure(loops, Environment.ProcessorCount > 1);
 

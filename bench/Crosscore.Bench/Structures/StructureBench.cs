@@ -4,7 +4,9 @@ using Crosscore.Structures;
 
 namespace Crosscore.Bench.Structures;
 
-/// <summary>Look-ups in the read-mostly map, and the queue and the stack of native nodes, against the runtime's collections.</summary>
+/// <summary>
+/// Look-ups in the read-mostly map, and the queue and the stack of native nodes, against the runtime's collections.
+/// </summary>
 internal static class StructureBench
 {
     private const int Keys = 1024;

@@ -4,9 +4,10 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Answers;
 
 /// <summary>
-/// What a test says of itself in its header, which other tools pass over:
-/// <c>Expect=x86-tso:Sometimes sc:Never</c> is the model's verdict for each kind of core, and <c>Machine=seen</c> says that the condition's outcome must be seen
-/// when the test runs on an x86-64 processor: the test is a control that proves that a neighbour's "never seen" means something.
+/// What a test says of itself in its header, which other tools pass over: <c>Expect=x86-tso:Sometimes sc:Never</c> is
+/// the model's verdict for each kind of core, and <c>Machine=seen</c> says that the condition's outcome must be seen
+/// when the test runs on an x86-64 processor: the test is a control that proves that a neighbour's "never seen" means
+/// something.
 /// </summary>
 public static class Expectation
 {
@@ -83,13 +84,15 @@ public static class Expectation
             .Distinct();
 
     /// <summary>
-    /// The verdict that a test expects on a kernel design, from lines such as <c>Expect[linux-5.4 linux-4.16]=Sometimes the reason in one line</c>. A name may
-    /// carry a fetch profile, <c>linux-5.4/coherent</c>; <c>*</c> is every design. A line with the profile counts before one without, then one with the name.
+    /// The verdict that a test expects on a kernel design, from lines such as <c>Expect[linux-5.4 linux-4.16]=Sometimes
+    /// the reason in one line</c>. A name may carry a fetch profile, <c>linux-5.4/coherent</c>; <c>*</c> is every
+    /// design. A line with the profile counts before one without, then one with the name.
     /// </summary>
     /// <param name="test">The test.</param>
     /// <param name="design">The name of the design.</param>
     /// <param name="profile">The name of the fetch profile.</param>
-    /// <returns>The verdict and the reason, or <see langword="null"/> when the test names none for this design.</returns>
+    /// <returns>The verdict and the reason, or <see langword="null"/> when the test names none for this
+    /// design.</returns>
     /// <exception cref="LitmusException">A line cannot be read.</exception>
     public static (Frequency Frequency, string Reason)? OnKernel(LitmusTest test, string design, string profile)
     {

@@ -5,8 +5,9 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Answers;
 
 /// <summary>
-/// The text that herd7 prints of a test, so that the field's tools for comparing logs read ours, and ours theirs. One difference remains: herd counts
-/// executions where we count final states, so the numbers of witnesses differ where several executions end alike.
+/// The text that herd7 prints of a test, so that the field's tools for comparing logs read ours, and ours theirs. One
+/// difference remains: herd counts executions where we count final states, so the numbers of witnesses differ where
+/// several executions end alike.
 /// </summary>
 public static class HerdLog
 {
@@ -42,7 +43,8 @@ public static class HerdLog
     }
 
     /// <summary>Formats what was seen on a machine, as litmus7 does.</summary>
-    /// <param name="verdict">A verdict on the test, for the meaning of its condition; what it allows does not matter.</param>
+    /// <param name="verdict">A verdict on the test, for the meaning of its condition; what it allows does not
+    /// matter.</param>
     /// <param name="histogram">How often each outcome was seen.</param>
     /// <param name="elapsed">How long that took.</param>
     public static string Format(ModelVerdict verdict, IReadOnlyDictionary<Outcome, long> histogram, TimeSpan elapsed)

@@ -3,8 +3,10 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Answers;
 
 /// <summary>A final state in a log of herd7 or litmus7.</summary>
-/// <param name="Values">Registers and locations with their values, <c>0:rax</c> to <c>1</c>; an array that is told as a whole has an entry for each element.</param>
-/// <param name="Faults">The faults that happened, as the log writes them between the parentheses: <c>P0:L0,x,MMU:Translation</c>.</param>
+/// <param name="Values">Registers and locations with their values, <c>0:rax</c> to <c>1</c>; an array that is told as a
+/// whole has an entry for each element.</param>
+/// <param name="Faults">The faults that happened, as the log writes them between the parentheses:
+/// <c>P0:L0,x,MMU:Translation</c>.</param>
 public sealed record HerdState(IReadOnlyDictionary<string, string> Values, IReadOnlyList<string> Faults)
 {
     /// <summary>Reads a line.</summary>

@@ -4,9 +4,10 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Answers;
 
 /// <summary>
-/// What is known of a test from elsewhere: its own <c>Expect</c> line, or a table beside it. A table is <c>kinds.tsv</c> (Allow, Forbid, Require),
-/// <c>verdicts.tsv</c> (Never, Sometimes, Always) or <c>expected.txt</c> (a log of herd7), in the folder of the test or the one above.
-/// Tables speak of the cores that the test is written for: x86-TSO, AArch64.
+/// What is known of a test from elsewhere: its own <c>Expect</c> line, or a table beside it. A table is
+/// <c>kinds.tsv</c> (Allow, Forbid, Require), <c>verdicts.tsv</c> (Never, Sometimes, Always) or <c>expected.txt</c> (a
+/// log of herd7), in the folder of the test or the one above. Tables speak of the cores that the test is written for:
+/// x86-TSO, AArch64.
 /// </summary>
 public sealed class KnownAnswers
 {
@@ -153,7 +154,8 @@ public sealed class KnownAnswers
                 columns.Length == 3 && parse(columns[2]) is Func<ModelVerdict, string?> answer
                     ? answer
                     : throw new InvalidDataException(
-                        $"{path}:{index + 1}: found '{lines[index]}', expected a file, a test and an answer, separated by tabs"
+                        $"{path}:{index + 1}: found '{lines[index]}', expected "
+                            + "a file, a test and an answer, separated by tabs"
                     );
         }
 
@@ -180,8 +182,8 @@ public sealed class KnownAnswers
         }
     }
 
-    // The log may look at more locations than the test: logs are looked up by name, and corpora hold tests of one name that ask more or less of the same
-    // program. It is compared on what the test looks at.
+    // The log may look at more locations than the test: logs are looked up by name, and corpora hold tests of one name
+    // that ask more or less of the same program. It is compared on what the test looks at.
     private static string? CompareStates(string log, ModelVerdict verdict, IReadOnlyList<HerdState> states)
     {
         LitmusTest test = verdict.Test;

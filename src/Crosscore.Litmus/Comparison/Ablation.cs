@@ -12,7 +12,9 @@ public enum AblationEffect
     /// <summary>The test executes nothing of what was left out.</summary>
     NotExecuted,
 
-    /// <summary>Nobody asked: of a pair, one label alone breaks the test already, or the test executes nothing of it.</summary>
+    /// <summary>
+    /// Nobody asked: of a pair, one label alone breaks the test already, or the test executes nothing of it.
+    /// </summary>
     NotAsked,
 
     /// <summary>The test's outcome stays impossible; everything was explored.</summary>
@@ -65,7 +67,8 @@ public sealed record AblationRow(IReadOnlyList<KernelLabel> Labels, IReadOnlyLis
 /// <summary>A design without each of its labels in turn, against tests whose outcome it makes impossible.</summary>
 /// <param name="Design">The design.</param>
 /// <param name="Core">The kind of core.</param>
-/// <param name="Tests">The tests that can tell: the design makes their outcome impossible, and all of it was explored.</param>
+/// <param name="Tests">The tests that can tell: the design makes their outcome impossible, and all of it was
+/// explored.</param>
 /// <param name="LeftOut">The other tests, and why they tell nothing.</param>
 /// <param name="Rows">One for each label, in the order of the design; then those that were asked for together.</param>
 public sealed record AblationReport(
@@ -77,8 +80,8 @@ public sealed record AblationReport(
 );
 
 /// <summary>
-/// Removes labelled barriers, serialisations and restarts of a design and asks tests what that breaks. What breaks nothing is not shown to be superfluous: other tests, or a core
-/// with weaker memory, may need it.
+/// Removes labelled barriers, serialisations and restarts of a design and asks tests what that breaks. What breaks
+/// nothing is not shown to be superfluous: other tests, or a core with weaker memory, may need it.
 /// </summary>
 /// <param name="core">The kind of core.</param>
 /// <param name="options">How to explore.</param>
@@ -89,7 +92,8 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
     /// <param name="design">The design.</param>
     /// <param name="tests">The tests.</param>
     /// <param name="together">Sets of labels to remove together as well.</param>
-    /// <param name="pairs">Whether to remove all pairs as well; those are reported that break a test which neither label breaks alone.</param>
+    /// <param name="pairs">Whether to remove all pairs as well; those are reported that break a test which neither
+    /// label breaks alone.</param>
     /// <param name="cancellation">Ends it early.</param>
     /// <exception cref="LitmusException">A test cannot be explored.</exception>
     /// <exception cref="OperationCanceledException">It was ended early.</exception>
@@ -242,7 +246,8 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
         );
     }
 
-    // What of a design a test can ever execute: its own system calls, the interrupts that they send, and the switch where it has a scheduler.
+    // What of a design a test can ever execute: its own system calls, the interrupts that they send, and the switch
+    // where it has a scheduler.
     private List<(MicroOpKind, Operand, Operand)> Executed(LitmusTest test, KernelDesign design)
     {
         ModelProgram program = LoweredTest.Of(test, DesignReport.Configure(test, design).Design, core).Program;

@@ -10,8 +10,10 @@ namespace Crosscore.Litmus.Comparison;
 
 /// <summary>One test on one kernel design.</summary>
 /// <param name="Design">The design, with the options and removals that the test asks for.</param>
-/// <param name="Verdict">The verdict; <see langword="null"/> when the design lacks something that the test needs.</param>
-/// <param name="Lacking">What it lacks, in words: system calls that the test makes, labels that it removes, options that it sets.</param>
+/// <param name="Verdict">The verdict; <see langword="null"/> when the design lacks something that the test
+/// needs.</param>
+/// <param name="Lacking">What it lacks, in words: system calls that the test makes, labels that it removes, options
+/// that it sets.</param>
 /// <param name="Expected">What the test expects, and why, if it says so.</param>
 public sealed record DesignReport(
     KernelDesign Design,
@@ -20,10 +22,15 @@ public sealed record DesignReport(
     (Frequency Frequency, string Reason)? Expected
 )
 {
-    /// <summary>The same test on the design that this one extends, where that was asked; otherwise <see langword="null"/>.</summary>
+    /// <summary>
+    /// The same test on the design that this one extends, where that was asked; otherwise <see langword="null"/>.
+    /// </summary>
     public DesignReport? Base { get; init; }
 
-    /// <summary>Whether it makes an outcome possible that speaks against the question and that the design that it extends forbids.</summary>
+    /// <summary>
+    /// Whether it makes an outcome possible that speaks against the question and that the design that it extends
+    /// forbids.
+    /// </summary>
     public bool IsWorseThanBase =>
         Verdict is not null
         && Base?.Verdict is { IsComplete: true } before
@@ -36,8 +43,8 @@ public sealed record DesignReport(
         Verdict is { IsFinal: true } && Expected is { } expected && Verdict.Frequency != expected.Frequency;
 
     /// <summary>
-    /// The outcomes that the design allows and the specification forbids: on this test the design is wrong when there is one.
-    /// <see langword="null"/> when either of them has no verdict.
+    /// The outcomes that the design allows and the specification forbids: on this test the design is wrong when there
+    /// is one. <see langword="null"/> when either of them has no verdict.
     /// </summary>
     /// <param name="specification">The report of the same test on the specification.</param>
     public IReadOnlyList<Outcome>? Excess(DesignReport specification) =>
@@ -83,7 +90,10 @@ public sealed record DesignReport(
         );
     }
 
-    /// <summary>Refuses a test with a system call that no design has: a misspelt one would be passed over like one that came with a later kernel.</summary>
+    /// <summary>
+    /// Refuses a test with a system call that no design has: a misspelt one would be passed over like one that came
+    /// with a later kernel.
+    /// </summary>
     /// <param name="test">The test.</param>
     /// <param name="known">All designs that are known.</param>
     /// <exception cref="LitmusException">There is such a call.</exception>
@@ -99,7 +109,8 @@ public sealed record DesignReport(
             throw new LitmusException(
                 test.File,
                 instruction.Position,
-                $"found the system call {name}, which no kernel design has; expected one of exit, {string.Join(", ", names.Order(StringComparer.Ordinal))}"
+                $"found the system call {name}, which no kernel design has; expected "
+                    + $"one of exit, {string.Join(", ", names.Order(StringComparer.Ordinal))}"
             );
         }
     }
@@ -114,7 +125,8 @@ public sealed record DesignReport(
             _ => "sdm",
         };
 
-    // "Options=NAME=VALUE ..." and "Remove=LABEL ..." of the header; and what of it the design does not have, so that the test says nothing about it.
+    // "Options=NAME=VALUE ..." and "Remove=LABEL ..." of the header; and what of it the design does not have, so that
+    // the test says nothing about it.
     internal static (KernelDesign Design, IReadOnlyList<string> Lacking) Configure(LitmusTest test, KernelDesign design)
     {
         var options = new Dictionary<string, string>();

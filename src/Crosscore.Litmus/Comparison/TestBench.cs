@@ -26,7 +26,10 @@ public sealed record BenchOptions
     /// <summary>Kernel designs to explore every test on; none for each test's own choice.</summary>
     public IReadOnlyList<KernelDesign> Kernels { get; init; } = [];
 
-    /// <summary>The design that one of <see cref="Kernels"/> is compared with: the one that it extends; <see langword="null"/> for none.</summary>
+    /// <summary>
+    /// The design that one of <see cref="Kernels"/> is compared with: the one that it extends; <see langword="null"/>
+    /// for none.
+    /// </summary>
     public Func<DesignReport, KernelDesign?> BaseOf { get; init; } = _ => null;
 
     /// <summary>What the machine beneath kernel designs has in addition to what tests say.</summary>
@@ -219,7 +222,8 @@ public sealed class TestBench(BenchOptions options)
         {
             return (
                 null,
-                $"its computed addresses could not all be checked within the bound, and a bad one would end this process."
+                $"its computed addresses could not all be checked within "
+                    + "the bound, and a bad one would end this process."
             );
         }
 

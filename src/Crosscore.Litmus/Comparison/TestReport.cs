@@ -14,7 +14,9 @@ public enum TestVerdict
     /// <summary>Nothing was expected of the test, and its question is not violated.</summary>
     NoExpectation,
 
-    /// <summary>This machine showed an outcome that the model forbids, and a defect of its kernel that is known explains it.</summary>
+    /// <summary>
+    /// This machine showed an outcome that the model forbids, and a defect of its kernel that is known explains it.
+    /// </summary>
     KnownDefect,
 
     /// <summary>A bound was hit, and what was not explored could change the answer.</summary>
@@ -23,13 +25,19 @@ public enum TestVerdict
     /// <summary>The test could not be run here; <see cref="TestReport.NotRunBecause"/> says why.</summary>
     NotRun,
 
-    /// <summary>Nothing was expected of the test, and a kernel design makes possible what the one that it extends forbids.</summary>
+    /// <summary>
+    /// Nothing was expected of the test, and a kernel design makes possible what the one that it extends forbids.
+    /// </summary>
     Worse,
 
-    /// <summary>Nothing was expected of the test, and its own question is violated: <c>~exists</c> or <c>forall</c> is false.</summary>
+    /// <summary>
+    /// Nothing was expected of the test, and its own question is violated: <c>~exists</c> or <c>forall</c> is false.
+    /// </summary>
     Violated,
 
-    /// <summary>No execution comes to an end, so there is no final state of which the condition could be true or false.</summary>
+    /// <summary>
+    /// No execution comes to an end, so there is no final state of which the condition could be true or false.
+    /// </summary>
     NeverEnds,
 
     /// <summary>A control: its outcome must be seen here, or its neighbours prove nothing, and it was not.</summary>
@@ -38,7 +46,10 @@ public enum TestVerdict
     /// <summary>The model contradicts a known answer or the test's own expectation.</summary>
     NotAsExpected,
 
-    /// <summary>This machine showed an outcome that the model forbids. Either the model is wrong, or the machine is, or the runner.</summary>
+    /// <summary>
+    /// This machine showed an outcome that the model forbids. Either the model is wrong, or the machine is, or the
+    /// runner.
+    /// </summary>
     ForbiddenSeen,
 }
 
@@ -59,7 +70,10 @@ public sealed class TestReport
     /// <summary>The model's verdict, when it was asked for.</summary>
     public ModelVerdict? Model { get; init; }
 
-    /// <summary>The verdict under sequential consistency, the measure of what is weak; none of a test that is about kernel designs.</summary>
+    /// <summary>
+    /// The verdict under sequential consistency, the measure of what is weak; none of a test that is about kernel
+    /// designs.
+    /// </summary>
     public ModelVerdict? Sequential { get; init; }
 
     /// <summary>The verdicts on kernel designs, when the test is about them or that was asked for.</summary>
@@ -95,7 +109,10 @@ public sealed class TestReport
     /// <summary>How often an outcome was seen for which the condition's proposition is true.</summary>
     public long WitnessesSeen => Outcomes.Sum(outcome => outcome.IsWitness ? outcome.Seen ?? 0 : 0);
 
-    /// <summary>The defect of this kernel that explains the forbidden outcomes that were seen; <see langword="null"/> when none does.</summary>
+    /// <summary>
+    /// The defect of this kernel that explains the forbidden outcomes that were seen; <see langword="null"/> when none
+    /// does.
+    /// </summary>
     public KnownDefect? Defect { get; private init; }
 
     /// <summary>The same with what explains its forbidden outcomes.</summary>
@@ -151,7 +168,8 @@ public sealed class TestReport
         Designs.Where(design => design.Verdict is { Answer: TestAnswer.NeverEnds });
 
     /// <summary>
-    /// What the test expects, where it only ran: a number of trials can contradict <see cref="Frequency.Never"/> and <see cref="Frequency.Always"/>.
+    /// What the test expects, where it only ran: a number of trials can contradict <see cref="Frequency.Never"/> and
+    /// <see cref="Frequency.Always"/>.
     /// </summary>
     public Frequency? ExpectedOfRun => Run is not null && Model is null ? Expectation.Of(Test, CoreKind.X86Tso) : null;
 
@@ -164,7 +182,10 @@ public sealed class TestReport
             _ => false,
         };
 
-    /// <summary>Whether this machine showed what violates the question: an outcome that <c>~exists</c> denies, or one that <c>forall</c> is false of.</summary>
+    /// <summary>
+    /// Whether this machine showed what violates the question: an outcome that <c>~exists</c> denies, or one that
+    /// <c>forall</c> is false of.
+    /// </summary>
     public bool IsViolatedHere =>
         Run is not null
         && Test.Quantifier switch
@@ -214,7 +235,8 @@ public sealed class TestReport
             );
     }
 
-    // The question itself, where nothing says that its answer is as it should be. What a known defect shows here is no answer of the model.
+    // The question itself, where nothing says that its answer is as it should be. What a known defect shows here is no
+    // answer of the model.
     private TestVerdict? JudgeQuestion()
     {
         bool violated = Known is not { Known: > 0 } && Model is { Answer: TestAnswer.Violated };

@@ -5,8 +5,9 @@ using Crosscore.Model.Kernel;
 namespace Crosscore.Litmus.Comparison;
 
 /// <summary>
-/// The way to an outcome, as a reader can follow it: a lane for each CPU (without a kernel, for each thread), what happens in which order, what each lane
-/// holds afterwards, and what goes from lane to lane. It says nothing that the exploration did not do.
+/// The way to an outcome, as a reader can follow it: a lane for each CPU (without a kernel, for each thread), what
+/// happens in which order, what each lane holds afterwards, and what goes from lane to lane. It says nothing that the
+/// exploration did not do.
 /// </summary>
 public sealed class Timeline
 {
@@ -77,7 +78,10 @@ public sealed class Timeline
         return new Timeline(verdict, outcome, verdict.ShortestWayTo(outcome));
     }
 
-    /// <summary>Tells a shortest way to an outcome for which the condition's proposition is true; <see langword="null"/> when none is allowed.</summary>
+    /// <summary>
+    /// Tells a shortest way to an outcome for which the condition's proposition is true; <see langword="null"/> when
+    /// none is allowed.
+    /// </summary>
     /// <param name="verdict">The verdict.</param>
     public static Timeline? OfWitness(ModelVerdict verdict)
     {
@@ -95,7 +99,9 @@ public sealed class Timeline
         return verdict.MayHang ? new Timeline(verdict, null, verdict.Exploration.ShortestWayToHang()) : null;
     }
 
-    /// <summary>The lines of the design that were executed, by their index in <see cref="KernelDesign.SourceLines"/>.</summary>
+    /// <summary>
+    /// The lines of the design that were executed, by their index in <see cref="KernelDesign.SourceLines"/>.
+    /// </summary>
     public IReadOnlySet<int> ExecutedKernelLines =>
         Events.Select(happened => happened.KernelLine).Where(line => line > 0).ToHashSet();
 

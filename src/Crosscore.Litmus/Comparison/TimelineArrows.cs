@@ -14,7 +14,8 @@ internal static class TimelineArrows
             switch (from.Kind)
             {
                 case TraceEventKind.SendIpi:
-                    // A CPU sends no further interrupts before it has all answers, so the next one that is taken of it is this.
+                    // A CPU sends no further interrupts before it has all answers, so the next one that is taken of it
+                    // is this.
                     foreach (
                         int target in Enumerable.Range(0, from.Cores.Count).Where(cpu => (from.Value >> cpu & 1) != 0)
                     )

@@ -4,7 +4,9 @@ using Crosscore.Model.Kernel;
 
 namespace Crosscore.Litmus.Comparison;
 
-/// <summary>Makes rows of events: one for each, but the load and the store of one indivisible step stand together.</summary>
+/// <summary>
+/// Makes rows of events: one for each, but the load and the store of one indivisible step stand together.
+/// </summary>
 internal sealed class TimelineBuilder
 {
     private readonly ModelVerdict _verdict;
@@ -240,7 +242,8 @@ internal sealed class TimelineBuilder
     private static string WithoutComment(string line) =>
         line.IndexOf("//", StringComparison.Ordinal) is int comment and > 0 ? line[..comment].TrimEnd() : line;
 
-    // Entering the kernel touches no memory, so no event tells of it; it comes before the first thing that the call does.
+    // Entering the kernel touches no memory, so no event tells of it; it comes before the first thing that the call
+    // does.
     private void AddCall(TraceEvent happened)
     {
         if (

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Crosscore.Litmus.Comparison;
 
-/// <summary>The lanes: a grid with a row for each row of the timeline. Where there is no room for columns it becomes a list.</summary>
+/// <summary>
+/// The lanes: a grid with a row for each row of the timeline. Where there is no room for columns it becomes a list.
+/// </summary>
 public static partial class TimelinePage
 {
     private const int FirstGridRow = 2;

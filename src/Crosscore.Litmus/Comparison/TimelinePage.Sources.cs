@@ -3,7 +3,10 @@ using Crosscore.Model.Kernel;
 
 namespace Crosscore.Litmus.Comparison;
 
-/// <summary>What was executed, where it stands: the columns of the test and the routines of the kernel design, with the lines marked that the way passes.</summary>
+/// <summary>
+/// What was executed, where it stands: the columns of the test and the routines of the kernel design, with the lines
+/// marked that the way passes.
+/// </summary>
 public static partial class TimelinePage
 {
     private static void WriteSources(Markup page, Timeline timeline)
@@ -19,7 +22,8 @@ public static partial class TimelinePage
         page.Text(
             "p",
             "note",
-            "Marked lines did something that others can see, or that orders or serialises. A design extends others; what it does not replace stands in their files."
+            "Marked lines did something that others can see, or that orders or serialises. "
+                + "A design extends others; what it does not replace stands in their files."
         );
         page.Open("div", ("class", "sources"));
         IReadOnlySet<int> executed = timeline.ExecutedKernelLines;
@@ -84,7 +88,8 @@ public static partial class TimelinePage
     }
 
     private static string Placement(ThreadPlacement thread) =>
-        $"CPU {thread.Cpu}, {thread.Start.ToString().ToLowerInvariant()}{(thread.Pinned ? ", pinned" : "")}{(thread.AddressSpace is null ? ", kernel thread" : "")}";
+        $"CPU {thread.Cpu}, "
+        + $"{thread.Start.ToString().ToLowerInvariant()}{(thread.Pinned ? ", pinned" : "")}{(thread.AddressSpace is null ? ", kernel thread" : "")}";
 
     private static void WriteBlock(
         Markup page,

@@ -13,8 +13,8 @@ namespace Crosscore.Litmus.Comparison;
 public sealed record TimelinePageFacts(string Question, string Verdict, string Profile, string Command);
 
 /// <summary>
-/// A timeline as one page that needs nothing else: no network, no script. It is well-formed XML as well as HTML, so what a test or a design says can only ever
-/// be text.
+/// A timeline as one page that needs nothing else: no network, no script. It is well-formed XML as well as HTML, so
+/// what a test or a design says can only ever be text.
 /// </summary>
 public static partial class TimelinePage
 {
@@ -61,7 +61,8 @@ public static partial class TimelinePage
         page.Text(
             "title",
             "",
-            $"{timeline.Verdict.Test.Name}{(timeline.Verdict.Kernel is { } kernel ? $" on {kernel.Name}" : "")} · Crosscore"
+            $"{timeline.Verdict.Test.Name}{(timeline.Verdict.Kernel is { } kernel ? $" on {kernel.Name}" : "")} "
+                + "· Crosscore"
         );
         page.Open("style");
         page.Raw(Style());
@@ -109,7 +110,8 @@ public static partial class TimelinePage
         Fact("cores", Expectation.CoreNames.First(name => name.Value == verdict.Core).Key + fetch);
         Fact(
             "verdict",
-            $"{facts.Verdict} ({verdict.Witnesses} of {verdict.Allowed.Count} outcomes{(verdict.IsComplete ? "" : "; not everything was explored")})"
+            $"{facts.Verdict} ({verdict.Witnesses} of {verdict.Allowed.Count} "
+                + $"outcomes{(verdict.IsComplete ? "" : "; not everything was explored")})"
         );
         Fact("explored", $"{verdict.Exploration.States.ToString("N0", CultureInfo.InvariantCulture)} states");
         Fact("outcome shown", timeline.Target);
@@ -138,7 +140,9 @@ public static partial class TimelinePage
         return reader.ReadToEnd();
     }
 
-    /// <summary>Elements of a page. Those that HTML does not close by itself get an end tag, even when nothing is in them.</summary>
+    /// <summary>
+    /// Elements of a page. Those that HTML does not close by itself get an end tag, even when nothing is in them.
+    /// </summary>
     private sealed class Markup(XmlWriter xml)
     {
         public void Open(string name, params ReadOnlySpan<(string Name, string Value)> attributes)

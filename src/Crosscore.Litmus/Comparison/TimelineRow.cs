@@ -56,7 +56,10 @@ public sealed record TimelineRow
     /// <summary>Whose doing it is.</summary>
     public required TimelineSource Source { get; init; }
 
-    /// <summary>What is executed, as the test or the design has it, or the processor's name for it; empty for what memory does by itself.</summary>
+    /// <summary>
+    /// What is executed, as the test or the design has it, or the processor's name for it; empty for what memory does
+    /// by itself.
+    /// </summary>
     public required string Code { get; init; }
 
     /// <summary>Where that stands, as <c>file:line</c>; empty for what stands nowhere.</summary>
@@ -65,7 +68,9 @@ public sealed record TimelineRow
     /// <summary>What happened, in words.</summary>
     public required string Effect { get; init; }
 
-    /// <summary>Whether it is bookkeeping of the kernel that nobody else takes part in on this way; a reader may pass over it.</summary>
+    /// <summary>
+    /// Whether it is bookkeeping of the kernel that nobody else takes part in on this way; a reader may pass over it.
+    /// </summary>
     public bool IsDetail { get; init; }
 
     /// <summary>What is to be seen at a glance.</summary>

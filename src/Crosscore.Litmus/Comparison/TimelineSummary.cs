@@ -3,7 +3,8 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Comparison;
 
 /// <summary>
-/// Says in a sentence or two what a way to an outcome turns on. Each clause is looked up in the events; where they do not bear one out, it is not said.
+/// Says in a sentence or two what a way to an outcome turns on. Each clause is looked up in the events; where they do
+/// not bear one out, it is not said.
 /// </summary>
 internal static class TimelineSummary
 {
@@ -12,7 +13,8 @@ internal static class TimelineSummary
         int undefined = Find(events, happened => happened.Kind == TraceEventKind.FetchUnpredictable);
         if (undefined >= 0)
         {
-            return $"{Who(verdict, names, events[undefined])} executed code that was being changed (step {events[undefined].Step}); of what follows nothing is promised.";
+            return $"{Who(verdict, names, events[undefined])} executed code that was being changed "
+                + $"(step {events[undefined].Step}); of what follows nothing is promised.";
         }
 
         int stale = events.ToList().FindLastIndex(happened => happened.Kind == TraceEventKind.FetchStale);
@@ -30,7 +32,8 @@ internal static class TimelineSummary
         string sentence =
             $"{Who(verdict, names, fetch)} executed the old code of {names.Place(fetch.Address)} (step {fetch.Step})";
 
-        // The last call that had returned by then, of any task: it has left its kernel code, and its first event says when it began.
+        // The last call that had returned by then, of any task: it has left its kernel code, and its first event says
+        // when it began.
         int returned = -1;
         for (int index = 0; index < stale; index++)
         {
@@ -54,7 +57,8 @@ internal static class TimelineSummary
             happened => happened.Task == leave.Task && happened.Source == leave.Source && happened.KernelLine > 0
         );
         string call = verdict.Test.Threads[leave.Task].Instructions[leave.Source].Text;
-        return $"{sentence} after {call} of {names.Task(leave.Task)} had returned on CPU {leave.Cpu} (step {leave.Step})."
+        return $"{sentence} after {call} of {names.Task(leave.Task)} "
+            + $"had returned on CPU {leave.Cpu} (step {leave.Step})."
             + Unserialized(events, began, stale, fetch, "since that call began");
     }
 
@@ -89,8 +93,11 @@ internal static class TimelineSummary
                 {
                     string owner = verdict.Kernel is null ? names.Task(cpu) : $"CPU {cpu}";
                     sentences.Add(
-                        $"{Who(verdict, names, load)} read {names.Place(load.Address)} = {names.Value(load.Address, load.Width, load.Value)} (step {load.Step})"
-                            + $" while {names.Place(store.Address)} = {names.Value(store.Address, store.Width, store.Value)} waited in the store buffer of {owner}."
+                        $"{Who(verdict, names, load)} read {names.Place(load.Address)} = "
+                            + $"{names.Value(load.Address, load.Width, load.Value)} (step {load.Step})"
+                            + $" while {names.Place(store.Address)} = "
+                            + $"{names.Value(store.Address, store.Width, store.Value)} "
+                            + $"waited in the store buffer of {owner}."
                     );
                 }
             }
@@ -123,7 +130,8 @@ internal static class TimelineSummary
                     && happened.Kind is TraceEventKind.Serialize or TraceEventKind.ReturnSerializing
                 );
 
-        // The entry of an interrupt may serialise without an event of its own: then the old value is gone from what the core may fetch.
+        // The entry of an interrupt may serialise without an event of its own: then the old value is gone from what the
+        // core may fetch.
         bool held = from >= 0 && events.Skip(from).Take(to - from).All(happened => MayFetch(happened, fetch));
         return serialized || !held ? ""
             : entry ? $" No step {since} serialised CPU {fetch.Cpu}, which took an interrupt in between."

@@ -12,7 +12,9 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
     /// <summary>Whether taking an interrupt serialises the core.</summary>
     public bool EntrySerializes { get; } = verdict.Kernel is { } kernel && kernel.Flag("interrupt_entry_serializes");
 
-    /// <summary>The name of what neither the test nor the design writes down; <see langword="null"/> for what one of them does.</summary>
+    /// <summary>
+    /// The name of what neither the test nor the design writes down; <see langword="null"/> for what one of them does.
+    /// </summary>
     public string? Hardware(TraceEvent happened) =>
         happened.Kind switch
         {
@@ -71,7 +73,8 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
             TraceEventKind.AwaitIpi when last is { Kind: TraceEventKind.SendIpi, Value: 0 } => "has nobody to wait for",
             TraceEventKind.AwaitIpi => "all interrupted CPUs have answered",
             TraceEventKind.TakeInterrupt =>
-                $"{names.Task(before.Count == 0 ? names.FirstTask(happened.Cpu) : before[happened.Cpu].Task)} is interrupted"
+                $"{names.Task(before.Count == 0 ? names.FirstTask(happened.Cpu) : before[happened.Cpu].Task)} "
+                    + "is interrupted"
                     + (EntrySerializes ? "; that serialises the core" : ""),
             TraceEventKind.EndInterrupt => happened.Cores.Count > happened.Cpu
             && happened.Cores[happened.Cpu].Waiting.Any(store => store.Answers == happened.Task)
@@ -87,7 +90,8 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
             TraceEventKind.BeginSwitch =>
                 $"from {Current(happened, before)}, which asked for it, to {names.Task(happened.Task)}",
             TraceEventKind.Preempt when last is { Kind: TraceEventKind.EndInterrupt } =>
-                $"on the way out of the interrupt, from {Current(happened, before)} to {names.Task(happened.Task)}: no IRET now",
+                $"on the way out of the interrupt, from {Current(happened, before)} "
+                    + $"to {names.Task(happened.Task)}: no IRET now",
             TraceEventKind.Preempt =>
                 $"by an interrupt, from {Current(happened, before)} to {names.Task(happened.Task)}",
             TraceEventKind.SwitchTo => $"{names.Task(happened.Task)} runs from here on",

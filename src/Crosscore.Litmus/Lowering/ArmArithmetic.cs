@@ -4,7 +4,10 @@ using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Lowering;
 
-/// <summary>What AArch64 instructions compute (Arm ARM C6). Condition flags are a number: N 8, Z 4, C 2, V 1, as in the upper bits of PSTATE.</summary>
+/// <summary>
+/// What AArch64 instructions compute (Arm ARM C6). Condition flags are a number: N 8, Z 4, C 2, V 1, as in the upper
+/// bits of PSTATE.
+/// </summary>
 internal static class ArmArithmetic
 {
     /// <summary>A function of two values of a width.</summary>

@@ -5,8 +5,8 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Litmus.Lowering;
 
 /// <summary>
-/// What of an AArch64 test's code can be changed, and where a register can jump to: the labels whose addresses the test has in its initial state or takes by ADR. An
-/// instruction that nobody has the address of stays as it is.
+/// What of an AArch64 test's code can be changed, and where a register can jump to: the labels whose addresses the test
+/// has in its initial state or takes by ADR. An instruction that nobody has the address of stays as it is.
 /// </summary>
 internal sealed class ArmCode
 {
@@ -50,7 +50,8 @@ internal sealed class ArmCode
             }
         }
 
-        // Labels whose address only jumps use are code like any other; changed can be what a store may reach, so without stores to code nothing is.
+        // Labels whose address only jumps use are code like any other; changed can be what a store may reach, so
+        // without stores to code nothing is.
         var known = new Dictionary<ulong, ArmInstruction>();
         foreach (InitialValue value in initial.Where(value => value.Instruction is not null))
         {
@@ -90,10 +91,15 @@ internal sealed class ArmCode
     /// <summary>The opcodes that code can become, and what they are.</summary>
     public IReadOnlyList<(ulong Opcode, ArmInstruction Instruction)> Known { get; } = [];
 
-    /// <summary>Those among them that the test writes as instructions: in its initial state, or at a place whose address it has.</summary>
+    /// <summary>
+    /// Those among them that the test writes as instructions: in its initial state, or at a place whose address it has.
+    /// </summary>
     public IReadOnlyDictionary<ulong, ArmInstruction> Written { get; } = new Dictionary<ulong, ArmInstruction>();
 
-    /// <summary>Whether some instruction whose address the test has is not encoded here, so that a load of it cannot be answered.</summary>
+    /// <summary>
+    /// Whether some instruction whose address the test has is not encoded here, so that a load of it cannot be
+    /// answered.
+    /// </summary>
     public bool HasUnreadable => Changeable.Any(place => !HasOpcode(place.Thread, place.Index));
 
     /// <summary>The instruction at an address, if it can change and is not encoded here.</summary>
@@ -117,14 +123,20 @@ internal sealed class ArmCode
     private IEnumerable<(int Thread, int Index)> Changeable =>
         _taken.Where(place => IsChangeable(place.Thread, place.Index));
 
-    /// <summary>Whether an instruction can change. Where pages are translated none can: a store to code is outside of the memory of the program, and an error.</summary>
+    /// <summary>
+    /// Whether an instruction can change. Where pages are translated none can: a store to code is outside of the memory
+    /// of the program, and an error.
+    /// </summary>
     public bool IsChangeable(int thread, int index) =>
         !_test.HasTables
         && _taken.Contains((thread, index))
         && index < _test.Threads[thread].ArmCode.Count
         && _test.Threads[thread].ArmCode[index].Opcode != ArmOpcode.End;
 
-    /// <summary>The opcode of an instruction; of one that is not encoded here, a number that is no opcode and that no load may see.</summary>
+    /// <summary>
+    /// The opcode of an instruction; of one that is not encoded here, a number that is no opcode and that no load may
+    /// see.
+    /// </summary>
     public ulong OpcodeAt(int thread, int index) =>
         Encode(thread, index) ?? 0xFFFF_0000u + (uint)((thread << 8) | index);
 

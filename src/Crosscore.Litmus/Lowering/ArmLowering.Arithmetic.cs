@@ -105,7 +105,8 @@ internal sealed partial class ArmLowering
         }
     }
 
-    // The condition picks a source: the result depends on that source as data, and on the condition by a pick dependency only.
+    // The condition picks a source: the result depends on that source as data, and on the condition by a pick
+    // dependency only.
     private void LowerSelect(ArmInstruction instruction)
     {
         IReadOnlyList<ArmOperand> operands = instruction.Operands;

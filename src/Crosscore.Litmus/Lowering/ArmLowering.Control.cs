@@ -122,7 +122,8 @@ internal sealed partial class ArmLowering
         Refuse(
             address,
             value =>
-                $"{instruction} leads to {ValueText.Describe(Test, Layout, value)}, which is neither the place of a label nor that behind a call."
+                $"{instruction} leads to {ValueText.Describe(Test, Layout, value)}, "
+                + "which is neither the place of a label nor that behind a call."
         );
     }
 
@@ -159,7 +160,8 @@ internal sealed partial class ArmLowering
         }
     }
 
-    // Entry to the handler synchronises the context, and so does the way back. A supervisor call that nobody handles comes back at once, unless faults end the thread.
+    // Entry to the handler synchronises the context, and so does the way back. A supervisor call that nobody handles
+    // comes back at once, unless faults end the thread.
     private void TakeException(ulong link)
     {
         if (Thread.Handler < 0 && _translation.Return == FaultReturn.End)
@@ -219,7 +221,8 @@ internal sealed partial class ArmLowering
         Refuse(
             Operand.Of(fetched),
             opcode =>
-                $"The code at instruction {index} of P{changed} became the opcode 0x{opcode:x8}, which the model does not know."
+                $"The code at instruction {index} of P{changed} became the "
+                + $"opcode 0x{opcode:x8}, which the model does not know."
         );
         foreach (int end in ends)
         {

@@ -28,7 +28,8 @@ internal sealed partial class ArmLowering
                 LowerLoad(first, address, width, mnemonic);
                 break;
             case ArmOpcode.LoadPair:
-                // Two accesses of one register each, in no order but what they ask for themselves. The second register may be the base.
+                // Two accesses of one register each, in no order but what they ask for themselves. The second register
+                // may be the base.
                 Operand next = Physical(
                     entry,
                     Compute(static (a, b) => a + b, virtualAddress, Operand.Number((ulong)width))
@@ -49,7 +50,8 @@ internal sealed partial class ArmLowering
                 next = Physical(entry, Compute(static (a, b) => a + b, virtualAddress, Operand.Number((ulong)width)));
                 (Operand Address, ArmRegister Data)[] stores = [(address, first), (next, second)];
 
-                // STILP: the second store comes after the first, and with pre-index before it (Arm ARM B2.3, Barrier-ordered-before).
+                // STILP: the second store comes after the first, and with pre-index before it (Arm ARM B2.3,
+                // Barrier-ordered-before).
                 if (mnemonic.StoreOrder != AccessOrder.Plain && memory.Indexing == ArmIndexing.Before)
                 {
                     Array.Reverse(stores);
@@ -166,11 +168,13 @@ internal sealed partial class ArmLowering
         Emit(MicroOp.Store(address, value, width) with { Order = mnemonic.StoreOrder | _translated });
         Ops[branch] = Ops[branch] with { Target = Ops.Count };
 
-        // What is written here depends on nothing: whether it succeeds may be known before the store is done (Arm ARM B2.3, dependencies through registers).
+        // What is written here depends on nothing: whether it succeeds may be known before the store is done (Arm ARM
+        // B2.3, dependencies through registers).
         Write(status, Operand.Of(failed));
     }
 
-    // On a core without views the step between begin and end is indivisible; with them, what the load and the store ask for makes it so.
+    // On a core without views the step between begin and end is indivisible; with them, what the load and the store ask
+    // for makes it so.
     private void LowerAtomic(
         ArmInstruction instruction,
         ArmRegister first,
@@ -205,8 +209,9 @@ internal sealed partial class ArmLowering
                 Emit(MicroOp.Store(address, operand, width) with { Order = store, Pick = differs });
                 if (returns)
                 {
-                    // Where it stores, what it returns may come from memory, or be what was expected, which is the same: then that it is depends on the load as on
-                    // a pick. Each way has other dependencies, and the architecture allows both.
+                    // Where it stores, what it returns may come from memory, or be what was expected, which is the
+                    // same: then that it is depends on the load as on a pick. Each way has other dependencies, and the
+                    // architecture allows both.
                     int way = Temporary();
                     Emit(MicroOp.Choose(way));
                     int keep = Ops.Count;

@@ -16,7 +16,8 @@ internal sealed partial class ArmLowering
     private AccessOrder _translated;
 
     /// <summary>
-    /// Translates an address, if the test has tables. From here on the thread is at the access, with the entry that it is translated by, or has taken a fault.
+    /// Translates an address, if the test has tables. From here on the thread is at the access, with the entry that it
+    /// is translated by, or has taken a fault.
     /// </summary>
     private Operand LowerTranslation(Operand address, bool writes, int index)
     {
@@ -163,7 +164,8 @@ internal sealed partial class ArmLowering
         {
             throw Error(
                 instruction,
-                $"found {instruction} in P{Thread.Id}, which runs at EL0; expected it in a thread at EL1, or in the handler"
+                $"found {instruction} in P{Thread.Id}, which runs at EL0; "
+                    + "expected it in a thread at EL1, or in the handler"
             );
         }
 
@@ -171,7 +173,8 @@ internal sealed partial class ArmLowering
         bool everywhere =
             what.EndsWith("IS", StringComparison.Ordinal) || what.EndsWith("OS", StringComparison.Ordinal);
 
-        // The register holds the number of the page, below the address space; there is one address space here, so an invalidation of that one is one of everything.
+        // The register holds the number of the page, below the address space; there is one address space here, so an
+        // invalidation of that one is one of everything.
         Operand page =
             what.StartsWith('V') && instruction.Operands is [_, ArmRegister register]
                 ? Compute(static (a, _) => (a << 20) >> 8, Read(register), default)

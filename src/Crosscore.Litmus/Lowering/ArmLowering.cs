@@ -5,8 +5,9 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Litmus.Lowering;
 
 /// <summary>
-/// Lowers one column of an AArch64 test. A thread that jumps to where a register says may execute the code of other columns, so that is lowered along with its own.
-/// This part is the frame; memory, arithmetic and control flow have files of their own.
+/// Lowers one column of an AArch64 test. A thread that jumps to where a register says may execute the code of other
+/// columns, so that is lowered along with its own. This part is the frame; memory, arithmetic and control flow have
+/// files of their own.
 /// </summary>
 internal sealed partial class ArmLowering : ThreadLowering
 {
@@ -168,7 +169,8 @@ internal sealed partial class ArmLowering : ThreadLowering
                         ? Link
                         : throw Error(
                             instruction,
-                            "found a read of CTR_EL0, whose value depends on the processor; say CacheType= in the header and leave out what it makes unnecessary"
+                            "found a read of CTR_EL0, whose value depends on the processor; say "
+                                + "CacheType= in the header and leave out what it makes unnecessary"
                         )
                 );
                 break;

@@ -3,8 +3,9 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Lowering;
 
 /// <summary>
-/// Refuses a column that looks at a flag which the manual leaves undefined: the overflow flag after a shift by more than one, the carry after a shift by
-/// the whole width or more, all of them after a shift by %cl. Processors differ there, so a verdict would be about one of them.
+/// Refuses a column that looks at a flag which the manual leaves undefined: the overflow flag after a shift by more
+/// than one, the carry after a shift by the whole width or more, all of them after a shift by %cl. Processors differ
+/// there, so a verdict would be about one of them.
 /// </summary>
 internal static class FlagChecker
 {

@@ -6,8 +6,8 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Litmus.Lowering;
 
 /// <summary>
-/// Puts a test on a kernel design: its threads become tasks, idle tasks are added, its system calls become the design's code inside of theirs, and each CPU
-/// gets the design's handlers, context switch and return from interrupts.
+/// Puts a test on a kernel design: its threads become tasks, idle tasks are added, its system calls become the design's
+/// code inside of theirs, and each CPU gets the design's handlers, context switch and return from interrupts.
 /// </summary>
 internal sealed class KernelLowering
 {
@@ -70,7 +70,8 @@ internal sealed class KernelLowering
         );
     }
 
-    // A kernel thread that will borrow an address space counts among its users from the start; nothing else keeps it there.
+    // A kernel thread that will borrow an address space counts among its users from the start; nothing else keeps it
+    // there.
     private static int Held(LitmusThread thread, IReadOnlyList<string> spaces) =>
         thread
             .Instructions.SelectMany(instruction => instruction.SystemCall.Skip(1))
@@ -106,7 +107,9 @@ internal sealed class KernelLowering
         where name != "exit"
         select (instruction, name);
 
-    /// <summary>What a thread does before its column: one that sleeps in a system call has yet to return from it.</summary>
+    /// <summary>
+    /// What a thread does before its column: one that sleeps in a system call has yet to return from it.
+    /// </summary>
     public void EmitStart(int thread, ICodeSink sink)
     {
         if (_system.Threads[thread].Start == TaskStart.Asleep)
@@ -139,7 +142,8 @@ internal sealed class KernelLowering
             _design.Syscalls.FirstOrDefault(known => known.Name == name)
             ?? throw Error(
                 instruction,
-                $"found {instruction}, but the design {_design.Name} has no system call {name}; it has {string.Join(", ", _design.Syscalls.Select(known => known.Name))}"
+                $"found {instruction}, but the design {_design.Name} has no system call {name}; "
+                    + $"it has {string.Join(", ", _design.Syscalls.Select(known => known.Name))}"
             );
         if (call.Parameters.Count != words.Count - 1)
         {
@@ -220,7 +224,8 @@ internal sealed class KernelLowering
         };
     }
 
-    // The way out of a system call asks whether another task should run, does what the design does, and, where that serialises, serialises.
+    // The way out of a system call asks whether another task should run, does what the design does, and, where that
+    // serialises, serialises.
     private void EmitReturn(ICodeSink sink)
     {
         sink.Emit(MicroOp.Jump(sink.Position + 1) with { Context = OpContext.Kernel | OpContext.ReschedulePoint });
@@ -276,7 +281,8 @@ internal sealed class KernelLowering
             ? (ulong)number
             : throw Error(
                 instruction,
-                $"found the argument '{word}', expected {(type == KernelType.Mm ? $"an address space ({string.Join(", ", _system.AddressSpaces)})" : type == KernelType.Task ? "a thread such as P0" : "a number")}"
+                $"found the argument '{word}', expected "
+                    + $"{(type == KernelType.Mm ? $"an address space ({string.Join(", ", _system.AddressSpaces)})" : type == KernelType.Task ? "a thread such as P0" : "a number")}"
             );
     }
 

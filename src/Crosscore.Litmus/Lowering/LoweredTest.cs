@@ -12,7 +12,8 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
 {
     /// <summary>Lowers a test.</summary>
     /// <param name="test">The test.</param>
-    /// <param name="design">The kernel that it runs on; without one, each thread has a core of its own and nothing else happens.</param>
+    /// <param name="design">The kernel that it runs on; without one, each thread has a core of its own and nothing else
+    /// happens.</param>
     /// <param name="core">The kind of cores, whose rules decide what entering and leaving the kernel does.</param>
     /// <exception cref="LitmusException">An instruction has no meaning in the model.</exception>
     public static LoweredTest Of(LitmusTest test, KernelDesign? design = null, CoreKind core = CoreKind.X86Tso)
@@ -31,7 +32,8 @@ public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
             throw new LitmusException(
                 test.File,
                 clash.Position,
-                $"found the location {clash.Name}, which is a variable of the design {design!.Name} too; expected another name"
+                $"found the location {clash.Name}, which is a variable of "
+                    + $"the design {design!.Name} too; expected another name"
             );
         }
 

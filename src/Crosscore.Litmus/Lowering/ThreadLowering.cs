@@ -4,7 +4,10 @@ using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Lowering;
 
-/// <summary>A column being lowered, whatever its architecture: operations, registers and temporaries. What an instruction means is for those who inherit.</summary>
+/// <summary>
+/// A column being lowered, whatever its architecture: operations, registers and temporaries. What an instruction means
+/// is for those who inherit.
+/// </summary>
 internal abstract class ThreadLowering : ICodeSink
 {
     private readonly OpContext _context;
@@ -97,7 +100,9 @@ internal abstract class ThreadLowering : ICodeSink
 
     void ICodeSink.Patch(int index, MicroOp op) => Ops[index] = op with { Source = Source };
 
-    /// <summary>The operations that follow are those of another instruction, which has all temporaries to itself.</summary>
+    /// <summary>
+    /// The operations that follow are those of another instruction, which has all temporaries to itself.
+    /// </summary>
     protected void BeginInstruction(int source)
     {
         Source = source;

@@ -4,8 +4,9 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Litmus.Lowering;
 
 /// <summary>
-/// What x86 instructions compute, as pure functions of 64-bit values: results zero-extended, flags packed into one number (Intel SDM vol. 1, 3.4.3.1 and the
-/// pages of the instructions in vol. 2). Parity and auxiliary carry are left out: no instruction here looks at them.
+/// What x86 instructions compute, as pure functions of 64-bit values: results zero-extended, flags packed into one
+/// number (Intel SDM vol. 1, 3.4.3.1 and the pages of the instructions in vol. 2). Parity and auxiliary carry are left
+/// out: no instruction here looks at them.
 /// </summary>
 internal static class X86Arithmetic
 {
@@ -21,7 +22,9 @@ internal static class X86Arithmetic
     /// <summary>The overflow flag.</summary>
     public const ulong Overflow = 8;
 
-    /// <summary>The result of an instruction of two operands: <c>a</c> is the destination, <c>b</c> the source.</summary>
+    /// <summary>
+    /// The result of an instruction of two operands: <c>a</c> is the destination, <c>b</c> the source.
+    /// </summary>
     public static ValueFunction Result(X86Opcode opcode, int width) =>
         opcode switch
         {
@@ -61,8 +64,8 @@ internal static class X86Arithmetic
     public static ValueFunction NegFlags(int width) => (a, _) => SubFlags(0, a, width);
 
     /// <summary>
-    /// The flags after shifting <c>a</c> by a constant count that is not zero after masking. The overflow flag is defined only for a count of one; for
-    /// others the lowering forbids to look at it.
+    /// The flags after shifting <c>a</c> by a constant count that is not zero after masking. The overflow flag is
+    /// defined only for a count of one; for others the lowering forbids to look at it.
     /// </summary>
     public static ValueFunction ShiftFlags(X86Opcode opcode, int width, int count)
     {
@@ -102,8 +105,8 @@ internal static class X86Arithmetic
         };
 
     /// <summary>
-    /// A register after an instruction wrote its lowest bytes: a write of 4 bytes zeroes the upper half, narrower ones leave the rest (Intel SDM vol. 1, 3.4.1.1).
-    /// <c>a</c> is the register before, <c>b</c> the bytes.
+    /// A register after an instruction wrote its lowest bytes: a write of 4 bytes zeroes the upper half, narrower ones
+    /// leave the rest (Intel SDM vol. 1, 3.4.1.1). <c>a</c> is the register before, <c>b</c> the bytes.
     /// </summary>
     public static ValueFunction Merge(int width) =>
         width >= 4 ? (_, b) => b : (a, b) => (a & ~((1UL << (8 * width)) - 1)) | DataType.Truncate(b, width);

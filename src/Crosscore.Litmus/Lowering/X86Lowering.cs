@@ -4,8 +4,9 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Litmus.Lowering;
 
 /// <summary>
-/// Lowers one column to micro-operations. An instruction that reads and writes memory without a lock prefix is a load, a computation and a store that
-/// others may come between; with the prefix, or as an exchange, it is one indivisible step (Intel SDM vol. 3, 9.1.2).
+/// Lowers one column to micro-operations. An instruction that reads and writes memory without a lock prefix is a load,
+/// a computation and a store that others may come between; with the prefix, or as an exchange, it is one indivisible
+/// step (Intel SDM vol. 3, 9.1.2).
 /// </summary>
 internal sealed class X86Lowering : ThreadLowering
 {
@@ -149,7 +150,8 @@ internal sealed class X86Lowering : ThreadLowering
                 Emit(MicroOp.ArmSection(Thread.Code.Take(Source).Count(earlier => earlier.Opcode == X86Opcode.Rseq)));
                 break;
             case X86Opcode.RseqCpu:
-                // A task moves only inside of the kernel, which refreshes the number before the task goes on: it is that of the CPU.
+                // A task moves only inside of the kernel, which refreshes the number before the task goes on: it is
+                // that of the CPU.
                 int number = ModelRegister(((RegisterOperand)instruction.Operands[0]).Register);
                 Emit(
                     Kernel is null
@@ -161,8 +163,8 @@ internal sealed class X86Lowering : ThreadLowering
                 Emit(MicroOp.Plain(MicroOpKind.Serialize));
                 break;
             case X86Opcode.Sfence or X86Opcode.Lfence or X86Opcode.Nop or X86Opcode.Pause:
-                // Without non-temporal stores and write-combining memory, which tests do not have, SFENCE and LFENCE order nothing that TSO does not
-                // (Intel SDM vol. 3, 9.2.5; Owens, Sarkar, Sewell 2009, section 2).
+                // Without non-temporal stores and write-combining memory, which tests do not have, SFENCE and LFENCE
+                // order nothing that TSO does not (Intel SDM vol. 3, 9.2.5; Owens, Sarkar, Sewell 2009, section 2).
                 break;
             default:
                 throw new LitmusException(
@@ -173,8 +175,9 @@ internal sealed class X86Lowering : ThreadLowering
         }
     }
 
-    // Without a kernel, the manual page: all running threads of the process pass a full fence between entry and return, the caller included; threads that do
-    // not run count as having passed one. Of the restart of per-CPU sections (RSEQ) it promises no order of memory at all.
+    // Without a kernel, the manual page: all running threads of the process pass a full fence between entry and return,
+    // the caller included; threads that do not run count as having passed one. Of the restart of per-CPU sections
+    // (RSEQ) it promises no order of memory at all.
     private void LowerMembarrier(X86Instruction instruction)
     {
         if (Kernel is not null)
@@ -333,7 +336,8 @@ internal sealed class X86Lowering : ThreadLowering
         WriteRegister(destination, width, sum);
     }
 
-    // Intel SDM vol. 2, CMPXCHG: the destination is written back even when the comparison fails, which others can see when there is no lock prefix.
+    // Intel SDM vol. 2, CMPXCHG: the destination is written back even when the comparison fails, which others can see
+    // when there is no lock prefix.
     private void LowerCompareAndExchange(X86Instruction instruction)
     {
         int width = instruction.Width;
@@ -360,7 +364,8 @@ internal sealed class X86Lowering : ThreadLowering
         Ops[skip] = Ops[skip] with { Target = Ops.Count };
     }
 
-    // The source is read whether the condition holds or not, and 4 bytes zero the upper half even when it does not (Intel SDM vol. 2, CMOVcc).
+    // The source is read whether the condition holds or not, and 4 bytes zero the upper half even when it does not
+    // (Intel SDM vol. 2, CMOVcc).
     private void LowerConditionalMove(X86Instruction instruction)
     {
         int width = instruction.Width;
@@ -373,7 +378,10 @@ internal sealed class X86Lowering : ThreadLowering
         WriteRegister(destination, width, Compute(static (a, b) => a | b, taken, kept));
     }
 
-    /// <summary>Reads the destination, lets a function compute its new value, and writes that, as one indivisible step where the instruction is one.</summary>
+    /// <summary>
+    /// Reads the destination, lets a function compute its new value, and writes that, as one indivisible step where the
+    /// instruction is one.
+    /// </summary>
     private void Modify(X86Instruction instruction, Func<Operand, Operand?> compute)
     {
         if (instruction.Operands[^1] is not MemoryOperand memory)
@@ -477,7 +485,8 @@ internal sealed class X86Lowering : ThreadLowering
             throw new LitmusException(
                 Test.File,
                 instruction.Position,
-                $"found {instruction}, which accesses {width} byte(s) of {name}, but {name} has only {variable.Size - displacement} there"
+                $"found {instruction}, which accesses {width} byte(s) of {name}, "
+                    + $"but {name} has only {variable.Size - displacement} there"
             );
         }
     }

@@ -4,14 +4,17 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Machine;
 
 /// <summary>
-/// A defect of kernels that is understood: what it leaves undone, and on which kernels. It explains a forbidden outcome where the kernel may have the defect and the
-/// model allows the outcome once what the defect leaves undone is left out of the test.
+/// A defect of kernels that is understood: what it leaves undone, and on which kernels. It explains a forbidden outcome
+/// where the kernel may have the defect and the model allows the outcome once what the defect leaves undone is left out
+/// of the test.
 /// </summary>
 /// <param name="Name">What is not kept, in a few words.</param>
 /// <param name="Source">How that is known of this kernel.</param>
 public sealed record KnownDefect(string Name, string Source)
 {
-    /// <summary>The defect that explains forbidden outcomes; <see langword="null"/> when none that is known does.</summary>
+    /// <summary>
+    /// The defect that explains forbidden outcomes; <see langword="null"/> when none that is known does.
+    /// </summary>
     /// <param name="test">The test.</param>
     /// <param name="forbidden">The outcomes that were seen and that the model forbids.</param>
     /// <param name="options">How to explore.</param>
@@ -46,7 +49,8 @@ public sealed record KnownDefect(string Name, string Source)
             : null;
     }
 
-    // GLOBAL_EXPEDITED as it is where it interrupts no CPU: a fence of the caller's own. Null when the test does not use it.
+    // GLOBAL_EXPEDITED as it is where it interrupts no CPU: a fence of the caller's own. Null when the test does not
+    // use it.
     private static LitmusTest? WithoutReceivers(LitmusTest test)
     {
         static bool IsGlobal(X86Instruction instruction) =>

@@ -15,8 +15,8 @@ public enum MachineRunEnd
     TimeLimit,
 
     /// <summary>
-    /// The time was up, and a column was still running: it loops for ever, or for very long. The iterations that had ended count; the unfinished one is
-    /// no outcome.
+    /// The time was up, and a column was still running: it loops for ever, or for very long. The iterations that had
+    /// ended count; the unfinished one is no outcome.
     /// </summary>
     DidNotEnd,
 }
@@ -43,14 +43,16 @@ public sealed record MachineRun
     public required long FastIterations { get; init; }
 
     /// <summary>
-    /// Iterations that could have shown a weak outcome. In perpetual mode those of the slow side during which the fast side was seen to advance; in rendezvous mode all.
-    /// An outcome that was not seen means no more than this number says.
+    /// Iterations that could have shown a weak outcome. In perpetual mode those of the slow side during which the fast
+    /// side was seen to advance; in rendezvous mode all. An outcome that was not seen means no more than this number
+    /// says.
     /// </summary>
     public required long RelevantTrials { get; init; }
 
     /// <summary>
-    /// Each outcome seen, with a count, in ascending order. In rendezvous mode the counts add up to <see cref="Iterations"/>. In perpetual mode the count is the number of
-    /// slow iterations that show the outcome together with some fast iteration; one slow iteration usually shows several.
+    /// Each outcome seen, with a count, in ascending order. In rendezvous mode the counts add up to
+    /// <see cref="Iterations"/>. In perpetual mode the count is the number of slow iterations that show the outcome
+    /// together with some fast iteration; one slow iteration usually shows several.
     /// </summary>
     public required IReadOnlyDictionary<Outcome, long> Histogram { get; init; }
 

@@ -1,6 +1,9 @@
 namespace Crosscore.Litmus.Machine;
 
-/// <summary>A test that cannot be run on this machine, or was not run as written: the message says why and, where there is one, the way out.</summary>
+/// <summary>
+/// A test that cannot be run on this machine, or was not run as written: the message says why and, where there is one,
+/// the way out.
+/// </summary>
 public sealed class MachineRunException : Exception
 {
     /// <summary>Reports it.</summary>

@@ -4,7 +4,8 @@ namespace Crosscore.Litmus.Machine;
 public enum MachineMode
 {
     /// <summary>
-    /// <see cref="Perpetual"/> where exactly one of two columns issues membarrier and the test has a perpetual form, otherwise <see cref="Rendezvous"/>.
+    /// <see cref="Perpetual"/> where exactly one of two columns issues membarrier and the test has a perpetual form,
+    /// otherwise <see cref="Rendezvous"/>.
     /// </summary>
     Auto,
 
@@ -12,8 +13,9 @@ public enum MachineMode
     Rendezvous,
 
     /// <summary>
-    /// Nobody ever waits: each iteration stores its number in place of the test's constants, and pairs of iterations are judged afterwards. What a slow barrier on one
-    /// side needs, because the other side would otherwise have finished long before the barrier takes effect.
+    /// Nobody ever waits: each iteration stores its number in place of the test's constants, and pairs of iterations
+    /// are judged afterwards. What a slow barrier on one side needs, because the other side would otherwise have
+    /// finished long before the barrier takes effect.
     /// </summary>
     Perpetual,
 }
@@ -27,9 +29,15 @@ public sealed record MachineRunOptions
     /// <summary>The mode.</summary>
     public MachineMode Mode { get; init; } = MachineMode.Auto;
 
-    /// <summary>When to end although there are iterations left. The batch that runs at that moment may finish, for at most a second.</summary>
+    /// <summary>
+    /// When to end although there are iterations left. The batch that runs at that moment may finish, for at most a
+    /// second.
+    /// </summary>
     public TimeSpan TimeLimit { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Ends the run after the first batch in which it is true of an outcome; asked once of each outcome, on the calling thread.</summary>
+    /// <summary>
+    /// Ends the run after the first batch in which it is true of an outcome; asked once of each outcome, on the calling
+    /// thread.
+    /// </summary>
     public Func<Outcome, bool>? StopWhen { get; init; }
 }

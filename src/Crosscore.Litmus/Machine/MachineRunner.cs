@@ -6,10 +6,12 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Machine;
 
 /// <summary>
-/// Runs litmus tests on this processor and this kernel: each column's instructions, unaltered, on a thread bound to a processor of its own.
+/// Runs litmus tests on this processor and this kernel: each column's instructions, unaltered, on a thread bound to a
+/// processor of its own.
 /// </summary>
 /// <remarks>
-/// Caller must: run only tests whose addresses stay in the test's memory. The code runs in this process, as written; a test that dereferences a number ends the process.
+/// Caller must: run only tests whose addresses stay in the test's memory. The code runs in this process, as written; a
+/// test that dereferences a number ends the process.
 /// </remarks>
 public static class MachineRunner
 {
@@ -18,7 +20,8 @@ public static class MachineRunner
     /// <param name="options">What to run and when to end.</param>
     /// <param name="cancellation">Ends the run at once.</param>
     /// <returns>What was seen.</returns>
-    /// <exception cref="MachineRunException">It cannot be run here, or the kernel refused a call that the test makes.</exception>
+    /// <exception cref="MachineRunException">It cannot be run here, or the kernel refused a call that the test
+    /// makes.</exception>
     /// <exception cref="LitmusException">The architecture has no such instruction.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static MachineRun Run(LitmusTest test, MachineRunOptions options, CancellationToken cancellation = default)
@@ -31,7 +34,8 @@ public static class MachineRunner
         )
         {
             throw new MachineRunException(
-                $"{test.Name}: this machine is {RuntimeInformation.RuntimeIdentifier}; the test's code runs on x86-64 Linux only."
+                $"{test.Name}: this machine is {RuntimeInformation.RuntimeIdentifier}; "
+                    + "the test's code runs on x86-64 Linux only."
             );
         }
 
@@ -122,16 +126,19 @@ public static class MachineRunner
             0 => (null, "No column issues membarrier, so all are equally fast."),
             _ when plan is { HasMembarrier: true } => (
                 plan,
-                $"Only P{plan.Slow} issues membarrier; P{plan.Fast} would have finished long before the barrier takes effect."
+                $"Only P{plan.Slow} issues membarrier; P{plan.Fast} would "
+                    + "have finished long before the barrier takes effect."
             ),
             _ => (
                 null,
-                $"The test issues membarrier but has no perpetual form: {reason}. Most iterations end before the barrier takes effect."
+                $"The test issues membarrier but has no perpetual form: "
+                    + $"{reason}. Most iterations end before the barrier takes effect."
             ),
         };
     }
 
-    // Once for the process. GLOBAL needs no registration; GLOBAL_EXPEDITED needs one of the receivers, and they are this process.
+    // Once for the process. GLOBAL needs no registration; GLOBAL_EXPEDITED needs one of the receivers, and they are
+    // this process.
     private static void Register(LitmusTest test)
     {
         MembarrierRegistrations registrations = MembarrierRegistrations.None;
@@ -190,7 +197,8 @@ public static class MachineRunner
         if (processors < test.Threads.Count)
         {
             remarks.Add(
-                $"{test.Threads.Count} threads shared {processors} processor(s): weak outcomes are unlikely, and their absence says little."
+                $"{test.Threads.Count} threads shared {processors} processor(s): "
+                    + "weak outcomes are unlikely, and their absence says little."
             );
         }
 
@@ -207,7 +215,8 @@ public static class MachineRunner
         if (asymmetric && 2 * relevant < iterations)
         {
             remarks.Add(
-                $"The fast side was seen to advance during only {relevant} of {iterations} iterations of the slow side; the others tested little."
+                $"The fast side was seen to advance during only {relevant} of "
+                    + $"{iterations} iterations of the slow side; the others tested little."
             );
         }
 

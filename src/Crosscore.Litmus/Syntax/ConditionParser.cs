@@ -3,8 +3,8 @@ using Crosscore.Litmus.Syntax.AArch64;
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>
-/// Parses what follows the program: <c>locations [...]</c>, <c>filter</c> and the condition. Names are resolved to observables in a second step,
-/// when the types of all locations are known.
+/// Parses what follows the program: <c>locations [...]</c>, <c>filter</c> and the condition. Names are resolved to
+/// observables in a second step, when the types of all locations are known.
 /// </summary>
 internal sealed class ConditionParser(
     LitmusScanner scanner,
@@ -113,7 +113,8 @@ internal sealed class ConditionParser(
                 ParsePlace();
             }
 
-            // A type may follow, as in "0:rax uint64_t;": only the initial state declares types, so it must be repeated there.
+            // A type may follow, as in "0:rax uint64_t;": only the initial state declares types, so it must be repeated
+            // there.
             Token type = scanner.Peek();
             if (type.Kind == TokenKind.Name && DataType.TryParse(type.Text, out _))
             {
@@ -321,7 +322,8 @@ internal sealed class ConditionParser(
 
     private bool IsFault() => scanner.Peek().IsName("fault") && scanner.PeekSecond().Is("(");
 
-    // "fault(P0:L0)", "fault(P0:L0,x)", "fault(P0,x,MMU:Translation)": did the instruction there fault, accessing this, in that way?
+    // "fault(P0:L0)", "fault(P0:L0,x)", "fault(P0,x,MMU:Translation)": did the instruction there fault, accessing this,
+    // in that way?
     private RawValue ParseFault()
     {
         Token first = scanner.Next();
@@ -576,7 +578,8 @@ internal sealed class ConditionParser(
             {
                 throw scanner.Error(
                     position,
-                    $"found the address of {value.AddressOf ?? value.Label}, which {Observables[left]} of type {type.Name} cannot hold"
+                    $"found the address of {value.AddressOf ?? value.Label}, "
+                        + $"which {Observables[left]} of type {type.Name} cannot hold"
                 );
             }
 
@@ -610,7 +613,8 @@ internal sealed class ConditionParser(
             {
                 throw scanner.Error(
                     place.Position,
-                    $"found {place.Variable}[{place.Element}], but {place.Variable} {(variable.IsArray ? $"has {count} element(s)" : "is no array")}"
+                    $"found {place.Variable}[{place.Element}], but {place.Variable} "
+                        + $"{(variable.IsArray ? $"has {count} element(s)" : "is no array")}"
                 );
             }
 
@@ -624,7 +628,8 @@ internal sealed class ConditionParser(
                 ];
         }
 
-        // As wide as the widest name that the column uses for it, and at least an int; 8 bytes where it is only an initial value.
+        // As wide as the widest name that the column uses for it, and at least an int; 8 bytes where it is only an
+        // initial value.
         private DataType UndeclaredRegister(int thread, TestRegister register)
         {
             int width = register.Fault is null ? 0 : DataType.Int.Width;

@@ -68,7 +68,9 @@ public sealed record DataType(string Name, int Width, bool Signed)
     /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
     public static ulong Truncate(ulong value, int width) => width == 8 ? value : value & ((1UL << (8 * width)) - 1);
 
-    /// <summary>Whether a number is one of this width, read as signed or as unsigned: -1 and 255 are the same byte.</summary>
+    /// <summary>
+    /// Whether a number is one of this width, read as signed or as unsigned: -1 and 255 are the same byte.
+    /// </summary>
     /// <param name="value">The number.</param>
     public bool CanHold(ulong value) =>
         Truncate(value) == value || ((long)value < 0 && (long)value >= -(1L << ((Width * 8) - 1)));

@@ -2,14 +2,16 @@ namespace Crosscore.Litmus.Syntax;
 
 /// <summary>A fault that can happen, as far as herd tells one from another.</summary>
 /// <param name="Thread">The column.</param>
-/// <param name="Label">A label of the instruction; <see langword="null"/> where it has none, or where faults are too many to keep them apart.</param>
-/// <param name="Location">The location that was to be accessed; <see langword="null"/> where none was, or where faults are too many.</param>
+/// <param name="Label">A label of the instruction; <see langword="null"/> where it has none, or where faults are too
+/// many to keep them apart.</param>
+/// <param name="Location">The location that was to be accessed; <see langword="null"/> where none was, or where faults
+/// are too many.</param>
 /// <param name="Kind">The kind of fault.</param>
 public sealed record FaultEvent(int Thread, string? Label, string? Location, FaultKind Kind);
 
 /// <summary>
-/// Which faults each question of a test is about. The final value of a question has a bit for each of them, so that a final state tells not only that an instruction
-/// faulted but where and how, as herd's does.
+/// Which faults each question of a test is about. The final value of a question has a bit for each of them, so that a
+/// final state tells not only that an instruction faulted but where and how, as herd's does.
 /// </summary>
 public sealed class FaultTable
 {

@@ -4,9 +4,9 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>
-/// Collects what a test says of its memory and registers, in the initial state and by merely naming them, and decides their types in the end:
-/// a declared type counts; an undeclared location is an <c>int</c> or, when its initial value is an address or an instruction names it directly
-/// with more bytes, as wide as that.
+/// Collects what a test says of its memory and registers, in the initial state and by merely naming them, and decides
+/// their types in the end: a declared type counts; an undeclared location is an <c>int</c> or, when its initial value
+/// is an address or an instruction names it directly with more bytes, as wide as that.
 /// </summary>
 internal sealed class InitialState(LitmusScanner scanner, Architecture architecture)
 {
@@ -95,8 +95,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
     public bool IsCode(string name) => _locations.TryGetValue(Resolve(name), out Location? location) && location.IsCode;
 
     /// <summary>
-    /// From here on no new location comes into being: one that only the question names would keep its initial value, and the condition would be about nothing.
-    /// The entry of the page of a known location is known.
+    /// From here on no new location comes into being: one that only the question names would keep its initial value,
+    /// and the condition would be about nothing. The entry of the page of a known location is known.
     /// </summary>
     public void Close() => _isClosed = true;
 
@@ -128,7 +128,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
             {
                 throw scanner.Error(
                     location.Position,
-                    $"found the initial value {(long)value.Number} of {location.Name}, which its type {type.Name} cannot hold"
+                    $"found the initial value {(long)value.Number} of "
+                        + $"{location.Name}, which its type {type.Name} cannot hold"
                 );
             }
 
@@ -136,7 +137,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
             {
                 throw scanner.Error(
                     location.Position,
-                    $"found an address as a value of {location.Name}, which has type {type.Name}; expected a type of 8 bytes"
+                    $"found an address as a value of {location.Name}, which "
+                        + $"has type {type.Name}; expected a type of 8 bytes"
                 );
             }
 
@@ -174,7 +176,9 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
                 )
             : null;
 
-    /// <summary>The highest thread that the initial state names, with the place, to check it against the columns.</summary>
+    /// <summary>
+    /// The highest thread that the initial state names, with the place, to check it against the columns.
+    /// </summary>
     public (int Thread, SourcePosition Position) HighestThread() =>
         _registers.Count == 0
             ? (-1, default)
@@ -220,8 +224,9 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
     }
 
     /// <summary>
-    /// The location that a name begins, which may be followed by more: <c>PTE(x)</c>, in older tests <c>pte_x</c>, is the entry of the page of x, and <c>PA(x)</c> or
-    /// <c>phy_x</c> the memory that x has when nothing is said of its page.
+    /// The location that a name begins, which may be followed by more: <c>PTE(x)</c>, in older tests <c>pte_x</c>, is
+    /// the entry of the page of x, and <c>PA(x)</c> or <c>phy_x</c> the memory that x has when nothing is said of its
+    /// page.
     /// </summary>
     public string LocationName(Token name)
     {
@@ -248,12 +253,15 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
             : name.Text;
     }
 
-    /// <summary>The location whose page an entry translates; <see langword="null"/> where a location is no entry.</summary>
+    /// <summary>
+    /// The location whose page an entry translates; <see langword="null"/> where a location is no entry.
+    /// </summary>
     public static string? PageOf(string name) => name.StartsWith("PTE(", StringComparison.Ordinal) ? name[4..^1] : null;
 
     /// <summary>Reads an entry of a translation table.</summary>
     /// <param name="opening">The parenthesis.</param>
-    /// <param name="page">The location that it is for, which is where it leads unless it says otherwise; <see langword="null"/> where that is not known.</param>
+    /// <param name="page">The location that it is for, which is where it leads unless it says otherwise;
+    /// <see langword="null"/> where that is not known.</param>
     public InitialValue ParseTableEntry(Token opening, string? page)
     {
         ArmTableEntry entry = ArmTableEntry.Parse(
@@ -388,7 +396,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         {
             throw scanner.Error(
                 position,
-                $"found an address as the value of {thread}:{register.Name}, which has type {type.Name}; expected a type of 8 bytes"
+                $"found an address as the value of {thread}:{register.Name}, "
+                    + $"which has type {type.Name}; expected a type of 8 bytes"
             );
         }
 
@@ -492,7 +501,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         {
             throw scanner.Error(
                 opening.Position,
-                $"found {values.Count} element(s), expected {(location.IsArray ? location.Values.Length : 0)} as declared"
+                $"found {values.Count} element(s), expected "
+                    + $"{(location.IsArray ? location.Values.Length : 0)} as declared"
             );
         }
 
@@ -500,8 +510,9 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
     }
 
     /// <summary>
-    /// The value that a token begins where only AArch64 has it: the address of a label (<c>P1:L0</c>, <c>label:"P1:L0"</c>) or an opcode (<c>NOP</c>,
-    /// <c>instr:"B .+8"</c>); <see langword="null"/> when it begins none.
+    /// The value that a token begins where only AArch64 has it: the address of a label (<c>P1:L0</c>,
+    /// <c>label:"P1:L0"</c>) or an opcode (<c>NOP</c>, <c>instr:"B .+8"</c>); <see langword="null"/> when it begins
+    /// none.
     /// </summary>
     public InitialValue? ParseCodeValue(Token token)
     {
@@ -549,8 +560,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
     }
 
     /// <summary>
-    /// Where the entry of a label's page leads to the memory of locations, these are other names of the label's code. Call it when the columns are known, before
-    /// <see cref="ResolveLabels"/>.
+    /// Where the entry of a label's page leads to the memory of locations, these are other names of the label's code.
+    /// Call it when the columns are known, before <see cref="ResolveLabels"/>.
     /// </summary>
     /// <param name="labelOf">The label of a name with its column; <see langword="null"/> where there is none.</param>
     public void JoinCode(Func<string, string?> labelOf)
@@ -577,7 +588,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
             {
                 throw scanner.Error(
                     table.Position,
-                    $"found the page of the label {table.Translates}, expected that it leads to that of a location without a value of its own"
+                    $"found the page of the label {table.Translates}, expected that "
+                        + "it leads to that of a location without a value of its own"
                 );
             }
 
@@ -644,7 +656,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
         {
             throw scanner.Error(
                 position,
-                $"in the instruction \"{text}\": {exception.Message[(exception.Message.IndexOf(' ', StringComparison.Ordinal) + 1)..]}"
+                $"in the instruction \"{text}\": "
+                    + $"{exception.Message[(exception.Message.IndexOf(' ', StringComparison.Ordinal) + 1)..]}"
             );
         }
 
@@ -661,7 +674,8 @@ internal sealed class InitialState(LitmusScanner scanner, Architecture architect
             ArmEncoding.Encode(instruction, offset)
             ?? throw scanner.Error(
                 position,
-                $"found the instruction \"{text}\", which has no opcode that this project knows; expected another instruction, or its number"
+                $"found the instruction \"{text}\", which has no opcode that this "
+                    + "project knows; expected another instruction, or its number"
             );
         return new InitialValue(opcode) { Instruction = ArmEncoding.Relocatable(instruction, offset) };
     }

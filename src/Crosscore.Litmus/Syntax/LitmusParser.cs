@@ -3,8 +3,9 @@ using Crosscore.Litmus.Syntax.AArch64;
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>
-/// Reads a litmus test in herd's X86_64 or AArch64 format: header, initial state in braces, one column for each thread, then <c>locations</c>, <c>filter</c> and the
-/// condition. Nothing is skipped silently: what is not understood is an error with its place.
+/// Reads a litmus test in herd's X86_64 or AArch64 format: header, initial state in braces, one column for each thread,
+/// then <c>locations</c>, <c>filter</c> and the condition. Nothing is skipped silently: what is not understood is an
+/// error with its place.
 /// </summary>
 public sealed class LitmusParser
 {
@@ -97,7 +98,8 @@ public sealed class LitmusParser
             {
                 throw _scanner.Error(
                     position,
-                    $"found '{line}', expected a quoted description, a line of the form Key=value, or the initial state in braces"
+                    $"found '{line}', expected a quoted description, a line "
+                        + "of the form Key=value, or the initial state in braces"
                 );
             }
 
@@ -337,7 +339,8 @@ public sealed class LitmusParser
             {
                 throw scanner.Error(
                     rseq.Position,
-                    $"found a section that ends at {rseq.SectionEnd}, expected a label behind at least one instruction more"
+                    $"found a section that ends at {rseq.SectionEnd}, "
+                        + "expected a label behind at least one instruction more"
                 );
             }
 
@@ -345,7 +348,8 @@ public sealed class LitmusParser
             {
                 throw scanner.Error(
                     rseq.Position,
-                    $"found a section that restarts at {rseq.SectionAbort} within itself, expected a label outside of it"
+                    $"found a section that restarts at {rseq.SectionAbort} "
+                        + "within itself, expected a label outside of it"
                 );
             }
 

@@ -33,8 +33,8 @@ internal readonly record struct Token(TokenKind Kind, string Text, SourcePositio
 }
 
 /// <summary>
-/// Cuts a litmus file into tokens: white space and comments (<c>(* nested *)</c>, <c>// to the end of the line</c>) fall away. The header, which is made
-/// of lines, is read by <see cref="HeaderLine"/> before the first token.
+/// Cuts a litmus file into tokens: white space and comments (<c>(* nested *)</c>, <c>// to the end of the line</c>)
+/// fall away. The header, which is made of lines, is read by <see cref="HeaderLine"/> before the first token.
 /// </summary>
 internal sealed class LitmusScanner(string text, string file)
 {
@@ -82,8 +82,8 @@ internal sealed class LitmusScanner(string text, string file)
         Error(found.Position, $"found {found}, expected {expected}");
 
     /// <summary>
-    /// The rest of the current line of the header without the white space around it, or <see langword="null"/> when the initial state's brace
-    /// comes next. Empty lines and comments are passed over.
+    /// The rest of the current line of the header without the white space around it, or <see langword="null"/> when the
+    /// initial state's brace comes next. Empty lines and comments are passed over.
     /// </summary>
     public string? HeaderLine(out SourcePosition position)
     {

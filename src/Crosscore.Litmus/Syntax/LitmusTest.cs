@@ -4,7 +4,9 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Syntax;
 
-/// <summary>A litmus test as written: its program, its initial state and the question it asks of the final states.</summary>
+/// <summary>
+/// A litmus test as written: its program, its initial state and the question it asks of the final states.
+/// </summary>
 public sealed record LitmusTest
 {
     /// <summary>The file it was read from, as the user named it.</summary>
@@ -53,7 +55,8 @@ public sealed record LitmusTest
     public required Proposition Condition { get; init; }
 
     /// <summary>
-    /// Why it cannot run on a machine, which has a kernel of its own and does not let tasks be placed; <see langword="null"/> when it can.
+    /// Why it cannot run on a machine, which has a kernel of its own and does not let tasks be placed;
+    /// <see langword="null"/> when it can.
     /// </summary>
     public string? ModelOnlyBecause =>
         Architecture != Architecture.X86_64 ? "AArch64 tests can only be explored"
@@ -113,10 +116,15 @@ public sealed class Variable
     /// <summary>Whether it is code: a value stands for what the code returns.</summary>
     public bool IsCode { get; init; }
 
-    /// <summary>Whether nothing is mapped there at the start: the first store to it maps the page and writes it.</summary>
+    /// <summary>
+    /// Whether nothing is mapped there at the start: the first store to it maps the page and writes it.
+    /// </summary>
     public bool IsUnmapped { get; init; }
 
-    /// <summary>The variable whose page it translates, as the entry of a translation table; <see langword="null"/> for ordinary memory.</summary>
+    /// <summary>
+    /// The variable whose page it translates, as the entry of a translation table; <see langword="null"/> for ordinary
+    /// memory.
+    /// </summary>
     public string? Translates { get; init; }
 
     /// <summary>Whether it was declared as an array.</summary>
@@ -138,7 +146,9 @@ public sealed class Variable
 /// <param name="Element">Which element's address.</param>
 public readonly record struct InitialValue(ulong Number, string? AddressOf = null, int Element = 0)
 {
-    /// <summary>The label, as <c>P1:L0</c>, whose address <see cref="Number"/> is; otherwise <see langword="null"/>.</summary>
+    /// <summary>
+    /// The label, as <c>P1:L0</c>, whose address <see cref="Number"/> is; otherwise <see langword="null"/>.
+    /// </summary>
     public string? Label { get; init; }
 
     /// <summary>The instruction whose opcode <see cref="Number"/> is; otherwise <see langword="null"/>.</summary>
@@ -164,8 +174,8 @@ public sealed class LitmusThread
     public IReadOnlyList<X86Instruction> Code { get; init; } = [];
 
     /// <summary>
-    /// The instructions of an AArch64 test, in order; otherwise empty. A fault handler (column P0.F) follows the column that it belongs to, after an
-    /// <see cref="ArmOpcode.End"/>.
+    /// The instructions of an AArch64 test, in order; otherwise empty. A fault handler (column P0.F) follows the column
+    /// that it belongs to, after an <see cref="ArmOpcode.End"/>.
     /// </summary>
     public IReadOnlyList<ArmInstruction> ArmCode { get; init; } = [];
 
@@ -175,7 +185,9 @@ public sealed class LitmusThread
     /// <summary>The instructions, whatever the architecture.</summary>
     public IReadOnlyList<ITestInstruction> Instructions => Code.Count > 0 ? Code : ArmCode;
 
-    /// <summary>Labels: the index into <see cref="Code"/> that each stands before; <c>Code.Count</c> is the end.</summary>
+    /// <summary>
+    /// Labels: the index into <see cref="Code"/> that each stands before; <c>Code.Count</c> is the end.
+    /// </summary>
     public required IReadOnlyDictionary<string, int> Labels { get; init; }
 }
 
@@ -191,8 +203,8 @@ public sealed record Observable(int Thread, TestRegister Register, Variable? Var
     public bool IsMemory => Variable is not null;
 
     /// <summary>
-    /// Whether it is a register of which the initial state says nothing, and that the column uses with 8 bytes: compared with a number that an <c>int</c> can
-    /// hold it is read as one, as in herd.
+    /// Whether it is a register of which the initial state says nothing, and that the column uses with 8 bytes:
+    /// compared with a number that an <c>int</c> can hold it is read as one, as in herd.
     /// </summary>
     public bool IsUndeclared { get; init; }
 

@@ -16,7 +16,10 @@ public enum Architecture
 /// <param name="Number">Its number there: of <see cref="X86Register"/>, or 0 to 30.</param>
 public readonly record struct TestRegister(Architecture Architecture, int Number)
 {
-    /// <summary>Not a register but the answer to a question such as <c>fault(P0:L0)</c>: one where an instruction faulted, zero otherwise.</summary>
+    /// <summary>
+    /// Not a register but the answer to a question such as <c>fault(P0:L0)</c>: one where an instruction faulted, zero
+    /// otherwise.
+    /// </summary>
     public FaultQuestion? Fault { get; init; }
 
     /// <summary>The register as one of x86.</summary>

@@ -27,7 +27,8 @@ public readonly record struct TestMachine(int Cpus, int Offline);
 /// <param name="Offline">The CPUs, as a bit mask, that are offline.</param>
 /// <param name="HasIdle">Whether each CPU has an idle task to switch to.</param>
 /// <param name="Schedules">Whether tasks are switched.</param>
-/// <param name="IsPlain">Whether nothing of this was written: each thread has a CPU of its own, and the same address space.</param>
+/// <param name="IsPlain">Whether nothing of this was written: each thread has a CPU of its own, and the same address
+/// space.</param>
 public sealed record TestSystem(
     int Cpus,
     IReadOnlyList<ThreadPlacement> Threads,
@@ -128,7 +129,8 @@ public sealed record TestSystem(
                 SourcePosition position = positions.GetValueOrDefault($"P{running[1]}", new SourcePosition(1, 1));
                 throw scanner.Error(
                     position,
-                    $"found P{running[0]} and P{running[1]} both running on CPU {cpu}, expected one of them runnable or asleep"
+                    $"found P{running[0]} and P{running[1]} both running on "
+                        + $"CPU {cpu}, expected one of them runnable or asleep"
                 );
             }
         }
@@ -140,7 +142,8 @@ public sealed record TestSystem(
             // Its column would never be executed, and the verdict would be about another test.
             throw scanner.Error(
                 positions[$"P{waiting}"],
-                $"found P{waiting} {(placements[waiting].Start == TaskStart.Asleep ? "asleep" : "runnable")} with Schedule=no, so that it would never run; expected running, or no Schedule=no"
+                $"found P{waiting} {(placements[waiting].Start == TaskStart.Asleep ? "asleep" : "runnable")} "
+                    + "with Schedule=no, so that it would never run; expected running, or no Schedule=no"
             );
         }
 
@@ -198,7 +201,8 @@ public sealed record TestSystem(
                 default:
                     throw scanner.Error(
                         position,
-                        $"found '{words[index]}' in the place of P{thread}, expected cpu N, mm NAME, running, runnable, asleep, pinned, signals or kthread"
+                        $"found '{words[index]}' in the place of P{thread}, expected cpu N, "
+                            + "mm NAME, running, runnable, asleep, pinned, signals or kthread"
                     );
             }
         }

@@ -1,6 +1,8 @@
 namespace Crosscore.Litmus.Syntax;
 
-/// <summary>What an instruction does; the operand order is always (source, destination) as AT&amp;T syntax writes it.</summary>
+/// <summary>
+/// What an instruction does; the operand order is always (source, destination) as AT&amp;T syntax writes it.
+/// </summary>
 public enum X86Opcode
 {
 #pragma warning disable CS1591 // the names are the architecture's
@@ -49,14 +51,21 @@ public enum X86Opcode
     /// <summary>Ours: what stands between it and a label is a restartable section (rseq(2)).</summary>
     Rseq,
 
-    /// <summary>Ours: the number of the CPU, as the thread's area of rseq(2) has it: refreshed on every return to user mode.</summary>
+    /// <summary>
+    /// Ours: the number of the CPU, as the thread's area of rseq(2) has it: refreshed on every return to user mode.
+    /// </summary>
     RseqCpu,
 
-    /// <summary>An instruction that serialises the core (Intel SDM vol. 3, 9.3): CPUID, SERIALIZE, IRETQ to the next instruction.</summary>
+    /// <summary>
+    /// An instruction that serialises the core (Intel SDM vol. 3, 9.3): CPUID, SERIALIZE, IRETQ to the next
+    /// instruction.
+    /// </summary>
     Serialize,
 }
 
-/// <summary>Condition codes, in the order of their encoding (Intel SDM vol. 1, appendix B), without the parity ones.</summary>
+/// <summary>
+/// Condition codes, in the order of their encoding (Intel SDM vol. 1, appendix B), without the parity ones.
+/// </summary>
 public enum X86Condition
 {
 #pragma warning disable CS1591 // the names are the architecture's
@@ -112,7 +121,10 @@ public sealed record ImmediateOperand(long Value) : X86Operand;
 /// <param name="Variable">The variable.</param>
 public sealed record AddressOperand(string Variable) : X86Operand;
 
-/// <summary>Memory at <c>Variable + Displacement + Base + Index * Scale</c>; absent parts are zero. Address registers count with all 64 bits.</summary>
+/// <summary>
+/// Memory at <c>Variable + Displacement + Base + Index * Scale</c>; absent parts are zero. Address registers count with
+/// all 64 bits.
+/// </summary>
 /// <param name="Variable">A variable named directly, or <see langword="null"/>.</param>
 /// <param name="Displacement">Bytes.</param>
 /// <param name="Base">The base register.</param>
@@ -134,13 +146,18 @@ public sealed class X86Instruction : ITestInstruction
     /// <summary>Bytes of its (destination) operand; 0 where it has none.</summary>
     public required int Width { get; init; }
 
-    /// <summary>Bytes of the source of <see cref="X86Opcode.Movzx"/> and <see cref="X86Opcode.Movsx"/>; otherwise equal to <see cref="Width"/>.</summary>
+    /// <summary>
+    /// Bytes of the source of <see cref="X86Opcode.Movzx"/> and <see cref="X86Opcode.Movsx"/>; otherwise equal to
+    /// <see cref="Width"/>.
+    /// </summary>
     public required int SourceWidth { get; init; }
 
     /// <summary>The operands, (source, destination); a comparison is (subtrahend, minuend).</summary>
     public required IReadOnlyList<X86Operand> Operands { get; init; }
 
-    /// <summary>The condition of <see cref="X86Opcode.Jcc"/>, <see cref="X86Opcode.Cmov"/> and <see cref="X86Opcode.Set"/>.</summary>
+    /// <summary>
+    /// The condition of <see cref="X86Opcode.Jcc"/>, <see cref="X86Opcode.Cmov"/> and <see cref="X86Opcode.Set"/>.
+    /// </summary>
     public required X86Condition Condition { get; init; }
 
     /// <summary>Whether it carries a lock prefix. An exchange with memory is locked without one.</summary>

@@ -1,8 +1,9 @@
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>
-/// Parses one instruction in AT&amp;T syntax with herd's liberties: the percent sign and the dollar may be missing, the operand of a bare number is an
-/// immediate, <c>lock</c> may be followed by a semicolon, a compare-and-exchange may name its memory first.
+/// Parses one instruction in AT&amp;T syntax with herd's liberties: the percent sign and the dollar may be missing, the
+/// operand of a bare number is an immediate, <c>lock</c> may be followed by a semicolon, a compare-and-exchange may
+/// name its memory first.
 /// </summary>
 internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
 {
@@ -86,7 +87,8 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         ["private_expedited_rseq"] = MembarrierCommand.PrivateExpeditedRseq,
     };
 
-    // The lock prefix takes these, with a memory destination; with anything else the processor faults (Intel SDM vol. 2, LOCK).
+    // The lock prefix takes these, with a memory destination; with anything else the processor faults (Intel SDM vol.
+    // 2, LOCK).
     private static readonly HashSet<X86Opcode> Lockable =
     [
         X86Opcode.Add,
@@ -318,7 +320,8 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         SourcePosition position
     )
     {
-        // Only a move to a register takes 64 bits; everything else sign-extends 32 (Intel SDM vol. 2, "Displacements and immediates").
+        // Only a move to a register takes 64 bits; everything else sign-extends 32 (Intel SDM vol. 2, "Displacements
+        // and immediates").
         int bits = width == 8 && !(opcode == X86Opcode.Mov && destination is RegisterOperand) ? 32 : width * 8;
         bool fits =
             bits == 64 || (value >= -(1L << (bits - 1)) && value < (width == 8 ? 1L << (bits - 1) : 1L << bits));
@@ -481,7 +484,8 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         {
             throw scanner.Error(
                 mnemonic.Position,
-                $"found lock before {mnemonic}, expected it before a read-modify-write instruction whose destination is memory"
+                $"found lock before {mnemonic}, expected it before a "
+                    + "read-modify-write instruction whose destination is memory"
             );
         }
     }
@@ -494,14 +498,16 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         {
             throw scanner.Error(
                 mnemonic.Position,
-                $"found {mnemonic} with registers of {one.Width} and {other.Width} bytes, expected one width or a suffix"
+                $"found {mnemonic} with registers of {one.Width} and "
+                    + $"{other.Width} bytes, expected one width or a suffix"
             );
         }
 
         return registers.LastOrDefault()?.Width
             ?? throw scanner.Error(
                 mnemonic.Position,
-                $"found {mnemonic} with no register operand, expected a suffix (b, w, l or q) that says how many bytes it moves"
+                $"found {mnemonic} with no register operand, expected a "
+                    + "suffix (b, w, l or q) that says how many bytes it moves"
             );
     }
 
@@ -600,7 +606,8 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
             : new RegisterOperand(register, suffix != 0 && !IsShiftCount(register, width) ? suffix : width);
     }
 
-    // "shll %cl,(x)": the count has one byte whatever the suffix says; every other register follows the suffix, as in herd.
+    // "shll %cl,(x)": the count has one byte whatever the suffix says; every other register follows the suffix, as in
+    // herd.
     private static bool IsShiftCount(X86Register register, int width) => register == X86Register.Rcx && width == 1;
 
     private MemoryOperand ParseMemory(Token opening, int displacement, int width)
@@ -646,7 +653,8 @@ internal sealed class X86Parser(LitmusScanner scanner, InitialState state)
         return ParseRegister(scanner.Next(), 8).Register;
     }
 
-    // Compilers pad with "nopw %cs:0(%rax,%eax,0)": the operand is never accessed, so anything that looks like one is let through.
+    // Compilers pad with "nopw %cs:0(%rax,%eax,0)": the operand is never accessed, so anything that looks like one is
+    // let through.
     private void SkipOperandsOfNop()
     {
         int depth = 0;

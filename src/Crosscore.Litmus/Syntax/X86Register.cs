@@ -83,7 +83,8 @@ public static class X86RegisterNames
             string stem = name[1..];
             names["e" + stem] = (register, 4);
             names[stem] = (register, 2);
-            // al cl dl bl, but spl bpl sil dil. The high bytes (ah ...) have no place here: no test of the field uses them.
+            // al cl dl bl, but spl bpl sil dil. The high bytes (ah ...) have no place here: no test of the field uses
+            // them.
             names[code < 4 ? stem[0] + "l" : stem + "l"] = (register, 1);
         }
 

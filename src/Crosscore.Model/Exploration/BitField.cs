@@ -33,7 +33,9 @@ internal sealed class StateLayout
     /// <summary>Bits in use.</summary>
     public int Bits => _taken.Sum();
 
-    /// <summary>A field that can hold the values 0 to <paramref name="largest"/>. A field with only one value takes no bits.</summary>
+    /// <summary>
+    /// A field that can hold the values 0 to <paramref name="largest"/>. A field with only one value takes no bits.
+    /// </summary>
     public BitField Add(int largest)
     {
         int bits = BitOperations.Log2((uint)largest) + (largest == 0 ? 0 : 1);

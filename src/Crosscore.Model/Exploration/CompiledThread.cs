@@ -5,7 +5,8 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// A thread made ready for packed states: every name is a field, every constant a number of the value table, every constant address its cells.
+/// A thread made ready for packed states: every name is a field, every constant a number of the value table, every
+/// constant address its cells.
 /// </summary>
 internal sealed class CompiledThread
 {
@@ -40,7 +41,8 @@ internal sealed class CompiledThread
         ViewField[] viewFields = Array.ConvertAll(fields, _ => views.Add(layout));
         _views = Array.ConvertAll(allocation, field => viewFields[field]);
 
-        // Registers that share a field are not alive together, so at most one of them has an initial value that matters.
+        // Registers that share a field are not alive together, so at most one of them has an initial value that
+        // matters.
         InitialRegisters =
         [
             .. code.InitialRegisters.Select(
@@ -59,10 +61,16 @@ internal sealed class CompiledThread
     /// <summary>The views of the registers.</summary>
     public IReadOnlyList<ViewField> Views => _views;
 
-    /// <summary>Whether the indivisible step that begins at an operation is one of a kernel; an instruction's halves say that they belong together.</summary>
+    /// <summary>
+    /// Whether the indivisible step that begins at an operation is one of a kernel; an instruction's halves say that
+    /// they belong together.
+    /// </summary>
     public bool IsKernelAtomic(int begin) => !LoadOfAtomic(begin).Order.HasFlag(AccessOrder.Atomic);
 
-    /// <summary>Whether such a step orders everything, as all of a kernel do but the taking of a lock, which is an acquire load only.</summary>
+    /// <summary>
+    /// Whether such a step orders everything, as all of a kernel do but the taking of a lock, which is an acquire load
+    /// only.
+    /// </summary>
     public bool IsFencedAtomic(int begin) =>
         IsKernelAtomic(begin) && !LoadOfAtomic(begin).Order.HasFlag(AccessOrder.Acquire);
 
@@ -104,7 +112,10 @@ internal sealed class CompiledThread
 
     public StaticAnalysis Analysis { get; }
 
-    /// <summary>For each operation, whether an interrupt or a switch that may come before it may not come after it, or does something else there.</summary>
+    /// <summary>
+    /// For each operation, whether an interrupt or a switch that may come before it may not come after it, or does
+    /// something else there.
+    /// </summary>
     public bool[] ShutsWindow { get; }
 
     /// <summary>For each operation, the words that hold registers and which of their bits still matter there.</summary>
@@ -175,8 +186,9 @@ internal sealed class CompiledThread
         bool Shuts(OpContext before, OpContext after) =>
             (Takes(before) && !Takes(after))
             || (Switches(before) && !Switches(after))
-            // A task that is switched out where the kernel asks itself comes back without returning from an interrupt; elsewhere it comes back by one, which
-            // may serialise. So the two are different windows. Test: litmus/kernel/ScenarioC.FromSystemCall.NoBarriers.litmus.
+            // A task that is switched out where the kernel asks itself comes back without returning from an interrupt;
+            // elsewhere it comes back by one, which may serialise. So the two are different windows. Test:
+            // litmus/kernel/ScenarioC.FromSystemCall.NoBarriers.litmus.
             || (before.HasFlag(OpContext.ReschedulePoint) && !after.HasFlag(OpContext.ReschedulePoint))
             // So are user mode and the kernel where the ways back to them differ.
             // Test: Designs/CallEntryTests.An_interrupt_directly_before_a_call_returns_to_user_mode.
@@ -228,7 +240,9 @@ internal sealed class CompiledThread
     }
 }
 
-/// <summary>An operand: the number of a constant, or the field of a register when <paramref name="Constant"/> is negative.</summary>
+/// <summary>
+/// An operand: the number of a constant, or the field of a register when <paramref name="Constant"/> is negative.
+/// </summary>
 internal readonly record struct CompiledOperand(int Constant, BitField Register)
 {
     public bool IsConstant => Constant >= 0;
@@ -286,7 +300,9 @@ internal sealed class CompiledOp
     /// <summary>The cells of a constant address.</summary>
     public required CellSpan Span { get; init; }
 
-    /// <summary>Cells (<see cref="CellSpan.Mask"/>) that this operation, or the indivisible step that it begins, reads.</summary>
+    /// <summary>
+    /// Cells (<see cref="CellSpan.Mask"/>) that this operation, or the indivisible step that it begins, reads.
+    /// </summary>
     public required ulong Reads { get; init; }
 
     /// <summary>Cells that it writes.</summary>

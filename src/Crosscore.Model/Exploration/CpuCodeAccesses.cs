@@ -4,8 +4,9 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Which cells the code of one CPU may ever touch: its own of what each CPU has one of, those of the tasks that may run there of what each task has. What registers can
-/// hold is followed from the few values that come from the machine; what is loaded can be anything, and then an access may be of any cell of its region.
+/// Which cells the code of one CPU may ever touch: its own of what each CPU has one of, those of the tasks that may run
+/// there of what each task has. What registers can hold is followed from the few values that come from the machine;
+/// what is loaded can be anything, and then an access may be of any cell of its region.
 /// </summary>
 internal sealed class CpuCodeAccesses
 {
@@ -17,7 +18,8 @@ internal sealed class CpuCodeAccesses
     private readonly ulong _cpu;
     private readonly ulong[] _tasks;
 
-    // Before each operation, what each register can hold; null for anything. An operation that nothing reaches has no entry.
+    // Before each operation, what each register can hold; null for anything. An operation that nothing reaches has no
+    // entry.
     private readonly ulong[]?[]?[] _before;
 
     /// <summary>Follows the code of a CPU.</summary>

@@ -332,7 +332,8 @@ internal sealed partial class CpuMachine<TMachine>
         {
             _scheduler.CountPreemption(state);
 
-            // Only an interrupt gets the kernel to switch a task that does not ask for it; the task goes on by returning from that interrupt.
+            // Only an interrupt gets the kernel to switch a task that does not ask for it; the task goes on by
+            // returning from that interrupt.
             _scheduler.SetInterrupted(state, previous, true);
         }
 
@@ -361,7 +362,8 @@ internal sealed partial class CpuMachine<TMachine>
 
         if (_memory.StoresAreLocal)
         {
-            // The kernel lets others take the task by a release store, which waits its turn behind what the task stored.
+            // The kernel lets others take the task by a release store, which waits its turn behind what the task
+            // stored.
             _memory.Store(state, cpu, new CellSpan(_firstSignal + Cpus + previous, 1), 0);
         }
         else
@@ -372,7 +374,8 @@ internal sealed partial class CpuMachine<TMachine>
         Recorder?.Note(cpu, next, TraceEventKind.SwitchTo, op);
     }
 
-    // A task that stays on its CPU takes nothing along: that CPU has its views. Of one that moves, what its registers depend on is behind what it takes along.
+    // A task that stays on its CPU takes nothing along: that CPU has its views. Of one that moves, what its registers
+    // depend on is behind what it takes along.
     private void Hand(Span<ulong> state, int cpu, int previous, int next)
     {
         if (!_system!.Tasks[previous].Pinned)

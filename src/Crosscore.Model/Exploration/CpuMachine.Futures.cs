@@ -5,8 +5,8 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// What may still happen on a core with views: which cells others may touch, which CPU may still be interrupted or go to another task. Each answer, once it is no,
-/// stays no; the reductions of docs/model.md stand on that.
+/// What may still happen on a core with views: which cells others may touch, which CPU may still be interrupted or go
+/// to another task. Each answer, once it is no, stays no; the reductions of docs/model.md stand on that.
 /// </summary>
 internal sealed partial class CpuMachine<TMachine>
 {
@@ -78,8 +78,9 @@ internal sealed partial class CpuMachine<TMachine>
         IsInterruptible(op) && MayBeInterrupted(state, cpu);
 
     // A load or store of a cell that no other agent ever stores to again, or, for a store, reads. A CPU that makes it
-    // early only has less before it, so every way in which it comes later has its like. It must not be seen by a demanded fence, which finds everything that was done before on a CPU.
-    // Test: Designs/WeakAblationTests.No_reduction_changes_what_a_design_allows.
+    // early only has less before it, so every way in which it comes later has its like. It must not be seen by a
+    // demanded fence, which finds everything that was done before on a CPU. Test:
+    // Designs/WeakAblationTests.No_reduction_changes_what_a_design_allows.
     private bool IsNobodyElses(ReadOnlySpan<ulong> state, int cpu, CompiledOp op)
     {
         if (
@@ -133,7 +134,9 @@ internal sealed partial class CpuMachine<TMachine>
         return (inCpuCode || !MayBeInterrupted(state, cpu)) && IsNobodyElses(state, cpu, code.Ops[code.Pc.Get(state)]);
     }
 
-    /// <summary>Whether a CPU can never keep what it promised: nothing that may run there stores to that cell any more.</summary>
+    /// <summary>
+    /// Whether a CPU can never keep what it promised: nothing that may run there stores to that cell any more.
+    /// </summary>
     public bool IsHopeless(ReadOnlySpan<ulong> state, int cpu)
     {
         if (!_memory.HasViews || _setup.PromisesFirst)
@@ -251,7 +254,8 @@ internal sealed partial class CpuMachine<TMachine>
         return writes;
     }
 
-    // The cells that may still be read on each CPU: by what runs there, or, where tasks move, by any that may come there.
+    // The cells that may still be read on each CPU: by what runs there, or, where tasks move, by any that may come
+    // there.
     private ReadOnlySpan<ulong> FutureReads(ReadOnlySpan<ulong> state)
     {
         for (int cpu = 0; cpu < _futureReads.Length; cpu++)

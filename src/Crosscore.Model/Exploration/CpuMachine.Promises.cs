@@ -4,12 +4,14 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Promises: a CPU may put a write into the list before it executes it, if, running alone from where it is, it could. What it must not fall behind when it comes to
-/// execute it is checked then; so a promise that should not have been made leads to no final state, and running alone only says which are worth making.
+/// Promises: a CPU may put a write into the list before it executes it, if, running alone from where it is, it could.
+/// What it must not fall behind when it comes to execute it is checked then; so a promise that should not have been
+/// made leads to no final state, and running alone only says which are worth making.
 /// </summary>
 /// <remarks>
-/// Where a program is nothing but threads that each run on a CPU of their own, all promises are made first (Promising-ARM, section 7): the search goes through the
-/// lists of writes, and for each complete one the CPUs run one after the other, for nothing they do then concerns the others any more.
+/// Where a program is nothing but threads that each run on a CPU of their own, all promises are made first
+/// (Promising-ARM, section 7): the search goes through the lists of writes, and for each complete one the CPUs run one
+/// after the other, for nothing they do then concerns the others any more.
 /// </remarks>
 internal sealed partial class CpuMachine<TMachine>
 {
@@ -43,7 +45,10 @@ internal sealed partial class CpuMachine<TMachine>
         return true;
     }
 
-    /// <summary>Whether a state from which nothing follows is a way that cannot be, and not a program that is stuck: a promise is not kept, or an indivisible step was divided.</summary>
+    /// <summary>
+    /// Whether a state from which nothing follows is a way that cannot be, and not a program that is stuck: a promise
+    /// is not kept, or an indivisible step was divided.
+    /// </summary>
     public bool IsDeadEnd(ReadOnlySpan<ulong> state)
     {
         if (!_memory.HasViews)
@@ -176,7 +181,9 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
-    /// <summary>Runs a CPU alone, in every way, and adds the promises that some run keeps along with all that are made already.</summary>
+    /// <summary>
+    /// Runs a CPU alone, in every way, and adds the promises that some run keeps along with all that are made already.
+    /// </summary>
     /// <returns>Whether some run comes to its end and keeps all promises without any write beyond them.</returns>
     private bool RunAlone(ReadOnlySpan<ulong> state, int cpu, List<Move> moves)
     {
@@ -278,9 +285,9 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
-    // What comes between two instructions orders nothing by itself: a promise may be of a store behind a switch to another task, or behind an interrupt. Where nothing was
-    // accessed yet, it can as well be made after that.
-    // Test: Designs/WeakAblationTests.The_visibility_matrix_is_what_the_designs_say.
+    // What comes between two instructions orders nothing by itself: a promise may be of a store behind a switch to
+    // another task, or behind an interrupt. Where nothing was accessed yet, it can as well be made after that. Test:
+    // Designs/WeakAblationTests.The_visibility_matrix_is_what_the_designs_say.
     private void FollowInterruptions(ulong[] origin, int run, int cpu)
     {
         if (!_scheduler.CanBeInterrupted || !_scheduler.IsOnline(cpu))
@@ -323,7 +330,8 @@ internal sealed partial class CpuMachine<TMachine>
         IsWrite(op)
         || op.Kind is MicroOpKind.Load or MicroOpKind.Fetch or MicroOpKind.Translate or MicroOpKind.AtomicBegin;
 
-    // Behind a full fence nothing is worth promising, for what was executed before it comes before it. Where all promises are made first every write is promised.
+    // Behind a full fence nothing is worth promising, for what was executed before it comes before it. Where all
+    // promises are made first every write is promised.
     private bool EndsRunAlone(CompiledThread code, ReadOnlySpan<ulong> state)
     {
         if (_setup.PromisesFirst)

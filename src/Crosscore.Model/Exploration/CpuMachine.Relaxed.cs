@@ -11,7 +11,9 @@ internal sealed partial class CpuMachine<TMachine>
     private readonly ViewMemory _views;
     private readonly List<int> _choices = [];
 
-    /// <summary>Whether a store had to wait because the bound on the list of writes, and not the program, said so.</summary>
+    /// <summary>
+    /// Whether a store had to wait because the bound on the list of writes, and not the program, said so.
+    /// </summary>
     public bool WriteBoundReached { get; private set; }
 
     // In whose run for itself alone the machine is: promises are looked for (see CpuMachine.Promises.cs).
@@ -80,7 +82,8 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.Branch:
                 return MayFail(state, op) ? StepKind.Visible : StepKind.Local;
 
-            // What the kernel does at the ends of a switch and of an interrupt is about its own CPU, and only lets others go on, which they need not do at once.
+            // What the kernel does at the ends of a switch and of an interrupt is about its own CPU, and only lets
+            // others go on, which they need not do at once.
             case MicroOpKind.SwitchTo
             or MicroOpKind.EndSwitch
             or MicroOpKind.EndInterrupt
@@ -91,8 +94,9 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
-    // The load of a compare-and-swap may find what is not in memory yet when its CPU runs alone, so a comparison that succeeds then may fail in the end. A store behind it, and
-    // behind DMB ST, is promised for that case; whether the comparison did fail is seen when the promise is to be kept.
+    // The load of a compare-and-swap may find what is not in memory yet when its CPU runs alone, so a comparison that
+    // succeeds then may fail in the end. A store behind it, and behind DMB ST, is promised for that case; whether the
+    // comparison did fail is seen when the promise is to be kept.
     private bool MayFail(ReadOnlySpan<ulong> state, CompiledOp op) =>
         _alone && op.DecidesAtomic && op.A.Get(state) == 0;
 
@@ -231,7 +235,8 @@ internal sealed partial class CpuMachine<TMachine>
         return (place, place < 0 ? 0 : _views.BeforeMaintenance(state, cpu, cell, op.AView.Get(state), invalidates));
     }
 
-    // A store keeps a promise of its CPU, or, where writes are not all promised beforehand, takes the next free position.
+    // A store keeps a promise of its CPU, or, where writes are not all promised beforehand, takes the next free
+    // position.
     private void AddPositions(
         ReadOnlySpan<ulong> state,
         int cpu,
@@ -265,7 +270,8 @@ internal sealed partial class CpuMachine<TMachine>
 
         if (count == writes.Capacity)
         {
-            // Where the program sets the limit, a run alone comes here only when it makes a write anew that is promised already.
+            // Where the program sets the limit, a run alone comes here only when it makes a write anew that is promised
+            // already.
             WriteBoundReached |= !_setup.WritesAreBounded;
         }
         else if (
@@ -534,7 +540,8 @@ internal sealed partial class CpuMachine<TMachine>
         Recorder?.Note(cpu, TaskOf(state, cpu), happened, op);
     }
 
-    // An indivisible operation of a kernel: a load of the newest write, a store right after it, and a full fence on either side unless it takes a lock.
+    // An indivisible operation of a kernel: a load of the newest write, a store right after it, and a full fence on
+    // either side unless it takes a lock.
     private int ExecuteKernelAtomic(Span<ulong> state, int cpu, CompiledThread code, int pc)
     {
         bool fenced = code.IsFencedAtomic(pc);

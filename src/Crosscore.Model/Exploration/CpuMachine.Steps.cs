@@ -3,7 +3,10 @@ using Crosscore.Model.Programs;
 
 namespace Crosscore.Model.Exploration;
 
-/// <summary>Which steps commute with everything else: the ground of <see cref="Reductions.LocalFusion"/> and <see cref="Reductions.Independence"/>.</summary>
+/// <summary>
+/// Which steps commute with everything else: the ground of <see cref="Reductions.LocalFusion"/> and
+/// <see cref="Reductions.Independence"/>.
+/// </summary>
 internal sealed partial class CpuMachine<TMachine>
 {
     /// <summary>Whether and how a CPU can continue what it runs.</summary>
@@ -24,7 +27,8 @@ internal sealed partial class CpuMachine<TMachine>
 
         StepKind kind = Classify(state, cpu, code, pc, inCpuCode);
 
-        // A step that shuts a window for interruptions is not fused to the one before it: what may come through the window comes before it.
+        // A step that shuts a window for interruptions is not fused to the one before it: what may come through the
+        // window comes before it.
         return
             kind == StepKind.Local
             && !inCpuCode
@@ -55,9 +59,10 @@ internal sealed partial class CpuMachine<TMachine>
                     return StepKind.Blocked;
                 }
 
-                // A store into the core's own buffer concerns no other agent, unless one may look whether the buffer is empty: another core that
-                // demands a fence, or an interruption of this one.
-                // Test: litmus/membarrier/StoreBuffering.Membarrier.LateStore.litmus loses an outcome without these conditions.
+                // A store into the core's own buffer concerns no other agent, unless one may look whether the buffer is
+                // empty: another core that demands a fence, or an interruption of this one. Test:
+                // litmus/membarrier/StoreBuffering.Membarrier.LateStore.litmus loses an outcome without these
+                // conditions.
                 return !_memory.StoresAreLocal ? (IsPrivate(code, op, inCpuCode) ? StepKind.Local : StepKind.Visible)
                     : OthersMayRequestFences(state, cpu) || (!inCpuCode && IsInterruptible(op)) || IsStoreToCode(op)
                         ? StepKind.Visible
@@ -81,7 +86,8 @@ internal sealed partial class CpuMachine<TMachine>
             case MicroOpKind.AwaitIpi:
                 return _interrupts.AllAnswered(state, cpu) ? StepKind.Visible : StepKind.Blocked;
             case MicroOpKind.EndInterrupt:
-                // The answer only lets the sender continue, which it need not do at once; in a buffer no other agent sees it at all.
+                // The answer only lets the sender continue, which it need not do at once; in a buffer no other agent
+                // sees it at all.
                 return AnswerWaits(state, cpu) ? StepKind.Blocked
                     : OthersMayRequestFences(state, cpu) ? StepKind.Visible
                     : StepKind.Local;
@@ -128,12 +134,14 @@ internal sealed partial class CpuMachine<TMachine>
     }
 
     /// <summary>
-    /// A move whose result nothing that another agent may do from here on, in any order, can change: no other task and no CPU's code may write what the step
-    /// reads, or touch what it writes, neither later nor by a store that waits already.
+    /// A move whose result nothing that another agent may do from here on, in any order, can change: no other task and
+    /// no CPU's code may write what the step reads, or touch what it writes, neither later nor by a store that waits
+    /// already.
     /// </summary>
     /// <remarks>
-    /// Where nothing is switched, the CPU's own waiting stores do not matter: a load of a cell that only this core writes returns the same value before and after
-    /// they reach memory. A task that may continue elsewhere would read memory there, so then they count like those of all.
+    /// Where nothing is switched, the CPU's own waiting stores do not matter: a load of a cell that only this core
+    /// writes returns the same value before and after they reach memory. A task that may continue elsewhere would read
+    /// memory there, so then they count like those of all.
     /// </remarks>
     private bool TryFindIndependent(ReadOnlySpan<ulong> state, out Move move)
     {
@@ -181,9 +189,9 @@ internal sealed partial class CpuMachine<TMachine>
                 return true;
             }
 
-            // Where nothing is switched, the way back from an interrupt has no other end. What may still come before it is another interrupt: that one must not
-            // be able to tell whether it came before or after.
-            // Test: Designs/ReductionTests.A_second_interrupt_may_come_before_the_return_from_the_first.
+            // Where nothing is switched, the way back from an interrupt has no other end. What may still come before it
+            // is another interrupt: that one must not be able to tell whether it came before or after. Test:
+            // Designs/ReductionTests.A_second_interrupt_may_come_before_the_return_from_the_first.
             if (
                 !_scheduler.Switches
                 && !_fetch.Any
@@ -230,7 +238,8 @@ internal sealed partial class CpuMachine<TMachine>
             return (mask & (othersRead | othersWrite)) == 0;
         }
 
-        // The store may be any task's, and any task, this one elsewhere included, may look; the buffer holds the store itself, so other buffers are asked one by one.
+        // The store may be any task's, and any task, this one elsewhere included, may look; the buffer holds the store
+        // itself, so other buffers are asked one by one.
         ulong touched = othersRead | reads[current] | writes[current] | _writtenByCpus;
         for (int task = 0; task < _tasks.Length; task++)
         {
@@ -266,7 +275,8 @@ internal sealed partial class CpuMachine<TMachine>
                     MicroOpKind.AwaitIpi => !_scheduler.CanBeInterrupted || !IsInterruptible(op),
                     MicroOpKind.Load when DelaysFences(state, code, pc, cpu) => false,
 
-                    // Without buffers a store is in memory at once, and only its cells make it visible; with them other things do, see NextStep.
+                    // Without buffers a store is in memory at once, and only its cells make it visible; with them other
+                    // things do, see NextStep.
                     MicroOpKind.Store when _memory.StoresAreLocal || IsStoreToCode(op) => false,
                     MicroOpKind.Load or MicroOpKind.Store or MicroOpKind.AtomicBegin => (
                         ((op.Reads | op.Writes) & othersWrite) | (op.Writes & othersRead)
@@ -278,8 +288,9 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
-    // No other task, and no CPU's code, ever touches the cells in conflict: true of every state, so it needs no look at one. Where tasks move between CPUs, a
-    // task's own waiting stores may be left behind, so a load is private only when the task itself never writes there.
+    // No other task, and no CPU's code, ever touches the cells in conflict: true of every state, so it needs no look at
+    // one. Where tasks move between CPUs, a task's own waiting stores may be left behind, so a load is private only
+    // when the task itself never writes there.
     private bool IsPrivate(CompiledThread code, CompiledOp op, bool inCpuCode)
     {
         if (inCpuCode)
@@ -328,7 +339,8 @@ internal sealed partial class CpuMachine<TMachine>
         return false;
     }
 
-    // The load of a divisible instruction begins a stretch in which its core passes no fence: it matters whether a demand comes before or after it.
+    // The load of a divisible instruction begins a stretch in which its core passes no fence: it matters whether a
+    // demand comes before or after it.
     private bool DelaysFences(ReadOnlySpan<ulong> state, CompiledThread code, int pc, int cpu) =>
         code.Analysis.InsideInstruction[pc + 1] && (OthersMayRequestFences(state, cpu) || _scheduler.CanBeInterrupted);
 }

@@ -2,7 +2,10 @@ using Crosscore.Model.Memory;
 
 namespace Crosscore.Model.Exploration;
 
-/// <summary>What each CPU holds by itself. Only traces ask, so this may take its time and needs nothing of a memory machine that the search does not need.</summary>
+/// <summary>
+/// What each CPU holds by itself. Only traces ask, so this may take its time and needs nothing of a memory machine that
+/// the search does not need.
+/// </summary>
 internal sealed partial class CpuMachine<TMachine>
 {
     /// <summary>

@@ -20,8 +20,9 @@ internal enum StepKind
 }
 
 /// <summary>
-/// What CPUs, tasks and store buffers do to a packed state. A CPU runs its own code (an interrupt handler, a context switch, the return from an interrupt) or,
-/// when it is not in any, its current task. This part says which moves there are; the others what a step is and what it does.
+/// What CPUs, tasks and store buffers do to a packed state. A CPU runs its own code (an interrupt handler, a context
+/// switch, the return from an interrupt) or, when it is not in any, its current task. This part says which moves there
+/// are; the others what a step is and what it does.
 /// </summary>
 internal sealed partial class CpuMachine<TMachine>
     where TMachine : struct, IMemoryMachine
@@ -40,14 +41,16 @@ internal sealed partial class CpuMachine<TMachine>
     private readonly ValueTable _values;
     private readonly int _firstSignal;
 
-    // What anybody but a given task may ever read and write: the other tasks from their first operation on, and the code of all CPUs.
+    // What anybody but a given task may ever read and write: the other tasks from their first operation on, and the
+    // code of all CPUs.
     private readonly ulong[] _everReadByOthers;
     private readonly ulong[] _everWrittenByOthers;
     private readonly ulong _readByCpus;
     private readonly ulong _writtenByCpus;
 
-    // The return to user mode does nothing but return; and every handler answers behind the stores of the CPU that it interrupts, and touches no memory itself. Then
-    // it is all the same to whoever interrupts a CPU whether that has returned from the interrupt before.
+    // The return to user mode does nothing but return; and every handler answers behind the stores of the CPU that it
+    // interrupts, and touches no memory itself. Then it is all the same to whoever interrupts a CPU whether that has
+    // returned from the interrupt before.
     private readonly bool _returnOnlyReturns;
     private readonly bool _handlersOnlyFence;
 
@@ -103,7 +106,9 @@ internal sealed partial class CpuMachine<TMachine>
     /// <summary>Collects what happens, while a trace is made; otherwise <see langword="null"/>.</summary>
     public ITraceRecorder? Recorder { get; set; }
 
-    /// <summary>Whether a store had to wait because the bound on waiting stores, and not the program, said so.</summary>
+    /// <summary>
+    /// Whether a store had to wait because the bound on waiting stores, and not the program, said so.
+    /// </summary>
     public bool BufferBoundReached { get; private set; }
 
     /// <summary>Whether a task was not switched out because the bound on preemptions said so.</summary>
@@ -111,7 +116,10 @@ internal sealed partial class CpuMachine<TMachine>
 
     public int Cpus => _scheduler.Cpus;
 
-    /// <summary>Whether everything has come to its end: all tasks that have one are at it, no CPU is in the kernel's own code, nothing waits or is on its way.</summary>
+    /// <summary>
+    /// Whether everything has come to its end: all tasks that have one are at it, no CPU is in the kernel's own code,
+    /// nothing waits or is on its way.
+    /// </summary>
     public bool IsFinal(ReadOnlySpan<ulong> state)
     {
         if (_fetch.Any && _fetch.IsUndefined(state))
@@ -238,7 +246,8 @@ internal sealed partial class CpuMachine<TMachine>
             return;
         }
 
-        // An interrupt that is a fence, or serialises, is taken when nothing waits any more; until then the task goes on.
+        // An interrupt that is a fence, or serialises, is taken when nothing waits any more; until then the task goes
+        // on.
         bool entryWaits =
             !_memory.HasViews
             && _memory.HasWaitingStores(state, cpu)
@@ -278,7 +287,8 @@ internal sealed partial class CpuMachine<TMachine>
         bool allowed = _scheduler.CanPreempt(state) || IsSwitchAskedFor(state, previous);
         for (int next = 0; next < _tasks.Length; next++)
         {
-            // Nobody is interested in a task that has ended; an idle one has a use only before or between tasks that have not.
+            // Nobody is interested in a task that has ended; an idle one has a use only before or between tasks that
+            // have not.
             bool idle = _system!.Tasks[next].IsIdle;
             bool useful = idle ? !finished : !IsFinished(state, _tasks[next]);
             if (next != previous && useful && _scheduler.CanSwitchTo(state, cpu, next))
@@ -293,16 +303,19 @@ internal sealed partial class CpuMachine<TMachine>
         }
     }
 
-    // User mode: the way out of an interrupt asks whether to reschedule, on every kernel. Inside of the kernel only where it asks itself, or is preemptible.
+    // User mode: the way out of an interrupt asks whether to reschedule, on every kernel. Inside of the kernel only
+    // where it asks itself, or is preemptible.
     private bool CanBeSwitchedOut(OpContext context) =>
         !context.HasFlag(OpContext.PreemptionOff)
         && (!context.HasFlag(OpContext.Kernel) || context.HasFlag(OpContext.ReschedulePoint) || _system!.Preemptible);
 
-    // The task sleeps, or the kernel asks by itself whether another one should run: no interrupt is needed, and none is returned from later.
+    // The task sleeps, or the kernel asks by itself whether another one should run: no interrupt is needed, and none is
+    // returned from later.
     private bool IsSwitchAskedFor(ReadOnlySpan<ulong> state, int task) =>
         _scheduler.IsAsleep(state, task) || ContextOf(state, task).HasFlag(OpContext.ReschedulePoint);
 
-    // A finished user task spins in user mode; a finished kernel thread asks all the time whether there is something better to do.
+    // A finished user task spins in user mode; a finished kernel thread asks all the time whether there is something
+    // better to do.
     private OpContext ContextOf(ReadOnlySpan<ulong> state, int task)
     {
         int pc = _tasks[task].Pc.Get(state);

@@ -4,14 +4,15 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Computes what states lead to, for one thread: the moves that are to be taken, each followed by everything that its CPU then does for itself. All that it
-/// shares with the expanders of other threads is the setup, which does not change, and the tables of values and words, which are made for it.
+/// Computes what states lead to, for one thread: the moves that are to be taken, each followed by everything that its
+/// CPU then does for itself. All that it shares with the expanders of other threads is the setup, which does not
+/// change, and the tables of values and words, which are made for it.
 /// </summary>
 internal sealed class Expander<TMachine>
     where TMachine : struct, IMemoryMachine
 {
-    // An endless computation that touches no shared memory would never end a step: past this many operations the state in between is stored, and the
-    // loop is found when it comes back to it.
+    // An endless computation that touches no shared memory would never end a step: past this many operations the state
+    // in between is stored, and the loop is found when it comes back to it.
     private const int MostFusedOps = 1000;
 
     // Reading so many states at once lets the misses of the caches overlap.
@@ -62,8 +63,8 @@ internal sealed class Expander<TMachine>
     }
 
     /// <summary>
-    /// Expands the origins of a run, from the first on that has not been expanded, and sorts what they lead to by parts. It ends early where there is no room
-    /// for a new word, or something went wrong.
+    /// Expands the origins of a run, from the first on that has not been expanded, and sorts what they lead to by
+    /// parts. It ends early where there is no room for a new word, or something went wrong.
     /// </summary>
     public void Expand(StateTable table, Successors run)
     {

@@ -12,10 +12,14 @@ public sealed class Exploration
         _wayToHang = wayToHang;
     }
 
-    /// <summary>The different final states that were found, in the order in which they were found: shortest way first.</summary>
+    /// <summary>
+    /// The different final states that were found, in the order in which they were found: shortest way first.
+    /// </summary>
     public required IReadOnlyList<FinalState> FinalStates { get; init; }
 
-    /// <summary>What was not looked at. When it is not <see cref="Bounds.None"/>, <see cref="FinalStates"/> may lack some.</summary>
+    /// <summary>
+    /// What was not looked at. When it is not <see cref="Bounds.None"/>, <see cref="FinalStates"/> may lack some.
+    /// </summary>
     public required Bounds Bounds { get; init; }
 
     /// <summary>Whether executions come to an end.</summary>
@@ -30,7 +34,9 @@ public sealed class Exploration
     /// <summary>Steps from the start to the farthest state.</summary>
     public required int Depth { get; init; }
 
-    /// <summary>States from which nothing can happen although not everything has come to its end: the program is stuck there.</summary>
+    /// <summary>
+    /// States from which nothing can happen although not everything has come to its end: the program is stuck there.
+    /// </summary>
     public required long StuckStates { get; init; }
 
     /// <summary>Bits of a packed state.</summary>
@@ -43,9 +49,10 @@ public sealed class Exploration
     public required TimeSpan Elapsed { get; init; }
 
     /// <summary>
-    /// A shortest way from the start to a final state: no other has fewer steps of memory (a load of shared memory, a store reaching it, an indivisible
-    /// operation). What threads do for themselves in between is told but not counted. Two things are counted all the same: without
-    /// <see cref="Reductions.LocalFusion"/> every operation, and where fences may be demanded of a core its stores into its own buffer.
+    /// A shortest way from the start to a final state: no other has fewer steps of memory (a load of shared memory, a
+    /// store reaching it, an indivisible operation). What threads do for themselves in between is told but not counted.
+    /// Two things are counted all the same: without <see cref="Reductions.LocalFusion"/> every operation, and where
+    /// fences may be demanded of a core its stores into its own buffer.
     /// </summary>
     /// <param name="final">One of <see cref="FinalStates"/>.</param>
     public IReadOnlyList<TraceEvent> ShortestWayTo(FinalState final) => _wayTo(final.State);
@@ -110,7 +117,9 @@ public sealed class FinalState
         IsUndefined = isUndefined;
     }
 
-    /// <summary>Whether something was executed of which the processor promises nothing; then <see cref="Values"/> mean nothing.</summary>
+    /// <summary>
+    /// Whether something was executed of which the processor promises nothing; then <see cref="Values"/> mean nothing.
+    /// </summary>
     public bool IsUndefined { get; }
 
     /// <summary>One value for each observation of the program.</summary>
@@ -203,7 +212,10 @@ public enum TraceEventKind
     /// <summary>All CPUs that were interrupted have answered.</summary>
     AwaitIpi,
 
-    /// <summary>A system call is on its way back to user mode; a task that is switched out before is switched out inside of the call.</summary>
+    /// <summary>
+    /// A system call is on its way back to user mode; a task that is switched out before is switched out inside of the
+    /// call.
+    /// </summary>
     LeaveSyscall,
 
     /// <summary>The task sleeps.</summary>

@@ -16,16 +16,19 @@ public enum CoreKind
     AArch64,
 
     /// <summary>
-    /// An approximation of RISC-V processors: AArch64's memory, on which entering and leaving the kernel synchronises nothing, so that no control dependency is
-    /// strengthened on the way, and on which a context switch is no barrier by itself.
+    /// An approximation of RISC-V processors: AArch64's memory, on which entering and leaving the kernel synchronises
+    /// nothing, so that no control dependency is strengthened on the way, and on which a context switch is no barrier
+    /// by itself.
     /// </summary>
     RiscVLike,
 }
 
 /// <summary>What a kind of core does, beyond memory, at the borders of the kernel.</summary>
 /// <param name="HasViews">Whether its memory is AArch64's.</param>
-/// <param name="ExceptionsSynchronize">Whether exception entry and return synchronise the context, whatever the kernel design says of x86's ways in and out.</param>
-/// <param name="SwitchOrders">Whether the switch from task to task completes what came before it: the DSB in arm64's switch_to().</param>
+/// <param name="ExceptionsSynchronize">Whether exception entry and return synchronise the context, whatever the kernel
+/// design says of x86's ways in and out.</param>
+/// <param name="SwitchOrders">Whether the switch from task to task completes what came before it: the DSB in arm64's
+/// switch_to().</param>
 public sealed record CoreRules(bool HasViews, bool ExceptionsSynchronize, bool SwitchOrders)
 {
     /// <summary>The rules of a kind of core.</summary>
@@ -40,7 +43,8 @@ public sealed record CoreRules(bool HasViews, bool ExceptionsSynchronize, bool S
 }
 
 /// <summary>
-/// Ways to visit fewer states without losing a final state or a shortest way to one. Each can be switched off, to check that it changes nothing else.
+/// Ways to visit fewer states without losing a final state or a shortest way to one. Each can be switched off, to check
+/// that it changes nothing else.
 /// </summary>
 [Flags]
 public enum Reductions
@@ -49,14 +53,15 @@ public enum Reductions
     None = 0,
 
     /// <summary>
-    /// What a thread does for itself alone (registers, jumps, a store into its own buffer, a load of what nobody else writes, a fence that need not wait)
-    /// happens together with the step before it.
+    /// What a thread does for itself alone (registers, jumps, a store into its own buffer, a load of what nobody else
+    /// writes, a fence that need not wait) happens together with the step before it.
     /// </summary>
     LocalFusion = 1,
 
     /// <summary>
-    /// A step that nothing the others may ever do can depend on is taken at once, alone: a persistent set of one (Godefroid 1996; Valmari's stubborn sets).
-    /// It keeps every final state and the length of the way to it; it needs no proviso for cycles because only final states are asked for.
+    /// A step that nothing the others may ever do can depend on is taken at once, alone: a persistent set of one
+    /// (Godefroid 1996; Valmari's stubborn sets). It keeps every final state and the length of the way to it; it needs
+    /// no proviso for cycles because only final states are asked for.
     /// </summary>
     Independence = 2,
 
@@ -64,8 +69,9 @@ public enum Reductions
     DeadRegisters = 4,
 
     /// <summary>
-    /// On AArch64 cores, where a program is nothing but threads that each run on a CPU of their own: all writes are promised before anything is executed, and then the
-    /// CPUs run one after the other (Promising-ARM, section 7). Other cores have nothing to promise.
+    /// On AArch64 cores, where a program is nothing but threads that each run on a CPU of their own: all writes are
+    /// promised before anything is executed, and then the CPUs run one after the other (Promising-ARM, section 7).
+    /// Other cores have nothing to promise.
     /// </summary>
     PromisesFirst = 8,
 
@@ -80,29 +86,34 @@ public sealed record ExplorationOptions
     public Reductions Reductions { get; init; } = Reductions.All;
 
     /// <summary>
-    /// How many stores of a core may wait at once where the program itself sets no limit (a loop that stores and never passes a fence). Reaching it is reported.
-    /// Where the program sets a limit, however large up to 64, that one is used and nothing is cut off.
+    /// How many stores of a core may wait at once where the program itself sets no limit (a loop that stores and never
+    /// passes a fence). Reaching it is reported. Where the program sets a limit, however large up to 64, that one is
+    /// used and nothing is cut off.
     /// </summary>
     public int BufferBound { get; init; } = 8;
 
     /// <summary>
-    /// Whether AArch64 cores may let a store reach memory before earlier loads and stores of the same CPU have been executed. Without, outcomes that need it, of load
-    /// buffering and of two unordered stores, are not found, and the result says so (<see cref="Bounds.Promises"/>).
+    /// Whether AArch64 cores may let a store reach memory before earlier loads and stores of the same CPU have been
+    /// executed. Without, outcomes that need it, of load buffering and of two unordered stores, are not found, and the
+    /// result says so (<see cref="Bounds.Promises"/>).
     /// </summary>
     public bool Promises { get; init; } = true;
 
     /// <summary>
-    /// How many writes of an AArch64 program are told apart at once where loops set no limit. Reaching it is reported; where the program sets a limit, that one is
-    /// used and nothing is cut off.
+    /// How many writes of an AArch64 program are told apart at once where loops set no limit. Reaching it is reported;
+    /// where the program sets a limit, that one is used and nothing is cut off.
     /// </summary>
     public int WriteBound { get; init; } = 20;
 
-    /// <summary>What software need not do on an AArch64 core after it changed code; <see langword="null"/> for what the test says, or nothing.</summary>
+    /// <summary>
+    /// What software need not do on an AArch64 core after it changed code; <see langword="null"/> for what the test
+    /// says, or nothing.
+    /// </summary>
     public CacheType? Caches { get; init; }
 
     /// <summary>
-    /// How many times, all CPUs together, a task may be switched out by an interrupt that it did not ask for; <see langword="null"/>, the default, for any number.
-    /// Reaching it is reported.
+    /// How many times, all CPUs together, a task may be switched out by an interrupt that it did not ask for;
+    /// <see langword="null"/>, the default, for any number. Reaching it is reported.
     /// </summary>
     public int? PreemptionBound { get; init; }
 
@@ -113,8 +124,8 @@ public sealed record ExplorationOptions
     public int MaxStates { get; init; } = StateTable.MostStates;
 
     /// <summary>
-    /// The largest number of bytes for states and final states; reaching it ends the exploration and is reported. By default half of what this process may use:
-    /// growing needs the old and the new at once for a moment.
+    /// The largest number of bytes for states and final states; reaching it ends the exploration and is reported. By
+    /// default half of what this process may use: growing needs the old and the new at once for a moment.
     /// </summary>
     public long MaxBytes { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
 
@@ -126,13 +137,14 @@ public sealed record ExplorationOptions
     public bool Endings { get; init; } = true;
 
     /// <summary>
-    /// How many threads explore together; the result is the same for any number. Explorations that stay small use one in any case.
+    /// How many threads explore together; the result is the same for any number. Explorations that stay small use one
+    /// in any case.
     /// </summary>
     public int Workers { get; init; } = Environment.ProcessorCount;
 
     /// <summary>
-    /// The fewest states that are shared among threads. Below the default they take less time than waking the threads; tests lower it, to see threads at work
-    /// on everything.
+    /// The fewest states that are shared among threads. Below the default they take less time than waking the threads;
+    /// tests lower it, to see threads at work on everything.
     /// </summary>
     internal int LeastShared { get; init; } = 1 << 10;
 }
@@ -156,10 +168,15 @@ public enum Bounds
     /// <summary>It was cancelled.</summary>
     Cancelled = 8,
 
-    /// <summary><see cref="ExplorationOptions.WriteBound"/> made a store impossible, or a loop may look at more writes of a cell side by side than were told apart.</summary>
+    /// <summary>
+    /// <see cref="ExplorationOptions.WriteBound"/> made a store impossible, or a loop may look at more writes of a cell
+    /// side by side than were told apart.
+    /// </summary>
     Writes = 16,
 
-    /// <summary><see cref="ExplorationOptions.Promises"/> was off, and stores of different cells stayed in order.</summary>
+    /// <summary>
+    /// <see cref="ExplorationOptions.Promises"/> was off, and stores of different cells stayed in order.
+    /// </summary>
     Promises = 32,
 
     /// <summary><see cref="ExplorationOptions.PreemptionBound"/> kept a CPU from going on with another task.</summary>

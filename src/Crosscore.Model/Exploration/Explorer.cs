@@ -8,7 +8,8 @@ namespace Crosscore.Model.Exploration;
 /// <summary>Explores every execution of a program on a kind of core.</summary>
 public static class Explorer
 {
-    // Programs without unfenced loops need a buffer no longer than their longest path has stores; past this the bound of the options applies.
+    // Programs without unfenced loops need a buffer no longer than their longest path has stores; past this the bound
+    // of the options applies.
     private const int LongestBuffer = 64;
 
     /// <summary>Finds all final states of a program.</summary>
@@ -65,7 +66,8 @@ public static class Explorer
             ),
         ];
 
-        // A program that computes may meet values that it does not name; when there is no room for one more, everything starts again with wider fields.
+        // A program that computes may meet values that it does not name; when there is no room for one more, everything
+        // starts again with wider fields.
         bool computes = AllCode(program).Any(op => op.Kind == MicroOpKind.Compute) || map.HasByteCells;
         for (int spareBits = computes ? 1 : 0; ; spareBits += 2)
         {
@@ -141,7 +143,8 @@ public static class Explorer
     )
         where TMachine : struct, IMemoryMachine
     {
-        // A machine notes what it meets, so each thread has one of its own; what is shared of the setup does not change.
+        // A machine notes what it meets, so each thread has one of its own; what is shared of the setup does not
+        // change.
         CpuMachine<TMachine> NewMachine() => new(setup, machine.Memory, machine.Bounded);
         using var search = new Search<TMachine>(setup, NewMachine, start, progress, cancellation);
         return search.Run();
@@ -150,7 +153,9 @@ public static class Explorer
     // Past 2^22 values a loop counts rather than synchronises, and the states would be as many.
     private const int MostValueBits = 24;
 
-    /// <summary>Everything about one attempt that does not depend on the kind of core, laid out for packed states.</summary>
+    /// <summary>
+    /// Everything about one attempt that does not depend on the kind of core, laid out for packed states.
+    /// </summary>
     internal sealed class Setup
     {
         private readonly StaticAnalysis[] _analyses;
@@ -174,7 +179,8 @@ public static class Explorer
             if (bits > MostValueBits)
             {
                 throw new ModelException(
-                    $"The program computes more than {1 << (MostValueBits - 2):N0} different values; the model stops there."
+                    $"The program computes more than {1 << (MostValueBits - 2):N0} "
+                        + "different values; the model stops there."
                 );
             }
 
@@ -197,7 +203,8 @@ public static class Explorer
             ];
             if (program.System is CpuSystem system)
             {
-                // A register that keeps its value from one invocation to the next is live at the end; all of them have to be taken for that.
+                // A register that keeps its value from one invocation to the next is live at the end; all of them have
+                // to be taken for that.
                 _cpuAnalysis = new StaticAnalysis(
                     system.CpuCode[0],
                     map,
@@ -297,7 +304,10 @@ public static class Explorer
         /// <summary>Memory as an AArch64 core sees it; <see langword="null"/> for other cores.</summary>
         public ViewMemory? Views { get; }
 
-        /// <summary>Whether all writes are promised before anything is executed: threads that each run on a CPU of their own, and loops that do not store without end.</summary>
+        /// <summary>
+        /// Whether all writes are promised before anything is executed: threads that each run on a CPU of their own,
+        /// and loops that do not store without end.
+        /// </summary>
         public bool PromisesFirst { get; private set; }
 
         /// <summary>Whether some execution may have no end.</summary>
@@ -355,8 +365,8 @@ public static class Explorer
             );
         }
 
-        // What a task stored may wait while its CPU's own code stores, and sends a message or two. More would take a kernel that switches without any barrier,
-        // and is reported.
+        // What a task stored may wait while its CPU's own code stores, and sends a message or two. More would take a
+        // kernel that switches without any barrier, and is reported.
         private int? MostOfCpu(CpuSystem system, int?[] tasks)
         {
             int? own = _cpuAnalysis!.MostWaitingStores(LongestBuffer, system.Entries);
@@ -388,7 +398,8 @@ public static class Explorer
                     values.Number(value);
                 }
 
-                // The address of a load or store is resolved beforehand and needs no number; every other constant can end up in a register or a cell.
+                // The address of a load or store is resolved beforehand and needs no number; every other constant can
+                // end up in a register or a cell.
                 foreach (MicroOp op in thread.Ops)
                 {
                     values.Number(op.B.Constant);

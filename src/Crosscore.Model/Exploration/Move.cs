@@ -3,7 +3,10 @@ namespace Crosscore.Model.Exploration;
 /// <summary>What an agent of the exploration can do.</summary>
 internal enum MoveKind
 {
-    /// <summary>A CPU executes the next operation of what it runs; where it has a choice, the argument is what it chooses, and -1 is its only one.</summary>
+    /// <summary>
+    /// A CPU executes the next operation of what it runs; where it has a choice, the argument is what it chooses, and
+    /// -1 is its only one.
+    /// </summary>
     Step,
 
     /// <summary>The next waiting store of a CPU reaches memory.</summary>

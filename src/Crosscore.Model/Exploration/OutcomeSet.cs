@@ -1,8 +1,8 @@
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Outcomes, each once: the values that the program observes in final states, or <see langword="null"/> where they mean nothing. Threads may ask at once while
-/// nobody adds.
+/// Outcomes, each once: the values that the program observes in final states, or <see langword="null"/> where they mean
+/// nothing. Threads may ask at once while nobody adds.
 /// </summary>
 internal sealed class OutcomeSet
 {

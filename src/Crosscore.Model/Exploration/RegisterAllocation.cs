@@ -3,8 +3,9 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Lets registers of a thread share a field of the state when they never hold a value that matters at the same time (Chaitin 1982, greedily). Code that a front
-/// end generates has a register for every intermediate value; few of them are alive together.
+/// Lets registers of a thread share a field of the state when they never hold a value that matters at the same time
+/// (Chaitin 1982, greedily). Code that a front end generates has a register for every intermediate value; few of them
+/// are alive together.
 /// </summary>
 internal static class RegisterAllocation
 {

@@ -5,12 +5,13 @@ using Crosscore.Model.Memory;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Breadth-first search over packed states, layer by layer, a layer being the states of one distance from the start; so the first way to a state is a shortest
-/// one. A layer is worked off in blocks: all states of a block are expanded, then what they lead to is added to the table. Where a block is large several
-/// threads share both.
+/// Breadth-first search over packed states, layer by layer, a layer being the states of one distance from the start; so
+/// the first way to a state is a shortest one. A layer is worked off in blocks: all states of a block are expanded,
+/// then what they lead to is added to the table. Where a block is large several threads share both.
 /// </summary>
 /// <remarks>
-/// Whatever the number of threads, the same states get the same numbers, and a bound cuts at the same place: what a thread does depends on no other's progress.
+/// Whatever the number of threads, the same states get the same numbers, and a bound cuts at the same place: what a
+/// thread does depends on no other's progress.
 /// </remarks>
 internal sealed class Search<TMachine> : IDisposable
     where TMachine : struct, IMemoryMachine
@@ -184,7 +185,8 @@ internal sealed class Search<TMachine> : IDisposable
         }
     }
 
-    // Returns the run of the block and the place in it of the state whose successors went beyond a bound; the number of runs if there is none.
+    // Returns the run of the block and the place in it of the state whose successors went beyond a bound; the number of
+    // runs if there is none.
     private (int Run, int Origin) ExpandBlock()
     {
         bool large = _block.Origins >= _setup.Options.LeastShared;
@@ -326,7 +328,8 @@ internal sealed class Search<TMachine> : IDisposable
         }
     }
 
-    // Final states lie farthest from the start: among the states that a bound leaves unexpanded are most of those that were found.
+    // Final states lie farthest from the start: among the states that a bound leaves unexpanded are most of those that
+    // were found.
     private void AddFinalsFrom(int firstPart, int firstPosition)
     {
         int[] ends = _layers[^1];

@@ -3,8 +3,8 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Which per-CPU section each task has named, and what becomes of it when the kernel takes notice of the task. The kernel does so on the way back to user mode; until then the
-/// task executes nothing, so the restart is made at once.
+/// Which per-CPU section each task has named, and what becomes of it when the kernel takes notice of the task. The
+/// kernel does so on the way back to user mode; until then the task executes nothing, so the restart is made at once.
 /// </summary>
 internal sealed class Sections
 {
@@ -30,7 +30,8 @@ internal sealed class Sections
         _armed[task.Id].Get(state) is int armed and > 0 && task.Analysis.SectionAt[task.Pc.Get(state)] == armed - 1;
 
     /// <summary>
-    /// The kernel takes notice: a task inside of its section goes on at the section's abort. Inside or not, no section is named any more (kernel/rseq.c clears the pointer).
+    /// The kernel takes notice: a task inside of its section goes on at the section's abort. Inside or not, no section
+    /// is named any more (kernel/rseq.c clears the pointer).
     /// </summary>
     /// <returns>Whether it was inside.</returns>
     public bool Restart(Span<ulong> state, CompiledThread task)

@@ -1,11 +1,13 @@
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// States of one distance from the start that are expanded together, and how what they lead to gets into the table: part by part, each part taking the
-/// successors that belong to it in the order of their origins. So it does not matter which thread takes which part, or how many threads there are.
+/// States of one distance from the start that are expanded together, and how what they lead to gets into the table:
+/// part by part, each part taking the successors that belong to it in the order of their origins. So it does not matter
+/// which thread takes which part, or how many threads there are.
 /// </summary>
 /// <remarks>
-/// No two threads touch the same part at once, and a barrier lies before and after (<see cref="WorkerTeam"/>), so that nothing here needs an order of its own.
+/// No two threads touch the same part at once, and a barrier lies before and after (<see cref="WorkerTeam"/>), so that
+/// nothing here needs an order of its own.
 /// </remarks>
 internal sealed class StateBlock(StateTable table)
 {
@@ -43,7 +45,8 @@ internal sealed class StateBlock(StateTable table)
     public Successors this[int run] => _runs[run];
 
     /// <summary>Takes the next states of a layer.</summary>
-    /// <param name="next">For each part the position of the first state of the layer that was not taken; those taken here are passed.</param>
+    /// <param name="next">For each part the position of the first state of the layer that was not taken; those taken
+    /// here are passed.</param>
     /// <param name="ends">For each part the position after the last one.</param>
     /// <returns>Whether there were any.</returns>
     public bool TryBegin(int[] next, int[] ends)
@@ -111,13 +114,17 @@ internal sealed class StateBlock(StateTable table)
             }
         }
 
-        // A use of what was touched, so that the reads are not removed; that threads overwrite each other here is no matter.
+        // A use of what was touched, so that the reads are not removed; that threads overwrite each other here is no
+        // matter.
         _touched = touched;
     }
 
-    /// <summary>Adds successors until there are as many states as there may be; one thread does it when they may be too many.</summary>
+    /// <summary>
+    /// Adds successors until there are as many states as there may be; one thread does it when they may be too many.
+    /// </summary>
     /// <param name="mostStates">The most states that the table may hold.</param>
-    /// <returns>The run and the origin in it whose successors were one too many; the number of runs if there is none.</returns>
+    /// <returns>The run and the origin in it whose successors were one too many; the number of runs if there is
+    /// none.</returns>
     public (int Run, int Origin) AddUpTo(int mostStates)
     {
         int room = mostStates - table.Count;

@@ -1,8 +1,9 @@
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Turns states into records of at most three words and back, exactly. A wide state is folded: the numbers (<see cref="WordTable"/>) of two words make one word,
-/// for as many words as it takes; if three words are not enough for the numbers of all, they are folded again.
+/// Turns states into records of at most three words and back, exactly. A wide state is folded: the numbers
+/// (<see cref="WordTable"/>) of two words make one word, for as many words as it takes; if three words are not enough
+/// for the numbers of all, they are folded again.
 /// </summary>
 /// <remarks>
 /// The words of a state and of all its foldings, one level after the other, are its tree:
@@ -11,7 +12,8 @@ namespace Crosscore.Model.Exploration;
 /// level 1   #w0 #w1   #w2 #w3   #w4 #w5   #w6 0
 /// level 2   #w0 #w1   #w2 #w3   #(#w4 #w5) #(#w6 0)           the record
 /// </code>
-/// Successors are folded beside the tree of the state that they come from: where a word is the same, so is its number, which spares most look-ups.
+/// Successors are folded beside the tree of the state that they come from: where a word is the same, so is its number,
+/// which spares most look-ups.
 /// </remarks>
 internal sealed class StateCodec
 {
@@ -48,7 +50,10 @@ internal sealed class StateCodec
     /// <summary>Words of a record.</summary>
     public int RecordWords { get; }
 
-    /// <summary>Words of a tree, whose first <see cref="Words"/> are the state and whose last <see cref="RecordWords"/> the record.</summary>
+    /// <summary>
+    /// Words of a tree, whose first <see cref="Words"/> are the state and whose last <see cref="RecordWords"/> the
+    /// record.
+    /// </summary>
     public int TreeWords { get; }
 
     /// <summary>Bytes held for the words of all states.</summary>
@@ -111,7 +116,10 @@ internal sealed class StateCodec
         return true;
     }
 
-    /// <summary>How the words of one level become those of the next: the first ones are kept, the others give way to their numbers, two of which make a word.</summary>
+    /// <summary>
+    /// How the words of one level become those of the next: the first ones are kept, the others give way to their
+    /// numbers, two of which make a word.
+    /// </summary>
     private readonly record struct Level(int First, int Words, int Kept)
     {
         public uint NumberOf(int word, ReadOnlySpan<ulong> folded)

@@ -3,12 +3,13 @@ using System.Numerics;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Spreads words over 64 bits. Nothing depends on hashes but speed: wherever two are equal, what was hashed is compared.
+/// Spreads words over 64 bits. Nothing depends on hashes but speed: wherever two are equal, what was hashed is
+/// compared.
 /// </summary>
 internal static class StateHash
 {
-    // Multiply and fold: packed states differ in a few bits, which the product spreads over the word. The last steps serve the users that take bits from
-    // both ends and from the middle.
+    // Multiply and fold: packed states differ in a few bits, which the product spreads over the word. The last steps
+    // serve the users that take bits from both ends and from the middle.
     public static ulong Of(ReadOnlySpan<ulong> words)
     {
         ulong hash = 0x9E37_79B9_7F4A_7C15;

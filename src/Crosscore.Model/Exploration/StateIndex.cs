@@ -1,16 +1,17 @@
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Finds records by their hashes: the index of a <see cref="StatePart"/>. It knows numbers and bits of hashes, not the records themselves.
+/// Finds records by their hashes: the index of a <see cref="StatePart"/>. It knows numbers and bits of hashes, not the
+/// records themselves.
 /// </summary>
 /// <remarks>
-/// Open addressing with linear probing, 4 bytes a slot, at most 4/5 of them taken, 0 is empty. Growth is by half, so that at least 8/15 are taken: 5 to 7.5
-/// bytes a number. It holds all numbers from 0 on, each in b bits. A slot:
+/// Open addressing with linear probing, 4 bytes a slot, at most 4/5 of them taken, 0 is empty. Growth is by half, so
+/// that at least 8/15 are taken: 5 to 7.5 bytes a number. It holds all numbers from 0 on, each in b bits. A slot:
 /// <code>
 /// | tag : 32 - b | number plus one : b |
 /// </code>
-/// The tag, bits of the hash, has all the room that numbers leave, so that a record with another hash is nearly never looked at, which would be one more miss
-/// of every cache. With 100 million states in 32 parts the tag has 10 bits.
+/// The tag, bits of the hash, has all the room that numbers leave, so that a record with another hash is nearly never
+/// looked at, which would be one more miss of every cache. With 100 million states in 32 parts the tag has 10 bits.
 /// </remarks>
 internal sealed class StateIndex
 {
@@ -38,12 +39,16 @@ internal sealed class StateIndex
     /// <summary>The slot where the search for a hash begins.</summary>
     public int Home(ulong hash) => (int)(((hash & uint.MaxValue) * (ulong)_slots.Length) >> 32);
 
-    /// <summary>Reads the first slot of a search and does nothing with it: many such reads wait for memory together, where the searches would wait one by one.</summary>
+    /// <summary>
+    /// Reads the first slot of a search and does nothing with it: many such reads wait for memory together, where the
+    /// searches would wait one by one.
+    /// </summary>
     public uint Touch(ulong hash) => _slots[Home(hash)];
 
     /// <summary>Finds the next number whose hash may be the given one, from a slot on.</summary>
     /// <param name="hash">The hash.</param>
-    /// <param name="slot">In: where to begin. Out: the slot of that number, or the empty slot that ended the search.</param>
+    /// <param name="slot">In: where to begin. Out: the slot of that number, or the empty slot that ended the
+    /// search.</param>
     /// <returns>The number, or -1 when there is none.</returns>
     public int Next(ulong hash, ref int slot)
     {

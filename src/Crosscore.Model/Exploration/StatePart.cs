@@ -1,12 +1,13 @@
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Some of the states: their records in the order in which they were found, and the index that finds them. One thread at a time adds to it, after it has made
-/// room; any number may read meanwhile what was there before.
+/// Some of the states: their records in the order in which they were found, and the index that finds them. One thread
+/// at a time adds to it, after it has made room; any number may read meanwhile what was there before.
 /// </summary>
 internal sealed class StatePart
 {
-    // 8 to 24 KiB a chunk: with many parts, larger ones would leave much room empty. All but the first are of one size; the first grows up to it.
+    // 8 to 24 KiB a chunk: with many parts, larger ones would leave much room empty. All but the first are of one size;
+    // the first grows up to it.
     private const int ChunkBits = 10;
     private const int ChunkStates = 1 << ChunkBits;
     private const int LeastChunkStates = 8;

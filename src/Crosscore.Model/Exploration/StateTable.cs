@@ -1,21 +1,25 @@
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// The states found so far, each stored once and compared exactly: no hash stands for a state. Each belongs to one of <see cref="Parts"/> parts and keeps its
-/// position there, so the search needs no queue, and in each part states of one distance from the start are neighbours.
+/// The states found so far, each stored once and compared exactly: no hash stands for a state. Each belongs to one of
+/// <see cref="Parts"/> parts and keeps its position there, so the search needs no queue, and in each part states of one
+/// distance from the start are neighbours.
 /// </summary>
 /// <remarks>
-/// Cost of a state: its record (<see cref="StateCodec"/>), 8 bytes for each 64 bits of state and 24 at most; 5 to 7.5 bytes of index; and what its words cost
-/// that no other state has, which is nothing up to 192 bits. Parts grow one after the other, so that growth never holds twice the index, and threads can add
-/// to different parts at once (<see cref="StateBlock"/>). Which part a state belongs to is decided by the state alone, not by the numbers that its words have, so
-/// that the order of states does not depend on which thread was first. A state's number:
+/// Cost of a state: its record (<see cref="StateCodec"/>), 8 bytes for each 64 bits of state and 24 at most; 5 to 7.5
+/// bytes of index; and what its words cost that no other state has, which is nothing up to 192 bits. Parts grow one
+/// after the other, so that growth never holds twice the index, and threads can add to different parts at once
+/// (<see cref="StateBlock"/>). Which part a state belongs to is decided by the state alone, not by the numbers that its
+/// words have, so that the order of states does not depend on which thread was first. A state's number:
 /// <code>
 /// | position in its part : 26 | part : 5 |
 /// </code>
 /// </remarks>
 internal sealed class StateTable
 {
-    /// <summary>The most states there can be: half of what positions allow, for parts are not of exactly one size.</summary>
+    /// <summary>
+    /// The most states there can be: half of what positions allow, for parts are not of exactly one size.
+    /// </summary>
     public const int MostStates = 1 << 30;
 
     /// <summary>How many parts there are.</summary>

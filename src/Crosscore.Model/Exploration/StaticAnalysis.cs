@@ -4,8 +4,8 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// What a thread may still do from each of its operations on, whatever path it takes: computed once, over-approximating, and the ground on which the
-/// reductions stand. Index <c>Ops.Count</c> is the halted thread.
+/// What a thread may still do from each of its operations on, whatever path it takes: computed once,
+/// over-approximating, and the ground on which the reductions stand. Index <c>Ops.Count</c> is the halted thread.
 /// </summary>
 internal sealed class StaticAnalysis
 {
@@ -83,8 +83,9 @@ internal sealed class StaticAnalysis
     public bool[] MayCleanCode { get; }
 
     /// <summary>
-    /// Whether the thread has done the load, and not yet the store, of one instruction that does both without being indivisible. The fences that others
-    /// demand fall between instructions, so not here: an interrupt comes before such an instruction or after it.
+    /// Whether the thread has done the load, and not yet the store, of one instruction that does both without being
+    /// indivisible. The fences that others demand fall between instructions, so not here: an interrupt comes before
+    /// such an instruction or after it.
     /// </summary>
     public bool[] InsideInstruction { get; }
 
@@ -98,7 +99,8 @@ internal sealed class StaticAnalysis
     public int[] SectionAt { get; }
 
     /// <summary>
-    /// Whether a restart can tell whether it comes before an operation or after it: the operation names a section, enters or leaves one, or changes what a restart goes on with.
+    /// Whether a restart can tell whether it comes before an operation or after it: the operation names a section,
+    /// enters or leaves one, or changes what a restart goes on with.
     /// </summary>
     public bool IsSeenByRestart(int index)
     {
@@ -122,7 +124,8 @@ internal sealed class StaticAnalysis
     /// <summary>The cells that one operation names.</summary>
     public ulong CellsOf(MicroOp op)
     {
-        // An address that a register holds from the start to the end is as good as a constant; of what code outside of memory holds the map knows nothing.
+        // An address that a register holds from the start to the end is as good as a constant; of what code outside of
+        // memory holds the map knows nothing.
         bool known =
             op.A.IsConstant
             || (_fixedRegisters.TryGetValue(op.A.Register, out ulong held) && _map.TryFind(held, out _));
@@ -160,12 +163,16 @@ internal sealed class StaticAnalysis
     }
 
     /// <summary>
-    /// The largest number of stores that can wait at once, if nothing reaches memory by itself: <see langword="null"/> when a loop stores without ever
-    /// passing a fence, so that there is no largest number, or when it exceeds the limit.
+    /// The largest number of stores that can wait at once, if nothing reaches memory by itself: <see langword="null"/>
+    /// when a loop stores without ever passing a fence, so that there is no largest number, or when it exceeds the
+    /// limit.
     /// </summary>
     public int? MostWaitingStores(int limit, params ReadOnlySpan<int> entries) => Most(limit, waiting: true, entries);
 
-    /// <summary>The largest number of writes to memory, and of maintenance of caches, that the thread can make; <see langword="null"/> as above.</summary>
+    /// <summary>
+    /// The largest number of writes to memory, and of maintenance of caches, that the thread can make;
+    /// <see langword="null"/> as above.
+    /// </summary>
     public int? MostWrites(int limit) => Most(limit, waiting: false);
 
     private int? Most(int limit, bool waiting, params ReadOnlySpan<int> entries)
@@ -233,7 +240,10 @@ internal sealed class StaticAnalysis
         return most;
     }
 
-    /// <summary>The most loads of some cells that the thread can still make, for each of its operations; past a limit as many as it says.</summary>
+    /// <summary>
+    /// The most loads of some cells that the thread can still make, for each of its operations; past a limit as many as
+    /// it says.
+    /// </summary>
     /// <param name="cells">The cells (<see cref="CellSpan.Mask"/>).</param>
     /// <param name="limit">The limit, which a loop with such a load reaches.</param>
     public int[] MostLoads(ulong cells, int limit)

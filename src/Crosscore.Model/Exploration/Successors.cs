@@ -1,8 +1,8 @@
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// What a run of neighbouring states (its origins) leads to: the records of successors, known or not, in the order in which they are found, and the origins
-/// where nothing follows. One thread fills it; it is used again and again.
+/// What a run of neighbouring states (its origins) leads to: the records of successors, known or not, in the order in
+/// which they are found, and the origins where nothing follows. One thread fills it; it is used again and again.
 /// </summary>
 internal sealed class Successors(StateCodec codec)
 {
@@ -38,7 +38,8 @@ internal sealed class Successors(StateCodec codec)
     public int Count { get; private set; }
 
     /// <summary>
-    /// Final origins with an outcome that was not known before the block, by their place in the run; an outcome without meaning is <see langword="null"/>.
+    /// Final origins with an outcome that was not known before the block, by their place in the run; an outcome without
+    /// meaning is <see langword="null"/>.
     /// </summary>
     public List<(int Origin, ulong[]? Outcome)> Finals { get; } = [];
 
@@ -121,7 +122,9 @@ internal sealed class Successors(StateCodec codec)
 
     public int PartOf(int index) => _parts[index];
 
-    /// <summary>Sorts the successors by the part that they belong to, each part in the order in which they were found.</summary>
+    /// <summary>
+    /// Sorts the successors by the part that they belong to, each part in the order in which they were found.
+    /// </summary>
     public void SortByPart()
     {
         if (_order.Length < Count)

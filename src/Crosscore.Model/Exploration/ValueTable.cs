@@ -1,12 +1,13 @@
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Numbers the values that occur in an exploration, so that a state holds a few bits where the program holds 64. The numbering is exact: each value has one
-/// number and is never forgotten. Number 0 is the value 0.
+/// Numbers the values that occur in an exploration, so that a state holds a few bits where the program holds 64. The
+/// numbering is exact: each value has one number and is never forgotten. Number 0 is the value 0.
 /// </summary>
 /// <remarks>
-/// While several threads use it, it is closed (<see cref="IsClosed"/>): who meets a new value stops, and goes on when the others are at rest. So the table
-/// never changes under a reader, and which value gets which number does not depend on who comes first.
+/// While several threads use it, it is closed (<see cref="IsClosed"/>): who meets a new value stops, and goes on when
+/// the others are at rest. So the table never changes under a reader, and which value gets which number does not depend
+/// on who comes first.
 /// </remarks>
 internal sealed class ValueTable
 {
@@ -53,8 +54,13 @@ internal sealed class ValueTable
     }
 }
 
-/// <summary>The program computed more different values than the packed states have room for: the exploration starts again with wider fields.</summary>
+/// <summary>
+/// The program computed more different values than the packed states have room for: the exploration starts again with
+/// wider fields.
+/// </summary>
 internal sealed class ValuesExceededException : Exception;
 
-/// <summary>A new value turned up where several threads compute: the one that met it has to wait for the others.</summary>
+/// <summary>
+/// A new value turned up where several threads compute: the one that met it has to wait for the others.
+/// </summary>
 internal sealed class ValuesClosedException : Exception;

@@ -3,8 +3,8 @@ using Crosscore.Model.Memory;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Tells a shortest way to a state. Ways are not stored: the moves are found again by expanding the layers of the search backwards, then taken once more with
-/// a recorder watching.
+/// Tells a shortest way to a state. Ways are not stored: the moves are found again by expanding the layers of the
+/// search backwards, then taken once more with a recorder watching.
 /// </summary>
 internal sealed class WayFinder<TMachine>(
     Explorer.Setup setup,

@@ -1,26 +1,31 @@
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Gives each different 64-bit word a number of 32 bits, and the word back for the number. States wider than a record are made narrower with it: their words
-/// repeat, because most of a state stays as it is from step to step (tree compression: Laarman, van de Pol and Weber, SPIN 2011).
+/// Gives each different 64-bit word a number of 32 bits, and the word back for the number. States wider than a record
+/// are made narrower with it: their words repeat, because most of a state stays as it is from step to step (tree
+/// compression: Laarman, van de Pol and Weber, SPIN 2011).
 /// </summary>
 /// <remarks>
-/// Any number of threads may look up, add and read at once. The table never grows under their hands: when it is full <see cref="TryNumber"/> says so, and
-/// whoever directs the threads calls <see cref="Grow"/> while none of them is inside.
+/// Any number of threads may look up, add and read at once. The table never grows under their hands: when it is full
+/// <see cref="TryNumber"/> says so, and whoever directs the threads calls <see cref="Grow"/> while none of them is
+/// inside.
 /// </remarks>
 internal sealed class WordTable
 {
     private const int ChunkBits = 10;
     private const int ChunkWords = 1 << ChunkBits;
 
-    // Open addressing with linear probing. A slot:  | upper half of the hash : 32 | number plus one : 32 |, and 0 is empty.
+    // Open addressing with linear probing. A slot: | upper half of the hash : 32 | number plus one : 32 |, and 0 is
+    // empty.
     private ulong[] _slots = new ulong[64];
 
     // Words by number. The directory has room for as many chunks as the slots have for numbers.
     private ulong[]?[] _chunks = new ulong[1][];
     private int _count;
 
-    /// <summary>How many numbers were given; a few may be spares (<see cref="NumberSpare"/>) that stand for nothing yet.</summary>
+    /// <summary>
+    /// How many numbers were given; a few may be spares (<see cref="NumberSpare"/>) that stand for nothing yet.
+    /// </summary>
     public int Count => _count;
 
     /// <summary>Bytes held when it is full.</summary>
@@ -47,7 +52,8 @@ internal sealed class WordTable
         int slot = (int)(hash >> 32) & mask;
         while (true)
         {
-            // Pairs with the exchange below: who sees a number in a slot sees the word that was written before it, and the chunk that the word is in.
+            // Pairs with the exchange below: who sees a number in a slot sees the word that was written before it, and
+            // the chunk that the word is in.
             ulong found = Volatile.Read(ref slots[slot]);
             if (found == 0)
             {
@@ -56,8 +62,9 @@ internal sealed class WordTable
                     return false;
                 }
 
-                // Pairs with the read above. A full fence, so the word is there before its number is. Only one thread gets the slot: who comes second
-                // looks at what the first has put there, so a word cannot get two numbers.
+                // Pairs with the read above. A full fence, so the word is there before its number is. Only one thread
+                // gets the slot: who comes second looks at what the first has put there, so a word cannot get two
+                // numbers.
                 found = Interlocked.CompareExchange(ref slots[slot], hash | (number + 1), 0);
                 if (found == 0)
                 {
@@ -76,7 +83,9 @@ internal sealed class WordTable
         }
     }
 
-    /// <summary>Doubles the room. No other thread may use the table meanwhile, and all must learn by a barrier that it is done.</summary>
+    /// <summary>
+    /// Doubles the room. No other thread may use the table meanwhile, and all must learn by a barrier that it is done.
+    /// </summary>
     public void Grow()
     {
         ulong[] old = _slots;
@@ -107,12 +116,14 @@ internal sealed class WordTable
         return (slots * sizeof(ulong)) + (chunks * ((ChunkWords * sizeof(ulong)) + IntPtr.Size));
     }
 
-    // Writes the word under a number that nobody has seen: a fresh one, or the one that the last attempt of this thread left over.
+    // Writes the word under a number that nobody has seen: a fresh one, or the one that the last attempt of this thread
+    // left over.
     private bool TryWrite(ulong word, NumberSpare spare, out uint number)
     {
         if (spare.Number < 0)
         {
-            // As many threads as there are may pass here at once and take a number each; a quarter of the slots is left for them.
+            // As many threads as there are may pass here at once and take a number each; a quarter of the slots is left
+            // for them.
             if (Volatile.Read(ref _count) >= Limit)
             {
                 number = 0;
@@ -135,7 +146,10 @@ internal sealed class WordTable
     }
 }
 
-/// <summary>A number that a thread took from a <see cref="WordTable"/> for a word to which another thread gave one first: it is kept for the next new word.</summary>
+/// <summary>
+/// A number that a thread took from a <see cref="WordTable"/> for a word to which another thread gave one first: it is
+/// kept for the next new word.
+/// </summary>
 internal sealed class NumberSpare
 {
     /// <summary>The number; -1 for none.</summary>

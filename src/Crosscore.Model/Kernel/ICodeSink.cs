@@ -2,10 +2,14 @@ using Crosscore.Model.Programs;
 
 namespace Crosscore.Model.Kernel;
 
-/// <summary>Where the compiler writes code to: that of a task, or that which any CPU runs on behalf of whatever task it has.</summary>
+/// <summary>
+/// Where the compiler writes code to: that of a task, or that which any CPU runs on behalf of whatever task it has.
+/// </summary>
 public interface ICodeSink
 {
-    /// <summary>The number of the task whose code this is, so that <c>current</c> is known; -1 when it is code of the CPUs.</summary>
+    /// <summary>
+    /// The number of the task whose code this is, so that <c>current</c> is known; -1 when it is code of the CPUs.
+    /// </summary>
     int Task { get; }
 
     /// <summary>The index of the next operation.</summary>
@@ -17,7 +21,9 @@ public interface ICodeSink
     /// <summary>Takes back a register whose value is not needed any more.</summary>
     void ReleaseRegister(int number);
 
-    /// <summary>A register that each CPU has one of and keeps. Asked for again under the same name, it is the same one.</summary>
+    /// <summary>
+    /// A register that each CPU has one of and keeps. Asked for again under the same name, it is the same one.
+    /// </summary>
     /// <param name="name">Its name.</param>
     /// <param name="initialValues">What it holds at the start, for each CPU.</param>
     int CpuRegister(string name, IReadOnlyList<ulong> initialValues);

@@ -6,8 +6,8 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Kernel;
 
 /// <summary>
-/// Compiles a design for a number of CPUs, tasks and address spaces: its variables to memory, its routines to micro-operations, written where they are needed.
-/// Functions are inlined and loops over CPUs unrolled.
+/// Compiles a design for a number of CPUs, tasks and address spaces: its variables to memory, its routines to
+/// micro-operations, written where they are needed. Functions are inlined and loops over CPUs unrolled.
 /// </summary>
 public sealed class KernelCompiler
 {
@@ -25,10 +25,15 @@ public sealed class KernelCompiler
         Handlers = [.. design.Merged.Handlers.Select(handler => handler.Name)];
     }
 
-    /// <summary>The variables, with what they hold at the start. Addresses from 0x6C00_0000_0000 up; elements of 8 bytes.</summary>
+    /// <summary>
+    /// The variables, with what they hold at the start. Addresses from 0x6C00_0000_0000 up; elements of 8 bytes.
+    /// </summary>
     public IReadOnlyList<MemoryRegion> Memory => _input.Layout.Memory;
 
-    /// <summary>The names of the interrupts, in the order of the numbers that <see cref="MicroOpKind.SendIpi"/> has in its target.</summary>
+    /// <summary>
+    /// The names of the interrupts, in the order of the numbers that <see cref="MicroOpKind.SendIpi"/> has in its
+    /// target.
+    /// </summary>
     public IReadOnlyList<string> Handlers { get; }
 
     /// <summary>Whether the design says what the hook does; where it does not, the code of it is empty.</summary>
@@ -37,11 +42,16 @@ public sealed class KernelCompiler
     /// <inheritdoc cref="HasSyscallReturn"/>
     public bool HasInterruptReturn => Find(RoutineKind.InterruptReturn) is not null;
 
-    /// <summary>Writes a system call into the code of a task, from where it enters the kernel to before <see cref="EmitSyscallReturn"/>.</summary>
+    /// <summary>
+    /// Writes a system call into the code of a task, from where it enters the kernel to before
+    /// <see cref="EmitSyscallReturn"/>.
+    /// </summary>
     /// <param name="name">Its name.</param>
-    /// <param name="arguments">Its arguments: a CPU by its number, a task or an address space by its number plus one.</param>
+    /// <param name="arguments">Its arguments: a CPU by its number, a task or an address space by its number plus
+    /// one.</param>
     /// <param name="sink">Where to.</param>
-    /// <returns>What the call returns, 0 or an error's number negated: a constant, or a register that the caller must release.</returns>
+    /// <returns>What the call returns, 0 or an error's number negated: a constant, or a register that the caller must
+    /// release.</returns>
     /// <exception cref="ArgumentException">The design has no such call, or it takes other arguments.</exception>
     public Operand EmitSyscall(string name, IReadOnlyList<ulong> arguments, ICodeSink sink)
     {
@@ -50,14 +60,16 @@ public sealed class KernelCompiler
         if (_design.Merged.FindRoutine(name) is not { Kind: RoutineKind.Syscall } routine)
         {
             throw new ArgumentException(
-                $"{_design.Name} has no system call '{name}'{Suggestion.For(name, _design.Syscalls.Select(call => call.Name))}."
+                $"{_design.Name} has no system call "
+                    + $"'{name}'{Suggestion.For(name, _design.Syscalls.Select(call => call.Name))}."
             );
         }
 
         if (arguments.Count != routine.Parameters.Count)
         {
             throw new ArgumentException(
-                $"The system call '{name}' of {_design.Name} takes {routine.Parameters.Count} arguments, not {arguments.Count}."
+                $"The system call '{name}' of {_design.Name} takes "
+                    + $"{routine.Parameters.Count} arguments, not {arguments.Count}."
             );
         }
 
@@ -72,17 +84,22 @@ public sealed class KernelCompiler
     /// <summary>Writes the context switch; it contains one <see cref="MicroOpKind.SwitchTo"/>.</summary>
     /// <param name="sink">Where to.</param>
     /// <param name="prevRegister">The register that holds the task that ran, as its number plus one, or 0.</param>
-    /// <param name="nextRegister">The register that holds the task that runs next, as its number plus one, or 0.</param>
+    /// <param name="nextRegister">The register that holds the task that runs next, as its number plus one, or
+    /// 0.</param>
     public void EmitSwitch(ICodeSink sink, int prevRegister, int nextRegister)
     {
         RoutineDeclaration routine = Find(RoutineKind.Switch) ?? DefaultRoutines.Switch;
         Emit(routine, [Operand.Of(prevRegister), Operand.Of(nextRegister)], sink);
     }
 
-    /// <summary>Writes what is done in the kernel before a system call goes back to user mode; interrupts are off.</summary>
+    /// <summary>
+    /// Writes what is done in the kernel before a system call goes back to user mode; interrupts are off.
+    /// </summary>
     public void EmitSyscallReturn(ICodeSink sink) => EmitHook(RoutineKind.SyscallReturn, sink);
 
-    /// <summary>Writes what is done in the kernel before an interrupt goes back to user mode; interrupts are off.</summary>
+    /// <summary>
+    /// Writes what is done in the kernel before an interrupt goes back to user mode; interrupts are off.
+    /// </summary>
     public void EmitInterruptReturn(ICodeSink sink) => EmitHook(RoutineKind.InterruptReturn, sink);
 
     /// <summary>Writes what a task does when it exits, short of never running again.</summary>

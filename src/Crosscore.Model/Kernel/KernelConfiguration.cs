@@ -5,10 +5,14 @@ namespace Crosscore.Model.Kernel;
 /// <summary>A task as the test places it.</summary>
 /// <param name="Mm">The number of its address space, or -1 for a kernel thread.</param>
 /// <param name="Cpu">The CPU that it runs on at the start, or -1 when it runs on none.</param>
-/// <param name="Holds">The number of an address space that a kernel thread may borrow, or -1: it is counted among its users from the start.</param>
+/// <param name="Holds">The number of an address space that a kernel thread may borrow, or -1: it is counted among its
+/// users from the start.</param>
 public readonly record struct KernelTask(int Mm, int Cpu, int Holds = -1);
 
-/// <summary>What a kernel design is compiled for: loops over CPUs are unrolled, and variables get one element for each CPU, task and address space.</summary>
+/// <summary>
+/// What a kernel design is compiled for: loops over CPUs are unrolled, and variables get one element for each CPU, task
+/// and address space.
+/// </summary>
 public sealed class KernelConfiguration
 {
     /// <summary>Describes a machine and the tasks on it.</summary>

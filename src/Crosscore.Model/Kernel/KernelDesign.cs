@@ -4,8 +4,9 @@ using Crosscore.Model.Kernel.Syntax;
 namespace Crosscore.Model.Kernel;
 
 /// <summary>
-/// A kernel design: what a text file in <c>kernels/</c> says, read, joined with the designs it extends, and checked. It never changes; <see cref="With"/> makes another
-/// one with other options or with labelled calls left out. The language is described in <c>docs/kernel-language.md</c>.
+/// A kernel design: what a text file in <c>kernels/</c> says, read, joined with the designs it extends, and checked. It
+/// never changes; <see cref="With"/> makes another one with other options or with labelled calls left out. The language
+/// is described in <c>docs/kernel-language.md</c>.
 /// </summary>
 public sealed class KernelDesign
 {
@@ -69,7 +70,9 @@ public sealed class KernelDesign
     /// <summary>The design that it extends, as its files say it; <see langword="null"/> for none.</summary>
     public KernelDesign? Base => _base.Value;
 
-    /// <summary>Every option with its value: those of the design, and those that the machine reads from any design.</summary>
+    /// <summary>
+    /// Every option with its value: those of the design, and those that the machine reads from any design.
+    /// </summary>
     public IReadOnlyDictionary<string, KernelOption> Options { get; }
 
     /// <summary>The system calls.</summary>
@@ -89,12 +92,17 @@ public sealed class KernelDesign
     /// <summary>The names of the labels whose calls are left out.</summary>
     public IReadOnlySet<string> RemovedLabels { get; }
 
-    /// <summary>The lines of all files of the design. The first entry is no line: what comes from none says 0.</summary>
+    /// <summary>
+    /// The lines of all files of the design. The first entry is no line: what comes from none says 0.
+    /// </summary>
     public IReadOnlyList<KernelSourceLine> SourceLines { get; }
 
     internal MergedDesign Merged { get; }
 
-    /// <summary>Reads a design and those that it extends. What the text of a file extends is looked for beside that file first, then in the folder.</summary>
+    /// <summary>
+    /// Reads a design and those that it extends. What the text of a file extends is looked for beside that file first,
+    /// then in the folder.
+    /// </summary>
     /// <param name="nameOrPath">Its file, or the name of a design in the folder.</param>
     /// <param name="folder">Where designs lie that are named without a path.</param>
     /// <exception cref="KernelDesignException">The text of one of the files is not a design.</exception>
@@ -156,10 +164,14 @@ public sealed class KernelDesign
             ]
             : [];
 
-    /// <summary>The same design with other values for options, or with labelled calls left out; what was left out already stays out.</summary>
+    /// <summary>
+    /// The same design with other values for options, or with labelled calls left out; what was left out already stays
+    /// out.
+    /// </summary>
     /// <param name="options">Values by the name of the option, as they are written in a design.</param>
     /// <param name="removedLabels">Labels, with their routine or, where that is clear, without.</param>
-    /// <exception cref="ArgumentException">An option or a label is not known, or the option cannot have the value.</exception>
+    /// <exception cref="ArgumentException">An option or a label is not known, or the option cannot have the
+    /// value.</exception>
     public KernelDesign With(
         IReadOnlyDictionary<string, string>? options = null,
         IEnumerable<string>? removedLabels = null
@@ -198,7 +210,8 @@ public sealed class KernelDesign
         {
             [KernelLabel only] => only,
             [] => throw new ArgumentException(
-                $"{Name} has no label '{name}'{Suggestion.For(name, Labels.Select(label => name.Contains('.') ? label.Name : label.Name[(label.Name.IndexOf('.') + 1)..]))}."
+                $"{Name} has no label "
+                    + $"'{name}'{Suggestion.For(name, Labels.Select(label => name.Contains('.') ? label.Name : label.Name[(label.Name.IndexOf('.') + 1)..]))}."
             ),
             _ => throw new ArgumentException(
                 $"The label '{name}' of {Name} is not clear: {string.Join(", ", found.Select(label => label.Name))}."

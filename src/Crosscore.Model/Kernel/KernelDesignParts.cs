@@ -38,7 +38,8 @@ public sealed record KernelOption(string Name, KernelType Type, string Value);
 
 /// <summary>A variable in memory.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Index">What there is one of it for: a CPU, a task, an address space; <see cref="KernelType.Void"/> when there is only one.</param>
+/// <param name="Index">What there is one of it for: a CPU, a task, an address space; <see cref="KernelType.Void"/> when
+/// there is only one.</param>
 /// <param name="Type">What its values are.</param>
 public sealed record KernelVariable(string Name, KernelType Index, KernelType Type);
 

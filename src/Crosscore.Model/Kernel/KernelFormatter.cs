@@ -4,8 +4,9 @@ using Crosscore.Model.Kernel.Syntax;
 namespace Crosscore.Model.Kernel;
 
 /// <summary>
-/// The one layout of kernel designs, so that two of them can be compared line by line. It works on tokens: words and comments stay as they are, white space does not.
-/// Line breaks between statements are its business; empty lines are the author's, one at a time.
+/// The one layout of kernel designs, so that two of them can be compared line by line. It works on tokens: words and
+/// comments stay as they are, white space does not. Line breaks between statements are its business; empty lines are
+/// the author's, one at a time.
 /// </summary>
 public static class KernelFormatter
 {

@@ -8,7 +8,8 @@ namespace Crosscore.Model.Memory;
 internal readonly record struct CellSpan(int First, int Count)
 {
     /// <summary>
-    /// A set of cells as a bit mask. Cells from 63 on share the last bit, so that masks over-approximate: two spans with disjoint masks are disjoint.
+    /// A set of cells as a bit mask. Cells from 63 on share the last bit, so that masks over-approximate: two spans
+    /// with disjoint masks are disjoint.
     /// </summary>
     public ulong Mask
     {
@@ -31,8 +32,8 @@ internal readonly record struct CellSpan(int First, int Count)
 }
 
 /// <summary>
-/// Cuts memory into cells, the units that a store changes as one. Where all accesses to a region are of whole elements a cell is an element; where they
-/// differ in size or straddle elements, every byte is a cell.
+/// Cuts memory into cells, the units that a store changes as one. Where all accesses to a region are of whole elements
+/// a cell is an element; where they differ in size or straddle elements, every byte is a cell.
 /// </summary>
 internal sealed class CellMap
 {
@@ -48,7 +49,8 @@ internal sealed class CellMap
 
     /// <summary>Cuts the memory of a program.</summary>
     /// <param name="program">The program.</param>
-    /// <param name="mayCut">Whether a region may be cut into bytes; otherwise an access that is not of a whole element is an error when it happens.</param>
+    /// <param name="mayCut">Whether a region may be cut into bytes; otherwise an access that is not of a whole element
+    /// is an error when it happens.</param>
     public CellMap(ModelProgram program, bool mayCut = true)
     {
         // One message to each CPU that an interrupt was handled, one for each task that it has left its CPU.
@@ -106,20 +108,25 @@ internal sealed class CellMap
     public int Count => _widths.Count;
 
     /// <summary>
-    /// Cells that hold nothing: a store to one of them is a message, which arrives when the store would reach memory. They follow the cells of memory.
+    /// Cells that hold nothing: a store to one of them is a message, which arrives when the store would reach memory.
+    /// They follow the cells of memory.
     /// </summary>
     public int Signals { get; }
 
     /// <summary>Cells of memory and signals.</summary>
     public int All => Count + Signals;
 
-    /// <summary>Whether some operation of the program may write a cell; what is never written needs no place in the state.</summary>
+    /// <summary>
+    /// Whether some operation of the program may write a cell; what is never written needs no place in the state.
+    /// </summary>
     public bool IsWritten(int cell) => _written[cell];
 
     /// <summary>The cells of a region, as a mask.</summary>
     public ulong MaskOf(string region) => _masks[region];
 
-    /// <summary>The cells that a computed address may name where the access does not say of which region it is.</summary>
+    /// <summary>
+    /// The cells that a computed address may name where the access does not say of which region it is.
+    /// </summary>
     public ulong AddressTakenMask { get; }
 
     /// <summary>The cells of translation tables.</summary>
@@ -135,13 +142,15 @@ internal sealed class CellMap
     public int WidthOf(CellSpan span) => span.Count == 1 ? _widths[span.First] : span.Count;
 
     /// <summary>The cells of an access.</summary>
-    /// <exception cref="ModelException">There is no such memory, or the access is not atomic on any processor.</exception>
+    /// <exception cref="ModelException">There is no such memory, or the access is not atomic on any
+    /// processor.</exception>
     public CellSpan Find(ulong address, int width)
     {
         if (!_cellAt.TryGetValue(address, out int first))
         {
             throw new ModelException(
-                $"An access of {width} byte(s) at {Describe(address)} is outside of the memory of the program or straddles its elements."
+                $"An access of {width} byte(s) at {Describe(address)} is outside "
+                    + "of the memory of the program or straddles its elements."
             );
         }
 
@@ -153,21 +162,25 @@ internal sealed class CellMap
         if (!_mayCut)
         {
             throw new ModelException(
-                $"An access of {width} byte(s) at {Describe(address)} is not of a whole element, which has {_widths[first]}; accesses of mixed sizes are not modelled on this core."
+                $"An access of {width} byte(s) at {Describe(address)} is not of a whole element, "
+                    + $"which has {_widths[first]}; accesses of mixed sizes are not modelled on this core."
             );
         }
 
-        // A misaligned access within 8 aligned bytes is one access (Intel SDM vol. 3, 9.1.1; AMD APM vol. 2, 7.3.2); across them it may be several.
+        // A misaligned access within 8 aligned bytes is one access (Intel SDM vol. 3, 9.1.1; AMD APM vol. 2, 7.3.2);
+        // across them it may be several.
         bool known = _cellAt.TryGetValue(address + (ulong)width - 1, out int last) && last == first + width - 1;
         return known && (address & 7) + (ulong)width <= 8
             ? new CellSpan(first, width)
             : throw new ModelException(
-                $"An access of {width} byte(s) at {Describe(address)} leaves its region or its 8 aligned bytes; no processor promises that it is one access."
+                $"An access of {width} byte(s) at {Describe(address)} leaves its region "
+                    + "or its 8 aligned bytes; no processor promises that it is one access."
             );
     }
 
     /// <summary>The cells of an access whose address was computed.</summary>
-    /// <exception cref="ModelException">As <see cref="Find"/>; also when it lies in memory whose address the program never took.</exception>
+    /// <exception cref="ModelException">As <see cref="Find"/>; also when it lies in memory whose address the program
+    /// never took.</exception>
     public CellSpan FindComputed(ulong address, int width)
     {
         CellSpan span = Find(address, width);

@@ -7,23 +7,30 @@ namespace Crosscore.Model.Memory;
 public enum FetchProfile
 {
     /// <summary>
-    /// Intel's manual (SDM vol. 3, 9.1.3 and the errata on unsynchronised cross-modifying code): a core may execute what it fetched before until it executes a
-    /// serialising instruction, or, for its own store through the address that it executes, until a jump. Executing code that another core changed without
-    /// that is promised nothing, unless the change is a store of one byte.
+    /// Intel's manual (SDM vol. 3, 9.1.3 and the errata on unsynchronised cross-modifying code): a core may execute
+    /// what it fetched before until it executes a serialising instruction, or, for its own store through the address
+    /// that it executes, until a jump. Executing code that another core changed without that is promised nothing,
+    /// unless the change is a store of one byte.
     /// </summary>
     Sdm,
 
-    /// <summary>AMD's manual (APM vol. 2, 7.6.1): as above, but a change within an aligned quadword is fetched as the old or the new, never as anything else.</summary>
+    /// <summary>
+    /// AMD's manual (APM vol. 2, 7.6.1): as above, but a change within an aligned quadword is fetched as the old or the
+    /// new, never as anything else.
+    /// </summary>
     Amd,
 
-    /// <summary>Instruction fetch is coherent with stores: what no manual promises and measured processors do.</summary>
+    /// <summary>
+    /// Instruction fetch is coherent with stores: what no manual promises and measured processors do.
+    /// </summary>
     Coherent,
 }
 
 /// <summary>
-/// For each core and each piece of code, the set of values that a fetch may still return. A store that reaches memory adds its value everywhere; a serialising
-/// event leaves only what memory holds; a store through the address of execution leaves its own core only its own value, for the core checks for that
-/// (SDM vol. 3, 9.1.3, option 1; it does not check aliases).
+/// For each core and each piece of code, the set of values that a fetch may still return. A store that reaches memory
+/// adds its value everywhere; a serialising event leaves only what memory holds; a store through the address of
+/// execution leaves its own core only its own value, for the core checks for that (SDM vol. 3, 9.1.3, option 1; it does
+/// not check aliases).
 /// </summary>
 internal sealed class InstructionFetch
 {
@@ -59,7 +66,8 @@ internal sealed class InstructionFetch
                 );
             }
 
-            // An address where nothing is mapped holds nothing that could be fetched: its initial value is none of the code's.
+            // An address where nothing is mapped holds nothing that could be fetched: its initial value is none of the
+            // code's.
             IEnumerable<ulong> first = region.IsUnmapped ? [] : [region.InitialValues[0]];
             int[] taken = [.. first.Concat(all.Select(op => op.B.Constant)).Distinct().Select(values.Number)];
             if (taken.Length > 8)
@@ -151,13 +159,19 @@ internal sealed class InstructionFetch
     /// <summary>The values that a piece of code ever takes.</summary>
     public int[] ValuesOf(int cell) => _valuesOf[cell];
 
-    /// <summary>Which of <see cref="ValuesOf"/> a fetch may return, as a bit mask; <paramref name="coherent"/> is what a load would return.</summary>
+    /// <summary>
+    /// Which of <see cref="ValuesOf"/> a fetch may return, as a bit mask; <paramref name="coherent"/> is what a load
+    /// would return.
+    /// </summary>
     public int Choices(ReadOnlySpan<ulong> state, int core, int cell, int coherent) =>
         _profile == FetchProfile.Coherent
             ? (Array.IndexOf(_valuesOf[cell], coherent) is int value and >= 0 ? 1 << value : 0)
             : _mayFetch[core][Array.IndexOf(_cells, cell)].Get(state);
 
-    /// <summary>Whether a fetch now is one for which nothing is promised: a change that is not fetched whole has not been synchronised with.</summary>
+    /// <summary>
+    /// Whether a fetch now is one for which nothing is promised: a change that is not fetched whole has not been
+    /// synchronised with.
+    /// </summary>
     public bool IsUnpredictable(ReadOnlySpan<ulong> state, int core, int cell)
     {
         if (_profile == FetchProfile.Coherent || FetchedWhole.Contains(cell))

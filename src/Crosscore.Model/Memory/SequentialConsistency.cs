@@ -1,8 +1,9 @@
 namespace Crosscore.Model.Memory;
 
 /// <summary>
-/// Lamport's machine (IEEE Trans. Computers C-28, 1979): every load and store acts on memory at once, one after the other. No processor sold is like this;
-/// it is what most people have in mind, and the difference to it is what a litmus test shows.
+/// Lamport's machine (IEEE Trans. Computers C-28, 1979): every load and store acts on memory at once, one after the
+/// other. No processor sold is like this; it is what most people have in mind, and the difference to it is what a
+/// litmus test shows.
 /// </summary>
 internal readonly struct SequentialConsistency(MainMemory memory) : IMemoryMachine
 {

@@ -1,13 +1,18 @@
 namespace Crosscore.Model.Programs;
 
-/// <summary>What a load or store asks of its order beyond coherence. Cores that keep more order anyway (x86-TSO, SC) pass over it.</summary>
+/// <summary>
+/// What a load or store asks of its order beyond coherence. Cores that keep more order anyway (x86-TSO, SC) pass over
+/// it.
+/// </summary>
 [Flags]
 public enum AccessOrder
 {
     /// <summary>Nothing.</summary>
     Plain = 0,
 
-    /// <summary>An acquire load that also waits for earlier release stores of its thread (LDAR): Arm ARM B2.3, RCsc.</summary>
+    /// <summary>
+    /// An acquire load that also waits for earlier release stores of its thread (LDAR): Arm ARM B2.3, RCsc.
+    /// </summary>
     Acquire = 1,
 
     /// <summary>An acquire load that does not (LDAPR): RCpc.</summary>
@@ -19,13 +24,21 @@ public enum AccessOrder
     /// <summary>A load that sets the reservation of its CPU, or a store that needs it (LDXR, STXR).</summary>
     Exclusive = 8,
 
-    /// <summary>One half of an indivisible instruction (CAS, SWP, LDADD): no store of anybody comes between the load and the store.</summary>
+    /// <summary>
+    /// One half of an indivisible instruction (CAS, SWP, LDADD): no store of anybody comes between the load and the
+    /// store.
+    /// </summary>
     Atomic = 16,
 
-    /// <summary>A load whose value the instruction hands to nobody (STADD, a result in the zero register): DMB LD does not wait for it.</summary>
+    /// <summary>
+    /// A load whose value the instruction hands to nobody (STADD, a result in the zero register): DMB LD does not wait
+    /// for it.
+    /// </summary>
     NoReturn = 32,
 
-    /// <summary>The store of an instruction that is acquire and release (CASAL, SWPAL): everything later follows it.</summary>
+    /// <summary>
+    /// The store of an instruction that is acquire and release (CASAL, SWPAL): everything later follows it.
+    /// </summary>
     OrdersLater = 64,
 
     /// <summary>An access to where the last <see cref="MicroOpKind.Translate"/> of its thread leads.</summary>
@@ -53,6 +66,9 @@ public enum FenceKind
     /// <summary>Stores before everything, and complete: DSB ST.</summary>
     StoreCompletion,
 
-    /// <summary>A context synchronisation event: ISB, exception entry, exception return. It waits for what decided that it is executed and for completed barriers.</summary>
+    /// <summary>
+    /// A context synchronisation event: ISB, exception entry, exception return. It waits for what decided that it is
+    /// executed and for completed barriers.
+    /// </summary>
     Context,
 }

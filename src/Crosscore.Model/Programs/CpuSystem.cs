@@ -6,7 +6,9 @@ public enum IpiOrder
     /// <summary>Not at all: request and answer overtake waiting stores.</summary>
     None,
 
-    /// <summary>The request follows the sender's earlier stores, and the answer those of the interrupted CPU (release, acquire).</summary>
+    /// <summary>
+    /// The request follows the sender's earlier stores, and the answer those of the interrupted CPU (release, acquire).
+    /// </summary>
     ReleaseAcquire,
 
     /// <summary>As release and acquire, and both are full fences.</summary>
@@ -31,7 +33,8 @@ public enum TaskStart
 /// <param name="Start">Where it is.</param>
 /// <param name="Pinned">Whether it stays on that CPU.</param>
 /// <param name="IsKernelThread">Whether it always runs inside of the kernel.</param>
-/// <param name="IsIdle">Whether it is there only to be switched to: it has nothing to do and need not come to an end.</param>
+/// <param name="IsIdle">Whether it is there only to be switched to: it has nothing to do and need not come to an
+/// end.</param>
 /// <param name="TakesSignals">Whether signals come to it, at any instruction; their handlers do nothing.</param>
 public sealed record TaskPlacement(
     int Cpu,
@@ -42,7 +45,10 @@ public sealed record TaskPlacement(
     bool TakesSignals = false
 );
 
-/// <summary>CPUs, tasks, and the code that a kernel runs on a CPU outside of its tasks. A kernel's system calls are part of the tasks' code.</summary>
+/// <summary>
+/// CPUs, tasks, and the code that a kernel runs on a CPU outside of its tasks. A kernel's system calls are part of the
+/// tasks' code.
+/// </summary>
 public sealed class CpuSystem
 {
     /// <summary>How many CPUs there are.</summary>
@@ -51,7 +57,10 @@ public sealed class CpuSystem
     /// <summary>One for each thread of the program.</summary>
     public required IReadOnlyList<TaskPlacement> Tasks { get; init; }
 
-    /// <summary>For each CPU its interrupt handlers, context switch and return from interrupts. All have the same operations; initial registers differ.</summary>
+    /// <summary>
+    /// For each CPU its interrupt handlers, context switch and return from interrupts. All have the same operations;
+    /// initial registers differ.
+    /// </summary>
     public required IReadOnlyList<ThreadCode> CpuCode { get; init; }
 
     /// <summary>The operation that each interrupt handler begins with.</summary>
@@ -63,16 +72,22 @@ public sealed class CpuSystem
     /// <summary>The operation that the return from an interrupt to user mode begins with.</summary>
     public required int ReturnEntry { get; init; }
 
-    /// <summary>The operation that the return from an interrupt to the kernel begins with; no hook of a design is on that way.</summary>
+    /// <summary>
+    /// The operation that the return from an interrupt to the kernel begins with; no hook of a design is on that way.
+    /// </summary>
     public required int ReturnToKernelEntry { get; init; }
 
     /// <summary>All operations that the code of a CPU begins with.</summary>
     internal int[] Entries => [.. HandlerEntries, SwitchEntry, ReturnEntry, ReturnToKernelEntry];
 
-    /// <summary>The register of the CPU's code that holds the number, plus one, of the task that is switched out.</summary>
+    /// <summary>
+    /// The register of the CPU's code that holds the number, plus one, of the task that is switched out.
+    /// </summary>
     public required int PreviousRegister { get; init; }
 
-    /// <summary>The register of the CPU's code that holds the number, plus one, of the task that is switched in.</summary>
+    /// <summary>
+    /// The register of the CPU's code that holds the number, plus one, of the task that is switched in.
+    /// </summary>
     public required int NextRegister { get; init; }
 
     /// <summary>Registers of the CPU's code that keep their values from one use of it to the next.</summary>
@@ -103,7 +118,9 @@ public sealed class CpuSystem
     /// <summary>The CPUs, as a bit mask, that run nothing and take no interrupt.</summary>
     public int Offline { get; init; }
 
-    /// <summary>Whether a switch from task to task completes what came before it (DSB), on cores that see memory through views.</summary>
+    /// <summary>
+    /// Whether a switch from task to task completes what came before it (DSB), on cores that see memory through views.
+    /// </summary>
     public bool SwitchOrders { get; init; }
 
     /// <summary>How an inter-processor interrupt orders memory.</summary>

@@ -19,8 +19,8 @@ public enum MicroOpKind
     Store,
 
     /// <summary>
-    /// From here to <see cref="AtomicEnd"/> one indivisible step that reads and writes memory directly, after everything earlier of its core has
-    /// reached memory.
+    /// From here to <see cref="AtomicEnd"/> one indivisible step that reads and writes memory directly, after
+    /// everything earlier of its core has reached memory.
     /// </summary>
     AtomicBegin,
 
@@ -45,7 +45,10 @@ public enum MicroOpKind
     /// <summary>Destination := the number of the task that this CPU runs, plus one.</summary>
     ReadCurrent,
 
-    /// <summary>Serialises the core: waits until every earlier store has reached memory, then forgets every instruction fetched before.</summary>
+    /// <summary>
+    /// Serialises the core: waits until every earlier store has reached memory, then forgets every instruction fetched
+    /// before.
+    /// </summary>
     Serialize,
 
     /// <summary>Interrupts the CPUs in the bit mask A, this one left out, with the handler Target.</summary>
@@ -54,13 +57,18 @@ public enum MicroOpKind
     /// <summary>Waits until every CPU that this one interrupted has ended its handler.</summary>
     AwaitIpi,
 
-    /// <summary>Makes the task with the number A, less one, the current task of this CPU; only in the code of a context switch.</summary>
+    /// <summary>
+    /// Makes the task with the number A, less one, the current task of this CPU; only in the code of a context switch.
+    /// </summary>
     SwitchTo,
 
     /// <summary>The task sleeps inside its system call until something wakes it; its CPU runs another one.</summary>
     Sleep,
 
-    /// <summary>Ends an interrupt handler: tells the interrupting CPU, and leaves the interrupted task to return from the interrupt. Only in the code of a CPU.</summary>
+    /// <summary>
+    /// Ends an interrupt handler: tells the interrupting CPU, and leaves the interrupted task to return from the
+    /// interrupt. Only in the code of a CPU.
+    /// </summary>
     EndInterrupt,
 
     /// <summary>Goes back to what was interrupted; only in the code of a CPU.</summary>
@@ -70,48 +78,71 @@ public enum MicroOpKind
     EndSwitch,
 
     /// <summary>
-    /// Destination := what the instruction fetch of this core returns for the code at address A: any value that it may still hold. Data, not
-    /// instructions: a value stands for what the code does.
+    /// Destination := what the instruction fetch of this core returns for the code at address A: any value that it may
+    /// still hold. Data, not instructions: a value stands for what the code does.
     /// </summary>
     Fetch,
 
-    /// <summary>Marks the current task, so that the per-CPU section it is in, if any, restarts before its next instruction in user mode.</summary>
+    /// <summary>
+    /// Marks the current task, so that the per-CPU section it is in, if any, restarts before its next instruction in
+    /// user mode.
+    /// </summary>
     MarkRestart,
 
-    /// <summary>Names the section Target of its thread (<see cref="ThreadCode.Sections"/>) as the one that is to restart; it takes the place of the one before.</summary>
+    /// <summary>
+    /// Names the section Target of its thread (<see cref="ThreadCode.Sections"/>) as the one that is to restart; it
+    /// takes the place of the one before.
+    /// </summary>
     ArmSection,
 
-    /// <summary>Destination := 0 when the exclusive store that follows may and will succeed, 1 when it fails; it may always fail (Arm ARM B2.9).</summary>
+    /// <summary>
+    /// Destination := 0 when the exclusive store that follows may and will succeed, 1 when it fails; it may always fail
+    /// (Arm ARM B2.9).
+    /// </summary>
     TryReservation,
 
     /// <summary>Destination := 0 or 1: the architecture leaves open which of two ways an instruction takes.</summary>
     Choose,
 
-    /// <summary>Cleans the code at address A from the data cache to where instructions are fetched from (DC CVAU).</summary>
+    /// <summary>
+    /// Cleans the code at address A from the data cache to where instructions are fetched from (DC CVAU).
+    /// </summary>
     CleanCode,
 
-    /// <summary>Drops the code at address A, or with address 0 all code, from the instruction caches of every CPU (IC IVAU, IC IALLUIS).</summary>
+    /// <summary>
+    /// Drops the code at address A, or with address 0 all code, from the instruction caches of every CPU (IC IVAU, IC
+    /// IALLUIS).
+    /// </summary>
     InvalidateCode,
 
     /// <summary>
-    /// Destination := the entry (<see cref="TableEntry"/>) by which this core may translate the address A: any that its TLB may still hold. It binds the accesses that follow and
-    /// say <see cref="AccessOrder.Translated"/>.
+    /// Destination := the entry (<see cref="TableEntry"/>) by which this core may translate the address A: any that its
+    /// TLB may still hold. It binds the accesses that follow and say <see cref="AccessOrder.Translated"/>.
     /// </summary>
     Translate,
 
-    /// <summary>The access whose translation came before does not take place: it faults. A is its address; B is 1 where that synchronises the context.</summary>
+    /// <summary>
+    /// The access whose translation came before does not take place: it faults. A is its address; B is 1 where that
+    /// synchronises the context.
+    /// </summary>
     Fault,
 
-    /// <summary>Drops the entry for address A, or with address 0 all entries, from the TLB of every CPU (TLBI VAE1IS and its kind), or with B not zero of this one.</summary>
+    /// <summary>
+    /// Drops the entry for address A, or with address 0 all entries, from the TLB of every CPU (TLBI VAE1IS and its
+    /// kind), or with B not zero of this one.
+    /// </summary>
     InvalidateTranslation,
 
     /// <summary>
-    /// The moment at which the <see cref="InvalidateTranslation"/> before it are complete. It stands right before the <see cref="FenceKind.FullCompletion"/> that waits for it.
+    /// The moment at which the <see cref="InvalidateTranslation"/> before it are complete. It stands right before the
+    /// <see cref="FenceKind.FullCompletion"/> that waits for it.
     /// </summary>
     CompleteInvalidation,
 }
 
-/// <summary>Where an operation stands, which decides what may come between it and its neighbours. The default is user mode.</summary>
+/// <summary>
+/// Where an operation stands, which decides what may come between it and its neighbours. The default is user mode.
+/// </summary>
 [Flags]
 public enum OpContext
 {
@@ -127,7 +158,10 @@ public enum OpContext
     /// <summary>No other task is switched in here.</summary>
     PreemptionOff = 4,
 
-    /// <summary>Another task may be switched in here even where the kernel is not preemptible: the kernel asks itself whether to.</summary>
+    /// <summary>
+    /// Another task may be switched in here even where the kernel is not preemptible: the kernel asks itself whether
+    /// to.
+    /// </summary>
     ReschedulePoint = 8,
 }
 
@@ -137,8 +171,9 @@ public enum OpContext
 public delegate ulong ValueFunction(ulong a, ulong b);
 
 /// <summary>
-/// One step of a thread, of any instruction set: what a front end lowers its instructions to. The model knows no instruction set; condition flags are
-/// an ordinary register, and what an instruction computes is a function that the front end supplies.
+/// One step of a thread, of any instruction set: what a front end lowers its instructions to. The model knows no
+/// instruction set; condition flags are an ordinary register, and what an instruction computes is a function that the
+/// front end supplies.
 /// </summary>
 public sealed record MicroOp
 {
@@ -162,7 +197,10 @@ public sealed record MicroOp
     /// <summary>Bytes accessed: 1, 2, 4 or 8.</summary>
     public int Width { get; private init; }
 
-    /// <summary>The region in which the computed address of a load or store lies, when the front end knows it; otherwise it may be any whose address was taken.</summary>
+    /// <summary>
+    /// The region in which the computed address of a load or store lies, when the front end knows it; otherwise it may
+    /// be any whose address was taken.
+    /// </summary>
     public string? Region { get; init; }
 
     /// <summary>The operation that a branch or jump goes to.</summary>
@@ -193,17 +231,22 @@ public sealed record MicroOp
     public FenceKind Fence { get; init; }
 
     /// <summary>
-    /// A register that decided which value this takes or whether it stores, without being part of the value: the flags of a conditional select, the comparison of
-    /// a compare-and-swap. Such a dependency orders later stores only (pick dependencies, Arm ARM B2.3).
+    /// A register that decided which value this takes or whether it stores, without being part of the value: the flags
+    /// of a conditional select, the comparison of a compare-and-swap. Such a dependency orders later stores only (pick
+    /// dependencies, Arm ARM B2.3).
     /// </summary>
     public Operand Pick { get; init; }
 
     /// <summary>
-    /// Of the store of an indivisible instruction: the operand that is its data, when the value stored also holds what the instruction itself loaded.
+    /// Of the store of an indivisible instruction: the operand that is its data, when the value stored also holds what
+    /// the instruction itself loaded.
     /// </summary>
     public Operand? Data { get; init; }
 
-    /// <summary>Whether a branch is only how the front end says "if" inside of one instruction, so that nothing depends on it by control.</summary>
+    /// <summary>
+    /// Whether a branch is only how the front end says "if" inside of one instruction, so that nothing depends on it by
+    /// control.
+    /// </summary>
     public bool IsPredicate { get; init; }
 
     /// <summary>Makes a <see cref="MicroOpKind.TryReservation"/>.</summary>
@@ -304,10 +347,12 @@ public sealed record MicroOp
         };
 
     /// <summary>Makes an operation without operands.</summary>
-    /// <param name="kind">One of <see cref="MicroOpKind.AtomicBegin"/>, <see cref="MicroOpKind.AtomicEnd"/>, <see cref="MicroOpKind.Fence"/>,
-    /// <see cref="MicroOpKind.RequestFences"/>, <see cref="MicroOpKind.AwaitFences"/>, <see cref="MicroOpKind.Halt"/>, <see cref="MicroOpKind.Serialize"/>,
-    /// <see cref="MicroOpKind.AwaitIpi"/>, <see cref="MicroOpKind.Sleep"/>, <see cref="MicroOpKind.EndInterrupt"/>,
-    /// <see cref="MicroOpKind.ReturnFromInterrupt"/>, <see cref="MicroOpKind.EndSwitch"/>, <see cref="MicroOpKind.MarkRestart"/>.</param>
+    /// <param name="kind">One of <see cref="MicroOpKind.AtomicBegin"/>, <see cref="MicroOpKind.AtomicEnd"/>,
+    /// <see cref="MicroOpKind.Fence"/>, <see cref="MicroOpKind.RequestFences"/>, <see cref="MicroOpKind.AwaitFences"/>,
+    /// <see cref="MicroOpKind.Halt"/>, <see cref="MicroOpKind.Serialize"/>, <see cref="MicroOpKind.AwaitIpi"/>,
+    /// <see cref="MicroOpKind.Sleep"/>, <see cref="MicroOpKind.EndInterrupt"/>,
+    /// <see cref="MicroOpKind.ReturnFromInterrupt"/>, <see cref="MicroOpKind.EndSwitch"/>,
+    /// <see cref="MicroOpKind.MarkRestart"/>.</param>
     public static MicroOp Plain(MicroOpKind kind) =>
         kind
             is >= MicroOpKind.AtomicBegin

@@ -1,7 +1,8 @@
 namespace Crosscore.Model.Programs;
 
 /// <summary>
-/// What the model explores: memory, threads, and what of their final state matters. Without a <see cref="System"/> each thread runs on a core of its own.
+/// What the model explores: memory, threads, and what of their final state matters. Without a <see cref="System"/> each
+/// thread runs on a core of its own.
 /// </summary>
 public sealed class ModelProgram
 {
@@ -14,7 +15,9 @@ public sealed class ModelProgram
     /// <summary>What a final state consists of, in this order.</summary>
     public required IReadOnlyList<Observation> Observations { get; init; }
 
-    /// <summary>The CPUs and the kernel on which the threads are tasks; <see langword="null"/> for cores and nothing else.</summary>
+    /// <summary>
+    /// The CPUs and the kernel on which the threads are tasks; <see langword="null"/> for cores and nothing else.
+    /// </summary>
     public CpuSystem? System { get; init; }
 }
 
@@ -39,10 +42,14 @@ public sealed class MemoryRegion
     /// <summary>Whether nothing can have been fetched from it at the start, because nothing was mapped there.</summary>
     public bool IsUnmapped { get; init; }
 
-    /// <summary>The page whose translation it holds (<see cref="TableEntry"/>); <see langword="null"/> for ordinary memory.</summary>
+    /// <summary>
+    /// The page whose translation it holds (<see cref="TableEntry"/>); <see langword="null"/> for ordinary memory.
+    /// </summary>
     public ulong? TranslatesPage { get; init; }
 
-    /// <summary>Whether a computed address may lie in it. Accesses by constant addresses are seen without this.</summary>
+    /// <summary>
+    /// Whether a computed address may lie in it. Accesses by constant addresses are seen without this.
+    /// </summary>
     public required bool AddressTaken { get; init; }
 
     /// <summary>Bytes of the whole.</summary>
@@ -62,7 +69,9 @@ public sealed class ThreadCode
     public IReadOnlyList<RestartableSection> Sections { get; init; } = [];
 }
 
-/// <summary>A per-CPU section (restartable sequence): whoever is interrupted in it with a restart, goes on elsewhere.</summary>
+/// <summary>
+/// A per-CPU section (restartable sequence): whoever is interrupted in it with a restart, goes on elsewhere.
+/// </summary>
 /// <param name="First">Its first operation.</param>
 /// <param name="End">The operation behind its last one, which commits.</param>
 /// <param name="Abort">Where a restart goes on; not in the section.</param>

@@ -1,7 +1,8 @@
 namespace Crosscore.Model.Programs;
 
 /// <summary>
-/// An entry of a translation table as a number: a page descriptor of the last level (Arm ARM D8.3), of which only the fields that are modelled can be other than zero.
+/// An entry of a translation table as a number: a page descriptor of the last level (Arm ARM D8.3), of which only the
+/// fields that are modelled can be other than zero.
 /// </summary>
 public static class TableEntry
 {
@@ -17,7 +18,9 @@ public static class TableEntry
     /// <summary>The page cannot be written: AP[2].</summary>
     public const ulong ReadOnly = 1 << 7;
 
-    /// <summary>The page was accessed before (AF); without it every access faults, and no TLB may hold the entry.</summary>
+    /// <summary>
+    /// The page was accessed before (AF); without it every access faults, and no TLB may hold the entry.
+    /// </summary>
     public const ulong Accessed = 1 << 10;
 
     /// <summary>Hardware that manages the dirty state may make the page writable: DBM.</summary>
@@ -29,7 +32,9 @@ public static class TableEntry
     /// <param name="address">An address in it.</param>
     public static ulong PageOf(ulong address) => address & ~(PageSize - 1);
 
-    /// <summary>The entry of a page that has none in the program: everybody may access it, at the address that it has.</summary>
+    /// <summary>
+    /// The entry of a page that has none in the program: everybody may access it, at the address that it has.
+    /// </summary>
     /// <param name="address">An address in the page.</param>
     public static ulong Identity(ulong address) => (address & AddressMask) | Valid | Accessed | Unprivileged;
 

@@ -7,7 +7,9 @@ using Crosscore.Tool.Output;
 
 namespace Crosscore.Tool.Commands;
 
-/// <summary>Removes each labelled barrier, serialisation or restart of a design in turn: which tests then break.</summary>
+/// <summary>
+/// Removes each labelled barrier, serialisation or restart of a design in turn: which tests then break.
+/// </summary>
 internal static class AblateCommand
 {
     public static Command Create()
@@ -76,7 +78,8 @@ internal static class AblateCommand
                 TestSelection selection = TestSelection.Resolve(result.GetValue(tests) ?? [], command.OptionNames());
                 IReadOnlyList<LitmusTest> read = [.. selection.All.Select(file => Read(file, known, machine))];
 
-                // Without a choice, the core that the tests are written for; where they are not of one mind, x86's, and the report passes over the others.
+                // Without a choice, the core that the tests are written for; where they are not of one mind, x86's, and
+                // the report passes over the others.
                 CoreKind core =
                     model.Core(result)
                     ?? (
@@ -101,7 +104,8 @@ internal static class AblateCommand
                 if (report.Tests.Count == 0)
                 {
                     throw new UsageException(
-                        $"none of the tests can tell what a removal breaks: {string.Join("; ", report.LeftOut.Select(entry => $"{entry.Test.Name} {entry.Reason}"))}"
+                        $"none of the tests can tell what a removal breaks: "
+                            + $"{string.Join("; ", report.LeftOut.Select(entry => $"{entry.Test.Name} {entry.Reason}"))}"
                     );
                 }
 

@@ -2,7 +2,9 @@ using System.CommandLine;
 
 namespace Crosscore.Tool.Commands;
 
-/// <summary>Commands and their options: given to a command, and as a user gave them, so that what they made can be made again.</summary>
+/// <summary>
+/// Commands and their options: given to a command, and as a user gave them, so that what they made can be made again.
+/// </summary>
 internal static class CommandLine
 {
     public static string Of(ParseResult result) =>

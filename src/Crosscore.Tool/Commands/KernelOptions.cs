@@ -69,7 +69,8 @@ internal sealed class KernelOptions
                 int.TryParse(word, out int cpu) && cpu is >= 0 and < TestSystem.MostCpus
                     ? 1 << cpu
                     : throw new UsageException(
-                        $"found '{word}' after --offline, expected numbers of CPUs from 0 to {TestSystem.MostCpus - 1}, with commas between"
+                        $"found '{word}' after --offline, expected numbers of CPUs "
+                            + $"from 0 to {TestSystem.MostCpus - 1}, with commas between"
                     );
         }
 
@@ -111,8 +112,9 @@ internal sealed class KernelOptions
     }
 
     /// <summary>
-    /// The design that another one is compared with, which it extends: on the same machine, without what <c>--remove</c> leaves out. Call it after <see cref="Read"/>.
-    /// Of the project's own designs tests say what they expect, so that they are compared only where a test does not.
+    /// The design that another one is compared with, which it extends: on the same machine, without what
+    /// <c>--remove</c> leaves out. Call it after <see cref="Read"/>. Of the project's own designs tests say what they
+    /// expect, so that they are compared only where a test does not.
     /// </summary>
     public KernelDesign? BaseOf(DesignReport report)
     {

@@ -37,14 +37,16 @@ internal static class KernelsCommand
         foreach (KernelDesign design in KernelFolder.All())
         {
             Terminal.Console.MarkupLine(
-                $"[bold]{Markup.Escape(design.Name)}[/]  [dim]{design.Syscalls.Count} system calls, {design.Labels.Count} labels[/]"
+                $"[bold]{Markup.Escape(design.Name)}[/]  [dim]{design.Syscalls.Count} "
+                    + $"system calls, {design.Labels.Count} labels[/]"
             );
             Terminal.Console.Write(Terminal.Prose(FirstComment(design)));
             Terminal.Console.WriteLine();
         }
 
         Terminal.Console.MarkupLine(
-            "[dim]crosscore kernels NAME shows one; crosscore explore TESTS --kernel NAME (or all) runs tests on them.[/]"
+            "[dim]crosscore kernels NAME shows one; crosscore explore "
+                + "TESTS --kernel NAME (or all) runs tests on them.[/]"
         );
     }
 
@@ -54,7 +56,8 @@ internal static class KernelsCommand
         console.MarkupLine($"[bold]{Markup.Escape(design.Name)}[/]  [dim]{Markup.Escape(design.File)}[/]");
         console.WriteLine($"system calls  {string.Join(", ", design.Syscalls.Select(call => call.Name))}");
         console.WriteLine(
-            $"options       {string.Join(", ", design.Options.Values.Select(option => $"{option.Name}={option.Value}"))}"
+            $"options       "
+                + $"{string.Join(", ", design.Options.Values.Select(option => $"{option.Name}={option.Value}"))}"
         );
         Table labels = new Table().Border(TableBorder.Simple).AddColumns("label", "kind", "place", "text");
         foreach (KernelLabel label in design.Labels)

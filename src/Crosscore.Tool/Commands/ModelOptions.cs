@@ -55,13 +55,15 @@ internal sealed class ModelOptions
     private readonly Option<bool> _noPromises = new("--no-promises")
     {
         Description =
-            "AArch64: no store reaches memory before earlier accesses of its CPU; load buffering is then out of reach, and so are stores out of order",
+            "AArch64: no store reaches memory before earlier accesses of its CPU; "
+            + "load buffering is then out of reach, and so are stores out of order",
     };
 
     private readonly Option<string[]> _caches = new Option<string[]>("--cache-type")
     {
         Description =
-            "AArch64: what code changes need not do, whatever the test says: clean the data cache (idc), invalidate the instruction caches (dic)",
+            "AArch64: what code changes need not do, whatever the test says: "
+            + "clean the data cache (idc), invalidate the instruction caches (dic)",
         AllowMultipleArgumentsPerToken = true,
     }.AcceptOnlyFromAmong("idc", "dic", "none");
 

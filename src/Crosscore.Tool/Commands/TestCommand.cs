@@ -8,7 +8,9 @@ using Crosscore.Tool.Output;
 
 namespace Crosscore.Tool.Commands;
 
-/// <summary>The three commands that take tests: check, explore and run. They differ in what they ask and share everything else.</summary>
+/// <summary>
+/// The three commands that take tests: check, explore and run. They differ in what they ask and share everything else.
+/// </summary>
 internal static class TestCommand
 {
     public static Command Check() =>

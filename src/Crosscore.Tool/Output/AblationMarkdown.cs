@@ -15,16 +15,19 @@ internal static class AblationMarkdown
                 .Cells.Index()
                 .Where(entry => entry.Item.Effect is AblationEffect.Breaks or AblationEffect.NeverEnds)
                 .Select(entry =>
-                    $"{report.Tests[entry.Index].Name} ({(entry.Item.Effect == AblationEffect.Breaks ? $"{entry.Item.Steps}" : "hangs")})"
+                    $"{report.Tests[entry.Index].Name} "
+                    + $"({(entry.Item.Effect == AblationEffect.Breaks ? $"{entry.Item.Steps}" : "hangs")})"
                 );
             output.WriteLine(
-                $"| {string.Join(" + ", row.Labels.Select(label => $"`{label.Name}`"))} | {AblationTable.Kind(row)} | {AblationTable.Place(report, row)} | {string.Join(", ", broken)} |"
+                $"| {string.Join(" + ", row.Labels.Select(label => $"`{label.Name}`"))} | "
+                    + $"{AblationTable.Kind(row)} | {AblationTable.Place(report, row)} | {string.Join(", ", broken)} |"
             );
         }
 
         output.WriteLine();
         output.WriteLine(
-            $"Not shown necessary on this core by the tests that can tell ({report.Tests.Count}): {AblationTable.List(report, executed: true)}."
+            $"Not shown necessary on this core by the tests that can tell "
+                + $"({report.Tests.Count}): {AblationTable.List(report, executed: true)}."
         );
         output.WriteLine();
         output.WriteLine($"Executed by none of them: {AblationTable.List(report, executed: false)}.");

@@ -9,7 +9,10 @@ using Spectre.Console;
 
 namespace Crosscore.Tool.Output;
 
-/// <summary>An ablation for people: a matrix of labels against the tests that break, how to see each counterexample, and what was not shown necessary.</summary>
+/// <summary>
+/// An ablation for people: a matrix of labels against the tests that break, how to see each counterexample, and what
+/// was not shown necessary.
+/// </summary>
 internal static class AblationTable
 {
     public static void Write(IAnsiConsole console, AblationReport report, string again)
@@ -18,7 +21,8 @@ internal static class AblationTable
         console.MarkupLine(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"[bold]{Markup.Escape(report.Design.Name)}[/] on {CoreName(report)}: {report.Rows.Count} removals, {report.Tests.Count} tests that can tell, {report.LeftOut.Count} that cannot"
+                $"[bold]{Markup.Escape(report.Design.Name)}[/] on {CoreName(report)}: {report.Rows.Count} "
+                    + $"removals, {report.Tests.Count} tests that can tell, {report.LeftOut.Count} that cannot"
             )
         );
         Table table = new Table().Border(TableBorder.Rounded).AddColumns("without", "kind", "place");
@@ -46,7 +50,9 @@ internal static class AblationTable
         }
 
         console.MarkupLine(
-            "A number: the outcome that was impossible can happen, in this many steps; -: it cannot; empty: the test executes nothing of it; .: not asked, one of the two breaks it alone or is not executed; [yellow]?[/]: not found within the bound; hangs: no execution ends."
+            "A number: the outcome that was impossible can happen, in this many steps; -: it cannot; empty: "
+                + "the test executes nothing of it; .: not asked, one of the two breaks it alone or is "
+                + "not executed; [yellow]?[/]: not found within the bound; hangs: no execution ends."
         );
         console.WriteLine();
         foreach (AblationRow row in report.Rows.Where(row => row.Shortest >= 0))
@@ -114,7 +120,8 @@ internal static class AblationTable
 
     /// <summary>The command that shows a row's shortest counterexample.</summary>
     public static string Command(AblationReport report, AblationRow row, string again) =>
-        $"crosscore explore {report.Tests[row.Shortest].File} {again} {string.Join(' ', row.Labels.Select(label => $"--remove {label.Name}"))} --trace";
+        $"crosscore explore {report.Tests[row.Shortest].File} {again} "
+        + $"{string.Join(' ', row.Labels.Select(label => $"--remove {label.Name}"))} --trace";
 
     /// <summary>The labels alone that break nothing, of those that some test executes or of the others.</summary>
     public static string List(AblationReport report, bool executed)

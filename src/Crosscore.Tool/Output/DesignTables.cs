@@ -95,7 +95,8 @@ internal static class DesignTables
         }
 
         console.MarkupLine(
-            "N never, S sometimes, A always; [red]red[/]: allows what the manual forbids; hangs: no execution ends; h: some execution may hang; -: the design lacks what the test needs; !: NOT as expected"
+            "N never, S sometimes, A always; [red]red[/]: allows what the manual forbids; hangs: no execution "
+                + "ends; h: some execution may hang; -: the design lacks what the test needs; !: NOT as expected"
         );
     }
 

@@ -5,7 +5,9 @@ using Crosscore.Litmus.Machine;
 
 namespace Crosscore.Tool.Output;
 
-/// <summary>What herd7 prints of the model's verdict, and what litmus7 prints of a run, separated by empty lines.</summary>
+/// <summary>
+/// What herd7 prints of the model's verdict, and what litmus7 prints of a run, separated by empty lines.
+/// </summary>
 internal sealed class HerdWriter(TextWriter output, FailOn failOn) : IReportWriter
 {
     private bool _first = true;
@@ -19,7 +21,8 @@ internal sealed class HerdWriter(TextWriter output, FailOn failOn) : IReportWrit
             if (!report.Model.IsComplete)
             {
                 Console.Error.WriteLine(
-                    $"crosscore: {report.Test.Name}: {Wording.Bounds(report.Model)}; what is not among its states was not found within the bound"
+                    $"crosscore: {report.Test.Name}: {Wording.Bounds(report.Model)}; "
+                        + "what is not among its states was not found within the bound"
                 );
             }
         }

@@ -3,7 +3,10 @@ using Crosscore.Litmus.Comparison;
 
 namespace Crosscore.Tool.Output;
 
-/// <summary>Writes, besides what another writer does, the way to the condition's outcome of one test on one design as a page of its own.</summary>
+/// <summary>
+/// Writes, besides what another writer does, the way to the condition's outcome of one test on one design as a page of
+/// its own.
+/// </summary>
 internal sealed class PageWriter(IReportWriter inner, string file, string command, string profile) : IReportWriter
 {
     public void Write(TestReport report)
@@ -24,7 +27,8 @@ internal sealed class PageWriter(IReportWriter inner, string file, string comman
         if (verdicts is not [ModelVerdict verdict])
         {
             throw new UsageException(
-                $"--html has nothing to show: {report.Designs[0].Design.Name} has no {string.Join(", ", report.Designs[0].Lacking)}"
+                $"--html has nothing to show: {report.Designs[0].Design.Name} "
+                    + $"has no {string.Join(", ", report.Designs[0].Lacking)}"
             );
         }
 

@@ -5,8 +5,8 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Tool.Output;
 
 /// <summary>
-/// One line on the terminal's error stream that tells what a long examination is at: how far an exploration is, or for how long nothing was heard, as while the
-/// machine runs. Nothing when that is no terminal.
+/// One line on the terminal's error stream that tells what a long examination is at: how far an exploration is, or for
+/// how long nothing was heard, as while the machine runs. Nothing when that is no terminal.
 /// </summary>
 internal sealed class ProgressLine : IProgress<ExplorationProgress>, IDisposable
 {
@@ -44,7 +44,8 @@ internal sealed class ProgressLine : IProgress<ExplorationProgress>, IDisposable
             Show(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{value.States:N0} states, {value.States / value.Elapsed.TotalSeconds / 1e6:0.00} M/s, frontier {value.Frontier:N0}, step {value.Depth}, {value.Elapsed.TotalSeconds:0} s"
+                    $"{value.States:N0} states, {value.States / value.Elapsed.TotalSeconds / 1e6:0.00} M/s, "
+                        + $"frontier {value.Frontier:N0}, step {value.Depth}, {value.Elapsed.TotalSeconds:0} s"
                 )
             );
         }

@@ -20,7 +20,9 @@ internal enum Traces
     All,
 }
 
-/// <summary>For people: with few tests every outcome of each, with many a line for each and a table of folders in the end.</summary>
+/// <summary>
+/// For people: with few tests every outcome of each, with many a line for each and a table of folders in the end.
+/// </summary>
 internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome, Traces traces) : IReportWriter
 {
     /// <summary>Up to this many tests, each is shown with its outcomes: a few screens.</summary>
@@ -176,8 +178,11 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
                 ) + "  ";
         string run = report.Run is null
             ? ""
-            : $"{report.Outcomes.Count(outcome => outcome.Seen > 0), 3} seen in {Wording.Number(report.Run.RelevantTrials), 9} trials  {Wording.Number(report.WitnessesSeen), 9} as asked  ";
-        return $"{Markup.Escape(name)} {Markup.Escape(model)}{Markup.Escape(run)}[{Color(report.Verdict)}]{Markup.Escape(Wording.Verdict(report))}[/]";
+            : $"{report.Outcomes.Count(outcome => outcome.Seen > 0), 3} seen in "
+                + $"{Wording.Number(report.Run.RelevantTrials), 9} trials  "
+                + $"{Wording.Number(report.WitnessesSeen), 9} as asked  ";
+        return $"{Markup.Escape(name)} "
+            + $"{Markup.Escape(model)}{Markup.Escape(run)}[{Color(report.Verdict)}]{Markup.Escape(Wording.Verdict(report))}[/]";
     }
 
     private void WriteDetails(TestReport report)
@@ -194,7 +199,8 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
         {
             string time = model.Exploration.Elapsed.TotalMilliseconds.ToString("0.0", CultureInfo.InvariantCulture);
             _console.MarkupLine(
-                $"  model    [bold]{Wording.Frequency(model)}[/], {Wording.Number(model.Exploration.States)} states in {time} ms"
+                $"  model    [bold]{Wording.Frequency(model)}[/], "
+                    + $"{Wording.Number(model.Exploration.States)} states in {time} ms"
             );
         }
 

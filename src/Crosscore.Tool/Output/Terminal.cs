@@ -3,7 +3,9 @@ using Spectre.Console.Rendering;
 
 namespace Crosscore.Tool.Output;
 
-/// <summary>The standard output: coloured and as wide as the window on a terminal, plain and of one width in a file or pipe.</summary>
+/// <summary>
+/// The standard output: coloured and as wide as the window on a terminal, plain and of one width in a file or pipe.
+/// </summary>
 internal static class Terminal
 {
     // A file has no window, so no table and no line of a report is ever broken there; only what is read as prose is.

@@ -6,7 +6,8 @@ using Spectre.Console.Rendering;
 namespace Crosscore.Tool.Output;
 
 /// <summary>
-/// A timeline on the terminal: a column for each lane where the window is wide enough for them, otherwise one below the other. Nothing depends on colour.
+/// A timeline on the terminal: a column for each lane where the window is wide enough for them, otherwise one below the
+/// other. Nothing depends on colour.
 /// </summary>
 internal static class TimelineTable
 {
@@ -103,7 +104,8 @@ internal static class TimelineTable
                 );
             return
             [
-                $"[dim]… {Wording.Counted(piece.Folded, "step")} of bookkeeping  {Markup.Escape(string.Join("  ", places))}[/]",
+                $"[dim]… {Wording.Counted(piece.Folded, "step")} of "
+                    + $"bookkeeping  {Markup.Escape(string.Join("  ", places))}[/]",
             ];
         }
 

@@ -11,7 +11,9 @@ namespace Crosscore.Tool.Output;
 /// <summary>Sentences that several formats share.</summary>
 internal static class Wording
 {
-    /// <summary>How a test came out, in one sentence: the answer to its question, then what it was held against.</summary>
+    /// <summary>
+    /// How a test came out, in one sentence: the answer to its question, then what it was held against.
+    /// </summary>
     public static string Verdict(TestReport report)
     {
         string answer = Answer(report);
@@ -21,7 +23,10 @@ internal static class Wording
             : $"{answer}; {judgement}";
     }
 
-    /// <summary>The answer to the question of a test: of the model, otherwise of this machine. Designs have one each, which a table tells.</summary>
+    /// <summary>
+    /// The answer to the question of a test: of the model, otherwise of this machine. Designs have one each, which a
+    /// table tells.
+    /// </summary>
     public static string Answer(TestReport report) =>
         report switch
         {
@@ -92,31 +97,34 @@ internal static class Wording
                 ? $"as expected ({Counted(known.Known, "known answer")})"
                 : "as expected",
             TestVerdict.NoExpectation => "no expectation",
-            TestVerdict.Violated when report.Designs.Count > 1 =>
-                $"violated on {Names(report.Designs.Where(design => design is { Expected: null, Verdict.Answer: TestAnswer.Violated }))}; no expectation",
+            TestVerdict.Violated when report.Designs.Count > 1 => $"violated on "
+                + $"{Names(report.Designs.Where(design => design is { Expected: null, Verdict.Answer: TestAnswer.Violated }))}; "
+                + "no expectation",
             TestVerdict.Violated or TestVerdict.Worse => Worse(report) + "no expectation",
-            TestVerdict.Undecided =>
-                $"undecided: {Bounds(report.Model is { IsFinal: false } model ? model : report.Designs.First(design => design.Verdict is { IsFinal: false }).Verdict!)}",
+            TestVerdict.Undecided => $"undecided: "
+                + $"{Bounds(report.Model is { IsFinal: false } model ? model : report.Designs.First(design => design.Verdict is { IsFinal: false }).Verdict!)}",
             TestVerdict.NeverEnds when report.Designs.Count > 0 =>
                 $"no execution ends on {Names(report.Endless)}; the condition cannot be evaluated",
             TestVerdict.NeverEnds => "no execution ends; the condition cannot be evaluated",
             TestVerdict.NotRun => (report.HasExpectation ? "as expected; " : "") + $"not run: {report.NotRunBecause}",
             TestVerdict.ControlNotSeen =>
-                $"control failed: its outcome was not seen in {Counted(report.Run!.RelevantTrials, "trial")}, so its neighbors' \"not seen\" proves nothing here",
+                $"control failed: its outcome was not seen in {Counted(report.Run!.RelevantTrials, "trial")}, "
+                    + "so its neighbors' \"not seen\" proves nothing here",
             TestVerdict.NotAsExpected when report.Designs.Count > 0 => "NOT as expected: "
                 + string.Join(
                     "; ",
                     report
                         .Designs.Where(design => design.Disagrees)
                         .Select(design =>
-                            $"on {design.Design.Name} the test expects {design.Expected!.Value.Frequency}, the model says {design.Verdict!.Frequency}"
+                            $"on {design.Design.Name} the test expects {design.Expected!.Value.Frequency}, "
+                            + $"the model says {design.Verdict!.Frequency}"
                         )
                 ),
             TestVerdict.NotAsExpected when report.RunContradicts =>
                 $"NOT as expected: the test expects {report.ExpectedOfRun}",
             TestVerdict.NotAsExpected => $"NOT as expected: {string.Join("; ", report.Known!.Disagreements)}",
-            TestVerdict.KnownDefect =>
-                $"FORBIDDEN OUTCOME SEEN: {ForbiddenOutcomes(report)}; a known defect of this kernel: {report.Defect!.Name} ({report.Defect.Source})",
+            TestVerdict.KnownDefect => $"FORBIDDEN OUTCOME SEEN: {ForbiddenOutcomes(report)}; a known defect "
+                + $"of this kernel: {report.Defect!.Name} ({report.Defect.Source})",
             TestVerdict.ForbiddenSeen => $"FORBIDDEN OUTCOME SEEN: {ForbiddenOutcomes(report)}"
                 + (report.Test.Properties.TryGetValue("Flaw", out string? flaw) ? $"; the test says: {flaw}" : ""),
             _ => throw new InvalidOperationException($"Crosscore bug: unknown verdict {report.Verdict}"),
@@ -124,7 +132,8 @@ internal static class Wording
 
     private static string Worse(TestReport report) =>
         report.Designs.Any(design => design.IsWorseThanBase)
-            ? $"worse than its base: {string.Join(", ", report.Designs.Where(design => design.IsWorseThanBase).Select(Change))}; "
+            ? $"worse than its base: "
+                + $"{string.Join(", ", report.Designs.Where(design => design.IsWorseThanBase).Select(Change))}; "
             : "";
 
     /// <summary>
@@ -169,7 +178,8 @@ internal static class Wording
         if (bounds.HasFlag(Model.Exploration.Bounds.Promises))
         {
             parts.Add(
-                "--no-promises: load buffering and stores out of order (LB, MP, S, 2+2W and what contains them) are out of reach"
+                "--no-promises: load buffering and stores out of order (LB, "
+                    + "MP, S, 2+2W and what contains them) are out of reach"
             );
         }
 
@@ -196,7 +206,9 @@ internal static class Wording
         return string.Join(", ", parts);
     }
 
-    /// <summary>How often the condition's proposition is true, in a word, whether that stands, and whether executions end.</summary>
+    /// <summary>
+    /// How often the condition's proposition is true, in a word, whether that stands, and whether executions end.
+    /// </summary>
     public static string Frequency(ModelVerdict verdict) =>
         verdict.Answer == TestAnswer.NeverEnds ? Ending(verdict)! : FrequencyAlone(verdict) + EndingAfterComma(verdict);
 
@@ -218,7 +230,8 @@ internal static class Wording
             run.Mode == MachineMode.Perpetual ? $" against {Number(run.FastIterations)} of the fast side" : "";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{Number(run.Iterations)} iterations{pace}, {run.Mode.ToString().ToLowerInvariant()}{speed}, processors {string.Join(' ', run.Processors)}"
+            $"{Number(run.Iterations)} iterations{pace}, {run.Mode.ToString().ToLowerInvariant()}{speed}, "
+                + $"processors {string.Join(' ', run.Processors)}"
         );
     }
 

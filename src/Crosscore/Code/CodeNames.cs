@@ -1,10 +1,14 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// Names of installed functions for those who look at the process from outside, and from inside. Nothing is published unless it is asked for here, but the segment's name, which is that of its mapping:
-/// /proc/PID/maps, perf and core dumps show "/memfd:crosscore-code:NAME", and "/memfd:crosscore-live:NAME" of live code.
+/// Names of installed functions for those who look at the process from outside, and from inside. Nothing is published
+/// unless it is asked for here, but the segment's name, which is that of its mapping: /proc/PID/maps, perf and core
+/// dumps show "/memfd:crosscore-code:NAME", and "/memfd:crosscore-live:NAME" of live code.
 /// </summary>
-/// <remarks>Each may be called at any time and any number of times, and tells of what is installed already too. A refusal changes nothing for the code itself.</remarks>
+/// <remarks>
+/// Each may be called at any time and any number of times, and tells of what is installed already too. A refusal
+/// changes nothing for the code itself.
+/// </remarks>
 public static class CodeNames
 {
     private static readonly Lock Publishing = new();
@@ -12,15 +16,14 @@ public static class CodeNames
     private static bool s_toDebugger;
 
     /// <summary>
-    /// Writes two files. /tmp/jit-PID.dump has each function's name, time and bytes, for perf: <c>perf record -k 1</c>, then
-    /// <c>perf inject --jit</c>, then <c>perf report</c>. /tmp/perf-PID.map has a line for each function, to look up
-    /// addresses by hand: perf itself ignores it where code lies in memory files, as here. Where the runtime writes
-    /// these files too (DOTNET_PerfMapEnabled), its entries and these stand side by side. The files outlive the process.
-    /// Entries stay: an address that was used twice has two.
+    /// Writes two files. /tmp/jit-PID.dump has each function's name, time and bytes, for perf: <c>perf record -k 1</c>,
+    /// then <c>perf inject --jit</c>, then <c>perf report</c>. /tmp/perf-PID.map has a line for each function, to look
+    /// up addresses by hand: perf itself ignores it where code lies in memory files, as here. Where the runtime writes
+    /// these files too (DOTNET_PerfMapEnabled), its entries and these stand side by side. The files outlive the
+    /// process. Entries stay: an address that was used twice has two.
     /// </summary>
-    /// <exception cref="IOException">
-    /// A file cannot be opened for writing, or the second one not mapped as executable, by which perf finds it; nothing is
-    /// published then.
+    /// <exception cref="IOException"> A file cannot be opened for writing, or the second one not mapped as executable,
+    /// by which perf finds it; nothing is published then.
     /// </exception>
     public static void PublishToPerf()
     {
@@ -48,8 +51,9 @@ public static class CodeNames
     }
 
     /// <summary>
-    /// Tells gdb of each function through its JIT interface: breakpoints, disassembly and backtraces then have names, in a process that gdb has started or is attached to. Loads a small library that has the two symbols gdb
-    /// looks for, because the runtime's own has not.
+    /// Tells gdb of each function through its JIT interface: breakpoints, disassembly and backtraces then have names,
+    /// in a process that gdb has started or is attached to. Loads a small library that has the two symbols gdb looks
+    /// for, because the runtime's own has not.
     /// </summary>
     /// <exception cref="CodeException">A memory file or the library was refused.</exception>
     public static void PublishToDebugger()
@@ -64,7 +68,10 @@ public static class CodeNames
         }
     }
 
-    /// <summary>What lies at an address: "segment!function+0x12", or <see langword="null"/> where no code of this library is installed.</summary>
+    /// <summary>
+    /// What lies at an address: "segment!function+0x12", or <see langword="null"/> where no code of this library is
+    /// installed.
+    /// </summary>
     /// <param name="address">Any address.</param>
     public static string? Find(nint address)
     {

@@ -1,14 +1,18 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// Changes to live code, collected and then committed together. Threads may be executing the code all the while: each of them executes, at every site, the whole old instruction or the whole new one, and from
-/// the return of <see cref="Commit"/> on the new one only.
+/// Changes to live code, collected and then committed together. Threads may be executing the code all the while: each
+/// of them executes, at every site, the whole old instruction or the whole new one, and from the return of
+/// <see cref="Commit"/> on the new one only.
 /// </summary>
 /// <remarks>
-/// <para>A change replaces bytes: whole instructions, or a part of one, an immediate for instance. Every start of an instruction that there was must remain one, because a thread may be stopped there at this moment, with what
-/// stands before it already executed; it goes on with the new instruction there. So what replaces several instructions replaces them one by one, and one long instruction cannot take the place of several short ones:
-/// prepare such a site with a long NOP. Such patches are refused, with the reason.</para>
-/// <para>The method is the cheapest that is right, see <see cref="PatchMethod"/>; <see cref="Plan"/> says which it will be, and why.</para>
+/// <para>A change replaces bytes: whole instructions, or a part of one, an immediate for instance. Every start of an
+/// instruction that there was must remain one, because a thread may be stopped there at this moment, with what stands
+/// before it already executed; it goes on with the new instruction there. So what replaces several instructions
+/// replaces them one by one, and one long instruction cannot take the place of several short ones: prepare such a site
+/// with a long NOP. Such patches are refused, with the reason.</para>
+/// <para>The method is the cheapest that is right, see <see cref="PatchMethod"/>; <see cref="Plan"/> says which it will
+/// be, and why.</para>
 /// <para>Not safe for use by several threads. Commits of different patches take turns.</para>
 /// </remarks>
 /// <param name="mode">Whose word is relied on.</param>
@@ -21,7 +25,8 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     /// <param name="code">What is to be changed.</param>
     /// <param name="offset">Where the first byte lies in it.</param>
     /// <param name="bytes">What is to stand there. Copied.</param>
-    /// <exception cref="CodeException">No bytes, outside of the code, or over a change that was added before; nothing was added.</exception>
+    /// <exception cref="CodeException">No bytes, outside of the code, or over a change that was added before; nothing
+    /// was added.</exception>
     /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
     public CodePatch Replace(LiveCode code, int offset, ReadOnlySpan<byte> bytes)
     {
@@ -37,7 +42,8 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
 
         List<CodeChange> changes = ChangesOf(code);
         var change = new CodeChange(offset, bytes.ToArray());
-        int index = changes.FindLastIndex(other => other.Offset <= offset) + 1; // Behind all that begin before it: kept in order.
+        // Behind all that begin before it: kept in order.
+        int index = changes.FindLastIndex(other => other.Offset <= offset) + 1;
         foreach (int neighbour in (ReadOnlySpan<int>)[index - 1, index])
         {
             if (
@@ -49,7 +55,8 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
             {
                 throw new CodeException(
                     CodeFailure.PatchOverlaps,
-                    $"The change of {bytes.Length} bytes at {offset} overlaps the one of {changes[neighbour].Bytes.Length} bytes at {changes[neighbour].Offset}."
+                    $"The change of {bytes.Length} bytes at {offset} overlaps the one of "
+                        + $"{changes[neighbour].Bytes.Length} bytes at {changes[neighbour].Offset}."
                 );
             }
         }
@@ -59,7 +66,10 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
         return this;
     }
 
-    /// <summary>Says what <see cref="Commit"/> would do now. Changes nothing; another patch, or a debugger that is attached, can change the answer.</summary>
+    /// <summary>
+    /// Says what <see cref="Commit"/> would do now. Changes nothing; another patch, or a debugger that is attached, can
+    /// change the answer.
+    /// </summary>
     /// <exception cref="CodeException">The patch would be refused.</exception>
     /// <exception cref="ObjectDisposedException">Some code was unmapped.</exception>
     public PatchPlan Plan()
@@ -73,9 +83,12 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
         }
     }
 
-    /// <summary>Writes the changes. May be called again, for code that was changed to something else meanwhile.</summary>
+    /// <summary>
+    /// Writes the changes. May be called again, for code that was changed to something else meanwhile.
+    /// </summary>
     /// <returns>What was done.</returns>
-    /// <exception cref="CodeException">The patch is refused; everything is as it was before, but after <see cref="CodeFailure.OldCodeNotConfirmed"/>.</exception>
+    /// <exception cref="CodeException">The patch is refused; everything is as it was before, but after
+    /// <see cref="CodeFailure.OldCodeNotConfirmed"/>.</exception>
     /// <exception cref="ObjectDisposedException">Some code was unmapped.</exception>
     public PatchPlan Commit()
     {
@@ -88,7 +101,9 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
         }
     }
 
-    /// <summary>Looks at everything and changes nothing yet. The caller holds <see cref="LiveCode.Patching"/>.</summary>
+    /// <summary>
+    /// Looks at everything and changes nothing yet. The caller holds <see cref="LiveCode.Patching"/>.
+    /// </summary>
     internal PreparedPatch Prepare() => Prepare(BreakpointConditions.OfThisProcess);
 
     internal PreparedPatch Prepare(BreakpointConditions conditions) =>

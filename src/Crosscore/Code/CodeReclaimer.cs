@@ -3,16 +3,17 @@ using Crosscore.Reclamation;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Unmaps code when no thread can be in it any more: never after some time, only after a grace period that proves it. Retire a segment when nothing leads to it any more, that is after every slot and
-/// every pointer to it has been changed; threads may still be running in it.
+/// Unmaps code when no thread can be in it any more: never after some time, only after a grace period that proves it.
+/// Retire a segment when nothing leads to it any more, that is after every slot and every pointer to it has been
+/// changed; threads may still be running in it.
 /// </summary>
 /// <remarks>
-/// <para>What is retired is unmapped by a later <see cref="Retire"/>, <see cref="Reclaim"/> or <see cref="WaitAndReclaim"/>, or after the next garbage collection, by the finalizer thread, whichever comes first. Not more than
-/// <see cref="MostSegments"/> segments or <see cref="MostBytes"/> bytes wait: then <see cref="Retire"/> waits for a
-/// grace period itself. It does not inside of a read section, where that would never end; and because nothing shows
-/// whether it
-/// is called inside of one that crosses an await, it waits for a second at most, and does not wait again for the same
-/// sections. Then more waits.</para>
+/// <para>What is retired is unmapped by a later <see cref="Retire"/>, <see cref="Reclaim"/> or
+/// <see cref="WaitAndReclaim"/>, or after the next garbage collection, by the finalizer thread, whichever comes first.
+/// Not more than <see cref="MostSegments"/> segments or <see cref="MostBytes"/> bytes wait: then <see cref="Retire"/>
+/// waits for a grace period itself. It does not inside of a read section, where that would never end; and because
+/// nothing shows whether it is called inside of one that crosses an await, it waits for a second at most, and does not
+/// wait again for the same sections. Then more waits.</para>
 /// <para>Any thread may call any member at any time, except from within the code.</para>
 /// </remarks>
 public sealed class CodeReclaimer
@@ -35,13 +36,17 @@ public sealed class CodeReclaimer
     internal CodeReclaimer(IGracePeriod period) => _period = period;
 
     /// <summary>
-    /// For code that is called through a <see cref="CodeSlot"/> only, from managed code only, as <c>delegate* unmanaged[SuppressGCTransition]</c> only. Such a call keeps the runtime from suspending its thread, so a
-    /// garbage collection that began after the slot was changed proves that all calls which took the old target have returned. Costs the callers nothing.
+    /// For code that is called through a <see cref="CodeSlot"/> only, from managed code only, as <c>delegate*
+    /// unmanaged[SuppressGCTransition]</c> only. Such a call keeps the runtime from suspending its thread, so a garbage
+    /// collection that began after the slot was changed proves that all calls which took the old target have returned.
+    /// Costs the callers nothing.
     /// </summary>
     /// <remarks>
-    /// The code must be short and must not block: a collection waits for it. It must not call back into managed code. Callers by any other way (ordinary unmanaged calls, P/Invoke, native threads) are not
-    /// waited for. Keep the call in a method of its own that is not inlined: where an ordinary unmanaged call of the same signature stands in another branch of the same method, the compiler of .NET 10 may make one
-    /// call of both, and it may be the ordinary one. .NET on CoreCLR or NativeAOT, not Mono, which may stop a thread within native code.
+    /// The code must be short and must not block: a collection waits for it. It must not call back into managed code.
+    /// Callers by any other way (ordinary unmanaged calls, P/Invoke, native threads) are not waited for. Keep the call
+    /// in a method of its own that is not inlined: where an ordinary unmanaged call of the same signature stands in
+    /// another branch of the same method, the compiler of .NET 10 may make one call of both, and it may be the ordinary
+    /// one. .NET on CoreCLR or NativeAOT, not Mono, which may stop a thread within native code.
     /// </remarks>
     /// <exception cref="CodeException">The runtime is Mono.</exception>
     public static CodeReclaimer AfterSuspension =>
@@ -49,14 +54,19 @@ public sealed class CodeReclaimer
             ? SuspensionReclaimer.Instance
             : throw new CodeException(
                 CodeFailure.WrongPlatform,
-                "Mono suspends threads within native code, so a garbage collection proves nothing about code. Use read sections."
+                "Mono suspends threads within native code, so a garbage "
+                    + "collection proves nothing about code. Use read sections."
             );
 
     /// <summary>
-    /// For code that is called inside of read sections of a domain only: by any kind of call, from any thread that can enter one, through a slot or through an address that was read inside of the section. A
-    /// section costs its thread two stores; the code may be long and may block as far as the domain's sections may.
+    /// For code that is called inside of read sections of a domain only: by any kind of call, from any thread that can
+    /// enter one, through a slot or through an address that was read inside of the section. A section costs its thread
+    /// two stores; the code may be long and may block as far as the domain's sections may.
     /// </summary>
-    /// <remarks>Each call makes a reclaimer with a queue of its own: keep it. <see cref="WaitAndReclaim"/> throws <see cref="InvalidOperationException"/> inside of a section, where it would wait for itself.</remarks>
+    /// <remarks>
+    /// Each call makes a reclaimer with a queue of its own: keep it. <see cref="WaitAndReclaim"/> throws
+    /// <see cref="InvalidOperationException"/> inside of a section, where it would wait for itself.
+    /// </remarks>
     /// <param name="domain">The domain; it must live as long as something waits.</param>
     public static CodeReclaimer AfterReadSections(RcuDomain domain)
     {
@@ -76,10 +86,16 @@ public sealed class CodeReclaimer
         }
     }
 
-    /// <summary>Takes over a segment that nothing leads to any more, and unmaps it when every thread that may be in it has left. Its addresses cannot be asked for any more.</summary>
+    /// <summary>
+    /// Takes over a segment that nothing leads to any more, and unmaps it when every thread that may be in it has left.
+    /// Its addresses cannot be asked for any more.
+    /// </summary>
     /// <param name="code">The segment. Caller must: have changed every slot and pointer that led to it, before.</param>
-    /// <exception cref="ObjectDisposedException">The segment was disposed of or retired before; or the domain has been disposed of, and the segment is still the caller's, as it was.</exception>
-    /// <exception cref="MembarrierException">So much waits that this call had to wait for a grace period, and the kernel refused the barrier that it needs. The segment has been taken over, and waits like the others.</exception>
+    /// <exception cref="ObjectDisposedException">The segment was disposed of or retired before; or the domain has been
+    /// disposed of, and the segment is still the caller's, as it was.</exception>
+    /// <exception cref="MembarrierException">So much waits that this call had to wait for a grace period, and the
+    /// kernel refused the barrier that it needs. The segment has been taken over, and waits like the
+    /// others.</exception>
     public void Retire(InstalledCode code)
     {
         ArgumentNullException.ThrowIfNull(code);
@@ -96,7 +112,8 @@ public sealed class CodeReclaimer
                     _isWatching = true;
                 }
 
-                // After the lock was taken, so that the queue is in the order of the moments, and after the withdrawal, so that whoever was given an address before it is waited for.
+                // After the lock was taken, so that the queue is in the order of the moments, and after the withdrawal,
+                // so that whoever was given an address before it is waited for.
                 _waiting.Enqueue((_period.Now(), code));
             }
             catch
@@ -134,7 +151,10 @@ public sealed class CodeReclaimer
         return reclaimed;
     }
 
-    /// <summary>Waits until no thread can be in anything that was retired before this call, and unmaps that. For <see cref="AfterSuspension"/> it orders a garbage collection of generation 0 unless there was one.</summary>
+    /// <summary>
+    /// Waits until no thread can be in anything that was retired before this call, and unmaps that. For
+    /// <see cref="AfterSuspension"/> it orders a garbage collection of generation 0 unless there was one.
+    /// </summary>
     /// <returns>How many segments were unmapped.</returns>
     public int WaitAndReclaim()
     {
@@ -174,8 +194,9 @@ public sealed class CodeReclaimer
     }
 
     /// <summary>
-    /// Garbage from its birth: the next collection finds it and the finalizer thread looks then. While something waits, the next one is made, a new object each time, because one that was kept alive would
-    /// grow old and wait for rarer collections.
+    /// Garbage from its birth: the next collection finds it and the finalizer thread looks then. While something waits,
+    /// the next one is made, a new object each time, because one that was kept alive would grow old and wait for rarer
+    /// collections.
     /// </summary>
     private sealed class CollectionWatch(CodeReclaimer reclaimer)
     {

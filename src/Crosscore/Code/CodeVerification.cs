@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Looks at code after it has been sealed and before it can be executed, and may refuse it. What it sees is what will run: the bytes are read back from the sealed
-/// file, which nobody can change any more, the writer included.
+/// Looks at code after it has been sealed and before it can be executed, and may refuse it. What it sees is what will
+/// run: the bytes are read back from the sealed file, which nobody can change any more, the writer included.
 /// </summary>
 public interface ICodeVerifier
 {
@@ -23,7 +23,9 @@ public readonly ref struct CodeToVerify
         Architecture = architecture;
     }
 
-    /// <summary>All bytes that will be executable, the trapping ones between and after the functions included.</summary>
+    /// <summary>
+    /// All bytes that will be executable, the trapping ones between and after the functions included.
+    /// </summary>
     public ReadOnlySpan<byte> Bytes { get; }
 
     /// <summary>The functions and further entry points, in the order in which they were added.</summary>

@@ -1,22 +1,27 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// Collects position-independent machine code, function by function, in ordinary memory. It has no executable side: <see cref="Seal"/> copies what it holds to where nobody can change
-/// it, and only that can be installed.
+/// Collects position-independent machine code, function by function, in ordinary memory. It has no executable side:
+/// <see cref="Seal"/> copies what it holds to where nobody can change it, and only that can be installed.
 /// </summary>
 /// <remarks>
-/// Between the functions lie instructions that trap, so a thread that runs off the end of one does not enter the next. Functions of one segment may call each other by relative
-/// displacements, because their distances do not change. Not for several threads at once.
+/// Between the functions lie instructions that trap, so a thread that runs off the end of one does not enter the next.
+/// Functions of one segment may call each other by relative displacements, because their distances do not change. Not
+/// for several threads at once.
 /// </remarks>
 public sealed class CodeWriter
 {
-    /// <summary>The most bytes of a segment, 64 MiB: whoever needs more installs several, which can be reclaimed one by one.</summary>
+    /// <summary>
+    /// The most bytes of a segment, 64 MiB: whoever needs more installs several, which can be reclaimed one by one.
+    /// </summary>
     public const int MaximumLength = 64 << 20;
 
     /// <summary>The most functions and entry points of a segment, 1,048,576.</summary>
     public const int MaximumFunctions = CodeFile.MaximumFunctions;
 
-    /// <summary>The alignment of functions unless another is asked for: a cache line of every processor this library runs on.</summary>
+    /// <summary>
+    /// The alignment of functions unless another is asked for: a cache line of every processor this library runs on.
+    /// </summary>
     public const int DefaultAlignment = 64;
 
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
@@ -88,7 +93,8 @@ public sealed class CodeWriter
         {
             throw new CodeException(
                 CodeFailure.OutOfAddresses,
-                $"A segment of {(long)start + code.Length} bytes is asked for; {MaximumLength} is the most. Install several segments."
+                $"A segment of {(long)start + code.Length} bytes is asked for; "
+                    + $"{MaximumLength} is the most. Install several segments."
             );
         }
 
@@ -117,8 +123,8 @@ public sealed class CodeWriter
     /// <summary>Adds a further entry point, inside of a function that is there already.</summary>
     /// <param name="name">What it is to be called.</param>
     /// <param name="offset">Where it lies, in bytes from the start of the segment.</param>
-    /// <exception cref="ArgumentException">
-    /// The name is empty, longer than 1024 bytes of UTF-8 or contains a character that controls text or is shown as nothing.
+    /// <exception cref="ArgumentException"> The name is empty, longer than 1024 bytes of UTF-8 or contains a character
+    /// that controls text or is shown as nothing.
     /// </exception>
     /// <exception cref="CodeException">
     /// No function covers the offset, the segment has a function of that name, or would exceed
@@ -140,7 +146,8 @@ public sealed class CodeWriter
         {
             throw new CodeException(
                 CodeFailure.EntryPointOutside,
-                $"The entry point '{name}' is to lie at {offset}, where no function is: the segment's {Length} bytes begin at 0, and between functions there are traps."
+                $"The entry point '{name}' is to lie at {offset}, where no function is: the "
+                    + $"segment's {Length} bytes begin at 0, and between functions there are traps."
             );
         }
 
@@ -150,11 +157,14 @@ public sealed class CodeWriter
     }
 
     /// <summary>
-    /// Copies everything into a memory file and seals it; then nobody can change it any more, this process included. The writer keeps what it has, and can go on.
+    /// Copies everything into a memory file and seals it; then nobody can change it any more, this process included.
+    /// The writer keeps what it has, and can go on.
     /// </summary>
-    /// <param name="verifier">Sees exactly the sealed bytes and may refuse them; <see langword="null"/> for none.</param>
+    /// <param name="verifier">Sees exactly the sealed bytes and may refuse them; <see langword="null"/> for
+    /// none.</param>
     /// <exception cref="InvalidOperationException">There is no code.</exception>
-    /// <exception cref="CodeException">The verifier, the kernel or a sandbox refused; <see cref="CodeException.Failure"/> says which. Nothing remains of it.</exception>
+    /// <exception cref="CodeException">The verifier, the kernel or a sandbox refused;
+    /// <see cref="CodeException.Failure"/> says which. Nothing remains of it.</exception>
     public SealedCode Seal(ICodeVerifier? verifier = null)
     {
         if (_count == 0)
@@ -173,7 +183,9 @@ public sealed class CodeWriter
         return SealedCode.Create(_buffer.AsSpan(0, size), Length, functions, Name, verifier);
     }
 
-    /// <summary>Forgets everything that was added, and keeps the memory for the next segment of the same name.</summary>
+    /// <summary>
+    /// Forgets everything that was added, and keeps the memory for the next segment of the same name.
+    /// </summary>
     public void Clear()
     {
         _functions.AsSpan(0, _count).Clear(); // gives the names back to the collector

@@ -1,14 +1,17 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// Sealed code at an address, ready to be executed by any thread: readable and executable, never writable, and unable to become so (mprotect to a writable
-/// mapping is refused, because the file under it is sealed). Made by <see cref="SealedCode.Install"/>.
+/// Sealed code at an address, ready to be executed by any thread: readable and executable, never writable, and unable
+/// to become so (mprotect to a writable mapping is refused, because the file under it is sealed). Made by
+/// <see cref="SealedCode.Install"/>.
 /// </summary>
 /// <remarks>
 /// <para>Caller must: call an address with the calling convention and arguments that the code expects.</para>
-/// <para>Caller must: know that no thread is executing the code, or will return into it or call it, when <see cref="Dispose"/> is called. Nothing here can check that; a thread
-/// that does ends with SIGSEGV, or runs whatever is mapped there next. Where threads may be in it, <see cref="CodeReclaimer"/> finds out when they have left.</para>
-/// <para>There is no finalizer, on purpose: a collector cannot know who runs the code, so what is never disposed of stays installed.</para>
+/// <para>Caller must: know that no thread is executing the code, or will return into it or call it, when
+/// <see cref="Dispose"/> is called. Nothing here can check that; a thread that does ends with SIGSEGV, or runs whatever
+/// is mapped there next. Where threads may be in it, <see cref="CodeReclaimer"/> finds out when they have left.</para>
+/// <para>There is no finalizer, on purpose: a collector cannot know who runs the code, so what is never disposed of
+/// stays installed.</para>
 /// </remarks>
 public sealed class InstalledCode : IDisposable
 {
@@ -29,7 +32,9 @@ public sealed class InstalledCode : IDisposable
         CodeEvents.Bytes.Add(mappedLength);
     }
 
-    /// <summary>Where the first byte lies; the start of a page. The rest of the last page traps when executed.</summary>
+    /// <summary>
+    /// Where the first byte lies; the start of a page. The rest of the last page traps when executed.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The code was disposed of or retired.</exception>
     public nint Address
     {
@@ -60,7 +65,8 @@ public sealed class InstalledCode : IDisposable
             ? Address + function.Offset
             : throw new CodeException(
                 CodeFailure.EntryPointOutside,
-                $"The function at {function.Offset} with {function.Length} bytes lies outside of the segment's {Length} bytes: it is one of another segment."
+                $"The function at {function.Offset} with {function.Length} bytes lies "
+                    + $"outside of the segment's {Length} bytes: it is one of another segment."
             );
 
     /// <summary>Where a function is entered that was given a name.</summary>
@@ -84,7 +90,10 @@ public sealed class InstalledCode : IDisposable
         }
     }
 
-    /// <summary>Gives no address any more; to be followed by one <see cref="Unmap"/> when nobody runs the code, or by one <see cref="GiveBack"/>.</summary>
+    /// <summary>
+    /// Gives no address any more; to be followed by one <see cref="Unmap"/> when nobody runs the code, or by one
+    /// <see cref="GiveBack"/>.
+    /// </summary>
     /// <returns>Whether it gave any until now.</returns>
     internal bool Withdraw() => Interlocked.Exchange(ref _isGone, 1) == 0;
 

@@ -3,14 +3,19 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Machine code that may be changed while any number of threads execute it, with <see cref="CodePatch"/>. It has two addresses: one for execution, never writable; one for writing, which only this library
-/// knows and which is the only way to write it.
+/// Machine code that may be changed while any number of threads execute it, with <see cref="CodePatch"/>. It has two
+/// addresses: one for execution, never writable; one for writing, which only this library knows and which is the only
+/// way to write it.
 /// </summary>
 /// <remarks>
-/// <para>It consists of instructions alone, from its first byte to its last, so that where they begin is known. They are position-independent or reach what they need within the same code.</para>
-/// <para>Caller must: call it with the calling convention and arguments that it expects, whatever it is changed to meanwhile.</para>
-/// <para>Caller must: not execute it with SIGTRAP blocked, or inside of a handler that SIGTRAP has interrupted: the kernel ends a process that meets a breakpoint then.</para>
-/// <para>Caller must: know that no thread is executing it or will return into it when <see cref="Dispose"/> is called. There is no finalizer, because a collector cannot know.</para>
+/// <para>It consists of instructions alone, from its first byte to its last, so that where they begin is known. They
+/// are position-independent or reach what they need within the same code.</para>
+/// <para>Caller must: call it with the calling convention and arguments that it expects, whatever it is changed to
+/// meanwhile.</para>
+/// <para>Caller must: not execute it with SIGTRAP blocked, or inside of a handler that SIGTRAP has interrupted: the
+/// kernel ends a process that meets a breakpoint then.</para>
+/// <para>Caller must: know that no thread is executing it or will return into it when <see cref="Dispose"/> is called.
+/// There is no finalizer, because a collector cannot know.</para>
 /// <para>Children made by fork do not have it. Linux 5.1 or newer, x86-64.</para>
 /// </remarks>
 public sealed class LiveCode : IDisposable
@@ -49,7 +54,9 @@ public sealed class LiveCode : IDisposable
     /// <summary>Its name, or <see langword="null"/>.</summary>
     public string? Name => _segment.Name;
 
-    /// <summary>The lock of patches: one at a time in the whole process, because there is one breakpoint handler.</summary>
+    /// <summary>
+    /// The lock of patches: one at a time in the whole process, because there is one breakpoint handler.
+    /// </summary>
     internal static Lock Patching { get; } = new();
 
     internal LiveMemory Memory { get; }
@@ -59,11 +66,16 @@ public sealed class LiveCode : IDisposable
     /// <summary>What every thread executes when no patch is being written, whole pages.</summary>
     internal ReadOnlySpan<byte> Content => _content;
 
-    /// <summary>Copies code and maps it for execution. The first call in a process also puts the breakpoint handler in place and registers with membarrier, 10 to 25 ms.</summary>
+    /// <summary>
+    /// Copies code and maps it for execution. The first call in a process also puts the breakpoint handler in place and
+    /// registers with membarrier, 10 to 25 ms.
+    /// </summary>
     /// <param name="code">Whole instructions; at least one.</param>
-    /// <param name="name">What it is called in profiles, debuggers and /proc/PID/maps ("/memfd:crosscore-live:NAME"), or <see langword="null"/>.</param>
+    /// <param name="name">What it is called in profiles, debuggers and /proc/PID/maps ("/memfd:crosscore-live:NAME"),
+    /// or <see langword="null"/>.</param>
     /// <exception cref="ArgumentException">No code, or more than <see cref="MaximumLength"/>.</exception>
-    /// <exception cref="CodeException">Some bytes are no instructions that are known, or the system refused; nothing is mapped.</exception>
+    /// <exception cref="CodeException">Some bytes are no instructions that are known, or the system refused; nothing is
+    /// mapped.</exception>
     public static LiveCode Install(ReadOnlySpan<byte> code, string? name = null)
     {
         var writer = new CodeWriter(name);
@@ -74,7 +86,8 @@ public sealed class LiveCode : IDisposable
     /// <summary>The same, with many functions and their names. The writer keeps what it has.</summary>
     /// <param name="writer">The functions.</param>
     /// <exception cref="ArgumentException">No code, or more than <see cref="MaximumLength"/>.</exception>
-    /// <exception cref="CodeException">Some bytes are no instructions that are known, or the system refused; nothing is mapped.</exception>
+    /// <exception cref="CodeException">Some bytes are no instructions that are known, or the system refused; nothing is
+    /// mapped.</exception>
     public static LiveCode Install(CodeWriter writer)
     {
         ArgumentNullException.ThrowIfNull(writer);
@@ -90,14 +103,16 @@ public sealed class LiveCode : IDisposable
         {
             throw new CodeException(
                 CodeFailure.WrongPlatform,
-                "Live code is implemented for Linux on x86-64 only. Elsewhere, install sealed code and swap the target of a CodeSlot."
+                "Live code is implemented for Linux on x86-64 only. Elsewhere, "
+                    + "install sealed code and swap the target of a CodeSlot."
             );
         }
 
         CodeFunction[] functions = [.. writer.Functions];
         var instructions = InstructionMap.Of(writer.Bytes, functions);
         int pages = CodeFile.WholePages(writer.Length);
-        int end = pages + CodeFile.WholePages(Math.Max(64 << 10, pages)); // Behind it, copies of instructions for threads that meet a breakpoint.
+        // Behind it, copies of instructions for threads that meet a breakpoint.
+        int end = pages + CodeFile.WholePages(Math.Max(64 << 10, pages));
         byte[] all = new byte[end];
         writer.Bytes.CopyTo(all);
         all.AsSpan(writer.Length).Fill(CodeFile.Trap);
@@ -148,7 +163,8 @@ public sealed class LiveCode : IDisposable
     }
 
     /// <summary>
-    /// Puts a breakpoint handler in front of the one that somebody installed after ours; that one goes on getting every SIGTRAP that is not of a patch. Does nothing where ours is in place.
+    /// Puts a breakpoint handler in front of the one that somebody installed after ours; that one goes on getting every
+    /// SIGTRAP that is not of a patch. Does nothing where ours is in place.
     /// </summary>
     /// <exception cref="CodeException">The system refused.</exception>
     public static void RestoreBreakpointHandler()
@@ -199,7 +215,8 @@ public sealed class LiveCode : IDisposable
     }
 
     /// <summary>
-    /// Where a thread goes on that was to execute these instructions at an offset. Jumps, calls and instructions without effect need no copy: they are where they lead to.
+    /// Where a thread goes on that was to execute these instructions at an offset. Jumps, calls and instructions
+    /// without effect need no copy: they are where they lead to.
     /// </summary>
     /// <returns>Why it cannot go on, or null.</returns>
     internal (CodeFailure Failure, string Text)? Resume(int offset, InstructionBytes bytes, out Resumption resumption)
@@ -245,7 +262,8 @@ public sealed class LiveCode : IDisposable
             return obstacle is null
                 ? (
                     CodeFailure.OutOfLineMemory,
-                    "the memory for copies of instructions is full: threads may still be in as many different instructions as were executed there"
+                    "the memory for copies of instructions is full: threads may still "
+                        + "be in as many different instructions as were executed there"
                 )
                 : (CodeFailure.PatchNotMovable, $"the instruction at {offset} {obstacle}");
         }

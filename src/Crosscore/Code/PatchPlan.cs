@@ -5,19 +5,21 @@ public enum PatchMethod
 {
     /// <summary>
     /// Each change is one store within aligned 8 bytes, and keeps the boundaries of instructions. Each takes effect by
-    /// itself, in order of address. In strict mode on AMD's processors only, whose manual allows it (APM vol. 2, 7.6.1);
-    /// in measured mode also on those on which it was measured.
+    /// itself, in order of address. In strict mode on AMD's processors only, whose manual allows it (APM vol. 2,
+    /// 7.6.1); in measured mode also on those on which it was measured.
     /// </summary>
     SingleStore,
 
     /// <summary>
-    /// INT3 on each changed instruction, synchronise, the rest of the bytes, synchronise, the first bytes, synchronise. A thread that meets one is sent on without waiting: to the old instruction until
-    /// all of the new is in place, then to the new. All changes take effect at one moment.
+    /// INT3 on each changed instruction, synchronise, the rest of the bytes, synchronise, the first bytes, synchronise.
+    /// A thread that meets one is sent on without waiting: to the old instruction until all of the new is in place,
+    /// then to the new. All changes take effect at one moment.
     /// </summary>
     Breakpoint,
 
     /// <summary>
-    /// The pages are exchanged for others with mmap(2). All changes take effect at one moment. Measured, and nobody's promise, so not for strict mode.
+    /// The pages are exchanged for others with mmap(2). All changes take effect at one moment. Measured, and nobody's
+    /// promise, so not for strict mode.
     /// </summary>
     PageSwap,
 }

@@ -6,15 +6,18 @@ using Microsoft.Win32.SafeHandles;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Machine code that nothing can change any more: the bytes lie in a memory file that the kernel has sealed against writing and resizing, and against further
-/// seals. <see cref="Install"/> maps it for execution. At no time is any of it writable and executable at once.
+/// Machine code that nothing can change any more: the bytes lie in a memory file that the kernel has sealed against
+/// writing and resizing, and against further seals. <see cref="Install"/> maps it for execution. At no time is any of
+/// it writable and executable at once.
 /// </summary>
 /// <remarks>
-/// <para>Source: memfd_create(2); fcntl(2), "File Sealing". A sealed file refuses write, ftruncate and a writable shared mapping with EPERM, whoever holds a
-/// descriptor that could write (the one that is handed over here only reads), and writing through a mapping of it cannot be forced even through /proc/self/mem. Before it is sealed a
+/// <para>Source: memfd_create(2); fcntl(2), "File Sealing". A sealed file refuses write, ftruncate and a writable
+/// shared mapping with EPERM, whoever holds a descriptor that could write (the one that is handed over here only
+/// reads), and writing through a mapping of it cannot be forced even through /proc/self/mem. Before it is sealed a
 /// process of the same user can change it; what was changed then is refused (docs/security.md).</para>
-/// <para>The file may be handed to another process, which then runs exactly these bytes without making any executable memory of its own: <see cref="Export"/> and
-/// <see cref="Import"/>, or <see cref="SendTo"/> and <see cref="ReceiveFrom"/>.</para>
+/// <para>The file may be handed to another process, which then runs exactly these bytes without making any executable
+/// memory of its own: <see cref="Export"/> and <see cref="Import"/>, or <see cref="SendTo"/> and
+/// <see cref="ReceiveFrom"/>.</para>
 /// </remarks>
 public sealed class SealedCode : IDisposable
 {
@@ -43,10 +46,13 @@ public sealed class SealedCode : IDisposable
     internal SafeFileHandle File => _file.Handle;
 
     /// <summary>Seals a single function without a name. <see cref="CodeWriter"/> puts many into one segment.</summary>
-    /// <param name="code">Position-independent machine code for this processor; at least one byte. Later changes to the span's memory have no effect.</param>
-    /// <param name="verifier">Sees exactly the sealed bytes and may refuse them; <see langword="null"/> for none.</param>
+    /// <param name="code">Position-independent machine code for this processor; at least one byte. Later changes to the
+    /// span's memory have no effect.</param>
+    /// <param name="verifier">Sees exactly the sealed bytes and may refuse them; <see langword="null"/> for
+    /// none.</param>
     /// <exception cref="ArgumentException"><paramref name="code"/> is empty.</exception>
-    /// <exception cref="CodeException">Not Linux on x86-64 or arm64; or the kernel, a sandbox or the verifier refused.</exception>
+    /// <exception cref="CodeException">Not Linux on x86-64 or arm64; or the kernel, a sandbox or the verifier
+    /// refused.</exception>
     public static SealedCode Seal(ReadOnlySpan<byte> code, ICodeVerifier? verifier = null)
     {
         var writer = new CodeWriter();
@@ -55,12 +61,15 @@ public sealed class SealedCode : IDisposable
     }
 
     /// <summary>
-    /// Takes over sealed code from a descriptor, as another process hands it over, after having checked that nobody can change it any more (all four seals), that it is
-    /// such a file and for this machine, that every entry point lies in the code, and, if asked, the digest and a verifier of this process.
+    /// Takes over sealed code from a descriptor, as another process hands it over, after having checked that nobody can
+    /// change it any more (all four seals), that it is such a file and for this machine, that every entry point lies in
+    /// the code, and, if asked, the digest and a verifier of this process.
     /// </summary>
     /// <param name="file">The descriptor; it stays the caller's, this object has its own.</param>
-    /// <param name="sha256">The digest that <see cref="Digest"/> gave the sender, by a way that is trusted more than this one; empty for none.</param>
-    /// <param name="verifier">Sees exactly the sealed bytes and may refuse them; <see langword="null"/> for none.</param>
+    /// <param name="sha256">The digest that <see cref="Digest"/> gave the sender, by a way that is trusted more than
+    /// this one; empty for none.</param>
+    /// <param name="verifier">Sees exactly the sealed bytes and may refuse them; <see langword="null"/> for
+    /// none.</param>
     /// <exception cref="ArgumentException"><paramref name="sha256"/> is neither empty nor 32 bytes.</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="file"/> is closed.</exception>
     /// <exception cref="CodeException">
@@ -119,7 +128,10 @@ public sealed class SealedCode : IDisposable
         }
     }
 
-    /// <summary>Receives sealed code that another process sent with <see cref="SendTo"/>, and checks it as <see cref="Import"/> does.</summary>
+    /// <summary>
+    /// Receives sealed code that another process sent with <see cref="SendTo"/>, and checks it as <see cref="Import"/>
+    /// does.
+    /// </summary>
     /// <param name="socket">
     /// A connected Unix-domain socket. Waits until something arrives, for as long as its
     /// <see cref="System.Net.Sockets.Socket.ReceiveTimeout"/> allows, which is for ever unless it was set. Credentials
@@ -150,13 +162,15 @@ public sealed class SealedCode : IDisposable
     }
 
     /// <summary>
-    /// Maps the code readable and executable, at addresses where nothing was mapped, within reach of a 32-bit displacement from the runtime and the C library where there is room. Each
-    /// call makes a mapping of its own. Interrupts no other thread.
+    /// Maps the code readable and executable, at addresses where nothing was mapped, within reach of a 32-bit
+    /// displacement from the runtime and the C library where there is room. Each call makes a mapping of its own.
+    /// Interrupts no other thread.
     /// </summary>
     /// <remarks>
-    /// No core can hold old instructions of these addresses: either nothing was ever mapped there, or every core has been serialised since. So no barrier is needed before the first call:
-    /// publish an address as any other data, with a release store. On arm64 the caches are cleaned and the siblings' cores synchronised inside, once a call. Afterwards this object may be disposed of; the
-    /// mapping keeps the bytes.
+    /// No core can hold old instructions of these addresses: either nothing was ever mapped there, or every core has
+    /// been serialised since. So no barrier is needed before the first call: publish an address as any other data, with
+    /// a release store. On arm64 the caches are cleaned and the siblings' cores synchronised inside, once a call.
+    /// Afterwards this object may be disposed of; the mapping keeps the bytes.
     /// </remarks>
     /// <exception cref="ObjectDisposedException">This object was disposed of.</exception>
     /// <exception cref="CodeException">
@@ -189,8 +203,12 @@ public sealed class SealedCode : IDisposable
         }
     }
 
-    /// <summary>A descriptor of the sealed file for another process. Whoever holds it can read and map the code, and nothing else.</summary>
-    /// <param name="inheritable">Whether a program that this process starts inherits it under the same number; otherwise execve closes it.</param>
+    /// <summary>
+    /// A descriptor of the sealed file for another process. Whoever holds it can read and map the code, and nothing
+    /// else.
+    /// </summary>
+    /// <param name="inheritable">Whether a program that this process starts inherits it under the same number;
+    /// otherwise execve closes it.</param>
     /// <exception cref="ObjectDisposedException">This object was disposed of.</exception>
     /// <exception cref="CodeException">Too many open files, or the descriptor of this object was replaced.</exception>
     public SafeFileHandle Export(bool inheritable = false)
@@ -200,7 +218,10 @@ public sealed class SealedCode : IDisposable
         return SealedFile.Duplicate(File, closeOnExec: !inheritable);
     }
 
-    /// <summary>Sends the sealed file to the process at the other end, which takes it with <see cref="ReceiveFrom"/>, or with recvmsg(2) and SCM_RIGHTS: one byte and one descriptor.</summary>
+    /// <summary>
+    /// Sends the sealed file to the process at the other end, which takes it with <see cref="ReceiveFrom"/>, or with
+    /// recvmsg(2) and SCM_RIGHTS: one byte and one descriptor.
+    /// </summary>
     /// <param name="socket">
     /// A connected Unix-domain socket. Waits while its buffer is full, for as long as its
     /// <see cref="System.Net.Sockets.Socket.SendTimeout"/> allows.

@@ -1,6 +1,9 @@
 namespace Crosscore;
 
-/// <summary>What stands behind <see cref="AsymmetricFence.Heavy"/>. The order that the pair promises is the same in every mode; what differs is who pays.</summary>
+/// <summary>
+/// What stands behind <see cref="AsymmetricFence.Heavy"/>. The order that the pair promises is the same in every mode;
+/// what differs is who pays.
+/// </summary>
 public enum AsymmetricFenceMode
 {
     /// <summary>
@@ -20,6 +23,9 @@ public enum AsymmetricFenceMode
     /// </summary>
     PageProtection,
 
-    /// <summary><see cref="Interlocked.MemoryBarrierProcessWide"/>, on Windows (FlushProcessWriteBuffers) and on Apple's systems. Not used on Linux, where its fallback is not safe on arm64.</summary>
+    /// <summary>
+    /// <see cref="Interlocked.MemoryBarrierProcessWide"/>, on Windows (FlushProcessWriteBuffers) and on Apple's
+    /// systems. Not used on Linux, where its fallback is not safe on arm64.
+    /// </summary>
     Runtime,
 }

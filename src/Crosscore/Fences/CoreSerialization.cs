@@ -5,13 +5,16 @@ using Crosscore.Linux;
 namespace Crosscore;
 
 /// <summary>
-/// Makes cores forget the instructions they fetched before: what is needed between changing code and having it executed, wherever a core may have fetched from there already.
+/// Makes cores forget the instructions they fetched before: what is needed between changing code and having it
+/// executed, wherever a core may have fetched from there already.
 /// </summary>
 /// <remarks>
-/// <para>A core-serialising instruction waits until the stores before it have reached memory, and what follows it is fetched anew (Intel SDM vol. 3, 9.3; AMD APM vol. 2, 7.6.4; Arm ARM, B2.7). It flushes
-/// no cache: on arm64, clean and invalidate first.</para>
-/// <para>Who must execute it: every core that may run the changed code, the one that changed it included if it runs the code at another address than it wrote it to.
-/// <see cref="Self"/> is for the caller alone, <see cref="AllThreads"/> for all threads of the process.</para>
+/// <para>A core-serialising instruction waits until the stores before it have reached memory, and what follows it is
+/// fetched anew (Intel SDM vol. 3, 9.3; AMD APM vol. 2, 7.6.4; Arm ARM, B2.7). It flushes no cache: on arm64, clean and
+/// invalidate first.</para>
+/// <para>Who must execute it: every core that may run the changed code, the one that changed it included if it runs the
+/// code at another address than it wrote it to. <see cref="Self"/> is for the caller alone, <see cref="AllThreads"/>
+/// for all threads of the process.</para>
 /// </remarks>
 public static unsafe class CoreSerialization
 {
@@ -20,32 +23,41 @@ public static unsafe class CoreSerialization
     private static nint _instruction; // 0 until it is installed; a refusal is not remembered
     private static MachineFacts? _facts; // null until the kernel has answered all questions
 
-    /// <summary>Serialises the core that the calling thread runs on. Some 50 ns, no system call; the first call installs the instruction.</summary>
+    /// <summary>
+    /// Serialises the core that the calling thread runs on. Some 50 ns, no system call; the first call installs the
+    /// instruction.
+    /// </summary>
     /// <remarks>
-    /// It is enough for the caller wherever it runs afterwards only if the other cores were serialised as well: a thread that is moved finds what the other core had fetched
-    /// (litmus/code/Self.ThenMoved.litmus). <see cref="AllThreads"/> is for that.
+    /// It is enough for the caller wherever it runs afterwards only if the other cores were serialised as well: a
+    /// thread that is moved finds what the other core had fetched (litmus/code/Self.ThenMoved.litmus).
+    /// <see cref="AllThreads"/> is for that.
     /// </remarks>
     /// <exception cref="PlatformNotSupportedException">Not Linux on x86-64 or arm64.</exception>
     /// <exception cref="CodeException">The first call could not install the instruction.</exception>
     public static void Self()
     {
-        // SAFETY: the address is that of a complete function of no arguments, installed below and never unmapped; it changes only registers that a call may change.
+        // SAFETY: the address is that of a complete function of no arguments, installed below and never unmapped; it
+        // changes only registers that a call may change.
         ((delegate* unmanaged<void>)Instruction())();
     }
 
     /// <summary>
-    /// Before the call returns, the core of every thread of this process, the caller's included, has executed a core-serialising instruction; a thread that is not running executes one before it
-    /// runs again. A full memory barrier for all of them as well.
+    /// Before the call returns, the core of every thread of this process, the caller's included, has executed a
+    /// core-serialising instruction; a thread that is not running executes one before it runs again. A full memory
+    /// barrier for all of them as well.
     /// </summary>
     /// <remarks>
-    /// <para>By membarrier(2)'s SYNC_CORE, which promises that for siblings, and <see cref="Self"/> behind it for the caller. It costs about one interrupt for each CPU that runs a sibling. The first
-    /// call registers the process, 10 to 25 ms.</para>
+    /// <para>By membarrier(2)'s SYNC_CORE, which promises that for siblings, and <see cref="Self"/> behind it for the
+    /// caller. It costs about one interrupt for each CPU that runs a sibling. The first call registers the process, 10
+    /// to 25 ms.</para>
     /// <para>Where SYNC_CORE does not keep its promise (x86-64 before Linux 5.10) or is absent, strict mode sends a
     /// thread to every CPU in turn, which needs nothing of the kernel but sched_setaffinity(2) and the lists in /sys
     /// and /proc, takes some hundred microseconds a CPU, and waits behind real-time threads. The caller itself is not
     /// moved. Where that is not possible either, it refuses; a refusal is not remembered. In <see
     /// cref="CodeMode.Measured"/> mode SYNC_CORE is believed wherever it is offered.</para>
-    /// <para><see cref="MachineGuarantees"/> tells which of it holds here (<see cref="MachinePromise.OwnCoreSerialization"/>, <see cref="MachinePromise.AllThreadsCoreSerialization"/>).</para>
+    /// <para><see cref="MachineGuarantees"/> tells which of it holds here
+    /// (<see cref="MachinePromise.OwnCoreSerialization"/>,
+    /// <see cref="MachinePromise.AllThreadsCoreSerialization"/>).</para>
     /// </remarks>
     /// <param name="mode">Whose word is relied on.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such mode.</exception>
@@ -82,7 +94,8 @@ public static unsafe class CoreSerialization
     }
 
     /// <summary>
-    /// Does now what the first <see cref="AllThreads"/> would do besides: installs the instruction and registers the process. To be called where a refusal is still harmless.
+    /// Does now what the first <see cref="AllThreads"/> would do besides: installs the instruction and registers the
+    /// process. To be called where a refusal is still harmless.
     /// </summary>
     internal static void Prepare(CodeMode mode)
     {
@@ -145,7 +158,8 @@ public static unsafe class CoreSerialization
         if (!isLinux || architecture is not (Architecture.X64 or Architecture.Arm64))
         {
             throw new PlatformNotSupportedException(
-                $"CoreSerialization: this system is {(isLinux ? "Linux" : RuntimeInformation.OSDescription)} on {architecture}, "
+                $"CoreSerialization: this system is "
+                    + $"{(isLinux ? "Linux" : RuntimeInformation.OSDescription)} on {architecture}, "
                     + "and only Linux on x86-64 and arm64 is known to this library. "
                     + "Test for that first; MachineGuarantees.Detect() tells it."
             );
@@ -262,6 +276,7 @@ public static unsafe class CoreSerialization
             code.File,
             file => Mapping.Map(length, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED, file)
         );
-        return Mapping.IsError(address) ? throw CodeRefusal.ExecutableMapping((int)-address) : address; // Never unmapped: any thread may be in it at any time.
+        // Never unmapped: any thread may be in it at any time.
+        return Mapping.IsError(address) ? throw CodeRefusal.ExecutableMapping((int)-address) : address;
     }
 }

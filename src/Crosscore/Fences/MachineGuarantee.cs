@@ -9,7 +9,9 @@ public enum MachinePromise
     /// <summary>PRIVATE_EXPEDITED orders the caller's own accesses, as its siblings see them.</summary>
     CallerMemoryBarrier,
 
-    /// <summary>PRIVATE_EXPEDITED orders the caller's own accesses as other processes see them that share memory with it.</summary>
+    /// <summary>
+    /// PRIVATE_EXPEDITED orders the caller's own accesses as other processes see them that share memory with it.
+    /// </summary>
     CallerMemoryBarrierForOtherProcesses,
 
     /// <summary>SYNC_CORE has every running sibling execute a core-serialising instruction.</summary>
@@ -30,7 +32,9 @@ public enum MachinePromise
     /// <summary>GLOBAL orders all threads of the system.</summary>
     GlobalMemoryBarrier,
 
-    /// <summary>GLOBAL_EXPEDITED is a memory barrier on the running threads of every process registered for it.</summary>
+    /// <summary>
+    /// GLOBAL_EXPEDITED is a memory barrier on the running threads of every process registered for it.
+    /// </summary>
     RegisteredReceiversMemoryBarrier,
 
     /// <summary>PRIVATE_EXPEDITED may be used in this process without a further registration.</summary>
@@ -45,10 +49,16 @@ public enum MachinePromise
     /// <summary><see cref="CoreSerialization.Self"/> serialises the core that the calling thread runs on.</summary>
     OwnCoreSerialization,
 
-    /// <summary><see cref="CoreSerialization.AllThreads"/> in its strict mode serialises every thread of the process, the caller included.</summary>
+    /// <summary>
+    /// <see cref="CoreSerialization.AllThreads"/> in its strict mode serialises every thread of the process, the caller
+    /// included.
+    /// </summary>
     AllThreadsCoreSerialization,
 
-    /// <summary>A process-wide barrier stands behind <see cref="AsymmetricFence"/>, so that its light side pays for no fence. The pair orders in any case.</summary>
+    /// <summary>
+    /// A process-wide barrier stands behind <see cref="AsymmetricFence"/>, so that its light side pays for no fence.
+    /// The pair orders in any case.
+    /// </summary>
     LightFenceIsFree,
 }
 
@@ -84,13 +94,17 @@ public enum GuaranteeAnswer
 /// <summary>How an answer is known, from the strongest.</summary>
 public enum GuaranteeBasis
 {
-    /// <summary>A document promises or denies it: the manual page, the kernel's documentation or the processor's.</summary>
+    /// <summary>
+    /// A document promises or denies it: the manual page, the kernel's documentation or the processor's.
+    /// </summary>
     Documented,
 
     /// <summary>The system was asked and its answer settles it.</summary>
     Probed,
 
-    /// <summary>Nobody promises it, but the code of the kernel release that this system claims to run is known to do so.</summary>
+    /// <summary>
+    /// Nobody promises it, but the code of the kernel release that this system claims to run is known to do so.
+    /// </summary>
     ByKernelVersion,
 }
 

@@ -11,7 +11,10 @@ public enum MembarrierCommands
     /// <summary>No command at all: membarrier(2) is absent or refused.</summary>
     None = 0,
 
-    /// <summary>MEMBARRIER_CMD_GLOBAL (Linux 4.3, then called SHARED): <see cref="Membarrier.Global"/>. Not offered while nohz_full is active.</summary>
+    /// <summary>
+    /// MEMBARRIER_CMD_GLOBAL (Linux 4.3, then called SHARED): <see cref="Membarrier.Global"/>. Not offered while
+    /// nohz_full is active.
+    /// </summary>
     Global = MEMBARRIER_CMD_GLOBAL,
 
     /// <summary>MEMBARRIER_CMD_GLOBAL_EXPEDITED (Linux 4.16): <see cref="Membarrier.GlobalExpedited"/>.</summary>
@@ -26,13 +29,17 @@ public enum MembarrierCommands
     /// <summary>MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED (Linux 4.14).</summary>
     RegisterPrivateExpedited = MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
 
-    /// <summary>MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE (Linux 4.16, some architectures): <see cref="Membarrier.SyncCore"/>.</summary>
+    /// <summary>
+    /// MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE (Linux 4.16, some architectures): <see cref="Membarrier.SyncCore"/>.
+    /// </summary>
     PrivateExpeditedSyncCore = MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
 
     /// <summary>MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE (Linux 4.16, some architectures).</summary>
     RegisterPrivateExpeditedSyncCore = MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
 
-    /// <summary>MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ (Linux 5.10): <see cref="Membarrier.RestartSequences()"/>.</summary>
+    /// <summary>
+    /// MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ (Linux 5.10): <see cref="Membarrier.RestartSequences()"/>.
+    /// </summary>
     PrivateExpeditedRseq = MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
 
     /// <summary>MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ (Linux 5.10).</summary>

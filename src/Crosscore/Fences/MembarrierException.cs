@@ -6,16 +6,23 @@ public enum MembarrierFailure
     /// <summary>It did.</summary>
     None,
 
-    /// <summary>Not Linux, or a processor architecture for which this library does not know the call (it knows x86-64 and arm64). No call was made.</summary>
+    /// <summary>
+    /// Not Linux, or a processor architecture for which this library does not know the call (it knows x86-64 and
+    /// arm64). No call was made.
+    /// </summary>
     WrongPlatform,
 
     /// <summary>Android 9 (API 28) or older kills a process that makes the call, so no call was made.</summary>
     UnsafeToCall,
 
-    /// <summary>ENOSYS: a kernel before 4.3 or built without CONFIG_MEMBARRIER, gVisor, or a seccomp filter that answers so.</summary>
+    /// <summary>
+    /// ENOSYS: a kernel before 4.3 or built without CONFIG_MEMBARRIER, gVisor, or a seccomp filter that answers so.
+    /// </summary>
     Absent,
 
-    /// <summary>EPERM although nothing is missing: a seccomp filter or another security policy forbids the call.</summary>
+    /// <summary>
+    /// EPERM although nothing is missing: a seccomp filter or another security policy forbids the call.
+    /// </summary>
     Refused,
 
     /// <summary>EPERM: the process has not registered for the command, or its registration is not finished.</summary>
@@ -27,11 +34,14 @@ public enum MembarrierFailure
     /// <summary>ENOMEM: the kernel could not allocate its set of CPUs. Trying again later is reasonable.</summary>
     OutOfMemory,
 
-    /// <summary>The set of possible or online CPUs could not be read, so a CPU number could not be checked. No call was made.</summary>
+    /// <summary>
+    /// The set of possible or online CPUs could not be read, so a CPU number could not be checked. No call was made.
+    /// </summary>
     CpusUnknown,
 
     /// <summary>
-    /// The kernel offers the command and is not known to keep its promise (SYNC_CORE on x86-64 before Linux 5.10), and what would take its place is not to be had. Nothing is promised.
+    /// The kernel offers the command and is not known to keep its promise (SYNC_CORE on x86-64 before Linux 5.10), and
+    /// what would take its place is not to be had. Nothing is promised.
     /// </summary>
     NotKept,
 
@@ -40,7 +50,8 @@ public enum MembarrierFailure
 }
 
 /// <summary>
-/// The one exception of <see cref="Membarrier"/>: what was called, what was answered, what that means and what to do about it.
+/// The one exception of <see cref="Membarrier"/>: what was called, what was answered, what that means and what to do
+/// about it.
 /// </summary>
 public sealed class MembarrierException : Exception
 {

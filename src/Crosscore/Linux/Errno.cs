@@ -1,7 +1,8 @@
 namespace Crosscore.Linux;
 
 /// <summary>
-/// The error numbers that this library tells apart. Source: include/uapi/asm-generic/errno-base.h and errno.h; x86-64 and arm64 use them unchanged.
+/// The error numbers that this library tells apart. Source: include/uapi/asm-generic/errno-base.h and errno.h; x86-64
+/// and arm64 use them unchanged.
 /// </summary>
 internal static class Errno
 {
@@ -26,7 +27,9 @@ internal static class Errno
     public const int ELOOP = 40;
     public const int ENODATA = 61;
 
-    /// <summary>The name as the manual pages print it, or the number where this library has no use for a name.</summary>
+    /// <summary>
+    /// The name as the manual pages print it, or the number where this library has no use for a name.
+    /// </summary>
     public static string Name(int errno) =>
         errno switch
         {

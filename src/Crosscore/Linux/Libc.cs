@@ -3,9 +3,10 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Linux;
 
 /// <summary>
-/// The functions of the C library through which system calls are made. <c>syscall</c> and <c>fcntl</c> are variadic in C; on x86-64 and arm64 Linux
-/// integer arguments of a variadic function travel in the same registers as those of an ordinary one, so a plain declaration is right there
-/// (System V AMD64 ABI 3.5.7: only AL differs, and it matters to floating-point arguments alone; AAPCS64 6.4: the same rules).
+/// The functions of the C library through which system calls are made. <c>syscall</c> and <c>fcntl</c> are variadic in
+/// C; on x86-64 and arm64 Linux integer arguments of a variadic function travel in the same registers as those of an
+/// ordinary one, so a plain declaration is right there (System V AMD64 ABI 3.5.7: only AL differs, and it matters to
+/// floating-point arguments alone; AAPCS64 6.4: the same rules).
 /// </summary>
 internal static unsafe partial class Libc
 {
@@ -63,7 +64,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "mprotect", SetLastError = true)]
     public static partial int Mprotect(nint address, nuint length, int protection);
 
-    /// <summary>The entry of the auxiliary vector, or 0 where the kernel gave none of that type. Source: getauxval(3).</summary>
+    /// <summary>
+    /// The entry of the auxiliary vector, or 0 where the kernel gave none of that type. Source: getauxval(3).
+    /// </summary>
     [LibraryImport("libc", EntryPoint = "getauxval")]
     public static partial nuint GetAuxiliaryValue(nuint type);
 
@@ -85,6 +88,8 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "mlock", SetLastError = true)]
     public static partial int Mlock(nint address, nuint length);
 
-    /// <summary>What the C library says with -1 and errno, said as the kernel does: the negative error number.</summary>
+    /// <summary>
+    /// What the C library says with -1 and errno, said as the kernel does: the negative error number.
+    /// </summary>
     public static nint OrNegativeErrno(nint answer) => answer == -1 ? -Marshal.GetLastPInvokeError() : answer;
 }

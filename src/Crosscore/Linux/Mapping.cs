@@ -1,6 +1,9 @@
 namespace Crosscore.Linux;
 
-/// <summary>mmap(2), munmap(2), mprotect(2) and mlock(2). Source: include/uapi/asm-generic/mman-common.h and include/uapi/linux/mman.h.</summary>
+/// <summary>
+/// mmap(2), munmap(2), mprotect(2) and mlock(2). Source: include/uapi/asm-generic/mman-common.h and
+/// include/uapi/linux/mman.h.
+/// </summary>
 internal static class Mapping
 {
     public const int PROT_NONE = 0x0;
@@ -14,7 +17,9 @@ internal static class Mapping
     public const int MAP_ANONYMOUS = 0x20;
     public const int MAP_NORESERVE = 0x4000;
 
-    /// <summary>Since Linux 4.17; older kernels take the address as a hint, so the answer must be compared with it.</summary>
+    /// <summary>
+    /// Since Linux 4.17; older kernels take the address as a hint, so the answer must be compared with it.
+    /// </summary>
     public const int MAP_FIXED_NOREPLACE = 0x100000;
 
     /// <summary>Maps at an address of the kernel's choice. Returns the address or the negative error number.</summary>
@@ -26,13 +31,18 @@ internal static class Mapping
     public static nint Map(nuint length, int protection, int flags, int descriptor, long offset = 0) =>
         Libc.OrNegativeErrno(Libc.Mmap(0, length, protection, flags, descriptor, offset));
 
-    /// <summary>Maps at <paramref name="address"/>, as far as <paramref name="flags"/> say so. Returns the address or the negative error number.</summary>
+    /// <summary>
+    /// Maps at <paramref name="address"/>, as far as <paramref name="flags"/> say so. Returns the address or the
+    /// negative error number.
+    /// </summary>
     public static nint MapAt(nint address, nuint length, int protection, int flags, int descriptor) =>
         Libc.OrNegativeErrno(Libc.Mmap(address, length, protection, flags, descriptor, 0));
 
     public static int Unmap(nint address, nuint length) => (int)Libc.OrNegativeErrno(Libc.Munmap(address, length));
 
-    /// <summary>Whether an answer of mmap is an error number: the kernel's addresses of user space are positive.</summary>
+    /// <summary>
+    /// Whether an answer of mmap is an error number: the kernel's addresses of user space are positive.
+    /// </summary>
     public static bool IsError(nint answer) => answer is < 0 and > -4096;
 
     public static int Protect(nint address, nuint length, int protection) =>

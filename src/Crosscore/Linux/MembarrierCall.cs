@@ -34,7 +34,10 @@ internal static class MembarrierCall
             _ => -1,
         };
 
-    /// <summary>Makes the call; kernels before 5.10 ignore <paramref name="cpu"/>. Returns the answer or the negative error number.</summary>
+    /// <summary>
+    /// Makes the call; kernels before 5.10 ignore <paramref name="cpu"/>. Returns the answer or the negative error
+    /// number.
+    /// </summary>
     public static int Invoke(int command, uint flags, int cpu) =>
         (int)
             Libc.OrNegativeErrno(

@@ -1,7 +1,8 @@
 namespace Crosscore.Linux;
 
 /// <summary>
-/// memfd_create(2) and the seals of fcntl(2), F_ADD_SEALS. Source: include/uapi/linux/memfd.h and include/uapi/linux/fcntl.h.
+/// memfd_create(2) and the seals of fcntl(2), F_ADD_SEALS. Source: include/uapi/linux/memfd.h and
+/// include/uapi/linux/fcntl.h.
 /// </summary>
 internal static unsafe class Memfd
 {
@@ -33,7 +34,8 @@ internal static unsafe class Memfd
 
     public static int Create(ReadOnlySpan<byte> nullTerminatedName, uint flags)
     {
-        // SAFETY: the name stays pinned during the call, and the callers pass u8 literals, which end in a null byte that the compiler adds.
+        // SAFETY: the name stays pinned during the call, and the callers pass u8 literals, which end in a null byte
+        // that the compiler adds.
         fixed (byte* name = nullTerminatedName)
         {
             return (int)Libc.OrNegativeErrno(Libc.MemfdCreate(name, flags));
@@ -43,7 +45,9 @@ internal static unsafe class Memfd
     public static int AddSeals(int descriptor, int seals) =>
         (int)Libc.OrNegativeErrno(Libc.Fcntl(descriptor, F_ADD_SEALS, seals));
 
-    /// <summary>A second descriptor for the same open file. None below 3, which programs take for their standard streams.</summary>
+    /// <summary>
+    /// A second descriptor for the same open file. None below 3, which programs take for their standard streams.
+    /// </summary>
     public static int Duplicate(int descriptor, bool closeOnExec) =>
         (int)Libc.OrNegativeErrno(Libc.Fcntl(descriptor, closeOnExec ? F_DUPFD_CLOEXEC : F_DUPFD, 3));
 

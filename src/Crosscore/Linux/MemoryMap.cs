@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Crosscore.Linux;
 
-/// <summary>One line of /proc/self/maps: addresses from <paramref name="Start"/> up to <paramref name="End"/>, "rwxp" and the file, or "" where there is none.</summary>
+/// <summary>
+/// One line of /proc/self/maps: addresses from <paramref name="Start"/> up to <paramref name="End"/>, "rwxp" and the
+/// file, or "" where there is none.
+/// </summary>
 /// <param name="Start">The first address.</param>
 /// <param name="End">The address after the last.</param>
 /// <param name="Permissions">Four letters.</param>
@@ -14,7 +17,10 @@ internal static class MemoryMap
 {
     private const string Name = "/proc/self/maps";
 
-    /// <summary>The lines, in the order of their addresses; those above the user's half of the address space (vsyscall) are left out.</summary>
+    /// <summary>
+    /// The lines, in the order of their addresses; those above the user's half of the address space (vsyscall) are left
+    /// out.
+    /// </summary>
     /// <exception cref="IOException">The system does not show it now: no /proc, or no descriptor left.</exception>
     public static List<MemoryMapLine> Read()
     {

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Linux;
 
 /// <summary>
-/// rseq(2): the layout that kernel and threads share, and the call itself, which this library makes only to learn what glibc registered.
-/// Source: include/uapi/linux/rseq.h; sysdeps/unix/sysv/linux/x86/bits/rseq.h of glibc.
+/// rseq(2): the layout that kernel and threads share, and the call itself, which this library makes only to learn what
+/// glibc registered. Source: include/uapi/linux/rseq.h; sysdeps/unix/sysv/linux/x86/bits/rseq.h of glibc.
 /// </summary>
 internal static class RseqCall
 {
@@ -18,20 +18,28 @@ internal static class RseqCall
     /// <summary>The kernel accepts no shorter registration, whatever part of it has a meaning.</summary>
     public const uint OriginalSize = 32;
 
-    /// <summary>What must lie in the four bytes before every abort address, or the kernel ends the process: RSEQ_SIG on x86.</summary>
+    /// <summary>
+    /// What must lie in the four bytes before every abort address, or the kernel ends the process: RSEQ_SIG on x86.
+    /// </summary>
     public const uint Signature = 0x53053053;
 
     public const int RSEQ_FLAG_UNREGISTER = 1;
 
     public const nuint AT_RSEQ_FEATURE_SIZE = 27;
 
-    /// <summary>Source: arch/x86/entry/syscalls/syscall_64.tbl. Other architectures have no sections here, so nothing asks for their number.</summary>
+    /// <summary>
+    /// Source: arch/x86/entry/syscalls/syscall_64.tbl. Other architectures have no sections here, so nothing asks for
+    /// their number.
+    /// </summary>
     private const nint NumberOnX64 = 334;
 
     public static int Invoke(nint area, uint length, int flags, uint signature) =>
         (int)Libc.OrNegativeErrno(Libc.Syscall4(NumberOnX64, area, (nint)length, flags, (nint)signature));
 
-    /// <summary>struct rseq_cs: one section. The kernel reads it whenever a thread whose pointer names it comes back to user mode after an event.</summary>
+    /// <summary>
+    /// struct rseq_cs: one section. The kernel reads it whenever a thread whose pointer names it comes back to user
+    /// mode after an event.
+    /// </summary>
     [StructLayout(LayoutKind.Sequential, Size = 32)]
     public struct Descriptor
     {

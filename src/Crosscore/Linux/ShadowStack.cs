@@ -1,7 +1,8 @@
 namespace Crosscore.Linux;
 
 /// <summary>
-/// arch_prctl(2), as far as it tells of shadow stacks: a second stack, of return addresses alone, with which the processor compares those of the first. Source: Documentation/arch/x86/shstk.rst; arch/x86/include/uapi/asm/prctl.h.
+/// arch_prctl(2), as far as it tells of shadow stacks: a second stack, of return addresses alone, with which the
+/// processor compares those of the first. Source: Documentation/arch/x86/shstk.rst; arch/x86/include/uapi/asm/prctl.h.
 /// </summary>
 internal static unsafe class ShadowStack
 {
@@ -14,7 +15,8 @@ internal static unsafe class ShadowStack
     private const nint NumberOnX64 = 158;
 
     /// <summary>
-    /// Asks for the features that are switched on for the calling thread. Returns 0 or the negative error number: EINVAL from kernels before 6.6 and those built without, under which no program has a shadow stack.
+    /// Asks for the features that are switched on for the calling thread. Returns 0 or the negative error number:
+    /// EINVAL from kernels before 6.6 and those built without, under which no program has a shadow stack.
     /// </summary>
     public static int Status(out ulong features)
     {

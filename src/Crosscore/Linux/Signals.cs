@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Linux;
 
 /// <summary>
-/// sigaction(2), by the C library, which adds the return from the handler that unwinders recognise. Source: include/uapi/asm-generic/signal-defs.h; arch/x86/include/uapi/asm/signal.h.
+/// sigaction(2), by the C library, which adds the return from the handler that unwinders recognise. Source:
+/// include/uapi/asm-generic/signal-defs.h; arch/x86/include/uapi/asm/signal.h.
 /// </summary>
 internal static unsafe class Signals
 {
@@ -16,13 +17,16 @@ internal static unsafe class Signals
     public const int SA_RESTORER = 0x04000000;
     public const int SA_RESETHAND = unchecked((int)0x80000000);
 
-    /// <summary>si_code of a signal that the kernel itself raises for an instruction: include/uapi/asm-generic/siginfo.h.</summary>
+    /// <summary>
+    /// si_code of a signal that the kernel itself raises for an instruction: include/uapi/asm-generic/siginfo.h.
+    /// </summary>
     public const int SI_KERNEL = 0x80;
 
     /// <summary>Reads what is done with a signal. Returns 0 or the negative error number.</summary>
     public static int Get(int signal, out SignalAction action)
     {
-        // SAFETY: the structure has the C library's size and layout and lives in the caller's frame, which does not move.
+        // SAFETY: the structure has the C library's size and layout and lives in the caller's frame, which does not
+        // move.
         fixed (SignalAction* current = &action)
         {
             return (int)Libc.OrNegativeErrno(Libc.Sigaction(signal, null, current));
@@ -32,7 +36,10 @@ internal static unsafe class Signals
     /// <summary>Changes what is done with a signal. Returns 0 or the negative error number.</summary>
     public static int Set(int signal, in SignalAction action) => Exchange(signal, action, out _);
 
-    /// <summary>Changes what is done with a signal and tells, in the same system call, what was done with it until then. Returns 0 or the negative error number.</summary>
+    /// <summary>
+    /// Changes what is done with a signal and tells, in the same system call, what was done with it until then. Returns
+    /// 0 or the negative error number.
+    /// </summary>
     public static int Exchange(int signal, in SignalAction action, out SignalAction replaced)
     {
         // SAFETY: as above; the first is only read.
@@ -44,7 +51,9 @@ internal static unsafe class Signals
     }
 }
 
-/// <summary>struct sigaction of glibc and musl on x86-64: the handler, 1024 bits of mask, the flags, the return function.</summary>
+/// <summary>
+/// struct sigaction of glibc and musl on x86-64: the handler, 1024 bits of mask, the flags, the return function.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct SignalAction
 {
@@ -55,7 +64,10 @@ internal unsafe struct SignalAction
     public int Flags;
     public nint Restorer;
 
-    /// <summary>Whether the same would be done with a signal. The kernel's mask has 64 bits; what stands behind them is the C library's. SA_RESTORER is added by the C library, and read back.</summary>
+    /// <summary>
+    /// Whether the same would be done with a signal. The kernel's mask has 64 bits; what stands behind them is the C
+    /// library's. SA_RESTORER is added by the C library, and read back.
+    /// </summary>
     public readonly bool IsSameAs(in SignalAction other) =>
         Handler == other.Handler
         && (Flags | Signals.SA_RESTORER) == (other.Flags | Signals.SA_RESTORER)

@@ -1,9 +1,8 @@
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Memory with a slot for each CPU, on which sections work: each on the slot of the CPU its thread runs on, without lock or interlocked instruction. From outside, a slot
-/// is
-/// stopped, worked on and let go: <see cref="Stop"/>.
+/// Memory with a slot for each CPU, on which sections work: each on the slot of the CPU its thread runs on, without
+/// lock or interlocked instruction. From outside, a slot is stopped, worked on and let go: <see cref="Stop"/>.
 /// </summary>
 /// <remarks>
 /// The memory is freed when no object holds the area any more; there is nothing to dispose of. Where all slots together
@@ -17,8 +16,12 @@ public sealed class PerCpuArea
     private readonly Lock _stopping = new();
     private volatile bool _stoppedForGood;
 
-    /// <summary>Makes an area whose slots are all zero. The first in a process registers for the restarting barrier, which takes 10 to 25 milliseconds.</summary>
-    /// <param name="bytesPerCpu">The size of a slot in bytes; a multiple of 8. Memory is used in steps of 128 bytes, 8 of which are taken.</param>
+    /// <summary>
+    /// Makes an area whose slots are all zero. The first in a process registers for the restarting barrier, which takes
+    /// 10 to 25 milliseconds.
+    /// </summary>
+    /// <param name="bytesPerCpu">The size of a slot in bytes; a multiple of 8. Memory is used in steps of 128 bytes, 8
+    /// of which are taken.</param>
     /// <param name="index">What selects the slot of a thread.</param>
     /// <exception cref="ArgumentOutOfRangeException">No multiple of 8, or more than 2 GiB or 1 TiB for all slots
     /// together; or there is no such index.</exception>
@@ -54,7 +57,8 @@ public sealed class PerCpuArea
         if (useSections && index == PerCpuIndex.ConcurrencyId && !RestartableSequences.ConcurrencyIdTrusted)
         {
             throw new NotSupportedException(
-                "The kernel is not known to keep the concurrency id in the area that glibc registers (Linux 6.3 does). Use PerCpuIndex.Cpu."
+                "The kernel is not known to keep the concurrency id in the area "
+                    + "that glibc registers (Linux 6.3 does). Use PerCpuIndex.Cpu."
             );
         }
 
@@ -67,7 +71,8 @@ public sealed class PerCpuArea
     public int BytesPerCpu => Slots.Shape.Bytes;
 
     /// <summary>
-    /// How many slots there are: one for each CPU that may ever come online, by its number, and a last one for threads that rseq(2) does not know.
+    /// How many slots there are: one for each CPU that may ever come online, by its number, and a last one for threads
+    /// that rseq(2) does not know.
     /// </summary>
     public int SlotCount => Slots.Count;
 
@@ -106,15 +111,14 @@ public sealed class PerCpuArea
     }
 
     /// <summary>
-    /// Stops the sections of a slot and returns it as the caller's own until it is disposed of. No section that began before commits after the return; those that come
-    /// concurrently wait. The caller sees
-    /// every commit made before.
+    /// Stops the sections of a slot and returns it as the caller's own until it is disposed of. No section that began
+    /// before commits after the return; those that come concurrently wait. The caller sees every commit made before.
     /// </summary>
     /// <remarks>
-    /// Costs one membarrier with the RSEQ command, aimed at the CPU: about a microsecond, one interrupt if a thread of this process is running there and none otherwise.
-    /// The calling thread needs no
-    /// permission to run on that CPU. A CPU that is offline runs no section; a thread that was on it when it went is restarted where it comes back. Keep the time short;
-    /// only one slot of an area is stopped at a time.
+    /// Costs one membarrier with the RSEQ command, aimed at the CPU: about a microsecond, one interrupt if a thread of
+    /// this process is running there and none otherwise. The calling thread needs no permission to run on that CPU. A
+    /// CPU that is offline runs no section; a thread that was on it when it went is restarted where it comes back. Keep
+    /// the time short; only one slot of an area is stopped at a time.
     /// </remarks>
     /// <param name="slot">0 to <see cref="SlotCount"/> - 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such slot.</exception>
@@ -199,8 +203,8 @@ public sealed class PerCpuArea
     }
 
     /// <summary>
-    /// Chooses and locks the slot of a thread that uses no section. In the fallback those are all, and each takes the slot of its processor; otherwise only threads
-    /// unknown to rseq(2).
+    /// Chooses and locks the slot of a thread that uses no section. In the fallback those are all, and each takes the
+    /// slot of its processor; otherwise only threads unknown to rseq(2).
     /// </summary>
     internal int EnterWithoutSection()
     {
@@ -211,11 +215,12 @@ public sealed class PerCpuArea
 
     private void StopSections(int slot)
     {
-        // Pairs with the first steps of every section (SectionEmitter): they load the number of the CPU, then this word, then the data. If a section on that CPU began
-        // before the barrier
-        // reaches it, it is restarted and then sees the word; if it began after, it sees the word because the barrier orders this store before it (2ecedd756908 makes the
-        // command a full barrier in every kernel that has it). Without the barrier a section may have loaded 0 long ago and commit while the slot is being worked on:
-        // PerCpuAreaTests shows it with a kernel that does nothing, litmus/kernel/PerCpu.Take and PerCpu.Steal on every design, with their twins.
+        // Pairs with the first steps of every section (SectionEmitter): they load the number of the CPU, then this
+        // word, then the data. If a section on that CPU began before the barrier reaches it, it is restarted and then
+        // sees the word; if it began after, it sees the word because the barrier orders this store before it
+        // (2ecedd756908 makes the command a full barrier in every kernel that has it). Without the barrier a section
+        // may have loaded 0 long ago and commit while the slot is being worked on: PerCpuAreaTests shows it with a
+        // kernel that does nothing, litmus/kernel/PerCpu.Take and PerCpu.Steal on every design, with their twins.
         Volatile.Write(ref Slots.StopWord(slot), 1);
         bool hasCpu = slot < Slots.Shape.CpuSlots;
         if (UsesSections && hasCpu)
@@ -231,8 +236,8 @@ public sealed class PerCpuArea
 
     private void Release(int slot)
     {
-        // A release: a section that sees 0 sees all that was done to the slot. Pairs with the section's load of the word, before its loads of the data.
-        // litmus/kernel/PerCpu.Take.ClearedFirst stores it too early.
+        // A release: a section that sees 0 sees all that was done to the slot. Pairs with the section's load of the
+        // word, before its loads of the data. litmus/kernel/PerCpu.Take.ClearedFirst stores it too early.
         Volatile.Write(ref Slots.StopWord(slot), 0);
         _stopping.Exit();
     }

@@ -4,23 +4,23 @@ using System.Runtime.InteropServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Native memory in blocks of one size, rented and returned by any thread: a <see cref="PerCpuFreeList"/> with memory behind it. A thread that finds the list of its CPU
-/// empty
-/// takes all of another CPU's, or the pool grows.
+/// Native memory in blocks of one size, rented and returned by any thread: a <see cref="PerCpuFreeList"/> with memory
+/// behind it. A thread that finds the list of its CPU empty takes all of another CPU's, or the pool grows.
 /// </summary>
 /// <remarks>
-/// <para>A block that is returned twice is refused: a returned block carries a mark in its second 8 bytes until it is rented again. That finds a second return that
-/// follows the first, not one that races with it or with
-/// another renter; and it refuses a block whose user has stored the mark there by chance, one in 2^64. A block that is not this pool's, but aligned like one, is not
-/// noticed.</para>
-/// <para>Memory grows to what was needed at most at one time, plus what other CPUs hold when it is not worth stopping them for. It is given back by <see cref="Dispose"/>
-/// alone; there is no finalizer,
-/// because only the caller knows who uses the blocks.</para>
+/// <para>A block that is returned twice is refused: a returned block carries a mark in its second 8 bytes until it is
+/// rented again. That finds a second return that follows the first, not one that races with it or with another renter;
+/// and it refuses a block whose user has stored the mark there by chance, one in 2^64. A block that is not this pool's,
+/// but aligned like one, is not noticed.</para>
+/// <para>Memory grows to what was needed at most at one time, plus what other CPUs hold when it is not worth stopping
+/// them for. It is given back by <see cref="Dispose"/> alone; there is no finalizer, because only the caller knows who
+/// uses the blocks.</para>
 /// </remarks>
 public sealed unsafe class PerCpuBlockPool : IDisposable
 {
     /// <summary>
-    /// A theft that brings less does not pay for the barrier (about a microsecond, a hundred times the price of a rental), so the pool grows the next time.
+    /// A theft that brings less does not pay for the barrier (about a microsecond, a hundred times the price of a
+    /// rental), so the pool grows the next time.
     /// </summary>
     private const int WorthStealing = 32;
 
@@ -82,7 +82,8 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     /// <summary>Gives a block. Its content is whatever was there.</summary>
     /// <exception cref="ObjectDisposedException">The pool was disposed of.</exception>
     /// <exception cref="OutOfMemoryException">There is none, and no memory for more.</exception>
-    /// <exception cref="MembarrierException">There is none, and the barrier failed that takes those of another CPU; the pool is as it was.</exception>
+    /// <exception cref="MembarrierException">There is none, and the barrier failed that takes those of another CPU; the
+    /// pool is as it was.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public nint Rent()
     {

@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Crosscore.PerCpu;
 
-/// <summary>What <see cref="PerCpuBuffer{T}.Drain"/> hands over: records in the order in which they were appended on one CPU.</summary>
+/// <summary>
+/// What <see cref="PerCpuBuffer{T}.Drain"/> hands over: records in the order in which they were appended on one CPU.
+/// </summary>
 /// <typeparam name="T">The record.</typeparam>
 /// <param name="slot">The CPU, or the last slot for threads that have none.</param>
 /// <param name="records">Valid during the call only.</param>
@@ -10,18 +12,18 @@ public delegate void PerCpuRecords<T>(int slot, ReadOnlySpan<T> records)
     where T : unmanaged;
 
 /// <summary>
-/// A buffer for records of events, one for each CPU: many threads append, without lock and without interlocked instruction; one at a time drains. A record that finds no
-/// room is counted as lost, exactly.
+/// A buffer for records of events, one for each CPU: many threads append, without lock and without interlocked
+/// instruction; one at a time drains. A record that finds no room is counted as lost, exactly.
 /// </summary>
 /// <remarks>
-/// <para>Every append is delivered once or counted once in <see cref="Lost"/>. Records of one CPU come in the order of their appends; between CPUs there is no order but
-/// what the records say
-/// themselves, a time for example. What a thread stored before its append is seen by the thread that gets the
-/// record.</para>
-/// <para>Draining does not disturb the CPUs that append: each has a ring with one writer and one reader. Memory belongs to the garbage collector; there is nothing to
-/// dispose of.</para>
+/// <para>Every append is delivered once or counted once in <see cref="Lost"/>. Records of one CPU come in the order of
+/// their appends; between CPUs there is no order but what the records say themselves, a time for example. What a thread
+/// stored before its append is seen by the thread that gets the record.</para>
+/// <para>Draining does not disturb the CPUs that append: each has a ring with one writer and one reader. Memory belongs
+/// to the garbage collector; there is nothing to dispose of.</para>
 /// </remarks>
-/// <typeparam name="T">The record: at most <see cref="SectionBuilder.MostCopiedBytes"/> bytes, without references.</typeparam>
+/// <typeparam name="T">The record: at most <see cref="SectionBuilder.MostCopiedBytes"/> bytes, without
+/// references.</typeparam>
 public sealed class PerCpuBuffer<T>
     where T : unmanaged
 {
@@ -34,7 +36,10 @@ public sealed class PerCpuBuffer<T>
     private readonly PerCpuCounter _lost;
     private volatile PerCpuRing<T> _ring;
 
-    /// <summary>Makes an empty buffer. The first per-CPU data that can be stopped registers for the restarting barrier, which takes 10 to 25 milliseconds.</summary>
+    /// <summary>
+    /// Makes an empty buffer. The first per-CPU data that can be stopped registers for the restarting barrier, which
+    /// takes 10 to 25 milliseconds.
+    /// </summary>
     /// <param name="capacityPerCpu">How many records each CPU keeps until they are drained; 1 or more.</param>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1, or more than 2 GiB for a CPU or 1 TiB for all that
     /// may come online.</exception>
@@ -98,9 +103,11 @@ public sealed class PerCpuBuffer<T>
     /// Hands over everything that is there, CPU by CPU, and makes room for as much. What is appended concurrently may
     /// be handed over or stay for the next time.
     /// </summary>
-    /// <param name="receive">Called for each stretch of records. If it throws, the records of that call stay, and come again with the next drain.</param>
+    /// <param name="receive">Called for each stretch of records. If it throws, the records of that call stay, and come
+    /// again with the next drain.</param>
     /// <returns>How many records were handed over.</returns>
-    /// <exception cref="LockRecursionException"><paramref name="receive"/> drains or resizes the same buffer.</exception>
+    /// <exception cref="LockRecursionException"><paramref name="receive"/> drains or resizes the same
+    /// buffer.</exception>
     public long Drain(PerCpuRecords<T> receive)
     {
         ArgumentNullException.ThrowIfNull(receive);
@@ -114,7 +121,8 @@ public sealed class PerCpuBuffer<T>
                 count += ring.Drain(receive);
             }
 
-            // One whose barrier failed stays: a section that had begun may still commit there, and its record must not be lost.
+            // One whose barrier failed stays: a section that had begun may still commit there, and its record must not
+            // be lost.
             _ = _retired.RemoveAll(ring => ring.IsStopped);
 
             return count + _ring.Drain(receive);
@@ -122,9 +130,9 @@ public sealed class PerCpuBuffer<T>
     }
 
     /// <summary>
-    /// Gives every CPU another capacity. Nothing is lost: what is in the buffer now is handed over by the next <see cref="Drain"/>, before anything appended later on the
-    /// same CPU. One membarrier with the RSEQ
-    /// command stops the old buffer on all CPUs; no thread waits.
+    /// Gives every CPU another capacity. Nothing is lost: what is in the buffer now is handed over by the next
+    /// <see cref="Drain"/>, before anything appended later on the same CPU. One membarrier with the RSEQ command stops
+    /// the old buffer on all CPUs; no thread waits.
     /// </summary>
     /// <param name="capacityPerCpu">How many records each CPU keeps from now on; 1 or more.</param>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1, or more than 2 GiB for a CPU or 1 TiB for all that

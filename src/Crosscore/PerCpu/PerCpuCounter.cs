@@ -3,14 +3,15 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// A counter that many threads add to and few read: an add costs about what an empty call costs, however many CPUs add at the same time; a reading walks over the CPUs.
+/// A counter that many threads add to and few read: an add costs about what an empty call costs, however many CPUs add
+/// at the same time; a reading walks over the CPUs.
 /// </summary>
 /// <remarks>
-/// <para>What a sum is. Every add is in it as a whole or not at all. It contains every add that happened before it (the thread that adds and the one that sums have
-/// synchronised in between, by a lock, a task, a join, or are the same), and none that begins after it has returned. So once the adding threads have been waited for, the
-/// sum is exact. While adds run it
-/// contains some of them; if none is negative, it lies between the true value at its beginning and at its end. With adds of both signs it may be a value that the counter
-/// never had.</para>
+/// <para>What a sum is. Every add is in it as a whole or not at all. It contains every add that happened before it (the
+/// thread that adds and the one that sums have synchronised in between, by a lock, a task, a join, or are the same),
+/// and none that begins after it has returned. So once the adding threads have been waited for, the sum is exact. While
+/// adds run it contains some of them; if none is negative, it lies between the true value at its beginning and at its
+/// end. With adds of both signs it may be a value that the counter never had.</para>
 /// <para>Memory: 128 bytes for each CPU that may ever come online; where that is more than 64 KiB, only the pages of
 /// CPUs that add take memory (on Linux). There is nothing to dispose of.</para>
 /// </remarks>
@@ -50,8 +51,12 @@ public sealed class PerCpuCounter
     /// <summary>The sum of all adds; see the remarks of the type for those that run concurrently.</summary>
     public long Sum() => _slots.Sum(0);
 
-    /// <summary>How the sum is spread over the slots: by the number of the CPU, and in the last one what threads unknown to rseq(2) added.</summary>
-    /// <param name="perSlot">Filled with as much as fits; <see cref="RestartableSequences.CpuSlots"/> + 1 entries are all.</param>
+    /// <summary>
+    /// How the sum is spread over the slots: by the number of the CPU, and in the last one what threads unknown to
+    /// rseq(2) added.
+    /// </summary>
+    /// <param name="perSlot">Filled with as much as fits; <see cref="RestartableSequences.CpuSlots"/> + 1 entries are
+    /// all.</param>
     /// <returns>The sum of all slots, also of those that did not fit.</returns>
     public long Read(Span<long> perSlot)
     {

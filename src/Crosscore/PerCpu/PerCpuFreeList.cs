@@ -4,19 +4,19 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Lists of free native blocks, one for each CPU: a thread pushes to and pops from the list of the CPU it runs on, last in, first out, without lock and without
-/// interlocked instruction. The list lies in the blocks: the first 8 bytes of
-/// a block are the list's from its push to its pop.
+/// Lists of free native blocks, one for each CPU: a thread pushes to and pops from the list of the CPU it runs on, last
+/// in, first out, without lock and without interlocked instruction. The list lies in the blocks: the first 8 bytes of a
+/// block are the list's from its push to its pop.
 /// </summary>
 /// <remarks>
-/// <para>Caller must: give blocks of at least 8 bytes, aligned to 8, that stay readable and writable while they are in the list, and each only once. A block that is
-/// pushed twice makes a list that
-/// leads in a circle; nothing here can see that (<see cref="PerCpuBlockPool"/> does).</para>
+/// <para>Caller must: give blocks of at least 8 bytes, aligned to 8, that stay readable and writable while they are in
+/// the list, and each only once. A block that is pushed twice makes a list that leads in a circle; nothing here can see
+/// that (<see cref="PerCpuBlockPool"/> does).</para>
 /// <para>What was stored to a block before its push is seen by the thread that pops it.</para>
 /// <para>There is no ABA problem: between the load of the head and the store of the new one no other thread touches
 /// this list, or the thread begins anew.</para>
-/// <para>Memory belongs to the garbage collector; there is nothing to dispose of. Blocks that are in a list that is collected are lost to their owner: take them out
-/// first.</para>
+/// <para>Memory belongs to the garbage collector; there is nothing to dispose of. Blocks that are in a list that is
+/// collected are lost to their owner: take them out first.</para>
 /// </remarks>
 public sealed unsafe class PerCpuFreeList
 {
@@ -59,7 +59,10 @@ public sealed unsafe class PerCpuFreeList
     /// <summary>Whether threads work by sections here; otherwise lists are locked, and chosen by processor.</summary>
     public bool UsesSections => _area.UsesSections;
 
-    /// <summary>How many lists there are: one for each CPU that may come online, and a last one for threads that have none or came while theirs was stopped.</summary>
+    /// <summary>
+    /// How many lists there are: one for each CPU that may come online, and a last one for threads that have none or
+    /// came while theirs was stopped.
+    /// </summary>
     public int ListCount => _area.SlotCount;
 
     internal PerCpuArea Area => _area;
@@ -70,7 +73,9 @@ public sealed unsafe class PerCpuFreeList
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Push(nint block) => PushChain(block, block);
 
-    /// <summary>Gives a chain of blocks: each but the last holds the address of the next in its first 8 bytes.</summary>
+    /// <summary>
+    /// Gives a chain of blocks: each but the last holds the address of the next in its first 8 bytes.
+    /// </summary>
     /// <param name="first">The first block, the next one to be popped.</param>
     /// <param name="last">The last, whose first 8 bytes are written.</param>
     /// <exception cref="ArgumentException">One is null, negative, or not aligned to 8.</exception>
@@ -84,7 +89,8 @@ public sealed unsafe class PerCpuFreeList
             ThrowNoBlock(first, last);
         }
 
-        // SAFETY: the code was made for slots of this shape, and stores to the block that the caller gives away; it makes no call and is a few nanoseconds long.
+        // SAFETY: the code was made for slots of this shape, and stores to the block that the caller gives away; it
+        // makes no call and is a few nanoseconds long.
         if (_push == null || _push(_base, first, last) != 0)
         {
             PushWithoutSection(first, last);
@@ -99,7 +105,8 @@ public sealed unsafe class PerCpuFreeList
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryPop(out nint block)
     {
-        // SAFETY: as in PushChain; the blocks that are read are in the list, and readable as long as they are, as their callers promised.
+        // SAFETY: as in PushChain; the blocks that are read are in the list, and readable as long as they are, as their
+        // callers promised.
         block = _pop != null ? _pop(_base) : SectionExit.NoSlot;
         GC.KeepAlive(this);
         // Blocks are aligned to 8 and no address in user memory is negative, so every other answer is a code.
@@ -107,8 +114,8 @@ public sealed unsafe class PerCpuFreeList
     }
 
     /// <summary>
-    /// Stops another CPU, takes all of its list, gives one block to the caller and the rest to the list of this CPU. Costs one membarrier, and a walk over what was
-    /// taken, for each list that looks as if it had blocks.
+    /// Stops another CPU, takes all of its list, gives one block to the caller and the rest to the list of this CPU.
+    /// Costs one membarrier, and a walk over what was taken, for each list that looks as if it had blocks.
     /// </summary>
     /// <param name="block">A block; 0 where there is none.</param>
     /// <param name="taken">How many were taken, this one included.</param>
@@ -126,7 +133,8 @@ public sealed unsafe class PerCpuFreeList
             }
 
             block = first;
-            nint rest = *(nint*)first; // SAFETY: the chain is ours, and its blocks are readable as their callers promised.
+            // SAFETY: the chain is ours, and its blocks are readable as their callers promised.
+            nint rest = *(nint*)first;
             if (first != last)
             {
                 PushChain(rest, last);
@@ -162,7 +170,8 @@ public sealed unsafe class PerCpuFreeList
 
         last = first;
         count = first == 0 ? 0 : 1;
-        while (last != 0 && *(nint*)last is var next && next != 0) // SAFETY: the chain is ours now, and its blocks are readable as their callers promised.
+        // SAFETY: the chain is ours now, and its blocks are readable as their callers promised.
+        while (last != 0 && *(nint*)last is var next && next != 0)
         {
             last = next;
             count++;
@@ -179,7 +188,8 @@ public sealed unsafe class PerCpuFreeList
         );
 
     /// <summary>
-    /// For threads without a slot, and for those who come while theirs is stopped: they need not wait, another list is as good. In the fallback this is the way of all.
+    /// For threads without a slot, and for those who come while theirs is stopped: they need not wait, another list is
+    /// as good. In the fallback this is the way of all.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void PushWithoutSection(nint first, nint last)

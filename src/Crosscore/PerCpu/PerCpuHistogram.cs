@@ -1,12 +1,12 @@
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Counts measurements in buckets, each CPU on its own: what <see cref="PerCpuCounter"/> is to a count. A measurement falls into the first bucket whose bound it does not
-/// exceed, or behind the last.
+/// Counts measurements in buckets, each CPU on its own: what <see cref="PerCpuCounter"/> is to a count. A measurement
+/// falls into the first bucket whose bound it does not exceed, or behind the last.
 /// </summary>
 /// <remarks>
-/// A measurement is two adds, to its bucket and to the sum; a reading in between sees one of them. What was said of the sum of a <see cref="PerCpuCounter"/> holds for
-/// each.
+/// A measurement is two adds, to its bucket and to the sum; a reading in between sees one of them. What was said of the
+/// sum of a <see cref="PerCpuCounter"/> holds for each.
 /// </remarks>
 public sealed class PerCpuHistogram
 {

@@ -44,9 +44,9 @@ public static class PerCpuInstruments
     }
 
     /// <summary>
-    /// Publishes a histogram, as three counters, because .NET has no observable histogram: <c>NAME.bucket</c>, one measurement for each bound with the tag <c>le</c> (how
-    /// many
-    /// were at most that, and <c>+Inf</c> for all), <c>NAME.sum</c> and <c>NAME.count</c>. These are the names and meanings of Prometheus.
+    /// Publishes a histogram, as three counters, because .NET has no observable histogram: <c>NAME.bucket</c>, one
+    /// measurement for each bound with the tag <c>le</c> (how many were at most that, and <c>+Inf</c> for all),
+    /// <c>NAME.sum</c> and <c>NAME.count</c>. These are the names and meanings of Prometheus.
     /// </summary>
     /// <param name="meter">The meter.</param>
     /// <param name="histogram">What is observed.</param>

@@ -3,19 +3,23 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Read sections that may begin on one thread and end on another, and so cross an <see langword="await"/>, and a writer that waits until all that could have seen the old
-/// state have ended. A reader pays two adds to words of its CPU; no fence, no shared store, no registration of threads.
+/// Read sections that may begin on one thread and end on another, and so cross an <see langword="await"/>, and a writer
+/// that waits until all that could have seen the old state have ended. A reader pays two adds to words of its CPU; no
+/// fence, no shared store, no registration of threads.
 /// </summary>
 /// <remarks>
-/// <para>A writer unlinks what readers may be using, calls <see cref="Synchronize"/> or <see cref="SynchronizeAsync"/>, and then frees it: every section that began
-/// before the call has ended when it returns, and every one that
-/// begins after sees the unlinking. Sections may be nested and may last as long as they like; the writer waits for them.</para>
-/// <para>Sections that began are counted per CPU and period, and those that ended, on whichever CPU that was. The writer compares the sums. There are two periods: the
-/// writer turns to the other one, so that
-/// new readers, however many, do not keep it waiting. (The algorithm of the kernel's SRCU; with per-CPU sections in user space, libside's.)</para>
-/// <para><see cref="Reclamation.RcuDomain.EnterAsyncReadSection"/> costs its readers more and gives more for it: callbacks, who is inside, cells and maps. docs/per-cpu.md
-/// says when to take which.</para>
-/// <para>Waiting for readers from inside of a section of the same object never ends, and cannot be detected: a section belongs to no thread.</para>
+/// <para>A writer unlinks what readers may be using, calls <see cref="Synchronize"/> or <see cref="SynchronizeAsync"/>,
+/// and then frees it: every section that began before the call has ended when it returns, and every one that begins
+/// after sees the unlinking. Sections may be nested and may last as long as they like; the writer waits for
+/// them.</para>
+/// <para>Sections that began are counted per CPU and period, and those that ended, on whichever CPU that was. The
+/// writer compares the sums. There are two periods: the writer turns to the other one, so that new readers, however
+/// many, do not keep it waiting. (The algorithm of the kernel's SRCU; with per-CPU sections in user space,
+/// libside's.)</para>
+/// <para><see cref="Reclamation.RcuDomain.EnterAsyncReadSection"/> costs its readers more and gives more for it:
+/// callbacks, who is inside, cells and maps. docs/per-cpu.md says when to take which.</para>
+/// <para>Waiting for readers from inside of a section of the same object never ends, and cannot be detected: a section
+/// belongs to no thread.</para>
 /// </remarks>
 public sealed class PerCpuReadSection
 {
@@ -56,9 +60,9 @@ public sealed class PerCpuReadSection
     {
         int period = Volatile.Read(ref _period);
         _slots.Add(Begun + period, 1);
-        // Pairs with the heavy fence in HasDrained, which comes after what the writer unlinked and before it reads the count: the writer sees this section, or this
-        // section sees
-        // the unlinking. It does not matter whether the period is still the current one: the next grace period waits for both. litmus/percpu/ReadSection and
+        // Pairs with the heavy fence in HasDrained, which comes after what the writer unlinked and before it reads the
+        // count: the writer sees this section, or this section sees the unlinking. It does not matter whether the
+        // period is still the current one: the next grace period waits for both. litmus/percpu/ReadSection and
         // ReadSection.NoBarrier.
         AsymmetricFence.Light();
         return new PerCpuReader(this, period);
@@ -112,8 +116,8 @@ public sealed class PerCpuReadSection
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void End(int period)
     {
-        // A release on every processor: x86-64 keeps stores in order, and without sections the add is interlocked. The writer that counts this end sees all that the
-        // section did.
+        // A release on every processor: x86-64 keeps stores in order, and without sections the add is interlocked. The
+        // writer that counts this end sees all that the section did.
         _slots.Add(Ended + period, 1);
     }
 
@@ -150,9 +154,9 @@ public sealed class PerCpuReadSection
     }
 
     /// <summary>
-    /// Whether no section of the period is open. Ends are counted before beginnings: a section whose end was counted began before, so its beginning is counted too, and
-    /// the sums can only be
-    /// equal when there was a moment without readers.
+    /// Whether no section of the period is open. Ends are counted before beginnings: a section whose end was counted
+    /// began before, so its beginning is counted too, and the sums can only be equal when there was a moment without
+    /// readers.
     /// </summary>
     private bool HasDrained(int period)
     {
@@ -164,8 +168,9 @@ public sealed class PerCpuReadSection
         }
 
         long ended = _slots.Sum(Ended + period);
-        // Pairs with the light fence in Begin: litmus/percpu/ReadSection. It also keeps the two sums in this order on every processor: ReadSection.TwoReaders,
-        // and ReadSection.BeginningsFirst, which reads them the other way round.
+        // Pairs with the light fence in Begin: litmus/percpu/ReadSection. It also keeps the two sums in this order on
+        // every processor: ReadSection.TwoReaders, and ReadSection.BeginningsFirst, which reads them the other way
+        // round.
         AsymmetricFence.Heavy();
         long begun = _slots.Sum(Begun + period);
         return ended <= begun

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// An open read section of a <see cref="PerCpuReadSection"/>. It may cross an <see langword="await"/> and be disposed of by another thread. Do not copy it: each copy
-/// would end the section once more, which
+/// An open read section of a <see cref="PerCpuReadSection"/>. It may cross an <see langword="await"/> and be disposed
+/// of by another thread. Do not copy it: each copy would end the section once more, which
 /// <see cref="PerCpuReadSection.Synchronize"/> can only notice when no other is open.
 /// </summary>
 public struct PerCpuReader : IDisposable, IEquatable<PerCpuReader>

@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// A section that is ready to run on the slots of a <see cref="PerCpuArea"/>. Any thread may run it, any number at a time. Made by <see cref="SectionBuilder.Build"/>.
+/// A section that is ready to run on the slots of a <see cref="PerCpuArea"/>. Any thread may run it, any number at a
+/// time. Made by <see cref="SectionBuilder.Build"/>.
 /// </summary>
 public sealed unsafe class PerCpuSection
 {
@@ -34,8 +35,8 @@ public sealed unsafe class PerCpuSection
     /// <param name="argument2">Argument 2, if the section has it.</param>
     /// <param name="argument3">Argument 3, if the section has it.</param>
     /// <exception cref="ArgumentException">The area has slots of another size or index.</exception>
-    /// <exception cref="InvalidOperationException">A computed offset was outside of the slot; nothing was committed. Or this thread itself has stopped the
-    /// slot.</exception>
+    /// <exception cref="InvalidOperationException">A computed offset was outside of the slot; nothing was committed. Or
+    /// this thread itself has stopped the slot.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public SectionResult Run(
         PerCpuArea area,
@@ -87,7 +88,8 @@ public sealed unsafe class PerCpuSection
         if (area.Slots.Shape != _program.Shape)
         {
             throw new ArgumentException(
-                $"The section was written for slots of {_program.Shape.Bytes} bytes selected by {_program.Shape.Index}; "
+                $"The section was written for slots of {_program.Shape.Bytes} "
+                    + $"bytes selected by {_program.Shape.Index}; "
                     + $"this area has {area.Slots.Shape.Bytes} selected by {area.Slots.Shape.Index}.",
                 nameof(area)
             );
@@ -128,7 +130,8 @@ public sealed unsafe class PerCpuSection
                     break;
                 case SectionExit.OutOfSlot:
                     throw new InvalidOperationException(
-                        $"A computed offset lay outside of the {_program.Shape.Bytes} bytes of the slot. Nothing was committed."
+                        $"A computed offset lay outside of the {_program.Shape.Bytes} "
+                            + "bytes of the slot. Nothing was committed."
                     );
                 default:
                     return result;

@@ -12,7 +12,9 @@ public enum RestartableSequencesState
     /// <summary>Not x86-64. Sections for arm64 are not part of this library.</summary>
     WrongArchitecture,
 
-    /// <summary>The C library registers no area and says so by exporting nothing: musl, and glibc before 2.35.</summary>
+    /// <summary>
+    /// The C library registers no area and says so by exporting nothing: musl, and glibc before 2.35.
+    /// </summary>
     NoArea,
 
     /// <summary>No area is registered although the C library could: a tunable, a sandbox, an old kernel.</summary>

@@ -3,25 +3,28 @@ using static Crosscore.PerCpu.SectionOperation;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Writes a section of your own, step by step: loads from the slot of the CPU, comparisons that leave, stores that do not matter yet, and in the end exactly one commit.
-/// Between the first step and the
-/// commit no other thread touches the slot: if anything comes between, the kernel sends the thread back to the first step.
+/// Writes a section of your own, step by step: loads from the slot of the CPU, comparisons that leave, stores that do
+/// not matter yet, and in the end exactly one commit. Between the first step and the commit no other thread touches the
+/// slot: if anything comes between, the kernel sends the thread back to the first step.
 /// </summary>
 /// <remarks>
 /// <para>So a step before the commit may happen any number of times, and part of the steps may happen without the rest.
-/// Store only what no thread looks at before the
-/// commit: places in
-/// the slot that the committed word makes valid, or memory that an argument points to and that is still your own.</para>
-/// <para>What cannot be a section is refused where it is written, with the reason: two commits, a step after the commit, none at all, an offset outside of the slot, a
-/// word that is
-/// not aligned, a store through a pointer that was loaded, more values than registers, too many steps. A call, a system call, a loop or an allocation is no step: the
-/// kernel
-/// forbids the first two inside of a section, and a thread in a section does not stop for the garbage collector.</para>
-/// <para>Offsets are bytes in the user's part of the slot; words have 64 bits. Not safe for several threads. Get one from <see cref="PerCpuArea.NewSection"/>.</para>
+/// Store only what no thread looks at before the commit: places in the slot that the committed word makes valid, or
+/// memory that an argument points to and that is still your own.</para>
+/// <para>What cannot be a section is refused where it is written, with the reason: two commits, a step after the
+/// commit, none at all, an offset outside of the slot, a word that is not aligned, a store through a pointer that was
+/// loaded, more values than registers, too many steps. A call, a system call, a loop or an allocation is no step: the
+/// kernel forbids the first two inside of a section, and a thread in a section does not stop for the garbage
+/// collector.</para>
+/// <para>Offsets are bytes in the user's part of the slot; words have 64 bits. Not safe for several threads. Get one
+/// from <see cref="PerCpuArea.NewSection"/>.</para>
 /// </remarks>
 public sealed class SectionBuilder
 {
-    /// <summary>The most steps of a section. It should be a few nanoseconds long; one that is interrupted more often than it takes never ends.</summary>
+    /// <summary>
+    /// The most steps of a section. It should be a few nanoseconds long; one that is interrupted more often than it
+    /// takes never ends.
+    /// </summary>
     public const int MostSteps = 64;
 
     /// <summary>The most bytes that all copying steps of a section move together.</summary>
@@ -60,20 +63,28 @@ public sealed class SectionBuilder
     /// <param name="number">Any.</param>
     public SectionValue Constant(long number) => Make(SectionOperation.Constant, number: number);
 
-    /// <summary>The index of the slot the section works on: the CPU, or the concurrency id, or the last index for threads that have neither.</summary>
+    /// <summary>
+    /// The index of the slot the section works on: the CPU, or the concurrency id, or the last index for threads that
+    /// have neither.
+    /// </summary>
     public SectionValue ThisSlot() => Make(SectionOperation.ThisSlot);
 
     /// <summary>The word at an offset of the slot.</summary>
     /// <param name="offset">In bytes, a multiple of 8.</param>
     public SectionValue Load(int offset) => Make(SectionOperation.Load, number: Word(offset));
 
-    /// <summary>The word at a computed offset of the slot. Outside of it, the section leaves and <see cref="PerCpuSection.Run"/> throws.</summary>
+    /// <summary>
+    /// The word at a computed offset of the slot. Outside of it, the section leaves and <see cref="PerCpuSection.Run"/>
+    /// throws.
+    /// </summary>
     /// <param name="offset">In bytes.</param>
     /// <param name="plus">Added to it; 0 or more.</param>
     public SectionValue LoadAt(SectionValue offset, int plus = 0) =>
         Make(SectionOperation.LoadAt, offset, number: Within(plus, sizeof(long)), bytes: sizeof(long));
 
-    /// <summary>The word behind a pointer. Caller must: know that it can be read for as long as the slot's state leads there.</summary>
+    /// <summary>
+    /// The word behind a pointer. Caller must: know that it can be read for as long as the slot's state leads there.
+    /// </summary>
     /// <param name="pointer">An address.</param>
     /// <param name="offset">Added to it, in bytes.</param>
     public SectionValue LoadFrom(SectionValue pointer, int offset = 0) =>
@@ -132,14 +143,20 @@ public sealed class SectionBuilder
     /// <param name="value">What.</param>
     public void Store(int offset, SectionValue value) => Step(SectionOperation.Store, value, number: Word(offset));
 
-    /// <summary>The same at a computed offset. Outside of the slot, the section leaves and <see cref="PerCpuSection.Run"/> throws.</summary>
+    /// <summary>
+    /// The same at a computed offset. Outside of the slot, the section leaves and <see cref="PerCpuSection.Run"/>
+    /// throws.
+    /// </summary>
     /// <param name="offset">In bytes.</param>
     /// <param name="value">What.</param>
     /// <param name="plus">Added to the offset; 0 or more.</param>
     public void StoreAt(SectionValue offset, SectionValue value, int plus = 0) =>
         Step(SectionOperation.StoreAt, offset, value, number: Within(plus, sizeof(long)), bytes: sizeof(long));
 
-    /// <summary>Stores to memory that an argument points to. Caller must: own that memory until the commit; a restart stores there again.</summary>
+    /// <summary>
+    /// Stores to memory that an argument points to. Caller must: own that memory until the commit; a restart stores
+    /// there again.
+    /// </summary>
     /// <param name="pointer">An argument.</param>
     /// <param name="offset">Added to it, in bytes.</param>
     /// <param name="value">What.</param>
@@ -147,7 +164,9 @@ public sealed class SectionBuilder
     public void StoreTo(SectionValue pointer, int offset, SectionValue value) =>
         Step(SectionOperation.StoreTo, Own(pointer), value, number: offset);
 
-    /// <summary>Copies from memory to the slot, before the commit. The slot's bytes must not be looked at until then.</summary>
+    /// <summary>
+    /// Copies from memory to the slot, before the commit. The slot's bytes must not be looked at until then.
+    /// </summary>
     /// <param name="offset">Where in the slot, in bytes.</param>
     /// <param name="source">An address. Caller must: keep it readable.</param>
     /// <param name="bytes">How many; 1 or more.</param>
@@ -155,15 +174,20 @@ public sealed class SectionBuilder
         Step(SectionOperation.CopyIn, null, source, Within(offset, bytes), Copied(bytes));
 
     /// <inheritdoc cref="CopyIn(int, SectionValue, int)"/>
-    /// <param name="offset">Where in the slot, computed. Outside of it, the section leaves and <see cref="PerCpuSection.Run"/> throws.</param>
+    /// <param name="offset">Where in the slot, computed. Outside of it, the section leaves and
+    /// <see cref="PerCpuSection.Run"/> throws.</param>
     /// <param name="plus">Added to the offset; 0 or more.</param>
     /// <param name="source">An address. Caller must: keep it readable.</param>
     /// <param name="bytes">How many; 1 or more.</param>
     public void CopyIn(SectionValue offset, int plus, SectionValue source, int bytes) =>
         Step(SectionOperation.CopyIn, offset, source, Within(plus, bytes), Copied(bytes));
 
-    /// <summary>Copies from the slot to memory that an argument points to. Caller must: own that memory until the commit; a restart copies again.</summary>
-    /// <param name="offset">Where in the slot, computed. Outside of it, the section leaves and <see cref="PerCpuSection.Run"/> throws.</param>
+    /// <summary>
+    /// Copies from the slot to memory that an argument points to. Caller must: own that memory until the commit; a
+    /// restart copies again.
+    /// </summary>
+    /// <param name="offset">Where in the slot, computed. Outside of it, the section leaves and
+    /// <see cref="PerCpuSection.Run"/> throws.</param>
     /// <param name="plus">Added to the offset; 0 or more.</param>
     /// <param name="target">An argument.</param>
     /// <param name="bytes">How many; 1 or more.</param>
@@ -171,7 +195,10 @@ public sealed class SectionBuilder
     public void CopyOut(SectionValue offset, int plus, SectionValue target, int bytes) =>
         Step(SectionOperation.CopyOut, offset, Own(target), Within(plus, bytes), Copied(bytes));
 
-    /// <summary>The commit: one store to the slot, after which the section is over. Other CPUs see it after everything stored before it.</summary>
+    /// <summary>
+    /// The commit: one store to the slot, after which the section is over. Other CPUs see it after everything stored
+    /// before it.
+    /// </summary>
     /// <param name="offset">In bytes, a multiple of 8.</param>
     /// <param name="value">What.</param>
     public void CommitStore(int offset, SectionValue value) =>
@@ -191,7 +218,8 @@ public sealed class SectionBuilder
         if (!IsCommitted)
         {
             throw new InvalidOperationException(
-                "Only a committed section returns a value: name it after the commit. To end without commit, leave with a code."
+                "Only a committed section returns a value: name it after "
+                    + "the commit. To end without commit, leave with a code."
             );
         }
 
@@ -204,10 +232,11 @@ public sealed class SectionBuilder
     }
 
     /// <summary>
-    /// Checks the whole and makes it callable: as machine code where sections are available, under a lock of the slot elsewhere. Equal sections share their code, which
-    /// stays for the life of the process.
+    /// Checks the whole and makes it callable: as machine code where sections are available, under a lock of the slot
+    /// elsewhere. Equal sections share their code, which stays for the life of the process.
     /// </summary>
-    /// <exception cref="InvalidOperationException">There is no commit, or the values do not fit into registers.</exception>
+    /// <exception cref="InvalidOperationException">There is no commit, or the values do not fit into
+    /// registers.</exception>
     /// <exception cref="Code.CodeException">Memory for the code was refused.</exception>
     public PerCpuSection Build() => new(ToProgram(), SectionVariant.Shipped);
 
@@ -216,7 +245,8 @@ public sealed class SectionBuilder
         if (!IsCommitted)
         {
             throw new InvalidOperationException(
-                "The section has no commit. It ends with exactly one CommitStore or CommitAdd; without it nothing it did would ever count."
+                "The section has no commit. It ends with exactly one CommitStore "
+                    + "or CommitAdd; without it nothing it did would ever count."
             );
         }
 
@@ -230,7 +260,8 @@ public sealed class SectionBuilder
         var program = new SectionProgram(_shape, _arguments, _values - gap, steps, Close(_result));
         return RegisterChoice.Choose(program) is null
             ? throw new InvalidOperationException(
-                "The section needs more values at the same time than there are registers (6 with its arguments). Use values sooner, or load them again."
+                "The section needs more values at the same time than there are registers "
+                    + "(6 with its arguments). Use values sooner, or load them again."
             )
             : program;
     }
@@ -269,8 +300,10 @@ public sealed class SectionBuilder
         {
             throw new InvalidOperationException(
                 step.IsCommit
-                    ? "The section has its commit already. Two stores cannot become visible as one; put both into memory that one word makes valid."
-                    : $"{step.Operation} after the commit: the section is over there, and the step would not be protected."
+                    ? "The section has its commit already. Two stores cannot become "
+                        + "visible as one; put both into memory that one word makes valid."
+                    : $"{step.Operation} after the commit: the section is "
+                        + "over there, and the step would not be protected."
             );
         }
 
@@ -294,7 +327,8 @@ public sealed class SectionBuilder
         if (offset % sizeof(long) != 0)
         {
             throw new ArgumentException(
-                $"Offset {offset} is no multiple of {sizeof(long)}: a word that is not aligned can become visible in two parts.",
+                $"Offset {offset} is no multiple of {sizeof(long)}: a word "
+                    + "that is not aligned can become visible in two parts.",
                 nameof(offset)
             );
         }
@@ -331,7 +365,8 @@ public sealed class SectionBuilder
         Number(pointer) < SectionProgram.MostArguments
             ? pointer
             : throw new ArgumentException(
-                "Outside of the slot a section stores only to memory that an argument points to. What a loaded or computed pointer leads to may be seen by others before the commit.",
+                "Outside of the slot a section stores only to memory that an argument points to. What "
+                    + "a loaded or computed pointer leads to may be seen by others before the commit.",
                 nameof(pointer)
             );
 

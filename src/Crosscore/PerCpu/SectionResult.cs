@@ -18,7 +18,9 @@ public readonly record struct SectionResult
     /// <summary>Whether the commit was made. If not, nothing was stored that any thread may look at.</summary>
     public bool Committed => _left == 0;
 
-    /// <summary>The value named by <see cref="SectionBuilder.Return"/> when committed, 0 without one; otherwise 0.</summary>
+    /// <summary>
+    /// The value named by <see cref="SectionBuilder.Return"/> when committed, 0 without one; otherwise 0.
+    /// </summary>
     public long Value => Committed ? _value : 0;
 
     /// <summary>The code with which it left; 0 when committed.</summary>

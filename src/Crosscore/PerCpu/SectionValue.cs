@@ -1,6 +1,9 @@
 namespace Crosscore.PerCpu;
 
-/// <summary>A 64-bit value inside of a section that is being written: an argument, or what a step made. Usable with the builder that it comes from.</summary>
+/// <summary>
+/// A 64-bit value inside of a section that is being written: an argument, or what a step made. Usable with the builder
+/// that it comes from.
+/// </summary>
 public readonly record struct SectionValue
 {
     internal SectionValue(SectionBuilder builder, int number)

@@ -3,7 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace Crosscore.PerCpu;
 
-/// <summary>A slot in which no section runs: the caller's own until it is disposed of, by the thread that stopped it. Made by <see cref="PerCpuArea.Stop"/>.</summary>
+/// <summary>
+/// A slot in which no section runs: the caller's own until it is disposed of, by the thread that stopped it. Made by
+/// <see cref="PerCpuArea.Stop"/>.
+/// </summary>
 public ref struct StoppedSlot
 {
     private readonly int _slot;

@@ -5,18 +5,26 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// A reader-writer lock whose readers write only memory of their own and execute no interlocked operation and no fence, so that readers on different processors do not disturb each other. A writer pays for all with a process-wide barrier and a look at
-/// every thread that ever read under such a lock.
+/// A reader-writer lock whose readers write only memory of their own and execute no interlocked operation and no fence,
+/// so that readers on different processors do not disturb each other. A writer pays for all with a process-wide barrier
+/// and a look at every thread that ever read under such a lock.
 /// </summary>
 /// <remarks>
-/// <para>For what is read all the time and written now and then: a write costs some microseconds more than with <see cref="ReaderWriterLockSlim"/>.</para>
-/// <para>Recursion: a thread may enter for reading several times, also while a writer waits, and must exit as often. Everything else throws <see cref="LockRecursionException"/>, because it would wait for itself: writing inside of
+/// <para>For what is read all the time and written now and then: a write costs some microseconds more than with
+/// <see cref="ReaderWriterLockSlim"/>.</para>
+/// <para>Recursion: a thread may enter for reading several times, also while a writer waits, and must exit as often.
+/// Everything else throws <see cref="LockRecursionException"/>, because it would wait for itself: writing inside of
 /// writing or of reading, reading inside of writing.</para>
-/// <para>Fairness: a waiting writer holds new readers back, so readers cannot starve it. Readers held back and other writers wait together before a <see cref="Lock"/>, which lets nobody wait for ever, but keeps no order.</para>
-/// <para>Bound to the thread: not for sections with <c>await</c> inside. The scopes are ref structs, so the compiler refuses that.</para>
-/// <para>Readers see everything that writers before them did, and writers come after everything that readers before them did, on weakly ordered processors too. A thread that ends inside of a read section counts as having left it. One that ends inside of a write section leaves the lock closed, and
-/// others wait for ever, as with <see cref="Lock"/>.</para>
-/// <para>Models: litmus/locks/ReaderWriterLock*.litmus. The idea of a visible reader and a revoking writer is that of Dice and Kogan, BRAVO: Biased Locking for Reader-Writer Locks (2019).</para>
+/// <para>Fairness: a waiting writer holds new readers back, so readers cannot starve it. Readers held back and other
+/// writers wait together before a <see cref="Lock"/>, which lets nobody wait for ever, but keeps no order.</para>
+/// <para>Bound to the thread: not for sections with <c>await</c> inside. The scopes are ref structs, so the compiler
+/// refuses that.</para>
+/// <para>Readers see everything that writers before them did, and writers come after everything that readers before
+/// them did, on weakly ordered processors too. A thread that ends inside of a read section counts as having left it.
+/// One that ends inside of a write section leaves the lock closed, and others wait for ever, as with
+/// <see cref="Lock"/>.</para>
+/// <para>Models: litmus/locks/ReaderWriterLock*.litmus. The idea of a visible reader and a revoking writer is that of
+/// Dice and Kogan, BRAVO: Biased Locking for Reader-Writer Locks (2019).</para>
 /// </remarks>
 [StructLayout(LayoutKind.Explicit)]
 [SuppressMessage(
@@ -29,7 +37,8 @@ public sealed class AsymmetricReaderWriterLock
     private static readonly TimeSpan LookForReaders = TimeSpan.FromSeconds(1);
     private static long s_lastId;
 
-    // Readers read the next two; only writers write the flag, and nothing else that anybody writes lies within 128 bytes.
+    // Readers read the next two; only writers write the flag, and nothing else that anybody writes lies within 128
+    // bytes.
     [FieldOffset(120)]
     private readonly long _id = Interlocked.Increment(ref s_lastId);
 
@@ -50,7 +59,9 @@ public sealed class AsymmetricReaderWriterLock
     /// <summary>Whether this thread is inside of the write section.</summary>
     public bool IsWriteLockHeld => _mutex.IsHeldByCurrentThread;
 
-    /// <summary>Enters for reading, together with any number of other readers; waits while a writer is inside or waits.</summary>
+    /// <summary>
+    /// Enters for reading, together with any number of other readers; waits while a writer is inside or waits.
+    /// </summary>
     /// <exception cref="LockRecursionException">This thread is inside for writing.</exception>
     /// <exception cref="ThreadInterruptedException">While waiting; the lock was not entered.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -66,7 +77,8 @@ public sealed class AsymmetricReaderWriterLock
     }
 
     /// <summary>Enters for reading, or gives up after a time.</summary>
-    /// <param name="timeout">At most <see cref="int.MaxValue"/> milliseconds; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</param>
+    /// <param name="timeout">At most <see cref="int.MaxValue"/> milliseconds; <see cref="Timeout.InfiniteTimeSpan"/>
+    /// waits for ever.</param>
     /// <returns>Whether the lock was entered.</returns>
     /// <exception cref="ArgumentOutOfRangeException">Another negative time, or a longer one.</exception>
     /// <exception cref="LockRecursionException">This thread is inside for writing.</exception>
@@ -81,7 +93,8 @@ public sealed class AsymmetricReaderWriterLock
     }
 
     /// <summary>Exits a read section. A writer comes after everything that was done in it.</summary>
-    /// <exception cref="SynchronizationLockException">This thread is not inside for reading. Nothing was changed.</exception>
+    /// <exception cref="SynchronizationLockException">This thread is not inside for reading. Nothing was
+    /// changed.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void ExitReadLock()
     {
@@ -108,14 +121,18 @@ public sealed class AsymmetricReaderWriterLock
     }
 
     /// <summary>Enters for writing, or gives up after a time.</summary>
-    /// <param name="timeout">At most <see cref="int.MaxValue"/> milliseconds; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</param>
+    /// <param name="timeout">At most <see cref="int.MaxValue"/> milliseconds; <see cref="Timeout.InfiniteTimeSpan"/>
+    /// waits for ever.</param>
     /// <returns>Whether the lock was entered.</returns>
     /// <exception cref="ArgumentOutOfRangeException">Another negative time, or a longer one.</exception>
     /// <inheritdoc cref="EnterWriteLock" path="/exception"/>
     public bool TryEnterWriteLock(TimeSpan timeout) => Write(new Deadline(timeout));
 
-    /// <summary>Exits the write section. Readers and writers that come later see everything that was done in it.</summary>
-    /// <exception cref="SynchronizationLockException">This thread is not inside for writing. Nothing was changed.</exception>
+    /// <summary>
+    /// Exits the write section. Readers and writers that come later see everything that was done in it.
+    /// </summary>
+    /// <exception cref="SynchronizationLockException">This thread is not inside for writing. Nothing was
+    /// changed.</exception>
     public void ExitWriteLock()
     {
         if (!_mutex.IsHeldByCurrentThread)
@@ -125,7 +142,8 @@ public sealed class AsymmetricReaderWriterLock
             );
         }
 
-        // A release store. Pairs with the acquire load in Read: a reader that sees no writer sees what the last one did.
+        // A release store. Pairs with the acquire load in Read: a reader that sees no writer sees what the last one
+        // did.
         Volatile.Write(ref _writer, 0);
         _mutex.Exit();
     }
@@ -137,8 +155,8 @@ public sealed class AsymmetricReaderWriterLock
         );
 
     /// <remarks>
-    /// Store, light fence, look. Pairs with <see cref="Write"/>, which stores, passes a process-wide barrier and looks: at least one of the two sees the other.
-    /// Fails without: litmus/locks/ReaderWriterLock.NoBarrier.litmus.
+    /// Store, light fence, look. Pairs with <see cref="Write"/>, which stores, passes a process-wide barrier and looks:
+    /// at least one of the two sees the other. Fails without: litmus/locks/ReaderWriterLock.NoBarrier.litmus.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ReaderLine Read(out int entry)
@@ -175,7 +193,8 @@ public sealed class AsymmetricReaderWriterLock
             return false;
         }
 
-        // Whoever writes next takes the mutex after this, and so sees the announcement: litmus/locks/ReaderWriterLock.AfterWriter.litmus.
+        // Whoever writes next takes the mutex after this, and so sees the announcement:
+        // litmus/locks/ReaderWriterLock.AfterWriter.litmus.
         try
         {
             entry = line.Announce(_id);
@@ -189,8 +208,9 @@ public sealed class AsymmetricReaderWriterLock
     }
 
     /// <remarks>
-    /// After the withdrawal a light fence and a look. Pairs with the process-wide barrier in <see cref="Write"/>: either the writer sees that the reader has left, or the reader sees the writer and wakes it.
-    /// Fails without: litmus/locks/ReaderWriterLock.WakeUp.NoBarrier.litmus.
+    /// After the withdrawal a light fence and a look. Pairs with the process-wide barrier in <see cref="Write"/>:
+    /// either the writer sees that the reader has left, or the reader sees the writer and wakes it. Fails without:
+    /// litmus/locks/ReaderWriterLock.WakeUp.NoBarrier.litmus.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void WakeWriter()
@@ -222,7 +242,8 @@ public sealed class AsymmetricReaderWriterLock
         if (ReaderLine.Current.Holds(_id))
         {
             throw new LockRecursionException(
-                "A thread that holds the lock for reading cannot enter it for writing: it would wait for itself. Exit the read section first."
+                "A thread that holds the lock for reading cannot enter it for "
+                    + "writing: it would wait for itself. Exit the read section first."
             );
         }
 
@@ -284,7 +305,10 @@ public sealed class AsymmetricReaderWriterLock
         return false;
     }
 
-    /// <summary>A read section; it ends with <see cref="Dispose"/>. A ref struct, so it stays on its thread and never crosses an <c>await</c>.</summary>
+    /// <summary>
+    /// A read section; it ends with <see cref="Dispose"/>. A ref struct, so it stays on its thread and never crosses an
+    /// <c>await</c>.
+    /// </summary>
     public readonly ref struct ReadScope : IDisposable
     {
         private readonly AsymmetricReaderWriterLock? _lock;
@@ -298,7 +322,10 @@ public sealed class AsymmetricReaderWriterLock
             _entry = entry;
         }
 
-        /// <summary>Exits. A default scope does nothing; a second time, or a copy, throws unless the thread has entered again meanwhile, whose section then ends.</summary>
+        /// <summary>
+        /// Exits. A default scope does nothing; a second time, or a copy, throws unless the thread has entered again
+        /// meanwhile, whose section then ends.
+        /// </summary>
         /// <exception cref="SynchronizationLockException">The section has ended. Nothing was changed.</exception>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Dispose()

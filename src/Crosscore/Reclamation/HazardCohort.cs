@@ -5,7 +5,10 @@ namespace Crosscore.Reclamation;
 /// callbacks of all of them have returned. Made by
 /// <see cref="HazardPointers.CreateCohort"/>; filled by giving it to <c>Retire</c>.
 /// </summary>
-/// <remarks>Scanned by itself, by the limits of its domain; what it holds does not count for the domain. All members may be called by any thread.</remarks>
+/// <remarks>
+/// Scanned by itself, by the limits of its domain; what it holds does not count for the domain. All members may be
+/// called by any thread.
+/// </remarks>
 public sealed class HazardCohort : IDisposable
 {
     private readonly HazardPointers _domain;
@@ -36,11 +39,15 @@ public sealed class HazardCohort : IDisposable
 
     /// <summary>Closes the cohort and reclaims everything in it, waiting for readers that still protect some of it, for
     /// ever if one never lets go. Disposing twice does nothing more.</summary>
-    /// <remarks>No thread may be retiring into the cohort at the same time: such a call either throws <see cref="ObjectDisposedException"/> or may be too late to be waited for.</remarks>
-    /// <exception cref="InvalidOperationException">A pointer of the calling thread protects some of it, or this is a callback of the cohort, so waiting would never end. Nothing was closed.</exception>
-    /// <exception cref="AggregateException">
-    /// Callbacks threw; everything was reclaimed. Or the barrier failed, which is then the last of the inner exceptions: the cohort is closed, what is left by <see cref="RetiredCount"/> waits, and Dispose or
-    /// <see cref="Reclaim"/> may be called again.
+    /// <remarks>
+    /// No thread may be retiring into the cohort at the same time: such a call either throws
+    /// <see cref="ObjectDisposedException"/> or may be too late to be waited for.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">A pointer of the calling thread protects some of it, or this is a
+    /// callback of the cohort, so waiting would never end. Nothing was closed.</exception>
+    /// <exception cref="AggregateException"> Callbacks threw; everything was reclaimed. Or the barrier failed, which is
+    /// then the last of the inner exceptions: the cohort is closed, what is left by <see cref="RetiredCount"/> waits,
+    /// and Dispose or <see cref="Reclaim"/> may be called again.
     /// </exception>
     public void Dispose() => _ = TryDispose(Timeout.InfiniteTimeSpan);
 
@@ -58,8 +65,9 @@ public sealed class HazardCohort : IDisposable
         HazardWait.UntilReclaimed(_retired, () => _disposed = true, timeout, cancellation);
 
     /// <summary>
-    /// For structures, which have unlinked a node already when they retire it, and whose caller wants its value: never refuses and never throws. If a scan fails, everything waits for the next one, and
-    /// <see cref="Dispose()"/> says so if it cannot make up for it. Their callbacks only free.
+    /// For structures, which have unlinked a node already when they retire it, and whose caller wants its value: never
+    /// refuses and never throws. If a scan fails, everything waits for the next one, and <see cref="Dispose()"/> says
+    /// so if it cannot make up for it. Their callbacks only free.
     /// </summary>
     internal void RetireAlways(HazardGarbage retired) => _ = _retired.Add(retired, retired, 1, retired.Bytes);
 

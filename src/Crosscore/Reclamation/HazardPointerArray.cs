@@ -2,9 +2,13 @@ using System.Runtime.CompilerServices;
 
 namespace Crosscore.Reclamation;
 
-/// <summary>Several handles at once, from <see cref="HazardPointers.Acquire(int)"/> until <see cref="Dispose"/>, for algorithms that use several objects at a time. A ref struct, as <see cref="HazardPointer"/> is.</summary>
+/// <summary>
+/// Several handles at once, from <see cref="HazardPointers.Acquire(int)"/> until <see cref="Dispose"/>, for algorithms
+/// that use several objects at a time. A ref struct, as <see cref="HazardPointer"/> is.
+/// </summary>
 /// <remarks>
-/// To go on along a chain, protect the next object with another handle and <see cref="Swap"/> the two. Protection is never copied from slot to slot: a scan that looks at the new slot before and at the old one after would miss it.
+/// To go on along a chain, protect the next object with another handle and <see cref="Swap"/> the two. Protection is
+/// never copied from slot to slot: a scan that looks at the new slot before and at the old one after would miss it.
 /// Shown by litmus/reclamation/HazardPointer.CopiedBetweenSlots.litmus.
 /// </remarks>
 public ref struct HazardPointerArray : IDisposable

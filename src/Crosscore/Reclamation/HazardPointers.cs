@@ -1,14 +1,17 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// A domain of hazard pointers: readers announce the one object that they are using, and what was retired is reclaimed when no reader announces it. A reader pays two stores and two loads, no fence and no write that
-/// another thread also makes; the scan pays one process-wide barrier for all that has gathered. The garbage is bounded,
-/// also while a reader sleeps.
+/// A domain of hazard pointers: readers announce the one object that they are using, and what was retired is reclaimed
+/// when no reader announces it. A reader pays two stores and two loads, no fence and no write that another thread also
+/// makes; the scan pays one process-wide barrier for all that has gathered. The garbage is bounded, also while a reader
+/// sleeps.
 /// </summary>
 /// <remarks>
-/// <para>Works for managed references and for native pointers. The collector already keeps a managed object alive; what a hazard pointer adds is the right moment to dispose of it, to put it back into
-/// a pool or to overwrite it. For native memory it decides when to free.</para>
-/// <para>The writer must first make the object unreachable for readers (overwrite every source they protect from) and then retire it, once. An object may be announced by any number of readers.</para>
+/// <para>Works for managed references and for native pointers. The collector already keeps a managed object alive; what
+/// a hazard pointer adds is the right moment to dispose of it, to put it back into a pool or to overwrite it. For
+/// native memory it decides when to free.</para>
+/// <para>The writer must first make the object unreachable for readers (overwrite every source they protect from) and
+/// then retire it, once. An object may be announced by any number of readers.</para>
 /// <para>How much garbage, where the thread that retires runs callbacks (<see cref="HazardExecutor.Caller"/>): with S =
 /// <see cref="SlotCount"/>, and T threads inside <c>Retire</c> or <see cref="Reclaim"/> at the same time, at most
 /// (T + 1) x (<see cref="ScanThreshold"/> + 2S + T) retired objects whose callback has not returned; with one such
@@ -27,19 +30,20 @@ namespace Crosscore.Reclamation;
 /// is scanned when the outermost callback of the thread has returned. If some throw, all others still run.</para>
 /// <para>What callbacks throw is given to <see cref="CallbackFailed"/>. Without a handler, the call that ran them ends
 /// with an <see cref="AggregateException"/>; what ran on an executor's thread is thrown, up to 32 exceptions, by the
-/// next <see cref="Reclaim"/> or Dispose of the domain, or of the cohort if they belong to one; so is what ran because a
-/// callback of another domain or cohort retired it. <see cref="Default"/>
-/// never throws them, because they belong to others than the caller; it counts them
-/// (<see cref="FailedCallbacks"/>). A callback that leaves an <see cref="RcuReadSection"/> open counts as one that throws:
-/// the section is left for it. An interruption and changes of the execution context end with the callback.</para>
-/// <para>If the process-wide barrier of a scan fails (the exceptions of <see cref="AsymmetricFence.Heavy"/>), nothing is reclaimed and everything waits; the call ends with an <see cref="AggregateException"/> that holds the reason.
-/// A scan that comes by itself is then tried again when as much again has been retired, and a background thread tries
+/// next <see cref="Reclaim"/> or Dispose of the domain, or of the cohort if they belong to one; so is what ran because
+/// a callback of another domain or cohort retired it. <see cref="Default"/> never throws them, because they belong to
+/// others than the caller; it counts them (<see cref="FailedCallbacks"/>). A callback that leaves an
+/// <see cref="RcuReadSection"/> open counts as one that throws: the section is left for it. An interruption and changes
+/// of the execution context end with the callback.</para>
+/// <para>If the process-wide barrier of a scan fails (the exceptions of <see cref="AsymmetricFence.Heavy"/>), nothing
+/// is reclaimed and everything waits; the call ends with an <see cref="AggregateException"/> that holds the reason. A
+/// scan that comes by itself is then tried again when as much again has been retired, and a background thread tries
 /// again from time to time: until one succeeds, garbage is not bounded. <see cref="AggregateException"/> always means
-/// that what
-/// was to be retired is retired, every other exception of <c>Retire</c> that it is not.</para>
+/// that what was to be retired is retired, every other exception of <c>Retire</c> that it is not.</para>
 /// <para>No member is broken off by <see cref="Thread.Interrupt"/>; the interruption meets the next wait of the
 /// thread's own.</para>
-/// <para>Michael, Hazard Pointers: Safe Memory Reclamation for Lock-Free Objects (2004); std::hazard_pointer of C++26. Models: litmus/reclamation/HazardPointer*.litmus. All members may be called by any thread.</para>
+/// <para>Michael, Hazard Pointers: Safe Memory Reclamation for Lock-Free Objects (2004); std::hazard_pointer of C++26.
+/// Models: litmus/reclamation/HazardPointer*.litmus. All members may be called by any thread.</para>
 /// </remarks>
 public sealed class HazardPointers : IDisposable
 {
@@ -133,7 +137,10 @@ public sealed class HazardPointers : IDisposable
     /// <summary>The fence of scans: <see cref="AsymmetricFence.Heavy"/>.</summary>
     internal Action Heavy { get; }
 
-    /// <summary>A handle with which this thread protects one object at a time. Dispose of it (<c>using</c>), or its slot protects until the thread ends.</summary>
+    /// <summary>
+    /// A handle with which this thread protects one object at a time. Dispose of it (<c>using</c>), or its slot
+    /// protects until the thread ends.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The domain was disposed of.</exception>
     public HazardPointer Acquire()
     {
@@ -163,8 +170,10 @@ public sealed class HazardPointers : IDisposable
     /// <param name="bytes">How much it holds, for <see cref="ScanBytes"/>.</param>
     /// <param name="cohort">The cohort that answers for it; otherwise the domain does.</param>
     /// <exception cref="ArgumentException">The cohort is another domain's.</exception>
-    /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The value was not retired.</exception>
-    /// <exception cref="AggregateException">Callbacks threw, or the barrier of a scan failed. The value was retired.</exception>
+    /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The value was not
+    /// retired.</exception>
+    /// <exception cref="AggregateException">Callbacks threw, or the barrier of a scan failed. The value was
+    /// retired.</exception>
     public void Retire<T>(T value, Action<T> reclaim, long bytes = 0, HazardCohort? cohort = null)
         where T : class
     {
@@ -204,8 +213,10 @@ public sealed class HazardPointers : IDisposable
     /// <param name="bytes">How much it holds, for <see cref="ScanBytes"/>.</param>
     /// <param name="cohort">The cohort that answers for it; otherwise the domain does.</param>
     /// <exception cref="ArgumentException">The cohort is another domain's.</exception>
-    /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The memory was not retired.</exception>
-    /// <exception cref="AggregateException">Callbacks threw, or the barrier of a scan failed. The memory was retired.</exception>
+    /// <exception cref="ObjectDisposedException">The domain or the cohort was disposed of. The memory was not
+    /// retired.</exception>
+    /// <exception cref="AggregateException">Callbacks threw, or the barrier of a scan failed. The memory was
+    /// retired.</exception>
     public void Retire(nint pointer, Action<nint> free, long bytes = 0, HazardCohort? cohort = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(pointer);
@@ -309,10 +320,12 @@ public sealed class HazardPointers : IDisposable
     /// see <see cref="TryDispose"/> and <see cref="GetHolders"/>. Disposing twice does
     /// nothing more.
     /// </summary>
-    /// <exception cref="InvalidOperationException">A pointer of the calling thread protects some of it, or this is one of the domain's callbacks, so waiting would never end; or it is the default domain. Nothing was closed.</exception>
-    /// <exception cref="AggregateException">
-    /// Callbacks threw; everything was reclaimed. Or the barrier failed, which is then the last of the inner exceptions: the domain is closed, what is left by <see cref="RetiredCount"/> waits, and Dispose or
-    /// <see cref="Reclaim"/> may be called again.
+    /// <exception cref="InvalidOperationException">A pointer of the calling thread protects some of it, or this is one
+    /// of the domain's callbacks, so waiting would never end; or it is the default domain. Nothing was
+    /// closed.</exception>
+    /// <exception cref="AggregateException"> Callbacks threw; everything was reclaimed. Or the barrier failed, which is
+    /// then the last of the inner exceptions: the domain is closed, what is left by <see cref="RetiredCount"/> waits,
+    /// and Dispose or <see cref="Reclaim"/> may be called again.
     /// </exception>
     public void Dispose() => _ = TryDispose(Timeout.InfiniteTimeSpan);
 
@@ -331,7 +344,8 @@ public sealed class HazardPointers : IDisposable
         if (ReferenceEquals(this, Default))
         {
             throw new InvalidOperationException(
-                "The default domain belongs to the whole process and cannot be disposed of. Make a domain or a cohort of your own."
+                "The default domain belongs to the whole process and cannot "
+                    + "be disposed of. Make a domain or a cohort of your own."
             );
         }
 
@@ -346,7 +360,9 @@ public sealed class HazardPointers : IDisposable
     internal HazardGarbageList MakeList(bool callbacksOnlyFree) =>
         new(this, callbacksOnlyFree ? null : _reclaimer, callbacksOnlyFree: callbacksOnlyFree);
 
-    /// <summary>A callback threw: tells the handler, or notes it for the caller; what the handler throws is noted too.</summary>
+    /// <summary>
+    /// A callback threw: tells the handler, or notes it for the caller; what the handler throws is noted too.
+    /// </summary>
     internal void Report(Exception failure, ref HazardFailures failures)
     {
         _ = Interlocked.Increment(ref _failedCallbacks);

@@ -18,7 +18,9 @@ public sealed record HazardPointersOptions
     /// takes.</summary>
     public HazardExecutor Executor { get; init; } = HazardExecutor.Background;
 
-    /// <summary>How long a thread that retires waits for room. Longer in tests, where a busy machine must not count.</summary>
+    /// <summary>
+    /// How long a thread that retires waits for room. Longer in tests, where a busy machine must not count.
+    /// </summary>
     internal TimeSpan WaitForRoom { get; init; } = TimeSpan.FromSeconds(1);
 
     internal HazardPointersOptions Validate()

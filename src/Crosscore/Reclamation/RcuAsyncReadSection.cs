@@ -3,12 +3,14 @@ using System.Diagnostics;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// A read section that may be left by another thread than entered it, and so may contain <c>await</c>: see <see cref="RcuDomain.EnterAsyncReadSection"/>. It costs an object and two short
-/// locks that only users of the same processor share, some tens of nanoseconds. Leaving it twice does nothing.
+/// A read section that may be left by another thread than entered it, and so may contain <c>await</c>: see
+/// <see cref="RcuDomain.EnterAsyncReadSection"/>. It costs an object and two short locks that only users of the same
+/// processor share, some tens of nanoseconds. Leaving it twice does nothing.
 /// </summary>
 /// <remarks>
-/// A section that is never left holds up every later grace period of its domain; <see cref="RcuDomain.GetHolders"/> names the method that entered it. Waiting inside of such a section for a grace period of
-/// its domain never ends, unless it is cancelled: which thread or task is inside is not known, so it cannot be found out and refused.
+/// A section that is never left holds up every later grace period of its domain; <see cref="RcuDomain.GetHolders"/>
+/// names the method that entered it. Waiting inside of such a section for a grace period of its domain never ends,
+/// unless it is cancelled: which thread or task is inside is not known, so it cannot be found out and refused.
 /// </remarks>
 public sealed class RcuAsyncReadSection : IDisposable
 {
@@ -54,7 +56,8 @@ public sealed class RcuAsyncReadSection : IDisposable
         {
             throw new InvalidOperationException(
                 _domain != domain
-                    ? "The read section belongs to another domain, so it protects nothing here. Enter one of the domain that was given to the cell."
+                    ? "The read section belongs to another domain, so it protects "
+                        + "nothing here. Enter one of the domain that was given to the cell."
                     : "The read section has been left, so it protects nothing."
             );
         }

@@ -3,10 +3,12 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// A value that is read all the time and replaced now and then. The old value is disposed of, or handed to a callback, when the last reader that may see it has left.
+/// A value that is read all the time and replaced now and then. The old value is disposed of, or handed to a callback,
+/// when the last reader that may see it has left.
 /// </summary>
 /// <remarks>
-/// A value must not be used after the section in which it was read; nothing can check that. For values that need no disposal a plain field does: the garbage collector keeps what is being read alive.
+/// A value must not be used after the section in which it was read; nothing can check that. For values that need no
+/// disposal a plain field does: the garbage collector keeps what is being read alive.
 /// </remarks>
 /// <typeparam name="T">A class: values are exchanged by reference.</typeparam>
 public sealed class RcuCell<T> : IDisposable
@@ -18,7 +20,8 @@ public sealed class RcuCell<T> : IDisposable
     /// <summary>Makes a cell.</summary>
     /// <param name="value">The first value.</param>
     /// <param name="domain">Whose sections protect readers; null for <see cref="RcuDomain.Default"/>.</param>
-    /// <param name="reclaim">What is done with an old value; null to dispose of it, if it is <see cref="IDisposable"/>.</param>
+    /// <param name="reclaim">What is done with an old value; null to dispose of it, if it is
+    /// <see cref="IDisposable"/>.</param>
     /// <param name="size">
     /// How many bytes a value keeps occupied, for the limits of the domain; null for none. Asked before the value is
     /// replaced, maybe more than once, inside of a section of the domain: it may retire, and must not wait for a grace
@@ -36,7 +39,8 @@ public sealed class RcuCell<T> : IDisposable
     public RcuDomain Domain { get; }
 
     /// <summary>Enters a section and reads the value: <c>using (cell.Read(out Settings settings)) { ... }</c></summary>
-    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; no section was entered.</exception>
+    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; no section was
+    /// entered.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public RcuReadSection Read(out T value)
     {
@@ -53,7 +57,8 @@ public sealed class RcuCell<T> : IDisposable
     }
 
     /// <summary>Reads the value in a section that the caller has entered.</summary>
-    /// <exception cref="InvalidOperationException">The section is <c>default</c>, has been left, or belongs to another domain.</exception>
+    /// <exception cref="InvalidOperationException">The section is <c>default</c>, has been left, or belongs to another
+    /// domain.</exception>
     /// <exception cref="ObjectDisposedException">The cell has been disposed of.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public T Read(in RcuReadSection section)
@@ -72,12 +77,16 @@ public sealed class RcuCell<T> : IDisposable
         return Volatile.Read(ref _value) ?? throw new ObjectDisposedException(nameof(RcuCell<>));
     }
 
-    /// <summary>Puts another value in place of the present one, which is retired. Returns at once, or waits for room at a limit of the domain, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.</summary>
+    /// <summary>
+    /// Puts another value in place of the present one, which is retired. Returns at once, or waits for room at a limit
+    /// of the domain, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.
+    /// </summary>
     /// <remarks>
     /// An exception of the function that tells the size comes out before anything has changed: the cell holds what it
     /// held, and the value is still the caller's.
     /// </remarks>
-    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the caller's.</exception>
+    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the
+    /// caller's.</exception>
     public void Replace(T value)
     {
         ArgumentNullException.ThrowIfNull(value);
@@ -85,12 +94,14 @@ public sealed class RcuCell<T> : IDisposable
     }
 
     /// <summary>
-    /// Puts another value in place of the present one if that is still the one expected, which is then retired. The expected value must have been read in a section that the caller has not left,
-    /// or another value could have been made of the same object.
+    /// Puts another value in place of the present one if that is still the one expected, which is then retired. The
+    /// expected value must have been read in a section that the caller has not left, or another value could have been
+    /// made of the same object.
     /// </summary>
     /// <returns>Whether it was; if not, the value is still the caller's.</returns>
     /// <remarks><inheritdoc cref="Replace" path="/remarks/node()"/></remarks>
-    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the caller's.</exception>
+    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the
+    /// caller's.</exception>
     public bool TryReplace(T expected, T value)
     {
         ArgumentNullException.ThrowIfNull(expected);

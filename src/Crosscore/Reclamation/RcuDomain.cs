@@ -5,14 +5,18 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// Read-copy-update: readers are inside of sections that cost next to nothing; a writer unlinks something, and disposes of it, uses it again or frees it after a grace period, when every
-/// section that may still see it has been left. Sections of one domain do not hold up another.
+/// Read-copy-update: readers are inside of sections that cost next to nothing; a writer unlinks something, and disposes
+/// of it, uses it again or frees it after a grace period, when every section that may still see it has been left.
+/// Sections of one domain do not hold up another.
 /// </summary>
 /// <remarks>
-/// <para>The garbage collector already keeps alive what a reader can reach. What a grace period adds is the right moment for everything else: <see cref="IDisposable.Dispose"/>, returning a buffer
-/// to its pool, freeing unmanaged memory, reusing an object.</para>
-/// <para>Threads need not register and may come and go. A grace period waits for the sections that were entered before it began, of both kinds, and for no others.
-/// A thread inside of a section must not wait for a grace period of the domain, and must not wait for a thread that does, for example by taking a lock that the other holds while it synchronises.</para>
+/// <para>The garbage collector already keeps alive what a reader can reach. What a grace period adds is the right
+/// moment for everything else: <see cref="IDisposable.Dispose"/>, returning a buffer to its pool, freeing unmanaged
+/// memory, reusing an object.</para>
+/// <para>Threads need not register and may come and go. A grace period waits for the sections that were entered before
+/// it began, of both kinds, and for no others. A thread inside of a section must not wait for a grace period of the
+/// domain, and must not wait for a thread that does, for example by taking a lock that the other holds while it
+/// synchronises.</para>
 /// <para>Ordering: what a thread did before <see cref="Synchronize()"/> or <c>Retire</c> is seen by every section that
 /// is entered after the grace period began; what a section did comes before what
 /// follows the grace period. docs/rcu.md has the reasons, litmus/reclamation the proofs.</para>
@@ -44,7 +48,8 @@ public sealed class RcuDomain : IDisposable
     /// <summary>Makes a domain.</summary>
     /// <param name="options">Null for the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="InvalidOperationException">The mode of <see cref="AsymmetricFence"/> that was chosen cannot be had here.</exception>
+    /// <exception cref="InvalidOperationException">The mode of <see cref="AsymmetricFence"/> that was chosen cannot be
+    /// had here.</exception>
     public RcuDomain(RcuDomainOptions? options = null)
         : this(options, AsymmetricFence.Heavy) { }
 
@@ -56,7 +61,8 @@ public sealed class RcuDomain : IDisposable
         options = (options ?? new RcuDomainOptions()).Validate();
         Name = options.Name;
 
-        // Decides the mode of the fence before code that enters sections is optimised, and reports a choice that cannot be had here and now.
+        // Decides the mode of the fence before code that enters sections is optimised, and reports a choice that cannot
+        // be had here and now.
         _ = AsymmetricFence.Mode;
         _gracePeriods = new GracePeriods(this, _readers, _asyncSections, heavy);
         _reclaimer = new Reclaimer(options, _gracePeriods, Report);
@@ -84,7 +90,10 @@ public sealed class RcuDomain : IDisposable
     /// <summary>As given by <see cref="RcuDomainOptions.Name"/>.</summary>
     public string Name { get; }
 
-    /// <summary>Whether the calling thread is inside of a section of this domain (not counting sections that may cross an await).</summary>
+    /// <summary>
+    /// Whether the calling thread is inside of a section of this domain (not counting sections that may cross an
+    /// await).
+    /// </summary>
     public bool IsInReadSection => OwnSlot is { Depth: > 0 };
 
     /// <summary>What this domain has done and has to do.</summary>
@@ -101,7 +110,10 @@ public sealed class RcuDomain : IDisposable
             _readers.Count
         );
 
-    /// <summary>What the words of this domain's readers hold while they are outside; 0, which no word ever holds, when the domain has been disposed of.</summary>
+    /// <summary>
+    /// What the words of this domain's readers hold while they are outside; 0, which no word ever holds, when the
+    /// domain has been disposed of.
+    /// </summary>
     internal long Outside => _outside;
 
     /// <summary>What they hold; also of a domain that has been disposed of.</summary>
@@ -113,15 +125,23 @@ public sealed class RcuDomain : IDisposable
     /// <summary>Where threads find their slots: <see cref="ReaderTable"/>.</summary>
     internal int Number => _number.Value;
 
-    /// <summary>What a reader of the present writes into its word. Here and not in an engine, so that a section finds it by one access.</summary>
+    /// <summary>
+    /// What a reader of the present writes into its word. Here and not in an engine, so that a section finds it by one
+    /// access.
+    /// </summary>
     internal ref long Entry => ref _entry.Value;
 
-    /// <summary>Enters a read section. It is left by disposing of it: <c>using RcuReadSection section = domain.EnterReadSection();</c></summary>
+    /// <summary>
+    /// Enters a read section. It is left by disposing of it: <c>using RcuReadSection section =
+    /// domain.EnterReadSection();</c>
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public RcuReadSection EnterReadSection() => RcuReadSection.Enter(_outside, ReaderTable.Last, this);
 
-    /// <summary>The calling thread's place in this domain, for loops: entering by way of it is cheaper by the look-up.</summary>
+    /// <summary>
+    /// The calling thread's place in this domain, for loops: entering by way of it is cheaper by the look-up.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     public RcuReader GetReader() => new(ReaderTable.FindOrRegister(this), this);
 
@@ -143,13 +163,15 @@ public sealed class RcuDomain : IDisposable
     }
 
     /// <summary>
-    /// Returns when every section that was entered before this call has been left. Callers at the same time share grace periods. Costs one <see cref="AsymmetricFence.Heavy"/>, and waits for the
-    /// slowest reader.
+    /// Returns when every section that was entered before this call has been left. Callers at the same time share grace
+    /// periods. Costs one <see cref="AsymmetricFence.Heavy"/>, and waits for the slowest reader.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain, and would wait for itself.</exception>
+    /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain, and would
+    /// wait for itself.</exception>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
-    /// <exception cref="MembarrierException">
-    /// The kernel refused the barrier; the grace period did not take place. In a mode of <see cref="AsymmetricFence"/> that does not use membarrier(2) it is an <see cref="InvalidOperationException"/>.
+    /// <exception cref="MembarrierException"> The kernel refused the barrier; the grace period did not take place. In a
+    /// mode of <see cref="AsymmetricFence"/> that does not use membarrier(2) it is an
+    /// <see cref="InvalidOperationException"/>.
     /// </exception>
     public void Synchronize()
     {
@@ -178,7 +200,8 @@ public sealed class RcuDomain : IDisposable
     /// waits in the place of all who ask, in whichever domains.
     /// </summary>
     /// <param name="cancellation">Ends the waiting, not the grace period.</param>
-    /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain; thrown at once, not by the task.</exception>
+    /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain; thrown at
+    /// once, not by the task.</exception>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     /// <exception cref="MembarrierException">As for <see cref="Synchronize()"/>, by the task.</exception>
     /// <exception cref="OutOfMemoryException">The thread that waits could not be started; by the task.</exception>
@@ -209,12 +232,16 @@ public sealed class RcuDomain : IDisposable
             );
 
     /// <summary>
-    /// Disposes of an object after a grace period. Returns at once, unless a limit of <see cref="RcuDomainOptions"/> has been reached: then it waits for room, except in a
-    /// callback or inside of a section, if that is not one that may cross an await: in such a one it may wait for as long as <see cref="RcuDomainOptions.BackPressureTimeout"/>. Unlink the object first, so that no new reader finds it. The object is disposed of on a thread of the domain, in the order of retiring.
+    /// Disposes of an object after a grace period. Returns at once, unless a limit of <see cref="RcuDomainOptions"/>
+    /// has been reached: then it waits for room, except in a callback or inside of a section, if that is not one that
+    /// may cross an await: in such a one it may wait for as long as <see cref="RcuDomainOptions.BackPressureTimeout"/>.
+    /// Unlink the object first, so that no new reader finds it. The object is disposed of on a thread of the domain, in
+    /// the order of retiring.
     /// </summary>
     /// <param name="item">What no section entered from now on can find.</param>
     /// <param name="bytes">What it keeps occupied, for the limits; 0 or more.</param>
-    /// <exception cref="ObjectDisposedException">The domain has been disposed of; the item is still the caller's.</exception>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of; the item is still the
+    /// caller's.</exception>
     public void Retire(IDisposable item, long bytes = 0)
     {
         ArgumentNullException.ThrowIfNull(item);
@@ -228,7 +255,8 @@ public sealed class RcuDomain : IDisposable
     /// <see cref="Barrier()"/>.
     /// </param>
     /// <param name="bytes">What is kept occupied until then, for the limits; 0 or more.</param>
-    /// <exception cref="ObjectDisposedException">The domain has been disposed of; the state is still the caller's.</exception>
+    /// <exception cref="ObjectDisposedException">The domain has been disposed of; the state is still the
+    /// caller's.</exception>
     public void Retire<TState>(TState state, Action<TState> callback, long bytes = 0)
     {
         ArgumentNullException.ThrowIfNull(callback);
@@ -236,11 +264,16 @@ public sealed class RcuDomain : IDisposable
     }
 
     /// <summary>Returns when everything that was retired before this call has been reclaimed.</summary>
-    /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain or in one of its callbacks, and would wait for itself.</exception>
-    /// <exception cref="AggregateException">Callbacks have thrown, and no handler of <see cref="CallbackFailed"/> was told: the first 32 of those exceptions. Everything has been reclaimed nevertheless.</exception>
-    /// <exception cref="MembarrierException">The kernel refused the barrier. Nothing is lost; it is tried again until it succeeds.</exception>
-    /// <exception cref="OutOfMemoryException">The thread that reclaims could not be started. Nothing is lost; the next call of this or of <c>Retire</c> tries again.</exception>
-    /// <exception cref="ThreadInterruptedException">While waiting. What callbacks have thrown is left to the next call.</exception>
+    /// <exception cref="InvalidOperationException">The calling thread is inside of a section of this domain or in one
+    /// of its callbacks, and would wait for itself.</exception>
+    /// <exception cref="AggregateException">Callbacks have thrown, and no handler of <see cref="CallbackFailed"/> was
+    /// told: the first 32 of those exceptions. Everything has been reclaimed nevertheless.</exception>
+    /// <exception cref="MembarrierException">The kernel refused the barrier. Nothing is lost; it is tried again until
+    /// it succeeds.</exception>
+    /// <exception cref="OutOfMemoryException">The thread that reclaims could not be started. Nothing is lost; the next
+    /// call of this or of <c>Retire</c> tries again.</exception>
+    /// <exception cref="ThreadInterruptedException">While waiting. What callbacks have thrown is left to the next
+    /// call.</exception>
     public void Barrier() => Barrier(CancellationToken.None);
 
     /// <summary><see cref="Barrier()"/>, or gives up when that is cancelled.</summary>
@@ -268,8 +301,9 @@ public sealed class RcuDomain : IDisposable
     }
 
     /// <summary>
-    /// Who holds up the grace period that is running, and for how long: the threads and sections that it still waits for. Empty when none is running or nobody holds it up; to learn who is inside at other times, ask for one
-    /// by <see cref="StartPoll"/>.
+    /// Who holds up the grace period that is running, and for how long: the threads and sections that it still waits
+    /// for. Empty when none is running or nobody holds it up; to learn who is inside at other times, ask for one by
+    /// <see cref="StartPoll"/>.
     /// </summary>
     public IReadOnlyList<RcuHolder> GetHolders()
     {
@@ -295,13 +329,17 @@ public sealed class RcuDomain : IDisposable
     /// second call does nothing, unless the first one was broken off: then it continues that.
     /// </summary>
     /// <remarks>
-    /// Where an exception below says so, what was retired still belongs to the domain, whose thread reclaims it as soon as it can, and Dispose may be called again to wait for that.
+    /// Where an exception below says so, what was retired still belongs to the domain, whose thread reclaims it as soon
+    /// as it can, and Dispose may be called again to wait for that.
     /// </remarks>
     /// <exception cref="InvalidOperationException">This is <see cref="Default"/>, or as for <see cref="Barrier()"/>;
     /// nothing has changed. Or as the next one, in a mode whose barrier is not membarrier(2).</exception>
-    /// <exception cref="MembarrierException">The kernel refused the barrier. Not everything has been reclaimed yet.</exception>
-    /// <exception cref="OutOfMemoryException">The thread that reclaims could not be started. Not everything has been reclaimed yet.</exception>
-    /// <exception cref="ThreadInterruptedException">While waiting. Not everything may have been reclaimed yet.</exception>
+    /// <exception cref="MembarrierException">The kernel refused the barrier. Not everything has been reclaimed
+    /// yet.</exception>
+    /// <exception cref="OutOfMemoryException">The thread that reclaims could not be started. Not everything has been
+    /// reclaimed yet.</exception>
+    /// <exception cref="ThreadInterruptedException">While waiting. Not everything may have been reclaimed
+    /// yet.</exception>
     /// <exception cref="AggregateException">As for <see cref="Barrier()"/>; the domain has been disposed of, and
     /// everything has been reclaimed.</exception>
     public void Dispose()
@@ -333,7 +371,9 @@ public sealed class RcuDomain : IDisposable
         ThrowIfCallbacksFailed();
     }
 
-    /// <summary>For cells, which have exchanged their value already when they retire the old one: never refuses.</summary>
+    /// <summary>
+    /// For cells, which have exchanged their value already when they retire the old one: never refuses.
+    /// </summary>
     /// <param name="item">What was exchanged.</param>
     /// <param name="mayWait">Whether it may wait for room at a limit, where that can end.</param>
     internal void RetireAlways(Retired item, bool mayWait = true) =>
@@ -506,7 +546,8 @@ public sealed class RcuDomain : IDisposable
     [DoesNotReturn]
     private void ThrowInside(string member) =>
         throw new InvalidOperationException(
-            $"RcuDomain.{member}: the thread is inside of a read section of the domain '{Name}' and would wait for itself. Leave the section first, or use Retire or StartPoll, which do not wait."
+            $"RcuDomain.{member}: the thread is inside of a read section of the domain '{Name}' and would "
+                + "wait for itself. Leave the section first, or use Retire or StartPoll, which do not wait."
         );
 
     private static long Checked(long bytes)
@@ -534,7 +575,8 @@ public sealed class RcuDomain : IDisposable
     }
 
     /// <summary>
-    /// Apart, so that a fence that cannot be had fails no static constructor, and a constant in compiled code nevertheless.
+    /// Apart, so that a fence that cannot be had fails no static constructor, and a constant in compiled code
+    /// nevertheless.
     /// </summary>
     private static class DefaultDomain
     {

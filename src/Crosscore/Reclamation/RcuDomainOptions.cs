@@ -13,8 +13,9 @@ public sealed record RcuDomainOptions
     public long BatchBytes { get; init; } = 1 << 20;
 
     /// <summary>
-    /// How long the thread of the domain gathers items at most before it begins a grace period for them; from 0 to a day. Counted from when it finds the first one, which it does not while it waits for the grace period of the batch
-    /// before, or runs its callbacks.
+    /// How long the thread of the domain gathers items at most before it begins a grace period for them; from 0 to a
+    /// day. Counted from when it finds the first one, which it does not while it waits for the grace period of the
+    /// batch before, or runs its callbacks.
     /// </summary>
     public TimeSpan MaximumDelay { get; init; } = TimeSpan.FromMilliseconds(10);
 
@@ -25,8 +26,10 @@ public sealed record RcuDomainOptions
     public long LimitBytes { get; init; } = 256L << 20;
 
     /// <summary>
-    /// How long one call of <c>Retire</c> waits at most when a limit is reached; then it goes on and is counted as an overrun. A reader that never leaves so slows its writers down and does not
-    /// stop them. <see cref="Timeout.InfiniteTimeSpan"/> waits until there is room: for ever, if the caller is inside of a section that crosses an await, because nobody can know that it is.
+    /// How long one call of <c>Retire</c> waits at most when a limit is reached; then it goes on and is counted as an
+    /// overrun. A reader that never leaves so slows its writers down and does not stop them.
+    /// <see cref="Timeout.InfiniteTimeSpan"/> waits until there is room: for ever, if the caller is inside of a section
+    /// that crosses an await, because nobody can know that it is.
     /// </summary>
     public TimeSpan BackPressureTimeout { get; init; } = TimeSpan.FromSeconds(1);
 

@@ -1,6 +1,9 @@
 namespace Crosscore.Reclamation;
 
-/// <summary>A grace period that was asked for and may be asked about: see <see cref="RcuDomain.StartPoll"/>. <c>default</c> belongs to no domain.</summary>
+/// <summary>
+/// A grace period that was asked for and may be asked about: see <see cref="RcuDomain.StartPoll"/>. <c>default</c>
+/// belongs to no domain.
+/// </summary>
 public readonly record struct RcuGracePeriod
 {
     internal RcuGracePeriod(RcuDomain domain, long number)

@@ -5,14 +5,18 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// A read section of an <see cref="RcuDomain"/>: what was reachable when it was entered is not reclaimed before it is left. A <c>ref struct</c>, so that the compiler keeps it on the thread that
-/// entered it; for sections that cross an await there is <see cref="RcuAsyncReadSection"/>. Entering and leaving cost no fence, no interlocked operation and no write that another thread shares.
+/// A read section of an <see cref="RcuDomain"/>: what was reachable when it was entered is not reclaimed before it is
+/// left. A <c>ref struct</c>, so that the compiler keeps it on the thread that entered it; for sections that cross an
+/// await there is <see cref="RcuAsyncReadSection"/>. Entering and leaving cost no fence, no interlocked operation and
+/// no write that another thread shares.
 /// </summary>
 /// <remarks>
-/// <para>Sections nest, up to 65,535 deep, and are left in the reverse order of entering, as <c>using</c> does it. Disposing of the same variable again does nothing, nor does disposing of
-/// <c>default</c>. Leaving a section out of order, or twice by means of a copy, throws and changes nothing; a copy that is left after the thread has entered another section
-/// at the same depth cannot be told from that one, so do not copy sections.</para>
-/// <para>A thread that ends inside of a section holds nothing up; <see cref="RcuStatistics.AbandonedSections"/> counts it.</para>
+/// <para>Sections nest, up to 65,535 deep, and are left in the reverse order of entering, as <c>using</c> does it.
+/// Disposing of the same variable again does nothing, nor does disposing of <c>default</c>. Leaving a section out of
+/// order, or twice by means of a copy, throws and changes nothing; a copy that is left after the thread has entered
+/// another section at the same depth cannot be told from that one, so do not copy sections.</para>
+/// <para>A thread that ends inside of a section holds nothing up; <see cref="RcuStatistics.AbandonedSections"/> counts
+/// it.</para>
 /// </remarks>
 [SuppressMessage(
     "Performance",
@@ -32,8 +36,10 @@ public ref struct RcuReadSection
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static RcuReadSection Enter(long outside, ReaderSlot? slot, RcuDomain domain)
     {
-        // One short way and one call on the long one, with nothing but the place live behind them: written so, the compiler looks up the thread's statics once before a loop of sections and not in each
-        // (that call of the runtime is more than half of what a section costs alone), and keeps nothing in memory across a call that is hardly ever made. Figures: bench/README.md.
+        // One short way and one call on the long one, with nothing but the place live behind them: written so, the
+        // compiler looks up the thread's statics once before a loop of sections and not in each (that call of the
+        // runtime is more than half of what a section costs alone), and keeps nothing in memory across a call that is
+        // hardly ever made. Figures: bench/README.md.
         ReaderPlace place;
         if (slot is not null && slot.Word.Value == outside) // nobody else writes it
         {
@@ -43,17 +49,20 @@ public ref struct RcuReadSection
         }
         else
         {
-            place = ReaderTable.Enter(domain) ?? throw new UnreachableException(); // said to the compiler, so that leaving needs no test
+            // said to the compiler, so that leaving needs no test
+            place = ReaderTable.Enter(domain) ?? throw new UnreachableException();
         }
 
-        // Pairs with Heavy in GracePeriods.Begin: either the grace period sees the word, or what is read after this point is what was written before the grace period.
-        // Without it the compiler may read first: AsymmetricFenceCodeTests. The processor's part is the heavy fence's: litmus/reclamation/Rcu.NoHeavyFence.
+        // Pairs with Heavy in GracePeriods.Begin: either the grace period sees the word, or what is read after this
+        // point is what was written before the grace period. Without it the compiler may read first:
+        // AsymmetricFenceCodeTests. The processor's part is the heavy fence's: litmus/reclamation/Rcu.NoHeavyFence.
         AsymmetricFence.Light();
         return new RcuReadSection(place);
     }
 
     /// <summary>Leaves the section.</summary>
-    /// <exception cref="InvalidOperationException">A section that was entered later has not been left yet, or this is a copy of one that has been left. The sections of the thread stay as they are.</exception>
+    /// <exception cref="InvalidOperationException">A section that was entered later has not been left yet, or this is a
+    /// copy of one that has been left. The sections of the thread stay as they are.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Dispose()
     {
@@ -65,8 +74,10 @@ public ref struct RcuReadSection
 
         if (ReaderWord.IsOneDeep(place.Word.Value))
         {
-            // A release store: what was read and written inside comes before it. Pairs with the acquire in GracePeriods.IsOver, and makes a second heavy fence there
-            // needless on weakly ordered processors (a plain store made .NET's own test of such a lock fail on arm64: dotnet/runtime#11177). Fails without: litmus/reclamation/Rcu.Exit.PlainStore.
+            // A release store: what was read and written inside comes before it. Pairs with the acquire in
+            // GracePeriods.IsOver, and makes a second heavy fence there needless on weakly ordered processors (a plain
+            // store made .NET's own test of such a lock fail on arm64: dotnet/runtime#11177). Fails without:
+            // litmus/reclamation/Rcu.Exit.PlainStore.
             Volatile.Write(ref place.Word.Value, place.Outside);
         }
         else
@@ -108,7 +119,8 @@ public ref struct RcuReadSection
     [DoesNotReturn]
     private static void ThrowLeft() =>
         throw new InvalidOperationException(
-            "The read section is default or has been left, so it protects nothing. Enter one with RcuDomain.EnterReadSection()."
+            "The read section is default or has been left, so it protects "
+                + "nothing. Enter one with RcuDomain.EnterReadSection()."
         );
 
     [DoesNotReturn]

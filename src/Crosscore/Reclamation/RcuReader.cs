@@ -4,7 +4,8 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// The calling thread's place in a domain, looked up once, for loops that enter many sections: see <see cref="RcuDomain.GetReader"/>. A <c>ref struct</c>, so it stays on its thread.
+/// The calling thread's place in a domain, looked up once, for loops that enter many sections: see
+/// <see cref="RcuDomain.GetReader"/>. A <c>ref struct</c>, so it stays on its thread.
 /// </summary>
 [SuppressMessage(
     "Performance",

@@ -3,11 +3,14 @@ using Crosscore.Reclamation;
 namespace Crosscore.Structures;
 
 /// <summary>
-/// A lock-free first-in first-out queue whose nodes lie in native memory, so that the collector neither moves nor visits them. Hazard pointers keep a node from being freed while another thread may look at it.
+/// A lock-free first-in first-out queue whose nodes lie in native memory, so that the collector neither moves nor
+/// visits them. Hazard pointers keep a node from being freed while another thread may look at it.
 /// </summary>
 /// <remarks>
-/// <para>Linearizable. What was done before <see cref="Enqueue"/> is visible after the <see cref="TryDequeue"/> that returns the value. There is no finalizer: what is never disposed of is never freed.</para>
-/// <para>Michael and Scott, Simple, Fast, and Practical Non-Blocking and Blocking Concurrent Queue Algorithms (1996). Models: litmus/reclamation/Queue*.litmus.</para>
+/// <para>Linearizable. What was done before <see cref="Enqueue"/> is visible after the <see cref="TryDequeue"/> that
+/// returns the value. There is no finalizer: what is never disposed of is never freed.</para>
+/// <para>Michael and Scott, Simple, Fast, and Practical Non-Blocking and Blocking Concurrent Queue Algorithms (1996).
+/// Models: litmus/reclamation/Queue*.litmus.</para>
 /// </remarks>
 /// <typeparam name="T">Copied into and out of nodes; nothing is done with it when the queue is disposed of.</typeparam>
 public sealed unsafe class NativeQueue<T> : IDisposable
@@ -51,7 +54,8 @@ public sealed unsafe class NativeQueue<T> : IDisposable
         {
             nint tail = hazard.Protect(ref _tail.Value);
 
-            // SAFETY: it was the tail after it had been announced, and the head never passes the tail, so it was not retired by then.
+            // SAFETY: it was the tail after it had been announced, and the head never passes the tail, so it was not
+            // retired by then.
             ref nint next = ref ((NativeNode<T>*)tail)->Next;
             nint behind = Interlocked.CompareExchange(ref next, node, 0);
             if (behind == 0)
@@ -69,7 +73,8 @@ public sealed unsafe class NativeQueue<T> : IDisposable
     /// <returns>False if there was none.</returns>
     /// <exception cref="ObjectDisposedException">The queue or its domain was disposed of. Nothing was
     /// changed.</exception>
-    /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was changed.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was
+    /// changed.</exception>
     public bool TryDequeue(out T value)
     {
         ThrowIfDisposed();
@@ -79,16 +84,19 @@ public sealed unsafe class NativeQueue<T> : IDisposable
         {
             nint head = hazards[0].Protect(ref _head.Value);
 
-            // The tail as it is while this head is the head, or later: an older one may be a node before it, and the head would pass a tail that lags behind. Volatile reads alone are not kept in order by the JIT
-            // (dotnet/runtime#133524), so there is a barrier, which is no instruction on x86-64. Fails without the order: litmus/reclamation/Queue.Tail.ReadEarly.litmus.
+            // The tail as it is while this head is the head, or later: an older one may be a node before it, and the
+            // head would pass a tail that lags behind. Volatile reads alone are not kept in order by the JIT
+            // (dotnet/runtime#133524), so there is a barrier, which is no instruction on x86-64. Fails without the
+            // order: litmus/reclamation/Queue.Tail.ReadEarly.litmus.
             Volatile.ReadBarrier();
             nint tail = Volatile.Read(ref _tail.Value);
 
             // SAFETY: it was the head after it had been announced, so it is not freed before the announcement ends.
             nint next = hazards[1].Protect(ref ((NativeNode<T>*)head)->Next);
 
-            // That the head still leads to the next node says nothing: a node that was taken out leads to it for ever. Only while the head is the head is the next node not retired, and from then on the announcement, which came
-            // before this look, protects it. Fails without: litmus/reclamation/Queue.NoThirdLook.litmus.
+            // That the head still leads to the next node says nothing: a node that was taken out leads to it for ever.
+            // Only while the head is the head is the next node not retired, and from then on the announcement, which
+            // came before this look, protects it. Fails without: litmus/reclamation/Queue.NoThirdLook.litmus.
             if (Volatile.Read(ref _head.Value) != head)
             {
                 continue;
@@ -121,8 +129,12 @@ public sealed unsafe class NativeQueue<T> : IDisposable
         }
     }
 
-    /// <summary>Frees all nodes, those included that other threads took out. No other thread may be using the queue. Disposing twice does nothing more.</summary>
-    /// <exception cref="AggregateException">The barrier failed that says whether nodes that were taken out are still looked at. Those wait; Dispose may be called again.</exception>
+    /// <summary>
+    /// Frees all nodes, those included that other threads took out. No other thread may be using the queue. Disposing
+    /// twice does nothing more.
+    /// </summary>
+    /// <exception cref="AggregateException">The barrier failed that says whether nodes that were taken out are still
+    /// looked at. Those wait; Dispose may be called again.</exception>
     public void Dispose()
     {
         _disposed = true;

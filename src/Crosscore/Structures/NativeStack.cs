@@ -3,11 +3,12 @@ using Crosscore.Reclamation;
 namespace Crosscore.Structures;
 
 /// <summary>
-/// A lock-free stack whose nodes lie in native memory, so that the collector neither moves nor visits them. Hazard pointers keep a node from being freed while a thread that is popping may look at it, and so
-/// prevent the ABA problem.
+/// A lock-free stack whose nodes lie in native memory, so that the collector neither moves nor visits them. Hazard
+/// pointers keep a node from being freed while a thread that is popping may look at it, and so prevent the ABA problem.
 /// </summary>
 /// <remarks>
-/// <para>Linearizable. What was done before <see cref="Push"/> is visible after the <see cref="TryPop"/> that returns the value. There is no finalizer: what is never disposed of is never freed.</para>
+/// <para>Linearizable. What was done before <see cref="Push"/> is visible after the <see cref="TryPop"/> that returns
+/// the value. There is no finalizer: what is never disposed of is never freed.</para>
 /// <para>Treiber, Systems Programming: Coping with Parallelism (1986). Models: litmus/reclamation/Stack*.litmus.</para>
 /// </remarks>
 /// <typeparam name="T">Copied into and out of nodes; nothing is done with it when the stack is disposed of.</typeparam>
@@ -71,7 +72,8 @@ public sealed unsafe class NativeStack<T> : IDisposable
     /// <returns>False if there was none.</returns>
     /// <exception cref="ObjectDisposedException">The stack or its domain was disposed of. Nothing was
     /// changed.</exception>
-    /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was changed.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was
+    /// changed.</exception>
     public bool TryPop(out T value)
     {
         ThrowIfDisposed();
@@ -89,7 +91,8 @@ public sealed unsafe class NativeStack<T> : IDisposable
             // Before the node is taken: afterwards nothing may throw, or the value would be lost.
             retired ??= new GarbagePointer(_free, 0);
 
-            // SAFETY: the node was on top after it had been announced, so it is not freed before the announcement ends, nor on top again: litmus/reclamation/Stack.litmus.
+            // SAFETY: the node was on top after it had been announced, so it is not freed before the announcement ends,
+            // nor on top again: litmus/reclamation/Stack.litmus.
             var node = (NativeNode<T>*)top;
             nint next = node->Next;
             if (Interlocked.CompareExchange(ref _top.Value, next, top) == top)
@@ -104,8 +107,12 @@ public sealed unsafe class NativeStack<T> : IDisposable
         }
     }
 
-    /// <summary>Frees all nodes, those included that other threads popped. No other thread may be using the stack. Disposing twice does nothing more.</summary>
-    /// <exception cref="AggregateException">The barrier failed that says whether popped nodes are still looked at. Those wait; Dispose may be called again.</exception>
+    /// <summary>
+    /// Frees all nodes, those included that other threads popped. No other thread may be using the stack. Disposing
+    /// twice does nothing more.
+    /// </summary>
+    /// <exception cref="AggregateException">The barrier failed that says whether popped nodes are still looked at.
+    /// Those wait; Dispose may be called again.</exception>
     public void Dispose()
     {
         _disposed = true;

@@ -5,15 +5,19 @@ using Crosscore.Reclamation;
 namespace Crosscore.Structures;
 
 /// <summary>
-/// A hash map that is read all the time and written now and then, whose values need disposal: a value that was replaced or removed is disposed of, or handed to a callback, when the last reader that may see it has left its section. Readers take
-/// no lock and write nothing but their own section; writers replace values in place, one writer at a time.
+/// A hash map that is read all the time and written now and then, whose values need disposal: a value that was replaced
+/// or removed is disposed of, or handed to a callback, when the last reader that may see it has left its section.
+/// Readers take no lock and write nothing but their own section; writers replace values in place, one writer at a time.
 /// </summary>
 /// <remarks>
-/// <para>A value must not be used after the section in which it was read; nothing can check that. For values that need no disposal use <see cref="System.Collections.Concurrent.ConcurrentDictionary{TKey, TValue}"/>.</para>
-/// <para>Each member but the enumeration is linearizable. Everything that was done before a value was put into the map is visible to who finds it. Writers may be inside of a section. The map takes values over: one object must not be in it twice, nor in another map.</para>
-/// <para>A member that retires a value returns at once, unless a limit of the domain has been reached: then it waits for
-/// room, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does. <see cref="Clear"/> and <see cref="Dispose"/> wait
-/// once at most, after the last value.</para>
+/// <para>A value must not be used after the section in which it was read; nothing can check that. For values that need
+/// no disposal use <see cref="System.Collections.Concurrent.ConcurrentDictionary{TKey, TValue}"/>.</para>
+/// <para>Each member but the enumeration is linearizable. Everything that was done before a value was put into the map
+/// is visible to who finds it. Writers may be inside of a section. The map takes values over: one object must not be in
+/// it twice, nor in another map.</para>
+/// <para>A member that retires a value returns at once, unless a limit of the domain has been reached: then it waits
+/// for room, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does. <see cref="Clear"/> and <see cref="Dispose"/>
+/// wait once at most, after the last value.</para>
 /// <para>If it grows it allocates new nodes for all entries; it does not shrink, except by <see cref="Clear"/>. From
 /// 2^30 buckets on it does not grow, so its chains do.</para>
 /// <para>No member is broken off by <see cref="Thread.Interrupt"/>. A comparer that changes the map gets an
@@ -41,7 +45,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     /// <summary>Creates an empty map.</summary>
     /// <param name="domain">Whose sections protect readers; null for <see cref="RcuDomain.Default"/>.</param>
     /// <param name="comparer">How keys are compared; null for the default. It may read the map, not change it.</param>
-    /// <param name="reclaim">What is done with an old value; null to dispose of it, if it is <see cref="IDisposable"/>.</param>
+    /// <param name="reclaim">What is done with an old value; null to dispose of it, if it is
+    /// <see cref="IDisposable"/>.</param>
     /// <param name="size">
     /// How many bytes a value keeps occupied, for the limits of the domain; null for none, and less than none counts as
     /// none. Asked once for each value that is to be put into the map, before that and outside of every lock, so it may
@@ -73,7 +78,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     /// <param name="key">The key.</param>
     /// <param name="value">The value.</param>
     /// <returns>Whether there is one.</returns>
-    /// <exception cref="InvalidOperationException">The section is <c>default</c>, has been left, or belongs to another domain.</exception>
+    /// <exception cref="InvalidOperationException">The section is <c>default</c>, has been left, or belongs to another
+    /// domain.</exception>
     /// <exception cref="ObjectDisposedException">The map has been disposed of.</exception>
     public bool TryGetValue(in RcuReadSection section, TKey key, [MaybeNullWhen(false)] out TValue value)
     {
@@ -97,8 +103,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     /// <summary>Finds the value of a key, or makes one. It is not disposed of before the section is left.</summary>
     /// <param name="section">A section of <see cref="Domain"/>.</param>
     /// <param name="key">The key.</param>
-    /// <param name="make">
-    /// Makes the value, outside of any lock, and so perhaps in vain: if another thread was quicker, that one's value is returned and this one is retired, unless they are the same object. It may use the map.
+    /// <param name="make"> Makes the value, outside of any lock, and so perhaps in vain: if another thread was quicker,
+    /// that one's value is returned and this one is retired, unless they are the same object. It may use the map.
     /// </param>
     /// <exception cref="InvalidOperationException">As for
     /// <see cref="TryGetValue(in RcuReadSection, TKey, out TValue)"/>; or a value of null was made; or the function
@@ -126,7 +132,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
 
     /// <summary>Adds a key with its value.</summary>
     /// <returns>False if the key is there already; the value is still the caller's.</returns>
-    /// <exception cref="ObjectDisposedException">The map has been disposed of; the value is still the caller's.</exception>
+    /// <exception cref="ObjectDisposedException">The map has been disposed of; the value is still the
+    /// caller's.</exception>
     public bool TryAdd(TKey key, TValue value)
     {
         ArgumentNullException.ThrowIfNull(value);
@@ -142,7 +149,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     }
 
     /// <summary>Adds a key, or puts another value in place of the present one, which is retired.</summary>
-    /// <exception cref="ObjectDisposedException">The map has been disposed of; the value is still the caller's.</exception>
+    /// <exception cref="ObjectDisposedException">The map has been disposed of; the value is still the
+    /// caller's.</exception>
     public void Set(TKey key, TValue value)
     {
         ArgumentNullException.ThrowIfNull(value);
@@ -165,10 +173,13 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
     }
 
     /// <summary>
-    /// Puts another value in place of the expected one, which is retired. The expected value must have been read in a section that the caller has not left, or another value could have been made of the same object.
+    /// Puts another value in place of the expected one, which is retired. The expected value must have been read in a
+    /// section that the caller has not left, or another value could have been made of the same object.
     /// </summary>
-    /// <returns>Whether the key had the expected value, by reference; if not, the value is still the caller's.</returns>
-    /// <exception cref="ObjectDisposedException">The map has been disposed of; the value is still the caller's.</exception>
+    /// <returns>Whether the key had the expected value, by reference; if not, the value is still the
+    /// caller's.</returns>
+    /// <exception cref="ObjectDisposedException">The map has been disposed of; the value is still the
+    /// caller's.</exception>
     public bool TryUpdate(TKey key, TValue expected, TValue value)
     {
         ArgumentNullException.ThrowIfNull(expected);
@@ -377,7 +388,8 @@ public sealed class ReadMostlyMap<TKey, TValue> : IDisposable
         {
             table = table.Doubled();
 
-            // A reader in the old table misses what is written from here on, and what it finds there is retired no earlier than now, inside of its section.
+            // A reader in the old table misses what is written from here on, and what it finds there is retired no
+            // earlier than now, inside of its section.
             Volatile.Write(ref _table, table);
         }
 

@@ -48,8 +48,8 @@ public class ArmMachineTests
         Assert.Contains(way, happened => happened.Kind == TraceEventKind.LoadOld);
     }
 
-    // A store may overtake a load that reserves, whether the store that goes with it happens later or never, and a comparison fails or succeeds. DMB ST orders nothing
-    // behind one that fails.
+    // A store may overtake a load that reserves, whether the store that goes with it happens later or never, and a
+    // comparison fails or succeeds. DMB ST orders nothing behind one that fails.
     [Theory]
     [InlineData("LDXR W3,[X0]", "", "0:X3=1")]
     [InlineData("CAS W4,W5,[X0]", "", "0:X4=1")]
@@ -183,7 +183,8 @@ public class ArmMachineTests
     [InlineData("SpinLock", AccessOrder.Exclusive)]
     public void An_access_that_loses_its_order_is_caught(string name, AccessOrder lost)
     {
-        // A pair that is no longer exclusive still has its reservation asked for: only the load loses it, so nothing succeeds; so the store loses it too, and divides.
+        // A pair that is no longer exclusive still has its reservation asked for: only the load loses it, so nothing
+        // succeeds; so the store loses it too, and divides.
         LitmusTest test = Test(name);
         Assert.False(IsWrong(test, op => op));
         Assert.True(
@@ -206,7 +207,9 @@ public class ArmMachineTests
     public void A_barrier_for_its_own_CPU_alone_orders_nothing_for_others(string domain, Frequency expected)
     {
         LitmusTest test = Tests.Syntax.Litmus.Parse(
-            $"AArch64 Domain\n{{ 0:X1=x; 0:X2=y; 1:X1=y; 1:X2=x; }}\nP0 | P1 ;\nMOV W0,#1 | MOV W0,#1 ;\nSTR W0,[X1] | STR W0,[X1] ;\nDMB {domain} | DMB {domain} ;\nLDR W3,[X2] | LDR W3,[X2] ;\nexists (0:X3=0 /\\ 1:X3=0)"
+            $"AArch64 Domain\n{{ 0:X1=x; 0:X2=y; 1:X1=y; 1:X2=x; }}\nP0 | P1 ;\nMOV W0,#1 | MOV W0,#1 ;\nSTR "
+                + $"W0,[X1] | STR W0,[X1] ;\nDMB {domain} | DMB {domain} ;\nLDR "
+                + "W3,[X2] | LDR W3,[X2] ;\nexists (0:X3=0 /\\ 1:X3=0)"
         );
         Assert.Equal(expected, Outcomes.Explore(test, CoreKind.AArch64).Frequency);
     }
@@ -285,7 +288,8 @@ public class ArmMachineTests
         return verdict.Frequency;
     }
 
-    // Load buffering: one side has the load and the fence that are asked about, the other a dependency. X4 is what memory never holds, X6 what it held at first.
+    // Load buffering: one side has the load and the fence that are asked about, the other a dependency. X4 is what
+    // memory never holds, X6 what it held at first.
     private static string Buffering(string load, string fence, string seen, string header = "") =>
         $$"""
             AArch64 Buffering

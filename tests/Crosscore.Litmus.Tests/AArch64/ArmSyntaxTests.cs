@@ -101,7 +101,8 @@ public class ArmSyntaxTests
     public void Entries_of_translation_tables_are_values_in_the_present_and_the_older_notation(string entry)
     {
         LitmusTest test = Tests.Syntax.Litmus.Parse(
-            $"AArch64 Entries\n{{ {entry} 0:X1=PTE(x); pteval_t 0:X2; y=7; }}\nP0 ;\nLDR X2,[X1] ;\nforall (0:X2=(oa:PA(x), valid:0) /\\ [PTE(x)]=(valid:0) /\\ ~fault(P0))"
+            $"AArch64 Entries\n{{ {entry} 0:X1=PTE(x); pteval_t 0:X2; y=7; }}\nP0 ;\nLDR X2,[X1] "
+                + ";\nforall (0:X2=(oa:PA(x), valid:0) /\\ [PTE(x)]=(valid:0) /\\ ~fault(P0))"
         );
         ModelVerdict verdict = Tests.Model.Outcomes.Explore(test, Crosscore.Model.Exploration.CoreKind.AArch64);
         Assert.Equal(Frequency.Always, verdict.Frequency);
@@ -119,7 +120,8 @@ public class ArmSyntaxTests
     public void Labels_and_opcodes_are_values_and_handlers_are_columns()
     {
         LitmusTest test = Tests.Syntax.Litmus.Parse(
-            "AArch64 Values\n{ 0:X0=NOP; 0:X1=P0:L0; 0:X2=instr:\"B .+8\"; [x]=label:\"P0:L0\"; }\nP0 | P0.F ;\nL0: UDF #0 | ERET ;\nexists (fault(P0:L0,UndefinedInstruction) /\\ x=P0:L0)"
+            "AArch64 Values\n{ 0:X0=NOP; 0:X1=P0:L0; 0:X2=instr:\"B .+8\"; [x]=label:\"P0:L0\"; }\nP0 "
+                + "| P0.F ;\nL0: UDF #0 | ERET ;\nexists (fault(P0:L0,UndefinedInstruction) /\\ x=P0:L0)"
         );
         LitmusThread thread = Assert.Single(test.Threads);
         Assert.Equal(Architecture.AArch64, test.Architecture);

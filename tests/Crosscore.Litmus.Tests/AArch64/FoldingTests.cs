@@ -4,7 +4,10 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.AArch64;
 
-/// <summary>Where steps are interleaved, writes are forgotten and promises are looked for by running a CPU alone; neither may lose an outcome.</summary>
+/// <summary>
+/// Where steps are interleaved, writes are forgotten and promises are looked for by running a CPU alone; neither may
+/// lose an outcome.
+/// </summary>
 public class FoldingTests
 {
     [Theory]

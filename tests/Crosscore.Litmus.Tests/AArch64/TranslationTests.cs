@@ -4,7 +4,9 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.AArch64;
 
-/// <summary>Translation tables: which faults there are, where a thread goes on after one, and what is refused.</summary>
+/// <summary>
+/// Translation tables: which faults there are, where a thread goes on after one, and what is refused.
+/// </summary>
 public class TranslationTests
 {
     [Theory]
@@ -19,7 +21,8 @@ public class TranslationTests
         )
         {
             ModelVerdict verdict = Explore(
-                $"Variant=vmsa,fatal\n{{ [PTE(x)]=({field}); 0:X1=x; }}\nP0 ;\nL0: {instruction} ;\nforall fault(P0:L0,x,{other})"
+                $"Variant=vmsa,fatal\n{{ [PTE(x)]=({field}); 0:X1=x; }}\nP0 "
+                    + $";\nL0: {instruction} ;\nforall fault(P0:L0,x,{other})"
             );
             Assert.Equal(other == kind, verdict.Holds);
         }
@@ -40,7 +43,8 @@ public class TranslationTests
     public void Unprivileged_threads_access_what_the_entry_lets_them(string field, string location, bool faults)
     {
         string test =
-            $"EL0=P0\n{{ [PTE(x)]=({field}); int64_t x=3; 0:X1={location}; 1:X1={location}; }}\nP0 | P1 ;\nLDR X0,[X1] | LDR X0,[X1] ;\nforall (fault(P0,{location}) /\\ ~fault(P1))";
+            $"EL0=P0\n{{ [PTE(x)]=({field}); int64_t x=3; 0:X1={location}; 1:X1={location}; }}\nP0 "
+            + $"| P1 ;\nLDR X0,[X1] | LDR X0,[X1] ;\nforall (fault(P0,{location}) /\\ ~fault(P1))";
         Assert.Equal(faults, Explore(test).Holds);
     }
 
@@ -53,7 +57,8 @@ public class TranslationTests
     {
         Assert.True(
             Explore(
-                $"Variant=vmsa,{variant}\n{{ [PTE(x)]=(valid:0); x=3; 0:X1=x; }}\nP0 ;\nLDR W0,[X1] ;\nMOV W2,#5 ;\nforall (0:X0={loaded} /\\ 0:X2={next} /\\ fault(P0))"
+                $"Variant=vmsa,{variant}\n{{ [PTE(x)]=(valid:0); x=3; 0:X1=x; }}\nP0 ;\nLDR "
+                    + $"W0,[X1] ;\nMOV W2,#5 ;\nforall (0:X0={loaded} /\\ 0:X2={next} /\\ fault(P0))"
             ).Holds
         );
     }
@@ -62,7 +67,8 @@ public class TranslationTests
     public void A_fault_that_is_handled_is_tried_again_until_the_page_is_there()
     {
         const string Map =
-            "{ [PTE(x)]=(valid:0); x=3; 0:X1=x; 1:X1=PTE(x); 1:X2=(oa:PA(x)); }\nP0 | P1 ;\nLDR W0,[X1] | STR X2,[X1] ;\n";
+            "{ [PTE(x)]=(valid:0); x=3; 0:X1=x; 1:X1=PTE(x); "
+            + "1:X2=(oa:PA(x)); }\nP0 | P1 ;\nLDR W0,[X1] | STR X2,[X1] ;\n";
         ModelVerdict verdict = Explore($"Variant=vmsa,handled\n{Map}forall 0:X0=3");
         Assert.True(verdict.Holds);
         Assert.True(Explore($"Variant=vmsa,handled\n{Map}exists fault(P0)").Holds);
@@ -80,7 +86,8 @@ public class TranslationTests
     {
         Assert.True(
             Explore(
-                $"{header}{{ [PTE(x)]=(valid:0); 0:X1=x; 0:X0=5; }}\nP0 ;\nLDR W0,[X1] ;\nMOV W2,#5 ;\nforall (0:X0=5 /\\ 0:X2=0 /\\ fault(P0))"
+                $"{header}{{ [PTE(x)]=(valid:0); 0:X1=x; 0:X0=5; }}\nP0 ;\nLDR "
+                    + "W0,[X1] ;\nMOV W2,#5 ;\nforall (0:X0=5 /\\ 0:X2=0 /\\ fault(P0))"
             ).Holds
         );
         Assert.True(Explore($"{header}{{ 0:X0=5; }}\nP0 ;\nSVC #0 ;\nMOV W0,#6 ;\nforall 0:X0=5").Holds);
@@ -91,10 +98,12 @@ public class TranslationTests
     {
         const string Test = "EL0=P0\n{ x=3; [PTE(x)]=(oa:PA(x), el0:0); 0:X1=x; 0:X5=PTE(x); 0:X8=0; }\nP0 | P0.F ;\n";
         const string Handler =
-            "L0: LDR W0,[X1] | LDR W2,[X1] ;\nL1: MOV W4,#1 | LDR X6,[X5] ;\nL2: LDR W7,[X1] | ADD W8,W8,#1 ;\n | MRS X3,ELR_EL1 ;\n | ADD X3,X3,#4 ;\n | MSR ELR_EL1,X3 ;\n | ERET ;\n";
+            "L0: LDR W0,[X1] | LDR W2,[X1] ;\nL1: MOV W4,#1 | LDR X6,[X5] ;\nL2: LDR W7,[X1] | ADD "
+            + "W8,W8,#1 ;\n | MRS X3,ELR_EL1 ;\n | ADD X3,X3,#4 ;\n | MSR ELR_EL1,X3 ;\n | ERET ;\n";
         Assert.True(
             Explore(
-                $"{Test}{Handler}forall (0:X2=3 /\\ 0:X6=(oa:PA(x), el0:0) /\\ 0:X0=0 /\\ 0:X7=0 /\\ 0:X8=2 /\\ fault(P0:L0,x) /\\ fault(P0:L2,x))"
+                $"{Test}{Handler}forall (0:X2=3 /\\ 0:X6=(oa:PA(x), el0:0) /\\ 0:X0=0 "
+                    + "/\\ 0:X7=0 /\\ 0:X8=2 /\\ fault(P0:L0,x) /\\ fault(P0:L2,x))"
             ).Holds
         );
     }
@@ -103,7 +112,8 @@ public class TranslationTests
     public void A_handler_that_branches_back_without_a_return_stays_privileged()
     {
         const string Test =
-            "EL0=P0\n{ x=3; [PTE(x)]=(oa:PA(x), el0:0); 0:X1=x; }\nP0 | P0.F ;\nL0: LDR W0,[X1] | B L1 ;\nL1: LDR W2,[X1] | ;\nforall (0:X0=0 /\\ 0:X2=3)";
+            "EL0=P0\n{ x=3; [PTE(x)]=(oa:PA(x), el0:0); 0:X1=x; }\nP0 | P0.F ;\nL0: "
+            + "LDR W0,[X1] | B L1 ;\nL1: LDR W2,[X1] | ;\nforall (0:X0=0 /\\ 0:X2=3)";
         Assert.True(Explore(Test).Holds);
     }
 
@@ -111,7 +121,8 @@ public class TranslationTests
     public void The_handler_of_an_unprivileged_thread_may_invalidate()
     {
         const string Test =
-            "EL0=P0\n{ x=3; [PTE(x)]=(valid:0); 0:X1=x; 0:X2=PTE(x); 0:X3=(oa:PA(x)); }\nP0 | P0.F ;\nLDR W0,[X1] | STR X3,[X2] ;\n | DSB ISH ;\n | TLBI VMALLE1 ;\n | DSB ISH ;\n | ERET ;\nforall 0:X0=3";
+            "EL0=P0\n{ x=3; [PTE(x)]=(valid:0); 0:X1=x; 0:X2=PTE(x); 0:X3=(oa:PA(x)); }\nP0 | P0.F ;\nLDR "
+            + "W0,[X1] | STR X3,[X2] ;\n | DSB ISH ;\n | TLBI VMALLE1 ;\n | DSB ISH ;\n | ERET ;\nforall 0:X0=3";
         Assert.True(Explore(Test).Holds);
     }
 
@@ -120,7 +131,8 @@ public class TranslationTests
     {
         Assert.True(
             Explore(
-                "Variant=vmsa\n{ [PTE(x)]=(valid:0); x=3; 0:X1=x; 0:X2=PTE(x); 0:X3=(oa:PA(x)); }\nP0 | P0.F ;\nL0: LDR W0,[X1] | STR X3,[X2] ;\n | DSB ISH ;\n | ERET ;\nforall (0:X0=3 /\\ fault(P0:L0,x))"
+                "Variant=vmsa\n{ [PTE(x)]=(valid:0); x=3; 0:X1=x; 0:X2=PTE(x); 0:X3=(oa:PA(x)); }\nP0 | P0.F "
+                    + ";\nL0: LDR W0,[X1] | STR X3,[X2] ;\n | DSB ISH ;\n | ERET ;\nforall (0:X0=3 /\\ fault(P0:L0,x))"
             ).Holds
         );
     }
@@ -137,7 +149,8 @@ public class TranslationTests
     {
         const string Code = "P0 | P0.F ;\nSTR X0,[X1] | ERET ;\nDSB ISH | ;\nSVC #0 | ;\nL0: LDR W3,[X2] | ;\n";
         string test =
-            $"Variant=vmsa,{variant}\n{{ [PTE(x)]=(valid:0); 0:X0=(oa:PA(x)); 0:X1=PTE(x); 0:X2=x; }}\n{Code}exists fault(P0:L0,MMU:Translation)";
+            $"Variant=vmsa,{variant}\n{{ [PTE(x)]=(valid:0); 0:X0=(oa:PA(x)); "
+            + $"0:X1=PTE(x); 0:X2=x; }}\n{Code}exists fault(P0:L0,MMU:Translation)";
         Assert.Equal(expected, Explore(test).Frequency);
     }
 
@@ -146,7 +159,8 @@ public class TranslationTests
     {
         Assert.True(
             Explore(
-                "{ [PTE(z)]=(oa:PA(x)); 0:X1=x; 0:X2=z; }\nP0 ;\nMOV W0,#7 ;\nSTR W0,[X1] ;\nLDR W3,[X2] ;\nforall (0:X3=7 /\\ [x]=7 /\\ [PA(z)]=0)"
+                "{ [PTE(z)]=(oa:PA(x)); 0:X1=x; 0:X2=z; }\nP0 ;\nMOV W0,#7 ;\nSTR "
+                    + "W0,[X1] ;\nLDR W3,[X2] ;\nforall (0:X3=7 /\\ [x]=7 /\\ [PA(z)]=0)"
             ).Holds
         );
     }

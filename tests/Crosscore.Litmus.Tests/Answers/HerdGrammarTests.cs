@@ -7,15 +7,17 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Tests.Answers;
 
 /// <summary>
-/// Our logs are read by the field's tool for comparing logs, mcompare: each line of states is one that its lexer knows. The grammar below is a restatement of the tokens that it
-/// documents for a line of states.
+/// Our logs are read by the field's tool for comparing logs, mcompare: each line of states is one that its lexer knows.
+/// The grammar below is a restatement of the tokens that it documents for a line of states.
 /// </summary>
 public partial class HerdGrammarTests
 {
     private const string Faulting =
-        "AArch64 Faulting\nVariant=vmsa,fatal\n{ [PTE(x)]=(oa:PA(x),valid:0); 0:X1=x; 1:X1=x; 1:X2=PTE(x); 1:X3=(oa:PA(x)); }\nP0 | P1 ;\nL0: LDR W0,[X1] | STR X3,[X2] ;\n";
+        "AArch64 Faulting\nVariant=vmsa,fatal\n{ [PTE(x)]=(oa:PA(x),valid:0); 0:X1=x; 1:X1=x; "
+        + "1:X2=PTE(x); 1:X3=(oa:PA(x)); }\nP0 | P1 ;\nL0: LDR W0,[X1] | STR X3,[X2] ;\n";
     private const string Code =
-        "AArch64 Code\n{ 0:X1=P1:L0; 0:X2=NOP; 0:X4=instr:\"B .+8\"; int t[2]={1,2}; 0:X5=t; }\nP0 | P1 ;\nLDR W3,[X1] | L0: ADD W4,W4,#1 ;\nADD X5,X5,#4 | ;\n";
+        "AArch64 Code\n{ 0:X1=P1:L0; 0:X2=NOP; 0:X4=instr:\"B .+8\"; int t[2]={1,2}; "
+        + "0:X5=t; }\nP0 | P1 ;\nLDR W3,[X1] | L0: ADD W4,W4,#1 ;\nADD X5,X5,#4 | ;\n";
 
     [Theory]
     [InlineData(Faulting + "exists (fault(P0:L0))", "  ~Fault(P0:L0);", " Fault(P0:L0,x,D-MMU:Translation);")]
@@ -65,7 +67,8 @@ public partial class HerdGrammarTests
     public void Two_places_of_a_fault_are_two_final_states()
     {
         ModelVerdict verdict = Explore(
-            "AArch64 Two\nVariant=vmsa,fatal\n{ [PTE(x)]=(oa:PA(x),valid:0); 0:X1=x; 0:X2=y; }\nP0 ;\nLDR W3,[X2] ;\nCBNZ W3,L1 ;\nL0: LDR W0,[X1] ;\nL1: LDR W0,[X1] ;\nexists (fault(P0))"
+            "AArch64 Two\nVariant=vmsa,fatal\n{ [PTE(x)]=(oa:PA(x),valid:0); 0:X1=x; 0:X2=y; }\nP0 "
+                + ";\nLDR W3,[X2] ;\nCBNZ W3,L1 ;\nL0: LDR W0,[X1] ;\nL1: LDR W0,[X1] ;\nexists (fault(P0))"
         );
         Assert.Equal([" Fault(P0:L0,x,D-MMU:Translation);"], Lines(verdict)[2..3]);
     }
@@ -104,7 +107,8 @@ public partial class HerdGrammarTests
     public void An_opcode_that_the_test_writes_is_executed_where_it_is_stored()
     {
         ModelVerdict verdict = Explore(
-            "AArch64 Stored\n{ 0:X0=instr:\"ADD W1,W1,#1\"; 0:X2=P0:L0; }\nP0 ;\nSTR W0,[X2] ;\nDC CVAU,X2 ;\nDSB ISH ;\nIC IVAU,X2 ;\nDSB ISH ;\nISB ;\nL0: NOP ;\nlocations [0:X0;] forall (0:X1=1)"
+            "AArch64 Stored\n{ 0:X0=instr:\"ADD W1,W1,#1\"; 0:X2=P0:L0; }\nP0 ;\nSTR W0,[X2] ;\nDC CVAU,X2 "
+                + ";\nDSB ISH ;\nIC IVAU,X2 ;\nDSB ISH ;\nISB ;\nL0: NOP ;\nlocations [0:X0;] forall (0:X1=1)"
         );
         Assert.Equal(Frequency.Always, verdict.Frequency);
         Assert.Equal("0:X0=instr:\"ADD W1,W1,#1\"; 0:X1=1;", Lines(verdict)[2]);

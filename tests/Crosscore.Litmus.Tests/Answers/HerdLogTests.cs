@@ -65,7 +65,8 @@ public class HerdLogTests
     public void What_is_written_is_read_back()
     {
         ModelVerdict verdict = Verdict(
-            "X86_64 Values\n{ int8_t x=-1; uint8_t y=255; p=&t[1]; int t[2]={3,-4}; 0:rsi=x; }\nP0 ;\nleaq 1(t),%rdi ;\nlocations [x; y; p; t; 0:rsi; 0:rdi]\nforall true"
+            "X86_64 Values\n{ int8_t x=-1; uint8_t y=255; p=&t[1]; int t[2]={3,-4}; 0:rsi=x; "
+                + "}\nP0 ;\nleaq 1(t),%rdi ;\nlocations [x; y; p; t; 0:rsi; 0:rdi]\nforall true"
         );
         HerdState state = Assert.Single(HerdLog.ReadStates(HerdLog.Format(verdict))["Values"]);
         Assert.Equal(
@@ -87,7 +88,8 @@ public class HerdLogTests
     public void States_are_sorted_by_their_numbers_with_their_signs()
     {
         ModelVerdict verdict = Verdict(
-            "X86_64 Order\n{ x=5; }\nP0 | P1 | P2 ;\nmovl $-3,(x) | movl $10,(x) | movl (x),%eax ;\nlocations [2:rax]\nforall true"
+            "X86_64 Order\n{ x=5; }\nP0 | P1 | P2 ;\nmovl $-3,(x) | movl "
+                + "$10,(x) | movl (x),%eax ;\nlocations [2:rax]\nforall true"
         );
         Assert.Equal(
             ["-3", "5", "10"],

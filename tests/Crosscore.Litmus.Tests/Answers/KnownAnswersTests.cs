@@ -8,7 +8,8 @@ namespace Crosscore.Litmus.Tests.Answers;
 public sealed class KnownAnswersTests : IDisposable
 {
     private const string Fenced =
-        "X86_64 SB\n{ }\nP0 | P1 ;\nmovl $1,(x) | movl $1,(y) ;\nmfence | mfence ;\nmovl (y),%eax | movl (x),%eax ;\nexists (0:rax=0 /\\ 1:rax=0)";
+        "X86_64 SB\n{ }\nP0 | P1 ;\nmovl $1,(x) | movl $1,(y) ;\nmfence | mfence "
+        + ";\nmovl (y),%eax | movl (x),%eax ;\nexists (0:rax=0 /\\ 1:rax=0)";
     private const string States = "States 3\n0:rax=0; 1:rax=1;\n0:rax=1; 1:rax=0;\n0:rax=1; 1:rax=1;\nNo\n";
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("crosscore-answers-");
 
@@ -65,7 +66,8 @@ public sealed class KnownAnswersTests : IDisposable
     )]
     [InlineData("States 1\n0:rax=1;\nNo\n", "expected.txt does not tell the final values of 0:rax, 1:rax")]
     [InlineData(
-        "States 4\n1:rax=1; 0:rax=0; [x]=1;\n1:rax=0; 0:rax=1; [x]=1;\n1:rax=1; 0:rax=1; [x]=1;\n1:rax=1; 0:rax=1; [x]=2;\nNo\n",
+        "States 4\n1:rax=1; 0:rax=0; [x]=1;\n1:rax=0; 0:rax=1; "
+            + "[x]=1;\n1:rax=1; 0:rax=1; [x]=1;\n1:rax=1; 0:rax=1; [x]=2;\nNo\n",
         null
     )]
     public void A_log_of_herd_is_compared_state_by_state_on_what_the_test_looks_at(string entry, string? disagreement)

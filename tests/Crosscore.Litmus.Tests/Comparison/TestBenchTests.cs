@@ -5,7 +5,10 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Comparison;
 
-/// <summary>What is explored for a test, and how forbidden outcomes of a machine are judged. The machine is imagined: no test here depends on what this one shows.</summary>
+/// <summary>
+/// What is explored for a test, and how forbidden outcomes of a machine are judged. The machine is imagined: no test
+/// here depends on what this one shows.
+/// </summary>
 public sealed class TestBenchTests : IDisposable
 {
     private const string Registers = "0:rax=0 /\\ 1:rax=0";
@@ -23,7 +26,8 @@ public sealed class TestBenchTests : IDisposable
         var bench = new TestBench(Options) { OnExplore = explored.Add, OnMachine = (test, _, _) => Run(test, []) };
         bench.Examine(
             Write(
-                $"{{ 0:rdi=x; }}\nP0 | P1 ;\n{store} | movl $1,(y) ;\nmovl (y),%eax | movl (x),%eax ;\nexists ({Registers})"
+                $"{{ 0:rdi=x; }}\nP0 | P1 ;\n{store} | movl $1,(y) ;\nmovl "
+                    + $"(y),%eax | movl (x),%eax ;\nexists ({Registers})"
             ),
             cancellation: TestContext.Current.CancellationToken
         );
@@ -62,7 +66,8 @@ public sealed class TestBenchTests : IDisposable
     {
         // The other side has a fence of its own, so that a call that interrupts no CPU still orders.
         string fenced =
-            $"{{ x=0; y=0; }}\nP0 | P1 ;\nmovl $1,(x) | movl $1,(y) ;\nmembarrier global_expedited | mfence ;\nmovl (y),%eax | movl (x),%eax ;\n~exists ({Registers})";
+            $"{{ x=0; y=0; }}\nP0 | P1 ;\nmovl $1,(x) | movl $1,(y) ;\nmembarrier global_expedited "
+            + $"| mfence ;\nmovl (y),%eax | movl (x),%eax ;\n~exists ({Registers})";
         Assert.Equal(TestVerdict.ForbiddenSeen, Check(fenced, GuaranteeAnswer.No).Verdict);
     }
 
@@ -76,7 +81,8 @@ public sealed class TestBenchTests : IDisposable
     }
 
     private static string Asymmetric(string command, string other) =>
-        $"{{ x=0; y=0; }}\nP0 | P1 ;\nmovl $1,(x) | movl $1,{other} ;\nmembarrier {command} | ;\nmovl (y),%eax | movl (x),%eax ;\n~exists ({Registers})";
+        $"{{ x=0; y=0; }}\nP0 | P1 ;\nmovl $1,(x) | movl $1,{other} ;\nmembarrier "
+        + $"{command} | ;\nmovl (y),%eax | movl (x),%eax ;\n~exists ({Registers})";
 
     private static BenchOptions Options => new() { Core = CoreKind.X86Tso, Machine = new MachineRunOptions() };
 

@@ -100,8 +100,10 @@ public class TimelineTests
         Assert.DoesNotContain("IRET", codes);
         Assert.DoesNotContain(timeline.Rows, row => row.Mark == TimelineMark.Serialized && row.Lane == 1);
         Assert.Equal(
-            $"P2 on CPU 1 executed the old code of f (step {timeline.Rows[executed].Step}) after membarrier private_expedited_sync_core of P0 had returned on CPU 0 "
-                + $"(step {timeline.Rows.First(row => row is { Code: "SYSRET", Lane: 0 }).Step}). No step since that call began serialised CPU 1, which took an interrupt in between.",
+            $"P2 on CPU 1 executed the old code of f (step {timeline.Rows[executed].Step}) "
+                + "after membarrier private_expedited_sync_core of P0 had returned on CPU 0 "
+                + $"(step {timeline.Rows.First(row => row is { Code: "SYSRET", Lane: 0 }).Step}). No "
+                + "step since that call began serialised CPU 1, which took an interrupt in between.",
             timeline.Summary
         );
     }

@@ -6,7 +6,9 @@ using Crosscore.Model.Kernel;
 
 namespace Crosscore.Litmus.Tests.Designs;
 
-/// <summary>Each barrier, serialisation and restart is taken away in turn; what must break breaks, and nothing else.</summary>
+/// <summary>
+/// Each barrier, serialisation and restart is taken away in turn; what must break breaks, and nothing else.
+/// </summary>
 public class AblationTests
 {
     private static readonly LitmusTest[] All = [.. KernelTests.Names.Select(KernelTests.Test)];
@@ -14,8 +16,9 @@ public class AblationTests
     [Fact]
     public void On_x86_the_entry_barrier_is_what_skipped_CPUs_in_the_shape_of_A_hang_on()
     {
-        // The visibility matrix: of the barriers at the entry (a) and the end (c) of the call, before the switch away (d) and after the way back (e, g), removing (a) breaks the
-        // shape of A, and so does removing all of (e) or of (g). (c) and (d) break nothing: x86 keeps what they order.
+        // The visibility matrix: of the barriers at the entry (a) and the end (c) of the call, before the switch away
+        // (d) and after the way back (e, g), removing (a) breaks the shape of A, and so does removing all of (e) or of
+        // (g). (c) and (d) break nothing: x86 keeps what they order.
         AblationReport report = Ablate(
             "linux-5.12",
             [

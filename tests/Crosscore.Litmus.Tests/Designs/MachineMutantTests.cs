@@ -7,7 +7,10 @@ using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Tests.Designs;
 
-/// <summary>Machines that are broken on purpose: each breaks the verdict of a test that holds on the whole one, so that the test would notice.</summary>
+/// <summary>
+/// Machines that are broken on purpose: each breaks the verdict of a test that holds on the whole one, so that the test
+/// would notice.
+/// </summary>
 public class MachineMutantTests
 {
     [Fact]
@@ -36,7 +39,8 @@ public class MachineMutantTests
     [Fact]
     public void A_switch_that_forgets_its_barriers_is_caught_by_scenario_C()
     {
-        // Where the return from an interrupt is a fence, it stands in for the switch: the task went by an interrupt and comes back by returning from it.
+        // Where the return from an interrupt is a fence, it stands in for the switch: the task went by an interrupt and
+        // comes back by returning from it.
         LitmusTest test = KernelTests.Test("ScenarioC");
         KernelDesign design = KernelTests
             .Design("linux-5.10")

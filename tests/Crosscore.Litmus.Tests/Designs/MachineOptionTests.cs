@@ -5,7 +5,10 @@ using Crosscore.Model.Kernel;
 
 namespace Crosscore.Litmus.Tests.Designs;
 
-/// <summary>What the machine beneath a kernel can be told: a bound on preemptions, more CPUs, CPUs that are offline, where the returns serialise.</summary>
+/// <summary>
+/// What the machine beneath a kernel can be told: a bound on preemptions, more CPUs, CPUs that are offline, where the
+/// returns serialise.
+/// </summary>
 public class MachineOptionTests
 {
     [Fact]

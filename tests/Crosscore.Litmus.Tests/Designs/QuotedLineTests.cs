@@ -4,7 +4,9 @@ using Crosscore.Litmus.Tests.Model;
 
 namespace Crosscore.Litmus.Tests.Designs;
 
-/// <summary>Names and places that one file gives of another are right: nobody compiles a page or the header of a test.</summary>
+/// <summary>
+/// Names and places that one file gives of another are right: nobody compiles a page or the header of a test.
+/// </summary>
 public partial class QuotedLineTests
 {
     private static readonly string Designs = Path.Combine(Corpus.Repository, "kernels");
@@ -55,7 +57,8 @@ public partial class QuotedLineTests
         }
     }
 
-    // "   4   ipi_and_wait(targets, ipi_mb);  linux-5.4.kernel:124". Bookkeeping names a place without its text, and is passed over.
+    // " 4 ipi_and_wait(targets, ipi_mb); linux-5.4.kernel:124". Bookkeeping names a place without its text, and is
+    // passed over.
     [GeneratedRegex(@"\d   (?<text>[A-Za-z][^│\r\n]*;)  (?<file>[a-z0-9.-]+\.kernel):(?<line>\d+)")]
     private static partial Regex KernelLine();
 }

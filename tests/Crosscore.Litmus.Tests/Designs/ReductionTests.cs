@@ -5,10 +5,14 @@ using Crosscore.Model.Kernel;
 
 namespace Crosscore.Litmus.Tests.Designs;
 
-/// <summary>No reduction changes what a kernel design allows: each alone is left out, and all together, over every test and design that is small enough.</summary>
+/// <summary>
+/// No reduction changes what a kernel design allows: each alone is left out, and all together, over every test and
+/// design that is small enough.
+/// </summary>
 public class ReductionTests
 {
-    // Without any reduction the largest of these tests would take minutes; what stays is counted, so that the limit cannot swallow everything.
+    // Without any reduction the largest of these tests would take minutes; what stays is counted, so that the limit
+    // cannot swallow everything.
     private const int MostStates = 80_000;
 
     public static TheoryData<string> Tests => [.. KernelTests.Names];
@@ -57,7 +61,8 @@ public class ReductionTests
     [Fact]
     public void A_second_interrupt_may_come_before_the_return_from_the_first()
     {
-        // Neither the handler nor the request or the answer orders anything, only the return from the interrupt does. P1 answers twice before it returns.
+        // Neither the handler nor the request or the answer orders anything, only the return from the interrupt does.
+        // P1 answers twice before it returns.
         LitmusTest test = LitmusParser.Parse(
             """
             X86_64 TwoInterrupts

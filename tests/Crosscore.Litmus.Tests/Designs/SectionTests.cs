@@ -69,7 +69,8 @@ public class SectionTests
     {
         // The abort lies behind everything and sets rax.
         const string Column =
-            " rseq done,abort ;\n movl $1,(x) ;\n movl $2,(x) ;\n done: ;\n jmp out ;\n abort: ;\n movl $7,%eax ;\n out: ;";
+            " rseq done,abort ;\n movl $1,(x) ;\n movl $2,(x) ;\n "
+            + "done: ;\n jmp out ;\n abort: ;\n movl $7,%eax ;\n out: ;";
         Assert.Equal(
             ["0:rax=0; [x]=2;", "0:rax=7; [x]=0;", "0:rax=7; [x]=1;"],
             Outcomes("P0=cpu 0 signals\nSchedule=no", Column)
@@ -82,7 +83,8 @@ public class SectionTests
     {
         // The abort does not name it again: the second signal finds no section.
         const string Column =
-            " rseq done,again ;\n movl $1,(x) ;\n done: ;\n jmp out ;\n again: ;\n incl %eax ;\n movl $2,(x) ;\n out: ;";
+            " rseq done,again ;\n movl $1,(x) ;\n done: ;\n jmp out "
+            + ";\n again: ;\n incl %eax ;\n movl $2,(x) ;\n out: ;";
         Assert.Equal(["0:rax=0; [x]=1;", "0:rax=1; [x]=2;"], Outcomes("P0=cpu 0 signals\nSchedule=no", Column));
     }
 
@@ -116,7 +118,8 @@ public class SectionTests
             "T.litmus"
         );
 
-        // P1 comes between load and store of the second round, after a switch between the rounds; nothing restarts and its ten are lost.
+        // P1 comes between load and store of the second round, after a switch between the rounds; nothing restarts and
+        // its ten are lost.
         Assert.Equal(
             Frequency.Sometimes,
             KernelTests.Examine(test, KernelTests.Design("linux-6.8")).Verdict!.Frequency
@@ -127,7 +130,8 @@ public class SectionTests
     public void Without_a_kernel_the_number_of_the_CPU_is_that_of_the_thread_and_nothing_restarts()
     {
         LitmusTest test = LitmusParser.Parse(
-            "X86_64 T\n{ x=0; }\n P0 | P1 ;\n again: | rseq_cpu_id %ebx ;\n rseq done,again | ;\n movl $1,(x) | ;\n done: | ;\nforall (1:rbx=1 /\\ x=1)",
+            "X86_64 T\n{ x=0; }\n P0 | P1 ;\n again: | rseq_cpu_id %ebx ;\n rseq "
+                + "done,again | ;\n movl $1,(x) | ;\n done: | ;\nforall (1:rbx=1 /\\ x=1)",
             "T.litmus"
         );
         Assert.True(ModelVerdict.Of(test, CoreKind.X86Tso, cancellation: TestContext.Current.CancellationToken).Holds);

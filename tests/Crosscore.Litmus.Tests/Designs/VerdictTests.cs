@@ -7,7 +7,9 @@ using Crosscore.Model.Memory;
 
 namespace Crosscore.Litmus.Tests.Designs;
 
-/// <summary>What each test about kernels expects of each design is what the model says, and nothing was cut off.</summary>
+/// <summary>
+/// What each test about kernels expects of each design is what the model says, and nothing was cut off.
+/// </summary>
 public class VerdictTests
 {
     public static TheoryData<string> Tests => [.. KernelTests.Names];

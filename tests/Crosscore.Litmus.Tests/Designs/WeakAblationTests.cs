@@ -6,12 +6,17 @@ using Crosscore.Model.Kernel;
 
 namespace Crosscore.Litmus.Tests.Designs;
 
-/// <summary>What the barriers of the kernel are for where memory is weak: the column of the visibility matrix that x86 cannot show.</summary>
+/// <summary>
+/// What the barriers of the kernel are for where memory is weak: the column of the visibility matrix that x86 cannot
+/// show.
+/// </summary>
 public class WeakAblationTests
 {
-    // The visibility matrix: (a) and (c) at the entry and the end of the call, (d) before a CPU goes away, (e) and (g) after it comes back. Two rows differ from what two-thread
-    // programs over abstract barriers say: (a) is needed in the shape of B too, for the load before the call may be made after the look; and on aarch64 (c) is not, for the look, a
-    // branch on it and the return of the call order what comes later, and (e) is not, for switch_to() has a DSB.
+    // The visibility matrix: (a) and (c) at the entry and the end of the call, (d) before a CPU goes away, (e) and (g)
+    // after it comes back. Two rows differ from what two-thread programs over abstract barriers say: (a) is needed in
+    // the shape of B too, for the load before the call may be made after the look; and on aarch64 (c) is not, for the
+    // look, a branch on it and the return of the call order what comes later, and (e) is not, for switch_to() has a
+    // DSB.
     [Theory]
     [InlineData(
         "membarrier_private_expedited.entry",

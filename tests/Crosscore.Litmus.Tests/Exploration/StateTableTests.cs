@@ -2,7 +2,9 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Explorations;
 
-/// <summary>States are stored exactly, whatever their width and their hashes, and keep their numbers while the table grows.</summary>
+/// <summary>
+/// States are stored exactly, whatever their width and their hashes, and keep their numbers while the table grows.
+/// </summary>
 public class StateTableTests
 {
     [Theory]
@@ -83,7 +85,8 @@ public class StateTableTests
     [Fact]
     public void Words_whose_hashes_collide_get_numbers_of_their_own()
     {
-        // The table of words compares 32 bits of the hash before the word; among so many words some have those in common.
+        // The table of words compares 32 bits of the hash before the word; among so many words some have those in
+        // common.
         const int count = 400_000;
         var table = new WordTable();
         var spare = new NumberSpare();
@@ -154,7 +157,8 @@ public class StateTableTests
 
     private static ulong Word(int index) => (ulong)index * 0x9E37_79B9_7F4A_7C15;
 
-    // Most states differ in a few bits from one that is there, as those of a search do; some are far from all, and a quarter or so is there already.
+    // Most states differ in a few bits from one that is there, as those of a search do; some are far from all, and a
+    // quarter or so is there already.
     private static ulong[] Neighbour(Random random, int words, List<ulong[]> order)
     {
         ulong[] state = order.Count == 0 ? new ulong[words] : (ulong[])order[random.Next(order.Count)].Clone();

@@ -2,7 +2,10 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Explorations;
 
-/// <summary>Threads that number the same words at the same time agree on every number, and nothing is lost when the table is full and grows between rounds.</summary>
+/// <summary>
+/// Threads that number the same words at the same time agree on every number, and nothing is lost when the table is
+/// full and grows between rounds.
+/// </summary>
 public class WordTableStressTests
 {
     [Theory]

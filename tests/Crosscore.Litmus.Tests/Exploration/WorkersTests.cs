@@ -7,7 +7,10 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Explorations;
 
-/// <summary>The result of an exploration does not depend on the number of threads: not the outcomes, their order, the counts, the bounds or the ways.</summary>
+/// <summary>
+/// The result of an exploration does not depend on the number of threads: not the outcomes, their order, the counts,
+/// the bounds or the ways.
+/// </summary>
 public class WorkersTests
 {
     [Fact]
@@ -163,7 +166,8 @@ public class WorkersTests
     {
         var text = new StringBuilder();
         text.AppendLine(
-            $"{exploration.States} states, {exploration.Transitions} steps, depth {exploration.Depth}, {exploration.StuckStates} stuck"
+            $"{exploration.States} states, {exploration.Transitions} steps, "
+                + $"depth {exploration.Depth}, {exploration.StuckStates} stuck"
         );
         text.AppendLine(
             $"{exploration.Bounds}, {exploration.StateBits} bits, {exploration.FinalStates.Count} outcomes"
@@ -179,7 +183,8 @@ public class WorkersTests
             foreach (TraceEvent happened in exploration.ShortestWayTo(final))
             {
                 text.AppendLine(
-                    $"{happened.Step} {happened.Cpu} {happened.Kind} {happened.Source} {happened.Address} {happened.Value}"
+                    $"{happened.Step} {happened.Cpu} {happened.Kind} "
+                        + $"{happened.Source} {happened.Address} {happened.Value}"
                 );
             }
         }

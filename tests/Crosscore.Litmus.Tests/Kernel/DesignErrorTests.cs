@@ -108,13 +108,15 @@ public class DesignErrorTests
         "ipi_and_wait(online, ping);",
         12,
         15,
-        "found 'ipi_and_wait' with interrupts on and preemption on, expected preemption off: the CPU that is left out must be the one that waits"
+        "found 'ipi_and_wait' with interrupts on and preemption on, expected "
+            + "preemption off: the CPU that is left out must be the one that waits"
     )]
     [InlineData(
         "local_irq_disable(); ipi_wait(); local_irq_enable();",
         12,
         36,
-        "found 'ipi_wait' with interrupts off and preemption on, expected interrupts on: two CPUs that wait for each other with interrupts off wait for ever"
+        "found 'ipi_wait' with interrupts off and preemption on, expected interrupts "
+            + "on: two CPUs that wait for each other with interrupts off wait for ever"
     )]
     [InlineData(
         "preempt_disable(); ipi_wait(); preempt_enable();",
@@ -126,13 +128,16 @@ public class DesignErrorTests
         "preempt_disable(); ipi_send(online, ping); ipi_send(online, ping); ipi_wait(); preempt_enable();",
         12,
         58,
-        "found 'ipi_send' with interrupts on and preemption off and interrupts sent that are not waited for, expected 'ipi_wait' before it: a CPU waits for all that it interrupted at once"
+        "found 'ipi_send' with interrupts on and preemption off and interrupts sent that are not "
+            + "waited for, expected 'ipi_wait' before it: a CPU waits for all that it interrupted at once"
     )]
     [InlineData(
         "preempt_disable(); ipi_send(online, ping); preempt_enable();",
         12,
         58,
-        "found 'preempt_enable' with interrupts on and preemption off and interrupts sent that are not waited for, expected 'ipi_wait' before it: the CPU that interrupted the others must be the one that waits"
+        "found 'preempt_enable' with interrupts on and preemption off and interrupts sent that are not "
+            + "waited for, expected 'ipi_wait' before it: the CPU that "
+            + "interrupted the others must be the one that waits"
     )]
     [InlineData(
         "local_irq_enable();",
@@ -168,31 +173,36 @@ public class DesignErrorTests
         "if (loaded == none) return 0;",
         12,
         19,
-        "found the register 'loaded' with interrupts on and preemption on, expected interrupts off: the next line might run on another CPU"
+        "found the register 'loaded' with interrupts on and preemption on, "
+            + "expected interrupts off: the next line might run on another CPU"
     )]
     [InlineData(
         "if (limit == 1) local_irq_disable();",
         12,
         15,
-        "found interrupts off and preemption on on one path and interrupts on and preemption on on another, expected the same where they meet: the end of this 'if'"
+        "found interrupts off and preemption on on one path and interrupts on and "
+            + "preemption on on another, expected the same where they meet: the end of this 'if'"
     )]
     [InlineData(
         "while (counter == 1) preempt_disable();",
         12,
         15,
-        "found interrupts on and preemption on on one path and interrupts on and preemption off on another, expected the same where they meet: the beginning of this loop's body"
+        "found interrupts on and preemption on on one path and interrupts on and preemption "
+            + "off on another, expected the same where they meet: the beginning of this loop's body"
     )]
     [InlineData(
         "while (counter == 1) { preempt_disable(); break; }",
         12,
         15,
-        "found interrupts on and preemption off on one path and interrupts on and preemption on on another, expected the same where they meet: the end of this loop"
+        "found interrupts on and preemption off on one path and interrupts on and "
+            + "preemption on on another, expected the same where they meet: the end of this loop"
     )]
     [InlineData(
         "preempt_disable(); return 0; } syscall g() {",
         12,
         44,
-        "found the end of 'f' with interrupts on and preemption off, expected interrupts on and preemption on, as at its beginning"
+        "found the end of 'f' with interrupts on and preemption off, "
+            + "expected interrupts on and preemption on, as at its beginning"
     )]
     [InlineData("break;", 12, 15, "found 'break' or 'continue' outside a loop")]
     [InlineData(
@@ -230,19 +240,22 @@ public class DesignErrorTests
         "a: counter = 1;",
         12,
         18,
-        "found 'counter', expected a call after the label 'a': a label names what can be left out, a barrier or the like"
+        "found 'counter', expected a call after the label 'a': a "
+            + "label names what can be left out, a barrier or the like"
     )]
     [InlineData(
         "a: lock(mutex);",
         12,
         18,
-        "found 'lock' after the label 'a', expected what can be left out: a barrier, a serialisation, a restart, an interrupt or a function without result"
+        "found 'lock' after the label 'a', expected what can be left out: a barrier, "
+            + "a serialisation, a restart, an interrupt or a function without result"
     )]
     [InlineData(
         "a: plus(1, 2);",
         12,
         18,
-        "found 'plus' after the label 'a', expected what can be left out: a barrier, a serialisation, a restart, an interrupt or a function without result"
+        "found 'plus' after the label 'a', expected what can be left out: a barrier, "
+            + "a serialisation, a restart, an interrupt or a function without result"
     )]
     [InlineData("return;", 12, 15, "found 'return' alone, expected an int after it")]
     [InlineData("return none;", 12, 22, "found none, expected an int")]
@@ -270,7 +283,8 @@ public class DesignErrorTests
         "syscal f() { }",
         2,
         1,
-        "found 'syscal', expected 'option', 'global', 'percpu', 'task', 'mm', 'syscall', 'interrupt', 'switch', 'function', 'syscall_return', 'interrupt_return', 'exit' or the end of the file"
+        "found 'syscal', expected 'option', 'global', 'percpu', 'task', 'mm', 'syscall', 'interrupt', "
+            + "'switch', 'function', 'syscall_return', 'interrupt_return', 'exit' or the end of the file"
     )]
     [InlineData(
         "global x;",
@@ -308,7 +322,8 @@ public class DesignErrorTests
         "percpu mm x = runing.home;",
         2,
         21,
-        "found something else, expected a constant, 'population', 'running', 'home' or 'running.home'; did you mean 'running.home'?"
+        "found something else, expected a constant, 'population', "
+            + "'running', 'home' or 'running.home'; did you mean 'running.home'?"
     )]
     [InlineData(
         "percpu register lock l;",
@@ -361,7 +376,8 @@ public class DesignErrorTests
         "switch (a, b) { local_irq_enable(); }",
         2,
         17,
-        "found 'local_irq_enable' with interrupts off and preemption off, expected them to stay off: 'switch' runs with interrupts off"
+        "found 'local_irq_enable' with interrupts off and preemption off, "
+            + "expected them to stay off: 'switch' runs with interrupts off"
     )]
     [InlineData("interrupt i(int a) { }", 2, 17, "found 'a', expected ')': the machine calls 'i' without arguments")]
     [InlineData("interrupt i() { return 1; }", 2, 24, "found a value, expected ';': 'i' gives none")]
@@ -382,7 +398,8 @@ public class DesignErrorTests
         "function f() { local_irq_disable(); } syscall s() { a: f(); local_irq_enable(); return 0; }",
         2,
         53,
-        "found a label before what turns interrupts on and preemption on into interrupts off and preemption on, expected what leaves them alone: without it the rest would be meaningless"
+        "found a label before what turns interrupts on and preemption on into interrupts off and "
+            + "preemption on, expected what leaves them alone: without it the rest would be meaningless"
     )]
     public void In_a_declaration(string text, int line, int column, string problem) =>
         Expect(text, line, column, problem);

@@ -9,11 +9,13 @@ public class KernelDesignTests
     [
         (
             "d",
-            "design d extends b;\noption pti = true;\noption bool own = true;\nsyscall f(cpu c) {\nentry:\n    smp_mb();\n    return 0;\n}\n"
+            "design d extends b;\noption pti = true;\noption bool own = "
+                + "true;\nsyscall f(cpu c) {\nentry:\n    smp_mb();\n    return 0;\n}\n"
         ),
         (
             "b",
-            "design b;\noption int count = 2;\nsyscall f() {\n    return 0;\n}\n\nsyscall g() {\nentry:\n    help();\n    return 0;\n}\n\nfunction help() {\nsync:\n    sync_core();\n}\n"
+            "design b;\noption int count = 2;\nsyscall f() {\n    return 0;\n}\n\nsyscall g() "
+                + "{\nentry:\n    help();\n    return 0;\n}\n\nfunction help() {\nsync:\n    sync_core();\n}\n"
         ),
     ];
 

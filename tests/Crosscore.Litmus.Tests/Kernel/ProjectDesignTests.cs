@@ -148,7 +148,8 @@ public class ProjectDesignTests
         Assert.Equal(events, string.Join(',', cpu.Events));
     }
 
-    // Tasks: 1 and 2 of one process, 3 of another, 4 a kernel thread. What the resumed user code may rely on (facts: the context-switch table).
+    // Tasks: 1 and 2 of one process, 3 of another, 4 a kernel thread. What the resumed user code may rely on (facts:
+    // the context-switch table).
     [Theory]
     [InlineData("linux-5.10", 1, 2, "Fence,MarkRestart,SwitchTo 2")]
     [InlineData("linux-5.10", 1, 3, "Fence,MarkRestart,Serialize,SwitchTo 3")]
@@ -191,7 +192,8 @@ public class ProjectDesignTests
             _ => [MicroOpKind.Fence],
         };
 
-    // What is computed and where it jumps to changes with what is left out; what is done otherwise must stay, in its order.
+    // What is computed and where it jumps to changes with what is left out; what is done otherwise must stay, in its
+    // order.
     private static List<MicroOp> Missing(IEnumerable<MicroOp> whole, IEnumerable<MicroOp> without)
     {
         var rest = new Queue<MicroOp>(without.Where(IsEffect));

@@ -4,8 +4,8 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Litmus.Tests.Kernel;
 
 /// <summary>
-/// Collects code and runs it, one operation after the other, on memory without buffers: enough to see that what was compiled is what was written. What only a
-/// machine with several CPUs could do is written down instead.
+/// Collects code and runs it, one operation after the other, on memory without buffers: enough to see that what was
+/// compiled is what was written. What only a machine with several CPUs could do is written down instead.
 /// </summary>
 internal sealed class SequentialCpu(KernelCompiler compiler, int task = -1) : ICodeSink
 {

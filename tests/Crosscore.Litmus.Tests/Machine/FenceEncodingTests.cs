@@ -5,7 +5,10 @@ using Iced.Intel;
 
 namespace Crosscore.Litmus.Tests.Machine;
 
-/// <summary>What no lone column can tell by its outcome is looked up in the bytes: fences, hints, lock prefixes; and what cannot be encoded is refused.</summary>
+/// <summary>
+/// What no lone column can tell by its outcome is looked up in the bytes: fences, hints, lock prefixes; and what cannot
+/// be encoded is refused.
+/// </summary>
 public class FenceEncodingTests
 {
     [Theory]
@@ -125,7 +128,8 @@ public class FenceEncodingTests
         string code = string.Join(" ;\n ", names.Select((name, index) => $"movq ${index + 1},%{name}"));
         string condition = string.Join(" /\\ ", names.Select(name => $"0:{name}=0"));
         string text =
-            $"X86_64 all\n{{ }}\n P0 ;\n {code} ;\n membarrier private_expedited ;\n movl %eax,(x) ;\nexists ({condition} /\\ x=0)\n";
+            $"X86_64 all\n{{ }}\n P0 ;\n {code} ;\n membarrier private_expedited "
+            + $";\n movl %eax,(x) ;\nexists ({condition} /\\ x=0)\n";
         Assert.Equal([.. Enumerable.Range(1, 14).Select(value => (ulong)value), 1], MachineTests.OnlyOutcome(text));
     }
 

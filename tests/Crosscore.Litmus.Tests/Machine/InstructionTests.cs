@@ -3,8 +3,8 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Tests.Machine;
 
 /// <summary>
-/// Each kind of instruction, in each width and with each kind of operands, gives the outcome computed by hand; and a mutant of it gives another one. A
-/// runner that ran nothing, or something else, fails here.
+/// Each kind of instruction, in each width and with each kind of operands, gives the outcome computed by hand; and a
+/// mutant of it gives another one. A runner that ran nothing, or something else, fails here.
 /// </summary>
 public class InstructionTests
 {
@@ -12,7 +12,10 @@ public class InstructionTests
     private const ulong B = 0x0F0E0D0C0B0A0908;
     private const ulong X = 0x8877665544332211;
 
-    /// <summary>Instructions; then rax and x afterwards; then a mutant, and rax and x after that. rax, rbx and x begin as A, B and X; the others as zero.</summary>
+    /// <summary>
+    /// Instructions; then rax and x afterwards; then a mutant, and rax and x after that. rax, rbx and x begin as A, B
+    /// and X; the others as zero.
+    /// </summary>
     public static TheoryData<string, ulong, ulong, string, ulong, ulong> Table =>
         new()
         {
@@ -387,5 +390,6 @@ public class InstructionTests
     }
 
     private static string Column(string code) =>
-        $"X86_64 column\n{{ uint64_t x={X}; uint64_t 0:rax={A}; uint64_t 0:rbx={B}; }}\n P0 ;\n {string.Join(" ;\n ", code.Split('\n'))} ;\nexists (0:rax=0 /\\ x=0)\n";
+        $"X86_64 column\n{{ uint64_t x={X}; uint64_t 0:rax={A}; uint64_t 0:rbx={B}; }}\n "
+        + $"P0 ;\n {string.Join(" ;\n ", code.Split('\n'))} ;\nexists (0:rax=0 /\\ x=0)\n";
 }

@@ -4,7 +4,9 @@ using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Machine;
 
-/// <summary>What the tests of the machine share: parsing, running, and saying why a test cannot tell anything here.</summary>
+/// <summary>
+/// What the tests of the machine share: parsing, running, and saying why a test cannot tell anything here.
+/// </summary>
 internal static class MachineTests
 {
     public const string StoreBuffering = """

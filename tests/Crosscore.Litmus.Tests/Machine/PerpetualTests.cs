@@ -2,7 +2,10 @@ using Crosscore.Litmus.Machine;
 
 namespace Crosscore.Litmus.Tests.Machine;
 
-/// <summary>Perpetual mode on the machine: membarrier forbids the weak outcome, its absence shows it, and what cannot be run so is refused with the reason.</summary>
+/// <summary>
+/// Perpetual mode on the machine: membarrier forbids the weak outcome, its absence shows it, and what cannot be run so
+/// is refused with the reason.
+/// </summary>
 public class PerpetualTests
 {
     [Fact]
@@ -143,7 +146,8 @@ public class PerpetualTests
         Assert.Equal(MachineRunEnd.Completed, run.End);
         Assert.Equal(iterations, run.Iterations);
 
-        // Kernels are known to pass a CPU over in the global one (litmus/kernel/GlobalBarrier.AfterSiblingExit.litmus); `crosscore check` tells when it shows.
+        // Kernels are known to pass a CPU over in the global one (litmus/kernel/GlobalBarrier.AfterSiblingExit.litmus);
+        // `crosscore check` tells when it shows.
         if (command != "global_expedited")
         {
             Assert.Equal(0, MachineTests.CountOfWeak(run));

@@ -60,7 +60,8 @@ public class BoundsTests
     public void A_loop_with_a_fence_has_room_for_the_stores_of_one_round_and_no_more(string fence)
     {
         string text =
-            $"X86_64 Loop\n{{ }}\nP0 ;\nL: movl $1,(x) ;\nmovl $2,(x) ;\n{fence} ;\ncmpl $0,(y) ;\njne L ;\nforall true";
+            $"X86_64 Loop\n{{ }}\nP0 ;\nL: movl $1,(x) ;\nmovl $2,(x) "
+            + $";\n{fence} ;\ncmpl $0,(y) ;\njne L ;\nforall true";
         int Bits(int bound) =>
             Outcomes.Explore(text, options: new ExplorationOptions { BufferBound = bound }).Exploration.StateBits;
         Assert.Equal(Bits(1), Bits(60));

@@ -3,8 +3,9 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Tests.Model;
 
 /// <summary>
-/// The public tests with known answers, which lie beside the project: where CROSSCORE_LITMUS says, or in <c>../shared/litmus</c> of the repository. Asked for by
-/// that variable and missing they are a failure; not asked for and missing, a reason to skip.
+/// The public tests with known answers, which lie beside the project: where CROSSCORE_LITMUS says, or in
+/// <c>../shared/litmus</c> of the repository. Asked for by that variable and missing they are a failure; not asked for
+/// and missing, a reason to skip.
 /// </summary>
 internal static class Corpus
 {

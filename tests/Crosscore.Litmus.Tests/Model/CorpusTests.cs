@@ -97,7 +97,8 @@ public partial class CorpusTests
 
         Assert.Equal(976, compared);
 
-        // Tests of one name of which the log has another (10 look at other locations, 2 ask another condition), and tests where several executions end alike.
+        // Tests of one name of which the log has another (10 look at other locations, 2 ask another condition), and
+        // tests where several executions end alike.
         Assert.Equal((12, 7), (othersOfTheName, otherCounts));
     }
 

@@ -4,7 +4,10 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Model;
 
-/// <summary>One instruction alone, lowered and explored, with everything that it leaves behind: registers, memory, and the flags as every condition sees them.</summary>
+/// <summary>
+/// One instruction alone, lowered and explored, with everything that it leaves behind: registers, memory, and the flags
+/// as every condition sees them.
+/// </summary>
 public class InstructionMeaningTests
 {
     private static readonly string[] ConditionNames =
@@ -114,7 +117,8 @@ public class InstructionMeaningTests
         }
     }
 
-    // A condition on the overflow flag after a shift by more than one would be refused; these shift by one, or by nothing.
+    // A condition on the overflow flag after a shift by more than one would be refused; these shift by one, or by
+    // nothing.
     private static string Program(string instruction, ulong a, ulong b) =>
         $$"""
             X86_64 Meaning

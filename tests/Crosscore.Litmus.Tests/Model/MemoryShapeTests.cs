@@ -124,8 +124,8 @@ public class MemoryShapeTests
     [Fact]
     public void As_many_states_as_there_are_are_stored_although_their_hashes_meet()
     {
-        // Three threads that only count for themselves: every combination of their places is a state, more than 2^18 of them, so that some
-        // 32-bit hashes must be equal.
+        // Three threads that only count for themselves: every combination of their places is a state, more than 2^18 of
+        // them, so that some 32-bit hashes must be equal.
         string rows = string.Concat(Enumerable.Repeat("xorl $1,%eax | xorl $1,%eax | xorl $1,%eax ;\n", 30));
         ModelVerdict verdict = Outcomes.Explore(
             $"X86_64 Hash\n{{ }}\nP0 | P1 | P2 ;\n{rows}forall true",

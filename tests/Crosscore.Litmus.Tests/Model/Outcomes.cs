@@ -36,7 +36,8 @@ internal static class Outcomes
         if (!expected.ToHashSet().SetEquals(verdict.Allowed))
         {
             Assert.Fail(
-                $"{verdict.Test.File} on {verdict.Core}: the model lacks\n{Text(verdict, expected.Except(verdict.Allowed))}\nand adds\n"
+                $"{verdict.Test.File} on {verdict.Core}: the model "
+                    + $"lacks\n{Text(verdict, expected.Except(verdict.Allowed))}\nand adds\n"
                     + Text(verdict, verdict.Allowed.Except(expected))
             );
         }

@@ -4,7 +4,9 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Model;
 
-/// <summary>Protocols with a fence here and there, and for each that holds the control that shows what the fence was for.</summary>
+/// <summary>
+/// Protocols with a fence here and there, and for each that holds the control that shows what the fence was for.
+/// </summary>
 public class ProtocolTests
 {
     private const string Barrier = "membarrier private_expedited";
@@ -98,7 +100,8 @@ public class ProtocolTests
     [InlineData("", true)]
     public void A_barrier_makes_a_store_that_was_issued_before_it_reach_memory(string barrier, bool shows)
     {
-        // P1 read z before P0's exchange, so P1's store was issued before P0's barrier began, and has reached memory when it returns.
+        // P1 read z before P0's exchange, so P1's store was issued before P0's barrier began, and has reached memory
+        // when it returns.
         ModelVerdict verdict = Outcomes.Explore(
             $$"""
             X86_64 TwoStores
@@ -116,8 +119,9 @@ public class ProtocolTests
     [Fact]
     public void A_store_may_come_after_a_barrier_that_waits_for_two_earlier_ones()
     {
-        // P1 has two stores waiting when P0's barrier begins (1:rbx=0), the first of which reaches memory only after P2 looked (2:rax=0), which did so after the
-        // barrier began (0:rax=0); P1's third store comes after the barrier (0:rcx=0). It must not slip into the buffer while the barrier waits for the second.
+        // P1 has two stores waiting when P0's barrier begins (1:rbx=0), the first of which reaches memory only after P2
+        // looked (2:rax=0), which did so after the barrier began (0:rax=0); P1's third store comes after the barrier
+        // (0:rcx=0). It must not slip into the buffer while the barrier waits for the second.
         const string Text = """
             X86_64 TwoWaiting
             { 0:rdx=1; }
@@ -139,8 +143,8 @@ public class ProtocolTests
     [InlineData("cmpxchgl %ebx,(x)", false)]
     public void A_demanded_fence_does_not_fall_inside_of_an_instruction(string instruction, bool shows)
     {
-        // To end with P0's store seen by P0 behind the barrier, P1 must have read x before that store and write it after the barrier: one instruction would have
-        // been interrupted between its load and its store.
+        // To end with P0's store seen by P0 behind the barrier, P1 must have read x before that store and write it
+        // after the barrier: one instruction would have been interrupted between its load and its store.
         string text = $$"""
             X86_64 Inside
             { x=0; 1:rbx=1; }

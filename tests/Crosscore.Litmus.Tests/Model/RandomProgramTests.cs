@@ -6,10 +6,14 @@ using FsCheck.Fluent;
 
 namespace Crosscore.Litmus.Tests.Model;
 
-/// <summary>The model against the oracle, and against itself with its reductions switched off, on programs that nobody thought of.</summary>
+/// <summary>
+/// The model against the oracle, and against itself with its reductions switched off, on programs that nobody thought
+/// of.
+/// </summary>
 public class RandomProgramTests
 {
-    // Fixed, so that every run checks the same programs; a failure names its program's own seed and prints the program, shrunk.
+    // Fixed, so that every run checks the same programs; a failure names its program's own seed and prints the program,
+    // shrunk.
     private const ulong Seed = 20_241;
     private const ulong Gamma = 7;
 

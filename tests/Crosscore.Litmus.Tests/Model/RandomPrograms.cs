@@ -26,8 +26,8 @@ public enum Ingredients
 }
 
 /// <summary>
-/// A small random test, as text: so each one goes through the parser and the lowering as well. It is made of a seed, which a failure prints, and shrinks by
-/// losing lines; labels stay, so that every jump keeps its target.
+/// A small random test, as text: so each one goes through the parser and the lowering as well. It is made of a seed,
+/// which a failure prints, and shrinks by losing lines; labels stay, so that every jump keeps its target.
 /// </summary>
 public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyList<IReadOnlyList<string>> Columns)
 {
@@ -190,7 +190,8 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
                 + (x ? "(x)" : "(y)");
         }
 
-        // A loop must leave a finite number of states, and of waiting stores: no counting, and no store without a fence behind it.
+        // A loop must leave a finite number of states, and of waiting stores: no counting, and no store without a fence
+        // behind it.
         private void Loop(List<string> lines)
         {
             string label = $"L{_labels++}";
@@ -238,7 +239,8 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
                     break;
                 case 11:
                     lines.Add(
-                        $"lock; {Pick("add", "sub", "xor", "and", "or")}{suffix} {(log == 3 ? "$1" : Constant(log))},{Memory(log)}"
+                        $"lock; {Pick("add", "sub", "xor", "and", "or")}{suffix} "
+                            + $"{(log == 3 ? "$1" : Constant(log))},{Memory(log)}"
                     );
                     break;
                 case 12:

@@ -33,7 +33,8 @@ internal static class ReductionCheck
                 Assert.Equal(reference.Exploration.Endings, verdict.Exploration.Endings);
                 Assert.True(
                     verdict.Exploration.States <= reference.Exploration.States,
-                    $"{reductions} stores {verdict.Exploration.States} states where no reduction stores {reference.Exploration.States}."
+                    $"{reductions} stores {verdict.Exploration.States} states "
+                        + $"where no reduction stores {reference.Exploration.States}."
                 );
                 lengths.Add(
                     reductions,
@@ -41,13 +42,15 @@ internal static class ReductionCheck
                 );
             }
 
-            // Where fences are demanded, whether a store into the own buffer is a step of its own depends on who may still demand one.
+            // Where fences are demanded, whether a store into the own buffer is a step of its own depends on who may
+            // still demand one.
             if (test.Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier)))
             {
                 continue;
             }
 
-            // Only where local steps are fused is a step one of memory; elsewhere the search counts them all, and its way may take more of memory.
+            // Only where local steps are fused is a step one of memory; elsewhere the search counts them all, and its
+            // way may take more of memory.
             foreach (Outcome outcome in reference.Allowed)
             {
                 int shortest = lengths[Reductions.LocalFusion][outcome];
@@ -57,14 +60,16 @@ internal static class ReductionCheck
                     bool right = reductions.HasFlag(Reductions.LocalFusion) ? length == shortest : length >= shortest;
                     Assert.True(
                         right,
-                        $"{core}: {reductions} takes {length} steps of memory to {outcome.Describe(test, reference.Layout)}, fusion alone {shortest}."
+                        $"{core}: {reductions} takes {length} steps of memory to "
+                            + $"{outcome.Describe(test, reference.Layout)}, fusion alone {shortest}."
                     );
                 }
             }
         }
     }
 
-    // Fused, every step has an event; otherwise only those that touch memory do, so that this may be less than the whole way.
+    // Fused, every step has an event; otherwise only those that touch memory do, so that this may be less than the
+    // whole way.
     private static int Steps(ModelVerdict verdict, Outcome outcome) =>
         verdict.ShortestWayTo(outcome).Select(happened => happened.Step).Where(step => step > 0).Distinct().Count();
 }

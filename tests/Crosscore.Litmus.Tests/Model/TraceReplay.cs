@@ -4,7 +4,9 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Model;
 
-/// <summary>Takes the steps of a trace on the oracle: each must be possible there, touch the same memory and see the same value.</summary>
+/// <summary>
+/// Takes the steps of a trace on the oracle: each must be possible there, touch the same memory and see the same value.
+/// </summary>
 internal static class TraceReplay
 {
     // Instructions without an event between two that have one; a trace that needs more is no execution.
@@ -53,7 +55,8 @@ internal static class TraceReplay
         );
     }
 
-    // A fence that is demanded is passed as soon as it can be: waiting longer never makes an execution possible that was not.
+    // A fence that is demanded is passed as soon as it can be: waiting longer never makes an execution possible that
+    // was not.
     private static void PassFences(OracleState state)
     {
         for (int demanding = 0; demanding < state.Threads.Length; demanding++)

@@ -3,7 +3,9 @@ using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Syntax;
 
-/// <summary>What is wrong in a file is said with its line and column, what was found there and what was expected.</summary>
+/// <summary>
+/// What is wrong in a file is said with its line and column, what was found there and what was expected.
+/// </summary>
 public class BadInputTests
 {
     // (line, column, part of the message, text)

@@ -2,7 +2,9 @@ using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Syntax;
 
-/// <summary>Numbers that a location cannot hold are refused, not cut: a test that begins elsewhere than it says proves nothing.</summary>
+/// <summary>
+/// Numbers that a location cannot hold are refused, not cut: a test that begins elsewhere than it says proves nothing.
+/// </summary>
 public class InitialValueTests
 {
     [Theory]

@@ -5,7 +5,9 @@ using Crosscore.Litmus.Tests.Model;
 
 namespace Crosscore.Litmus.Tests.Syntax;
 
-/// <summary>Damaged tests: each is a test all the same or an error with a place in the file, never anything else.</summary>
+/// <summary>
+/// Damaged tests: each is a test all the same or an error with a place in the file, never anything else.
+/// </summary>
 public class MutationTests
 {
     private const int Seed = 4711;

@@ -208,7 +208,8 @@ public class TestSyntaxTests
     public void Observables_are_in_herds_order_whatever_order_they_are_named_in()
     {
         LitmusTest test = Litmus.Parse(
-            "X86_64 T\n{ int t[2]; a; z; }\nP0 | P1 ;\nnop | nop ;\nlocations [z; t; 1:rax; 0:r9; 0:rdi; 0:rbx; 0:rax; a]\nexists (0:rdx=0)"
+            "X86_64 T\n{ int t[2]; a; z; }\nP0 | P1 ;\nnop | nop ;\nlocations "
+                + "[z; t; 1:rax; 0:r9; 0:rdi; 0:rbx; 0:rax; a]\nexists (0:rdx=0)"
         );
         Assert.Equal("0:rax 0:rbx 0:rdx 0:rdi 0:r9 1:rax [a] t[0] t[1] [z]", string.Join(' ', test.Observables));
     }

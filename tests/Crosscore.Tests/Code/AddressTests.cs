@@ -34,15 +34,21 @@ public sealed class AddressTests
         }
     }
 
-    /// <summary>As CoreCLR 10 leaves it with randomised addresses: two gigabytes below its library are its own, above the loader there is nothing for a long way.</summary>
+    /// <summary>
+    /// As CoreCLR 10 leaves it with randomised addresses: two gigabytes below its library are its own, above the loader
+    /// there is nothing for a long way.
+    /// </summary>
     [Fact]
     public void With_room_above_the_loader_the_range_lies_there()
     {
         List<MemoryMapLine> map = MemoryMap.Parse([
             "7f5a81600000-7f5aff400000 ---p 00000000 00:00 0 ",
-            "7f5aff5c9000-7f5affa7a000 r-xp 001c8000 fe:01 42                         /usr/share/dotnet/shared/Microsoft.NETCore.App/10.0.12/libcoreclr.so",
-            "7f5affd64000-7f5affeba000 r-xp 00026000 fe:01 43                         /usr/lib/x86_64-linux-gnu/libc.so.6",
-            "7f5b00289000-7f5b002bd000 r-xp 00001000 fe:01 44                         /usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+            "7f5aff5c9000-7f5affa7a000 r-xp 001c8000 fe:01 42                        "
+                + " /usr/share/dotnet/shared/Microsoft.NETCore.App/10.0.12/libcoreclr.so",
+            "7f5affd64000-7f5affeba000 r-xp 00026000 fe:01 43       "
+                + "                  /usr/lib/x86_64-linux-gnu/libc.so.6",
+            "7f5b00289000-7f5b002bd000 r-xp 00001000 fe:01 44             "
+                + "            /usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
             "7ffc3059e000-7ffc305bf000 rw-p 00000000 00:00 0                          [stack]",
             "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]",
         ]);
@@ -51,7 +57,9 @@ public sealed class AddressTests
         Assert.Equal(0x7f5b00400000, start);
     }
 
-    /// <summary>Without randomisation the stack is some 128 MiB above: the range keeps away from where it may grow.</summary>
+    /// <summary>
+    /// Without randomisation the stack is some 128 MiB above: the range keeps away from where it may grow.
+    /// </summary>
     [Fact]
     public void Below_a_near_stack_only_a_range_that_leaves_it_room_is_offered()
     {
@@ -221,7 +229,10 @@ public sealed class AddressTests
         Assert.Equal(CodeFailure.OutOfAddresses, Assert.Throws<CodeException>(() => range.Map()).Failure);
     }
 
-    /// <summary>Values of CTR_EL0 from the Technical Reference Manuals; IDC and DIC are set by those who build a Neoverse N1 with coherent caches.</summary>
+    /// <summary>
+    /// Values of CTR_EL0 from the Technical Reference Manuals; IDC and DIC are set by those who build a Neoverse N1
+    /// with coherent caches.
+    /// </summary>
     [Theory]
     [InlineData(0x84448004, 64, 64, true, true)] // Cortex-A53
     [InlineData(0x8444C004, 64, 64, true, true)] // Cortex-A72

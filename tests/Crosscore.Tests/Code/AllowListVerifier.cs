@@ -5,8 +5,10 @@ using Iced.Intel;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// An example of a verifier for x86-64, on Iced's decoder: every byte of every function must belong to an instruction; none may enter the kernel, be privileged or jump to an address that only the run
-/// decides (but a return); every branch must lead to the start of an instruction of the same function or of another function; the last must not fall through; and between the functions there are traps.
+/// An example of a verifier for x86-64, on Iced's decoder: every byte of every function must belong to an instruction;
+/// none may enter the kernel, be privileged or jump to an address that only the run decides (but a return); every
+/// branch must lead to the start of an instruction of the same function or of another function; the last must not fall
+/// through; and between the functions there are traps.
 /// </summary>
 internal sealed class AllowListVerifier : ICodeVerifier
 {

@@ -3,7 +3,9 @@ using Crosscore.Tests.Raw;
 
 namespace Crosscore.Tests;
 
-/// <summary>What docs/code.md shows, between markers, word for word; <see cref="ExampleTests"/> compares them.</summary>
+/// <summary>
+/// What docs/code.md shows, between markers, word for word; <see cref="ExampleTests"/> compares them.
+/// </summary>
 public sealed class CodeExampleTests
 {
     [Fact]
@@ -14,7 +16,8 @@ public sealed class CodeExampleTests
         // shown
         var writer = new CodeWriter("query42"); // no executable side: bytes in ordinary memory
         CodeFunction filter = writer.Append(bytes, "filter"); // position-independent; many functions to a segment
-        using SealedCode code = writer.Seal(verifier); // sealed, read back, compared; the verifier sees exactly these bytes
+        // sealed, read back, compared; the verifier sees exactly these bytes
+        using SealedCode code = writer.Seal(verifier);
         InstalledCode installed = code.Install(); // executable, and at no time writable
         nint entry = installed.AddressOf(filter); // publish it as any other data: a release store
         // end

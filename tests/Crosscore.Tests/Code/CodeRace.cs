@@ -230,7 +230,9 @@ internal static unsafe partial class CodeRace
         }
     }
 
-    /// <summary>A write lease: who opens the file waits until it is given up. Its signal is one that nothing minds.</summary>
+    /// <summary>
+    /// A write lease: who opens the file waits until it is given up. Its signal is one that nothing minds.
+    /// </summary>
     private static bool TakeLease(int file)
     {
         const int WriteLease = 1; // F_WRLCK
@@ -358,7 +360,8 @@ internal static unsafe partial class CodeRace
         return right;
     }
 
-    private static bool Same(nint address) => new ReadOnlySpan<byte>((void*)address, Code.Length).SequenceEqual(Code); // SAFETY: mapped for as long as this takes
+    // SAFETY: mapped for as long as this takes
+    private static bool Same(nint address) => new ReadOnlySpan<byte>((void*)address, Code.Length).SequenceEqual(Code);
 
     /// <summary>The command that starts another as a user without rights; only root may use it.</summary>
     public static string[] AsOtherUser { get; } =

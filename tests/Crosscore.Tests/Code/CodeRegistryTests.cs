@@ -4,7 +4,10 @@ using Crosscore.Tests.Raw;
 
 namespace Crosscore.Tests;
 
-/// <summary>Code whose name cannot be told is not installed: nothing of it stays, neither in memory nor at those who were told already.</summary>
+/// <summary>
+/// Code whose name cannot be told is not installed: nothing of it stays, neither in memory nor at those who were told
+/// already.
+/// </summary>
 public sealed class CodeRegistryTests
 {
     private const string Unspeakable = "unspeakable";

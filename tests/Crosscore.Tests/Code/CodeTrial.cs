@@ -5,7 +5,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Crosscore.Tests;
 
-/// <summary>What a child of a test does with code, in a process of its own: under a sandbox, or to be looked at from outside.</summary>
+/// <summary>
+/// What a child of a test does with code, in a process of its own: under a sandbox, or to be looked at from outside.
+/// </summary>
 internal static class CodeTrial
 {
     /// <summary>The number of a descriptor of sealed code that the parent lets the child inherit.</summary>
@@ -13,7 +15,10 @@ internal static class CodeTrial
 
     public const string Named = "crosscore_test_function";
 
-    /// <summary>Seals and installs its own code, then installs inherited code, then live code: a line for each, and whether all mappings for code are as before.</summary>
+    /// <summary>
+    /// Seals and installs its own code, then installs inherited code, then live code: a line for each, and whether all
+    /// mappings for code are as before.
+    /// </summary>
     public static int TryEverything()
     {
         Console.WriteLine(Outcome(() => MachineCode.Call(MachineCode.Return42)));
@@ -50,7 +55,9 @@ internal static class CodeTrial
         return 0;
     }
 
-    /// <summary>Publishes names in perf's file, and prints how many of its lines are not well-formed and which are ours.</summary>
+    /// <summary>
+    /// Publishes names in perf's file, and prints how many of its lines are not well-formed and which are ours.
+    /// </summary>
     public static int PublishToPerf()
     {
         CodeNames.PublishToPerf();
@@ -83,7 +90,9 @@ internal static class CodeTrial
         return 0;
     }
 
-    /// <summary>Publishes names to gdb, before and after they are installed, and lets gdb look at this process.</summary>
+    /// <summary>
+    /// Publishes names to gdb, before and after they are installed, and lets gdb look at this process.
+    /// </summary>
     public static int AskDebugger()
     {
         using InstalledCode before = InstallNamed();

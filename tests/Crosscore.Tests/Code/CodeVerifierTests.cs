@@ -12,7 +12,8 @@ public sealed class CodeVerifierTests
     [Fact]
     public void What_the_example_accepts_runs()
     {
-        using SealedCode code = Segment([0xEB, 0x00, 0xB8, 42, 0, 0, 0, 0xC3]).Seal(new AllowListVerifier()); // jmp +0; mov eax, 42; ret
+        // jmp +0; mov eax, 42; ret
+        using SealedCode code = Segment([0xEB, 0x00, 0xB8, 42, 0, 0, 0, 0xC3]).Seal(new AllowListVerifier());
         using InstalledCode installed = code.Install();
         Assert.Equal(42, MachineCode.Call(installed));
     }
@@ -23,7 +24,8 @@ public sealed class CodeVerifierTests
     [InlineData("hlt", new byte[] { 0xF4, 0xC3 })]
     [InlineData("leads anywhere", new byte[] { 0xFF, 0xE0 })] // jmp rax
     [InlineData("leads anywhere", new byte[] { 0xFF, 0xD0, 0xC3 })] // call rax
-    [InlineData("where no instruction begins", new byte[] { 0xEB, 0x01, 0xB8, 0x0F, 0x05, 0xC3, 0x90, 0xC3 })] // into the middle of mov, where a syscall is hidden
+    // into the middle of mov, where a syscall is hidden
+    [InlineData("where no instruction begins", new byte[] { 0xEB, 0x01, 0xB8, 0x0F, 0x05, 0xC3, 0x90, 0xC3 })]
     [InlineData("where no instruction begins", new byte[] { 0xE9, 0, 0, 0, 0x10 })] // far outside
     [InlineData("does not end", new byte[] { 0x90 })]
     [InlineData("no instruction", new byte[] { 0xB8, 1 })] // cut off

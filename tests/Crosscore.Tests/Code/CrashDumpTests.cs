@@ -5,7 +5,9 @@ using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests;
 
-/// <summary>What docs/crash-dumps.md says is found in a dump: the process dies at an UD2, six bytes into a function with a name.</summary>
+/// <summary>
+/// What docs/crash-dumps.md says is found in a dump: the process dies at an UD2, six bytes into a function with a name.
+/// </summary>
 public sealed partial class CrashDumpTests
 {
     private const int Into = 6;
@@ -36,7 +38,8 @@ public sealed partial class CrashDumpTests
                 [
                     "sh",
                     "-c",
-                    "cd \"$0\" && ulimit -c unlimited && echo \"$1\" > /proc/self/coredump_filter && shift && exec \"$@\"",
+                    "cd \"$0\" && ulimit -c unlimited && echo \"$1\" > "
+                        + "/proc/self/coredump_filter && shift && exec \"$@\"",
                     folder,
                     filter,
                 ],

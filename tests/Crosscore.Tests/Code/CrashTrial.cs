@@ -2,7 +2,9 @@ using Crosscore.Code;
 
 namespace Crosscore.Tests;
 
-/// <summary>What a child of a test does to leave a core dump behind: it dies inside of a function with a name.</summary>
+/// <summary>
+/// What a child of a test does to leave a core dump behind: it dies inside of a function with a name.
+/// </summary>
 internal static class CrashTrial
 {
     public const string Function = "crosscore_crash_function";

@@ -6,8 +6,10 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// Counts executions of code that is gone, instead of ending with them: a SIGSEGV handler, itself installed machine code, sends a thread that faults in a range of addresses to a function's end that
-/// returns -1, and passes every other fault on to the runtime's handler. Works for functions that leave the stack as they found it. For the life of the process.
+/// Counts executions of code that is gone, instead of ending with them: a SIGSEGV handler, itself installed machine
+/// code, sends a thread that faults in a range of addresses to a function's end that returns -1, and passes every other
+/// fault on to the runtime's handler. Works for functions that leave the stack as they found it. For the life of the
+/// process.
 /// </summary>
 internal sealed unsafe partial class FaultCounter
 {
@@ -27,7 +29,8 @@ internal sealed unsafe partial class FaultCounter
         Assert.Equal(0, Sigaction(Sigsegv, null, &action));
         _cells->Previous = action.Handler;
         using SealedCode code = SealedCode.Seal(Handler(start, start + length));
-        action.Handler = code.Install().Address; // Flags and mask stay: the runtime's handler needs its own stack and arguments.
+        // Flags and mask stay: the runtime's handler needs its own stack and arguments.
+        action.Handler = code.Install().Address;
         Assert.Equal(0, Sigaction(Sigsegv, &action, null));
     }
 

@@ -95,7 +95,10 @@ public sealed partial class HandOverTests
         Assert.Contains("not today", refusal.Message, StringComparison.Ordinal);
     }
 
-    /// <summary>Every byte of the header and the table, changed to several others: either it is refused for its format, or what it says still lies in the code.</summary>
+    /// <summary>
+    /// Every byte of the header and the table, changed to several others: either it is refused for its format, or what
+    /// it says still lies in the code.
+    /// </summary>
     [Fact]
     public void A_damaged_table_is_refused_or_harmless()
     {
@@ -138,7 +141,8 @@ public sealed partial class HandOverTests
     }
 
     /// <summary>
-    /// A program that can make no executable memory of its own, by PR_SET_MDWE and by a filter, runs what it inherited. It is a program of bare system calls because CoreCLR does not start under either.
+    /// A program that can make no executable memory of its own, by PR_SET_MDWE and by a filter, runs what it inherited.
+    /// It is a program of bare system calls because CoreCLR does not start under either.
     /// </summary>
     [Fact]
     public void A_receiver_that_may_not_make_executable_memory_runs_it()

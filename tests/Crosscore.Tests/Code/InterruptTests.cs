@@ -5,8 +5,10 @@ using Crosscore.Linux;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// Who is interrupted when code is installed: nobody. The rows CAL (function calls, which a membarrier is) and TLB of /proc/interrupts are counted while a sibling spins on another CPU. They
-/// belong to the whole machine, so others can only add to them: an operation that interrupts adds one each time in every round, and one that does not has rounds without any.
+/// Who is interrupted when code is installed: nobody. The rows CAL (function calls, which a membarrier is) and TLB of
+/// /proc/interrupts are counted while a sibling spins on another CPU. They belong to the whole machine, so others can
+/// only add to them: an operation that interrupts adds one each time in every round, and one that does not has rounds
+/// without any.
 /// </summary>
 public sealed class InterruptTests
 {
@@ -59,7 +61,9 @@ public sealed class InterruptTests
         Assert.InRange(rounds[rounds.Length / 2], InARound, long.MaxValue);
     }
 
-    /// <summary>The control for the other way to write code, the runtime's own: a writable window that is mapped and unmapped.</summary>
+    /// <summary>
+    /// The control for the other way to write code, the runtime's own: a writable window that is mapped and unmapped.
+    /// </summary>
     [Fact]
     public unsafe void A_window_that_is_mapped_written_and_unmapped_does_interrupt_the_sibling_each_time()
     {
@@ -78,7 +82,10 @@ public sealed class InterruptTests
         Assert.InRange(rounds[rounds.Length / 2], InARound, long.MaxValue);
     }
 
-    /// <summary>The interrupts of each round, the fewest first. Only rounds count in which the sibling was seen running after every single operation.</summary>
+    /// <summary>
+    /// The interrupts of each round, the fewest first. Only rounds count in which the sibling was seen running after
+    /// every single operation.
+    /// </summary>
     private static long[] CountRounds(Action operation)
     {
         Assert.SkipUnless(

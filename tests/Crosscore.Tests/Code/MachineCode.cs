@@ -29,13 +29,15 @@ internal static unsafe class MachineCode
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static int Call(nint address)
     {
-        // SAFETY: the callers pass functions of this class, which take nothing, touch nothing and return an int; they stay mapped until after the call.
+        // SAFETY: the callers pass functions of this class, which take nothing, touch nothing and return an int; they
+        // stay mapped until after the call.
         return ((delegate* unmanaged<int>)address)();
     }
 
     /// <summary>
-    /// As <see cref="Call(nint)"/>, in cooperative mode until the return. Not inlined, because the compiler of .NET 10 joins a call of either kind with one of the other when both stand at the ends of
-    /// two branches, and what is left may be the ordinary one.
+    /// As <see cref="Call(nint)"/>, in cooperative mode until the return. Not inlined, because the compiler of .NET 10
+    /// joins a call of either kind with one of the other when both stand at the ends of two branches, and what is left
+    /// may be the ordinary one.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static int CallWithoutTransition(nint address)

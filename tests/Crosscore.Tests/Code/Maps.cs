@@ -19,7 +19,10 @@ internal static class Maps
         return null;
     }
 
-    /// <summary>Where else the file that is mapped at an address is mapped from its beginning, found by its number: others may have files of the same name.</summary>
+    /// <summary>
+    /// Where else the file that is mapped at an address is mapped from its beginning, found by its number: others may
+    /// have files of the same name.
+    /// </summary>
     public static nint OtherMappingOf(nint address)
     {
         // address-address perms offset dev inode path

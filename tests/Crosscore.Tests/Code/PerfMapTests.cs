@@ -138,7 +138,8 @@ public sealed partial class PerfMapTests
                     .ReadToEnd()
                     .Split('\n', StringSplitOptions.RemoveEmptyEntries);
                 Console.WriteLine(
-                    $"stale lines: {(lines.Any(line => line.Contains("stale", StringComparison.Ordinal)) ? "there" : "gone")}"
+                    $"stale lines: "
+                        + $"{(lines.Any(line => line.Contains("stale", StringComparison.Ordinal)) ? "there" : "gone")}"
                 );
                 Console.WriteLine($"read by this process: {(lines.Length == 1 ? "published" : "nothing")}");
             }

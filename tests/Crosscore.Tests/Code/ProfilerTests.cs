@@ -26,7 +26,8 @@ public sealed class ProfilerTests
         string process = "";
         try
         {
-            // A home folder of its own, because perf keeps a cache there. cpu-clock, because a virtual machine may have no counters.
+            // A home folder of its own, because perf keeps a cache there. cpu-clock, because a virtual machine may have
+            // no counters.
             (string, string)[] settings = [("HOME", folder), ("DOTNET_PerfMapEnabled", runtimeWritesToo ? "1" : "0")];
             string recorded = Path.Combine(folder, "recorded");
             string injected = Path.Combine(folder, "injected");

@@ -2,7 +2,9 @@ using Crosscore.Code;
 
 namespace Crosscore.Tests;
 
-/// <summary>What a child of a test does while perf records it: it spends its time in functions that have names.</summary>
+/// <summary>
+/// What a child of a test does while perf records it: it spends its time in functions that have names.
+/// </summary>
 internal static class ProfilerTrial
 {
     public const string Installed = "crosscore_perf_installed";

@@ -7,14 +7,18 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// Threads call through a slot without pause while its code is replaced, retired and unmapped as fast as it goes. Unmapped code is poison: executing it traps, which is counted. Runs in a process
-/// of its own, because it takes over a signal. Prints "executions of freed code, segments reclaimed, calls".
+/// Threads call through a slot without pause while its code is replaced, retired and unmapped as fast as it goes.
+/// Unmapped code is poison: executing it traps, which is counted. Runs in a process of its own, because it takes over a
+/// signal. Prints "executions of freed code, segments reclaimed, calls".
 /// </summary>
 internal static class ReclaimTorture
 {
     private static readonly TimeSpan LongestWaitForAHit = TimeSpan.FromSeconds(10);
 
-    /// <summary>On a busy machine a suspension waits for a caller that is off its processor, so a short run may reclaim next to nothing.</summary>
+    /// <summary>
+    /// On a busy machine a suspension waits for a caller that is off its processor, so a short run may reclaim next to
+    /// nothing.
+    /// </summary>
     public const int EnoughReclaimed = 1000;
 
     private static readonly TimeSpan LongestRun = TimeSpan.FromSeconds(60);
@@ -23,7 +27,9 @@ internal static class ReclaimTorture
     private static long s_calls;
     private static long s_wrong;
 
-    /// <summary>How long a run that must find nothing looks for it: seconds, CROSSCORE_TORTURE_SECONDS for more.</summary>
+    /// <summary>
+    /// How long a run that must find nothing looks for it: seconds, CROSSCORE_TORTURE_SECONDS for more.
+    /// </summary>
     private static TimeSpan Duration =>
         TimeSpan.FromSeconds(
             int.TryParse(Environment.GetEnvironmentVariable("CROSSCORE_TORTURE_SECONDS"), out int seconds) ? seconds : 3
@@ -78,7 +84,9 @@ internal static class ReclaimTorture
         return s_wrong == 0 ? 0 : 1;
     }
 
-    /// <summary>mov ecx, 60; again: dec ecx; jnz again; mov eax, value; ret. Long enough to be met in the middle.</summary>
+    /// <summary>
+    /// mov ecx, 60; again: dec ecx; jnz again; mov eax, value; ret. Long enough to be met in the middle.
+    /// </summary>
     private static byte[] Slow(int value)
     {
         var asm = new Assembler(64);
@@ -121,7 +129,10 @@ internal static class ReclaimTorture
         return MachineCode.Call(address);
     }
 
-    /// <summary>Collections of every kind that the program orders itself, background ones among them, beside those of the reclaimer.</summary>
+    /// <summary>
+    /// Collections of every kind that the program orders itself, background ones among them, beside those of the
+    /// reclaimer.
+    /// </summary>
     private static void Collect()
     {
         object?[] kept = new object?[4096];

@@ -28,7 +28,9 @@ public sealed class SameUserTests
         Assert.True(race.Slowest < 30, $"A lease kept the victim waiting: {race.Text}");
     }
 
-    /// <summary>The control is the same attack on a process of the same user that is dumpable: it opens files.</summary>
+    /// <summary>
+    /// The control is the same attack on a process of the same user that is dumpable: it opens files.
+    /// </summary>
     [Theory]
     [InlineData(nameof(CodeRace.Way.NotDumpable))]
     [InlineData(nameof(CodeRace.Way.OtherUser))]

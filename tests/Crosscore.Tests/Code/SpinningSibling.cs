@@ -3,7 +3,8 @@ using Crosscore.Linux;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// A thread that runs on one CPU without making system calls, while the thread that made this object is held on another: what must interrupt a sibling interrupts this one.
+/// A thread that runs on one CPU without making system calls, while the thread that made this object is held on
+/// another: what must interrupt a sibling interrupts this one.
 /// </summary>
 internal sealed class SpinningSibling : IDisposable
 {

@@ -6,8 +6,9 @@ using Crosscore.Tests.Sandbox;
 namespace Crosscore.Tests.Fences;
 
 /// <summary>
-/// What the JIT makes of the light fence, in each tier: no instruction, and no access moved across it. The documentation of <see cref="Volatile.ReadBarrier"/> promises less than that, so
-/// a runtime that makes something else of it must fail here.
+/// What the JIT makes of the light fence, in each tier: no instruction, and no access moved across it. The
+/// documentation of <see cref="Volatile.ReadBarrier"/> promises less than that, so a runtime that makes something else
+/// of it must fail here.
 /// </summary>
 public sealed partial class AsymmetricFenceCodeTests
 {

@@ -5,8 +5,8 @@ using Crosscore.Tests.Sandbox;
 namespace Crosscore.Tests.Fences;
 
 /// <summary>
-/// The pair on this machine, in each mode and each tier of the JIT, with controls that must show what the heavy side forbids: a fence of the calling thread alone, and none. In children, because the mode is
-/// decided once in a process.
+/// The pair on this machine, in each mode and each tier of the JIT, with controls that must show what the heavy side
+/// forbids: a fence of the calling thread alone, and none. In children, because the mode is decided once in a process.
 /// </summary>
 public sealed class AsymmetricFenceLitmusTests
 {
@@ -43,7 +43,8 @@ public sealed class AsymmetricFenceLitmusTests
         Trial trial = Run("Symmetric");
         Assert.Equal("Symmetric", trial.Mode);
         trial.PairHolds();
-        Assert.Equal(0, trial.OwnFence.Violations); // here the light side is a full fence, so any full fence pairs with it
+        // here the light side is a full fence, so any full fence pairs with it
+        Assert.Equal(0, trial.OwnFence.Violations);
         Assert.True(trial.NoFenceUntilSeen.Violations > 0, "The control saw nothing.");
     }
 

@@ -111,7 +111,8 @@ public sealed class CoalescedOperationTests
     [Fact]
     public void Nobody_returns_before_a_run_that_began_after_the_call()
     {
-        // Each run draws its number when it begins. A caller reads the number of runs begun before it asks; when it returns, a run with a higher number must be over.
+        // Each run draws its number when it begins. A caller reads the number of runs begun before it asks; when it
+        // returns, a run with a higher number must be over.
         long begun = 0;
         long ended = 0;
         int early = 0;
@@ -191,7 +192,10 @@ public sealed class CoalescedOperationTests
     private static void Until(Func<bool> condition) =>
         Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(30)));
 
-    /// <summary>An operation that goes on when it is told to. It waits without a wait that could be interrupted, as the operations of the library do.</summary>
+    /// <summary>
+    /// An operation that goes on when it is told to. It waits without a wait that could be interrupted, as the
+    /// operations of the library do.
+    /// </summary>
     private sealed class HeldOperation
     {
         private int _begun;

@@ -4,8 +4,8 @@ using static Crosscore.Linux.MembarrierCall;
 namespace Crosscore.Tests.Fences;
 
 /// <summary>
-/// A kernel that is not here: which commands it has, what QUERY admits, what a sandbox answers instead. It follows the order of checks of
-/// kernel/sched/membarrier.c, which <see cref="KernelSelfTests"/> hold against the real one.
+/// A kernel that is not here: which commands it has, what QUERY admits, what a sandbox answers instead. It follows the
+/// order of checks of kernel/sched/membarrier.c, which <see cref="KernelSelfTests"/> hold against the real one.
 /// </summary>
 internal sealed class FakeKernel(MembarrierCommands commands) : IMembarrierKernel
 {
@@ -88,7 +88,8 @@ internal sealed class FakeKernel(MembarrierCommands commands) : IMembarrierKerne
             case MEMBARRIER_CMD_PRIVATE_EXPEDITED
             or MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE
             or MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ:
-                return (Ready & (command << 1)) != 0 ? 0 : -Errno.EPERM; // The registration of a command is the next bit.
+                // The registration of a command is the next bit.
+                return (Ready & (command << 1)) != 0 ? 0 : -Errno.EPERM;
             default:
                 return 0;
         }

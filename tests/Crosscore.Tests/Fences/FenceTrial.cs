@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Tests.Fences;
 
 /// <summary>
-/// Store buffering between a light and a heavy side, in C#: each stores its turn and looks for the other's. Nobody waits for anybody; afterwards every pair of turns is judged. The outcome is
-/// forbidden in which turn i of the light side missed turn j of the heavy side, and that one missed turn i.
+/// Store buffering between a light and a heavy side, in C#: each stores its turn and looks for the other's. Nobody
+/// waits for anybody; afterwards every pair of turns is judged. The outcome is forbidden in which turn i of the light
+/// side missed turn j of the heavy side, and that one missed turn i.
 /// </summary>
 internal static unsafe class FenceTrial
 {
@@ -13,7 +14,10 @@ internal static unsafe class FenceTrial
     private const int HeavyTurns = 1 << 15;
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
 
-    /// <summary>The protocol with a heavy side of choice: how many turns of it were judged, and how many showed the forbidden outcome.</summary>
+    /// <summary>
+    /// The protocol with a heavy side of choice: how many turns of it were judged, and how many showed the forbidden
+    /// outcome.
+    /// </summary>
     /// <param name="heavy">What the heavy side does between its accesses.</param>
     /// <param name="enough">Ends the trial: turns judged, violations.</param>
     public static (long Judged, long Violations) Run(Action heavy, Func<long, long, bool> enough)
@@ -68,7 +72,10 @@ internal static unsafe class FenceTrial
         return (judged, violations);
     }
 
-    /// <summary>As the child of a test: the mode; the pair; and the same with a heavy side that is a fence of its own thread alone, and one that is none.</summary>
+    /// <summary>
+    /// As the child of a test: the mode; the pair; and the same with a heavy side that is a fence of its own thread
+    /// alone, and one that is none.
+    /// </summary>
     public static void RunAndPrint()
     {
         Console.WriteLine(AsymmetricFence.Mode);

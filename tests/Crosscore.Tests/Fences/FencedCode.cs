@@ -6,8 +6,9 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Tests.Fences;
 
 /// <summary>
-/// Methods whose compiled code <see cref="AsymmetricFenceCodeTests"/> reads, each with a twin without the fence in which the compiler does what the fence forbids. They are called in a child process until
-/// the JIT has compiled them in each tier that the child's settings allow.
+/// Methods whose compiled code <see cref="AsymmetricFenceCodeTests"/> reads, each with a twin without the fence in
+/// which the compiler does what the fence forbids. They are called in a child process until the JIT has compiled them
+/// in each tier that the child's settings allow.
 /// </summary>
 internal static class FencedCode
 {
@@ -97,16 +98,21 @@ internal static class FencedCode
         return sum;
     }
 
-    /// <summary>Calls the methods until the JIT has compiled each so often. (Its listing is complete only when the process has ended.)</summary>
+    /// <summary>
+    /// Calls the methods until the JIT has compiled each so often. (Its listing is complete only when the process has
+    /// ended.)
+    /// </summary>
     public static int CompileInEveryTier()
     {
-        // The decision comes first, as it does in every program that has made a domain: code that is optimised after it holds its value.
+        // The decision comes first, as it does in every program that has made a domain: code that is optimised after it
+        // holds its value.
         Console.WriteLine(AsymmetricFence.Mode);
         int wanted = int.Parse(Environment.GetEnvironmentVariable(ListingsVariable)!);
         using var compilations = new Compilations();
         long x = 1;
         long y = 2;
-        long sum = LightInLoop(ref x, 300_000) + NothingInLoop(ref x, 300_000); // long enough to be replaced on the stack
+        // long enough to be replaced on the stack
+        long sum = LightInLoop(ref x, 300_000) + NothingInLoop(ref x, 300_000);
         long began = Stopwatch.GetTimestamp();
         do
         {

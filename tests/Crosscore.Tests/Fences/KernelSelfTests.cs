@@ -8,8 +8,9 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Crosscore.Tests.Fences;
 
 /// <summary>
-/// What the kernel's own membarrier self-tests check (tools/testing/selftests/membarrier), and what they leave out: SYNC_CORE really issued, RSEQ, the CPU flag,
-/// fork and exec, the order of checks, and what GET_REGISTRATIONS says too much. The library's rules rest on these answers.
+/// What the kernel's own membarrier self-tests check (tools/testing/selftests/membarrier), and what they leave out:
+/// SYNC_CORE really issued, RSEQ, the CPU flag, fork and exec, the order of checks, and what GET_REGISTRATIONS says too
+/// much. The library's rules rest on these answers.
 /// </summary>
 public sealed class KernelSelfTests
 {
@@ -219,9 +220,9 @@ public sealed class KernelSelfTests
     }
 
     /// <summary>
-    /// A second thread asks all the while the first one registers. Its answers are EPERM and then 0, never EPERM again; in between GET_REGISTRATIONS reports
-    /// what cannot be used yet. The window is the length of an RCU grace period; seeing it takes one try here, and it is looked for in fresh processes
-    /// until seen.
+    /// A second thread asks all the while the first one registers. Its answers are EPERM and then 0, never EPERM again;
+    /// in between GET_REGISTRATIONS reports what cannot be used yet. The window is the length of an RCU grace period;
+    /// seeing it takes one try here, and it is looked for in fresh processes until seen.
     /// </summary>
     [Fact]
     public void While_one_thread_registers_another_is_told_of_it_and_still_refused()
@@ -261,7 +262,8 @@ public sealed class KernelSelfTests
                 next = asm.CreateLabel();
             asm.mov(__qword_ptr[rbx + Ready], 1);
             asm.Label(ref loop);
-            asm.mov(r13, __qword_ptr[rbx + Registered]); // Read first: the round that follows sees the finished registration.
+            // Read first: the round that follows sees the finished registration.
+            asm.mov(r13, __qword_ptr[rbx + Registered]);
             program.Call(SyscallNumber.Membarrier, MEMBARRIER_CMD_GET_REGISTRATIONS, 0, 0);
             asm.mov(r12, rax);
             program.Call(SyscallNumber.Membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);

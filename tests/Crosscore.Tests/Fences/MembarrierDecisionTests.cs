@@ -31,9 +31,12 @@ public sealed class MembarrierDecisionTests
     [InlineData(MEMBARRIER_CMD_PRIVATE_EXPEDITED, Errno.EPERM, false, true, MembarrierFailure.NotRegistered)]
     [InlineData(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, Errno.EPERM, false, true, MembarrierFailure.NotRegistered)]
     [InlineData(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, Errno.EPERM, false, true, MembarrierFailure.NotRegistered)]
-    [InlineData(MEMBARRIER_CMD_PRIVATE_EXPEDITED, Errno.EPERM, false, false, MembarrierFailure.Refused)] // QUERY is refused too.
-    [InlineData(MEMBARRIER_CMD_PRIVATE_EXPEDITED, Errno.EPERM, true, true, MembarrierFailure.Refused)] // It was registered.
-    [InlineData(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, Errno.EPERM, false, true, MembarrierFailure.Refused)] // The kernel never says that.
+    // QUERY is refused too.
+    [InlineData(MEMBARRIER_CMD_PRIVATE_EXPEDITED, Errno.EPERM, false, false, MembarrierFailure.Refused)]
+    // It was registered.
+    [InlineData(MEMBARRIER_CMD_PRIVATE_EXPEDITED, Errno.EPERM, true, true, MembarrierFailure.Refused)]
+    // The kernel never says that.
+    [InlineData(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, Errno.EPERM, false, true, MembarrierFailure.Refused)]
     [InlineData(MEMBARRIER_CMD_GLOBAL, Errno.EPERM, false, true, MembarrierFailure.Refused)]
     [InlineData(MEMBARRIER_CMD_GLOBAL_EXPEDITED, Errno.EPERM, false, true, MembarrierFailure.Refused)]
     [InlineData(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, Errno.EINVAL, false, true, MembarrierFailure.NotOffered)]

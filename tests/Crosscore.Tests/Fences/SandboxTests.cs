@@ -5,8 +5,9 @@ using Crosscore.Tests.Sandbox;
 namespace Crosscore.Tests.Fences;
 
 /// <summary>
-/// Fresh processes whose membarrier is refused, hidden or reduced from before the runtime starts, as in a container; and one without any sandbox, to see that the
-/// difference is the sandbox's. Every public member is used, and nothing may crash.
+/// Fresh processes whose membarrier is refused, hidden or reduced from before the runtime starts, as in a container;
+/// and one without any sandbox, to see that the difference is the sandbox's. Every public member is used, and nothing
+/// may crash.
 /// </summary>
 public sealed class SandboxTests
 {
@@ -123,7 +124,9 @@ public sealed class SandboxTests
         Assert.Equal(["Yes", "Documented"], answers[nameof(MachinePromise.SiblingsMemoryBarrier)][..2]);
     }
 
-    /// <summary>A call would have been answered EPERM in this process, as the test above shows, so none was made.</summary>
+    /// <summary>
+    /// A call would have been answered EPERM in this process, as the test above shows, so none was made.
+    /// </summary>
     [Fact]
     public void An_absurd_CPU_is_rejected_before_the_kernel_could_complain_of_the_missing_registration()
     {
@@ -139,7 +142,9 @@ public sealed class SandboxTests
 
     private static string[] Promises() => Enum.GetNames<MachinePromise>();
 
-    /// <summary>What the child printed, by the name of the member or the promise; it must have used all of them and ended well.</summary>
+    /// <summary>
+    /// What the child printed, by the name of the member or the promise; it must have used all of them and ended well.
+    /// </summary>
     private static Dictionary<string, string[]> RunUnder(RawProgram? launcher)
     {
         ChildResult result = ChildProcess.RunThisProgram(Child.UseEveryMember, launcher);

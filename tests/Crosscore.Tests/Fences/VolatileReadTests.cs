@@ -54,8 +54,8 @@ public sealed partial class VolatileReadTests
         );
 
     /// <summary>
-    /// What makes the search worth its while: this compiler does move the load. Where it no longer does this test fails,
-    /// and the search, the remarks on it and the advice in docs/fences.md are to be looked at again.
+    /// What makes the search worth its while: this compiler does move the load. Where it no longer does this test
+    /// fails, and the search, the remarks on it and the advice in docs/fences.md are to be looked at again.
     /// </summary>
     [Fact]
     public void The_compiler_takes_the_load_of_the_control_out_of_its_loop()

@@ -2,7 +2,10 @@ using Crosscore.PerCpu;
 
 namespace Crosscore.Tests.PerCpu;
 
-/// <summary>Adds by many threads that are moved between CPUs all the time: none is lost, and many are as soon as the kernel is not told of the section.</summary>
+/// <summary>
+/// Adds by many threads that are moved between CPUs all the time: none is lost, and many are as soon as the kernel is
+/// not told of the section.
+/// </summary>
 public sealed class ExactnessTests
 {
     /// <summary>Wide enough that a thread is often interrupted in the middle of load, add and store.</summary>
@@ -32,7 +35,9 @@ public sealed class ExactnessTests
         Assert.Equal(added, Sum(area));
     }
 
-    /// <summary>The control of all tests here: the same instructions, without the store that tells the kernel of them.</summary>
+    /// <summary>
+    /// The control of all tests here: the same instructions, without the store that tells the kernel of them.
+    /// </summary>
     [Fact]
     public void The_same_section_loses_adds_when_it_is_not_armed()
     {
@@ -58,7 +63,8 @@ public sealed class ExactnessTests
     private static long Sum(PerCpuArea area) => Enumerable.Range(0, area.SlotCount).Sum(slot => area.Read(slot, 0));
 
     /// <summary>
-    /// Runs the operation on all threads while their affinities are flipped at random, and until that has happened often enough; returns how many were run.
+    /// Runs the operation on all threads while their affinities are flipped at random, and until that has happened
+    /// often enough; returns how many were run.
     /// </summary>
     private static long Disturbed(int operations, Action operation)
     {

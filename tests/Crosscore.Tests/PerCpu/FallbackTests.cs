@@ -48,7 +48,9 @@ public sealed class FallbackTests
             "memfd_create"
         );
 
-    /// <summary>Counters and read sections need no barrier of that kind; what must be stopped from outside is striped.</summary>
+    /// <summary>
+    /// Counters and read sections need no barrier of that kind; what must be stopped from outside is striped.
+    /// </summary>
     [Fact]
     public void When_membarrier_is_refused_only_what_is_never_stopped_is_made_of_sections()
     {

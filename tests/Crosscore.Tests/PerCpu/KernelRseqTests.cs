@@ -4,9 +4,9 @@ using Crosscore.PerCpu;
 namespace Crosscore.Tests.PerCpu;
 
 /// <summary>
-/// What the kernel's own tests of rseq(2) check (tools/testing/selftests/rseq: basic_percpu_ops_test and param_test), asked of the types of this library, under the same
-/// disturbances: delays
-/// inside of the sections, yields between them, signals, migrations.
+/// What the kernel's own tests of rseq(2) check (tools/testing/selftests/rseq: basic_percpu_ops_test and param_test),
+/// asked of the types of this library, under the same disturbances: delays inside of the sections, yields between them,
+/// signals, migrations.
 /// </summary>
 public sealed unsafe class KernelRseqTests
 {
@@ -161,7 +161,9 @@ public sealed unsafe class KernelRseqTests
         Assert.Equal(Enumerable.Range(1, Items).Select(i => (long)i), found.Order());
     }
 
-    /// <summary>The same with structures that are copied in and out inside of the section: none is ever seen half-written.</summary>
+    /// <summary>
+    /// The same with structures that are copied in and out inside of the section: none is ever seen half-written.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Storms))]
     public void Memcpy(Disturbances storm)
@@ -238,7 +240,10 @@ public sealed unsafe class KernelRseqTests
     public void Membarrier_RSEQ(Disturbances storm) =>
         Assert.Equal(0, ChangesAfterTheFlip(storm, cpu => Membarrier.RestartSequences(cpu)));
 
-    /// <summary>The control: without the barrier a section that had chosen its counter before the flip is seen to change it afterwards.</summary>
+    /// <summary>
+    /// The control: without the barrier a section that had chosen its counter before the flip is seen to change it
+    /// afterwards.
+    /// </summary>
     [Fact]
     public void Without_the_barrier_sections_commit_to_what_was_taken_from_them()
     {

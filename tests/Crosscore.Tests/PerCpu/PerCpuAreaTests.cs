@@ -15,7 +15,10 @@ public sealed class PerCpuAreaTests
         Assert.Equal(0, Missing(Area(useSections), SectionVariant.Shipped with { Delay = 20 }));
     }
 
-    /// <summary>The control: a kernel that answers success and restarts nothing. A section that had loaded the sum before it was taken stores it once more.</summary>
+    /// <summary>
+    /// The control: a kernel that answers success and restarts nothing. A section that had loaded the sum before it was
+    /// taken stores it once more.
+    /// </summary>
     [Fact]
     public void A_barrier_that_does_nothing_lets_sections_undo_what_was_taken()
     {
@@ -222,7 +225,10 @@ public sealed class PerCpuAreaTests
         Assert.True(built.Run(area, 0).Committed);
     }
 
-    /// <summary>How much of what threads added is neither in the slots nor was taken from them by another thread, again and again.</summary>
+    /// <summary>
+    /// How much of what threads added is neither in the slots nor was taken from them by another thread, again and
+    /// again.
+    /// </summary>
     private static long Missing(PerCpuArea area, SectionVariant variant)
     {
         SectionBuilder section = area.NewSection();

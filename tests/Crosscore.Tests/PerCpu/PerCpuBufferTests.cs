@@ -6,7 +6,9 @@ using FsCheck.Fluent;
 
 namespace Crosscore.Tests.PerCpu;
 
-/// <summary>Appends by many, drains by one: each record is delivered once or counted as lost, with sections and striped.</summary>
+/// <summary>
+/// Appends by many, drains by one: each record is delivered once or counted as lost, with sections and striped.
+/// </summary>
 public sealed class PerCpuBufferTests
 {
     public static TheoryData<bool> Ways => RestartableSequences.CanRestart ? [true, false] : [false];
@@ -212,7 +214,9 @@ public sealed class PerCpuBufferTests
     private static PerCpuBuffer<T> Buffer<T>(int capacity, bool useSections)
         where T : unmanaged => new(capacity, useSections, Membarrier.Session, SectionVariant.Shipped);
 
-    /// <summary>Its parts belong together, so a record that is seen half-written is noticed; 20 bytes, no multiple of 8.</summary>
+    /// <summary>
+    /// Its parts belong together, so a record that is seen half-written is noticed; 20 bytes, no multiple of 8.
+    /// </summary>
     private readonly record struct Event(int Thread, int Number, int Check0, int Check1, int Check2)
     {
         public static Event Of(int thread, int number) => new(thread, number, ~thread, ~number, thread ^ number);

@@ -2,7 +2,10 @@ using Crosscore.PerCpu;
 
 namespace Crosscore.Tests.PerCpu;
 
-/// <summary>Uses everything of Crosscore.PerCpu in a process of its own, and prints what there is and what came out: one line each, name, tab, value.</summary>
+/// <summary>
+/// Uses everything of Crosscore.PerCpu in a process of its own, and prints what there is and what came out: one line
+/// each, name, tab, value.
+/// </summary>
 internal static class PerCpuChild
 {
     public static void Run()
@@ -53,7 +56,8 @@ internal static class PerCpuChild
 
         Print(
             "Sections",
-            $"{counter.UsesSections} {list.UsesSections} {buffer.UsesSections} {sections.UsesSections} {area.UsesSections} {pool.UsesSections}"
+            $"{counter.UsesSections} {list.UsesSections} {buffer.UsesSections} "
+                + $"{sections.UsesSections} {area.UsesSections} {pool.UsesSections}"
         );
         Print("Sum", counter.Sum());
         Print("Records", buffer.Drain((_, _) => { }) + buffer.Lost);

@@ -3,7 +3,9 @@ using Crosscore.PerCpu;
 
 namespace Crosscore.Tests.PerCpu;
 
-/// <summary>Counters and histograms, with sections and striped: the same sums, and what instruments publish of them.</summary>
+/// <summary>
+/// Counters and histograms, with sections and striped: the same sums, and what instruments publish of them.
+/// </summary>
 public sealed class PerCpuCounterTests
 {
     public static TheoryData<bool> Ways => RestartableSequences.IsAvailable ? [true, false] : [false];
@@ -28,7 +30,10 @@ public sealed class PerCpuCounterTests
         Assert.Equal(useSections, counter.UsesSections);
     }
 
-    /// <summary>With adds that are not negative the sum never falls, never exceeds what has been begun, and includes what the summing thread knows to be done.</summary>
+    /// <summary>
+    /// With adds that are not negative the sum never falls, never exceeds what has been begun, and includes what the
+    /// summing thread knows to be done.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Ways))]
     public void While_others_add_the_sum_only_grows_and_includes_what_was_done_before(bool useSections)

@@ -6,7 +6,9 @@ using Crosscore.PerCpu;
 
 namespace Crosscore.Tests.PerCpu;
 
-/// <summary>What docs/per-cpu.md shows, between markers, word for word; <see cref="ExampleTests"/> compares them.</summary>
+/// <summary>
+/// What docs/per-cpu.md shows, between markers, word for word; <see cref="ExampleTests"/> compares them.
+/// </summary>
 public sealed class PerCpuExampleTests
 {
     [Fact]
@@ -84,7 +86,8 @@ public sealed class PerCpuExampleTests
     {
         long taken;
         // shown
-        using (StoppedSlot slot = area.Stop(cpu)) // a word that every section looks at, then one membarrier aimed at that CPU
+        // a word that every section looks at, then one membarrier aimed at that CPU
+        using (StoppedSlot slot = area.Stop(cpu))
         {
             taken = slot.Words[0];
             slot.Words[0] = 0;

@@ -10,7 +10,9 @@ public sealed unsafe class PerCpuFreeListTests
 {
     public static TheoryData<bool> Ways => RestartableSequences.CanRestart ? [true, false] : [false];
 
-    /// <summary>Any sequence of operations by one thread that goes from CPU to CPU does what stacks beside each other do.</summary>
+    /// <summary>
+    /// Any sequence of operations by one thread that goes from CPU to CPU does what stacks beside each other do.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Ways))]
     public void Like_a_stack_for_each_CPU(bool useSections)
@@ -200,7 +202,9 @@ public sealed unsafe class PerCpuFreeListTests
         _ = Assert.Throws<ArgumentOutOfRangeException>("blockSize", () => new PerCpuBlockPool(40, 16));
     }
 
-    /// <summary>Each number is an operation: which CPU to go to, or which block to push, or a pop, or all of a list.</summary>
+    /// <summary>
+    /// Each number is an operation: which CPU to go to, or which block to push, or a pop, or all of a list.
+    /// </summary>
     private static void SameAsStacks(PerCpuFreeList list, int[] operations, nint* memory)
     {
         var stacks = Threads.Cpus.ToDictionary(cpu => cpu, _ => new Stack<nint>());

@@ -49,7 +49,9 @@ public sealed class PerCpuReadSectionTests
         }
     }
 
-    /// <summary>A writer replaces and poisons what readers read; a reader that ever sees poison has been freed under its feet.</summary>
+    /// <summary>
+    /// A writer replaces and poisons what readers read; a reader that ever sees poison has been freed under its feet.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Ways))]
     public void No_reader_sees_what_was_freed(bool useSections) =>

@@ -4,10 +4,14 @@ using FsCheck.Fluent;
 
 namespace Crosscore.Tests.PerCpu;
 
-/// <summary>A section, and what it finds: seeds from which memory is filled, so that a case can be printed and repeated.</summary>
+/// <summary>
+/// A section, and what it finds: seeds from which memory is filled, so that a case can be printed and repeated.
+/// </summary>
 internal sealed record SectionCase(SectionProgram Program, int Seed)
 {
-    /// <summary>Fills the slot with small numbers, most of them good offsets, and addresses of the memory outside.</summary>
+    /// <summary>
+    /// Fills the slot with small numbers, most of them good offsets, and addresses of the memory outside.
+    /// </summary>
     public unsafe void Fill(nint slot, byte* outside)
     {
         var random = new Random(Seed);
@@ -25,7 +29,9 @@ internal sealed record SectionCase(SectionProgram Program, int Seed)
         }
     }
 
-    /// <summary>All arguments are addresses in the first half of the memory outside, so that steps may store and copy there.</summary>
+    /// <summary>
+    /// All arguments are addresses in the first half of the memory outside, so that steps may store and copy there.
+    /// </summary>
     public long[] Arguments(nint outside)
     {
         var random = new Random(~Seed);
@@ -36,7 +42,9 @@ internal sealed record SectionCase(SectionProgram Program, int Seed)
     }
 }
 
-/// <summary>Writes random sections with the public builder: any steps that it accepts, in any order, and a commit.</summary>
+/// <summary>
+/// Writes random sections with the public builder: any steps that it accepts, in any order, and a commit.
+/// </summary>
 internal static class RandomSections
 {
     public const int SlotBytes = 240;

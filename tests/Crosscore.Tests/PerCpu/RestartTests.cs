@@ -40,9 +40,9 @@ public sealed class RestartTests
     public void A_plain_barrier_restarts_none() => Assert.Equal(0, Restarted(_ => Membarrier.PrivateExpedited()));
 
     /// <summary>
-    /// Orders a number of barriers while a section turns on another CPU, and counts those around which it began anew. The scheduler restarts it too, whenever it takes
-    /// the CPU away, and says
-    /// so: a barrier around which that happened shows nothing, and another is ordered instead.
+    /// Orders a number of barriers while a section turns on another CPU, and counts those around which it began anew.
+    /// The scheduler restarts it too, whenever it takes the CPU away, and says so: a barrier around which that happened
+    /// shows nothing, and another is ordered instead.
     /// </summary>
     private static int Restarted(Action<int> barrier)
     {

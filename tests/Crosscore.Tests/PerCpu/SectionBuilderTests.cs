@@ -158,14 +158,16 @@ public sealed class SectionBuilderTests
         nint pointer = 0;
         for (int attempt = 0; attempt < 1000 && pointer == 0; attempt++)
         {
-            // The kernel clears the pointer whenever it looks and finds the thread outside, so now and then it is gone already.
+            // The kernel clears the pointer whenever it looks and finds the thread outside, so now and then it is gone
+            // already.
             _ = sections[0].Run(_area, 1);
             pointer = ThreadArea.SectionPointer();
         }
 
         Assert.Equal(sections[0].Installed!.Descriptor, pointer);
 
-        // The kernel shows neighbouring mappings of one kind as one, so the descriptor may lie in the middle of a line's range.
+        // The kernel shows neighbouring mappings of one kind as one, so the descriptor may lie in the middle of a
+        // line's range.
         string line = Assert.Single(
             File.ReadLines("/proc/self/maps"),
             line =>

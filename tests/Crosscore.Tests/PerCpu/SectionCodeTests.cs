@@ -7,9 +7,8 @@ using Iced.Intel;
 namespace Crosscore.Tests.PerCpu;
 
 /// <summary>
-/// The machine code of sections: that an independent decoder reads in it what rseq(2) demands, and that it does what the interpreter of the same steps does, for sections
-/// that
-/// no author has thought of.
+/// The machine code of sections: that an independent decoder reads in it what rseq(2) demands, and that it does what
+/// the interpreter of the same steps does, for sections that no author has thought of.
 /// </summary>
 public sealed unsafe class SectionCodeTests
 {
@@ -53,7 +52,10 @@ public sealed unsafe class SectionCodeTests
     public void Every_section_is_as_the_ABI_demands() =>
         Check.One(Quietly(500), Prop.ForAll(Arb.From(RandomSections.Programs(Shape)), AssertSound));
 
-    /// <summary>The same memory, the same arguments, both ways: what comes out and what memory looks like afterwards must not differ.</summary>
+    /// <summary>
+    /// The same memory, the same arguments, both ways: what comes out and what memory looks like afterwards must not
+    /// differ.
+    /// </summary>
     [Fact]
     public void Machine_code_and_interpreter_do_the_same()
     {
@@ -101,10 +103,10 @@ public sealed unsafe class SectionCodeTests
     }
 
     /// <summary>
-    /// Start follows the store of the pointer, which is the only store to the thread's area; the number of the CPU is loaded inside; there is no call, no system call and
-    /// no return inside; the last
-    /// instruction is the only one that stores to the committed word; every jump out goes behind the end; the signature lies before the abort, which goes back to the
-    /// beginning.
+    /// Start follows the store of the pointer, which is the only store to the thread's area; the number of the CPU is
+    /// loaded inside; there is no call, no system call and no return inside; the last instruction is the only one that
+    /// stores to the committed word; every jump out goes behind the end; the signature lies before the abort, which
+    /// goes back to the beginning.
     /// </summary>
     private static void AssertSound(SectionProgram program)
     {
@@ -139,7 +141,8 @@ public sealed unsafe class SectionCodeTests
                 .Where(instruction => instruction.SegmentPrefix == Register.FS)
                 .Select(instruction => instruction.MemoryDisplacement64 - Area),
         ];
-        Assert.Equal(program.Shape.Index == PerCpuIndex.Cpu ? [4] : [4, 24], fields); // cpu_id tells whether the thread is registered, mm_cid does not
+        // cpu_id tells whether the thread is registered, mm_cid does not
+        Assert.Equal(program.Shape.Index == PerCpuIndex.Cpu ? [4] : [4, 24], fields);
         Assert.Equal((ulong)code.PostCommit, inside[^1].NextIP);
         Assert.True(
             inside[^1].Op0Kind == OpKind.Memory && inside[^1].MemoryBase == Register.RAX,
@@ -154,7 +157,9 @@ public sealed unsafe class SectionCodeTests
                     instruction.ToString()
                 );
                 bool stays =
-                    instruction.FlowControl == FlowControl.Next || instruction.NearBranchTarget < instruction.IP; // or turns in a loop of copies
+                    // or turns in a loop of copies
+                    instruction.FlowControl == FlowControl.Next
+                    || instruction.NearBranchTarget < instruction.IP;
                 Assert.True(stays || instruction.NearBranchTarget >= (ulong)code.PostCommit, instruction.ToString());
                 Assert.False(Writes(instruction, Register.RDI), instruction.ToString());
                 Assert.All(

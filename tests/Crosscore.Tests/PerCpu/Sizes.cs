@@ -1,7 +1,8 @@
 namespace Crosscore.Tests.PerCpu;
 
 /// <summary>
-/// How much the tests of per-CPU data do. The defaults take seconds; CROSSCORE_PERCPU_STRESS=N multiplies the work, as docs/per-cpu.md says.
+/// How much the tests of per-CPU data do. The defaults take seconds; CROSSCORE_PERCPU_STRESS=N multiplies the work, as
+/// docs/per-cpu.md says.
 /// </summary>
 internal static class Sizes
 {
@@ -25,7 +26,10 @@ internal static class Sizes
     /// <summary>How often a control is tried until the mistake shows that it must be able to show.</summary>
     public const int ControlRounds = 50;
 
-    /// <summary>Rounds in which one thread waits until others have come by; on a busy machine each takes as long as the scheduler likes.</summary>
+    /// <summary>
+    /// Rounds in which one thread waits until others have come by; on a busy machine each takes as long as the
+    /// scheduler likes.
+    /// </summary>
     public static int Exchanges => 100 * Factor;
 
     /// <summary>Barriers, each of which interrupts a CPU.</summary>

@@ -64,7 +64,8 @@ internal sealed unsafe class SpinSection : IDisposable
 
     private static nint Install()
     {
-        var descriptor = (RseqCall.Descriptor*)NativeMemory.AlignedAlloc((nuint)sizeof(RseqCall.Descriptor), 32); // for good, as the code
+        // for good, as the code
+        var descriptor = (RseqCall.Descriptor*)NativeMemory.AlignedAlloc((nuint)sizeof(RseqCall.Descriptor), 32);
         var asm = new Assembler(64);
         Label retry = asm.CreateLabel(),
             start = asm.CreateLabel(),

@@ -24,7 +24,8 @@ public enum Disturbances
 }
 
 /// <summary>
-/// Disturbs the threads that have joined it until it is over. What the storm does is bound by what it disturbs; nothing waits for a time.
+/// Disturbs the threads that have joined it until it is over. What the storm does is bound by what it disturbs; nothing
+/// waits for a time.
 /// </summary>
 internal sealed class Storm : IDisposable
 {

@@ -13,7 +13,10 @@ internal static unsafe class ThreadArea
     /// <summary>rseq_cs.</summary>
     public static nint SectionPointer() => ((delegate* unmanaged[SuppressGCTransition]<nint>)Pointer)();
 
-    /// <summary>Takes the calling thread's registration away, as for a thread that glibc has not made. It has to be one that ends after the test.</summary>
+    /// <summary>
+    /// Takes the calling thread's registration away, as for a thread that glibc has not made. It has to be one that
+    /// ends after the test.
+    /// </summary>
     /// <returns>The negative error number, or 0.</returns>
     public static int Unregister()
     {

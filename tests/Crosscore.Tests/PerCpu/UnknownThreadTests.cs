@@ -2,7 +2,10 @@ using Crosscore.PerCpu;
 
 namespace Crosscore.Tests.PerCpu;
 
-/// <summary>Threads that rseq(2) does not know, in a process that has it otherwise: they use the last slot, beside others that use sections, and nothing is lost.</summary>
+/// <summary>
+/// Threads that rseq(2) does not know, in a process that has it otherwise: they use the last slot, beside others that
+/// use sections, and nothing is lost.
+/// </summary>
 public sealed class UnknownThreadTests
 {
     private const int Unknown = 2;
@@ -87,7 +90,10 @@ public sealed class UnknownThreadTests
         Assert.True(buffer.Lost > 0 && delivered > 0);
     }
 
-    /// <summary>Runs the action on threads that are not registered (the first numbers) and on as many that are, and another action beside them.</summary>
+    /// <summary>
+    /// Runs the action on threads that are not registered (the first numbers) and on as many that are, and another
+    /// action beside them.
+    /// </summary>
     private static void Together(Action<int> action, Action? beside = null) =>
         Threads.Run(
             (2 * Unknown) + (beside is null ? 0 : 1),

@@ -13,7 +13,10 @@ internal sealed record ChildResult(int Status, byte[] Output, string Errors)
     public long[] Values => MemoryMarshal.Cast<byte, long>(Output).ToArray();
 }
 
-/// <summary>Starts children and waits for them. The bound on the wait only keeps a hanging child from hanging the tests; nothing depends on it.</summary>
+/// <summary>
+/// Starts children and waits for them. The bound on the wait only keeps a hanging child from hanging the tests; nothing
+/// depends on it.
+/// </summary>
 internal static class ChildProcess
 {
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(2);
@@ -26,7 +29,10 @@ internal static class ChildProcess
         return result.Values;
     }
 
-    /// <summary>Runs this test program once more, as a child with a task, through a launcher or directly, with settings added to its environment.</summary>
+    /// <summary>
+    /// Runs this test program once more, as a child with a task, through a launcher or directly, with settings added to
+    /// its environment.
+    /// </summary>
     public static ChildResult RunThisProgram(
         string task,
         RawProgram? launcher = null,

@@ -5,9 +5,10 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Crosscore.Tests.Raw;
 
 /// <summary>
-/// A program of bare system calls, written step by step. A .NET process registers PRIVATE_EXPEDITED before its first managed instruction, so
-/// what the kernel says to an unregistered process can only be seen from a program like this. Each recorded value goes to standard output as 8 bytes, at once.
-/// RBX points to a megabyte of memory that all tasks of the program share; the rest of a task's state is its own.
+/// A program of bare system calls, written step by step. A .NET process registers PRIVATE_EXPEDITED before its first
+/// managed instruction, so what the kernel says to an unregistered process can only be seen from a program like this.
+/// Each recorded value goes to standard output as 8 bytes, at once. RBX points to a megabyte of memory that all tasks
+/// of the program share; the rest of a task's state is its own.
 /// </summary>
 internal sealed class RawProgram
 {
@@ -74,7 +75,10 @@ internal sealed class RawProgram
     /// <summary>A child process, not a thread, in the same memory; the parent goes on when it has ended.</summary>
     public RawProgram ChildInTheSameMemory(Action child) => ChildProcess(CloneFlags.Vm, withStack: true, child);
 
-    /// <summary>A child in the same memory until it executes another program; the parent sleeps as long, and goes on when the child has ended.</summary>
+    /// <summary>
+    /// A child in the same memory until it executes another program; the parent sleeps as long, and goes on when the
+    /// child has ended.
+    /// </summary>
     public RawProgram Vfork(Action child) => ChildProcess(CloneFlags.Vm | CloneFlags.Vfork, withStack: true, child);
 
     /// <summary>A second thread, which does its steps and then sleeps until the program ends.</summary>

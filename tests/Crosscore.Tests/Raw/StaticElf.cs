@@ -3,8 +3,9 @@ using System.Buffers.Binary;
 namespace Crosscore.Tests.Raw;
 
 /// <summary>
-/// Wraps machine code into the smallest executable that Linux on x86-64 starts: one segment, readable and executable, and a stack that is not executable.
-/// No C library, no loader, no runtime: nothing registers with membarrier before the first instruction. Source: elf(5).
+/// Wraps machine code into the smallest executable that Linux on x86-64 starts: one segment, readable and executable,
+/// and a stack that is not executable. No C library, no loader, no runtime: nothing registers with membarrier before
+/// the first instruction. Source: elf(5).
 /// </summary>
 internal static class StaticElf
 {

@@ -43,6 +43,8 @@ internal sealed class Background : IDisposable
     public static void Until(Func<bool> condition) =>
         Assert.True(SpinWait.SpinUntil(condition, Bound), "What was waited for did not come.");
 
-    /// <summary>Waits on this thread, on purpose without its token: what ends the task must not need this thread.</summary>
+    /// <summary>
+    /// Waits on this thread, on purpose without its token: what ends the task must not need this thread.
+    /// </summary>
     public static void AssertEnds(Task task) => Assert.True(task.Wait(Bound), "The task did not end.");
 }

@@ -38,7 +38,9 @@ public sealed class BiasedLockTests
         Assert.Equal(1, gate.RevocationCount);
     }
 
-    /// <summary>The runtime's own test of such a lock, which for years counted 999,998 on arm64: dotnet/runtime#11177, #39668.</summary>
+    /// <summary>
+    /// The runtime's own test of such a lock, which for years counted 999,998 on arm64: dotnet/runtime#11177, #39668.
+    /// </summary>
     [Fact]
     public async Task A_thousand_tasks_with_a_thousand_sections_each_count_a_million()
     {

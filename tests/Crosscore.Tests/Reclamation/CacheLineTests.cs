@@ -3,7 +3,10 @@ using Crosscore.Reclamation;
 
 namespace Crosscore.Tests.Reclamation;
 
-/// <summary>What a reader writes, or reads while others write, has two cache lines for itself; fails when the runtime lays a class out in another way than it was asked to.</summary>
+/// <summary>
+/// What a reader writes, or reads while others write, has two cache lines for itself; fails when the runtime lays a
+/// class out in another way than it was asked to.
+/// </summary>
 public sealed class CacheLineTests
 {
     [Fact]

@@ -3,7 +3,10 @@ using Crosscore.Structures;
 
 namespace Crosscore.Tests.Reclamation;
 
-/// <summary>What becomes of retired objects and of values in flight when the process-wide barrier fails: nothing is lost, nothing is reclaimed twice or unfenced, and whoever asks is told.</summary>
+/// <summary>
+/// What becomes of retired objects and of values in flight when the process-wide barrier fails: nothing is lost,
+/// nothing is reclaimed twice or unfenced, and whoever asks is told.
+/// </summary>
 public sealed class HazardFailureTests : IDisposable
 {
     private readonly HazardPointers _domain;

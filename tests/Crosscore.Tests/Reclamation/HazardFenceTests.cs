@@ -4,8 +4,9 @@ using Crosscore.Reclamation;
 namespace Crosscore.Tests.Reclamation;
 
 /// <summary>
-/// The protocol of protection and scan on this processor, with the library's own announcement, at the moment when it matters; and without the barrier, which must be noticed, or the
-/// other test proves nothing. The models are litmus/reclamation/HazardPointer.litmus and HazardPointer.NoBarrier.litmus.
+/// The protocol of protection and scan on this processor, with the library's own announcement, at the moment when it
+/// matters; and without the barrier, which must be noticed, or the other test proves nothing. The models are
+/// litmus/reclamation/HazardPointer.litmus and HazardPointer.NoBarrier.litmus.
 /// </summary>
 public sealed class HazardFenceTests
 {

@@ -4,7 +4,8 @@ using Crosscore.Reclamation;
 namespace Crosscore.Tests.Reclamation;
 
 /// <summary>
-/// Readers, writers, thread churn and forced collections at once. Every object says whether it was reclaimed and how old it is, so a reader notices one that it should not have.
+/// Readers, writers, thread churn and forced collections at once. Every object says whether it was reclaimed and how
+/// old it is, so a reader notices one that it should not have.
 /// </summary>
 public sealed class HazardStressTests
 {
@@ -107,7 +108,8 @@ public sealed class HazardStressTests
         nint source = 0;
         long number = 0;
 
-        // Freed nodes keep their memory to the end, poisoned, so that a mistake is seen and not a crash. The last ones are used again, which would be the next mistake.
+        // Freed nodes keep their memory to the end, poisoned, so that a mistake is seen and not a crash. The last ones
+        // are used again, which would be the next mistake.
         var pool = new Stack<nint>();
         var all = new List<nint>();
 

@@ -4,8 +4,9 @@ using Crosscore.Reclamation;
 namespace Crosscore.Tests.Reclamation;
 
 /// <summary>
-/// Leaving a lock wakes whoever waits, for which a <see cref="ManualResetEventSlim"/> enters a monitor. An interruption that meets a thread there must not come out of the exit, which has happened already, nor
-/// keep the waiting thread asleep.
+/// Leaving a lock wakes whoever waits, for which a <see cref="ManualResetEventSlim"/> enters a monitor. An interruption
+/// that meets a thread there must not come out of the exit, which has happened already, nor keep the waiting thread
+/// asleep.
 /// </summary>
 public sealed class LockInterruptionTests
 {
@@ -63,7 +64,8 @@ public sealed class LockInterruptionTests
             exitOther();
         });
 
-        // The monitor is made by the one who waits. Held here, so that the one who leaves has to wait for it and meets the interruption, if it can be broken off there.
+        // The monitor is made by the one who waits. Held here, so that the one who leaves has to wait for it and meets
+        // the interruption, if it can be broken off there.
         Background.Until(() => wakeUp() is { } found && Monitor(found) is not null && Waits(second.Thread));
         lock (Monitor(wakeUp()!)!)
         {

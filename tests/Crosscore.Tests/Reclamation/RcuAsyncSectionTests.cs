@@ -91,7 +91,8 @@ public sealed class RcuAsyncSectionTests : IDisposable
         RcuHolder holder = Assert.Single(_domain.GetHolders());
         Assert.Null(holder.Thread);
         Assert.Contains(
-            $"{nameof(Waiting_inside_of_a_section_can_be_cancelled_and_the_section_is_named)} ({nameof(RcuAsyncSectionTests)}.cs:",
+            $"{nameof(Waiting_inside_of_a_section_can_be_cancelled_and_the_section_is_named)} "
+                + $"({nameof(RcuAsyncSectionTests)}.cs:",
             holder.ToString(),
             StringComparison.Ordinal
         );

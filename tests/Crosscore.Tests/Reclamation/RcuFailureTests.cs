@@ -5,7 +5,10 @@ using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests.Reclamation;
 
-/// <summary>What is left behind when the kernel refuses a barrier or a thread, and when somebody interrupts the thread that works for others. Nothing may be lost, and nothing may be claimed that is not so.</summary>
+/// <summary>
+/// What is left behind when the kernel refuses a barrier or a thread, and when somebody interrupts the thread that
+/// works for others. Nothing may be lost, and nothing may be claimed that is not so.
+/// </summary>
 public sealed class RcuFailureTests : IDisposable
 {
     private readonly RcuDomain _domain;

@@ -7,7 +7,10 @@ namespace Crosscore.Tests.Reclamation;
 /// <summary>What a child does that ends while others are inside.</summary>
 internal static partial class RcuHazards
 {
-    /// <summary>Returns from Main while a background thread is inside of a section, a grace period waits for it, and items are waiting to be reclaimed.</summary>
+    /// <summary>
+    /// Returns from Main while a background thread is inside of a section, a grace period waits for it, and items are
+    /// waiting to be reclaimed.
+    /// </summary>
     public static void LeaveThreadsInside()
     {
         var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
@@ -29,7 +32,8 @@ internal static partial class RcuHazards
     }
 
     /// <summary>
-    /// Takes the room for another thread's stack away (RLIMIT_AS), retires, and gives the room back. The test that starts this makes stacks so large that none is left over from an earlier thread.
+    /// Takes the room for another thread's stack away (RLIMIT_AS), retires, and gives the room back. The test that
+    /// starts this makes stacks so large that none is left over from an earlier thread.
     /// </summary>
     public static void RetireWithoutThreads()
     {

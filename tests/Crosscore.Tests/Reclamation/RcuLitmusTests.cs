@@ -4,8 +4,9 @@ using Crosscore.Reclamation;
 namespace Crosscore.Tests.Reclamation;
 
 /// <summary>
-/// The one order that grace periods rest on, in the code that ships: a reader's word, then what it reads, against what the writer stored, then the word. A section that a grace period did not wait
-/// for must see what was stored before it. With the fence of the domain taken away this must fail, or the test proves nothing; a torture test does not notice.
+/// The one order that grace periods rest on, in the code that ships: a reader's word, then what it reads, against what
+/// the writer stored, then the word. A section that a grace period did not wait for must see what was stored before it.
+/// With the fence of the domain taken away this must fail, or the test proves nothing; a torture test does not notice.
 /// </summary>
 public sealed class RcuLitmusTests
 {

@@ -5,8 +5,8 @@ using FsCheck.Fluent;
 namespace Crosscore.Tests.Reclamation;
 
 /// <summary>
-/// Sequences of entering, leaving, retiring and asking, drawn at random, against a reference that is a list of what each thing still waits for. Sections that may cross an await stand for readers,
-/// so that one thread can play many.
+/// Sequences of entering, leaving, retiring and asking, drawn at random, against a reference that is a list of what
+/// each thing still waits for. Sections that may cross an await stand for readers, so that one thread can play many.
 /// </summary>
 public sealed class RcuPropertyTests
 {

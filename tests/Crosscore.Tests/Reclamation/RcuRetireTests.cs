@@ -33,7 +33,8 @@ public sealed class RcuRetireTests
         using (domain.EnterReadSection())
         {
             domain.Retire(0, _ => Volatile.Write(ref reclaimed, true));
-            Background.Until(() => domain.GetHolders().Count == 1); // the grace period for the item waits for this thread
+            // the grace period for the item waits for this thread
+            Background.Until(() => domain.GetHolders().Count == 1);
             Assert.False(Volatile.Read(ref reclaimed));
         }
 
@@ -143,7 +144,8 @@ public sealed class RcuRetireTests
     [Fact]
     public void Retiring_inside_of_a_section_and_inside_of_a_callback_never_waits()
     {
-        // The deadlock of facebook/folly#2010: the thread that retires is inside of a section, and reclaiming would wait for it.
+        // The deadlock of facebook/folly#2010: the thread that retires is inside of a section, and reclaiming would
+        // wait for it.
         using var domain = new RcuDomain(
             new RcuDomainOptions
             {

@@ -113,8 +113,8 @@ public sealed class RcuSweepTests
                     break;
             }
 
-            // It keeps working: what is retired now is reclaimed, a grace period ends, no section is open, and the domain can
-            // be ended.
+            // It keeps working: what is retired now is reclaimed, a grace period ends, no section is open, and the
+            // domain can be ended.
             int reclaimed = 0;
             domain.Retire(0, item => reclaimed++);
             Note(domain.Barrier);

@@ -5,8 +5,10 @@ using Crosscore.Reclamation;
 namespace Crosscore.Tests.Reclamation;
 
 /// <summary>
-/// Readers of all kinds and a writer who reuses native memory, for a limited time. An element that has been replaced gets older by one with each grace period, and is poisoned when it has been
-/// retired; a reader notes how old the element became while it was looking at it. Older than 1 is an error, poison is an error. Meanwhile threads come and go and collections are forced.
+/// Readers of all kinds and a writer who reuses native memory, for a limited time. An element that has been replaced
+/// gets older by one with each grace period, and is poisoned when it has been retired; a reader notes how old the
+/// element became while it was looking at it. Older than 1 is an error, poison is an error. Meanwhile threads come and
+/// go and collections are forced.
 /// </summary>
 internal sealed class RcuTorture : IDisposable
 {

@@ -5,8 +5,8 @@ using Crosscore.Tests.Sandbox;
 namespace Crosscore.Tests.Reclamation;
 
 /// <summary>
-/// The torture in this process and, in children, in every mode of the fence and with the settings of the JIT that change when methods are optimised. The control is a reader that uses what it read
-/// after it has left.
+/// The torture in this process and, in children, in every mode of the fence and with the settings of the JIT that
+/// change when methods are optimised. The control is a reader that uses what it read after it has left.
 /// </summary>
 public sealed class RcuTortureTests
 {

@@ -4,7 +4,10 @@ using Crosscore.Tests.Structures;
 
 namespace Crosscore.Tests.Reclamation;
 
-/// <summary>The stress of hazard pointers, locks and structures once more, in children: in every mode of the fence and with the settings of the JIT that change when methods are optimised.</summary>
+/// <summary>
+/// The stress of hazard pointers, locks and structures once more, in children: in every mode of the fence and with the
+/// settings of the JIT that change when methods are optimised.
+/// </summary>
 public sealed class ReclamationModeTests
 {
     [Theory]
@@ -24,7 +27,9 @@ public sealed class ReclamationModeTests
         Assert.Equal("quiet", child.Text.Trim());
     }
 
-    /// <summary>A stress that finds no fault would not notice that a mode has no fence; these do, and their controls show it.</summary>
+    /// <summary>
+    /// A stress that finds no fault would not notice that a mode has no fence; these do, and their controls show it.
+    /// </summary>
     [Theory]
     [InlineData("Symmetric")]
     [InlineData("PageProtection")]
@@ -53,7 +58,8 @@ public sealed class ReclamationModeTests
         rcu.A_section_that_was_not_waited_for_sees_what_was_stored_before_the_grace_period();
         if (AsymmetricFence.Mode != AsymmetricFenceMode.Symmetric)
         {
-            // There the reader has a full fence, and the writer another one anyway where it shares grace periods, so nothing is left to take away.
+            // There the reader has a full fence, and the writer another one anyway where it shares grace periods, so
+            // nothing is left to take away.
             rcu.Without_the_heavy_fence_it_does_not();
             rcu.A_fence_of_the_writer_alone_is_not_enough();
         }

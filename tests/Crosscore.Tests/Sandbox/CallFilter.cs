@@ -2,10 +2,15 @@ using System.Runtime.InteropServices;
 
 namespace Crosscore.Tests.Sandbox;
 
-/// <summary>A filter that one thread of a running program puts before its own system calls; <see cref="Launcher"/> has those that are there from a program's start.</summary>
+/// <summary>
+/// A filter that one thread of a running program puts before its own system calls; <see cref="Launcher"/> has those
+/// that are there from a program's start.
+/// </summary>
 internal static unsafe partial class CallFilter
 {
-    /// <summary>From now on one system call fails on this thread, for good. False where the system does not allow it.</summary>
+    /// <summary>
+    /// From now on one system call fails on this thread, for good. False where the system does not allow it.
+    /// </summary>
     public static bool RefuseToThisThread(int call, int errno)
     {
         const int PrSetNoNewPrivs = 38;

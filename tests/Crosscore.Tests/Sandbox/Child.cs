@@ -9,8 +9,8 @@ using Crosscore.Tests.Reclamation;
 namespace Crosscore.Tests.Sandbox;
 
 /// <summary>
-/// What this program does as the child of a test: it uses the library from a fresh process, often under a sandbox that was closed before the runtime started,
-/// and prints one line for each thing it tried.
+/// What this program does as the child of a test: it uses the library from a fresh process, often under a sandbox that
+/// was closed before the runtime started, and prints one line for each thing it tried.
 /// </summary>
 internal static class Child
 {
@@ -101,7 +101,8 @@ internal static class Child
                 }
 
                 Console.WriteLine(
-                    $"{MachineCode.Call(MachineCode.Return42)} under {File.ReadAllText("/proc/sys/vm/memfd_noexec").Trim()}"
+                    $"{MachineCode.Call(MachineCode.Return42)} under "
+                        + $"{File.ReadAllText("/proc/sys/vm/memfd_noexec").Trim()}"
                 );
                 return 0;
             case TryCode:
@@ -237,7 +238,9 @@ internal static class Child
         }
     }
 
-    /// <summary>Sends SIGTRAP to the calling thread, which has executed the handler when this returns. Returns 0 or -1.</summary>
+    /// <summary>
+    /// Sends SIGTRAP to the calling thread, which has executed the handler when this returns. Returns 0 or -1.
+    /// </summary>
     public static nint SendSigtrap()
     {
         const nint Gettid = 186;
@@ -253,7 +256,10 @@ internal static class Child
         _ = LiveCode.Install(MachineCode.Return42);
     }
 
-    /// <summary>Executes an INT3 of nobody's; what happens then is the runtime's business, or the default. The exceptions that the runtime makes of signals must go on working before.</summary>
+    /// <summary>
+    /// Executes an INT3 of nobody's; what happens then is the runtime's business, or the default. The exceptions that
+    /// the runtime makes of signals must go on working before.
+    /// </summary>
     private static int MeetBreakpoint()
     {
         string? nothing = Environment.GetEnvironmentVariable("CROSSCORE_NO_SUCH_VARIABLE");
@@ -270,7 +276,10 @@ internal static class Child
         return MachineCode.Call([0xCC, 0xC3]);
     }
 
-    /// <summary>Found by reflection, so that a member that is added is tested under every sandbox as well. Registrations come last.</summary>
+    /// <summary>
+    /// Found by reflection, so that a member that is added is tested under every sandbox as well. Registrations come
+    /// last.
+    /// </summary>
     public static IEnumerable<(string Name, Func<object?> Use)> MembersOfMembarrier()
     {
         const BindingFlags PublicStatic = BindingFlags.Public | BindingFlags.Static;

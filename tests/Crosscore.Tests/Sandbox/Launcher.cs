@@ -9,8 +9,8 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Crosscore.Tests.Sandbox;
 
 /// <summary>
-/// Programs that close a sandbox around themselves and then execute their arguments, so that what they start lives under it from its first
-/// instruction, as in a container.
+/// Programs that close a sandbox around themselves and then execute their arguments, so that what they start lives
+/// under it from its first instruction, as in a container.
 /// </summary>
 internal static class Launcher
 {
@@ -41,8 +41,8 @@ internal static class Launcher
         ]);
 
     /// <summary>
-    /// Answers as gVisor does to whatever it lacks: EINVAL to any flag, to SYNC_CORE and RSEQ and to what came later. (A filter cannot change what QUERY
-    /// returns, so the kernel seems to offer them.)
+    /// Answers as gVisor does to whatever it lacks: EINVAL to any flag, to SYNC_CORE and RSEQ and to what came later.
+    /// (A filter cannot change what QUERY returns, so the kernel seems to offer them.)
     /// </summary>
     public static RawProgram LikeGVisor() =>
         UnderFilter([
@@ -58,7 +58,8 @@ internal static class Launcher
     public static RawProgram Refusing(long call, int errno) => Starting(RefusingOne(call, errno));
 
     /// <summary>
-    /// A new PID namespace whose vm.memfd_noexec is set; the setting belongs to the namespace, so nobody else notices. Needs CAP_SYS_ADMIN.
+    /// A new PID namespace whose vm.memfd_noexec is set; the setting belongs to the namespace, so nobody else notices.
+    /// Needs CAP_SYS_ADMIN.
     /// </summary>
     public static RawProgram WithMemfdNoexec(char setting)
     {
@@ -108,7 +109,10 @@ internal static class Launcher
             Return(Fail(errno)),
         ]);
 
-    /// <summary>From here on the program itself can make no executable memory: memfd_create, executable mappings that are private or anonymous, and mprotect to executable are refused.</summary>
+    /// <summary>
+    /// From here on the program itself can make no executable memory: memfd_create, executable mappings that are
+    /// private or anonymous, and mprotect to executable are refused.
+    /// </summary>
     public static void ForbidExecutableMemoryOfItsOwn(RawProgram program) =>
         CloseSandbox(
             program,
@@ -185,7 +189,9 @@ internal static class Launcher
         program.Asm.nop(); // Carries the label, wherever the next step begins with one.
     }
 
-    /// <summary>execve(argv[1], argv + 1, envp), from the stack as the kernel laid it out: argc, argv, null, envp, null.</summary>
+    /// <summary>
+    /// execve(argv[1], argv + 1, envp), from the stack as the kernel laid it out: argc, argv, null, envp, null.
+    /// </summary>
     private static void ExecuteArguments(RawProgram program)
     {
         Assembler asm = program.Asm;
@@ -201,13 +207,16 @@ internal static class Launcher
     // Classic BPF: include/uapi/linux/bpf_common.h.
     private static Instruction Load(uint offset) => new(0x20, 0, 0, offset); // BPF_LD | BPF_W | BPF_ABS
 
-    private static Instruction SkipIfEqual(uint value, byte count) => new(0x15, count, 0, value); // BPF_JMP | BPF_JEQ | BPF_K
+    // BPF_JMP | BPF_JEQ | BPF_K
+    private static Instruction SkipIfEqual(uint value, byte count) => new(0x15, count, 0, value);
 
     private static Instruction SkipUnlessEqual(uint value, byte count) => new(0x15, 0, count, value);
 
-    private static Instruction SkipIfGreater(uint value, byte count) => new(0x25, count, 0, value); // BPF_JMP | BPF_JGT | BPF_K
+    // BPF_JMP | BPF_JGT | BPF_K
+    private static Instruction SkipIfGreater(uint value, byte count) => new(0x25, count, 0, value);
 
-    private static Instruction SkipIfAny(uint bits, byte count) => new(0x45, count, 0, bits); // BPF_JMP | BPF_JSET | BPF_K
+    // BPF_JMP | BPF_JSET | BPF_K
+    private static Instruction SkipIfAny(uint bits, byte count) => new(0x45, count, 0, bits);
 
     private static Instruction Return(uint action) => new(0x06, 0, 0, action); // BPF_RET | BPF_K
 

@@ -6,7 +6,9 @@ using FsCheck.Fluent;
 
 namespace Crosscore.Tests.Structures;
 
-/// <summary>The stack and the queue of native nodes: against sequential ones, and under stress with poisoned nodes.</summary>
+/// <summary>
+/// The stack and the queue of native nodes: against sequential ones, and under stress with poisoned nodes.
+/// </summary>
 public sealed unsafe class NativeStructureTests
 {
     private const long Poison = unchecked((long)0xDEAD_DEAD_DEAD_DEAD);

@@ -120,7 +120,8 @@ public sealed class StructureMisuseTests
             {
                 if (next > 0)
                 {
-                    map!.Set(next--, value.ToString()!); // so that the table grows while another member is in the middle
+                    // so that the table grows while another member is in the middle
+                    map!.Set(next--, value.ToString()!);
                     Assert.True(map.ContainsKey(next + 1));
                 }
 

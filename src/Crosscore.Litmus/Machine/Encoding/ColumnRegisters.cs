@@ -4,8 +4,8 @@ using Iced.Intel;
 namespace Crosscore.Litmus.Machine.Encoding;
 
 /// <summary>
-/// Which registers a column uses and which are left to the code around it: the column keeps every register that it names, so the bytes that run are the
-/// instructions of the test and not a renamed variant of them.
+/// Which registers a column uses and which are left to the code around it: the column keeps every register that it
+/// names, so the bytes that run are the instructions of the test and not a renamed variant of them.
 /// </summary>
 internal sealed class ColumnRegisters
 {
@@ -148,7 +148,9 @@ internal sealed class ColumnRegisters
     /// <summary>The registers whose final value the test asks for, in the order in which a result is stored.</summary>
     public IReadOnlyList<X86Register> Observed { get; }
 
-    /// <summary>The registers that the column itself names or that are observed: they start as its initial state says.</summary>
+    /// <summary>
+    /// The registers that the column itself names or that are observed: they start as its initial state says.
+    /// </summary>
     public IReadOnlyList<X86Register> Initialised { get; }
 
     /// <summary>Takes a register that nothing uses yet.</summary>
@@ -165,7 +167,8 @@ internal sealed class ColumnRegisters
         }
 
         throw new MachineRunException(
-            $"{_test}: P{_thread} leaves no register free for {purpose}; use one register less in this column to run it on a machine."
+            $"{_test}: P{_thread} leaves no register free for {purpose}; "
+                + "use one register less in this column to run it on a machine."
         );
     }
 

@@ -1,8 +1,8 @@
 namespace Crosscore.Litmus.Machine.Encoding;
 
 /// <summary>
-/// The stack frame of a running column, as offsets from rsp. The column owns all registers but one or two, so whatever the loop around it must remember
-/// from one iteration to the next lies here, in the cache of its own core.
+/// The stack frame of a running column, as offsets from rsp. The column owns all registers but one or two, so whatever
+/// the loop around it must remember from one iteration to the next lies here, in the cache of its own core.
 /// </summary>
 internal static class Frame
 {
@@ -34,8 +34,8 @@ internal static class Frame
     public const int LoopSlots = 17;
 
     /// <summary>
-    /// Bytes of the whole. Six registers and the return address above it make seven slots; an odd number here keeps rsp at a multiple of 16
-    /// (System V AMD64 ABI 3.2.2), although nothing is called.
+    /// Bytes of the whole. Six registers and the return address above it make seven slots; an odd number here keeps rsp
+    /// at a multiple of 16 (System V AMD64 ABI 3.2.2), although nothing is called.
     /// </summary>
     public const int Size = Loop + (8 * LoopSlots);
 }

@@ -4,7 +4,9 @@ namespace Crosscore.Litmus.Machine.Encoding;
 
 using Code = Iced.Intel.Code; // not the namespace Crosscore.Code
 
-/// <summary>One encoding of an instruction for each operand width; <see cref="Code.INVALID"/> where the architecture has none.</summary>
+/// <summary>
+/// One encoding of an instruction for each operand width; <see cref="Code.INVALID"/> where the architecture has none.
+/// </summary>
 /// <param name="Byte">For 1 byte.</param>
 /// <param name="Word">For 2 bytes.</param>
 /// <param name="Double">For 4 bytes.</param>
@@ -31,8 +33,8 @@ internal readonly record struct ByWidth(Code Byte, Code Word, Code Double, Code 
 internal sealed record TwoOperandForms(ByWidth FromRegister, ByWidth FromMemory, ByWidth FromImmediate);
 
 /// <summary>
-/// Which encoding each instruction of a litmus test has: tables and nothing else, so that a wrong line shows when it is read, and when its row of the
-/// instruction tests runs.
+/// Which encoding each instruction of a litmus test has: tables and nothing else, so that a wrong line shows when it is
+/// read, and when its row of the instruction tests runs.
 /// </summary>
 internal static class InstructionForms
 {
@@ -233,7 +235,10 @@ internal static class InstructionForms
             ),
         };
 
-    /// <summary>Instructions that take a lock prefix when their destination is memory; with anything else the processor faults (Intel SDM vol. 2, LOCK).</summary>
+    /// <summary>
+    /// Instructions that take a lock prefix when their destination is memory; with anything else the processor faults
+    /// (Intel SDM vol. 2, LOCK).
+    /// </summary>
     public static bool IsLockable(X86Opcode opcode) =>
         opcode
             is X86Opcode.Add

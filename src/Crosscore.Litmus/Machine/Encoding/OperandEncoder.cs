@@ -7,8 +7,8 @@ namespace Crosscore.Litmus.Machine.Encoding;
 using Code = Iced.Intel.Code; // not the namespace Crosscore.Code
 
 /// <summary>
-/// Chooses the encoding of one instruction by its opcode, width and kinds of operands. What the architecture does not have is an error with its place in
-/// the file, never another instruction that comes close.
+/// Chooses the encoding of one instruction by its opcode, width and kinds of operands. What the architecture does not
+/// have is an error with its place in the file, never another instruction that comes close.
 /// </summary>
 /// <param name="file">The file, for errors.</param>
 /// <param name="instruction">The instruction.</param>

@@ -1,8 +1,9 @@
 namespace Crosscore.Litmus.Machine.Encoding;
 
 /// <summary>
-/// The memory that all threads of a run share, besides the test's own: one word that asks everybody to leave, then one number for each thread on a cache line of its
-/// own, so that waiting for one thread does not disturb another. The number is the iteration that the thread has arrived at.
+/// The memory that all threads of a run share, besides the test's own: one word that asks everybody to leave, then one
+/// number for each thread on a cache line of its own, so that waiting for one thread does not disturb another. The
+/// number is the iteration that the thread has arrived at.
 /// </summary>
 internal static class SharedBlock
 {

@@ -5,14 +5,16 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Crosscore.Litmus.Machine.Encoding;
 
 /// <summary>
-/// Turns the instructions of one column into machine code, instruction by instruction and unaltered: the same operation, width, operands and registers.
-/// Only addresses change, because the test's memory lies wherever a base register says. The result is independent of where it is installed.
+/// Turns the instructions of one column into machine code, instruction by instruction and unaltered: the same
+/// operation, width, operands and registers. Only addresses change, because the test's memory lies wherever a base
+/// register says. The result is independent of where it is installed.
 /// </summary>
 internal sealed class X86Assembler
 {
     private const int MembarrierNumber = 324; // arch/x86/entry/syscalls/syscall_64.tbl
 
-    // rax is the number and the answer, rcx and r11 are overwritten by SYSCALL (Intel SDM vol. 2), the others are arguments.
+    // rax is the number and the answer, rcx and r11 are overwritten by SYSCALL (Intel SDM vol. 2), the others are
+    // arguments.
     private static readonly X86Register[] SystemCallRegisters =
     [
         X86Register.Rax,
@@ -72,7 +74,9 @@ internal sealed class X86Assembler
     /// <param name="column">The column.</param>
     public static bool HasLoop(LitmusThread column) => LoopHeads(column).Any();
 
-    /// <summary>Enters the function: keeps what the caller wants back, makes the frame. rdi then still holds the control block.</summary>
+    /// <summary>
+    /// Enters the function: keeps what the caller wants back, makes the frame. rdi then still holds the control block.
+    /// </summary>
     /// <param name="sharedOffset">Where in the control block the address of the shared block is.</param>
     public void Enter(int sharedOffset)
     {
@@ -116,7 +120,9 @@ internal sealed class X86Assembler
         return stream.ToArray();
     }
 
-    /// <summary>Gives every register of the column its initial value, then clears the flags that conditions look at.</summary>
+    /// <summary>
+    /// Gives every register of the column its initial value, then clears the flags that conditions look at.
+    /// </summary>
     public void SetInitialRegisters()
     {
         foreach (X86Register register in Registers.Initialised)
@@ -137,7 +143,8 @@ internal sealed class X86Assembler
             }
         }
 
-        // rsp is neither zero nor, being a user address, negative; TEST clears carry and overflow: ZF = SF = CF = OF = 0, as in the model.
+        // rsp is neither zero nor, being a user address, negative; TEST clears carry and overflow: ZF = SF = CF = OF =
+        // 0, as in the model.
         Emit.test(rsp, rsp);
     }
 
@@ -254,14 +261,15 @@ internal sealed class X86Assembler
         );
     }
 
-    // What the assembler wants to know: none, one byte, or (8 stands for it) the four that are extended to the size of an address.
+    // What the assembler wants to know: none, one byte, or (8 stands for it) the four that are extended to the size of
+    // an address.
     private static int DisplacementSize(long displacement) =>
         displacement == 0 ? 0
         : displacement == (sbyte)displacement ? 1
         : 8;
 
-    // A column may spin for ever, by itself or because of a bug. Where a backward jump arrives, the request to leave is looked at; flags survive. The frame
-    // lies 8 bytes further while they are on the stack.
+    // A column may spin for ever, by itself or because of a bug. Where a backward jump arrives, the request to leave is
+    // looked at; flags survive. The frame lies 8 bytes further while they are on the stack.
     private void LeaveWhenAsked()
     {
         Label stay = Emit.CreateLabel();
@@ -276,7 +284,8 @@ internal sealed class X86Assembler
         Emit.popfq();
     }
 
-    // The real system call. Flags: SYSCALL and SYSRET restore them, and MOV, LEA and JRCXZ touch none, so the column finds them as they were.
+    // The real system call. Flags: SYSCALL and SYSRET restore them, and MOV, LEA and JRCXZ touch none, so the column
+    // finds them as they were.
     private void SystemCall(MembarrierCommand command)
     {
         X86Register[] kept = [.. SystemCallRegisters.Where(Registers.Uses)];

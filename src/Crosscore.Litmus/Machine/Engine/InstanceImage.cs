@@ -2,7 +2,10 @@ using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Machine.Engine;
 
-/// <summary>The initial contents of a test's memory, ready to be written to any place: bytes, and the addresses among them that depend on the place.</summary>
+/// <summary>
+/// The initial contents of a test's memory, ready to be written to any place: bytes, and the addresses among them that
+/// depend on the place.
+/// </summary>
 internal sealed unsafe class InstanceImage
 {
     private readonly byte[] _bytes;
@@ -38,7 +41,8 @@ internal sealed unsafe class InstanceImage
     /// <param name="start">As many bytes as the layout has.</param>
     public void WriteTo(byte* start)
     {
-        // SAFETY: the caller's block has an instance of the layout's size there; addresses are cells of eight bytes inside it.
+        // SAFETY: the caller's block has an instance of the layout's size there; addresses are cells of eight bytes
+        // inside it.
         _bytes.CopyTo(new Span<byte>(start, _bytes.Length));
         foreach ((int offset, ulong target) in _addresses)
         {

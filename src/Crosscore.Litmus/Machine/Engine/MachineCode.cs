@@ -3,7 +3,9 @@ using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Machine.Engine;
 
-/// <summary>The columns of a test as installed machine code: sealed, executable, and never writable at that address.</summary>
+/// <summary>
+/// The columns of a test as installed machine code: sealed, executable, and never writable at that address.
+/// </summary>
 internal sealed unsafe class MachineCode : IDisposable
 {
     private readonly LitmusTest _test;
@@ -36,12 +38,14 @@ internal sealed unsafe class MachineCode : IDisposable
     /// <param name="control">Its control block.</param>
     public void Call(int thread, byte* control)
     {
-        // SAFETY: the address is the start of a function that this project assembled for the System V convention, with one pointer and no result;
-        // it is installed until Dispose, which runs after the crew has ended.
+        // SAFETY: the address is the start of a function that this project assembled for the System V convention, with
+        // one pointer and no result; it is installed until Dispose, which runs after the crew has ended.
         ((delegate* unmanaged<byte*, void>)_entries[thread])(control);
     }
 
-    /// <summary>A membarrier that the kernel did not carry out spoils the run: nothing that was counted means anything then.</summary>
+    /// <summary>
+    /// A membarrier that the kernel did not carry out spoils the run: nothing that was counted means anything then.
+    /// </summary>
     /// <param name="control">The control blocks.</param>
     /// <param name="size">Bytes of each.</param>
     /// <param name="answer">Where in each the kernel's answer is.</param>
@@ -63,7 +67,8 @@ internal sealed unsafe class MachineCode : IDisposable
                         .Distinct()
                 );
                 throw new MachineRunException(
-                    $"{_test.Name}: the kernel refused a system call of P{thread} ({commands}): it answered {value}, {ErrorName(value)}. No outcome of this run counts."
+                    $"{_test.Name}: the kernel refused a system call of P{thread} ({commands}): "
+                        + $"it answered {value}, {ErrorName(value)}. No outcome of this run counts."
                 );
             }
         }

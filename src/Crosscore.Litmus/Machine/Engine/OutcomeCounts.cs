@@ -3,7 +3,8 @@ using System.Numerics;
 namespace Crosscore.Litmus.Machine.Engine;
 
 /// <summary>
-/// Counts outcomes as fast as they come: distinct ones are few, so they lie side by side and are found by a hash without allocating anything for one seen before.
+/// Counts outcomes as fast as they come: distinct ones are few, so they lie side by side and are found by a hash
+/// without allocating anything for one seen before.
 /// </summary>
 /// <param name="width">Values in an outcome.</param>
 internal sealed class OutcomeCounts(int width)
@@ -12,7 +13,9 @@ internal sealed class OutcomeCounts(int width)
     private long[] _counts = new long[16];
     private int[] _buckets = NewBuckets(64);
 
-    /// <summary>How many distinct outcomes there are; they are numbered from zero in the order of their first appearance.</summary>
+    /// <summary>
+    /// How many distinct outcomes there are; they are numbered from zero in the order of their first appearance.
+    /// </summary>
     public int Distinct { get; private set; }
 
     /// <summary>The values of an outcome.</summary>

@@ -6,17 +6,22 @@ namespace Crosscore.Litmus.Machine.Engine;
 /// Judges a perpetual run: which outcomes of the one-shot test do its pairs of iterations ("frames") show?
 /// </summary>
 /// <remarks>
-/// <para>Frame (i, j) is iteration i of the fast column and iteration j of the slow one. Only these two store to their variables under that number, so a load that found
-/// number v of a variable whose writer is at n in this frame has seen the store of the frame when v >= n, and the initial state when v is less.</para>
-/// <para>Why the test must allow what a frame shows: take the whole perpetual run as an execution of x86-TSO and delete every event but those of the two iterations.
-/// What remains is an execution of the test. Store buffers stay first-in-first-out queues with entries taken out; a buffer that a fence found empty is still empty; the
-/// moment at which membarrier's fence hit the fast thread is still a moment of the call, with the fast thread's buffer empty at it, whichever iteration it was in. A load
-/// that found v > n read a store that entered memory after the frame's own (stores of one thread to one place keep their order), so with the later ones deleted it reads
-/// the frame's; one that found v less than n read before the frame's store was visible to it, and with the earlier ones deleted it reads the initial state. A load of the column's
-/// own variable obeys the same rule: it finds n after the store and n - 1 before it. Nothing here needs frames to meet in time.</para>
-/// <para>Why this finds everything that the run can show: for a given j the outcome changes with i only where a slow load's number u passes from "i" to "i + 1" being greater, or
-/// where a fast load first finds j. Numbers found by one load never go down, so these places are few and found by bisection; between them all frames are alike. Examined are the
-/// frames on both sides of each.</para>
+/// <para>Frame (i, j) is iteration i of the fast column and iteration j of the slow one. Only these two store to their
+/// variables under that number, so a load that found number v of a variable whose writer is at n in this frame has seen
+/// the store of the frame when v >= n, and the initial state when v is less.</para>
+/// <para>Why the test must allow what a frame shows: take the whole perpetual run as an execution of x86-TSO and delete
+/// every event but those of the two iterations. What remains is an execution of the test. Store buffers stay
+/// first-in-first-out queues with entries taken out; a buffer that a fence found empty is still empty; the moment at
+/// which membarrier's fence hit the fast thread is still a moment of the call, with the fast thread's buffer empty at
+/// it, whichever iteration it was in. A load that found v > n read a store that entered memory after the frame's own
+/// (stores of one thread to one place keep their order), so with the later ones deleted it reads the frame's; one that
+/// found v less than n read before the frame's store was visible to it, and with the earlier ones deleted it reads the
+/// initial state. A load of the column's own variable obeys the same rule: it finds n after the store and n - 1 before
+/// it. Nothing here needs frames to meet in time.</para>
+/// <para>Why this finds everything that the run can show: for a given j the outcome changes with i only where a slow
+/// load's number u passes from "i" to "i + 1" being greater, or where a fast load first finds j. Numbers found by one
+/// load never go down, so these places are few and found by bisection; between them all frames are alike. Examined are
+/// the frames on both sides of each.</para>
 /// </remarks>
 internal sealed class PerpetualFrames
 {
@@ -45,9 +50,11 @@ internal sealed class PerpetualFrames
     public long Relevant { get; private set; }
 
     /// <summary>Judges a batch.</summary>
-    /// <param name="fastLog">Entries of the number and the registers at that iteration, wherever one changed; ascending, the first of iteration 1.</param>
+    /// <param name="fastLog">Entries of the number and the registers at that iteration, wherever one changed;
+    /// ascending, the first of iteration 1.</param>
     /// <param name="fastIterations">How many iterations the fast side made.</param>
-    /// <param name="slowLog">Entries of the progress before, the progress after, and the registers; one for each iteration.</param>
+    /// <param name="slowLog">Entries of the progress before, the progress after, and the registers; one for each
+    /// iteration.</param>
     public void Judge(ReadOnlySpan<long> fastLog, long fastIterations, ReadOnlySpan<long> slowLog)
     {
         int fastEntry = 1 + _fast.Count;
@@ -135,7 +142,8 @@ internal sealed class PerpetualFrames
         }
     }
 
-    // The first entry in which a load had found iteration j of the slow side or a later one; the number of entries when none has.
+    // The first entry in which a load had found iteration j of the slow side or a later one; the number of entries when
+    // none has.
     private static int FirstThatFound(ReadOnlySpan<long> log, int width, int load, long j)
     {
         int low = 0;

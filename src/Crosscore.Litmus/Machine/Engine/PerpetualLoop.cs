@@ -6,7 +6,8 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Crosscore.Litmus.Machine.Engine;
 
 /// <summary>
-/// The machine code around one column in perpetual mode. Iterations are numbered from 1; stores write the number. The fast side:
+/// The machine code around one column in perpetual mode. Iterations are numbered from 1; stores write the number. The
+/// fast side:
 /// <code>
 ///     do {
 ///         n++; the column
@@ -114,7 +115,8 @@ internal static class PerpetualLoop
         {
             if (!plan.HasMembarrier)
             {
-                // An iteration may be shorter than one of the fast side's, so the end of the one before is taken as the beginning.
+                // An iteration may be shorter than one of the fast side's, so the end of the one before is taken as the
+                // beginning.
                 emit.push(X86Assembler.Slot(Frame.ProgressAfter));
                 emit.pop(X86Assembler.Slot(Frame.ProgressBefore));
                 emit.mov(work, X86Assembler.Slot(Frame.Shared));
@@ -151,7 +153,8 @@ internal static class PerpetualLoop
         return assembler.ToBytes();
     }
 
-    // Unaltered but for the constants: a store writes the number of the iteration, with the width that the test gives it.
+    // Unaltered but for the constants: a store writes the number of the iteration, with the width that the test gives
+    // it.
     private static void Column(X86Assembler assembler, X86Register number)
     {
         foreach (X86Instruction instruction in assembler.Registers.Column.Code)

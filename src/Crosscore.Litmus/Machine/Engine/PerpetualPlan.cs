@@ -12,9 +12,10 @@ namespace Crosscore.Litmus.Machine.Engine;
 internal sealed record PerpetualLoad(X86Register Register, int Width, int Writer, ulong Initial, ulong Stored);
 
 /// <summary>
-/// The perpetual form of a test (PerpLE, MICRO 2020): whether there is one, and what its loads mean. Two columns without jumps; each variable stored to by at most one
-/// instruction of the test, and that stores a constant; loads and fences besides; only registers observed. Then a store may write the number of its iteration
-/// instead, and a loaded number tells which iterations' stores were seen.
+/// The perpetual form of a test (PerpLE, MICRO 2020): whether there is one, and what its loads mean. Two columns
+/// without jumps; each variable stored to by at most one instruction of the test, and that stores a constant; loads and
+/// fences besides; only registers observed. Then a store may write the number of its iteration instead, and a loaded
+/// number tells which iterations' stores were seen.
 /// </summary>
 internal sealed class PerpetualPlan
 {
@@ -33,7 +34,9 @@ internal sealed class PerpetualPlan
     /// <summary>Whether the slow column issues membarrier.</summary>
     public bool HasMembarrier { get; private set; }
 
-    /// <summary>For each column, the loads into observed registers that are final, in the order of the columns' log entries.</summary>
+    /// <summary>
+    /// For each column, the loads into observed registers that are final, in the order of the columns' log entries.
+    /// </summary>
     public IReadOnlyList<PerpetualLoad>[] Loads { get; } =
     [
         [],
@@ -132,7 +135,8 @@ internal sealed class PerpetualPlan
 
             if (place.Offset % instruction.Width != 0 || place.Offset < 0 || place.Offset >= PaddedSize(place.Variable))
             {
-                // Only an aligned access is one access (Intel SDM vol. 3, 9.1.1); a torn number would be no number of an iteration.
+                // Only an aligned access is one access (Intel SDM vol. 3, 9.1.1); a torn number would be no number of
+                // an iteration.
                 return $"'{instruction.Text}' is not aligned, or lies outside of {place.Variable}";
             }
 
@@ -166,7 +170,8 @@ internal sealed class PerpetualPlan
         return null;
     }
 
-    // The variable and offset that an operand always means: named, or through a register that holds an address from the beginning and is never loaded.
+    // The variable and offset that an operand always means: named, or through a register that holds an address from the
+    // beginning and is never loaded.
     private (string Variable, int Offset)? Locate(LitmusThread thread, MemoryOperand memory)
     {
         if (memory.Index is not null)
@@ -226,7 +231,8 @@ internal sealed class PerpetualPlan
         ];
     }
 
-    // What a load of the variable finds before anything was stored: its first bytes, or the element's that the offset is at.
+    // What a load of the variable finds before anything was stored: its first bytes, or the element's that the offset
+    // is at.
     private ulong Initial(string name, int offset, int width)
     {
         Variable variable = _test.Variables.First(item => item.Name == name);

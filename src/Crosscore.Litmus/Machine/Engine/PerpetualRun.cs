@@ -5,8 +5,8 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Machine.Engine;
 
 /// <summary>
-/// Runs a test in perpetual mode, batch by batch: both sides run freely, then their logs are judged. Numbers start again with each batch, so they fit the narrowest
-/// variable.
+/// Runs a test in perpetual mode, batch by batch: both sides run freely, then their logs are judged. Numbers start
+/// again with each batch, so they fit the narrowest variable.
 /// </summary>
 internal sealed unsafe class PerpetualRun : IDisposable
 {
@@ -14,7 +14,8 @@ internal sealed unsafe class PerpetualRun : IDisposable
     private const int SmallestBatch = 16;
     private const int LargestBatch = 1 << 15;
 
-    // An iteration of the fast side takes a nanosecond at least, so this lasts longer than any batch, and fits four bytes with the sign to spare.
+    // An iteration of the fast side takes a nanosecond at least, so this lasts longer than any batch, and fits four
+    // bytes with the sign to spare.
     private const long FastLimit = 1L << 30;
 
     private readonly PerpetualPlan _plan;
@@ -42,7 +43,8 @@ internal sealed unsafe class PerpetualRun : IDisposable
         ];
         Frames = new PerpetualFrames(test, layout, plan);
 
-        // The fast side logs an entry when a number changes; each of the slow side's numbers appears at most once at each load.
+        // The fast side logs an entry when a number changes; each of the slow side's numbers appears at most once at
+        // each load.
         int fastLoads = plan.Loads[plan.Fast].Count;
         _logs[plan.Fast] = new NativeBlock(
             (long)PerpetualLoop.FastEntry(fastLoads) * ((LargestBatch * (long)Math.Max(fastLoads, 1)) + 2)

@@ -1,8 +1,8 @@
 namespace Crosscore.Litmus.Machine.Engine;
 
 /// <summary>
-/// One thread for each column, each bound to its processor for as long as the crew lives, doing one batch after another. The calling thread only waits, so it takes no
-/// processor away from them; its own affinity is never touched.
+/// One thread for each column, each bound to its processor for as long as the crew lives, doing one batch after
+/// another. The calling thread only waits, so it takes no processor away from them; its own affinity is never touched.
 /// </summary>
 internal sealed class PinnedCrew : IDisposable
 {

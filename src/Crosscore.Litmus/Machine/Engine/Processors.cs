@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Litmus.Machine.Engine;
 
 /// <summary>
-/// The processors that this process may use, and the pinning of a thread to one of them. A container or <c>taskset</c> may have left any subset, so processors are
-/// never counted from zero.
+/// The processors that this process may use, and the pinning of a thread to one of them. A container or <c>taskset</c>
+/// may have left any subset, so processors are never counted from zero.
 /// </summary>
 internal static unsafe partial class Processors
 {
@@ -21,7 +21,8 @@ internal static unsafe partial class Processors
         if (SchedGetAffinity(0, MaskBytes, mask) < 0)
         {
             throw new MachineRunException(
-                $"sched_getaffinity failed with error {Marshal.GetLastPInvokeError()}: the allowed processors are unknown."
+                $"sched_getaffinity failed with error {Marshal.GetLastPInvokeError()}: "
+                    + "the allowed processors are unknown."
             );
         }
 
@@ -37,7 +38,9 @@ internal static unsafe partial class Processors
         return allowed;
     }
 
-    /// <summary>One processor for each thread: distinct ones while there are enough, then from the beginning again.</summary>
+    /// <summary>
+    /// One processor for each thread: distinct ones while there are enough, then from the beginning again.
+    /// </summary>
     /// <param name="allowed">The processors.</param>
     /// <param name="threads">How many threads.</param>
     public static int[] Assign(IReadOnlyList<int> allowed, int threads) =>

@@ -6,7 +6,8 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Crosscore.Litmus.Machine.Engine;
 
 /// <summary>
-/// The machine code around one column in rendezvous mode. For each iteration, with registers that the column gets afterwards:
+/// The machine code around one column in rendezvous mode. For each iteration, with registers that the column gets
+/// afterwards:
 /// <code>
 ///     fetch lines of a later instance, each for reading, for writing, or not, as two bit masks say
 ///     line[me] = ++arrival                                // plain store
@@ -16,11 +17,12 @@ namespace Crosscore.Litmus.Machine.Engine;
 ///     for (n = *delays++; n != 0; n--) ;
 ///     registers and flags as the test says; the column; observed registers into results
 /// </code>
-/// Correct without any fence: stores of x86 become visible in program order, so who sees my arrival at iteration n + 1 sees what I did in iteration n, results
-/// included; and no load of the column can run ahead of the loads that saw the others arrive (Intel SDM vol. 3, 9.2.2; AMD64 APM vol. 2, 7.2). Each arrival
-/// pairs with the waiting of the others: the first of a batch separates making memory from using it, the last one (there is one more than iterations) using it from
-/// counting. Without the waiting, Store_buffering_with_fences_never_shows_it fails; without the last one, More_columns_than_processors_end_and_say_so. The fence only makes
-/// weak outcomes more frequent.
+/// Correct without any fence: stores of x86 become visible in program order, so who sees my arrival at iteration n + 1
+/// sees what I did in iteration n, results included; and no load of the column can run ahead of the loads that saw the
+/// others arrive (Intel SDM vol. 3, 9.2.2; AMD64 APM vol. 2, 7.2). Each arrival pairs with the waiting of the others:
+/// the first of a batch separates making memory from using it, the last one (there is one more than iterations) using
+/// it from counting. Without the waiting, Store_buffering_with_fences_never_shows_it fails; without the last one,
+/// More_columns_than_processors_end_and_say_so. The fence only makes weak outcomes more frequent.
 /// </summary>
 internal static class RendezvousLoop
 {
@@ -34,7 +36,9 @@ internal static class RendezvousLoop
     private const int WriteSlot = Frame.Loop + 56;
     private const int SchedYield = 24; // arch/x86/entry/syscalls/syscall_64.tbl
 
-    /// <summary>The control block: what a thread is given for a batch, and the kernel's answer to a refused membarrier.</summary>
+    /// <summary>
+    /// The control block: what a thread is given for a batch, and the kernel's answer to a refused membarrier.
+    /// </summary>
     public static class Control
     {
 #pragma warning disable CS1591 // offsets, named for the slots above
@@ -124,7 +128,8 @@ internal static class RendezvousLoop
         return assembler.ToBytes();
     }
 
-    // A line that both cores share makes a store take long and a load hit; one that a core owns lets it store at once. The branches go the same way for a whole batch.
+    // A line that both cores share makes a store take long and a load hit; one that a core owns lets it store at once.
+    // The branches go the same way for a whole batch.
     private static void Prefetch(Assembler emit, MemoryLayout layout)
     {
         emit.mov(rdx, X86Assembler.Slot(PrefetchSlot));

@@ -5,29 +5,33 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Machine.Engine;
 
 /// <summary>
-/// Runs a test in rendezvous mode, batch by batch. In a batch each thread first makes its share of the fresh memory, then runs its column on all instances, then
-/// counts the outcomes of its share; the first rendezvous and the last one, which both lie in the machine code, separate the three.
+/// Runs a test in rendezvous mode, batch by batch. In a batch each thread first makes its share of the fresh memory,
+/// then runs its column on all instances, then counts the outcomes of its share; the first rendezvous and the last one,
+/// which both lie in the machine code, separate the three.
 /// </summary>
 internal sealed unsafe class RendezvousRun : IDisposable
 {
-    // A batch should be long enough that starting it costs little, and short enough that chance sets many different timings; its memory should stay in the
-    // caches. It grows from the smallest, because a test may contain a call of milliseconds.
+    // A batch should be long enough that starting it costs little, and short enough that chance sets many different
+    // timings; its memory should stay in the caches. It grows from the smallest, because a test may contain a call of
+    // milliseconds.
     private static readonly TimeSpan BatchTime = TimeSpan.FromMilliseconds(5);
     private const int SmallestBatch = 64;
     private const int LargestBatch = 2048;
     private const long BatchBytes = 2 << 20;
 
-    // Instances that a prefetch is ahead of the one in use: far enough for a line to come from the other core (100 to 200 ns) while an iteration takes about as long.
+    // Instances that a prefetch is ahead of the one in use: far enough for a line to come from the other core (100 to
+    // 200 ns) while an iteration takes about as long.
     private const int PrefetchAhead = 3;
     private const int DelayEntries = 1 << 15;
 
-    // Turns of a loop of two instructions, a quarter of a nanosecond each, before a column: the interesting distance of two threads depends on the test. Short ones find
-    // outcomes of columns that are alike; long ones, about as long as a store takes to reach the other core, those where one column has a fence more than the other.
+    // Turns of a loop of two instructions, a quarter of a nanosecond each, before a column: the interesting distance of
+    // two threads depends on the test. Short ones find outcomes of columns that are alike; long ones, about as long as
+    // a store takes to reach the other core, those where one column has a fence more than the other.
     private const int FineDelay = 63;
     private const int CoarseDelay = 767;
 
-    // Looks at another thread's line before asking whether to leave and giving the processor away: some 20 microseconds, or at once where the other can only
-    // arrive when this one gives way.
+    // Looks at another thread's line before asking whether to leave and giving the processor away: some 20
+    // microseconds, or at once where the other can only arrive when this one gives way.
     private const int Patience = 20_000;
     private const int PatienceWhenOversubscribed = 50;
 
@@ -142,7 +146,8 @@ internal sealed unsafe class RendezvousRun : IDisposable
 
     private void Prepare(int size)
     {
-        // In half of the batches all threads fetch all lines for reading, which suits most tests; in the others chance decides for each thread and line.
+        // In half of the batches all threads fetch all lines for reading, which suits most tests; in the others chance
+        // decides for each thread and line.
         bool alike = NextRandom() % 2 == 0;
         for (int thread = 0; thread < _threads; thread++)
         {
@@ -174,7 +179,8 @@ internal sealed unsafe class RendezvousRun : IDisposable
         }
 
         _code.Call(thread, _control.Start + (thread * RendezvousLoop.Control.Size));
-        // Everybody has arrived behind the last iteration, unless somebody was asked to leave before it: then the batch is dropped.
+        // Everybody has arrived behind the last iteration, unless somebody was asked to leave before it: then the batch
+        // is dropped.
         if (Volatile.Read(ref _shared[SharedBlock.Leave]) == 0)
         {
             CountOutcomes(thread, from, to);
@@ -197,10 +203,12 @@ internal sealed unsafe class RendezvousRun : IDisposable
             ulong start = (ulong)(_memory.Address + ((long)instance * _layout.Size));
             for (int index = 0; index < width; index++)
             {
-                // SAFETY: results have one row and memory one instance for each iteration of the batch; eight bytes beyond a narrow last cell are padding.
+                // SAFETY: results have one row and memory one instance for each iteration of the batch; eight bytes
+                // beyond a narrow last cell are padding.
                 ulong value =
                     *(ulong*)(sources[index].Start + ((long)instance * sources[index].Stride)) & sources[index].Mask;
-                // An address of this instance's memory is the same place of the model's memory; nothing else looks like one.
+                // An address of this instance's memory is the same place of the model's memory; nothing else looks like
+                // one.
                 values[index] = value - start < (ulong)_layout.Size ? value - start + MemoryLayout.ModelBase : value;
             }
 

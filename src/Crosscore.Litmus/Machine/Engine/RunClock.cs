@@ -4,7 +4,8 @@ using Crosscore.Litmus.Machine.Encoding;
 namespace Crosscore.Litmus.Machine.Engine;
 
 /// <summary>
-/// Decides when a run ends, and gets everybody out of the machine code when it must: a column that spins for ever looks at the word that this class sets.
+/// Decides when a run ends, and gets everybody out of the machine code when it must: a column that spins for ever looks
+/// at the word that this class sets.
 /// </summary>
 /// <param name="limit">The time limit.</param>
 /// <param name="cancellation">Ends the run at once, with an exception.</param>
@@ -20,8 +21,8 @@ internal sealed class RunClock(TimeSpan limit, CancellationToken cancellation)
     public bool IsUp => _watch.Elapsed >= limit;
 
     /// <summary>
-    /// Waits for the batch that the crew has begun. A batch takes milliseconds, so one that is still running when the limit passes gets some grace;
-    /// one that has had it is asked to leave.
+    /// Waits for the batch that the crew has begun. A batch takes milliseconds, so one that is still running when the
+    /// limit passes gets some grace; one that has had it is asked to leave.
     /// </summary>
     /// <param name="crew">The crew.</param>
     /// <param name="shared">The block with the word that asks for leaving.</param>
@@ -52,7 +53,8 @@ internal sealed class RunClock(TimeSpan limit, CancellationToken cancellation)
 
     private static void AskToLeave(PinnedCrew crew, NativeBlock shared)
     {
-        // Pairs with the loads at the head of each loop and in each waiting place of the generated code. Nothing is ordered by it: any later reading will do.
+        // Pairs with the loads at the head of each loop and in each waiting place of the generated code. Nothing is
+        // ordered by it: any later reading will do.
         Volatile.Write(ref shared[SharedBlock.Leave], 1);
         crew.Wait(Timeout.InfiniteTimeSpan, CancellationToken.None);
     }

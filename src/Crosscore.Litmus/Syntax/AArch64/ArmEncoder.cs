@@ -4,7 +4,8 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Litmus.Syntax.AArch64;
 
 /// <summary>
-/// Encodes instructions as an assembler does (Arm ARM C4 and C6). An instruction that has no encoding, or more than one of which the manual prefers none, is not encoded.
+/// Encodes instructions as an assembler does (Arm ARM C4 and C6). An instruction that has no encoding, or more than one
+/// of which the manual prefers none, is not encoded.
 /// </summary>
 internal static class ArmEncoder
 {
@@ -610,7 +611,8 @@ internal static class ArmEncoder
         return common | 0x3820_0000 | operation | (acquires ? 0x0080_0000u : 0) | (releases ? 0x0040_0000u : 0);
     }
 
-    // A logical constant is a run of ones, rotated within an element that repeats (Arm ARM, DecodeBitMasks): N, immr and imms at their place.
+    // A logical constant is a run of ones, rotated within an element that repeats (Arm ARM, DecodeBitMasks): N, immr
+    // and imms at their place.
     private static uint? Bitmask(ulong value, int width)
     {
         int bits = 8 * width;

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Crosscore.Litmus.Syntax.AArch64;
 
 /// <summary>
-/// The opcodes of the instructions that code may be changed to and from (Arm ARM C4), and their text. Every instruction that can be encoded can be
-/// read as data; what is decoded from a bare number is what tests change code to.
+/// The opcodes of the instructions that code may be changed to and from (Arm ARM C4), and their text. Every instruction
+/// that can be encoded can be read as data; what is decoded from a bare number is what tests change code to.
 /// </summary>
 public static class ArmEncoding
 {

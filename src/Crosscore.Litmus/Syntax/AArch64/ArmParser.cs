@@ -1,8 +1,8 @@
 namespace Crosscore.Litmus.Syntax.AArch64;
 
 /// <summary>
-/// Parses one AArch64 instruction: mnemonic and operands in any case, constants with or without their sign <c>#</c>. Which operands an instruction takes is
-/// checked here, so that what is parsed can be lowered.
+/// Parses one AArch64 instruction: mnemonic and operands in any case, constants with or without their sign <c>#</c>.
+/// Which operands an instruction takes is checked here, so that what is parsed can be lowered.
 /// </summary>
 internal sealed class ArmParser(LitmusScanner scanner)
 {
@@ -131,7 +131,8 @@ internal sealed class ArmParser(LitmusScanner scanner)
 
         if (domain is "NSH" or "NSHLD" or "NSHST")
         {
-            // All CPUs are in one shareability domain, so a barrier for its own CPU alone binds nothing that another could see.
+            // All CPUs are in one shareability domain, so a barrier for its own CPU alone binds nothing that another
+            // could see.
             return mnemonic with { Opcode = ArmOpcode.Nop };
         }
 
@@ -139,7 +140,8 @@ internal sealed class ArmParser(LitmusScanner scanner)
         {
             throw scanner.Error(
                 first.Position,
-                $"found '{scanner.TextFrom(first)}', expected one of {mnemonic.Name} SY, LD, ST, ISH, ISHLD, ISHST, OSH, OSHLD, OSHST, NSH, NSHLD, NSHST"
+                $"found '{scanner.TextFrom(first)}', expected one of {mnemonic.Name} "
+                    + "SY, LD, ST, ISH, ISHLD, ISHST, OSH, OSHLD, OSHST, NSH, NSHLD, NSHST"
             );
         }
 

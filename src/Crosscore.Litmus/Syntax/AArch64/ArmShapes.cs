@@ -5,7 +5,9 @@ namespace Crosscore.Litmus.Syntax.AArch64;
 /// <summary>Which operands each instruction takes.</summary>
 internal static class ArmShapes
 {
-    /// <summary>What was expected instead of the operands of an instruction; <see langword="null"/> when they are right.</summary>
+    /// <summary>
+    /// What was expected instead of the operands of an instruction; <see langword="null"/> when they are right.
+    /// </summary>
     public static string? ExpectedOf(ArmInstruction instruction)
     {
         IReadOnlyList<ArmOperand> operands = instruction.Operands;
@@ -61,7 +63,8 @@ internal static class ArmShapes
         return right ? NoSuchForm(instruction) : Expected(instruction.Opcode, name);
     }
 
-    // Forms that no assembler encodes, or for which the Arm ARM promises nothing (CONSTRAINED UNPREDICTABLE): a verdict on them would be about no program.
+    // Forms that no assembler encodes, or for which the Arm ARM promises nothing (CONSTRAINED UNPREDICTABLE): a verdict
+    // on them would be about no program.
     private static string? NoSuchForm(ArmInstruction instruction)
     {
         ArmRegister[] data = [.. instruction.Operands.OfType<ArmRegister>().Where(register => !register.IsZero)];

@@ -2,8 +2,12 @@ using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Syntax.AArch64;
 
-/// <summary>An entry of a translation table as tests write it: <c>(oa:PA(x), valid:1, af:1, db:1, dbm:0, el0:1)</c>, which are also the values of what is left out.</summary>
-/// <param name="OutputAddress">The location at which the page lies; <see langword="null"/> where none was named.</param>
+/// <summary>
+/// An entry of a translation table as tests write it: <c>(oa:PA(x), valid:1, af:1, db:1, dbm:0, el0:1)</c>, which are
+/// also the values of what is left out.
+/// </summary>
+/// <param name="OutputAddress">The location at which the page lies; <see langword="null"/> where none was
+/// named.</param>
 /// <param name="Fields">The other fields, as <see cref="TableEntry"/> has them.</param>
 public sealed record ArmTableEntry(string? OutputAddress, ulong Fields)
 {
@@ -64,7 +68,8 @@ public sealed record ArmTableEntry(string? OutputAddress, ulong Fields)
             {
                 throw scanner.Unexpected(
                     field,
-                    $"one of the fields {Location}, {string.Join(", ", Flags.Select(flag => flag.Name))} of an entry, others are not modelled"
+                    $"one of the fields {Location}, {string.Join(", ", Flags.Select(flag => flag.Name))} "
+                        + "of an entry, others are not modelled"
                 );
             }
 

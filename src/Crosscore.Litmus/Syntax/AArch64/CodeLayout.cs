@@ -1,6 +1,8 @@
 namespace Crosscore.Litmus.Syntax.AArch64;
 
-/// <summary>Where the code of AArch64 tests lies in the model: each column has addresses of its own, four bytes an instruction.</summary>
+/// <summary>
+/// Where the code of AArch64 tests lies in the model: each column has addresses of its own, four bytes an instruction.
+/// </summary>
 public static class CodeLayout
 {
     private const ulong Base = 0x0000_5CD0_0000_0000;

@@ -8,7 +8,10 @@ namespace Crosscore.Model.Kernel.Checking;
 /// <param name="Awaited">Whether interrupts were sent that nobody has waited for yet.</param>
 internal readonly record struct CodeContext(bool InterruptsOff, int PreemptionOff, bool Awaited = false)
 {
-    /// <summary>What a routine begins with: system calls are interruptible and preemptible, everything else the machine calls with both off.</summary>
+    /// <summary>
+    /// What a routine begins with: system calls are interruptible and preemptible, everything else the machine calls
+    /// with both off.
+    /// </summary>
     public static CodeContext AtEntry(RoutineKind kind) =>
         kind is RoutineKind.Syscall or RoutineKind.Exit or RoutineKind.Function ? new(false, 0) : new(true, 1);
 
@@ -19,8 +22,9 @@ internal readonly record struct CodeContext(bool InterruptsOff, int PreemptionOf
 }
 
 /// <summary>
-/// Follows one routine that the machine calls, functions looked into, and checks that every place is always in the same context: then the context is a property
-/// of the code, and the exploration need not carry it in its states. Also that what may not be done in a context is not done there.
+/// Follows one routine that the machine calls, functions looked into, and checks that every place is always in the same
+/// context: then the context is a property of the code, and the exploration need not carry it in its states. Also that
+/// what may not be done in a context is not done there.
 /// </summary>
 internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration entry)
 {
@@ -98,7 +102,8 @@ internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration ent
                 if (_now is { } after && after != before)
                 {
                     throw labelled.Position.Error(
-                        $"found a label before what turns {before} into {after}, expected what leaves them alone: without it the rest would be meaningless"
+                        $"found a label before what turns {before} into {after}, expected "
+                            + "what leaves them alone: without it the rest would be meaningless"
                     );
                 }
 
@@ -207,7 +212,8 @@ internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration ent
         if (design.FindVariable(name.Name) is { Scope: VariableScope.Register } && _now is { InterruptsOff: false })
         {
             throw name.Position.Error(
-                $"found the register '{name.Name}' with {_now}, expected interrupts off: the next line might run on another CPU"
+                $"found the register '{name.Name}' with {_now}, expected "
+                    + "interrupts off: the next line might run on another CPU"
             );
         }
     }

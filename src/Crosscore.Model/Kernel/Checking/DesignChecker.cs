@@ -2,7 +2,10 @@ using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel.Checking;
 
-/// <summary>Checks that every declaration of a design means something: names, types, results, labels, and that no function calls itself.</summary>
+/// <summary>
+/// Checks that every declaration of a design means something: names, types, results, labels, and that no function calls
+/// itself.
+/// </summary>
 internal static class DesignChecker
 {
     public static void Check(MergedDesign design)

@@ -34,7 +34,9 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
         }
     }
 
-    /// <summary>The variable in memory that an expression names, or <see langword="null"/> when it names none.</summary>
+    /// <summary>
+    /// The variable in memory that an expression names, or <see langword="null"/> when it names none.
+    /// </summary>
     public VariableDeclaration? TryPlace(Expression expression)
     {
         switch (expression)
@@ -92,7 +94,8 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
         {
             string arguments = expected == 1 ? "argument" : "arguments";
             throw call.Position.Error(
-                $"found {call.Arguments.Count} between the parentheses of '{call.Name}', expected {expected} {arguments}"
+                $"found {call.Arguments.Count} between the parentheses "
+                    + $"of '{call.Name}', expected {expected} {arguments}"
             );
         }
     }
@@ -150,7 +153,8 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
         KernelType right = Value(binary.Right);
         return Operators.Find(binary.Operator, left, right)?.Type
             ?? throw binary.Position.Error(
-                $"found {Describe(left)} {binary.Operator} {Describe(right)}, expected two that '{binary.Operator}' can take together"
+                $"found {Describe(left)} {binary.Operator} {Describe(right)}, "
+                    + $"expected two that '{binary.Operator}' can take together"
             );
     }
 
@@ -187,7 +191,8 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
             .Concat(design.Options.Keys)
             .Concat(design.Variables.Select(variable => variable.Name));
         throw name.Position.Error(
-            $"found '{name.Name}', expected a local, an option, a variable or an error's name{Suggestion.For(name.Name, known)}"
+            $"found '{name.Name}', expected a local, an option, a variable "
+                + $"or an error's name{Suggestion.For(name.Name, known)}"
         );
     }
 
@@ -203,7 +208,8 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
                 _ => "each address space",
             };
             throw position.Error(
-                $"found '{name}', expected a variable of {whose}{Suggestion.For(name, design.Variables.Where(v => v.Scope == scope).Select(v => v.Name))}"
+                $"found '{name}', expected a variable of "
+                    + $"{whose}{Suggestion.For(name, design.Variables.Where(v => v.Scope == scope).Select(v => v.Name))}"
             );
         }
 

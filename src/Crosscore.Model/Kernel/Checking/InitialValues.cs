@@ -42,7 +42,8 @@ internal static class InitialValues
         (KernelType type, _) =
             Constant(initial)
             ?? throw initial.Position.Error(
-                $"found something else, expected a constant, 'population', 'running', 'home' or 'running.home'{(word is null ? "" : Suggestion.For(word, Vocabulary.Initials.Keys))}"
+                $"found something else, expected a constant, 'population', 'running', 'home' or "
+                    + $"'running.home'{(word is null ? "" : Suggestion.For(word, Vocabulary.Initials.Keys))}"
             );
         if (!Operators.Fits(type, variable.Type))
         {

@@ -2,7 +2,10 @@ using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel.Checking;
 
-/// <summary>The parameters and locals that a place in a routine can see. A name means one thing at a time: an inner one may not hide an outer one.</summary>
+/// <summary>
+/// The parameters and locals that a place in a routine can see. A name means one thing at a time: an inner one may not
+/// hide an outer one.
+/// </summary>
 internal sealed class LocalScope(MergedDesign design)
 {
     private readonly List<(string Name, KernelType Type, bool Writable)> _locals = [];

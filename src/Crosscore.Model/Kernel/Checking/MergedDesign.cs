@@ -3,7 +3,8 @@ using Crosscore.Model.Kernel.Syntax;
 namespace Crosscore.Model.Kernel.Checking;
 
 /// <summary>
-/// A design and everything it extends, as one: what a file declares replaces what its base declares under the same name, and takes its place in the order.
+/// A design and everything it extends, as one: what a file declares replaces what its base declares under the same
+/// name, and takes its place in the order.
 /// </summary>
 internal sealed class MergedDesign
 {
@@ -41,7 +42,9 @@ internal sealed class MergedDesign
     /// <summary>The files, the base first.</summary>
     public IReadOnlyList<DesignFile> Files { get; }
 
-    /// <summary>Every option, those of the machine included, with its type and the value that it has in this design.</summary>
+    /// <summary>
+    /// Every option, those of the machine included, with its type and the value that it has in this design.
+    /// </summary>
     public IReadOnlyDictionary<string, OptionDeclaration> Options => _options;
 
     public IEnumerable<VariableDeclaration> Variables => _declarations.OfType<VariableDeclaration>();
@@ -71,7 +74,8 @@ internal sealed class MergedDesign
             if (!here.TryAdd(declaration.Name, declaration.Position))
             {
                 throw declaration.Position.Error(
-                    $"found a second '{declaration.Name}', expected one; the first is in line {here[declaration.Name].Line}"
+                    $"found a second '{declaration.Name}', expected one; "
+                        + $"the first is in line {here[declaration.Name].Line}"
                 );
             }
 
@@ -105,7 +109,8 @@ internal sealed class MergedDesign
         if (KindOf(_declarations[inherited]) != KindOf(declaration))
         {
             throw declaration.Position.Error(
-                $"found {KindOf(declaration)} '{declaration.Name}', expected {KindOf(_declarations[inherited])}, which it is in the design that this one extends"
+                $"found {KindOf(declaration)} '{declaration.Name}', expected "
+                    + $"{KindOf(_declarations[inherited])}, which it is in the design that this one extends"
             );
         }
 
@@ -125,7 +130,8 @@ internal sealed class MergedDesign
         if (!known && option.Type is null)
         {
             throw option.Position.Error(
-                $"found '{option.Name}', expected the name of an option, or a type before a new one{Suggestion.For(option.Name, _options.Keys)}"
+                $"found '{option.Name}', expected the name of an option, or a type "
+                    + $"before a new one{Suggestion.For(option.Name, _options.Keys)}"
             );
         }
 
@@ -133,7 +139,8 @@ internal sealed class MergedDesign
         if (option.Type is not null && option.Type != type)
         {
             throw option.Position.Error(
-                $"found '{option.Name}' as {Vocabulary.NameOf(option.Type.Value)}, expected {Vocabulary.NameOf(type)}, which it is already"
+                $"found '{option.Name}' as {Vocabulary.NameOf(option.Type.Value)}, "
+                    + $"expected {Vocabulary.NameOf(type)}, which it is already"
             );
         }
 

@@ -2,10 +2,15 @@ using Crosscore.Model.Programs;
 
 namespace Crosscore.Model.Kernel.Checking;
 
-/// <summary>What an operator does to two types, and how the machine computes it. The short-circuit ones are not here: they are branches.</summary>
+/// <summary>
+/// What an operator does to two types, and how the machine computes it. The short-circuit ones are not here: they are
+/// branches.
+/// </summary>
 internal static class Operators
 {
-    /// <summary>The type and the function of an operator on two types, or <see langword="null"/> when it knows them not.</summary>
+    /// <summary>
+    /// The type and the function of an operator on two types, or <see langword="null"/> when it knows them not.
+    /// </summary>
     public static (KernelType Type, ValueFunction Function)? Find(string symbol, KernelType left, KernelType right) =>
         symbol switch
         {
@@ -43,7 +48,10 @@ internal static class Operators
             _ => null,
         };
 
-    /// <summary>Whether a value may stand where another type is expected: a CPU is its number, and none is a task or an address space.</summary>
+    /// <summary>
+    /// Whether a value may stand where another type is expected: a CPU is its number, and none is a task or an address
+    /// space.
+    /// </summary>
     public static bool Fits(KernelType value, KernelType expected) =>
         value == expected
         || (IsNumber(value) && IsNumber(expected))

@@ -41,7 +41,8 @@ internal sealed class StatementChecker
         if (fallsThrough && _routine.Result != KernelType.Void)
         {
             throw _routine.Body.End.Error(
-                $"found the end of '{_routine.Name}', expected 'return' and {ExpressionChecker.Describe(_routine.Result)} on every path"
+                $"found the end of '{_routine.Name}', expected 'return' and "
+                    + $"{ExpressionChecker.Describe(_routine.Result)} on every path"
             );
         }
 
@@ -126,7 +127,8 @@ internal sealed class StatementChecker
         if (Operators.Find(assign.Operator, type, value) is not { } result || !Operators.Fits(result.Type, type))
         {
             throw assign.Position.Error(
-                $"found {ExpressionChecker.Describe(type)} {assign.Operator}= {ExpressionChecker.Describe(value)}, expected two that '{assign.Operator}' can take together"
+                $"found {ExpressionChecker.Describe(type)} {assign.Operator}= "
+                    + $"{ExpressionChecker.Describe(value)}, expected two that '{assign.Operator}' can take together"
             );
         }
     }
@@ -200,7 +202,8 @@ internal sealed class StatementChecker
         if (!_labels.TryAdd(labelled.Label, labelled.Position))
         {
             throw labelled.Position.Error(
-                $"found a second label '{labelled.Label}' in '{_routine.Name}', expected one; the first is in line {_labels[labelled.Label].Line}"
+                $"found a second label '{labelled.Label}' in '{_routine.Name}', "
+                    + $"expected one; the first is in line {_labels[labelled.Label].Line}"
             );
         }
 
@@ -214,7 +217,8 @@ internal sealed class StatementChecker
         if (!removable)
         {
             throw labelled.Inner.Position.Error(
-                $"found '{labelled.Inner.Call.Name}' after the label '{labelled.Label}', expected what can be left out: "
+                $"found '{labelled.Inner.Call.Name}' after the label "
+                    + $"'{labelled.Label}', expected what can be left out: "
                     + "a barrier, a serialisation, a restart, an interrupt or a function without result"
             );
         }
@@ -230,7 +234,8 @@ internal sealed class StatementChecker
                 .Concat(top)
                 .First()
                 .Position.Error(
-                    "found 'switch_to' here, expected it once, outside every 'if' and loop: a switch that began takes place"
+                    "found 'switch_to' here, expected it once, outside "
+                        + "every 'if' and loop: a switch that began takes place"
                 );
         }
 

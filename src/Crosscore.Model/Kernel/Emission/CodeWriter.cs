@@ -13,8 +13,8 @@ internal sealed class Joint
 }
 
 /// <summary>
-/// Writes operations with the context and the source line that they stand in, resolves jumps, and lends registers. Code that nothing reaches is not written: what
-/// an option rules out costs nothing.
+/// Writes operations with the context and the source line that they stand in, resolves jumps, and lends registers. Code
+/// that nothing reaches is not written: what an option rules out costs nothing.
 /// </summary>
 internal sealed class CodeWriter(ICodeSink sink, CodeContext context)
 {
@@ -64,7 +64,9 @@ internal sealed class CodeWriter(ICodeSink sink, CodeContext context)
         _temporaries.RemoveRange(mark, _temporaries.Count - mark);
     }
 
-    /// <summary>Makes a temporary lent since the mark the caller's own, who must release it. False when the value is none.</summary>
+    /// <summary>
+    /// Makes a temporary lent since the mark the caller's own, who must release it. False when the value is none.
+    /// </summary>
     public bool TryKeep(Operand value, int mark)
     {
         int index = value.IsConstant ? -1 : _temporaries.IndexOf(value.Register);

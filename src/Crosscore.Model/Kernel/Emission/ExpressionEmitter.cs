@@ -67,7 +67,10 @@ internal sealed class ExpressionEmitter
     /// <summary>Goes to a joint when a condition does not hold.</summary>
     public void JumpUnless(Expression condition, Joint target) => JumpIf(condition, holds: false, target);
 
-    /// <summary>Goes to a joint when a condition holds, or when it does not. What stands right of a short circuit is not even read when the left decides.</summary>
+    /// <summary>
+    /// Goes to a joint when a condition holds, or when it does not. What stands right of a short circuit is not even
+    /// read when the left decides.
+    /// </summary>
     public void JumpIf(Expression condition, bool holds, Joint target)
     {
         switch (condition)
@@ -98,7 +101,9 @@ internal sealed class ExpressionEmitter
         }
     }
 
-    /// <summary>The variable in memory that an expression names, and its address; <see langword="null"/> when it names none.</summary>
+    /// <summary>
+    /// The variable in memory that an expression names, and its address; <see langword="null"/> when it names none.
+    /// </summary>
     public VariableDeclaration? TryAddress(Expression expression, ref Operand address)
     {
         _routine.At(expression.Position);

@@ -5,7 +5,8 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Kernel.Emission;
 
 /// <summary>
-/// Writes primitives. A core that keeps loads and stores in order passes over what an acquire load or a release store asks; a weaker one tells them from READ_ONCE and WRITE_ONCE.
+/// Writes primitives. A core that keeps loads and stores in order passes over what an acquire load or a release store
+/// asks; a weaker one tells them from READ_ONCE and WRITE_ONCE.
 /// </summary>
 internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routine, ExpressionEmitter expressions)
 {
@@ -84,7 +85,8 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
                     && input.Design.Options["preemptible"].Value == "true"
                 )
                 {
-                    // Such a kernel looks here whether another task should run; who is switched out here comes back without returning from an interrupt.
+                    // Such a kernel looks here whether another task should run; who is switched out here comes back
+                    // without returning from an interrupt.
                     EmitReschedulePoint();
                 }
 
@@ -120,8 +122,8 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
         Writer.Emit(MicroOp.SendIpi(cpus, number));
     }
 
-    // An exchange, again and again, until it brings a 0. It is an acquire load and orders nothing before it, as Linux has it; on x86 it is a full barrier all the same.
-    // Pairs with the release store of unlock(). Test:
+    // An exchange, again and again, until it brings a 0. It is an acquire load and orders nothing before it, as Linux
+    // has it; on x86 it is a full barrier all the same. Pairs with the release store of unlock(). Test:
     // Designs/WeakAblationTests.A_lock_is_an_acquire_and_its_release_a_release.
     private void EmitLock(CallExpression call)
     {
@@ -146,7 +148,8 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
         Writer.Emit(MicroOpKind.AtomicEnd);
     }
 
-    // Without a branch inside the indivisible step: it stores the old value plus the difference to the new one, or plus nothing.
+    // Without a branch inside the indivisible step: it stores the old value plus the difference to the new one, or plus
+    // nothing.
     private Value EmitCompareExchange(CallExpression call)
     {
         Operand address = default;

@@ -4,12 +4,16 @@ using Crosscore.Model.Programs;
 
 namespace Crosscore.Model.Kernel.Emission;
 
-/// <summary>Where the variables of a design lie: a region of 8-byte elements for each, one element for each CPU, task or address space.</summary>
+/// <summary>
+/// Where the variables of a design lie: a region of 8-byte elements for each, one element for each CPU, task or address
+/// space.
+/// </summary>
 internal sealed class VariableLayout
 {
     private const ulong Base = 0x6C00_0000_0000;
 
-    // Regions lie apart, so that what belongs to none is at no address: to use it is an error of the design that the machine finds.
+    // Regions lie apart, so that what belongs to none is at no address: to use it is an error of the design that the
+    // machine finds.
     private const ulong Distance = 0x1000;
 
     private readonly Dictionary<string, ulong> _addresses = [];

@@ -2,7 +2,10 @@ using Crosscore.Model.Kernel.Checking;
 
 namespace Crosscore.Model.Kernel.Syntax;
 
-/// <summary>Reads expressions. C's order of operators, except that <c>&amp;</c> and <c>|</c> bind tighter than comparisons, as everybody expects.</summary>
+/// <summary>
+/// Reads expressions. C's order of operators, except that <c>&amp;</c> and <c>|</c> bind tighter than comparisons, as
+/// everybody expects.
+/// </summary>
 internal sealed class ExpressionParser(TokenReader reader)
 {
     // From the loosest to the tightest.

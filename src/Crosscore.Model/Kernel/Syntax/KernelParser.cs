@@ -2,7 +2,9 @@ using Crosscore.Model.Kernel.Checking;
 
 namespace Crosscore.Model.Kernel.Syntax;
 
-/// <summary>Reads one file: its name, its base, and its declarations. Whether they make sense is for the checker.</summary>
+/// <summary>
+/// Reads one file: its name, its base, and its declarations. Whether they make sense is for the checker.
+/// </summary>
 internal sealed class KernelParser
 {
     private const string Beginnings =
@@ -175,7 +177,8 @@ internal sealed class KernelParser
         if (kind == RoutineKind.Switch && parameters.Count != 2)
         {
             throw close.Position.Error(
-                $"found {parameters.Count} parameters, expected two: the task that ran and the task that runs next, as in 'switch (prev, next)'"
+                $"found {parameters.Count} parameters, expected two: the task that "
+                    + "ran and the task that runs next, as in 'switch (prev, next)'"
             );
         }
 

@@ -3,8 +3,9 @@ using System.Globalization;
 namespace Crosscore.Model.Kernel.Syntax;
 
 /// <summary>
-/// Cuts a design into tokens. Comments are tokens too, because the formatter keeps them. The name of a design is like that of a kernel release, with dots and
-/// dashes; it can stand only after <c>design</c> and <c>extends</c>, and only there those characters belong to a name.
+/// Cuts a design into tokens. Comments are tokens too, because the formatter keeps them. The name of a design is like
+/// that of a kernel release, with dots and dashes; it can stand only after <c>design</c> and <c>extends</c>, and only
+/// there those characters belong to a name.
 /// </summary>
 internal sealed class KernelScanner
 {

@@ -143,7 +143,8 @@ internal sealed class StatementParser(TokenReader reader)
             && ParseSimple() is CallStatement call
             ? new LabelledStatement(label.Position, label.Text, call)
             : throw position.Error(
-                $"found {reader.Peek()}, expected a call after the label '{label.Text}': a label names what can be left out, a barrier or the like"
+                $"found {reader.Peek()}, expected a call after the label '{label.Text}': "
+                    + "a label names what can be left out, a barrier or the like"
             );
     }
 

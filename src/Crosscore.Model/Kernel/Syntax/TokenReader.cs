@@ -1,6 +1,9 @@
 namespace Crosscore.Model.Kernel.Syntax;
 
-/// <summary>Hands the tokens of a file to the parser, without the comments, and says what it found when that is not what was expected.</summary>
+/// <summary>
+/// Hands the tokens of a file to the parser, without the comments, and says what it found when that is not what was
+/// expected.
+/// </summary>
 internal sealed class TokenReader(string file, string text)
 {
     private readonly List<Token> _tokens =

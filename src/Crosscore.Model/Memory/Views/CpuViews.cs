@@ -2,7 +2,9 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Model.Memory.Views;
 
-/// <summary>What one CPU remembers of memory: Promising-ARM's thread state, with the paper's names in brackets.</summary>
+/// <summary>
+/// What one CPU remembers of memory: Promising-ARM's thread state, with the paper's names in brackets.
+/// </summary>
 internal sealed class CpuViews
 {
     public CpuViews(ViewSizes sizes, int cells, bool fetches, int tables, int offsets, StateLayout layout)
@@ -45,18 +47,24 @@ internal sealed class CpuViews
     /// <summary>All stores so far (vwOld).</summary>
     public BitField Stores { get; }
 
-    /// <summary>What later loads must not fall behind (vrNew); its other side binds the stores that follow from those loads.</summary>
+    /// <summary>
+    /// What later loads must not fall behind (vrNew); its other side binds the stores that follow from those loads.
+    /// </summary>
     public ViewField LoadFloor { get; }
 
     /// <summary>What later stores must come after (vwNew).</summary>
     public BitField StoreFloor { get; }
 
     /// <summary>
-    /// What the addresses of earlier accesses and the conditions of earlier branches depended on (vCAP), picks included: it binds stores, and by a context synchronisation everything.
+    /// What the addresses of earlier accesses and the conditions of earlier branches depended on (vCAP), picks
+    /// included: it binds stores, and by a context synchronisation everything.
     /// </summary>
     public BitField Control { get; }
 
-    /// <summary>What the conditions of earlier branches depended on, which alone of <see cref="Control"/> binds the maintenance of caches and TLBs.</summary>
+    /// <summary>
+    /// What the conditions of earlier branches depended on, which alone of <see cref="Control"/> binds the maintenance
+    /// of caches and TLBs.
+    /// </summary>
     public BitField Decided { get; }
 
     /// <summary>The last release store (vRel).</summary>
@@ -80,10 +88,14 @@ internal sealed class CpuViews
     /// <summary>All instructions fetched so far of code that changes.</summary>
     public BitField Fetched { get; }
 
-    /// <summary>What later fetches and translations must not fall behind: raised by context synchronisation only.</summary>
+    /// <summary>
+    /// What later fetches and translations must not fall behind: raised by context synchronisation only.
+    /// </summary>
     public BitField FetchFloor { get; }
 
-    /// <summary>What the last DSB found complete, or a context synchronisation waited for: cache maintenance comes after it.</summary>
+    /// <summary>
+    /// What the last DSB found complete, or a context synchronisation waited for: cache maintenance comes after it.
+    /// </summary>
     public BitField Completed { get; }
 
     /// <summary>All DC CVAU so far.</summary>
@@ -95,7 +107,9 @@ internal sealed class CpuViews
     /// <summary>What a later DC CVAU must come after, by an earlier full DMB.</summary>
     public BitField CleanFloor { get; }
 
-    /// <summary>For each place in a page, the translations of the accesses to that place so far, whatever the page.</summary>
+    /// <summary>
+    /// For each place in a page, the translations of the accesses to that place so far, whatever the page.
+    /// </summary>
     public BitField[] Translated { get; }
 
     /// <summary>The write that the access that is under way was translated by.</summary>
@@ -114,6 +128,8 @@ internal sealed class CpuViews
 /// <summary>A CPU's own last store to a cell, which a load of it may be given before it reaches memory.</summary>
 /// <param name="Position">Where it is in the list; 0 when there is none.</param>
 /// <param name="View">What its address and data depended on: a load that is given it depends on them too.</param>
-/// <param name="Value">As the reading side of <paramref name="View"/>, and what the storing instruction itself loaded, if the value was made of it.</param>
-/// <param name="Load">What the storing instruction itself loaded, which an acquire load waits for (rmw; lrs; [A|Q]).</param>
+/// <param name="Value">As the reading side of <paramref name="View"/>, and what the storing instruction itself loaded,
+/// if the value was made of it.</param>
+/// <param name="Load">What the storing instruction itself loaded, which an acquire load waits for (rmw; lrs;
+/// [A|Q]).</param>
 internal readonly record struct OwnWrite(BitField Position, ViewField View, BitField Value, BitField Load);

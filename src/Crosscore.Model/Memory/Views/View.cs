@@ -3,8 +3,9 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Model.Memory.Views;
 
 /// <summary>
-/// How far into the list of writes something reaches: the number of writes that come before it. It has two sides, because some dependencies order later stores
-/// only (pick dependencies, Arm ARM B2.3): <paramref name="Read"/> binds loads, <paramref name="Write"/> binds stores and is never less.
+/// How far into the list of writes something reaches: the number of writes that come before it. It has two sides,
+/// because some dependencies order later stores only (pick dependencies, Arm ARM B2.3): <paramref name="Read"/> binds
+/// loads, <paramref name="Write"/> binds stores and is never less.
 /// </summary>
 /// <param name="Read">What a load that depends on it must not fall behind.</param>
 /// <param name="Write">What a store that depends on it must come after.</param>

@@ -1,8 +1,8 @@
 namespace Crosscore.Model.Memory.Views;
 
 /// <summary>
-/// The memory of AArch64 cores as far as it is like the others': what no store waits for and what the end of everything finds. A promise that is not kept yet is
-/// the store that waits, but it never reaches memory by itself: it is there.
+/// The memory of AArch64 cores as far as it is like the others': what no store waits for and what the end of everything
+/// finds. A promise that is not kept yet is the store that waits, but it never reaches memory by itself: it is there.
 /// </summary>
 internal readonly struct ViewMachine(ViewMemory views) : IMemoryMachine
 {

@@ -1,8 +1,9 @@
 namespace Crosscore.Model.Memory.Views;
 
 /// <summary>
-/// Instruction fetch (Simner, Flur, Pulte et al., ESOP 2020; Arm ARM B2.3 since issue J): a fetch may return any write of its code, however old, that is not hidden
-/// by a newer one that was cleaned to the point of unification and then invalidated, before the fetch. Cleaning and invalidating take their places among the writes.
+/// Instruction fetch (Simner, Flur, Pulte et al., ESOP 2020; Arm ARM B2.3 since issue J): a fetch may return any write
+/// of its code, however old, that is not hidden by a newer one that was cleaned to the point of unification and then
+/// invalidated, before the fetch. Cleaning and invalidating take their places among the writes.
 /// </summary>
 internal sealed partial class ViewMemory
 {
@@ -15,7 +16,10 @@ internal sealed partial class ViewMemory
 
     public bool IsCode(int cell) => Array.IndexOf(_code, cell) >= 0;
 
-    /// <summary>The place in the list of a DC CVAU or IC IVAU of a cell, or, of the cell -1, of an invalidation of everything; -1 where it is no code.</summary>
+    /// <summary>
+    /// The place in the list of a DC CVAU or IC IVAU of a cell, or, of the cell -1, of an invalidation of everything;
+    /// -1 where it is no code.
+    /// </summary>
     public int PlaceOfMaintenance(int cell, bool invalidates)
     {
         if (cell < 0)
@@ -59,7 +63,9 @@ internal sealed partial class ViewMemory
         }
     }
 
-    /// <summary>The writes that a fetch may return, newest first; 0 stands for the code from before all writes.</summary>
+    /// <summary>
+    /// The writes that a fetch may return, newest first; 0 stands for the code from before all writes.
+    /// </summary>
     public void Fetchable(ReadOnlySpan<ulong> state, int cpu, int cell, List<int> positions)
     {
         int oldest = OldestFetchable(state, cpu, cell);

@@ -3,8 +3,8 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Model.Memory.Views;
 
 /// <summary>
-/// Forgets writes that no view can tell apart any more, so that loops and kernels have finitely many states. It is never done where all writes are promised first:
-/// there a CPU starts at the beginning of the list.
+/// Forgets writes that no view can tell apart any more, so that loops and kernels have finitely many states. It is
+/// never done where all writes are promised first: there a CPU starts at the beginning of the list.
 /// </summary>
 internal sealed partial class ViewMemory
 {
@@ -51,7 +51,8 @@ internal sealed partial class ViewMemory
     /// <param name="state">The state.</param>
     /// <param name="from">Only writes after this position.</param>
     /// <param name="reads">For each CPU, the cells (<see cref="CellSpan.Mask"/>) that may still be read there.</param>
-    /// <param name="loadsLeft">How many loads of a cell all CPUs together can still make; <see cref="int.MaxValue"/> where that has no limit.</param>
+    /// <param name="loadsLeft">How many loads of a cell all CPUs together can still make; <see cref="int.MaxValue"/>
+    /// where that has no limit.</param>
     public void Fold(Span<ulong> state, int from, ReadOnlySpan<ulong> reads, Func<int, int> loadsLeft)
     {
         if (HasTables)
@@ -70,7 +71,8 @@ internal sealed partial class ViewMemory
             }
             else if (from > 0 && Writes.Newest(state, place, Writes.Count(state)) > position)
             {
-                // A CPU alone: it stored there again, and nobody else is there to look. What was behind the write stays behind what is now in its place.
+                // A CPU alone: it stored there again, and nobody else is there to look. What was behind the write stays
+                // behind what is now in its place.
                 Remove(state, position, position + 1);
             }
             else if (from == 0 && IsHidden(state, position, reads))
@@ -100,10 +102,11 @@ internal sealed partial class ViewMemory
         }
     }
 
-    // Writes of one cell side by side, as of a scheduler that switches again and again while nobody looks. No view can fall between them but one of that cell. So if all
-    // CPUs together can make no more than k loads of it, what they see there is a sequence of at most k of the values in their order, and then the last. Where the writes
-    // before this one contain every sequence of k of their values, and its value is one of them, it shows nobody anything that they do not, to lower views.
-    // Test: AArch64/FoldingTests.
+    // Writes of one cell side by side, as of a scheduler that switches again and again while nobody looks. No view can
+    // fall between them but one of that cell. So if all CPUs together can make no more than k loads of it, what they
+    // see there is a sequence of at most k of the values in their order, and then the last. Where the writes before
+    // this one contain every sequence of k of their values, and its value is one of them, it shows nobody anything that
+    // they do not, to lower views. Test: AArch64/FoldingTests.
     private bool IsOneMore(ReadOnlySpan<ulong> state, int position, Func<int, int> loadsLeft)
     {
         int cell = Writes.Place(state, position);
@@ -130,7 +133,8 @@ internal sealed partial class ViewMemory
             first = seen < position ? Math.Max(first, seen) : first;
         }
 
-        // A stretch with all of the values in it is one letter of any sequence; so there must be as many stretches as loads.
+        // A stretch with all of the values in it is one letter of any sequence; so there must be as many stretches as
+        // loads.
         int needed = loadsLeft(cell);
         if (
             needed == int.MaxValue
@@ -212,7 +216,8 @@ internal sealed partial class ViewMemory
         && Writes.Place(state, position) == cell
         && !Writes.IsPromise(state, position);
 
-    // A write of somebody else after the one that was reserved makes the exclusive store fail. It must not be forgotten that it was there.
+    // A write of somebody else after the one that was reserved makes the exclusive store fail. It must not be forgotten
+    // that it was there.
     private void LoseReservations(Span<ulong> state, int position)
     {
         int cell = Writes.Place(state, position);
@@ -239,7 +244,8 @@ internal sealed partial class ViewMemory
         }
     }
 
-    // Whoever may still read the cell reads this write or a newer one, and comes after it in any case; older writes of it are gone already.
+    // Whoever may still read the cell reads this write or a newer one, and comes after it in any case; older writes of
+    // it are gone already.
     private bool IsForgotten(ReadOnlySpan<ulong> state, int position, ReadOnlySpan<ulong> reads)
     {
         int cell = Writes.Place(state, position);
@@ -287,7 +293,8 @@ internal sealed partial class ViewMemory
         return true;
     }
 
-    // Two writes side by side that store the same value: whoever reads one of them might as well have read the other, unless it is told apart by who wrote it.
+    // Two writes side by side that store the same value: whoever reads one of them might as well have read the other,
+    // unless it is told apart by who wrote it.
     private bool RepeatsNext(ReadOnlySpan<ulong> state, int position)
     {
         int next = position + 1;

@@ -2,7 +2,10 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Model.Memory.Views;
 
-/// <summary>What passes between CPUs beside memory: interrupts, tasks, demanded fences. Each carries a view from the one who sends it to the one who receives it.</summary>
+/// <summary>
+/// What passes between CPUs beside memory: interrupts, tasks, demanded fences. Each carries a view from the one who
+/// sends it to the one who receives it.
+/// </summary>
 internal sealed partial class ViewMemory
 {
     private BitField[] _messages = [];
@@ -31,7 +34,8 @@ internal sealed partial class ViewMemory
     /// <summary>A CPU sends an interrupt.</summary>
     /// <param name="state">The state.</param>
     /// <param name="cpu">The CPU.</param>
-    /// <param name="ordered">Whether that comes after everything it did; otherwise it is no more than a plain store, which only fences and the like order.</param>
+    /// <param name="ordered">Whether that comes after everything it did; otherwise it is no more than a plain store,
+    /// which only fences and the like order.</param>
     public void SendRequest(Span<ulong> state, int cpu, bool ordered)
     {
         _requests[cpu].Set(state, Sent(state, cpu, ordered));
@@ -43,7 +47,8 @@ internal sealed partial class ViewMemory
     /// <param name="cpu">The CPU.</param>
     /// <param name="sender">The CPU that sent it.</param>
     /// <param name="ordered">Whether that comes before everything it does then; otherwise it is a plain load.</param>
-    /// <param name="asked">The cells (<see cref="CellSpan.Mask"/>) that say what is asked for: the handler reads of them what the sender wrote, or it would not know what to do.</param>
+    /// <param name="asked">The cells (<see cref="CellSpan.Mask"/>) that say what is asked for: the handler reads of
+    /// them what the sender wrote, or it would not know what to do.</param>
     public void ReceiveRequest(Span<ulong> state, int cpu, int sender, bool ordered, ulong asked)
     {
         int view = _requests[sender].Get(state);

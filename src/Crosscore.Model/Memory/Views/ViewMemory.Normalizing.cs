@@ -3,8 +3,9 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Model.Memory.Views;
 
 /// <summary>
-/// Clears views that make no difference any more, so that states which behave alike are equal: a view that is no further than what every later access of its CPU
-/// waits for anyway, and what only binds stores while the CPU has nothing promised, for a store that is not promised takes its place after everything.
+/// Clears views that make no difference any more, so that states which behave alike are equal: a view that is no
+/// further than what every later access of its CPU waits for anyway, and what only binds stores while the CPU has
+/// nothing promised, for a store that is not promised takes its place after everything.
 /// </summary>
 internal sealed partial class ViewMemory
 {
@@ -92,7 +93,8 @@ internal sealed partial class ViewMemory
         }
     }
 
-    // What fetches and maintenance must not fall behind is told apart by code and its maintenance only: everything else that it orders, the floors do as well.
+    // What fetches and maintenance must not fall behind is told apart by code and its maintenance only: everything else
+    // that it orders, the floors do as well.
     private void NormalizeFetch(Span<ulong> state, CpuViews views, bool maintains)
     {
         foreach (BitField field in (ReadOnlySpan<BitField>)[views.FetchFloor, views.Completed, views.Fetched])

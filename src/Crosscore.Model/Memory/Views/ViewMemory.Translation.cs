@@ -3,9 +3,11 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Memory.Views;
 
 /// <summary>
-/// Translation (Arm ARM B2.3 and D8; Simner, Armstrong, Pichon-Pharabod and others, ESOP 2022): before it accesses memory an instruction reads the entry of the page, and a TLB may
-/// give it any write of that entry, however old. Invalidations of TLBs take their places among the writes, as the maintenance of instruction caches does, and so does the moment at
-/// which a DSB finds them complete. Reading an entry that is hidden by an invalidation is possible only for an access that is done before the invalidation completes.
+/// Translation (Arm ARM B2.3 and D8; Simner, Armstrong, Pichon-Pharabod and others, ESOP 2022): before it accesses
+/// memory an instruction reads the entry of the page, and a TLB may give it any write of that entry, however old.
+/// Invalidations of TLBs take their places among the writes, as the maintenance of instruction caches does, and so does
+/// the moment at which a DSB finds them complete. Reading an entry that is hidden by an invalidation is possible only
+/// for an access that is done before the invalidation completes.
 /// </summary>
 internal sealed partial class ViewMemory
 {
@@ -26,7 +28,10 @@ internal sealed partial class ViewMemory
         return index < 0 ? -1 : _tables[index];
     }
 
-    /// <summary>The place in the list of an invalidation of one entry, or, of the entry -1, of all; <paramref name="here"/>: of the TLB of one CPU only.</summary>
+    /// <summary>
+    /// The place in the list of an invalidation of one entry, or, of the entry -1, of all; <paramref name="here"/>: of
+    /// the TLB of one CPU only.
+    /// </summary>
     public int PlaceOfInvalidation(int entry, bool here) =>
         FirstInvalidation
         + (here ? _tables.Length + 1 : 0)
@@ -56,7 +61,10 @@ internal sealed partial class ViewMemory
     /// <summary>What the completion of the invalidations of a CPU must come after: them.</summary>
     public int BeforeCompletion(ReadOnlySpan<ulong> state, int cpu) => _cpus[cpu].Invalidated.Get(state);
 
-    /// <summary>The invalidations of a CPU are complete, at a position in the list. The DSB that waited for them puts everything later after it.</summary>
+    /// <summary>
+    /// The invalidations of a CPU are complete, at a position in the list. The DSB that waited for them puts everything
+    /// later after it.
+    /// </summary>
     public void CompleteInvalidations(Span<ulong> state, int cpu, int position)
     {
         Raise(state, _cpus[cpu].Invalidated, position);
@@ -64,8 +72,9 @@ internal sealed partial class ViewMemory
     }
 
     /// <summary>
-    /// Whether a completion at a position differs from one right behind the invalidation. What lies between them is no matter to either, unless it is a write of an entry: the
-    /// invalidation hides what is older than that, and the completion may still come after accesses that saw it.
+    /// Whether a completion at a position differs from one right behind the invalidation. What lies between them is no
+    /// matter to either, unless it is a write of an entry: the invalidation hides what is older than that, and the
+    /// completion may still come after accesses that saw it.
     /// </summary>
     public bool MayCompleteAt(ReadOnlySpan<ulong> state, int cpu, int position)
     {
@@ -86,10 +95,13 @@ internal sealed partial class ViewMemory
         return false;
     }
 
-    /// <summary>The writes of an entry that a translation may read, newest first; 0 stands for the entry from before all writes.</summary>
+    /// <summary>
+    /// The writes of an entry that a translation may read, newest first; 0 stands for the entry from before all writes.
+    /// </summary>
     public void Translatable(ReadOnlySpan<ulong> state, int cpu, int entry, View address, List<int> positions)
     {
-        // Nothing but a context synchronisation ([IFB-ob]) and what its address depends on ([dob: addr]) puts a translation after what its CPU did before.
+        // Nothing but a context synchronisation ([IFB-ob]) and what its address depends on ([dob: addr]) puts a
+        // translation after what its CPU did before.
         int floor = Math.Max(_cpus[cpu].FetchFloor.Get(state), address.Read);
         for (int position = Writes.Count(state); position >= 0; position--)
         {
@@ -126,7 +138,10 @@ internal sealed partial class ViewMemory
         return complete == 0 || floor < complete;
     }
 
-    /// <summary>A translation reads a write of an entry. What it returns depends on the address alone; that it took place binds the access that follows.</summary>
+    /// <summary>
+    /// A translation reads a write of an entry. What it returns depends on the address alone; that it took place binds
+    /// the access that follows.
+    /// </summary>
     public void Translate(Span<ulong> state, int cpu, int entry, int position)
     {
         CpuViews views = _cpus[cpu];
@@ -155,8 +170,9 @@ internal sealed partial class ViewMemory
     }
 
     /// <summary>
-    /// Whether an access of a cell is early enough where another CPU's invalidation hides its translation: [tr-ib^-1; TLBI-after; TLBI; DSB-ob; ext], and for the translations of
-    /// earlier accesses to the same place of any page [R-TTD; tr-ib; same-low-order-bits; tr-ib^-1; R-TTD; TLBI-after; TLBI; DSB-ob; ext].
+    /// Whether an access of a cell is early enough where another CPU's invalidation hides its translation: [tr-ib^-1;
+    /// TLBI-after; TLBI; DSB-ob; ext], and for the translations of earlier accesses to the same place of any page
+    /// [R-TTD; tr-ib; same-low-order-bits; tr-ib^-1; R-TTD; TLBI-after; TLBI; DSB-ob; ext].
     /// </summary>
     public bool IsInTime(ReadOnlySpan<ulong> state, int cpu, int cell, int view)
     {
@@ -165,7 +181,9 @@ internal sealed partial class ViewMemory
         return complete == 0 || (view < complete && (place < 0 || _cpus[cpu].Translated[place].Get(state) < complete));
     }
 
-    /// <summary>Whether a fault is early enough. It has no place in the page: earlier translations make no difference.</summary>
+    /// <summary>
+    /// Whether a fault is early enough. It has no place in the page: earlier translations make no difference.
+    /// </summary>
     public bool IsFaultInTime(ReadOnlySpan<ulong> state, int cpu, View address)
     {
         int complete = CompletionHidingTranslation(state, cpu);
@@ -184,8 +202,9 @@ internal sealed partial class ViewMemory
         Raise(state, views.Control, synchronizes ? Math.Max(address.Write, views.Translation.Get(state)) : 0);
     }
 
-    // What a fault comes after: its translation, and in program order fences, acquire loads and context synchronisations ([bob] to MMU-FAULT). Earlier accesses alone, and what
-    // its value or its being executed depends on, order effects that it does not have.
+    // What a fault comes after: its translation, and in program order fences, acquire loads and context
+    // synchronisations ([bob] to MMU-FAULT). Earlier accesses alone, and what its value or its being executed depends
+    // on, order effects that it does not have.
     private int BeforeFault(ReadOnlySpan<ulong> state, int cpu, View address)
     {
         CpuViews views = _cpus[cpu];
@@ -216,7 +235,8 @@ internal sealed partial class ViewMemory
         return 0;
     }
 
-    // Where the first of the invalidations of an entry for a CPU after a position is complete; 0 for none. One that no DSB waits for hides nothing.
+    // Where the first of the invalidations of an entry for a CPU after a position is complete; 0 for none. One that no
+    // DSB waits for hides nothing.
     private int FirstCompletion(ReadOnlySpan<ulong> state, int cpu, int entry, int position, bool byOthers)
     {
         int first = 0;

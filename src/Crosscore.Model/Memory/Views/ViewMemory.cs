@@ -4,8 +4,9 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Model.Memory.Views;
 
 /// <summary>
-/// The rules of AArch64 memory, for normal cacheable memory that all CPUs share. Each is one of the Arm ARM's ordering requirements (B2.3, "Locally-ordered-before",
-/// the names in brackets), put as a bound on positions in the list of writes, as Promising-ARM does.
+/// The rules of AArch64 memory, for normal cacheable memory that all CPUs share. Each is one of the Arm ARM's ordering
+/// requirements (B2.3, "Locally-ordered-before", the names in brackets), put as a bound on positions in the list of
+/// writes, as Promising-ARM does.
 /// </summary>
 internal sealed partial class ViewMemory
 {
@@ -26,7 +27,8 @@ internal sealed partial class ViewMemory
         if (map.HasByteCells)
         {
             throw new ModelException(
-                "The program accesses the same memory with different widths; an AArch64 core is modelled for accesses of whole elements only."
+                "The program accesses the same memory with different widths; an "
+                    + "AArch64 core is modelled for accesses of whole elements only."
             );
         }
 
@@ -78,7 +80,9 @@ internal sealed partial class ViewMemory
 
     public CpuViews this[int cpu] => _cpus[cpu];
 
-    /// <summary>The value of a cell as of a position that <see cref="WriteList.Newest"/> or <see cref="Readable"/> gave.</summary>
+    /// <summary>
+    /// The value of a cell as of a position that <see cref="WriteList.Newest"/> or <see cref="Readable"/> gave.
+    /// </summary>
     public int ValueAt(ReadOnlySpan<ulong> state, int cell, int position) =>
         position == 0 ? _memory.ReadCell(state, cell) : Writes.Value(state, position);
 
@@ -91,7 +95,8 @@ internal sealed partial class ViewMemory
     {
         CpuViews views = _cpus[cpu];
 
-        // [addr], [bob]: what fences and acquire loads put before every later load; a load-acquire also waits for release stores ([L]; po; [A]).
+        // [addr], [bob]: what fences and acquire loads put before every later load; a load-acquire also waits for
+        // release stores ([L]; po; [A]).
         View before = address | views.LoadFloor.Get(state);
         if (order.HasFlag(AccessOrder.Translated))
         {
@@ -138,7 +143,8 @@ internal sealed partial class ViewMemory
             return before | View.Of(position);
         }
 
-        // [dob: (addr | data); lrs]: one's own store is given at once; an acquire load of what an indivisible instruction stored waits for its load.
+        // [dob: (addr | data); lrs]: one's own store is given at once; an acquire load of what an indivisible
+        // instruction stored waits for its load.
         int loaded =
             order.HasFlag(AccessOrder.Acquire) || order.HasFlag(AccessOrder.AcquirePc) ? own.Load.Get(state) : 0;
         return before | own.View.Get(state) | View.Of(loaded);
@@ -182,7 +188,8 @@ internal sealed partial class ViewMemory
 
         views.Coherence[cell].Raise(state, result | new View(position, position));
 
-        // [bob: R \ NoRet]: DMB LD waits for a load only when somebody takes its result. A full fence waits for it all the same, here with the stores.
+        // [bob: R \ NoRet]: DMB LD waits for a load only when somebody takes its result. A full fence waits for it all
+        // the same, here with the stores.
         if (order.HasFlag(AccessOrder.NoReturn))
         {
             Raise(state, views.Stores, result.Read);
@@ -225,7 +232,8 @@ internal sealed partial class ViewMemory
     {
         CpuViews views = _cpus[cpu];
 
-        // [dob], [pob]: addresses, data, control and what decided about them; [bob]: fences and acquire loads; [lws]: coherence, what the CPU read included.
+        // [dob], [pob]: addresses, data, control and what decided about them; [bob]: fences and acquire loads; [lws]:
+        // coherence, what the CPU read included.
         View before = address | data | pick | views.Coherence[cell].Get(state);
         int floor = Math.Max(before.Write, Math.Max(views.Control.Get(state), views.StoreFloor.Get(state)));
         if (order.HasFlag(AccessOrder.Translated))
@@ -240,7 +248,9 @@ internal sealed partial class ViewMemory
             : floor;
     }
 
-    /// <summary>Whether a store could take a position: nobody came between it and the load that it belongs to.</summary>
+    /// <summary>
+    /// Whether a store could take a position: nobody came between it and the load that it belongs to.
+    /// </summary>
     public bool IsUndivided(ReadOnlySpan<ulong> state, int cpu, int cell, AccessOrder order, int position)
     {
         if (!order.HasFlag(AccessOrder.Exclusive) && !order.HasFlag(AccessOrder.Atomic))
@@ -268,7 +278,10 @@ internal sealed partial class ViewMemory
         return true;
     }
 
-    /// <summary>Whether a CPU holds a reservation of a cell, by an exclusive load or by the load of an indivisible instruction that it is in.</summary>
+    /// <summary>
+    /// Whether a CPU holds a reservation of a cell, by an exclusive load or by the load of an indivisible instruction
+    /// that it is in.
+    /// </summary>
     public bool HasReservation(ReadOnlySpan<ulong> state, int cpu, int cell) =>
         _cpus[cpu].ReservedCell.Get(state) == cell + 1;
 
@@ -324,7 +337,10 @@ internal sealed partial class ViewMemory
         }
     }
 
-    /// <summary>A branch depends on something: later stores and maintenance follow it, and a context synchronisation makes everything later do so.</summary>
+    /// <summary>
+    /// A branch depends on something: later stores and maintenance follow it, and a context synchronisation makes
+    /// everything later do so.
+    /// </summary>
     public void Branch(Span<ulong> state, int cpu, View condition)
     {
         // [dob: ctrl], [pob: pick-ctrl-dep]
@@ -368,7 +384,8 @@ internal sealed partial class ViewMemory
                 Raise(state, views.Completed, stores);
                 break;
             default:
-                // [IFB-ob]: what decided or picked that it is executed, what was completed, and what was fetched or translated before, come before everything after it.
+                // [IFB-ob]: what decided or picked that it is executed, what was completed, and what was fetched or
+                // translated before, come before everything after it.
                 int before = Math.Max(
                     views.Control.Get(state),
                     Math.Max(views.Completed.Get(state), views.Fetched.Get(state))

@@ -3,8 +3,9 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Model.Memory.Views;
 
 /// <summary>
-/// The writes in the order in which they reach memory, with positions from 1; position 0 is what memory held before all of them (<see cref="MainMemory"/>).
-/// The maintenance of caches takes its turn in the same list, at places after the cells. A promise is a write that its CPU has yet to execute.
+/// The writes in the order in which they reach memory, with positions from 1; position 0 is what memory held before all
+/// of them (<see cref="MainMemory"/>). The maintenance of caches takes its turn in the same list, at places after the
+/// cells. A promise is a write that its CPU has yet to execute.
 /// </summary>
 internal sealed class WriteList
 {

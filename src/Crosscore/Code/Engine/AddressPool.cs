@@ -1,8 +1,9 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// Addresses of one range: which were never used, which may be used again, and which may not yet, because a core may still hold instructions that it fetched there.
-/// Addresses only; nothing is mapped here. The caller serialises the calls.
+/// Addresses of one range: which were never used, which may be used again, and which may not yet, because a core may
+/// still hold instructions that it fetched there. Addresses only; nothing is mapped here. The caller serialises the
+/// calls.
 /// </summary>
 internal sealed class AddressPool
 {
@@ -20,7 +21,10 @@ internal sealed class AddressPool
     /// <summary>Whether a synchronisation of all cores would make more addresses usable.</summary>
     public bool AnyRetired => _retired.Count > 0;
 
-    /// <summary>Takes addresses in a row: such as were never used while there are any, because they keep neighbours that were mapped together joined.</summary>
+    /// <summary>
+    /// Takes addresses in a row: such as were never used while there are any, because they keep neighbours that were
+    /// mapped together joined.
+    /// </summary>
     public bool TryTake(nint length, out nint address)
     {
         if (length <= _end - _next)

@@ -7,10 +7,12 @@ internal static class AllCores
     public static void Synchronise() => Synchronise(CodeMode.Strict);
 
     /// <summary>
-    /// Every core that runs a thread of this process executes a core-serialising instruction before this returns. Registers at the first use, which takes 10 to 25 ms in a process with threads.
+    /// Every core that runs a thread of this process executes a core-serialising instruction before this returns.
+    /// Registers at the first use, which takes 10 to 25 ms in a process with threads.
     /// </summary>
     /// <param name="mode">Whose word is relied on.</param>
-    /// <exception cref="CodeException">The kernel or a sandbox refuses it. Nothing weaker takes its place: a memory barrier does not empty a pipeline.</exception>
+    /// <exception cref="CodeException">The kernel or a sandbox refuses it. Nothing weaker takes its place: a memory
+    /// barrier does not empty a pipeline.</exception>
     public static void Synchronise(CodeMode mode)
     {
         try

@@ -1,12 +1,16 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// What CTR_EL0 of an arm64 processor says about making new instructions visible to fetches. A pure function of the register, because no other part of it can be tested without the processor.
+/// What CTR_EL0 of an arm64 processor says about making new instructions visible to fetches. A pure function of the
+/// register, because no other part of it can be tested without the processor.
 /// </summary>
-/// <remarks>Source: Arm Architecture Reference Manual, D24.2.34 CTR_EL0, and B2.7.4.2 on modifying instructions.</remarks>
+/// <remarks>
+/// Source: Arm Architecture Reference Manual, D24.2.34 CTR_EL0, and B2.7.4.2 on modifying instructions.
+/// </remarks>
 /// <param name="DataLine">The smallest data cache line of any core, in bytes.</param>
 /// <param name="InstructionLine">The smallest instruction cache line of any core, in bytes.</param>
-/// <param name="NeedsClean">IDC is 0: data must be cleaned to the point of unification before instructions are fetched.</param>
+/// <param name="NeedsClean">IDC is 0: data must be cleaned to the point of unification before instructions are
+/// fetched.</param>
 /// <param name="NeedsInvalidate">DIC is 0: instruction caches must be invalidated to the point of unification.</param>
 internal readonly record struct CacheGeometry(int DataLine, int InstructionLine, bool NeedsClean, bool NeedsInvalidate)
 {
@@ -18,6 +22,9 @@ internal readonly record struct CacheGeometry(int DataLine, int InstructionLine,
             NeedsInvalidate: (register & (1UL << 29)) == 0
         );
 
-    /// <summary>The first address to visit so that steps of a line meet every line of a piece of memory; the last step is the last one before the end of the piece.</summary>
+    /// <summary>
+    /// The first address to visit so that steps of a line meet every line of a piece of memory; the last step is the
+    /// last one before the end of the piece.
+    /// </summary>
     public static nint FirstLine(nint address, int line) => address & -line;
 }

@@ -1,7 +1,13 @@
 namespace Crosscore.Code;
 
-/// <summary>The instructions of arm64 that C# has no name for. Source: Arm Architecture Reference Manual, C6.2; checked against an assembler.</summary>
-/// <remarks>Both loops: X0 the first line, X1 the end, X2 the size of a line. <c>do { op(X0); X0 += X2; } while (X0 &lt; X1);</c> then the barriers.</remarks>
+/// <summary>
+/// The instructions of arm64 that C# has no name for. Source: Arm Architecture Reference Manual, C6.2; checked against
+/// an assembler.
+/// </summary>
+/// <remarks>
+/// Both loops: X0 the first line, X1 the end, X2 the size of a line. <c>do { op(X0); X0 += X2; } while (X0 &lt;
+/// X1);</c> then the barriers.
+/// </remarks>
 internal static class CacheRoutines
 {
     public static ReadOnlySpan<uint> ReadCtrEl0 =>
@@ -16,7 +22,8 @@ internal static class CacheRoutines
             0x8B020000, // add x0, x0, x2
             0xEB01001F, // cmp x0, x1
             0x54FFFFA3, // b.lo -12
-            0xD5033B9F, // dsb ish: the cleaned lines are at the point of unification before anything is invalidated there
+            // dsb ish: the cleaned lines are at the point of unification before anything is invalidated there
+            0xD5033B9F,
             0xD65F03C0, // ret
         ];
 

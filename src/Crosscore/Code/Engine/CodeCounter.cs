@@ -1,6 +1,9 @@
 namespace Crosscore.Code;
 
-/// <summary>A number that only this library changes and anybody may read while it changes. The parts of it may lie elsewhere, where machine code or a slot counts.</summary>
+/// <summary>
+/// A number that only this library changes and anybody may read while it changes. The parts of it may lie elsewhere,
+/// where machine code or a slot counts.
+/// </summary>
 internal sealed class CodeCounter
 {
     private long _value;

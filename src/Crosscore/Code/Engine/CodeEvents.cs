@@ -5,8 +5,9 @@ using System.Runtime.Loader;
 namespace Crosscore.Code;
 
 /// <summary>
-/// What Crosscore.Code has done, as counters of a meter and of an event source, both by the name "Crosscore.Code", so that <c>dotnet-counters monitor --counters Crosscore.Code</c>
-/// and every other reader of either sees them. The one place where the counters are; whoever does a thing adds to its counter.
+/// What Crosscore.Code has done, as counters of a meter and of an event source, both by the name "Crosscore.Code", so
+/// that <c>dotnet-counters monitor --counters Crosscore.Code</c> and every other reader of either sees them. The one
+/// place where the counters are; whoever does a thing adds to its counter.
 /// </summary>
 [EventSource(Name = SourceName)]
 internal sealed class CodeEvents : EventSource
@@ -127,7 +128,10 @@ internal sealed class CodeEvents : EventSource
         return default;
     }
 
-    /// <summary>Polling costs a timer, so it begins with the first listener; a counter belongs to its source until the end of the process.</summary>
+    /// <summary>
+    /// Polling costs a timer, so it begins with the first listener; a counter belongs to its source until the end of
+    /// the process.
+    /// </summary>
     protected override void OnEventCommand(EventCommandEventArgs command)
     {
         if (command.Command == EventCommand.Enable && _polled is null)

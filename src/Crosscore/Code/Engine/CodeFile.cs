@@ -8,13 +8,16 @@ using System.Text.Unicode;
 namespace Crosscore.Code;
 
 /// <summary>
-/// What a sealed file contains: the code, filled up to whole pages with instructions that trap; then, in pages that are never mapped for execution, the table of functions; in the end
-/// this header. All numbers are little-endian.
+/// What a sealed file contains: the code, filled up to whole pages with instructions that trap; then, in pages that are
+/// never mapped for execution, the table of functions; in the end this header. All numbers are little-endian.
 /// </summary>
 /// <remarks>
-/// <para>Header, the last 40 bytes: "Crosscor" (8), version (2), ELF machine number (2), page size (4), bytes of code (4), bytes of its pages (4), bytes of the table (4), functions (4), 8 bytes zero.</para>
-/// <para>Table: the segment's name, then for each function how far it begins after the one before it (modulo 2^32: a further entry point may begin before), its length and its name. A name is a count of bytes and UTF-8;
-/// no bytes are no name. Numbers take 7 bits a byte, the lowest first, and the high bit says that another byte follows: with 64-byte functions without names, 3 bytes a function.</para>
+/// <para>Header, the last 40 bytes: "Crosscor" (8), version (2), ELF machine number (2), page size (4), bytes of code
+/// (4), bytes of its pages (4), bytes of the table (4), functions (4), 8 bytes zero.</para>
+/// <para>Table: the segment's name, then for each function how far it begins after the one before it (modulo 2^32: a
+/// further entry point may begin before), its length and its name. A name is a count of bytes and UTF-8; no bytes are
+/// no name. Numbers take 7 bits a byte, the lowest first, and the high bit says that another byte follows: with 64-byte
+/// functions without names, 3 bytes a function.</para>
 /// </remarks>
 internal static class CodeFile
 {
@@ -28,7 +31,10 @@ internal static class CodeFile
 
     public const int MaximumFunctions = 1 << 20;
 
-    /// <summary>The size of a page. The runtime's property asks the system each time, which costs as much as appending a function.</summary>
+    /// <summary>
+    /// The size of a page. The runtime's property asks the system each time, which costs as much as appending a
+    /// function.
+    /// </summary>
     public static readonly int Page = Environment.SystemPageSize;
 
     private const int HeaderBytes = 40;
@@ -44,7 +50,10 @@ internal static class CodeFile
     public static ushort Machine =>
         RuntimeInformation.ProcessArchitecture == Architecture.X64 ? (ushort)62 : (ushort)183;
 
-    /// <summary>INT3 on x86-64 (one byte, so from any offset); UDF #0, four null bytes, on arm64. Both run into an exception when executed.</summary>
+    /// <summary>
+    /// INT3 on x86-64 (one byte, so from any offset); UDF #0, four null bytes, on arm64. Both run into an exception
+    /// when executed.
+    /// </summary>
     public static byte Trap => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? (byte)0xCC : (byte)0x00;
 
     public static int WholePages(int length) => checked(length + Page - 1) & -Page;

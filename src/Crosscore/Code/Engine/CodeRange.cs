@@ -4,11 +4,13 @@ using Microsoft.Win32.SafeHandles;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The addresses that are set aside for code: reserved once without any access, and mapped piece by piece. What is not mapped traps, and nobody else is given an address of it.
+/// The addresses that are set aside for code: reserved once without any access, and mapped piece by piece. What is not
+/// mapped traps, and nobody else is given an address of it.
 /// </summary>
 /// <remarks>
-/// Mapping over a reservation that was never touched changes no translation that a core could have cached, so it interrupts nobody. Addresses where code was are used again only
-/// after every core has been serialised, because until then a core may go on with what it fetched there.
+/// Mapping over a reservation that was never touched changes no translation that a core could have cached, so it
+/// interrupts nobody. Addresses where code was are used again only after every core has been serialised, because until
+/// then a core may go on with what it fetched there.
 /// </remarks>
 internal sealed class CodeRange
 {
@@ -21,7 +23,9 @@ internal sealed class CodeRange
     private readonly Func<nint, nint, AccessTaken> _takeAccess;
     private readonly AddressPool _pool;
     private readonly List<(nint Address, int Length, int Gap)> _refused = []; // to be freed, and not yet
-    private readonly List<(nint Address, nint Length, nint Taken)> _unclear = []; // to be given back, when maps can be read
+
+    // to be given back, when maps can be read
+    private readonly List<(nint Address, nint Length, nint Taken)> _unclear = [];
     private readonly Lock _lock = new();
     private readonly long _mostPieces;
     private readonly long _mapLimit;
@@ -31,7 +35,8 @@ internal sealed class CodeRange
     /// <param name="length">Bytes of it.</param>
     /// <param name="mapLimit">vm.max_map_count.</param>
     /// <param name="synchronise">Serialises all cores, or throws.</param>
-    /// <param name="takeAccess">Takes the access to addresses and bytes away; <see cref="RangeReservation.TakeAccess"/>.</param>
+    /// <param name="takeAccess">Takes the access to addresses and bytes away;
+    /// <see cref="RangeReservation.TakeAccess"/>.</param>
     public CodeRange(
         nint start,
         nint length,
@@ -47,11 +52,14 @@ internal sealed class CodeRange
         _synchronise = synchronise;
         _pool = new AddressPool(start, length);
 
-        // A runtime that cannot map a window for its own code ends the process (dotnet/runtime#97316): a quarter of all mappings is left to it and to the program.
+        // A runtime that cannot map a window for its own code ends the process (dotnet/runtime#97316): a quarter of all
+        // mappings is left to it and to the program.
         _mostPieces = mapLimit / 4 * 3;
     }
 
-    /// <summary>The range of this process, reserved at the first use. A refusal is not remembered: the next use tries again.</summary>
+    /// <summary>
+    /// The range of this process, reserved at the first use. A refusal is not remembered: the next use tries again.
+    /// </summary>
     /// <exception cref="CodeException">There are no addresses to reserve.</exception>
     public static CodeRange OfThisProcess
     {
@@ -99,7 +107,10 @@ internal sealed class CodeRange
                 )
         );
 
-    /// <summary>Maps the beginning of a sealed file as <see cref="MapCode"/> does, and as many bytes after it readable and writable, filled with zeros.</summary>
+    /// <summary>
+    /// Maps the beginning of a sealed file as <see cref="MapCode"/> does, and as many bytes after it readable and
+    /// writable, filled with zeros.
+    /// </summary>
     /// <param name="file">The file.</param>
     /// <param name="length">Bytes of each of the two halves, whole pages.</param>
     /// <exception cref="CodeException">Refused; nothing has changed.</exception>
@@ -129,8 +140,10 @@ internal sealed class CodeRange
     }
 
     /// <summary>
-    /// Takes the access away; afterwards executing there traps, and the addresses wait for the next synchronisation. Nobody may be executing them. Where the system refuses, the code stays executable: it goes on counting as a piece,
-    /// its addresses are not used again, and it is tried again with every later call and before a mapping is refused.
+    /// Takes the access away; afterwards executing there traps, and the addresses wait for the next synchronisation.
+    /// Nobody may be executing them. Where the system refuses, the code stays executable: it goes on counting as a
+    /// piece, its addresses are not used again, and it is tried again with every later call and before a mapping is
+    /// refused.
     /// </summary>
     public void Free(nint address, int length, int gap)
     {
@@ -213,7 +226,8 @@ internal sealed class CodeRange
 
         throw new CodeException(
             CodeFailure.OutOfAddresses,
-            $"The {Length >> 20} MiB of addresses that are reserved for code have no {length} bytes in a row left. Dispose of code that is not needed."
+            $"The {Length >> 20} MiB of addresses that are reserved for code have "
+                + $"no {length} bytes in a row left. Dispose of code that is not needed."
         );
     }
 

@@ -10,7 +10,8 @@ internal static class CodeRefusal
             call,
             errno,
             CodeFailure.MemoryFileRefused,
-            "a sandbox or security policy (seccomp, SELinux) forbids it, or the kernel has no memory files. Allow memfd_create and F_ADD_SEALS, or let another process seal the code and import it here."
+            "a sandbox or security policy (seccomp, SELinux) forbids it, or the kernel has no memory files. "
+                + "Allow memfd_create and F_ADD_SEALS, or let another process seal the code and import it here."
         );
 
     public static CodeException ExecutableMapping(int errno) =>
@@ -18,13 +19,15 @@ internal static class CodeRefusal
             "mmap with PROT_EXEC",
             errno,
             CodeFailure.ExecutableMappingRefused,
-            "a sandbox or security policy (seccomp, SELinux, a tmpfs mounted noexec) forbids it. Allow executable shared mappings of memory files."
+            "a sandbox or security policy (seccomp, SELinux, a tmpfs mounted "
+                + "noexec) forbids it. Allow executable shared mappings of memory files."
         );
 
     public static CodeException TooManyMappings(long mapped, long limit, int errno) =>
         new(
             CodeFailure.TooManyMappings,
-            $"The process has {mapped} mappings of the {limit} that vm.max_map_count allows. Install fewer, larger segments, dispose of code that is not needed, or raise the limit.",
+            $"The process has {mapped} mappings of the {limit} that vm.max_map_count allows. Install "
+                + "fewer, larger segments, dispose of code that is not needed, or raise the limit.",
             errno
         );
 
@@ -34,7 +37,8 @@ internal static class CodeRefusal
     public static CodeException ManagedMemory(string what, OutOfMemoryException lack) =>
         new(
             CodeFailure.OutOfMemory,
-            $"{what}: there is too little managed memory. Raise the limit of the garbage collector's heap, or refuse code "
+            $"{what}: there is too little managed memory. Raise the "
+                + "limit of the garbage collector's heap, or refuse code "
                 + "with that many bytes of names.",
             cause: lack
         );
@@ -74,7 +78,8 @@ internal static class CodeRefusal
             ),
             _ => (
                 CodeFailure.Unexpected,
-                "the kernel does not do what its manual says. Please report it as a Crosscore bug, with the kernel's release."
+                "the kernel does not do what its manual says. Please "
+                    + "report it as a Crosscore bug, with the kernel's release."
             ),
         };
         return new CodeException(failure, $"{call} answered {Errno.Name(errno)}: {meaning}", errno);

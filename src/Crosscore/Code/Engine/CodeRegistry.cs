@@ -1,6 +1,9 @@
 namespace Crosscore.Code;
 
-/// <summary>All segments that are installed in this process, in the order of their addresses, and those who are told of each that comes and goes.</summary>
+/// <summary>
+/// All segments that are installed in this process, in the order of their addresses, and those who are told of each
+/// that comes and goes.
+/// </summary>
 internal static class CodeRegistry
 {
     private static readonly Lock Changing = new();
@@ -8,7 +11,10 @@ internal static class CodeRegistry
     private static readonly List<INameSink> Sinks = [];
     private static INameSink[] s_writing = []; // Replaced, never changed: read under the lock, used outside of it.
 
-    /// <summary>Enters a segment, and tells all sinks. One that throws leaves nothing behind, neither here nor at the sinks before it.</summary>
+    /// <summary>
+    /// Enters a segment, and tells all sinks. One that throws leaves nothing behind, neither here nor at the sinks
+    /// before it.
+    /// </summary>
     public static void Add(CodeSegment segment)
     {
         CodeEvents.Publish();
@@ -72,7 +78,10 @@ internal static class CodeRegistry
         }
     }
 
-    /// <summary>Tells a sink of everything that is installed, and from now on of every change. One that throws is told of nothing any more, and of what it was told that it is gone.</summary>
+    /// <summary>
+    /// Tells a sink of everything that is installed, and from now on of every change. One that throws is told of
+    /// nothing any more, and of what it was told that it is gone.
+    /// </summary>
     public static void Attach(INameSink sink)
     {
         CodeSegment[] there;

@@ -5,8 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Crosscore.Code;
 
 /// <summary>
-/// gdb's JIT interface: gdb looks in every library for a function and a list, stops whenever the function is called, and reads the list's new or going entry, which holds a file of symbols. Source: GDB
-/// manual, "JIT Compilation Interface". The callers serialise the calls.
+/// gdb's JIT interface: gdb looks in every library for a function and a list, stops whenever the function is called,
+/// and reads the list's new or going entry, which holds a file of symbols. Source: GDB manual, "JIT Compilation
+/// Interface". The callers serialise the calls.
 /// </summary>
 internal sealed unsafe class DebuggerInterface : INameSink
 {
@@ -27,7 +28,10 @@ internal sealed unsafe class DebuggerInterface : INameSink
         _notify = (delegate* unmanaged<void>)NativeLibrary.GetExport(handle, "__jit_debug_register_code");
     }
 
-    /// <summary>The library is a sealed memory file. It is loaded under a path with the process's number, because gdb opens it by the path that the loader was given, and "self" would be gdb.</summary>
+    /// <summary>
+    /// The library is a sealed memory file. It is loaded under a path with the process's number, because gdb opens it
+    /// by the path that the loader was given, and "self" would be gdb.
+    /// </summary>
     public static DebuggerInterface Load()
     {
         byte[] returns = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? [0xC3] : [0xC0, 0x03, 0x5F, 0xD6];
@@ -102,7 +106,9 @@ internal sealed unsafe class DebuggerInterface : INameSink
         }
 
         Notify(Unregister, entry);
-        NativeMemory.Free(entry); // SAFETY: gdb reads it only while the process stands in the function, and the list does not lead to it any more.
+        // SAFETY: gdb reads it only while the process stands in the function, and the list does not lead to it any
+        // more.
+        NativeMemory.Free(entry);
     }
 
     private void Notify(uint action, Entry* entry)

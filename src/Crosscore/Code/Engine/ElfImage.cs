@@ -5,7 +5,8 @@ using System.Text;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Two small ELF files, written byte by byte: the symbols of a segment for a debugger, and a library that the dynamic loader takes. Source: elf(5); the structures are those of 64-bit ELF.
+/// Two small ELF files, written byte by byte: the symbols of a segment for a debugger, and a library that the dynamic
+/// loader takes. Source: elf(5); the structures are those of 64-bit ELF.
 /// </summary>
 internal static class ElfImage
 {
@@ -26,7 +27,10 @@ internal static class ElfImage
 
     private static readonly int HeaderSize = Unsafe.SizeOf<Header>();
 
-    /// <summary>An executable file that consists of names: its one section of code lies where the segment lies and has no bytes, because gdb reads those from the process.</summary>
+    /// <summary>
+    /// An executable file that consists of names: its one section of code lies where the segment lies and has no bytes,
+    /// because gdb reads those from the process.
+    /// </summary>
     public static byte[] SymbolsOf(CodeSegment segment)
     {
         var strings = new Strings();
@@ -68,8 +72,9 @@ internal static class ElfImage
     }
 
     /// <summary>
-    /// A shared library with a function that returns at once, <c>__jit_debug_register_code</c>, and 24 writable bytes, <c>__jit_debug_descriptor</c>, which begin with version 1. Two pages: the first is read and
-    /// executed, the second read and written.
+    /// A shared library with a function that returns at once, <c>__jit_debug_register_code</c>, and 24 writable bytes,
+    /// <c>__jit_debug_descriptor</c>, which begin with version 1. Two pages: the first is read and executed, the second
+    /// read and written.
     /// </summary>
     /// <param name="page">The size of a page.</param>
     /// <param name="returns">The function's code.</param>

@@ -1,7 +1,8 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// A way to know that every thread which may have been in some code at a moment has left it since. A moment is a number of the implementation's own; later moments are never smaller.
+/// A way to know that every thread which may have been in some code at a moment has left it since. A moment is a number
+/// of the implementation's own; later moments are never smaller.
 /// </summary>
 internal interface IGracePeriod
 {

@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace Crosscore.Code;
 
-/// <summary>Makes sure that every core fetches new code. On x86-64 there is nothing to do: fetches see stores (Intel SDM vol. 3, 11.6; AMD APM vol. 2, 7.6.1), and no core has fetched at fresh addresses before.</summary>
+/// <summary>
+/// Makes sure that every core fetches new code. On x86-64 there is nothing to do: fetches see stores (Intel SDM vol. 3,
+/// 11.6; AMD APM vol. 2, 7.6.1), and no core has fetched at fresh addresses before.
+/// </summary>
 internal static unsafe class InstructionCaches
 {
     private static readonly Lock Installing = new();
@@ -21,7 +24,8 @@ internal static unsafe class InstructionCaches
         CacheGeometry geometry = routines.Geometry;
         nint end = address + length;
 
-        // SAFETY: the routines touch no memory but the lines from the first argument to the second, which are mapped readable; they use X0 to X2 and the flags only.
+        // SAFETY: the routines touch no memory but the lines from the first argument to the second, which are mapped
+        // readable; they use X0 to X2 and the flags only.
         if (geometry.NeedsClean)
         {
             ((delegate* unmanaged<nint, nint, nint, void>)routines.Clean)(
@@ -40,7 +44,8 @@ internal static unsafe class InstructionCaches
             );
         }
 
-        // The maintenance above reaches every core's caches, not what a core has fetched already: that takes an ISB there (Arm ARM, B2.7.4.2).
+        // The maintenance above reaches every core's caches, not what a core has fetched already: that takes an ISB
+        // there (Arm ARM, B2.7.4.2).
         AllCores.Synchronise();
     }
 
@@ -60,8 +65,9 @@ internal static unsafe class InstructionCaches
     }
 
     /// <summary>
-    /// The routines are code themselves, and nothing cleans the caches for them but the kernel, which does it when it maps a page of a file for execution the first time since it was
-    /// written (arch/arm64/mm/flush.c, __sync_icache_dcache), and serialises the caller on the way back. No other thread has seen their addresses.
+    /// The routines are code themselves, and nothing cleans the caches for them but the kernel, which does it when it
+    /// maps a page of a file for execution the first time since it was written (arch/arm64/mm/flush.c,
+    /// __sync_icache_dcache), and serialises the caller on the way back. No other thread has seen their addresses.
     /// </summary>
     private static Routines InstallRoutines()
     {
@@ -72,7 +78,8 @@ internal static unsafe class InstructionCaches
         using SealedCode code = writer.Seal();
         nint address = CodeRange.OfThisProcess.MapCode(code.File, CodeFile.WholePages(code.Length), 0);
 
-        // SAFETY: the routine takes nothing and returns the register in X0; user mode may read it (Linux emulates the read where an erratum forbids it).
+        // SAFETY: the routine takes nothing and returns the register in X0; user mode may read it (Linux emulates the
+        // read where an erratum forbids it).
         ulong register = ((delegate* unmanaged<ulong>)(address + read.Offset))();
         return new(address + clean.Offset, address + invalidate.Offset, CacheGeometry.FromCtrEl0(register));
     }

@@ -7,12 +7,12 @@ using Crosscore.Linux;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The file in which <c>perf inject --jit</c> finds the names and the bytes of code that was made at run time, each with
-/// the moment from which on it lay at its address. Source: tools/perf/Documentation/jitdump-specification.txt.
+/// The file in which <c>perf inject --jit</c> finds the names and the bytes of code that was made at run time, each
+/// with the moment from which on it lay at its address. Source: tools/perf/Documentation/jitdump-specification.txt.
 /// </summary>
 /// <remarks>
-/// perf learns of the file from the event of an executable mapping of it, so a page of it is mapped, behind its greatest
-/// length: what the file holds is executable nowhere.
+/// perf learns of the file from the event of an executable mapping of it, so a page of it is mapped, behind its
+/// greatest length: what the file holds is executable nowhere.
 /// </remarks>
 internal sealed class JitDump : INameSink
 {
@@ -53,7 +53,8 @@ internal sealed class JitDump : INameSink
     /// <summary>
     /// Opens the file, or shares the one that the runtime writes (<see cref="ProfileFile.OpenByThisProcess"/>).
     /// </summary>
-    /// <exception cref="IOException">It cannot be written to safely, or not be mapped; the message says why.</exception>
+    /// <exception cref="IOException">It cannot be written to safely, or not be mapped; the message says
+    /// why.</exception>
     public static JitDump Open()
     {
         string path = string.Create(CultureInfo.InvariantCulture, $"/tmp/jit-{Environment.ProcessId}.dump");

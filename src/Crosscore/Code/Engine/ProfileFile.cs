@@ -23,7 +23,8 @@ internal static class ProfileFile
     /// in it is cut off: its names are those of other code.
     /// </summary>
     /// <param name="path">Where the profiler looks.</param>
-    /// <param name="isMapped">Whether it will be mapped, which the kernel allows only of a file that is readable.</param>
+    /// <param name="isMapped">Whether it will be mapped, which the kernel allows only of a file that is
+    /// readable.</param>
     /// <exception cref="IOException">There is something else of that name, or the system refused.</exception>
     public static int OpenForAppending(string path, bool isMapped = false)
     {

@@ -3,12 +3,13 @@ using Crosscore.Linux;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Where a range for code can lie so that a 32-bit displacement reaches from anywhere in it to anywhere in the runtime and the C library, and back. A pure function of
-/// the process's memory map.
+/// Where a range for code can lie so that a 32-bit displacement reaches from anywhere in it to anywhere in the runtime
+/// and the C library, and back. A pure function of the process's memory map.
 /// </summary>
 /// <remarks>
-/// CoreCLR itself reserves the two gigabytes below its library, so what is left is usually above, between the program interpreter and the stack. The kernel puts nothing there
-/// by itself, but the stack grows down into it as far as its limit.
+/// CoreCLR itself reserves the two gigabytes below its library, so what is left is usually above, between the program
+/// interpreter and the stack. The kernel puts nothing there by itself, but the stack grows down into it as far as its
+/// limit.
 /// </remarks>
 internal static class RangePlacement
 {
@@ -21,10 +22,14 @@ internal static class RangePlacement
     /// <summary>Ranges start here at a multiple of 2 MiB, where page tables begin anew.</summary>
     private const nint Alignment = 2 << 20;
 
-    /// <summary>stack_guard_gap of the kernel, 256 pages, and the pages that randomisation may add, are covered by far.</summary>
+    /// <summary>
+    /// stack_guard_gap of the kernel, 256 pages, and the pages that randomisation may add, are covered by far.
+    /// </summary>
     private const nint StackMargin = 64 << 20;
 
-    /// <summary>Candidates, the largest first, and of equal ones the nearest; empty where there is no room in reach.</summary>
+    /// <summary>
+    /// Candidates, the largest first, and of equal ones the nearest; empty where there is no room in reach.
+    /// </summary>
     /// <param name="map">What is mapped.</param>
     /// <param name="stackLimit">The stack's soft limit in bytes; <see langword="null"/> for none.</param>
     public static List<(nint Start, nint Length)> Candidates(IReadOnlyList<MemoryMapLine> map, long? stackLimit)

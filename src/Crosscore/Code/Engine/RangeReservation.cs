@@ -8,7 +8,10 @@ internal static class RangeReservation
 {
     private const string MaxMapCount = "/proc/sys/vm/max_map_count";
 
-    /// <summary>What is taken where the runtime is out of reach. Code can be installed all the same; it only has to be called through an address, not by a displacement.</summary>
+    /// <summary>
+    /// What is taken where the runtime is out of reach. Code can be installed all the same; it only has to be called
+    /// through an address, not by a displacement.
+    /// </summary>
     private const nint FarLength = 1 << 28;
 
     /// <exception cref="CodeException">There is no room.</exception>
@@ -19,7 +22,8 @@ internal static class RangeReservation
             nint answer = At(start, length, start == 0 ? 0 : Mapping.MAP_FIXED_NOREPLACE);
             if (Mapping.IsError(answer))
             {
-                continue; // Somebody else has mapped something there since, or there is a limit that a smaller range may respect.
+                // Somebody else has mapped something there since, or there is a limit that a smaller range may respect.
+                continue;
             }
 
             if (start == 0 || answer == start)
@@ -48,8 +52,9 @@ internal static class RangeReservation
         );
 
     /// <summary>
-    /// Makes code a reservation again. With vm.max_map_count exhausted even replacing is refused, but unmapping is not: what then is a hole traps as well, but somebody else may be given its addresses.
-    /// Both are refused only where somebody else has changed the mapping or the rules since (mseal(2), a seccomp filter).
+    /// Makes code a reservation again. With vm.max_map_count exhausted even replacing is refused, but unmapping is not:
+    /// what then is a hole traps as well, but somebody else may be given its addresses. Both are refused only where
+    /// somebody else has changed the mapping or the rules since (mseal(2), a seccomp filter).
     /// </summary>
     public static AccessTaken TakeAccess(nint address, nint length) =>
         At(address, length, Mapping.MAP_FIXED) == address ? AccessTaken.Reserved

@@ -2,7 +2,10 @@ using Crosscore.Reclamation;
 
 namespace Crosscore.Code;
 
-/// <summary>The read sections of an RCU domain as a grace period for code that is called inside of them. What orders them is the domain's business; its tests and litmus tests are there.</summary>
+/// <summary>
+/// The read sections of an RCU domain as a grace period for code that is called inside of them. What orders them is the
+/// domain's business; its tests and litmus tests are there.
+/// </summary>
 internal sealed class ReadSectionGracePeriod(RcuDomain domain) : IGracePeriod
 {
     public bool CanWait => !domain.IsInReadSection;

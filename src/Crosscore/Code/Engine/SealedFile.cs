@@ -135,8 +135,8 @@ internal sealed class SealedFile : IDisposable
     }
 
     /// <summary>
-    /// Makes a mapping of a file through a descriptor that is open for reading only (<see cref="Handle"/>). Where it was
-    /// not to be had when the file was sealed, it is asked for once more; else through the file's own, which Linux
+    /// Makes a mapping of a file through a descriptor that is open for reading only (<see cref="Handle"/>). Where it
+    /// was not to be had when the file was sealed, it is asked for once more; else through the file's own, which Linux
     /// takes since 6.7.
     /// </summary>
     /// <param name="file">The file. A handle that another thread closes stays open until this returns.</param>
@@ -269,7 +269,8 @@ internal sealed class SealedFile : IDisposable
             CodeFailure.NotSealed,
             $"Another process interfered with a memory file: {what}. A process of the same user "
                 + "can open "
-                + "it through /proc/PID/fd. Find that process; one that is not dumpable (PR_SET_DUMPABLE) or of another "
+                + "it through /proc/PID/fd. Find that process; one that "
+                + "is not dumpable (PR_SET_DUMPABLE) or of another "
                 + "user is out of its reach.",
             errno
         );
@@ -333,7 +334,8 @@ internal sealed class SealedFile : IDisposable
     /// </summary>
     private static SafeFileHandle ForReading(SafeFileHandle own)
     {
-        int descriptor = (int)own.DangerousGetHandle(); // No other thread has the handle before Create or Adopt returns.
+        // No other thread has the handle before Create or Adopt returns.
+        int descriptor = (int)own.DangerousGetHandle();
         int readOnly = CouldWrite(descriptor) ? ReopenForReading(descriptor) : -1;
         if (readOnly < 0)
         {

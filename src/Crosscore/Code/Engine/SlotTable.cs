@@ -3,7 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace Crosscore.Code;
 
-/// <summary>What a slot's stub jumps to, and how often that was changed. Four of them share a cache line: swapping one disturbs calls through its neighbours for one miss.</summary>
+/// <summary>
+/// What a slot's stub jumps to, and how often that was changed. Four of them share a cache line: swapping one disturbs
+/// calls through its neighbours for one miss.
+/// </summary>
 [StructLayout(LayoutKind.Sequential, Size = SlotTable.SlotBytes)]
 internal struct SlotCell
 {
@@ -12,8 +15,9 @@ internal struct SlotCell
 }
 
 /// <summary>
-/// Blocks of slots: a piece of sealed code, the same for every block, in which stub after stub jumps to the address in its cell; and behind it, at the same distance from every stub,
-/// the cells, which are data and never executable. So nothing executable is written when a target changes.
+/// Blocks of slots: a piece of sealed code, the same for every block, in which stub after stub jumps to the address in
+/// its cell; and behind it, at the same distance from every stub, the cells, which are data and never executable. So
+/// nothing executable is written when a target changes.
 /// </summary>
 internal static unsafe class SlotTable
 {
@@ -46,7 +50,9 @@ internal static unsafe class SlotTable
         }
     }
 
-    /// <summary>The stubs of a block. All are the same bytes, because each is as far from its cell as every other.</summary>
+    /// <summary>
+    /// The stubs of a block. All are the same bytes, because each is as far from its cell as every other.
+    /// </summary>
     internal static byte[] Stubs(Architecture architecture)
     {
         byte[] stubs = new byte[HalfBytes];
@@ -61,7 +67,8 @@ internal static unsafe class SlotTable
         }
         else
         {
-            // ldr x16, [pc + distance]; br x16: X16 may be changed between a call and the entry of what is called (AAPCS64 6.1.1). Then traps.
+            // ldr x16, [pc + distance]; br x16: X16 may be changed between a call and the entry of what is called
+            // (AAPCS64 6.1.1). Then traps.
             stub.Clear();
             BinaryPrimitives.WriteUInt32LittleEndian(stub, 0x58000010 | (HalfBytes / 4 << 5));
             BinaryPrimitives.WriteUInt32LittleEndian(stub[4..], 0xD61F0200);

@@ -1,16 +1,21 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// Writes any number of sites while threads execute them, with three synchronisations of all cores for all of them together. After each store a core may execute what it fetched before, until it is
-/// synchronised; so between two synchronisations only such bytes change as no core can be executing, or one byte, which is always fetched whole.
+/// Writes any number of sites while threads execute them, with three synchronisations of all cores for all of them
+/// together. After each store a core may execute what it fetched before, until it is synchronised; so between two
+/// synchronisations only such bytes change as no core can be executing, or one byte, which is always fetched whole.
 /// </summary>
 /// <remarks>
-/// <para>1. INT3 is stored on the first byte of each site; who meets it executes the old instruction elsewhere. Synchronise: now nobody executes any site in place, so nobody fetches its other bytes.
-/// 2. The other bytes are stored. Synchronise: now nobody can fetch old ones. 3. From here on, at one moment for all sites, who meets INT3 executes the new instruction elsewhere; then the first bytes are
-/// stored. Synchronise: now nobody can meet INT3 any more.</para>
-/// <para>Without the first synchronisation a core may still execute an old first byte with new others, without the second a new first byte with old others, without the third nothing is torn, but the table must not go
+/// <para>1. INT3 is stored on the first byte of each site; who meets it executes the old instruction elsewhere.
+/// Synchronise: now nobody executes any site in place, so nobody fetches its other bytes.
+/// 2. The other bytes are stored. Synchronise: now nobody can fetch old ones. 3. From here on, at one moment for all
+///   sites, who meets INT3 executes the new instruction elsewhere; then the first bytes are stored. Synchronise: now
+///   nobody can meet INT3 any more.</para>
+/// <para>Without the first synchronisation a core may still execute an old first byte with new others, without the
+/// second a new first byte with old others, without the third nothing is torn, but the table must not go
 /// (litmus/code/Breakpoint.litmus and its twins, each without one of them).</para>
-/// <para>Nobody waits: a thread that was made to wait for us could be one that a garbage collection waits for, which has stopped us. Nothing is allocated between the first store and the last.</para>
+/// <para>Nobody waits: a thread that was made to wait for us could be one that a garbage collection waits for, which
+/// has stopped us. Nothing is allocated between the first store and the last.</para>
 /// </remarks>
 internal static class BreakpointProtocol
 {
@@ -20,7 +25,8 @@ internal static class BreakpointProtocol
     /// <param name="old">Where threads go on until all of the new is in place.</param>
     /// <param name="new">Where they go on from then.</param>
     /// <param name="synchronise">Serialises all cores, or throws.</param>
-    /// <exception cref="CodeException">The first synchronisation was refused; everything is as it was before.</exception>
+    /// <exception cref="CodeException">The first synchronisation was refused; everything is as it was
+    /// before.</exception>
     public static void Run(
         ReadOnlySpan<PlacedSite> sites,
         BreakpointTable old,
@@ -40,7 +46,9 @@ internal static class BreakpointProtocol
         }
         catch
         {
-            // Only first bytes have changed, and back again is a change of one byte, too. A core that goes on with the INT3 it fetched comes to the handler late, which lets it execute what stands there now: the old instruction.
+            // Only first bytes have changed, and back again is a change of one byte, too. A core that goes on with the
+            // INT3 it fetched comes to the handler late, which lets it execute what stands there now: the old
+            // instruction.
             foreach ((LiveCode code, PatchSite site) in sites)
             {
                 code.Memory.Store(site.Offset, site.Old[0]);

@@ -3,8 +3,9 @@ using System.Numerics;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Where the instructions of live code begin. It only ever grows: a patch may begin instructions where none began, never the other way round. That is what makes it safe that a
-/// thread is stopped anywhere, for any time, during any number of patches: wherever it was about to go on, an instruction still begins.
+/// Where the instructions of live code begin. It only ever grows: a patch may begin instructions where none began,
+/// never the other way round. That is what makes it safe that a thread is stopped anywhere, for any time, during any
+/// number of patches: wherever it was about to go on, an instruction still begins.
 /// </summary>
 internal sealed class InstructionMap
 {
@@ -15,7 +16,8 @@ internal sealed class InstructionMap
     private InstructionMap(int length) => _begins = new ulong[(length / 64) + 1];
 
     /// <summary>Decodes code from its start to its end, and from the start of each function.</summary>
-    /// <exception cref="CodeException">Some bytes are not known to be instructions, or a function does not begin where one does.</exception>
+    /// <exception cref="CodeException">Some bytes are not known to be instructions, or a function does not begin where
+    /// one does.</exception>
     public static InstructionMap Of(ReadOnlySpan<byte> code, ReadOnlySpan<CodeFunction> functions)
     {
         var map = new InstructionMap(code.Length);
@@ -25,7 +27,8 @@ internal sealed class InstructionMap
             {
                 throw new CodeException(
                     CodeFailure.UnknownInstruction,
-                    $"At {at} there is no instruction that this library knows: {Hexadecimal(code, at)}. Live code consists of instructions alone; keep data elsewhere."
+                    $"At {at} there is no instruction that this library knows: {Hexadecimal(code, at)}. "
+                        + "Live code consists of instructions alone; keep data elsewhere."
                 );
             }
 
@@ -40,7 +43,8 @@ internal sealed class InstructionMap
             {
                 throw new CodeException(
                     CodeFailure.UnknownInstruction,
-                    $"Function '{function.Name}' begins at {function.Offset}, in the middle of an instruction of what stands before it."
+                    $"Function '{function.Name}' begins at {function.Offset}, in "
+                        + "the middle of an instruction of what stands before it."
                 );
             }
         }
@@ -60,7 +64,10 @@ internal sealed class InstructionMap
         _begins[offset >> 6] |= 1ul << offset;
     }
 
-    /// <summary>The start of the instruction that a byte belongs to. An instruction has 15 bytes at most, so two words are enough, here and below.</summary>
+    /// <summary>
+    /// The start of the instruction that a byte belongs to. An instruction has 15 bytes at most, so two words are
+    /// enough, here and below.
+    /// </summary>
     public int StartOf(int offset)
     {
         int word = offset >> 6;

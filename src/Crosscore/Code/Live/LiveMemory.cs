@@ -6,8 +6,10 @@ using static Crosscore.Linux.Memfd;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Memory with two addresses: one at which it is executed and never writable, and one at which it is written and never executable. The second is the only way to write it that there is: the file was
-/// sealed against writing in any other way and closed. Writing through it is not self-modifying code for the core that writes, so it needs serialising like everybody else's.
+/// Memory with two addresses: one at which it is executed and never writable, and one at which it is written and never
+/// executable. The second is the only way to write it that there is: the file was sealed against writing in any other
+/// way and closed. Writing through it is not self-modifying code for the core that writes, so it needs serialising like
+/// everybody else's.
 /// </summary>
 internal sealed unsafe class LiveMemory : IDisposable
 {
@@ -42,7 +44,8 @@ internal sealed unsafe class LiveMemory : IDisposable
                 throw;
             }
 
-            // A child made by fork would share the bytes but not the table that the breakpoint handler looks into. Refused only by kernels without the call, which have no memory files either.
+            // A child made by fork would share the bytes but not the table that the breakpoint handler looks into.
+            // Refused only by kernels without the call, which have no memory files either.
             _ = Mapping.Advise(_address, (nuint)_length, Mapping.MADV_DONTFORK);
         }
 
@@ -60,7 +63,8 @@ internal sealed unsafe class LiveMemory : IDisposable
     /// <summary>Stores one byte; atomic.</summary>
     public void Store(int offset, byte value)
     {
-        // SAFETY: the page's second address is mapped writable until Dispose, which waits for the lock that the caller holds.
+        // SAFETY: the page's second address is mapped writable until Dispose, which waits for the lock that the caller
+        // holds.
         Volatile.Write(ref *(byte*)Writable(offset), value);
     }
 
@@ -88,8 +92,9 @@ internal sealed unsafe class LiveMemory : IDisposable
     }
 
     /// <summary>
-    /// Exchanges whole pages for others, at one moment. The kernel takes the old translations away from every core before it gives out new ones, and a thread that comes meanwhile waits in its
-    /// page fault (mm/mmap.c; measured, not documented).
+    /// Exchanges whole pages for others, at one moment. The kernel takes the old translations away from every core
+    /// before it gives out new ones, and a thread that comes meanwhile waits in its page fault (mm/mmap.c; measured,
+    /// not documented).
     /// </summary>
     /// <param name="offset">Of the first page.</param>
     /// <param name="content">What the new pages hold.</param>

@@ -1,8 +1,10 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// Copies of instructions in the pages behind live code, for threads that meet a breakpoint. A thread can be stopped inside of one for any time, so a copy that a thread was ever sent to is never changed again: it is kept,
-/// and found again when the same instruction stands at the same place once more. One that nobody was sent to can give its memory to another.
+/// Copies of instructions in the pages behind live code, for threads that meet a breakpoint. A thread can be stopped
+/// inside of one for any time, so a copy that a thread was ever sent to is never changed again: it is kept, and found
+/// again when the same instruction stands at the same place once more. One that nobody was sent to can give its memory
+/// to another.
 /// </summary>
 internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
 {
@@ -15,7 +17,9 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
     /// <summary>The copy that there is, or null.</summary>
     public OutOfLineCopy? Find(int offset, InstructionBytes bytes) => _copies.GetValueOrDefault(new(offset, bytes));
 
-    /// <summary>The copy of instructions that stand, or will stand, at an offset; written if there is none yet.</summary>
+    /// <summary>
+    /// The copy of instructions that stand, or will stand, at an offset; written if there is none yet.
+    /// </summary>
     /// <param name="offset">Of the instructions.</param>
     /// <param name="bytes">The instructions.</param>
     /// <param name="copy">The copy.</param>
@@ -98,7 +102,9 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
     }
 }
 
-/// <summary>Instructions at an offset. Looked up for every site of every patch, so its hash is a multiplication.</summary>
+/// <summary>
+/// Instructions at an offset. Looked up for every site of every patch, so its hash is a multiplication.
+/// </summary>
 internal readonly record struct PlacedBytes(int Offset, InstructionBytes Bytes)
 {
     public bool Equals(PlacedBytes other) =>

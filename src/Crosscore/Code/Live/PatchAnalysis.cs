@@ -7,7 +7,8 @@ internal readonly record struct CodeChange(int Offset, byte[] Bytes)
 }
 
 /// <summary>
-/// From bytes that are to be replaced to the instructions that change. A pure function of the code, its instructions and the changes; whatever is wrong with a change is found here, before anything is touched.
+/// From bytes that are to be replaced to the instructions that change. A pure function of the code, its instructions
+/// and the changes; whatever is wrong with a change is found here, before anything is touched.
 /// </summary>
 internal static class PatchAnalysis
 {
@@ -16,7 +17,8 @@ internal static class PatchAnalysis
     /// <param name="changes">In order of their offsets, without overlaps, inside of the code.</param>
     /// <param name="sites">Receives the instructions that change, in order.</param>
     /// <param name="looked">Receives the bytes that were looked at, whole instructions.</param>
-    /// <exception cref="CodeException">The changes do not leave whole, known instructions, or remove the start of one.</exception>
+    /// <exception cref="CodeException">The changes do not leave whole, known instructions, or remove the start of
+    /// one.</exception>
     public static void FindSites(
         ReadOnlySpan<byte> code,
         InstructionMap map,
@@ -75,7 +77,8 @@ internal static class PatchAnalysis
             {
                 throw new CodeException(
                     CodeFailure.UnknownInstruction,
-                    $"After the change there would be no instruction that this library knows at {at}: {InstructionMap.Hexadecimal(window[..(inside + outside)], 0)}."
+                    $"After the change there would be no instruction that this library knows "
+                        + $"at {at}: {InstructionMap.Hexadecimal(window[..(inside + outside)], 0)}."
                 );
             }
 
@@ -85,7 +88,9 @@ internal static class PatchAnalysis
             {
                 throw new CodeException(
                     CodeFailure.PatchCutsInstruction,
-                    $"After the change an instruction at {at - instruction.Length} would have {instruction.Length} bytes and run into what follows at {end}. Replace whole instructions, and fill up with NOPs."
+                    $"After the change an instruction at {at - instruction.Length} would have {instruction.Length} "
+                        + $"bytes and run into what follows at {end}. Replace "
+                        + "whole instructions, and fill up with NOPs."
                 );
             }
 
@@ -93,8 +98,11 @@ internal static class PatchAnalysis
             {
                 throw new CodeException(
                     CodeFailure.PatchRemovesBoundary,
-                    $"An instruction begins at {oldEnd}, and after the change none would: the new one at {at - instruction.Length} reaches over it. A thread may be stopped there at this moment, with what stands before "
-                        + "it already executed, and would go on in the middle of the new one. Prepare the site with one instruction at least as long as the longest it is to hold, a long NOP for example."
+                    $"An instruction begins at {oldEnd}, and after the change none would: the new one at "
+                        + $"{at - instruction.Length} reaches over it. A thread may be "
+                        + "stopped there at this moment, with what stands before "
+                        + "it already executed, and would go on in the middle of the new one. Prepare the site with "
+                        + "one instruction at least as long as the longest it is to hold, a long NOP for example."
                 );
             }
 

@@ -6,8 +6,9 @@ namespace Crosscore.Code;
 internal readonly record struct PlacedSite(LiveCode Code, PatchSite Site);
 
 /// <summary>
-/// What was found out about a patch, and what that was found out from: code that is switched to and fro has the same instructions each second time, so the next commit of the same patch need only look whether it
-/// finds what it found then. Used under the lock of patches.
+/// What was found out about a patch, and what that was found out from: code that is switched to and fro has the same
+/// instructions each second time, so the next commit of the same patch need only look whether it finds what it found
+/// then. Used under the lock of patches.
 /// </summary>
 internal sealed class PatchDraft
 {
@@ -35,7 +36,10 @@ internal sealed class PatchDraft
 
     public ReadOnlySpan<PlacedSite> Sites => CollectionsMarshal.AsSpan(_sites);
 
-    /// <summary>Whether every instruction that was looked at is still the one that it was. The lengths of instructions are, if no start has been added anywhere.</summary>
+    /// <summary>
+    /// Whether every instruction that was looked at is still the one that it was. The lengths of instructions are, if
+    /// no start has been added anywhere.
+    /// </summary>
     public bool StillHolds
     {
         get
@@ -80,7 +84,10 @@ internal sealed class PatchDraft
         return null;
     }
 
-    /// <summary>Gives up the copies that nobody was sent to, in all code that changes. What other drafts know of copies there is not true any more; they are told by <see cref="LiveCode.CopiesForgotten"/>.</summary>
+    /// <summary>
+    /// Gives up the copies that nobody was sent to, in all code that changes. What other drafts know of copies there is
+    /// not true any more; they are told by <see cref="LiveCode.CopiesForgotten"/>.
+    /// </summary>
     public void ForgetUnusedCopies()
     {
         foreach (Source source in _sources)

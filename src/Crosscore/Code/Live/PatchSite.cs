@@ -2,7 +2,10 @@ using System.Buffers.Binary;
 
 namespace Crosscore.Code;
 
-/// <summary>One instruction of live code that changes, and what stands in its place afterwards: one instruction, or several shorter ones.</summary>
+/// <summary>
+/// One instruction of live code that changes, and what stands in its place afterwards: one instruction, or several
+/// shorter ones.
+/// </summary>
 /// <param name="Offset">Of the instruction, in its code.</param>
 /// <param name="Old">Its bytes.</param>
 /// <param name="New">As many bytes, whole instructions.</param>
@@ -24,7 +27,9 @@ internal readonly record struct PatchSite(
     public bool FitsOneStore => (Offset + FirstChanged) / 8 == (Offset + LastChanged) / 8;
 }
 
-/// <summary>Up to 15 bytes of instructions by value, so that they can be a key: eight bytes, then seven and their number.</summary>
+/// <summary>
+/// Up to 15 bytes of instructions by value, so that they can be a key: eight bytes, then seven and their number.
+/// </summary>
 internal readonly record struct InstructionBytes(ulong Low, ulong High)
 {
     /// <summary>Room for what <see cref="CopyTo"/> writes.</summary>

@@ -1,7 +1,8 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// A patch that has been looked at and can be written: all refusals and all allocations are behind it, but for the kernel's. Valid as long as the lock of patches is held.
+/// A patch that has been looked at and can be written: all refusals and all allocations are behind it, but for the
+/// kernel's. Valid as long as the lock of patches is held.
 /// </summary>
 internal sealed class PreparedPatch
 {
@@ -45,7 +46,8 @@ internal sealed class PreparedPatch
         );
         if (obstacle is { Failure: CodeFailure.OutOfLineMemory } && BreakpointTables.AllAreFree)
         {
-            // What nobody was ever sent to can go, as no table names it: a table that was taken back may still be read by a thread in the handler.
+            // What nobody was ever sent to can go, as no table names it: a table that was taken back may still be read
+            // by a thread in the handler.
             draft.ForgetUnusedCopies();
             (old, @new, obstacle) = SetUp(draft, conditions);
         }
@@ -89,7 +91,8 @@ internal sealed class PreparedPatch
     /// <summary>Writes it. Afterwards every thread executes the new instructions.</summary>
     public void Write() => Write(() => AllCores.Synchronise(_mode));
 
-    /// <param name="synchronise">Serialises all cores, or throws. What it is worth is shown by tests in which it does nothing.</param>
+    /// <param name="synchronise">Serialises all cores, or throws. What it is worth is shown by tests in which it does
+    /// nothing.</param>
     internal void Write(Action synchronise)
     {
         switch (Plan.Method)
@@ -168,20 +171,25 @@ internal sealed class PreparedPatch
     }
 
     /// <summary>
-    /// After a patch was taken back in memory: until it is serialised, a core that has fetched the new instructions may go on with them, and one that has not executes the old ones. Each is whole, and an instruction begins at
-    /// every place where a thread can be, so where it cannot be done this is told and does not end the process.
+    /// After a patch was taken back in memory: until it is serialised, a core that has fetched the new instructions may
+    /// go on with them, and one that has not executes the old ones. Each is whole, and an instruction begins at every
+    /// place where a thread can be, so where it cannot be done this is told and does not end the process.
     /// </summary>
     /// <param name="synchronise">Serialises all cores, or throws.</param>
     /// <param name="refusal">Why the patch was taken back.</param>
-    /// <exception cref="CodeException">Refused again and again; <see cref="CodeFailure.OldCodeNotConfirmed"/>.</exception>
+    /// <exception cref="CodeException">Refused again and again;
+    /// <see cref="CodeFailure.OldCodeNotConfirmed"/>.</exception>
     private static void MakeForgotten(Action synchronise, Exception refusal)
     {
         if (Persistence.Try(synchronise) is { } again)
         {
             throw new CodeException(
                 CodeFailure.OldCodeNotConfirmed,
-                $"The patch is refused: {refusal.Message} It was taken back, and memory holds the old instructions. But the cores could not be synchronised after that either: {again.Message} Until a core is serialised for another "
-                    + "reason, it may go on executing new instructions that it has fetched; every instruction that is executed is a whole one, old or new. "
+                $"The patch is refused: {refusal.Message} It was taken back, and memory holds the old instructions. "
+                    + $"But the cores could not be synchronised after that either: "
+                    + $"{again.Message} Until a core is serialised for another "
+                    + "reason, it may go on executing new instructions that it has fetched; "
+                    + "every instruction that is executed is a whole one, old or new. "
                     + "CoreSerialization.AllThreads ends this, when it is no longer refused.",
                 (again as CodeException)?.Errno ?? 0,
                 refusal
@@ -189,7 +197,10 @@ internal sealed class PreparedPatch
         }
     }
 
-    /// <summary>One store of the aligned 8 bytes in which a site differs. Two sites can share them, so their other bytes are what was stored last.</summary>
+    /// <summary>
+    /// One store of the aligned 8 bytes in which a site differs. Two sites can share them, so their other bytes are
+    /// what was stored last.
+    /// </summary>
     private static void Store(LiveCode code, in PatchSite site, InstructionBytes bytes)
     {
         int word = (site.Offset + site.FirstChanged) / 8 * 8;
@@ -255,10 +266,15 @@ internal sealed class PreparedPatch
         }
     }
 
-    /// <summary>A thread can be at an instruction that begins inside of an old one, and would go on in the middle of that one if the old page came back.</summary>
+    /// <summary>
+    /// A thread can be at an instruction that begins inside of an old one, and would go on in the middle of that one if
+    /// the old page came back.
+    /// </summary>
     private static bool BeginsInstructions(PlacedSite site) => site.Site.Instructions > 1;
 
-    /// <summary>Pages that cannot be taken back would leave a patch that is refused and yet executed: the process ends instead.</summary>
+    /// <summary>
+    /// Pages that cannot be taken back would leave a patch that is refused and yet executed: the process ends instead.
+    /// </summary>
     private void TakeBack(List<(LiveCode Code, int Start, byte[] Before)> done, Exception refusal)
     {
         foreach ((LiveCode exchanged, int start, byte[] before) in done)
@@ -268,7 +284,8 @@ internal sealed class PreparedPatch
                 if (site.Code == exchanged && BeginsInstructions(site))
                 {
                     Environment.FailFast(
-                        $"Crosscore: a patch of live code was refused after threads could be at instructions that only it has: {refusal.Message}"
+                        $"Crosscore: a patch of live code was refused after threads "
+                            + $"could be at instructions that only it has: {refusal.Message}"
                     );
                 }
             }
@@ -280,7 +297,8 @@ internal sealed class PreparedPatch
             catch (Exception again)
             {
                 Environment.FailFast(
-                    $"Crosscore: a patch of live code was refused after pages had been exchanged, and they could not be exchanged back: {again.Message}"
+                    $"Crosscore: a patch of live code was refused after pages had been "
+                        + $"exchanged, and they could not be exchanged back: {again.Message}"
                 );
             }
         }

@@ -4,9 +4,10 @@ using System.Runtime.ExceptionServices;
 namespace Crosscore;
 
 /// <summary>
-/// An operation that many callers want at the same time and that serves all who asked before it began: a process-wide barrier, a grace period. One caller runs it; whoever asks meanwhile is
-/// too late for that run, because it may already be past the moment that counts, and gathers for the next one. When a run ends, one of those gathered is appointed to run the next;
-/// everybody who asks until the appointed one has begun is served by that run too.
+/// An operation that many callers want at the same time and that serves all who asked before it began: a process-wide
+/// barrier, a grace period. One caller runs it; whoever asks meanwhile is too late for that run, because it may already
+/// be past the moment that counts, and gathers for the next one. When a run ends, one of those gathered is appointed to
+/// run the next; everybody who asks until the appointed one has begun is served by that run too.
 /// </summary>
 /// <remarks>
 /// A run has two halves: it begins, and is over when <paramref name="isOver"/> says so. Callers who block wait for that
@@ -30,7 +31,9 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
     private long _asked;
     private long _run;
 
-    /// <summary>Whether a run is under way or about to begin; whoever asks for this to be acted upon asks for a run of its own.</summary>
+    /// <summary>
+    /// Whether a run is under way or about to begin; whoever asks for this to be acted upon asks for a run of its own.
+    /// </summary>
     public bool IsEngaged => Volatile.Read(ref _engaged);
 
     /// <summary>How many callers there have been.</summary>
@@ -47,11 +50,15 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         begin();
     }
 
-    /// <summary>Returns when the operation has been run from beginning to end after this call began; throws what that run threw. A full fence on entry and on return.</summary>
+    /// <summary>
+    /// Returns when the operation has been run from beginning to end after this call began; throws what that run threw.
+    /// A full fence on entry and on return.
+    /// </summary>
     public void Pass()
     {
-        // What the caller did before must be before the run, whoever makes it: this fence and the gate put it there. Without it the run of another processor orders only its own accesses.
-        // Shown by litmus/reclamation/SharedBarrier and its control SharedBarrier.BegunBefore, and by CoalescedOperationTests.
+        // What the caller did before must be before the run, whoever makes it: this fence and the gate put it there.
+        // Without it the run of another processor orders only its own accesses. Shown by
+        // litmus/reclamation/SharedBarrier and its control SharedBarrier.BegunBefore, and by CoalescedOperationTests.
         Interlocked.MemoryBarrier();
         using var steady = new Uninterrupted();
         Batch? batch = null;
@@ -137,7 +144,9 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         _gate.Exit();
     }
 
-    /// <summary>Whether other threads have called lately, so that it is worth looking whether some are about to. Under the gate.</summary>
+    /// <summary>
+    /// Whether other threads have called lately, so that it is worth looking whether some are about to. Under the gate.
+    /// </summary>
     private bool IsCrowded()
     {
         int caller = Environment.CurrentManagedThreadId;
@@ -147,8 +156,9 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
     }
 
     /// <summary>
-    /// Lets threads that are ready to run do so before the run begins, for as long as they join it: where there are more threads than processors, nobody else could ask during a short run. Gives
-    /// the processor back at once if nobody is ready.
+    /// Lets threads that are ready to run do so before the run begins, for as long as they join it: where there are
+    /// more threads than processors, nobody else could ask during a short run. Gives the processor back at once if
+    /// nobody is ready.
     /// </summary>
     private static void Gather(Batch batch)
     {
@@ -387,7 +397,8 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
         private const int Claimed = 2; // one of them has
         private const int Done = 3;
 
-        // A barrier that interrupts nobody is over in less than this; beyond it, waiting threads had better leave their processors to those who run.
+        // A barrier that interrupts nobody is over in less than this; beyond it, waiting threads had better leave their
+        // processors to those who run.
         private const int Spins = 30;
 
         private int _state;

@@ -115,7 +115,8 @@ internal static class CpuTour
         {
             if (Affinity.CurrentCpu != cpu)
             {
-                return $"sched_setaffinity to CPU {cpu} answered success, and the thread runs on CPU {Affinity.CurrentCpu}";
+                return $"sched_setaffinity to CPU {cpu} answered success, "
+                    + $"and the thread runs on CPU {Affinity.CurrentCpu}";
             }
 
             visit();

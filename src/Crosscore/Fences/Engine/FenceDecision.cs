@@ -4,11 +4,14 @@ namespace Crosscore;
 
 /// <summary>What the choice of a mode depends on.</summary>
 /// <param name="IsLinux">Whether the system is Linux.</param>
-/// <param name="RuntimeBarrierIsSound">Whether .NET's own process-wide barrier rests on a call of the system that is one: Windows and Apple's systems.</param>
+/// <param name="RuntimeBarrierIsSound">Whether .NET's own process-wide barrier rests on a call of the system that is
+/// one: Windows and Apple's systems.</param>
 /// <param name="Architecture">Of the process.</param>
 /// <param name="Membarrier">Why PRIVATE_EXPEDITED cannot be used, or <see cref="MembarrierFailure.None"/>.</param>
-/// <param name="Emulated">Whether the kernel is an emulation of Linux (gVisor), which promises nothing about interrupts.</param>
-/// <param name="BroadcastsInvalidations">Whether the processor can make others forget translations without interrupting them (INVLPGB).</param>
+/// <param name="Emulated">Whether the kernel is an emulation of Linux (gVisor), which promises nothing about
+/// interrupts.</param>
+/// <param name="BroadcastsInvalidations">Whether the processor can make others forget translations without interrupting
+/// them (INVLPGB).</param>
 /// <param name="RuntimeMajor">The major version of .NET that runs this.</param>
 internal sealed record FenceFacts(
     bool IsLinux,
@@ -21,8 +24,9 @@ internal sealed record FenceFacts(
 );
 
 /// <summary>
-/// The mode of <see cref="AsymmetricFence"/>, why, and the barrier behind it. <see cref="Choose"/> is pure. A choice that cannot be had leaves both sides full fences, which
-/// are always right, and an error that every caller gets to see.
+/// The mode of <see cref="AsymmetricFence"/>, why, and the barrier behind it. <see cref="Choose"/> is pure. A choice
+/// that cannot be had leaves both sides full fences, which are always right, and an error that every caller gets to
+/// see.
 /// </summary>
 /// <param name="Mode">What stands behind the pair.</param>
 /// <param name="Reason">Why, or what it rests on.</param>
@@ -115,7 +119,8 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
         if (!Enum.GetNames<AsymmetricFenceMode>().Contains(wish.Trim(), StringComparer.OrdinalIgnoreCase))
         {
             string error =
-                $"AsymmetricFence: '{wish}' was chosen by {PropertyName} or {VariableName}; there are {string.Join(", ", Enum.GetNames<AsymmetricFenceMode>())}.";
+                $"AsymmetricFence: '{wish}' was chosen by {PropertyName} or {VariableName}; "
+                + $"there are {string.Join(", ", Enum.GetNames<AsymmetricFenceMode>())}.";
             return new FenceDecision(AsymmetricFenceMode.Symmetric, error, error);
         }
 

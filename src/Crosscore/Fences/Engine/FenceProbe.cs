@@ -21,7 +21,9 @@ internal static class FenceProbe
             Environment.Version.Major
         );
 
-    /// <summary>The command itself, not only its registration: a sandbox may let one pass and refuse the other.</summary>
+    /// <summary>
+    /// The command itself, not only its registration: a sandbox may let one pass and refuse the other.
+    /// </summary>
     private static MembarrierFailure TryMembarrier()
     {
         if (!Membarrier.TryRegister(MembarrierRegistrations.PrivateExpedited, out MembarrierFailure failure))
@@ -41,8 +43,9 @@ internal static class FenceProbe
     }
 
     /// <summary>
-    /// CPUID 8000_0008h, EBX bit 3: INVLPGB and TLBSYNC (AMD APM vol. 3, appendix E). From 6.15 on, Linux uses them for processes that run on several processors, and then mprotect(2)
-    /// interrupts nobody. /proc/cpuinfo does not show the bit.
+    /// CPUID 8000_0008h, EBX bit 3: INVLPGB and TLBSYNC (AMD APM vol. 3, appendix E). From 6.15 on, Linux uses them for
+    /// processes that run on several processors, and then mprotect(2) interrupts nobody. /proc/cpuinfo does not show
+    /// the bit.
     /// </summary>
     private static bool BroadcastsInvalidations()
     {

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace Crosscore;
 
 /// <summary>
-/// From what a machine answers to what it promises. Pure. Three voices, kept apart: what a document says holds for every system that offers the command; what the system
-/// was asked is settled by its answer; the rest follows from the code of the release it claims to run, and only if the claim is believable.
+/// From what a machine answers to what it promises. Pure. Three voices, kept apart: what a document says holds for
+/// every system that offers the command; what the system was asked is settled by its answer; the rest follows from the
+/// code of the release it claims to run, and only if the claim is believable.
 /// </summary>
 internal static class GuaranteeTable
 {
@@ -163,7 +164,8 @@ internal static class GuaranteeTable
             { } failure => (
                 GuaranteeAnswer.No,
                 GuaranteeBasis.Probed,
-                $"QUERY offers {command}, and it is refused when it is tried ({failure}): a sandbox lets QUERY pass only"
+                $"QUERY offers {command}, and it is refused when it is "
+                    + $"tried ({failure}): a sandbox lets QUERY pass only"
             ),
         };
 
@@ -183,7 +185,8 @@ internal static class GuaranteeTable
             MachinePromise.CallerMemoryBarrierForOtherProcesses => (
                 GuaranteeAnswer.No,
                 GuaranteeBasis.Documented,
-                $"{Manual}: only for threads of the same process; from 5.4 the call returns at once when there is one thread"
+                $"{Manual}: only for threads of the same process; from "
+                    + "5.4 the call returns at once when there is one thread"
             ),
             MachinePromise.SiblingsCoreSerialization => SiblingsCoreSerialization(facts),
             MachinePromise.CallerCoreSerialization => CallerCoreSerialization(facts),
@@ -197,7 +200,8 @@ internal static class GuaranteeTable
                 Architecture.Arm64 => (
                     GuaranteeAnswer.No,
                     GuaranteeBasis.Documented,
-                    "Arm ARM: clean and invalidate, unless CTR_EL0.IDC and .DIC spare it; membarrier(2) touches no cache"
+                    "Arm ARM: clean and invalidate, unless CTR_EL0.IDC "
+                        + "and .DIC spare it; membarrier(2) touches no cache"
                 ),
                 _ => (
                     GuaranteeAnswer.Unknown,
@@ -328,15 +332,17 @@ internal static class GuaranteeTable
         };
 
     /// <summary>
-    /// Documented since 4.16, but on x86-64 not kept before 5.10: a sibling that was switched in on the interrupted CPU, or on the caller's, could go on by
-    /// SYSRET, which serialises nothing (fixed by 758c9373d841 and e45cdc71d1fa). arm64 returns to user mode by ERET, which does.
+    /// Documented since 4.16, but on x86-64 not kept before 5.10: a sibling that was switched in on the interrupted
+    /// CPU, or on the caller's, could go on by SYSRET, which serialises nothing (fixed by 758c9373d841 and
+    /// e45cdc71d1fa). arm64 returns to user mode by ERET, which does.
     /// </summary>
     private static (GuaranteeAnswer, GuaranteeBasis, string) SiblingsCoreSerialization(MachineFacts facts) =>
         facts.Architecture == Architecture.X64 && (facts.Release is not { } release || !Has(release, 5, 10))
             ? (
                 GuaranteeAnswer.Unknown,
                 GuaranteeBasis.ByKernelVersion,
-                $"{Manual}, SYNC_CORE, since 4.16; but before 758c9373d841 and e45cdc71d1fa (5.10) a sibling could miss it"
+                $"{Manual}, SYNC_CORE, since 4.16; but before 758c9373d841 "
+                    + "and e45cdc71d1fa (5.10) a sibling could miss it"
             )
             : (GuaranteeAnswer.Yes, GuaranteeBasis.Documented, $"{Manual}, PRIVATE_EXPEDITED_SYNC_CORE, since 4.16");
 
@@ -442,7 +448,9 @@ internal static class GuaranteeTable
         };
     }
 
-    /// <summary>Yes from a release on; before it nothing is certain, because a distribution may have back-ported it.</summary>
+    /// <summary>
+    /// Yes from a release on; before it nothing is certain, because a distribution may have back-ported it.
+    /// </summary>
     private static (GuaranteeAnswer, GuaranteeBasis, string) SinceRelease(
         MachineFacts facts,
         int major,
@@ -464,15 +472,18 @@ internal static class GuaranteeTable
             );
     }
 
-    /// <summary>A candidate of the very release may lack it: the barriers of 5.10 were merged between its candidates.</summary>
+    /// <summary>
+    /// A candidate of the very release may lack it: the barriers of 5.10 were merged between its candidates.
+    /// </summary>
     private static bool Has(KernelRelease release, int major, int minor) =>
         !release.Emulated
         && release.IsAtLeast(major, minor)
         && !(release.Candidate && !release.IsAtLeast(major, minor + 1));
 
     /// <summary>
-    /// Why the release tells nothing: it cannot be read, it is gVisor's, or the system offers commands that mainline of that release does not have, which means that they were
-    /// back-ported or emulated, and with them an unknown set of fixes.
+    /// Why the release tells nothing: it cannot be read, it is gVisor's, or the system offers commands that mainline of
+    /// that release does not have, which means that they were back-ported or emulated, and with them an unknown set of
+    /// fixes.
     /// </summary>
     private static string? Disbelief(MachineFacts facts) =>
         facts.Release switch

@@ -5,8 +5,8 @@ using Crosscore.Linux;
 namespace Crosscore;
 
 /// <summary>
-/// What a kernel's release text says of its age. A distribution appends to the number and back-ports behind it, so the text is evidence of what is at least
-/// there ("merged in 5.10"), and of what is missing only if nothing was appended.
+/// What a kernel's release text says of its age. A distribution appends to the number and back-ports behind it, so the
+/// text is evidence of what is at least there ("merged in 5.10"), and of what is missing only if nothing was appended.
 /// </summary>
 /// <param name="Text">The release as uname(2) prints it.</param>
 /// <param name="Major">5 of 5.10.209.</param>
@@ -25,7 +25,8 @@ internal sealed record KernelRelease(
     bool Emulated
 )
 {
-    // gVisor gives its build a fixed date that no real kernel shares (pkg/sentry/syscalls/linux/linux64.go); newer versions also say "gvisor" in the release.
+    // gVisor gives its build a fixed date that no real kernel shares (pkg/sentry/syscalls/linux/linux64.go); newer
+    // versions also say "gvisor" in the release.
     private const string GVisorBuild = "Sun Jan 10 15:06:54 PST 2016";
 
     private static readonly SearchValues<char> NumberCharacters = SearchValues.Create("0123456789.");

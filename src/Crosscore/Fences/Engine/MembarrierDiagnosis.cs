@@ -4,14 +4,16 @@ using static Crosscore.Linux.MembarrierCall;
 namespace Crosscore;
 
 /// <summary>
-/// From the bare answer of membarrier(2) to what it means and what to do. Pure, so that every system's answers can be tested on any system.
+/// From the bare answer of membarrier(2) to what it means and what to do. Pure, so that every system's answers can be
+/// tested on any system.
 /// </summary>
 internal static class MembarrierDiagnosis
 {
     /// <summary>
-    /// Tells the two EPERMs apart. The kernel has one only, for a command whose registration is missing; it never answers QUERY or a registration so
-    /// (kernel/sched/membarrier.c). Hence an EPERM is somebody else's, a seccomp filter's, if the command needs no registration, if the registration is known to
-    /// have succeeded, or if QUERY is refused as well.
+    /// Tells the two EPERMs apart. The kernel has one only, for a command whose registration is missing; it never
+    /// answers QUERY or a registration so (kernel/sched/membarrier.c). Hence an EPERM is somebody else's, a seccomp
+    /// filter's, if the command needs no registration, if the registration is known to have succeeded, or if QUERY is
+    /// refused as well.
     /// </summary>
     /// <param name="command">The command.</param>
     /// <param name="errno">The positive error number it was answered with.</param>
@@ -56,31 +58,32 @@ internal static class MembarrierDiagnosis
     private static string Meaning(int command, MembarrierFailure failure) =>
         failure switch
         {
-            MembarrierFailure.WrongPlatform =>
-                "This library knows the call on Linux on x86-64 and arm64 only. Test Membarrier.Supported first, and use ordinary fences on both sides here.",
-            MembarrierFailure.UnsafeToCall =>
-                "Android 9 and older kill a process that makes the call. Test Membarrier.Supported first, and use ordinary fences on both sides here.",
-            MembarrierFailure.Absent =>
-                "The call is not there: the kernel is older than 4.3 or built without CONFIG_MEMBARRIER, or a sandbox (gVisor, a seccomp filter) hides it. "
-                    + "Allow membarrier in the sandbox's profile, or use ordinary fences on both sides.",
-            MembarrierFailure.Refused =>
-                "A sandbox forbids the call; the usual one is a container's seccomp profile (Docker's lacked membarrier before March 2020). "
-                    + "Allow membarrier in the profile, or use ordinary fences on both sides.",
+            MembarrierFailure.WrongPlatform => "This library knows the call on Linux on x86-64 and arm64 only. Test "
+                + "Membarrier.Supported first, and use ordinary fences on both sides here.",
+            MembarrierFailure.UnsafeToCall => "Android 9 and older kill a process that makes the call. Test "
+                + "Membarrier.Supported first, and use ordinary fences on both sides here.",
+            MembarrierFailure.Absent => "The call is not there: the kernel is older than 4.3 or built without "
+                + "CONFIG_MEMBARRIER, or a sandbox (gVisor, a seccomp filter) hides it. "
+                + "Allow membarrier in the sandbox's profile, or use ordinary fences on both sides.",
+            MembarrierFailure.Refused => "A sandbox forbids the call; the usual one is a container's "
+                + "seccomp profile (Docker's lacked membarrier before March 2020). "
+                + "Allow membarrier in the profile, or use ordinary fences on both sides.",
             MembarrierFailure.NotRegistered =>
-                $"This process has not registered for it, or a registration begun elsewhere is not finished. Call Membarrier.Register(MembarrierRegistrations.{RegistrationFor(command)}) "
+                $"This process has not registered for it, or a registration begun elsewhere is not "
+                    + $"finished. Call Membarrier.Register(MembarrierRegistrations.{RegistrationFor(command)}) "
                     + "once and wait for its return, best before threads are started: later it takes milliseconds.",
             MembarrierFailure.NotOffered => "This system does not have the command: "
                 + Needs(command)
                 + " Test Membarrier.Supported first.",
             MembarrierFailure.OutOfMemory =>
                 "The kernel had no memory for its set of CPUs. Nothing is ordered; try again.",
-            MembarrierFailure.CpusUnknown =>
-                "The lists of possible and online CPUs under /sys/devices/system/cpu cannot be read, and the kernel accepts a wrong CPU number silently. "
-                    + "Make sysfs readable, or use RestartSequences() without a CPU.",
-            MembarrierFailure.NotKept =>
-                "On x86-64 before Linux 5.10 a sibling could miss it (758c9373d841, e45cdc71d1fa). Use a newer kernel, or see CoreSerialization.AllThreads.",
-            _ =>
-                "No kernel is known to answer so. Please report it as a Crosscore bug, with the kernel's release and the sandbox in use.",
+            MembarrierFailure.CpusUnknown => "The lists of possible and online CPUs under /sys/devices/system/cpu "
+                + "cannot be read, and the kernel accepts a wrong CPU number silently. "
+                + "Make sysfs readable, or use RestartSequences() without a CPU.",
+            MembarrierFailure.NotKept => "On x86-64 before Linux 5.10 a sibling could miss it (758c9373d841, "
+                + "e45cdc71d1fa). Use a newer kernel, or see CoreSerialization.AllThreads.",
+            _ => "No kernel is known to answer so. Please report it as a Crosscore "
+                + "bug, with the kernel's release and the sandbox in use.",
         };
 
     private static string Needs(int command) =>
@@ -90,7 +93,8 @@ internal static class MembarrierDiagnosis
             MEMBARRIER_CMD_GLOBAL_EXPEDITED or MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED => "it needs Linux 4.16.",
             MEMBARRIER_CMD_PRIVATE_EXPEDITED or MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED => "it needs Linux 4.14.",
             MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE or MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE =>
-                "it needs Linux 4.16 on an architecture that implements it (x86-64 and arm64 do); gVisor does not have it.",
+                "it needs Linux 4.16 on an architecture that implements "
+                    + "it (x86-64 and arm64 do); gVisor does not have it.",
             MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ or MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ =>
                 "it needs Linux 5.10 built with CONFIG_RSEQ.",
             MEMBARRIER_CMD_GET_REGISTRATIONS => "it needs Linux 6.3.",

@@ -4,8 +4,9 @@ using static Crosscore.Linux.MembarrierCall;
 namespace Crosscore;
 
 /// <summary>
-/// One address space's dealings with membarrier(2): what is offered, what has been registered, and what each answer means. It remembers only what a successful
-/// call has proved, because the kernel's own report says more than is true (see <see cref="FindRegistered"/>).
+/// One address space's dealings with membarrier(2): what is offered, what has been registered, and what each answer
+/// means. It remembers only what a successful call has proved, because the kernel's own report says more than is true
+/// (see <see cref="FindRegistered"/>).
 /// </summary>
 internal sealed class MembarrierSession
 {
@@ -21,7 +22,10 @@ internal sealed class MembarrierSession
 
     // MembarrierCommands, once the kernel has told them; 0 before, and a refusal is not remembered
     private int _supported;
-    private int _established; // MembarrierRegistrations, each bit set by a call that succeeded. Bits are only ever added: there is no way back in the kernel.
+
+    // MembarrierRegistrations, each bit set by a call that succeeded. Bits are only ever added: there is no way back in
+    // the kernel.
+    private int _established;
 
     public MembarrierSession(IMembarrierKernel kernel) => _kernel = kernel;
 
@@ -30,9 +34,9 @@ internal sealed class MembarrierSession
     public MembarrierCommands Supported => FindSupported(out _);
 
     /// <summary>
-    /// Finds what a successful call proves. GET_REGISTRATIONS reports a private registration as soon as any of its
-    /// two bits is set, and registering SYNC_CORE or RSEQ sets the "wanted" bit of
-    /// PRIVATE_EXPEDITED too; it also reports what another thread is still waiting for (kernel/sched/membarrier.c, membarrier_get_registrations). So its
+    /// Finds what a successful call proves. GET_REGISTRATIONS reports a private registration as soon as any of its two
+    /// bits is set, and registering SYNC_CORE or RSEQ sets the "wanted" bit of PRIVATE_EXPEDITED too; it also reports
+    /// what another thread is still waiting for (kernel/sched/membarrier.c, membarrier_get_registrations). So its
     /// answer serves to skip what is certainly missing; only the command itself proves the rest.
     /// </summary>
     public MembarrierRegistrations FindRegistered()
@@ -82,8 +86,9 @@ internal sealed class MembarrierSession
     }
 
     /// <summary>
-    /// The kernel accepts every CPU number: a negative one means all CPUs, one that is offline or does not exist means none, and both answer 0
-    /// (kernel/sched/membarrier.c tests only the sign). So the check is made here, before the call.
+    /// The kernel accepts every CPU number: a negative one means all CPUs, one that is offline or does not exist means
+    /// none, and both answer 0 (kernel/sched/membarrier.c tests only the sign). So the check is made here, before the
+    /// call.
     /// </summary>
     public void RunOn(string member, int cpu)
     {
@@ -122,8 +127,9 @@ internal sealed class MembarrierSession
     }
 
     /// <summary>
-    /// <see cref="RunOn"/> for the engines of this library, whose numbers are possible CPUs by construction: nothing is read first. An offline CPU runs no
-    /// sequence and is answered 0; ENXIO, which the kernel's own tests tolerate, means the same.
+    /// <see cref="RunOn"/> for the engines of this library, whose numbers are possible CPUs by construction: nothing is
+    /// read first. An offline CPU runs no sequence and is answered 0; ENXIO, which the kernel's own tests tolerate,
+    /// means the same.
     /// </summary>
     /// <param name="member">Who asks, for the message.</param>
     /// <param name="cpu">A possible CPU, or -1 for all of them, which is what the kernel takes it for.</param>
@@ -139,7 +145,9 @@ internal sealed class MembarrierSession
         }
     }
 
-    /// <summary>Registers what is not yet known to be; stops at the first refusal, what succeeded before it stays.</summary>
+    /// <summary>
+    /// Registers what is not yet known to be; stops at the first refusal, what succeeded before it stays.
+    /// </summary>
     /// <returns>The refusal, or null.</returns>
     public MembarrierException? Register(string member, MembarrierRegistrations registrations)
     {
@@ -162,7 +170,8 @@ internal sealed class MembarrierSession
             return null;
         }
 
-        // One thread registers and the others wait for it; each of them would otherwise wait for a grace period of its own.
+        // One thread registers and the others wait for it; each of them would otherwise wait for a grace period of its
+        // own.
         lock (_registering)
         {
             foreach (
@@ -244,8 +253,9 @@ internal sealed class MembarrierSession
 
         var commands = (MembarrierCommands)answer;
 
-        // From 5.10 to 5.16, QUERY forgot RSEQ although it worked (fixed by 809232619f5b). The command itself tells: a kernel without it answers EINVAL
-        // before it looks at the registration, one with it answers EPERM, or does it. Unlike a trial registration this leaves nothing behind.
+        // From 5.10 to 5.16, QUERY forgot RSEQ although it worked (fixed by 809232619f5b). The command itself tells: a
+        // kernel without it answers EINVAL before it looks at the registration, one with it answers EPERM, or does it.
+        // Unlike a trial registration this leaves nothing behind.
         if (
             commands.HasFlag(MembarrierCommands.PrivateExpedited)
             && !commands.HasFlag(MembarrierCommands.PrivateExpeditedRseq)

@@ -1,9 +1,9 @@
 namespace Crosscore;
 
 /// <summary>
-/// How a thread waits for what is mostly over within a microsecond, readers or the holder of a spin lock: it looks again
-/// at once; then it leaves its processor to them, and in the end sleeps between looks, because they may have a lower
-/// priority. They do not wake the thread that waits, because that would cost each of them a test when it leaves.
+/// How a thread waits for what is mostly over within a microsecond, readers or the holder of a spin lock: it looks
+/// again at once; then it leaves its processor to them, and in the end sleeps between looks, because they may have a
+/// lower priority. They do not wake the thread that waits, because that would cost each of them a test when it leaves.
 /// </summary>
 /// <remarks>
 /// One for a whole wait, disposed of at its end: <see cref="Thread.Interrupt"/> is noticed once, and given back then.

@@ -21,9 +21,11 @@ internal enum SerializationWay
 internal readonly record struct SerializationChoice(SerializationWay Way, string Reason)
 {
     /// <summary>
-    /// SYNC_CORE where it keeps its word. On x86-64 before Linux 5.10 it does not: a sibling that is switched in on the caller's CPU, or on an interrupted one, can go on by SYSRET, and calling it again does not
-    /// help (litmus/code/AllThreads.SyncCoreTwice.litmus). What does is to be on every CPU once (litmus/code/AllThreads.EveryCpu.litmus). That asks of the kernel only that a thread runs where it
-    /// is pinned; an emulated kernel does not even do that.
+    /// SYNC_CORE where it keeps its word. On x86-64 before Linux 5.10 it does not: a sibling that is switched in on the
+    /// caller's CPU, or on an interrupted one, can go on by SYSRET, and calling it again does not help
+    /// (litmus/code/AllThreads.SyncCoreTwice.litmus). What does is to be on every CPU once
+    /// (litmus/code/AllThreads.EveryCpu.litmus). That asks of the kernel only that a thread runs where it is pinned; an
+    /// emulated kernel does not even do that.
     /// </summary>
     public static SerializationChoice Decide(MachineFacts facts, CodeMode mode)
     {

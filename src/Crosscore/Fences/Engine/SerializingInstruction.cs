@@ -4,13 +4,15 @@ using System.Runtime.Intrinsics.X86;
 namespace Crosscore;
 
 /// <summary>
-/// A function that does nothing but serialise the core it runs on, as machine code: C# cannot say any of these instructions. It changes rax and rcx only, so code of this library can call it, too.
+/// A function that does nothing but serialise the core it runs on, as machine code: C# cannot say any of these
+/// instructions. It changes rax and rcx only, so code of this library can call it, too.
 /// </summary>
 internal static class SerializingInstruction
 {
     /// <summary>
-    /// <c>serialize</c>, where there is one; otherwise <c>iretq</c> to the next instruction, 50 ns against microseconds for <c>cpuid</c>, which leaves a virtual machine. Under a shadow
-    /// stack <c>iretq</c> would take its way back from that stack, where it is not, so there it is <c>cpuid</c> after all.
+    /// <c>serialize</c>, where there is one; otherwise <c>iretq</c> to the next instruction, 50 ns against microseconds
+    /// for <c>cpuid</c>, which leaves a virtual machine. Under a shadow stack <c>iretq</c> would take its way back from
+    /// that stack, where it is not, so there it is <c>cpuid</c> after all.
     /// </summary>
     public static byte[] For(Architecture architecture, bool hasSerialize) =>
         architecture switch

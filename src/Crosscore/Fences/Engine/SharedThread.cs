@@ -76,7 +76,8 @@ internal static class SharedThread
         }
         catch (ThreadStartException obstacle)
         {
-#pragma warning disable CA2201 // What Thread.Start throws itself for the same cause: callers have one exception to handle.
+            // What Thread.Start throws itself for the same cause: callers have one exception to handle.
+#pragma warning disable CA2201
             throw new OutOfMemoryException("The thread that waits for grace periods could not be started.", obstacle);
 #pragma warning restore CA2201
         }

@@ -74,8 +74,8 @@ internal sealed class ThisKernel : IMembarrierKernel
     public int Call(int command, uint flags, int cpu) => MembarrierCall.Invoke(command, flags, cpu);
 
     /// <summary>
-    /// Decides where the call may be made. Android up to version 9 answers it with SIGSYS, QUERY included, which cannot be caught in time
-    /// (dotnet/coreclr#24298, dotnet/runtime#92196); .NET itself does not call there either.
+    /// Decides where the call may be made. Android up to version 9 answers it with SIGSYS, QUERY included, which cannot
+    /// be caught in time (dotnet/coreclr#24298, dotnet/runtime#92196); .NET itself does not call there either.
     /// </summary>
     internal static MembarrierFailure FindObstacle(
         bool linux,
@@ -91,7 +91,8 @@ internal sealed class ThisKernel : IMembarrierKernel
 
     private static string? Read(SafeFileHandle file)
     {
-        Span<byte> page = stackalloc byte[4096]; // An attribute of sysfs is at most one page: Documentation/filesystems/sysfs.rst.
+        // An attribute of sysfs is at most one page: Documentation/filesystems/sysfs.rst.
+        Span<byte> page = stackalloc byte[4096];
         int length = OpenFile.ReadOnceAt((int)file.DangerousGetHandle(), page, 0); // Kept for the life of the process.
         return length < 0 ? null : Encoding.ASCII.GetString(page[..length]).Trim();
     }

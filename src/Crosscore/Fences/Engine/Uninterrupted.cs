@@ -3,8 +3,9 @@ using System.Diagnostics;
 namespace Crosscore;
 
 /// <summary>
-/// Locks and waits that <see cref="Thread.Interrupt"/> cannot break off. Whoever owes others a hand-over must not lose it to an exception on the way; the interruption is given back to
-/// the thread afterwards, where its next wait of its own meets it.
+/// Locks and waits that <see cref="Thread.Interrupt"/> cannot break off. Whoever owes others a hand-over must not lose
+/// it to an exception on the way; the interruption is given back to the thread afterwards, where its next wait of its
+/// own meets it.
 /// </summary>
 internal ref struct Uninterrupted
 {
@@ -56,7 +57,10 @@ internal ref struct Uninterrupted
         }
     }
 
-    /// <summary>Sets an event. It takes a lock inside if anybody waits, after the event counts as set and before the one who waits is woken, so it must not be broken off there; setting it again does no harm.</summary>
+    /// <summary>
+    /// Sets an event. It takes a lock inside if anybody waits, after the event counts as set and before the one who
+    /// waits is woken, so it must not be broken off there; setting it again does no harm.
+    /// </summary>
     public void Set(ManualResetEventSlim happened)
     {
         while (true)

@@ -3,9 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Words for each CPU that are only ever added to and read: counters, histograms, read sections. They are never stopped from outside, so their sections have no word to
-/// look at.
-/// A field of its user rather than an object, to spare a load.
+/// Words for each CPU that are only ever added to and read: counters, histograms, read sections. They are never stopped
+/// from outside, so their sections have no word to look at. A field of its user rather than an object, to spare a load.
 /// </summary>
 internal readonly unsafe struct AddingSlots
 {
@@ -45,9 +44,9 @@ internal readonly unsafe struct AddingSlots
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(int word, long value)
     {
-        // SAFETY: the code adds to a word of one of the slots of this shape, `word` words behind its first; callers keep that below the number they asked for. The slots
-        // stay in
-        // place until after the call. It makes no call and is a few nanoseconds long, so the collector may wait for it.
+        // SAFETY: the code adds to a word of one of the slots of this shape, `word` words behind its first; callers
+        // keep that below the number they asked for. The slots stay in place until after the call. It makes no call and
+        // is a few nanoseconds long, so the collector may wait for it.
         if (_add == null || _add(_base + (word * sizeof(long)), value) != 0)
         {
             AddWithoutSection(word, value);
@@ -76,7 +75,9 @@ internal readonly unsafe struct AddingSlots
         return sum;
     }
 
-    /// <summary>Several threads may meet in a slot here, so the add is interlocked. No section ever works on the same slot.</summary>
+    /// <summary>
+    /// Several threads may meet in a slot here, so the add is interlocked. No section ever works on the same slot.
+    /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void AddWithoutSection(int word, long value)
     {

@@ -4,13 +4,11 @@ using Crosscore.Linux;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// The sections installed in this process, each once, for good. A thread's area keeps the address of the last descriptor it used until the kernel, some time later, finds
-/// the
-/// thread elsewhere and clears it; until then the kernel reads the descriptor and the four bytes before its abort address, and ends the process where it cannot. No call
-/// tells when the
-/// last thread has been through that, a sleeping thread may take for ever, so nothing here is ever freed. Equal programs share their code: what a process holds is
-/// bounded by
-/// how many different ones it writes.
+/// The sections installed in this process, each once, for good. A thread's area keeps the address of the last
+/// descriptor it used until the kernel, some time later, finds the thread elsewhere and clears it; until then the
+/// kernel reads the descriptor and the four bytes before its abort address, and ends the process where it cannot. No
+/// call tells when the last thread has been through that, a sleeping thread may take for ever, so nothing here is ever
+/// freed. Equal programs share their code: what a process holds is bounded by how many different ones it writes.
 /// </summary>
 internal static unsafe class InstalledSections
 {
@@ -22,7 +20,8 @@ internal static unsafe class InstalledSections
     /// </summary>
     public static int CpuSlots { get; } = PossibleCpus();
 
-    /// <exception cref="CodeException">Memory was refused; the message says why. Nothing is left behind, and the next call tries again.</exception>
+    /// <exception cref="CodeException">Memory was refused; the message says why. Nothing is left behind, and the next
+    /// call tries again.</exception>
     public static InstalledSection Install(SectionProgram program, SectionVariant variant)
     {
         string text = program.Text;
@@ -96,7 +95,8 @@ internal static unsafe class InstalledSections
                 AbortIp = (ulong)(installed.Address + code.Abort),
             };
 
-            // A stray store to a descriptor would send a thread to an address of its choosing, so it can no more be changed than the code.
+            // A stray store to a descriptor would send a thread to an address of its choosing, so it can no more be
+            // changed than the code.
             int answer = Mapping.Protect(descriptor, page, Mapping.PROT_READ);
             return answer < 0
                 ? throw CodeRefusal.MemoryFile("mprotect of the descriptor of a section", -answer)

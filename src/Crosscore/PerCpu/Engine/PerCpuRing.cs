@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// A ring of records in each slot: sections of its CPU write, one thread at a time reads, neither waits for the other. Of fixed capacity; a buffer that is resized
-/// replaces it.
+/// A ring of records in each slot: sections of its CPU write, one thread at a time reads, neither waits for the other.
+/// Of fixed capacity; a buffer that is resized replaces it.
 /// </summary>
 internal sealed unsafe class PerCpuRing<T>
     where T : unmanaged
@@ -35,7 +35,8 @@ internal sealed unsafe class PerCpuRing<T>
         if (sizeof(T) > SectionBuilder.MostCopiedBytes)
         {
             throw new NotSupportedException(
-                $"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MostCopiedBytes} that a section copies. Keep large data elsewhere and append its address."
+                $"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MostCopiedBytes} "
+                    + "that a section copies. Keep large data elsewhere and append its address."
             );
         }
 
@@ -77,11 +78,14 @@ internal sealed unsafe class PerCpuRing<T>
     /// <summary>Whether it is certain that nothing is appended any more, so that the next drain is the last.</summary>
     public bool IsStopped { get; private set; }
 
-    /// <summary>0, or <see cref="StandardSections.Full"/>, or <see cref="SectionExit.Stopped"/> when this ring has a successor.</summary>
+    /// <summary>
+    /// 0, or <see cref="StandardSections.Full"/>, or <see cref="SectionExit.Stopped"/> when this ring has a successor.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public long Append(T record)
     {
-        // SAFETY: the code was made for slots of this shape and records of this size; the record is a copy on this thread's stack, which does not move.
+        // SAFETY: the code was made for slots of this shape and records of this size; the record is a copy on this
+        // thread's stack, which does not move.
         long code = _append != null ? _append(_base, (nint)(&record)) : SectionExit.NoSlot;
         GC.KeepAlive(this);
         return code == SectionExit.NoSlot ? AppendWithoutSection(record) : code;
@@ -133,7 +137,8 @@ internal sealed unsafe class PerCpuRing<T>
         {
             long end = read < written ? written : _layout.Bytes;
             int records = (int)((end - read) / sizeof(T));
-            // SAFETY: a stretch of whole records in the ring, which no section writes until the position of the reader passes it; the area is held by this object.
+            // SAFETY: a stretch of whole records in the ring, which no section writes until the position of the reader
+            // passes it; the area is held by this object.
             receive(
                 slot,
                 new ReadOnlySpan<T>(
@@ -142,8 +147,8 @@ internal sealed unsafe class PerCpuRing<T>
                 )
             );
             count += records;
-            // A release: the section that sees this position finds the records read. Pairs with its load of it before the copy (a store is never made before an earlier
-            // load).
+            // A release: the section that sees this position finds the records read. Pairs with its load of it before
+            // the copy (a store is never made before an earlier load).
             Volatile.Write(ref read, end == _layout.Bytes ? 0 : end);
         }
 
@@ -170,7 +175,8 @@ internal sealed unsafe class PerCpuRing<T>
                 return StandardSections.Full;
             }
 
-            // SAFETY: the place of one record, which is not the reader's yet; positions are kept inside of the ring by the line above.
+            // SAFETY: the place of one record, which is not the reader's yet; positions are kept inside of the ring by
+            // the line above.
             Unsafe.WriteUnaligned(
                 (void*)(_area.Slots.Slot(slot) + _area.Slots.Shape.Header + RingLayout.Data + (nint)written),
                 record

@@ -9,7 +9,10 @@ namespace Crosscore.PerCpu;
 /// </summary>
 internal sealed unsafe class PerCpuSlots
 {
-    /// <summary>Two cache lines: processors fetch the neighbouring line too, so 64 bytes would still let two CPUs take a line from each other.</summary>
+    /// <summary>
+    /// Two cache lines: processors fetch the neighbouring line too, so 64 bytes would still let two CPUs take a line
+    /// from each other.
+    /// </summary>
     public const int Alignment = 128;
 
     private readonly SlotMemory _memory;
@@ -68,8 +71,9 @@ internal sealed unsafe class PerCpuSlots
     public bool IsMapped => _memory.IsMapped;
 
     /// <summary>
-    /// Enters the slot as the only one of those who use no section there: any thread in the striped fallback, and threads that rseq(2) does not know in the shared slot.
-    /// Nothing breaks the wait off: callers have a record or a block in their hands.
+    /// Enters the slot as the only one of those who use no section there: any thread in the striped fallback, and
+    /// threads that rseq(2) does not know in the shared slot. Nothing breaks the wait off: callers have a record or a
+    /// block in their hands.
     /// </summary>
     public void Lock(int index)
     {

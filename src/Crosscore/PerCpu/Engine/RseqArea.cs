@@ -52,10 +52,10 @@ internal sealed record RseqArea(
     public nint CpuReader => Readers?.CpuId ?? 0;
 
     /// <summary>
-    /// The decision, apart from the questions. The concurrency id lies at bytes 24 to 27. A kernel with feature size 28 fills it in every registered area, because none
-    /// is shorter than 32; but that the
-    /// area is one has to be known: either glibc says a size that includes it, or the kernel has confirmed the length by answering EBUSY to the same registration once
-    /// more.
+    /// The decision, apart from the questions. The concurrency id lies at bytes 24 to 27. A kernel with feature size 28
+    /// fills it in every registered area, because none is shorter than 32; but that the area is one has to be known:
+    /// either glibc says a size that includes it, or the kernel has confirmed the length by answering EBUSY to the same
+    /// registration once more.
     /// </summary>
     internal static RseqArea Decide(RseqFacts facts)
     {
@@ -68,7 +68,8 @@ internal sealed record RseqArea(
         {
             return None(
                 RestartableSequencesState.WrongArchitecture,
-                $"Sections are machine code, and this library has them for x86-64 only; this process runs on {facts.Architecture}."
+                $"Sections are machine code, and this library has them for "
+                    + $"x86-64 only; this process runs on {facts.Architecture}."
             );
         }
 
@@ -76,7 +77,8 @@ internal sealed record RseqArea(
         {
             return None(
                 RestartableSequencesState.NoArea,
-                "The C library does not export __rseq_offset and __rseq_size, as glibc does since 2.35; musl and older ones register nothing."
+                "The C library does not export __rseq_offset and __rseq_size, as "
+                    + "glibc does since 2.35; musl and older ones register nothing."
             );
         }
 
@@ -84,7 +86,8 @@ internal sealed record RseqArea(
         {
             return None(
                 RestartableSequencesState.NotRegistered,
-                "glibc has registered no area (__rseq_size is 0): GLIBC_TUNABLES contains glibc.pthread.rseq=0, a sandbox refuses rseq(2), or the kernel is older than 4.18."
+                "glibc has registered no area (__rseq_size is 0): GLIBC_TUNABLES contains "
+                    + "glibc.pthread.rseq=0, a sandbox refuses rseq(2), or the kernel is older than 4.18."
             );
         }
 
@@ -114,7 +117,8 @@ internal sealed record RseqArea(
         bool glibcSaysSo = size >= RseqCall.ConcurrencyIdOffset + sizeof(int);
         bool trusted = mayBeTrusted && (glibcSaysSo || facts.Probe == -Errno.EBUSY);
         string detail =
-            $"The area lies at offset {offset} from the thread pointer, glibc gives its size as {size}, the kernel fills {facts.FeatureSize} bytes.";
+            $"The area lies at offset {offset} from the thread pointer, glibc gives "
+            + $"its size as {size}, the kernel fills {facts.FeatureSize} bytes.";
         return new RseqArea(RestartableSequencesState.Available, detail, offset, size, facts.FeatureSize, trusted)
         {
             // EINVAL is the kernel's answer for another length; every other refusal is none to the question.
@@ -241,7 +245,8 @@ internal sealed record RseqArea(
 
     private static int Probe(nint area, ref int cpu)
     {
-        // This thread is registered, so the kernel only compares: EBUSY for the very same registration, EINVAL for another address or length.
+        // This thread is registered, so the kernel only compares: EBUSY for the very same registration, EINVAL for
+        // another address or length.
         int answer = RseqCall.Invoke(area, RseqCall.OriginalSize, 0, RseqCall.Signature);
         if (answer == 0)
         {

@@ -2,8 +2,11 @@ using Crosscore.Linux;
 
 namespace Crosscore.PerCpu;
 
-/// <summary>What tests change about a section: controls without protection, and windows wide enough to be hit.</summary>
-/// <param name="Armed">Whether the kernel is told of the section. Without, nothing restarts it: the control of every test.</param>
+/// <summary>
+/// What tests change about a section: controls without protection, and windows wide enough to be hit.
+/// </summary>
+/// <param name="Armed">Whether the kernel is told of the section. Without, nothing restarts it: the control of every
+/// test.</param>
 /// <param name="Delay">Turns of an empty loop after each step.</param>
 internal readonly record struct SectionVariant(bool Armed = true, int Delay = 0)
 {
@@ -14,8 +17,8 @@ internal readonly record struct SectionVariant(bool Armed = true, int Delay = 0)
 internal readonly record struct SectionCode(byte[] Bytes, int Start, int PostCommit, int Abort);
 
 /// <summary>
-/// Turns the steps of a section into x86-64 machine code with the System V convention: RDI slots, RSI RDX RCX R8 arguments; RAX what is returned, RDX whether the
-/// section was left. As C, with the registers of the code:
+/// Turns the steps of a section into x86-64 machine code with the System V convention: RDI slots, RSI RDX RCX R8
+/// arguments; RAX what is returned, RDX whether the section was left. As C, with the registers of the code:
 /// <code>
 /// retry:
 ///     r11 = &amp;descriptor;
@@ -37,12 +40,14 @@ internal readonly record struct SectionCode(byte[] Bytes, int Start, int PostCom
 /// abort:                                   // descriptor.abort
 ///     goto retry;
 /// </code>
-/// No instruction between start and post_commit is a call or a system call, none but the last stores where another section of this slot may look
-/// before the commit, and none changes RDI or an argument, which a restart needs.
+/// No instruction between start and post_commit is a call or a system call, none but the last stores where another
+/// section of this slot may look before the commit, and none changes RDI or an argument, which a restart needs.
 /// </summary>
 internal static class SectionEmitter
 {
-    /// <summary>Up to this many bytes are copied by moves one after the other, more by a loop of 16 bytes a turn.</summary>
+    /// <summary>
+    /// Up to this many bytes are copied by moves one after the other, more by a loop of 16 bytes a turn.
+    /// </summary>
     private const int Unrolled = 128;
 
     /// <param name="program">The steps.</param>
@@ -119,8 +124,9 @@ internal static class SectionEmitter
         LoadIndex(area + RseqCall.CpuIdOffset);
         if (shape.Index == PerCpuIndex.ConcurrencyId)
         {
-            // Not instead: only cpu_id is negative where a thread is not registered. mm_cid is 0 there, as if the slot were its own (rseq_reset_rseq_cpu_node_id).
-            // Without the first look UnknownThreadTests finds their adds in a slot of others.
+            // Not instead: only cpu_id is negative where a thread is not registered. mm_cid is 0 there, as if the slot
+            // were its own (rseq_reset_rseq_cpu_node_id). Without the first look UnknownThreadTests finds their adds in
+            // a slot of others.
             LoadIndex(area + RseqCall.ConcurrencyIdOffset);
         }
 
@@ -142,9 +148,10 @@ internal static class SectionEmitter
         code.Add(Gpr.Rax, Gpr.Rdi);
         if (shape.CanStop)
         {
-            // Pairs with the store in PerCpuArea.StopSections, which a barrier follows, and the one in PerCpuArea.Release. Before every load of the data, which x86-64 keeps in
-            // order: a section that finds 0 commits before the barrier or is restarted by it. litmus/kernel/PerCpu.Take
-            // and PerCpu.Steal, and their twins.
+            // Pairs with the store in PerCpuArea.StopSections, which a barrier follows, and the one in
+            // PerCpuArea.Release. Before every load of the data, which x86-64 keeps in order: a section that finds 0
+            // commits before the barrier or is restarted by it. litmus/kernel/PerCpu.Take and PerCpu.Steal, and their
+            // twins.
             code.CompareWithZero(Gpr.Rax);
             code.JumpIf(X64Condition.NotEqual, Exit(exits, SectionExit.Stopped));
         }
@@ -152,7 +159,8 @@ internal static class SectionEmitter
         void LoadIndex(int field)
         {
             code.LoadThreadField(field);
-            code.Compare(Gpr.Rax, shape.CpuSlots); // the upper half of RAX is zero, so a negative number is a very large one
+            // the upper half of RAX is zero, so a negative number is a very large one
+            code.Compare(Gpr.Rax, shape.CpuSlots);
             code.JumpIf(X64Condition.AboveOrEqual, Exit(exits, SectionExit.NoSlot));
         }
     }
@@ -250,15 +258,16 @@ internal static class SectionEmitter
         SortedDictionary<int, X64Label> exits
     )
     {
-        code.Compare(offset, shape.Bytes - bytes - (int)step.Number); // without sign, so a negative offset is a very large one
+        // without sign, so a negative offset is a very large one
+        code.Compare(offset, shape.Bytes - bytes - (int)step.Number);
         code.JumpIf(X64Condition.Above, Exit(exits, SectionExit.OutOfSlot));
         code.Address(Gpr.R11, Gpr.Rax, shape.Header + (int)step.Number);
         code.Add(Gpr.R11, offset);
     }
 
     /// <summary>
-    /// Copies through the scratch register or xmm0, both of which the convention lets a function change. The place in the slot is found anew in RAX, which is put
-    /// back afterwards: no register is left for a third address.
+    /// Copies through the scratch register or xmm0, both of which the convention lets a function change. The place in
+    /// the slot is found anew in RAX, which is put back afterwards: no register is left for a third address.
     /// </summary>
     private static void Copy(
         SlotShape shape,
@@ -306,7 +315,10 @@ internal static class SectionEmitter
         }
     }
 
-    /// <summary>r11 counts up from minus the number of bytes: <c>do { xmm0 = source[r11 + bytes]; target[r11 + bytes] = xmm0; } while ((r11 += 16) != 0);</c></summary>
+    /// <summary>
+    /// r11 counts up from minus the number of bytes: <c>do { xmm0 = source[r11 + bytes]; target[r11 + bytes] = xmm0; }
+    /// while ((r11 += 16) != 0);</c>
+    /// </summary>
     private static void CopyLoop(Gpr memory, int place, int bytes, bool inward, X64Encoder code)
     {
         code.MoveNumber(Gpr.R11, -(long)bytes);

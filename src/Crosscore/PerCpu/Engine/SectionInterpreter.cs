@@ -1,8 +1,8 @@
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Runs the steps of a section in C#, for threads without machine code. The caller holds the lock of the slot, which takes the place of the kernel's restart:
-/// no other thread is in the slot from the first step to the commit.
+/// Runs the steps of a section in C#, for threads without machine code. The caller holds the lock of the slot, which
+/// takes the place of the kernel's restart: no other thread is in the slot from the first step to the commit.
 /// </summary>
 internal static unsafe class SectionInterpreter
 {
@@ -28,8 +28,8 @@ internal static unsafe class SectionInterpreter
                 return SectionResult.Left(SectionExit.OutOfSlot);
             }
 
-            // SAFETY: offsets in the slot were checked by SectionBuilder or just above; what is reached through pointers is the caller's responsibility, as
-            // SectionBuilder says of the steps that do it.
+            // SAFETY: offsets in the slot were checked by SectionBuilder or just above; what is reached through
+            // pointers is the caller's responsibility, as SectionBuilder says of the steps that do it.
             byte* place = user + a + step.Number;
             switch (step.Operation)
             {

@@ -85,7 +85,8 @@ internal readonly record struct SectionStep(
 
 /// <summary>What the slots look like for which a section is made; the machine code contains all of it.</summary>
 /// <param name="Stride">Bytes from one slot to the next.</param>
-/// <param name="Header">Bytes before the first of the user's: room for the word that stops the slot, or 0 where slots cannot be stopped.</param>
+/// <param name="Header">Bytes before the first of the user's: room for the word that stops the slot, or 0 where slots
+/// cannot be stopped.</param>
 /// <param name="Bytes">The user's bytes in each slot.</param>
 /// <param name="CpuSlots">How many slots belong to CPUs. Numbers from here on have none.</param>
 /// <param name="Index">Which number of the thread selects the slot.</param>
@@ -111,7 +112,10 @@ internal sealed record SectionProgram(SlotShape Shape, int Arguments, int Values
 /// <summary>Why a section was left without its commit, beyond the codes of its author, which are positive.</summary>
 internal static class SectionExit
 {
-    /// <summary>The thread has no area, or runs where no slot is: rseq(2) does not know it, so it uses the slot that all such threads share.</summary>
+    /// <summary>
+    /// The thread has no area, or runs where no slot is: rseq(2) does not know it, so it uses the slot that all such
+    /// threads share.
+    /// </summary>
     public const int NoSlot = -1;
 
     /// <summary>Another thread has stopped this slot and works on it from outside.</summary>

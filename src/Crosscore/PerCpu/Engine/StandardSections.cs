@@ -25,7 +25,9 @@ internal static class StandardSections
         return section.ToProgram();
     }
 
-    /// <summary><c>if (slot[offset] != argument0) leave; slot[offset] = argument1</c>; the index of the slot is returned.</summary>
+    /// <summary>
+    /// <c>if (slot[offset] != argument0) leave; slot[offset] = argument1</c>; the index of the slot is returned.
+    /// </summary>
     public static SectionProgram CompareStore(SlotShape shape, int offset)
     {
         var section = new SectionBuilder(shape);
@@ -37,8 +39,8 @@ internal static class StandardSections
     }
 
     /// <summary>
-    /// <c>argument1->next = head; head = argument0</c>: a chain from argument0 to argument1, which are the same for one block. Storing to the chain before the commit is
-    /// harmless: it is the caller's own until then.
+    /// <c>argument1->next = head; head = argument0</c>: a chain from argument0 to argument1, which are the same for one
+    /// block. Storing to the chain before the commit is harmless: it is the caller's own until then.
     /// </summary>
     public static SectionProgram Push(SlotShape shape)
     {
@@ -66,9 +68,9 @@ internal static class StandardSections
     }
 
     /// <summary>
-    /// <c>next = written + record, or 0 at the end of the ring; if (next == read) leave; ring[written] = *argument0; written = next</c>. x86-64 keeps the order of
-    /// stores, so
-    /// a thread that sees the new <c>written</c> sees the record.
+    /// <c>next = written + record, or 0 at the end of the ring; if (next == read) leave; ring[written] = *argument0;
+    /// written = next</c>. x86-64 keeps the order of stores, so a thread that sees the new <c>written</c> sees the
+    /// record.
     /// </summary>
     public static SectionProgram Append(SlotShape shape, RingLayout ring)
     {
@@ -84,8 +86,9 @@ internal static class StandardSections
 }
 
 /// <summary>
-/// A ring of records in the user's bytes of a slot. Positions are bytes from the beginning of the data; the ring is empty when they are equal, so one record's place
-/// always stays free. The position of the reader has a line to itself: it is written by another CPU.
+/// A ring of records in the user's bytes of a slot. Positions are bytes from the beginning of the data; the ring is
+/// empty when they are equal, so one record's place always stays free. The position of the reader has a line to itself:
+/// it is written by another CPU.
 /// </summary>
 internal readonly record struct RingLayout(int Record, int Bytes)
 {

@@ -20,7 +20,8 @@ internal enum Gpr
 }
 
 /// <summary>
-/// The few x86-64 instructions of which sections consist, as bytes. Source: Intel SDM vol. 2, 2.1 (ModR/M, SIB) and the pages of the instructions.
+/// The few x86-64 instructions of which sections consist, as bytes. Source: Intel SDM vol. 2, 2.1 (ModR/M, SIB) and the
+/// pages of the instructions.
 /// </summary>
 internal sealed class X64Encoder
 {
@@ -89,7 +90,10 @@ internal sealed class X64Encoder
 
     public void Store(Gpr address, int displacement, Gpr source) => Memory(0x89, source, address, displacement);
 
-    /// <summary>add [address + displacement], source: one instruction, so nothing of this CPU comes between its load and its store.</summary>
+    /// <summary>
+    /// add [address + displacement], source: one instruction, so nothing of this CPU comes between its load and its
+    /// store.
+    /// </summary>
     public void AddToMemory(Gpr address, int displacement, Gpr source) => Memory(0x01, source, address, displacement);
 
     /// <summary>lea target, [address + displacement]</summary>
@@ -164,11 +168,13 @@ internal sealed class X64Encoder
                 Memory(0x89, scratch, target, targetDisplacement, wide: false);
                 break;
             case 2:
-                Memory(0x8B, scratch, source, sourceDisplacement, wide: false, prefix: 0x66); // mov r16: the upper part is not stored
+                // mov r16: the upper part is not stored
+                Memory(0x8B, scratch, source, sourceDisplacement, wide: false, prefix: 0x66);
                 Memory(0x89, scratch, target, targetDisplacement, wide: false, prefix: 0x66);
                 break;
             case 1:
-                Memory(0x8A, scratch, source, sourceDisplacement, wide: false, forceRex: true); // REX, or SIL would be DH
+                // REX, or SIL would be DH
+                Memory(0x8A, scratch, source, sourceDisplacement, wide: false, forceRex: true);
                 Memory(0x88, scratch, target, targetDisplacement, wide: false, forceRex: true);
                 break;
             default:
@@ -176,7 +182,9 @@ internal sealed class X64Encoder
         }
     }
 
-    /// <summary>Jumps to a label that may be set later. The condition is the low half of 0F 8x; see <see cref="X64Condition"/>.</summary>
+    /// <summary>
+    /// Jumps to a label that may be set later. The condition is the low half of 0F 8x; see <see cref="X64Condition"/>.
+    /// </summary>
     public void JumpIf(X64Condition condition, X64Label target)
     {
         Bytes(0x0F, (byte)(0x80 | (int)condition));

@@ -4,8 +4,10 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// The sections of a domain that may cross an await. A section is an object in a list; there are as many lists as processors, each with a lock, so that sections entered on different processors
-/// share nothing. The lock orders: a section that a grace period does not find in a list was entered after it looked, and sees what was done before the grace period.
+/// The sections of a domain that may cross an await. A section is an object in a list; there are as many lists as
+/// processors, each with a lock, so that sections entered on different processors share nothing. The lock orders: a
+/// section that a grace period does not find in a list was entered after it looked, and sees what was done before the
+/// grace period.
 /// </summary>
 internal sealed class AsyncSections
 {
@@ -19,7 +21,8 @@ internal sealed class AsyncSections
 
     public void Enter(RcuAsyncReadSection section, ref long entry)
     {
-        // Pairs with the read in AnyHoldsUp: a full fence here too, because what the section protects is read after this.
+        // Pairs with the read in AnyHoldsUp: a full fence here too, because what the section protects is read after
+        // this.
         if (!Volatile.Read(ref _used))
         {
             _ = Interlocked.Exchange(ref _used, true);
@@ -117,7 +120,10 @@ internal sealed class AsyncSections
         }
     }
 
-    /// <summary>A list and its lock. Two cache lines lie before and behind: lists of different processors are written by different processors, and the lock is an object of its own that lies behind its list and before the next.</summary>
+    /// <summary>
+    /// A list and its lock. Two cache lines lie before and behind: lists of different processors are written by
+    /// different processors, and the lock is an object of its own that lies behind its list and before the next.
+    /// </summary>
     [StructLayout(LayoutKind.Explicit)]
     internal sealed class Stripe
     {

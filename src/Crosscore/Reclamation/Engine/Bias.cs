@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// One period during which a <see cref="BiasedLock"/> belongs to a thread. It is revoked once and never revived: the next period has an object of its own, so nobody confuses the two. The owner alone writes
-/// <c>_held</c>; nothing else that is written often lies within 128 bytes of it.
+/// One period during which a <see cref="BiasedLock"/> belongs to a thread. It is revoked once and never revived: the
+/// next period has an object of its own, so nobody confuses the two. The owner alone writes <c>_held</c>; nothing else
+/// that is written often lies within 128 bytes of it.
 /// </summary>
 [StructLayout(LayoutKind.Explicit)]
 internal sealed class Bias(Thread owner)
@@ -44,8 +45,8 @@ internal sealed class Bias(Thread owner)
 
     /// <summary>For the owner only. Enters unless the bias was revoked.</summary>
     /// <remarks>
-    /// Store, light fence, look. Pairs with <see cref="TryRevoke"/>, which stores, passes a process-wide barrier and looks: at least one of the two sees the other.
-    /// Fails without: litmus/locks/BiasedLock.NoBarrier.litmus.
+    /// Store, light fence, look. Pairs with <see cref="TryRevoke"/>, which stores, passes a process-wide barrier and
+    /// looks: at least one of the two sees the other. Fails without: litmus/locks/BiasedLock.NoBarrier.litmus.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryEnter()
@@ -69,10 +70,13 @@ internal sealed class Bias(Thread owner)
 
     /// <summary>For the owner only.</summary>
     /// <remarks>
-    /// A release store: the section comes before it. Pairs with the acquire load in <see cref="TryRevoke"/>. With a plain store an AArch64 core may let the revoker see that the owner is out before it sees what the owner wrote inside, and
-    /// the revoker would need a second process-wide barrier after its wait; the .NET runtime's own test of such a lock lacked both for years (dotnet/runtime#39668).
-    /// Fails without: litmus/locks/BiasedLock.Exit.PlainStore.litmus.
-    /// The light fence and the look that follow pair with the revoker's barrier as above, so either the revoker sees that the owner is out, or the owner wakes it. Fails without: litmus/locks/BiasedLock.WakeUp.NoBarrier.litmus.
+    /// A release store: the section comes before it. Pairs with the acquire load in <see cref="TryRevoke"/>. With a
+    /// plain store an AArch64 core may let the revoker see that the owner is out before it sees what the owner wrote
+    /// inside, and the revoker would need a second process-wide barrier after its wait; the .NET runtime's own test of
+    /// such a lock lacked both for years (dotnet/runtime#39668). Fails without:
+    /// litmus/locks/BiasedLock.Exit.PlainStore.litmus. The light fence and the look that follow pair with the revoker's
+    /// barrier as above, so either the revoker sees that the owner is out, or the owner wakes it. Fails without:
+    /// litmus/locks/BiasedLock.WakeUp.NoBarrier.litmus.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Exit()
@@ -93,8 +97,12 @@ internal sealed class Bias(Thread owner)
         }
     }
 
-    /// <summary>Takes the bias from its owner, and waits until the owner is outside. For the one who holds the lock behind the bias.</summary>
-    /// <returns>Whether the owner is outside; otherwise it was inside all the time. Revoked it is in any case.</returns>
+    /// <summary>
+    /// Takes the bias from its owner, and waits until the owner is outside. For the one who holds the lock behind the
+    /// bias.
+    /// </summary>
+    /// <returns>Whether the owner is outside; otherwise it was inside all the time. Revoked it is in any
+    /// case.</returns>
     /// <exception cref="SynchronizationLockException">The owner ended inside.</exception>
     /// <exception cref="ThreadInterruptedException">While waiting.</exception>
     public bool TryRevoke(Deadline deadline)
@@ -122,7 +130,8 @@ internal sealed class Bias(Thread owner)
             else if (Volatile.Read(ref _held) != 0)
             {
                 throw new SynchronizationLockException(
-                    "The thread that held the lock ended without releasing it, so what the lock protects may be half changed. The lock cannot be entered any more."
+                    "The thread that held the lock ended without releasing it, so what the "
+                        + "lock protects may be half changed. The lock cannot be entered any more."
                 );
             }
         }

@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace Crosscore.Reclamation;
 
-/// <summary>Two cache lines of nothing, behind a field of a class: the runtime does not keep to the size that a class with references asks for.</summary>
+/// <summary>
+/// Two cache lines of nothing, behind a field of a class: the runtime does not keep to the size that a class with
+/// references asks for.
+/// </summary>
 [StructLayout(LayoutKind.Explicit, Size = 128)]
 internal struct CacheLines
 {

@@ -8,7 +8,8 @@ internal readonly struct Deadline
     private readonly long _begin;
     private readonly TimeSpan _timeout;
 
-    /// <exception cref="ArgumentOutOfRangeException">Negative, but not <see cref="Timeout.InfiniteTimeSpan"/>; or too long for a wait of the runtime.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Negative, but not <see cref="Timeout.InfiniteTimeSpan"/>; or too
+    /// long for a wait of the runtime.</exception>
     public Deadline(TimeSpan timeout)
     {
         if (timeout != Timeout.InfiniteTimeSpan)

@@ -1,7 +1,8 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// Where threads keep their slots of a domain in their tables. Numbers are used again when the domain has been disposed of, or dropped; a thread may then find the slot of an earlier domain there, and sees by
+/// Where threads keep their slots of a domain in their tables. Numbers are used again when the domain has been disposed
+/// of, or dropped; a thread may then find the slot of an earlier domain there, and sees by
 /// <see cref="ReaderPlace.Outside"/> that it is not the one it looks for.
 /// </summary>
 internal sealed class DomainNumber : IDisposable
@@ -20,7 +21,8 @@ internal sealed class DomainNumber : IDisposable
         Gate.Exit();
     }
 
-    // The only finaliser of a domain: one that nobody disposes of must not make the tables of all threads grow for ever. Nothing else depends on it.
+    // The only finaliser of a domain: one that nobody disposes of must not make the tables of all threads grow for
+    // ever. Nothing else depends on it.
     ~DomainNumber() => Return();
 
     public int Value { get; }

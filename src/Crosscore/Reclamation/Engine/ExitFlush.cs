@@ -16,12 +16,11 @@ internal static class ExitFlush
     private static readonly List<Func<TimeSpan, bool>> Flushes = [];
 
     /// <summary>Adds what is called when the process ends.</summary>
-    /// <param name="flush">
-    /// Reclaims what can be reclaimed within a time, and returns whether that was anything; then all are called once
-    /// more, because a callback may have retired something else. Where a plug-in is unloaded it is called by the thread
-    /// that unloads, also inside of a section or a callback, and returns at once where it would wait for that thread. At
-    /// the end of the process the runtime calls on a thread made for it, so a section or callback of the thread that
-    /// ends the process is waited for until the time is over.
+    /// <param name="flush"> Reclaims what can be reclaimed within a time, and returns whether that was anything; then
+    /// all are called once more, because a callback may have retired something else. Where a plug-in is unloaded it is
+    /// called by the thread that unloads, also inside of a section or a callback, and returns at once where it would
+    /// wait for that thread. At the end of the process the runtime calls on a thread made for it, so a section or
+    /// callback of the thread that ends the process is waited for until the time is over.
     /// </param>
     public static void Add(Func<TimeSpan, bool> flush)
     {

@@ -10,9 +10,10 @@ namespace Crosscore.Reclamation;
 ///          ... reads ...                                wait until each word is outside, or has seen n
 ///          word = outside (release)                     completed = n
 /// </code>
-/// The number makes one pass over the readers enough, where a single phase bit needs two: a reader that took its number long ago and writes it only now is still told from one that entered
-/// after the grace period began (litmus/reclamation/Rcu.StaleEntry; the control with a bit instead of a number is Rcu.StaleEntry.OnePhaseBit).
-/// One heavy fence is enough, too, because readers leave by a release store.
+/// The number makes one pass over the readers enough, where a single phase bit needs two: a reader that took its number
+/// long ago and writes it only now is still told from one that entered after the grace period began
+/// (litmus/reclamation/Rcu.StaleEntry; the control with a bit instead of a number is Rcu.StaleEntry.OnePhaseBit). One
+/// heavy fence is enough, too, because readers leave by a release store.
 /// </summary>
 internal sealed class GracePeriods
 {
@@ -24,13 +25,16 @@ internal sealed class GracePeriods
     private readonly List<ReaderSlot> _holders = []; // of the grace period that runs
     private long _begun;
     private long _completed;
-    private long _running; // the number of the one that runs, or 0; not every one that has begun ends, for the kernel may refuse its barrier
+
+    // the number of the one that runs, or 0; not every one that has begun ends, for the kernel may refuse its barrier
+    private long _running;
     private long _beganAt; // Stopwatch timestamp
 
     /// <param name="domain">Whose readers write what <see cref="RcuDomain.Entry"/> says.</param>
     /// <param name="readers">The slots of threads.</param>
     /// <param name="asyncSections">The sections of tasks.</param>
-    /// <param name="heavy"><see cref="AsymmetricFence.Heavy"/>; something else in tests that show what it is for.</param>
+    /// <param name="heavy"><see cref="AsymmetricFence.Heavy"/>; something else in tests that show what it is
+    /// for.</param>
     public GracePeriods(RcuDomain domain, ReaderRegistry readers, AsyncSections asyncSections, Action heavy)
     {
         _domain = domain;
@@ -49,7 +53,9 @@ internal sealed class GracePeriods
         get
         {
             long running = Volatile.Read(ref _running);
-            Volatile.ReadBarrier(); // pairs with the order of the stores in Begin; without it the JIT may exchange the reads (dotnet/runtime#133524)
+            // pairs with the order of the stores in Begin; without it the JIT may exchange the reads
+            // (dotnet/runtime#133524)
+            Volatile.ReadBarrier();
             return running == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(Volatile.Read(ref _beganAt));
         }
     }
@@ -62,8 +68,9 @@ internal sealed class GracePeriods
     /// <summary>The number of the first grace period that begins after now, and sees to it that it does.</summary>
     public long Request()
     {
-        // Pairs with the write of _begun in Begin: if this read misses it, that grace period's heavy fence comes after what the caller did before. Then the number found here plus one
-        // is that grace period or a later one. Shown by litmus/reclamation/Rcu.Cookie and its control Rcu.Cookie.NoFence.
+        // Pairs with the write of _begun in Begin: if this read misses it, that grace period's heavy fence comes after
+        // what the caller did before. Then the number found here plus one is that grace period or a later one. Shown by
+        // litmus/reclamation/Rcu.Cookie and its control Rcu.Cookie.NoFence.
         Interlocked.MemoryBarrier();
         long number = Volatile.Read(ref _begun) + 1;
         _shared.Ask();

@@ -33,8 +33,10 @@ internal struct HazardFailures
         if (_callbacks is not null || _refusal is not null)
         {
             throw new AggregateException(
-                "Callbacks of retired objects threw, or a scan could not be made. Each object was given to its callback at "
-                    + "most once and will not be again; what has not been given to it is retired and waits for the next scan.",
+                "Callbacks of retired objects threw, or a scan could "
+                    + "not be made. Each object was given to its callback at "
+                    + "most once and will not be again; what has not been "
+                    + "given to it is retired and waits for the next scan.",
                 _refusal is null ? Callbacks : [.. Callbacks, _refusal]
             );
         }

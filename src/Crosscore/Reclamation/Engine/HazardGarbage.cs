@@ -1,6 +1,9 @@
 namespace Crosscore.Reclamation;
 
-/// <summary>Something that its owner has taken out of the structure and that readers may still be using, with what is to be done with it when none does.</summary>
+/// <summary>
+/// Something that its owner has taken out of the structure and that readers may still be using, with what is to be done
+/// with it when none does.
+/// </summary>
 internal abstract class HazardGarbage(long bytes)
 {
     public HazardGarbage? Next { get; set; }
@@ -25,7 +28,10 @@ internal sealed class GarbageObject<T>(T value, Action<T> reclaim, long bytes) :
 /// <inheritdoc/>
 internal sealed class GarbagePointer(Action<nint> free, long bytes) : HazardGarbage(bytes)
 {
-    /// <summary>Set before it is retired; apart from the constructor, so that there is a record before it is known what will be retired.</summary>
+    /// <summary>
+    /// Set before it is retired; apart from the constructor, so that there is a record before it is known what will be
+    /// retired.
+    /// </summary>
     public nint Pointer { get; set; }
 
     public override bool IsIn(HazardSnapshot protectedNow) => protectedNow.Contains(Pointer);

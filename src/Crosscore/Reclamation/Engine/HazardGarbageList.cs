@@ -1,9 +1,10 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// What was retired into a domain or a cohort and is not reclaimed yet, and the scans that reclaim it. Scans take turns, and <see cref="Thread.Interrupt"/> does not break them off; callbacks run outside of every
-/// lock, so they may retire, scan and wait for other threads that do.
-/// Nothing is taken out of the list before the fence and the look at the slots have succeeded: a scan that fails leaves everything where it was.
+/// What was retired into a domain or a cohort and is not reclaimed yet, and the scans that reclaim it. Scans take
+/// turns, and <see cref="Thread.Interrupt"/> does not break them off; callbacks run outside of every lock, so they may
+/// retire, scan and wait for other threads that do. Nothing is taken out of the list before the fence and the look at
+/// the slots have succeeded: a scan that fails leaves everything where it was.
 /// </summary>
 /// <param name="domain">Whose pointers protect what stands here.</param>
 /// <param name="reclaimer">Makes the scans; null if the thread that retires does.</param>
@@ -129,7 +130,8 @@ internal sealed class HazardGarbageList(
     /// <param name="onlyIfDue">Give up if another thread has done it in the meantime.</param>
     /// <param name="failures">What callbacks threw, and why a scan failed.</param>
     /// <param name="forLater">Keep what callbacks throw for the next call that reclaims or closes.</param>
-    /// <returns>False if a scan failed: the kernel refused the barrier, or there was no memory. Everything that it would have reclaimed is still pending.</returns>
+    /// <returns>False if a scan failed: the kernel refused the barrier, or there was no memory. Everything that it
+    /// would have reclaimed is still pending.</returns>
     public bool TryScan(bool onlyIfDue, ref HazardFailures failures, bool forLater = false)
     {
         // Made before anything is taken out, for lack of memory must not come in between.
@@ -326,7 +328,8 @@ internal sealed class HazardGarbageList(
 
     private HazardGarbage? TakeReclaimable()
     {
-        // What stands here now and below it is looked at. It stays in the list, because only the holder of the turn takes anything out; what comes on top of it meanwhile may have been unlinked after the fence.
+        // What stands here now and below it is looked at. It stays in the list, because only the holder of the turn
+        // takes anything out; what comes on top of it meanwhile may have been unlinked after the fence.
         HazardGarbage? newest = Volatile.Read(ref _pending);
         ByteSum bytes = _bytesSinceScan.Read();
         HazardGarbage? reclaimable = null;
@@ -338,7 +341,8 @@ internal sealed class HazardGarbageList(
         bool done = false;
         try
         {
-            // The unlinking stores of all that is looked at come before this fence, the looks at the slots after it: see HazardSnapshot.Take.
+            // The unlinking stores of all that is looked at come before this fence, the looks at the slots after it:
+            // see HazardSnapshot.Take.
             domain.Heavy();
             _protected.Take(domain.Registry);
 

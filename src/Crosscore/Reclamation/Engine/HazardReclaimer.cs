@@ -234,9 +234,9 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer, ISt
 
     /// <summary>
     /// Reclaims what is not protected, on a separate thread, and returns when that is done or the time is over. Called
-    /// by a callback, which may be what would be waited for, it scans once. That is so where a plug-in is unloaded; at the
-    /// end of the process the runtime calls on a thread made for it, so that a callback which ends the process is waited
-    /// for until the time is over.
+    /// by a callback, which may be what would be waited for, it scans once. That is so where a plug-in is unloaded; at
+    /// the end of the process the runtime calls on a thread made for it, so that a callback which ends the process is
+    /// waited for until the time is over.
     /// </summary>
     /// <returns>Whether anything was reclaimed; false if the time was over first.</returns>
     public bool Flush(TimeSpan limit)

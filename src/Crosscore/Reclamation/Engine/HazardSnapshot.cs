@@ -1,6 +1,9 @@
 namespace Crosscore.Reclamation;
 
-/// <summary>What the slots of a domain announced at one time, for one scan after another; the sets keep their memory, and hold on to nothing in between.</summary>
+/// <summary>
+/// What the slots of a domain announced at one time, for one scan after another; the sets keep their memory, and hold
+/// on to nothing in between.
+/// </summary>
 internal sealed class HazardSnapshot
 {
     private readonly HashSet<object> _objects = new(ReferenceEqualityComparer.Instance);
@@ -14,9 +17,11 @@ internal sealed class HazardSnapshot
 
     /// <summary>Reads every slot of every living thread.</summary>
     /// <remarks>
-    /// The caller has passed <see cref="AsymmetricFence.Heavy"/> since the objects in question were unlinked. Pairs with <see cref="HazardPointer.Protect{T}(ref T)"/>: a reader whose announcement came
-    /// before its part of the fence is seen here; one whose announcement came after it looks at the source again after it, finds the object gone and does not use it.
-    /// Fails without: litmus/reclamation/HazardPointer.NoBarrier.litmus, HazardPointer.ScanBeforeBarrier.litmus.
+    /// The caller has passed <see cref="AsymmetricFence.Heavy"/> since the objects in question were unlinked. Pairs
+    /// with <see cref="HazardPointer.Protect{T}(ref T)"/>: a reader whose announcement came before its part of the
+    /// fence is seen here; one whose announcement came after it looks at the source again after it, finds the object
+    /// gone and does not use it. Fails without: litmus/reclamation/HazardPointer.NoBarrier.litmus,
+    /// HazardPointer.ScanBeforeBarrier.litmus.
     /// </remarks>
     public void Take(ThreadRegistry<HazardThread> registry)
     {
@@ -45,7 +50,8 @@ internal sealed class HazardSnapshot
     {
         foreach (HazardSlot slot in thread.Slots)
         {
-            // Acquire loads. Pairs with HazardSlot.Clear: what the owner did with an object that is no longer announced comes before its reclamation.
+            // Acquire loads. Pairs with HazardSlot.Clear: what the owner did with an object that is no longer announced
+            // comes before its reclamation.
             object? value = Volatile.Read(ref slot.Value);
             if (value is not null)
             {

@@ -1,16 +1,21 @@
 namespace Crosscore.Reclamation;
 
-/// <summary>The slots of one thread in one domain. Only that thread takes and returns them, so neither costs an interlocked operation.</summary>
+/// <summary>
+/// The slots of one thread in one domain. Only that thread takes and returns them, so neither costs an interlocked
+/// operation.
+/// </summary>
 internal sealed class HazardThread : ThreadRecord
 {
     /// <summary>How many slots a thread has at least.</summary>
     public const int FirstSlots = 4;
 
-    // Thread statics live in a class without a static constructor: with one, every access would first ask whether it has run.
+    // Thread statics live in a class without a static constructor: with one, every access would first ask whether it
+    // has run.
     [ThreadStatic]
     private static HazardThread? t_last;
 
-    // Weak, or a domain that nobody uses any more would live as long as the thread; the domain itself keeps its records alive.
+    // Weak, or a domain that nobody uses any more would live as long as the thread; the domain itself keeps its records
+    // alive.
     [ThreadStatic]
     private static List<WeakReference<HazardThread>>? t_all;
 
@@ -27,7 +32,10 @@ internal sealed class HazardThread : ThreadRecord
 
     public HazardPointers Domain { get; }
 
-    /// <summary>All slots, free ones included. The array is replaced when it grows; a scan reads it after its fence, as it reads the registry, and for the same reason.</summary>
+    /// <summary>
+    /// All slots, free ones included. The array is replaced when it grows; a scan reads it after its fence, as it reads
+    /// the registry, and for the same reason.
+    /// </summary>
     public ReadOnlySpan<HazardSlot> Slots => Volatile.Read(ref _slots);
 
     /// <summary>The calling thread's record in a domain.</summary>

@@ -9,10 +9,12 @@ internal static class HazardWait
     /// <summary>Closes a list and reclaims until it is empty, waiting for readers; continues with that if the list has
     /// been closed before. <see cref="Thread.Interrupt"/> does not break it off.</summary>
     /// <returns>Whether it is empty; otherwise the time is over.</returns>
-    /// <exception cref="InvalidOperationException">The calling thread would wait for itself. The list was not closed.</exception>
+    /// <exception cref="InvalidOperationException">The calling thread would wait for itself. The list was not
+    /// closed.</exception>
     /// <exception cref="OperationCanceledException">The list was closed, unless the token had been canceled before the
     /// call.</exception>
-    /// <exception cref="AggregateException">Callbacks threw, and the list is empty; or a scan failed, and it is closed, but not empty.</exception>
+    /// <exception cref="AggregateException">Callbacks threw, and the list is empty; or a scan failed, and it is closed,
+    /// but not empty.</exception>
     public static bool UntilReclaimed(
         HazardGarbageList list,
         Action close,
@@ -64,7 +66,8 @@ internal static class HazardWait
         if (list.IsHeldByCaller())
         {
             throw new InvalidOperationException(
-                "A hazard pointer of this thread protects one of the retired objects, so waiting for them would never end. Dispose of the pointer first."
+                "A hazard pointer of this thread protects one of the retired objects, "
+                    + "so waiting for them would never end. Dispose of the pointer first."
             );
         }
     }

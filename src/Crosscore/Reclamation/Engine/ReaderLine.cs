@@ -3,8 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// The numbers of the <see cref="AsymmetricReaderWriterLock"/>s that one thread holds for reading, one entry for each entry into a lock. Only the thread writes them; writers look at them. One line serves all locks, so a lock that many threads
-/// read costs no memory for each of them.
+/// The numbers of the <see cref="AsymmetricReaderWriterLock"/>s that one thread holds for reading, one entry for each
+/// entry into a lock. Only the thread writes them; writers look at them. One line serves all locks, so a lock that many
+/// threads read costs no memory for each of them.
 /// </summary>
 internal sealed class ReaderLine : ThreadRecord
 {
@@ -25,7 +26,10 @@ internal sealed class ReaderLine : ThreadRecord
         get => t_line ?? Join();
     }
 
-    /// <summary>Says that the thread reads. The caller passes a light fence and looks at the writer's flag before it believes so.</summary>
+    /// <summary>
+    /// Says that the thread reads. The caller passes a light fence and looks at the writer's flag before it believes
+    /// so.
+    /// </summary>
     /// <returns>Which entry it is.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int Announce(long id)
@@ -42,7 +46,10 @@ internal sealed class ReaderLine : ThreadRecord
         return index;
     }
 
-    /// <summary>Says that the thread does not read any more: a release store, so all that it read comes before. Pairs with the acquire loads of <see cref="Holds"/>. Fails without: litmus/locks/ReaderWriterLock.Exit.PlainStore.litmus.</summary>
+    /// <summary>
+    /// Says that the thread does not read any more: a release store, so all that it read comes before. Pairs with the
+    /// acquire loads of <see cref="Holds"/>. Fails without: litmus/locks/ReaderWriterLock.Exit.PlainStore.litmus.
+    /// </summary>
     /// <returns>False if the entry is not this lock's.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryWithdraw(int index, long id)
@@ -134,7 +141,10 @@ internal sealed class ReaderLine : ThreadRecord
     }
 }
 
-/// <summary>The lines of all threads; apart from <see cref="ReaderLine"/>, whose thread-static would be slower beside a static that must be initialised.</summary>
+/// <summary>
+/// The lines of all threads; apart from <see cref="ReaderLine"/>, whose thread-static would be slower beside a static
+/// that must be initialised.
+/// </summary>
 internal static class ReaderLines
 {
     public static ThreadRegistry<ReaderLine> All { get; } = new();

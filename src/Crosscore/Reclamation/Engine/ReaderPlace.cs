@@ -4,15 +4,19 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// What a section is left by: for an outermost section the <see cref="ReaderSlot"/> of its thread, for an inner one an <see cref="InnerPlace"/>. One reference says which word it is and how deep, because a
-/// second field in the section would cost one more store at each entry: the compiler keeps what a <c>finally</c> block needs in memory.
+/// What a section is left by: for an outermost section the <see cref="ReaderSlot"/> of its thread, for an inner one an
+/// <see cref="InnerPlace"/>. One reference says which word it is and how deep, because a second field in the section
+/// would cost one more store at each entry: the compiler keeps what a <c>finally</c> block needs in memory.
 /// </summary>
 internal abstract class ReaderPlace
 {
     /// <summary>What to write on leaving: <see cref="ReaderWord.Outside"/>. Of an inner place: never used.</summary>
     public readonly long Outside;
 
-    /// <summary>Of a slot: see <see cref="ReaderWord"/>. Written by the slot's owner alone, read by grace periods. Of an inner place: always 0, so that leaving by it never takes the short way.</summary>
+    /// <summary>
+    /// Of a slot: see <see cref="ReaderWord"/>. Written by the slot's owner alone, read by grace periods. Of an inner
+    /// place: always 0, so that leaving by it never takes the short way.
+    /// </summary>
     public PaddedLong Word;
 
     protected ReaderPlace(long outside)
@@ -45,8 +49,11 @@ internal abstract class ReaderPlace
     private static void ThrowOutOfOrder(long word, int depth) =>
         throw new InvalidOperationException(
             ReaderWord.IsInside(word)
-                ? $"RcuReadSection.Dispose: the thread is {word & ReaderWord.DepthMask} deep and this section was entered at depth {depth}. Sections are left in the reverse order of entering; use 'using'. Nothing was left."
-                : "RcuReadSection.Dispose: the thread is in no section of this domain; this is a copy of a section that has been left. Nothing was left."
+                ? $"RcuReadSection.Dispose: the thread is {word & ReaderWord.DepthMask} deep and this section was "
+                    + $"entered at depth {depth}. Sections are left in the "
+                    + "reverse order of entering; use 'using'. Nothing was left."
+                : "RcuReadSection.Dispose: the thread is in no section of this domain; "
+                    + "this is a copy of a section that has been left. Nothing was left."
         );
 }
 

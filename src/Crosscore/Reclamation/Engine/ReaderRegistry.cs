@@ -1,9 +1,10 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// The slots of a domain. A thread's slot is dropped when its thread is dead, by grace periods and when many slots have come since the last look; no finaliser takes part.
-/// A thread that ended inside of a section reads nothing any more, so it holds nothing up; it is counted as abandoned.
-/// No member is broken off by <see cref="Thread.Interrupt"/>: a grace period is run by one thread for all who share it, and a reader does not expect to be thrown at when it enters.
+/// The slots of a domain. A thread's slot is dropped when its thread is dead, by grace periods and when many slots have
+/// come since the last look; no finaliser takes part. A thread that ended inside of a section reads nothing any more,
+/// so it holds nothing up; it is counted as abandoned. No member is broken off by <see cref="Thread.Interrupt"/>: a
+/// grace period is run by one thread for all who share it, and a reader does not expect to be thrown at when it enters.
 /// </summary>
 internal sealed class ReaderRegistry
 {
@@ -60,8 +61,8 @@ internal sealed class ReaderRegistry
     }
 
     /// <summary>
-    /// Collects the slots that hold a grace period up. A slot that is registered after this belongs to a reader that came through the same gate later, and so sees all that was
-    /// done before the grace period.
+    /// Collects the slots that hold a grace period up. A slot that is registered after this belongs to a reader that
+    /// came through the same gate later, and so sees all that was done before the grace period.
     /// </summary>
     public void CollectHolders(long gracePeriod, List<ReaderSlot> holders)
     {

@@ -1,8 +1,8 @@
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// One thread's word in one domain. An object of the heap: whoever holds a section of it keeps it alive, also when its thread or its domain is gone. It does not know the domain, which threads that have read it once
-/// must not keep alive.
+/// One thread's word in one domain. An object of the heap: whoever holds a section of it keeps it alive, also when its
+/// thread or its domain is gone. It does not know the domain, which threads that have read it once must not keep alive.
 /// </summary>
 internal sealed class ReaderSlot(long outside, Thread owner) : ReaderPlace(outside)
 {
@@ -13,10 +13,15 @@ internal sealed class ReaderSlot(long outside, Thread owner) : ReaderPlace(outsi
 
     public Thread Owner => owner;
 
-    /// <summary>The place of the newest section, or null when that is the outermost one or there is none. The owner's.</summary>
+    /// <summary>
+    /// The place of the newest section, or null when that is the outermost one or there is none. The owner's.
+    /// </summary>
     public InnerPlace? Innermost { get; set; }
 
-    /// <summary>Enters a section inside of another one. The word keeps the number of the outermost: litmus/reclamation/Rcu.Nested.NewNumber.</summary>
+    /// <summary>
+    /// Enters a section inside of another one. The word keeps the number of the outermost:
+    /// litmus/reclamation/Rcu.Nested.NewNumber.
+    /// </summary>
     public InnerPlace EnterInner()
     {
         long word = Word.Value;
@@ -24,7 +29,8 @@ internal sealed class ReaderSlot(long outside, Thread owner) : ReaderPlace(outsi
         if (depth > ReaderWord.DepthMask)
         {
             throw new InvalidOperationException(
-                $"RcuReadSection: more than {ReaderWord.DepthMask} sections are nested; the section was not entered. A section that is never left, in a loop or a recursion?"
+                $"RcuReadSection: more than {ReaderWord.DepthMask} sections are nested; the "
+                    + "section was not entered. A section that is never left, in a loop or a recursion?"
             );
         }
 

@@ -3,8 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// The slots of a thread, so that a section finds its own without a shared access: the one that was used last, and all by the number of their domain. They do not keep their domains alive. Without a static
-/// constructor: a thread-static field of a class that has one is slower.
+/// The slots of a thread, so that a section finds its own without a shared access: the one that was used last, and all
+/// by the number of their domain. They do not keep their domains alive. Without a static constructor: a thread-static
+/// field of a class that has one is slower.
 /// </summary>
 internal static class ReaderTable
 {
@@ -21,7 +22,10 @@ internal static class ReaderTable
         get => t_last;
     }
 
-    /// <summary>Enters where the short way does not: the slot was not the last one used, there is none yet, or the thread is inside already.</summary>
+    /// <summary>
+    /// Enters where the short way does not: the slot was not the last one used, there is none yet, or the thread is
+    /// inside already.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static ReaderPlace Enter(RcuDomain domain)

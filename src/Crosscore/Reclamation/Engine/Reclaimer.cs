@@ -3,8 +3,10 @@ using System.Diagnostics;
 namespace Crosscore.Reclamation;
 
 /// <summary>
-/// What was retired in a domain, and the thread that reclaims it: it gathers a batch, waits for a grace period, calls the callbacks in the order of retiring, and goes when nothing has
-/// come for a while. Callbacks run on this thread alone: never on one that retires, which may hold locks or be inside of a section (facebook/folly#2010), and never on a finaliser's.
+/// What was retired in a domain, and the thread that reclaims it: it gathers a batch, waits for a grace period, calls
+/// the callbacks in the order of retiring, and goes when nothing has come for a while. Callbacks run on this thread
+/// alone: never on one that retires, which may hold locks or be inside of a section (facebook/folly#2010), and never on
+/// a finaliser's.
 /// </summary>
 internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeriods, Action<Exception> report)
     : IStepped
@@ -36,7 +38,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     {
         get
         {
-            // Two statements and a barrier: the JIT may exchange two volatile reads of one expression (dotnet/runtime#133524). In this order the difference is never negative.
+            // Two statements and a barrier: the JIT may exchange two volatile reads of one expression
+            // (dotnet/runtime#133524). In this order the difference is never negative.
             long reclaimed = ReclaimedCount;
             Volatile.ReadBarrier();
             return RetiredCount - reclaimed;
@@ -71,7 +74,9 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         }
     }
 
-    /// <summary>Not an item: it is not counted, nor ever refused, and what stands before it does not wait for a full batch.</summary>
+    /// <summary>
+    /// Not an item: it is not counted, nor ever refused, and what stands before it does not wait for a full batch.
+    /// </summary>
     public void Enqueue(RetiredMarker marker)
     {
         if (Push(marker, urgent: true, startHere: true) is { } obstacle)
@@ -85,7 +90,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     /// <summary>Returns why the thread does not run, or null.</summary>
     private Exception? Push(Retired item, bool urgent, bool startHere)
     {
-        // Interlocked, so a full fence: what the caller unlinked is unlinked before the worker can find the item and begin a grace period for it.
+        // Interlocked, so a full fence: what the caller unlinked is unlinked before the worker can find the item and
+        // begin a grace period for it.
         Retired? newest = Volatile.Read(ref _newest);
         while (true)
         {
@@ -240,7 +246,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
 
         long began = Stopwatch.GetTimestamp();
         using var steady = new Uninterrupted();
-        _ = Interlocked.Increment(ref _waitingForRoom); // before the test of the limit; pairs with the worker's look at it after it has counted
+        // before the test of the limit; pairs with the worker's look at it after it has counted
+        _ = Interlocked.Increment(ref _waitingForRoom);
         steady.Enter(_room);
         try
         {
@@ -336,7 +343,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     }
 
     /// <summary>
-    /// Does not return before a grace period has ended. While the kernel refuses the barrier, the items stay, those that come meanwhile join them, and those who wait for any of them are told.
+    /// Does not return before a grace period has ended. While the kernel refuses the barrier, the items stay, those
+    /// that come meanwhile join them, and those who wait for any of them are told.
     /// </summary>
     private void WaitForGracePeriod(Retired items)
     {
@@ -349,7 +357,8 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             }
             catch (Exception refusal)
             {
-                // Also those who have come since: a barrier that is asked for while the kernel refuses must not wait for as long as it does.
+                // Also those who have come since: a barrier that is asked for while the kernel refuses must not wait
+                // for as long as it does.
                 Retired last = items;
                 while (last.Next is { } next)
                 {

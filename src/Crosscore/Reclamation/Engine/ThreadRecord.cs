@@ -22,7 +22,10 @@ internal abstract class ThreadRecord
         set => Volatile.Write(ref _next, value);
     }
 
-    /// <summary>Whether the thread is alive. What a thread wrote here before it ended protects nothing any more, since it does nothing any more.</summary>
+    /// <summary>
+    /// Whether the thread is alive. What a thread wrote here before it ended protects nothing any more, since it does
+    /// nothing any more.
+    /// </summary>
     public bool IsOwnerAlive => Owner.IsAlive;
 
     /// <summary>The owner is dead and the record is not registered any more. Called once, with the registry

@@ -1,6 +1,9 @@
 namespace Crosscore.Reclamation;
 
-/// <summary>What becomes of values that were replaced in a structure of a domain: a callback, or <see cref="IDisposable.Dispose"/>, or nothing.</summary>
+/// <summary>
+/// What becomes of values that were replaced in a structure of a domain: a callback, or
+/// <see cref="IDisposable.Dispose"/>, or nothing.
+/// </summary>
 internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, Func<T, long>? size)
     where T : class
 {
@@ -117,7 +120,8 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
 
     private InvalidOperationException LeftOpen(string deed) =>
         new(
-            $"The function that {deed} left a read section of the domain '{domain.Name}' open; it has been left for it. "
+            $"The function that {deed} left a read section of the "
+                + $"domain '{domain.Name}' open; it has been left for it. "
                 + "Use 'using'."
         );
 }

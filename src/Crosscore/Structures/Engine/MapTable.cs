@@ -3,7 +3,10 @@ using System.Runtime.CompilerServices;
 
 namespace Crosscore.Structures;
 
-/// <summary>The buckets of a <see cref="ReadMostlyMap{TKey, TValue}"/>. Writers, one at a time, publish nodes and values by release stores; readers follow them with acquire loads and no lock.</summary>
+/// <summary>
+/// The buckets of a <see cref="ReadMostlyMap{TKey, TValue}"/>. Writers, one at a time, publish nodes and values by
+/// release stores; readers follow them with acquire loads and no lock.
+/// </summary>
 internal sealed class MapTable<TKey, TValue>
     where TKey : notnull
     where TValue : class
@@ -31,7 +34,10 @@ internal sealed class MapTable<TKey, TValue>
     /// <summary>How many buckets come after so many: as many where there cannot be more.</summary>
     public static int Doubled(int buckets) => (int)Math.Min(2L * buckets, MostBuckets);
 
-    /// <summary>The head of a bucket. The multiplication (Knuth, TAOCP 3, 6.4) spreads keys that differ in their upper bits or by a constant.</summary>
+    /// <summary>
+    /// The head of a bucket. The multiplication (Knuth, TAOCP 3, 6.4) spreads keys that differ in their upper bits or
+    /// by a constant.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ref MapNode<TKey, TValue>? Bucket(int hash) =>
         ref _buckets[(int)(((uint)hash * 2654435769u) >> _shift)].First;
@@ -53,7 +59,10 @@ internal sealed class MapTable<TKey, TValue>
         }
     }
 
-    /// <summary>The same entries in nodes of their own, for twice the buckets: a reader may still be following the links of these.</summary>
+    /// <summary>
+    /// The same entries in nodes of their own, for twice the buckets: a reader may still be following the links of
+    /// these.
+    /// </summary>
     public MapTable<TKey, TValue> Doubled()
     {
         var doubled = new MapTable<TKey, TValue>(Doubled(_buckets.Length));

@@ -1,12 +1,13 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
 /// <summary>
-/// The classic shapes, each thread one or two accesses, with every combination of what may lie between the two: nothing, fences, dependencies, acquires and
-/// releases, atomics in place of loads and stores.
+/// The classic shapes, each thread one or two accesses, with every combination of what may lie between the two:
+/// nothing, fences, dependencies, acquires and releases, atomics in place of loads and stores.
 /// </summary>
 internal static class ArmCycles
 {
-    // Threads separated by spaces; accesses by their direction and location. A location written twice gets 1 and 2, so that the order shows.
+    // Threads separated by spaces; accesses by their direction and location. A location written twice gets 1 and 2, so
+    // that the order shows.
     private static readonly (string Name, string Threads)[] Shapes =
     [
         ("MP", "WxWy RyRx"),
@@ -76,7 +77,8 @@ internal static class ArmCycles
             ];
             long combinations = kinds.Aggregate(1L, (product, kind) => product * kind.Length);
 
-            // A step that shares no factor with the number of combinations visits none twice; a prime above all factors does.
+            // A step that shares no factor with the number of combinations visits none twice; a prime above all factors
+            // does.
             long step = combinations <= mostOfShape ? 1 : 7_919;
             for (
                 long taken = 0, at = 0;
@@ -162,7 +164,8 @@ internal static class ArmCycles
             first
                 ? kind.StartsWith("cas-first", StringComparison.Ordinal)
                     ? $"CAS W0,W10,{at}"
-                    : $"{(kind is "acq" ? "LDAR" : kind is "acqpc" ? "LDAPR" : kind is "ldxr" ? "LDXR" : "LDR")} W0,{at}"
+                    : $"{(kind is "acq" ? "LDAR" : kind is "acqpc" ? "LDAPR" : kind is "ldxr" ? "LDXR" : "LDR")} "
+                        + $"W0,{at}"
                 : $"{(kind is "rel" && second == 'R' ? "STLR" : "STR")} {Value(column[1])},{at}"
         );
         switch (kind)

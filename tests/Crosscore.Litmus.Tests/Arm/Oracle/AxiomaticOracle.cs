@@ -1,14 +1,19 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
 /// <summary>
-/// The AArch64 memory model for data, as axioms (Deacon and Alglave; section B2.3 of the reference manual): an execution is allowed when no location shows a
-/// thread its own accesses out of order, no write from outside splits a read-modify-write, and ordered-before, what threads observe of each other and what the
-/// architecture orders within them, has no cycle. It shares nothing with the operational machine: neither its idea of the model nor its code nor its parser.
-/// Executions are enumerated, so tests must be small; there is no instruction fetch and no address translation.
+/// The AArch64 memory model for data, as axioms (Deacon and Alglave; section B2.3 of the reference manual): an
+/// execution is allowed when no location shows a thread its own accesses out of order, no write from outside splits a
+/// read-modify-write, and ordered-before, what threads observe of each other and what the architecture orders within
+/// them, has no cycle. It shares nothing with the operational machine: neither its idea of the model nor its code nor
+/// its parser. Executions are enumerated, so tests must be small; there is no instruction fetch and no address
+/// translation.
 /// </summary>
 internal sealed class AxiomaticOracle
 {
-    /// <summary>How often a path may pass an instruction. Loops that may go round more often are refused, not cut: a cut loop loses outcomes.</summary>
+    /// <summary>
+    /// How often a path may pass an instruction. Loops that may go round more often are refused, not cut: a cut loop
+    /// loses outcomes.
+    /// </summary>
     public const int MostVisits = 6;
 
     /// <summary>How many executions a test may have; above, it is refused rather than waited for.</summary>
@@ -140,7 +145,8 @@ internal sealed class AxiomaticOracle
         }
     }
 
-    // The result of a compare-and-swap that stored may come from memory or from the register that was compared: either will do, and it is another order.
+    // The result of a compare-and-swap that stored may come from memory or from the register that was compared: either
+    // will do, and it is another order.
     private IEnumerable<Relation> LocalOrders(Execution execution, EventTable events)
     {
         int[] swaps =

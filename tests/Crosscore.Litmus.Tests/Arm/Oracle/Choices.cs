@@ -1,6 +1,9 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
-/// <summary>Names an access: its thread, the step of the path that makes it, and which of the step's accesses it is. The writes of the initial state have no thread.</summary>
+/// <summary>
+/// Names an access: its thread, the step of the path that makes it, and which of the step's accesses it is. The writes
+/// of the initial state have no thread.
+/// </summary>
 internal readonly record struct AccessId(int Thread, int Step, int Slot)
 {
     public static AccessId Initial { get; } = new(-1, 0, 0);
@@ -9,8 +12,8 @@ internal readonly record struct AccessId(int Thread, int Step, int Slot)
 }
 
 /// <summary>
-/// What is free in an execution: where each byte of each read comes from, and which store-exclusives succeed. The search fills it in; the paths of the threads
-/// and all values follow from it.
+/// What is free in an execution: where each byte of each read comes from, and which store-exclusives succeed. The
+/// search fills it in; the paths of the threads and all values follow from it.
 /// </summary>
 internal sealed class Choices
 {

@@ -1,8 +1,8 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
 /// <summary>
-/// The parts of the model, as the reference manual's section B2.3 and the machine-readable model that Arm publishes with it (aarch64.cat and what it includes)
-/// have them. A clause can be left out, to see which tests hang on it.
+/// The parts of the model, as the reference manual's section B2.3 and the machine-readable model that Arm publishes
+/// with it (aarch64.cat and what it includes) have them. A clause can be left out, to see which tests hang on it.
 /// </summary>
 [Flags]
 internal enum Clauses
@@ -33,7 +33,9 @@ internal enum Clauses
     /// <summary>dob: an access whose address depended on a read, before later writes.</summary>
     AddressBeforeWrite = 1 << 7,
 
-    /// <summary>dob: a write whose address or value depended on a read, into the next read of the location in its thread.</summary>
+    /// <summary>
+    /// dob: a write whose address or value depended on a read, into the next read of the location in its thread.
+    /// </summary>
     DependentForwarding = 1 << 8,
 
     /// <summary>Control or address dependency, then ISB.</summary>

@@ -1,6 +1,9 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
-/// <summary>One order of the writes to a location, with what follows from it. Where accesses of several widths overlap, a location is all that hangs together.</summary>
+/// <summary>
+/// One order of the writes to a location, with what follows from it. Where accesses of several widths overlap, a
+/// location is all that hangs together.
+/// </summary>
 internal sealed class Coherence
 {
     private readonly List<int> _order;
@@ -64,7 +67,8 @@ internal sealed class Coherence
         {
             int write = rest[at];
 
-            // Own writes out of program order would contradict internal visibility; there is no need to make them first.
+            // Own writes out of program order would contradict internal visibility; there is no need to make them
+            // first.
             if (inProgramOrder && rest.Exists(other => events.Before(other, write) && events.Overlap(other, write)))
             {
                 continue;
@@ -128,7 +132,8 @@ internal sealed class Coherence
                 }
             }
 
-            // The read and the write of one atomic count as in program order: a read cannot be of its own write, or of one after it.
+            // The read and the write of one atomic count as in program order: a read cannot be of its own write, or of
+            // one after it.
             foreach (int left in all)
             {
                 foreach (

@@ -155,7 +155,8 @@ internal static partial class Decoder
         return new Operate(target, sources, Result, setsFlags ? NewFlags : null);
     }
 
-    // The last operand: a number, shifted or not, or a register, shifted or extended. It is appended to the sources when it is a register.
+    // The last operand: a number, shifted or not, or a register, shifted or extended. It is appended to the sources
+    // when it is a register.
     private static (int[] Sources, Func<ulong[], ulong> Value) LastOperand(int[] before, string[] operands, int size)
     {
         Func<ulong, ulong> modify = operands.Length == 2 ? ShiftOrExtend(operands[1], size) : value => value;

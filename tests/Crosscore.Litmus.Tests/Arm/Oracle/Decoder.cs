@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
-/// <summary>Instructions from their text, by hand and from the manual's tables; what is not here is refused by its name.</summary>
+/// <summary>
+/// Instructions from their text, by hand and from the manual's tables; what is not here is refused by its name.
+/// </summary>
 internal static partial class Decoder
 {
     public static Instruction Decode(string text)

@@ -1,8 +1,9 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
 /// <summary>
-/// The reads that a value hangs on: <see cref="Basic"/> as the manual's dependencies through registers and memory, <see cref="Pick"/> also where the value was
-/// only chosen by them (CSEL's flags, the comparison of CAS). The second contains the first.
+/// The reads that a value hangs on: <see cref="Basic"/> as the manual's dependencies through registers and memory,
+/// <see cref="Pick"/> also where the value was only chosen by them (CSEL's flags, the comparison of CAS). The second
+/// contains the first.
 /// </summary>
 internal readonly record struct Taint(ulong Basic, ulong Pick)
 {
@@ -16,7 +17,8 @@ internal readonly record struct Taint(ulong Basic, ulong Pick)
 /// <summary>What an access hangs on, and what the branches before it hang on.</summary>
 /// <param name="Address">Through its address registers.</param>
 /// <param name="Data">Of a write, through the register that is stored.</param>
-/// <param name="All">Through anything that reaches the access, the newest earlier write to its location among it.</param>
+/// <param name="All">Through anything that reaches the access, the newest earlier write to its location among
+/// it.</param>
 /// <param name="Control">Through the registers of branches before it.</param>
 internal readonly record struct AccessTaint(Taint Address, Taint Data, Taint All, Taint Control);
 
@@ -44,8 +46,8 @@ internal sealed class Dependencies
     /// <summary>The dependencies of all threads.</summary>
     /// <param name="execution">The execution.</param>
     /// <param name="events">Its events.</param>
-    /// <param name="compareResultFromRegister">
-    /// Of the read of a compare-and-swap that stored: the result is equal to the compared register and to memory, and may come from either; whether from the register.
+    /// <param name="compareResultFromRegister"> Of the read of a compare-and-swap that stored: the result is equal to
+    /// the compared register and to memory, and may come from either; whether from the register.
     /// </param>
     public static Dependencies Of(Execution execution, EventTable events, Func<int, bool> compareResultFromRegister)
     {
@@ -155,7 +157,8 @@ internal sealed class Dependencies
         }
     }
 
-    // What a read gives hangs on the read itself, on what its address hung on, and on what the newest earlier write to its location hung on.
+    // What a read gives hangs on the read itself, on what its address hung on, and on what the newest earlier write to
+    // its location hung on.
     private Taint Read(Access access, Taint address)
     {
         int read = _events.IndexOf(access.Id);

@@ -53,7 +53,9 @@ internal sealed class EventTable
     public IEnumerable<ulong> Bytes(int index) =>
         Enumerable.Range(0, _accesses[index].Size).Select(offset => _accesses[index].Address!.Value + (ulong)offset);
 
-    /// <summary>The newest earlier writes of a read's own thread to its bytes, whether it reads from them or not.</summary>
+    /// <summary>
+    /// The newest earlier writes of a read's own thread to its bytes, whether it reads from them or not.
+    /// </summary>
     public IEnumerable<int> LocalSources(int read)
     {
         var found = new HashSet<int>();

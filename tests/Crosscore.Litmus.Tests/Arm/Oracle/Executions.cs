@@ -1,12 +1,16 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
-/// <summary>An execution whose values fit together, before the axioms are asked: the paths of all threads and the sources of all reads.</summary>
+/// <summary>
+/// An execution whose values fit together, before the axioms are asked: the paths of all threads and the sources of all
+/// reads.
+/// </summary>
 internal sealed record Execution(IReadOnlyList<Path> Paths, Choices Choices);
 
 /// <summary>
-/// Makes every execution in which no read gets a value that hangs on itself; the axioms forbid the others, since rf from outside, data, address (with what
-/// comes after it), control and pick dependencies into writes, and rmw all lie in <c>ob</c>. Each execution is made once: a read is given one of the
-/// writes there are, or is put off until there are others and then takes one of those.
+/// Makes every execution in which no read gets a value that hangs on itself; the axioms forbid the others, since rf
+/// from outside, data, address (with what comes after it), control and pick dependencies into writes, and rmw all lie
+/// in <c>ob</c>. Each execution is made once: a read is given one of the writes there are, or is put off until there
+/// are others and then takes one of those.
 /// </summary>
 internal sealed class Executions
 {
@@ -164,7 +168,8 @@ internal sealed class Executions
         return candidates;
     }
 
-    // Coherence within the thread, as far as it can be said at once: a read sees no own write that comes after it, nor one older than the newest own write.
+    // Coherence within the thread, as far as it can be said at once: a read sees no own write that comes after it, nor
+    // one older than the newest own write.
     private static bool IsHidden(Access read, Access? write, ulong place, List<Access> writes)
     {
         int thread = read.Id.Thread;

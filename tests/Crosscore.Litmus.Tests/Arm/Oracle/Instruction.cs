@@ -1,8 +1,9 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
 /// <summary>
-/// An instruction as the oracle understands it. Registers are numbers: 0 to 30, <see cref="Zero"/>, and <see cref="Flags"/> for the condition flags (N, Z, C, V
-/// from bit 3 down), which carry dependencies as any other register does.
+/// An instruction as the oracle understands it. Registers are numbers: 0 to 30, <see cref="Zero"/>, and
+/// <see cref="Flags"/> for the condition flags (N, Z, C, V from bit 3 down), which carry dependencies as any other
+/// register does.
 /// </summary>
 internal abstract record Instruction
 {
@@ -11,7 +12,10 @@ internal abstract record Instruction
     public const int RegisterCount = 33;
 }
 
-/// <summary>A function of registers. Its result depends on all of them, whatever their values: EOR of a register with itself is a dependency.</summary>
+/// <summary>
+/// A function of registers. Its result depends on all of them, whatever their values: EOR of a register with itself is
+/// a dependency.
+/// </summary>
 internal sealed record Operate(
     int Target,
     int[] Sources,
@@ -19,7 +23,10 @@ internal sealed record Operate(
     Func<ulong[], ulong>? NewFlags = null
 ) : Instruction;
 
-/// <summary>CSEL and its kin: the chosen register is a data dependency, the flags only a pick dependency, the other register none.</summary>
+/// <summary>
+/// CSEL and its kin: the chosen register is a data dependency, the flags only a pick dependency, the other register
+/// none.
+/// </summary>
 internal sealed record Select(
     int Target,
     int IfTrue,
@@ -29,7 +36,10 @@ internal sealed record Select(
     Func<ulong, ulong> WhenFalse
 ) : Instruction;
 
-/// <summary>A jump, conditional on one register unless <see cref="Source"/> is <see cref="Instruction.Zero"/> and it is always taken.</summary>
+/// <summary>
+/// A jump, conditional on one register unless <see cref="Source"/> is <see cref="Instruction.Zero"/> and it is always
+/// taken.
+/// </summary>
 internal sealed record Jump(string Label, int Source, Func<ulong, bool> Taken, bool IsConditional) : Instruction;
 
 /// <summary>DMB and DSB in their kinds, ISB, and what does nothing.</summary>
@@ -47,7 +57,9 @@ internal enum BarrierKind
     Isb,
 }
 
-/// <summary>Where an access goes: base, index and offset; <see cref="WriteBack"/> is what the base gains, if it is written.</summary>
+/// <summary>
+/// Where an access goes: base, index and offset; <see cref="WriteBack"/> is what the base gains, if it is written.
+/// </summary>
 internal sealed record Address(int Base, int Index, Func<ulong, ulong> Extend, long Offset, long? WriteBack)
 {
     public static Address Of(int register) => new(register, Instruction.Zero, value => value, 0, null);
@@ -68,11 +80,15 @@ internal enum Annotation
     /// <summary>L: store-release.</summary>
     Release = 4,
 
-    /// <summary>The read of an atomic whose result goes nowhere: DMB LD does not order it, and it is no acquire.</summary>
+    /// <summary>
+    /// The read of an atomic whose result goes nowhere: DMB LD does not order it, and it is no acquire.
+    /// </summary>
     NoReturn = 8,
 }
 
-/// <summary>One load, or a pair of them at consecutive addresses; <see cref="Ordered"/> pairs (LDIAPP) happen first to last.</summary>
+/// <summary>
+/// One load, or a pair of them at consecutive addresses; <see cref="Ordered"/> pairs (LDIAPP) happen first to last.
+/// </summary>
 internal sealed record Load(
     int[] Targets,
     Address Address,
@@ -90,7 +106,10 @@ internal sealed record Store(int[] Sources, Address Address, int Size, Annotatio
 internal sealed record StoreExclusive(int Status, int Source, Address Address, int Size, Annotation Annotation)
     : Instruction;
 
-/// <summary>SWP and the LD&lt;op&gt; family; a target of <see cref="Instruction.Zero"/> is also ST&lt;op&gt;. <see cref="Update"/> is of the old value and the operand.</summary>
+/// <summary>
+/// SWP and the LD&lt;op&gt; family; a target of <see cref="Instruction.Zero"/> is also ST&lt;op&gt;.
+/// <see cref="Update"/> is of the old value and the operand.
+/// </summary>
 internal sealed record Atomic(
     int Operand,
     int Target,

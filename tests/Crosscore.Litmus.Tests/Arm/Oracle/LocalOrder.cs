@@ -1,8 +1,9 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
 /// <summary>
-/// What the architecture orders within each thread: dependencies (dob, pob), read-modify-writes (aob), barriers and the annotations of accesses (bob), and
-/// accesses before later writes to their location (lws). DMB and DSB of the three reaching domains are one, since all observers are in one domain.
+/// What the architecture orders within each thread: dependencies (dob, pob), read-modify-writes (aob), barriers and the
+/// annotations of accesses (bob), and accesses before later writes to their location (lws). DMB and DSB of the three
+/// reaching domains are one, since all observers are in one domain.
 /// </summary>
 internal sealed class LocalOrder
 {

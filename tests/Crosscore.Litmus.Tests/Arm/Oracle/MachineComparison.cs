@@ -4,12 +4,18 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
 /// <summary>What came of a comparison.</summary>
-/// <param name="Difference">Outcomes that only one of the two has, as text; <see langword="null"/> when there are none.</param>
-/// <param name="NotJudged">Why one of the two had nothing to say, or not everything; <see langword="null"/> when both judged.</param>
-/// <param name="InterleavedNotJudged">The same of the machine that interleaves its steps, as it does for every kernel, and does not promise all writes first.</param>
+/// <param name="Difference">Outcomes that only one of the two has, as text; <see langword="null"/> when there are
+/// none.</param>
+/// <param name="NotJudged">Why one of the two had nothing to say, or not everything; <see langword="null"/> when both
+/// judged.</param>
+/// <param name="InterleavedNotJudged">The same of the machine that interleaves its steps, as it does for every kernel,
+/// and does not promise all writes first.</param>
 internal sealed record ComparisonResult(string? Difference, string? NotJudged, string? InterleavedNotJudged);
 
-/// <summary>Holds the operational machine's outcomes against the oracle's, as text that both could print: both of the ways in which the machine explores.</summary>
+/// <summary>
+/// Holds the operational machine's outcomes against the oracle's, as text that both could print: both of the ways in
+/// which the machine explores.
+/// </summary>
 internal static class MachineComparison
 {
     public static ComparisonResult Compare(

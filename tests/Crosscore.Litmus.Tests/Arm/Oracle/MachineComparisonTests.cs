@@ -3,7 +3,8 @@ namespace Crosscore.Litmus.Tests.Arm.Oracle;
 /// <summary>The operational machine allows what the axioms allow, no more and no less.</summary>
 public class MachineComparisonTests(ITestOutputHelper output)
 {
-    // Which random programs are made; a failure names its program's own seed and prints the program, shrunk. Another block of seeds looks at others.
+    // Which random programs are made; a failure names its program's own seed and prints the program, shrunk. Another
+    // block of seeds looks at others.
     private static readonly int FirstSeed = Setting("CROSSCORE_ARM_SEED", 0);
 
     // How many times as many; by default as many as a run of all tests can bear.
@@ -47,7 +48,8 @@ public class MachineComparisonTests(ITestOutputHelper output)
         count *= Factor;
         (int judged, int interleaved) = JudgedRandom(ingredients, count);
 
-        // Programs that are too large for one of the two are passed over; they must stay the exception. Interleaved, those with exclusives mostly are.
+        // Programs that are too large for one of the two are passed over; they must stay the exception. Interleaved,
+        // those with exclusives mostly are.
         Assert.True(judged * 10 >= count * 8, $"Only {judged} of {count} programs were judged.");
         Assert.True(interleaved * 10 >= count * 3, $"Only {interleaved} of {count} programs were judged interleaved.");
     }
@@ -118,7 +120,8 @@ public class MachineComparisonTests(ITestOutputHelper output)
         }
 
         output.WriteLine(
-            $"{judged} of {count} judged, {interleaved} interleaved. {string.Join(", ", reasons.GroupBy(reason => reason).Select(group => $"{group.Count()}: {group.Key}").Take(5))}"
+            $"{judged} of {count} judged, {interleaved} interleaved. "
+                + $"{string.Join(", ", reasons.GroupBy(reason => reason).Select(group => $"{group.Count()}: {group.Key}").Take(5))}"
         );
         return (judged, interleaved);
     }

@@ -43,7 +43,8 @@ public class OracleClauseTests
         ),
     ];
 
-    // Pick dependencies contain the others wherever a write comes last, so these are looked at in the model without them.
+    // Pick dependencies contain the others wherever a write comes last, so these are looked at in the model without
+    // them.
     private const Clauses InPick =
         Clauses.DataDependency
         | Clauses.ControlDependency
@@ -51,7 +52,8 @@ public class OracleClauseTests
         | Clauses.ContextSynchronization;
     private const Clauses Pick = Clauses.PickDependency | Clauses.PickBeforeLocal;
 
-    // What orders anything before the read of an atomic orders it before the write too, so no verdict hangs on this clause alone.
+    // What orders anything before the read of an atomic orders it before the write too, so no verdict hangs on this
+    // clause alone.
     private const Clauses Implied = Clauses.AtomicOrder;
 
     private static readonly Lazy<(

@@ -7,7 +7,9 @@ internal static class OracleCorpus
 {
     public static readonly string[] Folders = ["catalogue", "cas", "readers-guide"];
 
-    /// <summary>The files of a folder with what <c>kinds.tsv</c> says of them, <see langword="null"/> where it says nothing.</summary>
+    /// <summary>
+    /// The files of a folder with what <c>kinds.tsv</c> says of them, <see langword="null"/> where it says nothing.
+    /// </summary>
     public static IReadOnlyList<(string File, string? Kind)> Files(string folder)
     {
         string path = System.IO.Path.Combine(Corpus.Folder(), "..", "aarch64", folder);

@@ -1,6 +1,9 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
-/// <summary>A litmus test as the oracle reads it, with a reader of its own: what the project's parser gets wrong, it must not get wrong too.</summary>
+/// <summary>
+/// A litmus test as the oracle reads it, with a reader of its own: what the project's parser gets wrong, it must not
+/// get wrong too.
+/// </summary>
 internal sealed class OracleTest
 {
     public required string Name { get; init; }

@@ -1,6 +1,8 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
-/// <summary>An access of a path. Address and value are <see langword="null"/> as long as they hang on reads that are still open.</summary>
+/// <summary>
+/// An access of a path. Address and value are <see langword="null"/> as long as they hang on reads that are still open.
+/// </summary>
 internal sealed record Access(AccessId Id, bool IsWrite, ulong? Address, int Size, ulong? Value, Annotation Annotation)
 {
     public bool Covers(ulong address) => address >= Address!.Value && address < Address.Value + (ulong)Size;
@@ -11,7 +13,8 @@ internal sealed record Access(AccessId Id, bool IsWrite, ulong? Address, int Siz
 /// <summary>A step of a path: an instruction, its accesses, and how it went.</summary>
 /// <param name="Instruction">The instruction.</param>
 /// <param name="Accesses">Its accesses; an atomic has its read before its write.</param>
-/// <param name="TookFirst">Of a select, whether the first register was chosen; of a store-exclusive or compare-and-swap, whether it stores.</param>
+/// <param name="TookFirst">Of a select, whether the first register was chosen; of a store-exclusive or
+/// compare-and-swap, whether it stores.</param>
 /// <param name="Partner">Of a store-exclusive that stores, the step of its load-exclusive.</param>
 internal sealed record Step(
     Instruction Instruction,
@@ -21,8 +24,9 @@ internal sealed record Step(
 );
 
 /// <summary>
-/// The way of one thread through its program, as far as the choices made so far tell: it stops at a jump whose register is not known yet, and passes everything
-/// else, since later instructions may well happen before a value that they do not need.
+/// The way of one thread through its program, as far as the choices made so far tell: it stops at a jump whose register
+/// is not known yet, and passes everything else, since later instructions may well happen before a value that they do
+/// not need.
 /// </summary>
 internal sealed class Path
 {
@@ -58,7 +62,9 @@ internal sealed class Path
     /// <summary>Whether the end of the program is reached and nothing is open.</summary>
     public bool IsComplete { get; }
 
-    /// <summary>Whether there may be writes that are not among its accesses yet, or that have no address or value yet.</summary>
+    /// <summary>
+    /// Whether there may be writes that are not among its accesses yet, or that have no address or value yet.
+    /// </summary>
     public bool MayWriteMore { get; }
 
     /// <summary>A store-exclusive whose success is still to be chosen.</summary>
@@ -67,7 +73,8 @@ internal sealed class Path
     public ulong Register(int register) => _registers[register]!.Value;
 
     /// <summary>The path of a thread.</summary>
-    /// <exception cref="OracleRefusal">An instruction was passed more than <paramref name="mostVisits"/> times.</exception>
+    /// <exception cref="OracleRefusal">An instruction was passed more than <paramref name="mostVisits"/>
+    /// times.</exception>
     public static Path Of(int thread, OracleThread program, Choices choices, int mostVisits) =>
         new(thread, program, choices, mostVisits);
 
@@ -186,8 +193,8 @@ internal sealed class Path
         return new Step(load, reads);
     }
 
-    // Without a load-exclusive of the same width before it, it fails; with one it may always fail. It stores only to the address that was loaded: what else it
-    // might do is left open by the architecture.
+    // Without a load-exclusive of the same width before it, it fails; with one it may always fail. It stores only to
+    // the address that was loaded: what else it might do is left open by the architecture.
     private Step PassExclusive(StoreExclusive store)
     {
         int partner = _exclusive;

@@ -1,6 +1,8 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
-/// <summary>What a random AArch64 program may contain besides loads, stores, fences and the dependencies between them.</summary>
+/// <summary>
+/// What a random AArch64 program may contain besides loads, stores, fences and the dependencies between them.
+/// </summary>
 [Flags]
 public enum ArmIngredients
 {
@@ -29,8 +31,9 @@ public enum ArmIngredients
 }
 
 /// <summary>
-/// A small random AArch64 test as text. It is made of a seed, which a failure prints, and shrinks by losing lines; labels stay, so that every jump keeps its target.
-/// Registers: X0 to X3 are loaded, X4 to X6 computed, X7 to X9 are 1, 2 and 0, X11 to X13 the addresses of x, y and z, X14 and X15 copies that indexing changes.
+/// A small random AArch64 test as text. It is made of a seed, which a failure prints, and shrinks by losing lines;
+/// labels stay, so that every jump keeps its target. Registers: X0 to X3 are loaded, X4 to X6 computed, X7 to X9 are 1,
+/// 2 and 0, X11 to X13 the addresses of x, y and z, X14 and X15 copies that indexing changes.
 /// </summary>
 public sealed record RandomArmProgram(
     int Seed,
@@ -292,7 +295,8 @@ public sealed record RandomArmProgram(
                     lines.Add(
                         Chance(25)
                             ? $"ST{Pick("ADD", "SET", "CLR")}{Pick("", "L")} {Value()},{where}"
-                            : $"LD{Pick("ADD", "SET", "EOR", "CLR", "SMAX", "UMIN")}{order} {Value()},{(Chance(25) ? "WZR" : Target())},{where}"
+                            : $"LD{Pick("ADD", "SET", "EOR", "CLR", "SMAX", "UMIN")}{order} "
+                                + $"{Value()},{(Chance(25) ? "WZR" : Target())},{where}"
                     );
                     break;
                 case 2:

@@ -4,8 +4,9 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
 /// <summary>
-/// The machine's translation of addresses against the axioms: on the shapes that the rules are about, and on programs that nobody wrote (<see cref="TranslationPrograms"/>).
-/// CROSSCORE_ARM_SEED chooses other programs, CROSSCORE_ARM_FACTOR more of them: 50 for 20,000.
+/// The machine's translation of addresses against the axioms: on the shapes that the rules are about, and on programs
+/// that nobody wrote (<see cref="TranslationPrograms"/>). CROSSCORE_ARM_SEED chooses other programs,
+/// CROSSCORE_ARM_FACTOR more of them: 50 for 20,000.
 /// </summary>
 public class TranslationComparisonTests
 {
@@ -135,7 +136,8 @@ public class TranslationComparisonTests
         IReadOnlySet<string> expected = TranslationOracle.OutcomesOf(program);
         Assert.True(
             machine.SetEquals(expected),
-            $"{TranslationText.Of(program)}\nthe axioms alone: {string.Join(" | ", expected.Except(machine))}\nthe machine alone: {string.Join(" | ", machine.Except(expected))}"
+            $"{TranslationText.Of(program)}\nthe axioms alone: {string.Join(" | ", expected.Except(machine))}\nthe "
+                + $"machine alone: {string.Join(" | ", machine.Except(expected))}"
         );
         return expected;
     }

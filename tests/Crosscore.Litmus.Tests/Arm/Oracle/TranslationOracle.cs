@@ -3,8 +3,8 @@ using System.Numerics;
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
 /// <summary>
-/// The axioms about translation, decided by trying every execution of a small program. Nothing here is shared with the machine: relations are matrices over the effects of one
-/// execution, named as in the published model.
+/// The axioms about translation, decided by trying every execution of a small program. Nothing here is shared with the
+/// machine: relations are matrices over the effects of one execution, named as in the published model.
 /// </summary>
 internal sealed class TranslationOracle
 {
@@ -18,7 +18,8 @@ internal sealed class TranslationOracle
     private TranslationOracle(TranslationProgram program, TranslationRules rules) =>
         (_program, _rules) = (program, rules);
 
-    // What an instruction does. Thread -1 holds the initial writes. Location -1: none; -2: an entry that is never written. Translation: the effect that translated it.
+    // What an instruction does. Thread -1 holds the initial writes. Location -1: none; -2: an entry that is never
+    // written. Translation: the effect that translated it.
     private sealed record Effect(int Thread, int Step, char Kind, int Location, int Value, TranslatedStep Of)
     {
         public int Source { get; set; } = -1;
@@ -50,7 +51,8 @@ internal sealed class TranslationOracle
 
     private bool Has(TranslationRules rule) => (_rules & rule) != 0;
 
-    // First for each translated access the entry that it uses, by value; then the effects are known, and sources and coherence follow.
+    // First for each translated access the entry that it uses, by value; then the effects are known, and sources and
+    // coherence follow.
     private void ChooseEntries(int thread, int step)
     {
         if (thread == _program.Threads.Count)
@@ -663,7 +665,8 @@ internal sealed class TranslationOracle
             _ => false,
         };
 
-    // Internal visibility and atomicity. That a read does not read what comes later in its thread, and the order of a thread's own writes, were seen to before.
+    // Internal visibility and atomicity. That a read does not read what comes later in its thread, and the order of a
+    // thread's own writes, were seen to before.
     private bool IsCoherent(int[] rank)
     {
         for (int read = Locations; read < _effects.Count; read++)
@@ -696,7 +699,8 @@ internal sealed class TranslationOracle
         return true;
     }
 
-    // The pairs of invalidation and translation whose order makes a difference: the translation has not seen some write.
+    // The pairs of invalidation and translation whose order makes a difference: the translation has not seen some
+    // write.
     private List<(int Invalidation, int Translation)> Pairs(int[] rank)
     {
         var pairs = new List<(int, int)>();
@@ -744,7 +748,8 @@ internal sealed class TranslationOracle
 
         (int i, int t) = pairs[at];
 
-        // The invalidation first, unless its CPU keeps them in the other order: then it is before every write that the translation has not seen.
+        // The invalidation first, unless its CPU keeps them in the other order: then it is before every write that the
+        // translation has not seen.
         if (!local.Has(t, i))
         {
             Matrix first = ob.Copy();
@@ -767,7 +772,8 @@ internal sealed class TranslationOracle
             return false;
         }
 
-        // The translation first: then it, its access and earlier translations are before what the completed invalidation is before.
+        // The translation first: then it, its access and earlier translations are before what the completed
+        // invalidation is before.
         Matrix second = ob.Copy();
         ulong completed = CompletedBefore(i);
         for (; completed != 0; completed &= completed - 1)
@@ -790,7 +796,8 @@ internal sealed class TranslationOracle
         return !second.IsCyclic && TryOrders(second, local, pairs, at + 1, rank);
     }
 
-    // Whether the translation e is one that an invalidation waits for along with t: their effects are of the same place in a page.
+    // Whether the translation e is one that an invalidation waits for along with t: their effects are of the same place
+    // in a page.
     private bool IsWaitedFor(int e, int t)
     {
         if (_effects[e].Kind != 'T' || !Has(TranslationRules.EarlierTranslationBeforeCompletion))

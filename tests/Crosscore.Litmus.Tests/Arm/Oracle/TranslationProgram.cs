@@ -43,7 +43,8 @@ internal enum Dependency
 
 /// <summary>One step.</summary>
 /// <param name="Kind">What it does.</param>
-/// <param name="Page">The page that it accesses, whose entry it accesses, or that it invalidates: 0 for x, 1 for z; of flags which of the two.</param>
+/// <param name="Page">The page that it accesses, whose entry it accesses, or that it invalidates: 0 for x, 1 for z; of
+/// flags which of the two.</param>
 /// <param name="Place">Of an access of memory, the element: 0 or 1.</param>
 /// <param name="Entry">Of a store of an entry, the number of one of <see cref="TranslationProgram.Entries"/>.</param>
 /// <param name="On">How it depends on the last load.</param>
@@ -83,11 +84,13 @@ internal readonly record struct TranslatedStep(
 }
 
 /// <summary>
-/// Threads without loops that look at two pages of two elements each through their entries, at the entries and at two flags. A faulting access ends its thread, or leads to its
-/// handler, which accesses only what cannot fault. The values of memory name the step that stored them.
+/// Threads without loops that look at two pages of two elements each through their entries, at the entries and at two
+/// flags. A faulting access ends its thread, or leads to its handler, which accesses only what cannot fault. The values
+/// of memory name the step that stored them.
 /// </summary>
 /// <param name="Threads">The steps of each.</param>
-/// <param name="Handlers">The steps of the handler of each, numbered after those of the thread; <see langword="null"/> for none.</param>
+/// <param name="Handlers">The steps of the handler of each, numbered after those of the thread; <see langword="null"/>
+/// for none.</param>
 /// <param name="Initial">The entries of the two pages at the start.</param>
 internal sealed record TranslationProgram(
     IReadOnlyList<IReadOnlyList<TranslatedStep>> Threads,
@@ -120,7 +123,9 @@ internal sealed record TranslationProgram(
     /// <summary>All steps of a thread in the order of their numbers, its handler's last.</summary>
     public IReadOnlyList<TranslatedStep> StepsOf(int thread) => [.. Threads[thread], .. Handlers[thread] ?? []];
 
-    /// <summary>The load that a step's dependency is on: the last one before it in the same column; -1 for none.</summary>
+    /// <summary>
+    /// The load that a step's dependency is on: the last one before it in the same column; -1 for none.
+    /// </summary>
     public int LoadBefore(int thread, int step)
     {
         IReadOnlyList<TranslatedStep> steps = StepsOf(thread);

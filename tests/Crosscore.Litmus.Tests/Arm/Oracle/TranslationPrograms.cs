@@ -2,7 +2,10 @@ using static Crosscore.Litmus.Tests.Arm.Oracle.TranslationStep;
 
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
-/// <summary>Programs about translation that nobody wrote: known shapes with steps left out, put in and changed by chance, and programs that are chance altogether.</summary>
+/// <summary>
+/// Programs about translation that nobody wrote: known shapes with steps left out, put in and changed by chance, and
+/// programs that are chance altogether.
+/// </summary>
 internal static class TranslationPrograms
 {
     private static readonly TranslatedStep Dsb = new(Completion);
@@ -136,7 +139,8 @@ internal static class TranslationPrograms
             );
         }
 
-        // An earlier translation of the same place is not waited for where the later access faults; an address does not order a later invalidation.
+        // An earlier translation of the same place is not waited for where the later access faults; an address does not
+        // order a later invalidation.
         yield return TranslationProgram.Of(
             TranslationProgram.Nowhere,
             Map,
@@ -194,7 +198,8 @@ internal static class TranslationPrograms
             [new(LoadFlag), new(Branch), new(Context), new(LoadMemory)]
         );
 
-        // The moment at which an invalidation is complete is another than the one from which it hides: between them an entry and a flag are stored.
+        // The moment at which an invalidation is complete is another than the one from which it hides: between them an
+        // entry and a flag are stored.
         yield return TranslationProgram.Of(
             0,
             [

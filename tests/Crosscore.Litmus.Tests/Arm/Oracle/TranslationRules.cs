@@ -1,8 +1,9 @@
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
 /// <summary>
-/// The rules about translation by name, as the machine-readable model that Arm publishes has them (aarch64.cat and what it includes, without ETS2 and without hardware that writes
-/// entries), and below them misreadings, which are no rules. A rule can be left out and a misreading added, to see which programs hang on it.
+/// The rules about translation by name, as the machine-readable model that Arm publishes has them (aarch64.cat and what
+/// it includes, without ETS2 and without hardware that writes entries), and below them misreadings, which are no rules.
+/// A rule can be left out and a misreading added, to see which programs hang on it.
 /// </summary>
 [Flags]
 internal enum TranslationRules : ulong
@@ -75,7 +76,9 @@ internal enum TranslationRules : ulong
     /// <summary>TLBI-ob: tr-ib^-1; TTD-read-ordered-before, external.</summary>
     AccessBeforeCompletion = 1UL << 21,
 
-    /// <summary>TLBI-ob: R-TTD; tr-ib; same-low-order-bits, po; tr-ib^-1; R-TTD; TTD-read-ordered-before, external.</summary>
+    /// <summary>
+    /// TLBI-ob: R-TTD; tr-ib; same-low-order-bits, po; tr-ib^-1; R-TTD; TTD-read-ordered-before, external.
+    /// </summary>
     EarlierTranslationBeforeCompletion = 1UL << 22,
 
     /// <summary>DSB-ob of the effects of TLBI.</summary>
@@ -113,7 +116,9 @@ internal enum TranslationRules : ulong
     /// <summary>An acquire load comes before a later TLBI.</summary>
     AcquireBeforeInvalidation = 1UL << 42,
 
-    /// <summary>An access whose address depended on a load puts that before a later TLBI, as before a later store.</summary>
+    /// <summary>
+    /// An access whose address depended on a load puts that before a later TLBI, as before a later store.
+    /// </summary>
     AddressOfEarlierIntoInvalidation = 1UL << 43,
 
     /// <summary>An invalidation of one CPU's TLB is one of all.</summary>

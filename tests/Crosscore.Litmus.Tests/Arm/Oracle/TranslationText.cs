@@ -6,7 +6,9 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Arm.Oracle;
 
-/// <summary>A <see cref="TranslationProgram"/> as a litmus test, and what the machine makes of it in the words of the oracle.</summary>
+/// <summary>
+/// A <see cref="TranslationProgram"/> as a litmus test, and what the machine makes of it in the words of the oracle.
+/// </summary>
 internal static class TranslationText
 {
     /// <summary>The outcomes that the machine finds, described as <see cref="TranslationOracle"/> does.</summary>
@@ -25,7 +27,8 @@ internal static class TranslationText
         var state = new StringBuilder("int x[2]={0,1}; int y[2]={100,101}; int z[2]={0,0}; int f=0; int g=0; ");
         state.Append(
             CultureInfo.InvariantCulture,
-            $"[PTE(x)]={TranslationProgram.Entries[program.Initial[0]]}; [PTE(z)]={TranslationProgram.Entries[program.Initial[1]]}; "
+            $"[PTE(x)]={TranslationProgram.Entries[program.Initial[0]]}; "
+                + $"[PTE(z)]={TranslationProgram.Entries[program.Initial[1]]}; "
         );
         var heads = new List<string>();
         var columns = new List<List<string>>();
@@ -34,7 +37,8 @@ internal static class TranslationText
         {
             state.Append(
                 CultureInfo.InvariantCulture,
-                $"{thread}:X17=g; {thread}:X18=z; {thread}:X19=PTE(z); {thread}:X20=PTE(x); {thread}:X21=x; {thread}:X22=f; "
+                $"{thread}:X17=g; {thread}:X18=z; {thread}:X19=PTE(z); "
+                    + $"{thread}:X20=PTE(x); {thread}:X21=x; {thread}:X22=f; "
             );
             for (int entry = 0; entry < TranslationProgram.Entries.Length; entry++)
             {
@@ -77,7 +81,8 @@ internal static class TranslationText
                     string.Join(" | ", columns.Select(column => row < column.Count ? column[row] : "")) + " ;\n"
                 )
         );
-        return $"AArch64 Random\nVariant=vmsa,fatal\n{{ {state} }}\n{string.Join(" | ", heads)} ;\n{body}locations [{string.Concat(asked)}]\nforall true\n";
+        return $"AArch64 Random\nVariant=vmsa,fatal\n{{ {state} }}\n{string.Join(" | ", heads)} "
+            + $";\n{body}locations [{string.Concat(asked)}]\nforall true\n";
     }
 
     private static void Add(List<string> column, TranslatedStep step, int number, int load, int value)
@@ -131,7 +136,8 @@ internal static class TranslationText
             case TranslationStep.LoadEntry or TranslationStep.LoadMemory or TranslationStep.LoadFlag:
                 string width = step.Kind == TranslationStep.LoadEntry ? "X" : "W";
                 column.Add(
-                    $"{(step.IsTranslated ? $"L{number}: " : "")}{(step.Ordered ? "LDAR" : "LDR")} {width}{number},{place}"
+                    $"{(step.IsTranslated ? $"L{number}: " : "")}{(step.Ordered ? "LDAR" : "LDR")} "
+                        + $"{width}{number},{place}"
                 );
                 break;
             case TranslationStep.SwapFlag:

@@ -4,8 +4,9 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Tests.Model.Oracle;
 
 /// <summary>
-/// What instructions compute, by the definitions of the manual in numbers of any size: carry is "the unsigned result does not fit", overflow is
-/// "the signed result does not fit". No bit tricks, so that it shares no mistake with the model.
+/// What instructions compute, by the definitions of the manual in numbers of any size: carry is "the unsigned result
+/// does not fit", overflow is "the signed result does not fit". No bit tricks, so that it shares no mistake with the
+/// model.
 /// </summary>
 internal static class OracleArithmetic
 {
@@ -53,7 +54,8 @@ internal static class OracleArithmetic
         }
     }
 
-    // One place at a time: the carry is the bit that fell out last, and the overflow, which only a shift by one defines, is a change of sign.
+    // One place at a time: the carry is the bit that fell out last, and the overflow, which only a shift by one
+    // defines, is a change of sign.
     private static ulong Shift(X86Opcode opcode, OracleThread thread, ulong value, int count, int width)
     {
         BigInteger current = opcode == X86Opcode.Sar ? Signed(value, width) : Cut(value, width);

@@ -7,8 +7,9 @@ namespace Crosscore.Litmus.Tests.Model.Oracle;
 internal readonly record struct OracleEvent(int Thread, TraceEventKind Kind, ulong Address, int Width, ulong Value);
 
 /// <summary>
-/// x86-TSO and SC, written from their definition (Owens, Sarkar, Sewell, TPHOLs 2009) over the parsed instructions and nothing of the model: every instruction
-/// of every thread is a step, every waiting store reaching memory is a step, and states are compared as they are.
+/// x86-TSO and SC, written from their definition (Owens, Sarkar, Sewell, TPHOLs 2009) over the parsed instructions and
+/// nothing of the model: every instruction of every thread is a step, every waiting store reaching memory is a step,
+/// and states are compared as they are.
 /// </summary>
 internal sealed class OracleMachine(LitmusTest test, CoreKind core)
 {
@@ -88,14 +89,20 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
         return true;
     }
 
-    /// <summary>A thread passes the full fence that another one's membarrier demands: between two of its instructions, with nothing waiting.</summary>
+    /// <summary>
+    /// A thread passes the full fence that another one's membarrier demands: between two of its instructions, with
+    /// nothing waiting.
+    /// </summary>
     public static bool PassFence(OracleState state, int demanding, int owing)
     {
         OracleThread thread = state.Threads[owing];
         return thread.Buffer.Count == 0 && thread.Read is null && state.Threads[demanding].Owed!.Remove(owing);
     }
 
-    /// <summary>A thread executes an instruction, or the first or second half of one that reads and writes memory without a lock, if it can.</summary>
+    /// <summary>
+    /// A thread executes an instruction, or the first or second half of one that reads and writes memory without a
+    /// lock, if it can.
+    /// </summary>
     public bool Step(OracleState state, int id)
     {
         OracleThread thread = state.Threads[id];

@@ -6,7 +6,10 @@ namespace Crosscore.Litmus.Tests.Model.Oracle;
 /// <summary>Visits every state of the oracle.</summary>
 internal static class OracleSearch
 {
-    /// <summary>The outcomes of a test, filtered or not as the test says; <see langword="null"/> when there are more states than allowed.</summary>
+    /// <summary>
+    /// The outcomes of a test, filtered or not as the test says; <see langword="null"/> when there are more states than
+    /// allowed.
+    /// </summary>
     public static HashSet<Outcome>? Outcomes(LitmusTest test, CoreKind core, int mostStates = 100_000) =>
         Explore(test, core, mostStates)?.Outcomes;
 

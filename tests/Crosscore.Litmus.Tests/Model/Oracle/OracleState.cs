@@ -11,7 +11,9 @@ internal sealed class OracleThread
     /// <summary>What an unlocked read-modify-write has read, while others may still come before it writes.</summary>
     public ulong? Read { get; set; }
 
-    /// <summary>The threads that still owe a fence to the membarrier this thread is in; <see langword="null"/> outside of one.</summary>
+    /// <summary>
+    /// The threads that still owe a fence to the membarrier this thread is in; <see langword="null"/> outside of one.
+    /// </summary>
     public HashSet<int>? Owed { get; set; }
 
     public ulong[] Registers { get; init; } = new ulong[16];
@@ -42,7 +44,9 @@ internal sealed class OracleThread
         };
 }
 
-/// <summary>A state of the oracle: memory byte by byte, and the threads. Nothing is packed and nothing is left out.</summary>
+/// <summary>
+/// A state of the oracle: memory byte by byte, and the threads. Nothing is packed and nothing is left out.
+/// </summary>
 internal sealed class OracleState(Dictionary<ulong, byte> memory, OracleThread[] threads)
 {
     public Dictionary<ulong, byte> Memory { get; } = memory;
@@ -71,7 +75,10 @@ internal sealed class OracleState(Dictionary<ulong, byte> memory, OracleThread[]
         }
     }
 
-    /// <summary>What a load of a thread returns: each byte from the newest of its own waiting stores that has it, or from memory.</summary>
+    /// <summary>
+    /// What a load of a thread returns: each byte from the newest of its own waiting stores that has it, or from
+    /// memory.
+    /// </summary>
     public ulong Load(int thread, ulong address, int width)
     {
         ulong value = 0;

@@ -69,7 +69,8 @@ public sealed unsafe class BreakpointHandlerTests
                 Assert.Equal(SA_NODEFER, now.Flags & SA_NODEFER); // Its flags, not those of the one that was seen.
                 Assert.Equal(PatchMethod.Breakpoint, new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Commit().Method);
 
-                // Where what is in place is what was expected, the other is passed on to: one that was replaced by ours meanwhile.
+                // Where what is in place is what was expected, the other is passed on to: one that was replaced by ours
+                // meanwhile.
                 BreakpointHandler.PutInFrontOf(stale, now);
                 SendSigtrap();
                 Assert.Equal((1, 1), (calls[0], calls[1]));

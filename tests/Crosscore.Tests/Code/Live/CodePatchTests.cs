@@ -88,7 +88,8 @@ public sealed unsafe class CodePatchTests
             Assert.Equal((last << 24) + 0x020204, Call(code));
         }
 
-        // Shorter instructions in its place: the change that was one is two, and each of its instructions keeps its start.
+        // Shorter instructions in its place: the change that was one is two, and each of its instructions keeps its
+        // start.
         _ = new CodePatch().Replace(code, 5, [0x90, 0x90, 0x90, 0x31, 0xC0]).Commit();
         Assert.Equal(2, Call(code));
         Assert.Equal(
@@ -101,7 +102,8 @@ public sealed unsafe class CodePatchTests
     public void Several_instructions_may_take_the_place_of_one_but_not_one_the_place_of_several()
     {
         using LiveCode code = LiveCode.Install(Function);
-        PatchPlan plan = new CodePatch().Replace(code, 0, [0x31, 0xC0, 0xFF, 0xC0, 0x90]).Commit(); // xor eax, eax; inc eax; nop
+        // xor eax, eax; inc eax; nop
+        PatchPlan plan = new CodePatch().Replace(code, 0, [0x31, 0xC0, 0xFF, 0xC0, 0x90]).Commit();
         Assert.Equal(PatchMethod.Breakpoint, plan.Method);
         Assert.Equal(3, Call(code));
         Refuses(
@@ -118,7 +120,8 @@ public sealed unsafe class CodePatchTests
     [InlineData(9, "9090", CodeFailure.PatchOutside)]
     [InlineData(int.MaxValue, "90", CodeFailure.PatchOutside)]
     [InlineData(0, "", CodeFailure.PatchOutside)]
-    [InlineData(5, "B8010000", CodeFailure.PatchCutsInstruction)] // A move of five bytes over four: it would take the ret for its immediate.
+    // A move of five bytes over four: it would take the ret for its immediate.
+    [InlineData(5, "B8010000", CodeFailure.PatchCutsInstruction)]
     [InlineData(5, "B8", CodeFailure.PatchCutsInstruction)]
     [InlineData(5, "0F1F4000", CodeFailure.PatchRemovesBoundary)] // A nop of four bytes over add and nop.
     [InlineData(0, "D5", CodeFailure.UnknownInstruction)]
@@ -383,7 +386,8 @@ public sealed unsafe class CodePatchTests
             );
         }
 
-        Assert.Equal([7, 3, 3], seen); // With the new instruction in memory, and twice, until it was granted, with the old one.
+        // With the new instruction in memory, and twice, until it was granted, with the old one.
+        Assert.Equal([7, 3, 3], seen);
         Assert.Equal(1, code.ToArray()[1]);
     }
 
@@ -410,10 +414,14 @@ public sealed unsafe class CodePatchTests
 
         byte[] before = [.. UnmovableCall, .. Function];
         Assert.Equal(before, code.ToArray());
-        Assert.Equal(before, new ReadOnlySpan<byte>((void*)code.Address, before.Length)); // SAFETY: the code's bytes, which are readable.
+        // SAFETY: the code's bytes, which are readable.
+        Assert.Equal(before, new ReadOnlySpan<byte>((void*)code.Address, before.Length));
     }
 
-    /// <summary>A thread can be at the second of two new instructions, which lies inside of the old one: the old page must not come back.</summary>
+    /// <summary>
+    /// A thread can be at the second of two new instructions, which lies inside of the old one: the old page must not
+    /// come back.
+    /// </summary>
     [Fact]
     public void Pages_on_which_instructions_begin_anew_are_not_taken_back()
     {
@@ -440,13 +448,17 @@ public sealed unsafe class CodePatchTests
         Assert.Equal(0x1F, code.ToArray()[3]);
     }
 
-    /// <summary>The thread has executed the first of the two, a call that has not returned, and its return address is where the second begins.</summary>
+    /// <summary>
+    /// The thread has executed the first of the two, a call that has not returned, and its return address is where the
+    /// second begins.
+    /// </summary>
     [Fact]
     public void A_thread_stopped_between_two_instructions_that_are_replaced_goes_on_with_the_second_new_one()
     {
         const int Waiting = 24;
 
-        // nop, 7 times; call 24 and mov eax, 1, each across aligned 8 bytes; ret; traps; at 24: mov dword [rdi], 1; wait: pause; cmp dword [rdi+4], 0; je wait; ret
+        // nop, 7 times; call 24 and mov eax, 1, each across aligned 8 bytes; ret; traps; at 24: mov dword [rdi], 1;
+        // wait: pause; cmp dword [rdi+4], 0; je wait; ret
         byte[] bytes =
         [
             0x90,
@@ -546,7 +558,8 @@ public sealed unsafe class CodePatchTests
         );
         Assert.Equal(Value(version) + 2, Call(code));
 
-        static int Value(int version) => ((version & 0xFF) * 0x010100) + (version >> 8 << 24); // Changes on both sides of the aligned 8 bytes.
+        // Changes on both sides of the aligned 8 bytes.
+        static int Value(int version) => ((version & 0xFF) * 0x010100) + (version >> 8 << 24);
     }
 
     [Fact]
@@ -616,7 +629,8 @@ public sealed unsafe class CodePatchTests
 
         Assert.Equal(5, calls);
         Assert.Equal(0x04030203, Call(code));
-        _ = Assert.Throws<ThreadInterruptedException>(() => Thread.Sleep(1)); // The interruption was given back: it is pending, so nothing sleeps.
+        // The interruption was given back: it is pending, so nothing sleeps.
+        _ = Assert.Throws<ThreadInterruptedException>(() => Thread.Sleep(1));
     }
 
     [Fact]
@@ -664,7 +678,9 @@ public sealed unsafe class CodePatchTests
         Assert.True(CodeEvents.Refusals.Value > refusals);
     }
 
-    /// <summary>Commits as on a processor that need not be the one at hand: no other thread executes the code.</summary>
+    /// <summary>
+    /// Commits as on a processor that need not be the one at hand: no other thread executes the code.
+    /// </summary>
     private static PatchPlan Commit(CodePatch patch, ProcessorFacts processor)
     {
         lock (LiveCode.Patching)

@@ -7,8 +7,8 @@ using Crosscore.Tests.Raw;
 namespace Crosscore.Tests.Code.Live;
 
 /// <summary>
-/// Live code under threads that execute it. Nothing may be torn or stale, for CROSSCORE_TORTURE_SECONDS (24 unless it is set; docs/code.md has the command for ten minutes) in all; and what leaves
-/// something out must tear.
+/// Live code under threads that execute it. Nothing may be torn or stale, for CROSSCORE_TORTURE_SECONDS (24 unless it
+/// is set; docs/code.md has the command for ten minutes) in all; and what leaves something out must tear.
 /// </summary>
 public sealed class LiveCodeTortureTests
 {
@@ -62,7 +62,9 @@ public sealed class LiveCodeTortureTests
         using var code = new TortureCode((offset, kind) => offset == 62 && kind == SiteKind.Move);
         CodePatch[] patches = [.. Enumerable.Range(0, 256).Select(number => code.PatchTo(number, CodeMode.Strict))];
 
-        // Bounds of the search, not times that are expected. Torn once in 2.3 s in the mean of 14 runs (0.4 to 7.6 s, beside some 40 other threads that wanted the two processors): a search of 10 s would end in vain in one run of 80.
+        // Bounds of the search, not times that are expected. Torn once in 2.3 s in the mean of 14 runs (0.4 to 7.6 s,
+        // beside some 40 other threads that wanted the two processors): a search of 10 s would end in vain in one run
+        // of 80.
         DoesTear(
             code,
             TimeSpan.FromSeconds(30),
@@ -90,7 +92,8 @@ public sealed class LiveCodeTortureTests
             TimeSpan.FromSeconds(10),
             version => // 0.0 to 0.6 s in those runs.
             {
-                // At no pace of its own: stores that follow each other closely keep the lines from the core that executes them, and others may always meet it at the same instruction.
+                // At no pace of its own: stores that follow each other closely keep the lines from the core that
+                // executes them, and others may always meet it at the same instruction.
                 Thread.SpinWait((int)(version * 7 % 64));
                 foreach ((int offset, _) in code.Sites)
                 {
@@ -101,7 +104,10 @@ public sealed class LiveCodeTortureTests
         );
     }
 
-    /// <summary>Changes the code until an instruction is seen torn, but not for longer than a bound; the one who changes it and the one who executes it have a processor each.</summary>
+    /// <summary>
+    /// Changes the code until an instruction is seen torn, but not for longer than a bound; the one who changes it and
+    /// the one who executes it have a processor each.
+    /// </summary>
     private static void DoesTear(TortureCode code, TimeSpan bound, Action<long> change)
     {
         Processor.NeedsTwo();

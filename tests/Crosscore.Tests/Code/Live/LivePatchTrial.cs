@@ -5,13 +5,18 @@ using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests.Code.Live;
 
-/// <summary>What a child of a test does with live code where its process may be changed for good: by a filter of system calls.</summary>
+/// <summary>
+/// What a child of a test does with live code where its process may be changed for good: by a filter of system calls.
+/// </summary>
 internal static unsafe class LivePatchTrial
 {
     // nop, 5 times; mov eax, 1, whose immediate crosses aligned 8 bytes; add eax, 2; ret
     private static readonly byte[] Function = [0x90, 0x90, 0x90, 0x90, 0x90, 0xB8, 1, 0, 0, 0, 0x83, 0xC0, 2, 0xC3];
 
-    /// <summary>A patch by breakpoints where sigaction has come to be refused: how it ends, how many tables it has lost, and what the code answers.</summary>
+    /// <summary>
+    /// A patch by breakpoints where sigaction has come to be refused: how it ends, how many tables it has lost, and
+    /// what the code answers.
+    /// </summary>
     public static int PatchWithoutSigaction()
     {
         using LiveCode code = LiveCode.Install(Function);

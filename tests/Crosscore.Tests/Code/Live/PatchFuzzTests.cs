@@ -5,8 +5,8 @@ using Iced.Intel;
 namespace Crosscore.Tests.Code.Live;
 
 /// <summary>
-/// Random patches of random code, always the same ones, by each method and for each kind of processor: whether a patch may
-/// be written at all is decided by Iced, and what is in memory afterwards by the bytes that were asked for.
+/// Random patches of random code, always the same ones, by each method and for each kind of processor: whether a patch
+/// may be written at all is decided by Iced, and what is in memory afterwards by the bytes that were asked for.
 /// </summary>
 public sealed class PatchFuzzTests
 {
@@ -74,7 +74,8 @@ public sealed class PatchFuzzTests
                     bytes.CopyTo(wanted, offset);
                 }
 
-                // What is undefined but has a length may be written: it faults wherever it is thought to end. What is defined must be.
+                // What is undefined but has a length may be written: it faults wherever it is thought to end. What is
+                // defined must be.
                 List<int>? defined = StartsOf(wanted, DecoderOptions.None);
                 List<int>? known = StartsOf(wanted, DecoderOptions.NoInvalidCheck);
                 if (TryWrite(code, changes, mode, random.Next(3) == 0 ? traced : breakpoints, processor) is { } outcome)
@@ -82,7 +83,8 @@ public sealed class PatchFuzzTests
                     if (outcome.Plan is { } plan)
                     {
                         string what =
-                            $"seed {seed}, piece {piece}, patch {number}: {Convert.ToHexString(content)} to {Convert.ToHexString(wanted)}";
+                            $"seed {seed}, piece {piece}, patch {number}: "
+                            + $"{Convert.ToHexString(content)} to {Convert.ToHexString(wanted)}";
                         Assert.True(
                             known is null || starts.IsSubsetOf(known),
                             $"{what} was written, and Iced finds a start missing"
@@ -102,13 +104,15 @@ public sealed class PatchFuzzTests
                                     is CodeFailure.PatchNotMovable
                                         or CodeFailure.TracerAttached
                                         or CodeFailure.OutOfLineMemory,
-                            $"seed {seed}: {outcome.Failure} of {Convert.ToHexString(content)} to {Convert.ToHexString(wanted)}, in which Iced finds every start"
+                            $"seed {seed}: {outcome.Failure} of {Convert.ToHexString(content)} "
+                                + $"to {Convert.ToHexString(wanted)}, in which Iced finds every start"
                         );
                     }
                 }
 
                 Assert.Equal(content, code.ToArray());
-                Assert.Equal(content, new ReadOnlySpan<byte>((void*)code.Address, content.Length)); // SAFETY: readable until it is disposed of.
+                // SAFETY: readable until it is disposed of.
+                Assert.Equal(content, new ReadOnlySpan<byte>((void*)code.Address, content.Length));
             }
         }
 
@@ -162,7 +166,9 @@ public sealed class PatchFuzzTests
         return [.. that[random.Next(that.Length)]];
     }
 
-    /// <summary>Whole instructions in the place of one, a part of one, or bytes that come as they like; one to three times.</summary>
+    /// <summary>
+    /// Whole instructions in the place of one, a part of one, or bytes that come as they like; one to three times.
+    /// </summary>
     private static (int Offset, byte[] Bytes)[] RandomChanges(Random random, byte[] content, HashSet<int> starts)
     {
         int[] ordered = [.. starts.Append(content.Length).Order()];
@@ -201,7 +207,9 @@ public sealed class PatchFuzzTests
         return changes;
     }
 
-    /// <summary>Where Iced finds instructions from the first byte to the last, or null where it finds something else.</summary>
+    /// <summary>
+    /// Where Iced finds instructions from the first byte to the last, or null where it finds something else.
+    /// </summary>
     private static List<int>? StartsOf(byte[] code, DecoderOptions options)
     {
         var reader = new ByteArrayCodeReader(code);

@@ -21,10 +21,13 @@ public sealed class PatchPlannerTests
     [InlineData(0, 0, CodeMode.Strict, Amd, Genoa, true, PatchMethod.SingleStore, 0)]
     [InlineData(1, 0, CodeMode.Strict, Amd, Genoa, true, PatchMethod.SingleStore, 1)]
     [InlineData(1, 0, CodeMode.Strict, Amd, Rome, true, PatchMethod.SingleStore, 1)]
-    [InlineData(9, 1, CodeMode.Strict, Amd, Genoa, true, PatchMethod.Breakpoint, 3)] // One that does not fit takes all with it.
+    // One that does not fit takes all with it.
+    [InlineData(9, 1, CodeMode.Strict, Amd, Genoa, true, PatchMethod.Breakpoint, 3)]
     [InlineData(0, 0, CodeMode.Strict, Intel, EmeraldRapids, true, PatchMethod.SingleStore, 0)] // Nothing is stored.
-    [InlineData(1, 0, CodeMode.Strict, Intel, EmeraldRapids, true, PatchMethod.Breakpoint, 3)] // Its manual promises nothing.
-    [InlineData(1, 0, CodeMode.Strict, "HygonGenuine", Genoa, true, PatchMethod.Breakpoint, 3)] // AMD's manual is AMD's.
+    // Its manual promises nothing.
+    [InlineData(1, 0, CodeMode.Strict, Intel, EmeraldRapids, true, PatchMethod.Breakpoint, 3)]
+    // AMD's manual is AMD's.
+    [InlineData(1, 0, CodeMode.Strict, "HygonGenuine", Genoa, true, PatchMethod.Breakpoint, 3)]
     [InlineData(1, 0, CodeMode.Strict, "CentaurHauls", Genoa, true, PatchMethod.Breakpoint, 3)]
     [InlineData(1, 0, CodeMode.Strict, "", 0, true, PatchMethod.Breakpoint, 3)]
     [InlineData(1, 0, CodeMode.Measured, Amd, Genoa, true, PatchMethod.SingleStore, 0)]

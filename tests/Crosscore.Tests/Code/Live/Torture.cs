@@ -7,8 +7,10 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Crosscore.Tests.Code.Live;
 
 /// <summary>
-/// Executes the functions of a <see cref="TortureCode"/> all the time, on a thread that stays in machine code and makes no system call, and on one that calls from C# without leaving the collector's sight, while the caller
-/// changes them. Each result must be of a version between the one that was committed last before the call and the one begun last after it.
+/// Executes the functions of a <see cref="TortureCode"/> all the time, on a thread that stays in machine code and makes
+/// no system call, and on one that calls from C# without leaving the collector's sight, while the caller changes them.
+/// Each result must be of a version between the one that was committed last before the call and the one begun last
+/// after it.
 /// </summary>
 internal sealed unsafe class Torture : IDisposable
 {
@@ -32,7 +34,8 @@ internal sealed unsafe class Torture : IDisposable
     private readonly Thread _managed;
 
     /// <param name="code">What is executed.</param>
-    /// <param name="managed">Whether C# calls it, too; otherwise the machine code has processor 1 for itself, as far as others leave it.</param>
+    /// <param name="managed">Whether C# calls it, too; otherwise the machine code has processor 1 for itself, as far as
+    /// others leave it.</param>
     public Torture(TortureCode code, bool managed = true)
     {
         _targets = [.. code.Sites.Select(site => code.Code.Address + site.Offset)];
@@ -68,7 +71,9 @@ internal sealed unsafe class Torture : IDisposable
     public long Stale => Volatile.Read(ref _shared[NativeStale]) + Volatile.Read(ref _shared[ManagedStale]);
 
     public string Report(long patches, Stopwatch watch) =>
-        $"{patches:N0} patches of {_targets.Length} sites in {watch.Elapsed.TotalSeconds:N1} s, {Volatile.Read(ref _shared[NativeCalls]):N0} + {Volatile.Read(ref _shared[ManagedCalls]):N0} calls, {Torn} torn, {Stale} stale, {GC.CollectionCount(0)} collections";
+        $"{patches:N0} patches of {_targets.Length} sites in {watch.Elapsed.TotalSeconds:N1} s, "
+        + $"{Volatile.Read(ref _shared[NativeCalls]):N0} + {Volatile.Read(ref _shared[ManagedCalls]):N0} "
+        + $"calls, {Torn} torn, {Stale} stale, {GC.CollectionCount(0)} collections";
 
     public bool BothHaveCalled =>
         Volatile.Read(ref _shared[NativeCalls]) > 0 && Volatile.Read(ref _shared[ManagedCalls]) > 0;
@@ -103,7 +108,8 @@ internal sealed unsafe class Torture : IDisposable
             {
                 long done = Volatile.Read(ref _shared[Done]);
 
-                // SAFETY: a complete function without arguments in every version; it stays mapped until this thread has ended.
+                // SAFETY: a complete function without arguments in every version; it stays mapped until this thread has
+                // ended.
                 int value = ((delegate* unmanaged[SuppressGCTransition]<int>)target)();
                 long begun = Volatile.Read(ref _shared[Begun]);
                 _shared[ManagedTorn] += value == (value & 0xFF) * 0x01010101 ? 0 : 1;

@@ -17,8 +17,8 @@ public enum SiteKind
 }
 
 /// <summary>
-/// Functions whose first instruction has five bytes and is changed: one of each kind at every offset within 64 bytes, and across the edge of a page. Version v returns the byte v four times, so a
-/// mixture of two versions shows.
+/// Functions whose first instruction has five bytes and is changed: one of each kind at every offset within 64 bytes,
+/// and across the edge of a page. Version v returns the byte v four times, so a mixture of two versions shows.
 /// </summary>
 internal sealed class TortureCode : IDisposable
 {
@@ -27,7 +27,8 @@ internal sealed class TortureCode : IDisposable
     private const int StubLength = 16;
     private const int Page = 4096;
 
-    // Room for the copies of every version of every moved site, so that a run of any length fits: as many bytes as the code has.
+    // Room for the copies of every version of every moved site, so that a run of any length fits: as many bytes as the
+    // code has.
     private const int Length = 512 << 10;
 
     private readonly List<(int Offset, SiteKind Kind)> _sites = [];
@@ -67,7 +68,10 @@ internal sealed class TortureCode : IDisposable
 
     public IReadOnlyList<(int Offset, SiteKind Kind)> Sites => _sites;
 
-    /// <summary>An instruction that no thread executes, and that cannot be executed at another place: a patch that changes it as well cannot use breakpoints.</summary>
+    /// <summary>
+    /// An instruction that no thread executes, and that cannot be executed at another place: a patch that changes it as
+    /// well cannot use breakpoints.
+    /// </summary>
     public int UnmovableOffset { get; } = Length - 12;
 
     public static int Value(int version) => (version & 0xFF) * 0x01010101;

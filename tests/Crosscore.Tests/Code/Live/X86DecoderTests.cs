@@ -3,7 +3,9 @@ using Iced.Intel;
 
 namespace Crosscore.Tests.Code.Live;
 
-/// <summary>The library's decoder against Iced's: every opcode of every map, every ModRM byte, the prefixes that matter.</summary>
+/// <summary>
+/// The library's decoder against Iced's: every opcode of every map, every ModRM byte, the prefixes that matter.
+/// </summary>
 public sealed class X86DecoderTests
 {
     private static readonly byte[][] LegacyPrefixes =
@@ -196,7 +198,10 @@ public sealed class X86DecoderTests
         disagreements.MustBeNone(atLeast: 500_000);
     }
 
-    /// <summary>Instructions that Iced knows and the library refuses, because processors disagree on them or have them no longer.</summary>
+    /// <summary>
+    /// Instructions that Iced knows and the library refuses, because processors disagree on them or have them no
+    /// longer.
+    /// </summary>
     internal static bool IsRefusedOnPurpose(in Instruction instruction, ReadOnlySpan<byte> bytes) =>
         instruction.Mnemonic is Mnemonic.Ud0 or Mnemonic.Ud1
         || instruction.Code.CpuidFeatures().Any(feature => feature is CpuidFeature.D3NOW or CpuidFeature.D3NOWEXT)
@@ -271,7 +276,8 @@ public sealed class X86DecoderTests
             bool known = X86Decoder.TryDecode(_bytes, out X86Instruction ours);
             if (theirs.IsInvalid)
             {
-                // Undefined; it faults wherever it is thought to end. But what is a jump or a NOP without LOCK must not be taken for one.
+                // Undefined; it faults wherever it is thought to end. But what is a jump or a NOP without LOCK must not
+                // be taken for one.
                 if (known && ours.Prefixes.HasFlag(X86Prefixes.Lock))
                 {
                     Report("LOCK where it may not stand", theirs);

@@ -106,7 +106,8 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
             () =>
                 Assert.NotNull(
                     $"{RestartableSequences.State} {RestartableSequences.Explanation} "
-                        + $"{RestartableSequences.Barrier} {RestartableSequences.CurrentCpu()} {RestartableSequences.CpuSlots}"
+                        + $"{RestartableSequences.Barrier} {RestartableSequences.CurrentCpu()} "
+                        + $"{RestartableSequences.CpuSlots}"
                 ),
             [typeof(RestartableSequences)]
         ),

@@ -97,7 +97,8 @@ internal static class RefusalSweep
         string kinds = string.Join(", ", first.Concat(later).Select(call => call.Name).Distinct());
         print(
             $"{name}: {first.Length} system calls of a first use and {later.Length} of a later one ({kinds}), "
-                + $"{cases.Length} cases, {cases.Length - notMade.Length} made, {refused} refusals, {failures.Length} lost "
+                + $"{cases.Length} cases, {cases.Length - notMade.Length} "
+                + $"made, {refused} refusals, {failures.Length} lost "
                 + $"or remembered, {watch.Elapsed.TotalSeconds:F0} s{(all ? "" : " (a selection)")}"
         );
         Array.ForEach(notMade, one => print($"not made: {one}"));

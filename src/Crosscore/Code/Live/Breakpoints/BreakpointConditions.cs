@@ -31,7 +31,8 @@ internal sealed record BreakpointConditions(Func<string?> HandlerObstacle, Func<
             return null;
         }
 
-        // A call is carried out by the handler, or by a copy, which push its return address. Nothing pushes it on the shadow stack, so the return would end the process.
+        // A call is carried out by the handler, or by a copy, which push its return address. Nothing pushes it on the
+        // shadow stack, so the return would end the process.
         Span<byte> bytes = stackalloc byte[InstructionBytes.Size];
         foreach ((_, PatchSite site) in sites)
         {
@@ -39,7 +40,9 @@ internal sealed record BreakpointConditions(Func<string?> HandlerObstacle, Func<
             {
                 return (
                     CodeFailure.PatchNotMovable,
-                    $"the instruction at {site.Offset} is a call, or is to be one, and the process has shadow stacks (CET): a thread that met the breakpoint could not return from it. Let the distance lie within aligned 8 bytes, or "
+                    $"the instruction at {site.Offset} is a call, or is to be one, and the process has shadow stacks "
+                        + "(CET): a thread that met the breakpoint could not return "
+                        + "from it. Let the distance lie within aligned 8 bytes, or "
                         + "start the program without shadow stacks (GLIBC_TUNABLES=glibc.cpu.x86_shstk=off)"
                 );
             }
@@ -58,11 +61,12 @@ internal sealed record BreakpointConditions(Func<string?> HandlerObstacle, Func<
         answer switch
         {
             0 => null,
-            > 0 =>
-                $"task {answer} traces this process (TracerPid in /proc/self/status), and a debugger that drops SIGTRAP "
-                    + "would let a thread that met a breakpoint go on in the middle of an instruction. Detach the debugger",
-            _ =>
-                $"whether a debugger traces this process is not known: /proc/self/status answered {Errno.Name(-answer)}. "
-                    + "Make it readable",
+            > 0 => $"task {answer} traces this process (TracerPid in "
+                + "/proc/self/status), and a debugger that drops SIGTRAP "
+                + "would let a thread that met a breakpoint go on in "
+                + "the middle of an instruction. Detach the debugger",
+            _ => $"whether a debugger traces this process is not known: "
+                + $"/proc/self/status answered {Errno.Name(-answer)}. "
+                + "Make it readable",
         };
 }

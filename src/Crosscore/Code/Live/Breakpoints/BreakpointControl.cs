@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The words that the breakpoint handler looks at, in memory that is never freed. One writer at a time: whoever holds the lock of patches.
+/// The words that the breakpoint handler looks at, in memory that is never freed. One writer at a time: whoever holds
+/// the lock of patches.
 /// </summary>
 internal static unsafe class BreakpointControl
 {
@@ -27,8 +28,10 @@ internal static unsafe class BreakpointControl
     public static long Late => Volatile.Read(ref Block[LateOffset / 8]);
 
     /// <summary>
-    /// Makes a table the one that is looked into; null for none. The table first, the version second, and only then may an INT3 of it be stored: pairs with the handler, which loads the version first and the
-    /// table second (<see cref="HandlerCode"/>). In the other order a thread could read the new version, still no table, and then an INT3 (litmus/code/Handler.LateTrap.VersionFirst.litmus).
+    /// Makes a table the one that is looked into; null for none. The table first, the version second, and only then may
+    /// an INT3 of it be stored: pairs with the handler, which loads the version first and the table second
+    /// (<see cref="HandlerCode"/>). In the other order a thread could read the new version, still no table, and then an
+    /// INT3 (litmus/code/Handler.LateTrap.VersionFirst.litmus).
     /// </summary>
     public static void Publish(BreakpointTable? table)
     {
@@ -37,8 +40,9 @@ internal static unsafe class BreakpointControl
     }
 
     /// <summary>
-    /// Whether no thread is inside of the handler, so that a table that was taken back before can be given other contents. The fence pairs with the locked increment that the handler begins with: if the
-    /// handler is first we see it counted, if we are first it does not see the table any more (litmus/code/Handler.TableReuse.litmus).
+    /// Whether no thread is inside of the handler, so that a table that was taken back before can be given other
+    /// contents. The fence pairs with the locked increment that the handler begins with: if the handler is first we see
+    /// it counted, if we are first it does not see the table any more (litmus/code/Handler.TableReuse.litmus).
     /// </summary>
     public static bool IsQuiet
     {

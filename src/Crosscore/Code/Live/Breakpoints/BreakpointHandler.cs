@@ -4,12 +4,14 @@ using Crosscore.Linux;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The SIGTRAP handler of this process: put in place once, before the first live code, and looked after before every batch. It keeps the flags and the mask of the handler before it: .NET's runs on the thread's own stack
-/// (no SA_ONSTACK), and crashes on another. Used under the lock of patches.
+/// The SIGTRAP handler of this process: put in place once, before the first live code, and looked after before every
+/// batch. It keeps the flags and the mask of the handler before it: .NET's runs on the thread's own stack (no
+/// SA_ONSTACK), and crashes on another. Used under the lock of patches.
 /// </summary>
 internal static unsafe class BreakpointHandler
 {
-    private static readonly List<nint> Ours = []; // None is ever unmapped: somebody may have saved its address to chain to it.
+    // None is ever unmapped: somebody may have saved its address to chain to it.
+    private static readonly List<nint> Ours = [];
 
     /// <summary>Puts a handler in place, unless one of ours is: in front of whatever is there now.</summary>
     /// <exception cref="CodeException">The system refused.</exception>
@@ -24,10 +26,12 @@ internal static unsafe class BreakpointHandler
 
     /// <summary>Makes a handler that passes on what is not ours, and puts it in place.</summary>
     /// <param name="next">Whom it passes on to.</param>
-    /// <param name="seen">What was there when somebody looked. If there is something else by now, somebody has set it since, and that is what the handler passes on to instead.</param>
+    /// <param name="seen">What was there when somebody looked. If there is something else by now, somebody has set it
+    /// since, and that is what the handler passes on to instead.</param>
     internal static void PutInFrontOf(in SignalAction next, in SignalAction seen)
     {
-        // SAFETY: one word; written before the handler can run, and not freed afterwards, because the handler never goes.
+        // SAFETY: one word; written before the handler can run, and not freed afterwards, because the handler never
+        // goes.
         nint* passedOnTo = (nint*)NativeMemory.Alloc((nuint)sizeof(nint));
         *passedOnTo = next.Handler;
         InstalledCode? installed = null;
@@ -57,25 +61,32 @@ internal static unsafe class BreakpointHandler
             return;
         }
 
-        // Somebody has set a handler since we looked, and we have taken its place. sigaction(2) cannot compare and exchange, so a signal that came meanwhile went to the one before it.
+        // Somebody has set a handler since we looked, and we have taken its place. sigaction(2) cannot compare and
+        // exchange, so a signal that came meanwhile went to the one before it.
         Volatile.Write(ref *passedOnTo, replaced.Handler);
         SignalAction mirrored = InFrontOf(replaced, installed.Address);
         if (!mirrored.IsSameAs(action) && Exchange(mirrored) is var again && again.Handler != installed.Address)
         {
-            // And once more, while we were adopting the flags. That one may pass on to us, so we must not pass on to it: it gets a handler of its own in front of it.
+            // And once more, while we were adopting the flags. That one may pass on to us, so we must not pass on to
+            // it: it gets a handler of its own in front of it.
             PutInFrontOf(again, mirrored);
         }
     }
 
-    /// <summary>Why no breakpoint may be set now, or null: a handler that is not ours would take it for a mistake of the program and end the process.</summary>
+    /// <summary>
+    /// Why no breakpoint may be set now, or null: a handler that is not ours would take it for a mistake of the program
+    /// and end the process.
+    /// </summary>
     /// <exception cref="CodeException">The system does not say which handler there is.</exception>
     public static string? Obstacle()
     {
         int answer = Signals.Get(Signals.SIGTRAP, out SignalAction there);
         return answer < 0
-                ? $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}, so it is not known whose handler there is: a sandbox forbids it"
+                ? $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}, so it "
+                    + "is not known whose handler there is: a sandbox forbids it"
             : Ours.Contains(there.Handler) ? null
-            : $"the handler of SIGTRAP is 0x{there.Handler:X} now, which is not this library's: somebody replaced it after live code was installed. "
+            : $"the handler of SIGTRAP is 0x{there.Handler:X} now, which is not this "
+                + "library's: somebody replaced it after live code was installed. "
                 + "Call LiveCode.RestoreBreakpointHandler to put one in front of it";
     }
 
@@ -84,13 +95,15 @@ internal static unsafe class BreakpointHandler
         SignalAction action = next;
         action.Handler = handler;
 
-        // The handler needs the context, which the kernel passes in any case, and si_code, which it writes for SA_SIGINFO only. A handler without that flag looks at its first argument alone.
-        // SA_RESETHAND would take us away at the first signal.
+        // The handler needs the context, which the kernel passes in any case, and si_code, which it writes for
+        // SA_SIGINFO only. A handler without that flag looks at its first argument alone. SA_RESETHAND would take us
+        // away at the first signal.
         action.Flags = (next.Flags | Signals.SA_SIGINFO) & ~Signals.SA_RESETHAND;
         if (next.Handler is Signals.SIG_DFL or Signals.SIG_IGN)
         {
             action.Flags = Signals.SA_SIGINFO;
-            new Span<ulong>(action.Mask, SignalAction.MaskWords).Clear(); // SAFETY: the field has as many words, and the structure is a local.
+            // SAFETY: the field has as many words, and the structure is a local.
+            new Span<ulong>(action.Mask, SignalAction.MaskWords).Clear();
         }
 
         return action;
@@ -111,7 +124,8 @@ internal static unsafe class BreakpointHandler
     private static CodeException Refused(int answer) =>
         new(
             CodeFailure.BreakpointHandler,
-            $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}: a sandbox forbids it. Live code needs a handler for its breakpoints.",
+            $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}: a sandbox "
+                + "forbids it. Live code needs a handler for its breakpoints.",
             -answer
         );
 }

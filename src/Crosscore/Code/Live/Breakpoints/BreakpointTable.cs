@@ -10,7 +10,8 @@ namespace Crosscore.Code;
 internal readonly record struct Resumption(nint Target, nint Return, OutOfLineCopy? Copy);
 
 /// <summary>
-/// From the addresses of a batch's breakpoints to where threads go on: open addressing, at most half full, in native memory that machine code reads. Written only while nobody can look into it.
+/// From the addresses of a batch's breakpoints to where threads go on: open addressing, at most half full, in native
+/// memory that machine code reads. Written only while nobody can look into it.
 /// </summary>
 internal sealed unsafe class BreakpointTable
 {
@@ -22,7 +23,8 @@ internal sealed unsafe class BreakpointTable
         Capacity = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(8, sites * 2));
         nuint size = (nuint)(HandlerCode.EntriesOffset + (Capacity * HandlerCode.EntrySize));
 
-        // SAFETY: the block has the size of the mask and the entries behind it, and is never freed: tables are used again.
+        // SAFETY: the block has the size of the mask and the entries behind it, and is never freed: tables are used
+        // again.
         byte* block = (byte*)NativeMemory.AlignedAlloc(size, 64);
         NativeMemory.Clear(block, size);
         *(ulong*)block = (ulong)Capacity - 1;
@@ -56,7 +58,9 @@ internal sealed unsafe class BreakpointTable
         }
     }
 
-    /// <summary>Marks the copies that threads were sent to, and empties the table. No thread may be looking into it.</summary>
+    /// <summary>
+    /// Marks the copies that threads were sent to, and empties the table. No thread may be looking into it.
+    /// </summary>
     public void Clear()
     {
         foreach ((int slot, OutOfLineCopy copy) in _copies)

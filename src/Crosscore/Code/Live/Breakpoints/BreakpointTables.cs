@@ -1,7 +1,8 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// The tables that are not being looked into, and those that were taken back while a thread was in the handler: such a thread may still be reading. Used under the lock of patches.
+/// The tables that are not being looked into, and those that were taken back while a thread was in the handler: such a
+/// thread may still be reading. Used under the lock of patches.
 /// </summary>
 internal static class BreakpointTables
 {
@@ -30,7 +31,10 @@ internal static class BreakpointTables
     /// <summary>The table is published no longer.</summary>
     public static void Retire(BreakpointTable table) => Retired.Add(table);
 
-    /// <summary>Makes the retired tables free, if no thread is in the handler at this moment; otherwise they wait for the next time.</summary>
+    /// <summary>
+    /// Makes the retired tables free, if no thread is in the handler at this moment; otherwise they wait for the next
+    /// time.
+    /// </summary>
     public static void Collect()
     {
         if (Retired.Count > 0 && BreakpointControl.IsQuiet)

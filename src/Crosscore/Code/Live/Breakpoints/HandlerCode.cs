@@ -4,10 +4,12 @@ using static Crosscore.Code.BreakpointControl;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The SIGTRAP handler, as machine code: no managed code may run in a signal handler, and none is needed. A pure function from addresses to bytes.
+/// The SIGTRAP handler, as machine code: no managed code may run in a signal handler, and none is needed. A pure
+/// function from addresses to bytes.
 /// </summary>
 /// <remarks>
-/// In C, with the registers (what a call may change, and the arguments rdi, rsi and rdx, which stay as they are for the handler before us):
+/// In C, with the registers (what a call may change, and the arguments rdi, rsi and rdx, which stay as they are for the
+/// handler before us):
 /// <code>
 /// handler(signal, info, context):
 ///     if (info->si_code != SI_KERNEL) goto chain;       // kill(2) and the like: not for us
@@ -36,9 +38,12 @@ namespace Crosscore.Code;
 ///     if (*previous is SIG_DFL or SIG_IGN) { set the default action again; send the signal once more; return }
 ///     jmp *previous
 /// </code>
-/// <para>A late trap: the thread met INT3, and before it came here the patch ended and its table went. Where it stood an instruction begins for ever (<see cref="InstructionMap"/>), so it executes there what stands there now.</para>
-/// <para>Version before Table, pairs with <see cref="Publish"/>, which stores them in the opposite order, and then INT3: who saw an INT3 and still sees the version it read before has read a table that knows it
-/// (litmus/code/Handler.LateTrap.litmus). Inflight before Table, pairs with <see cref="IsQuiet"/>: if we are first it sees us, if it is first we see no table (litmus/code/Handler.TableReuse.litmus).</para>
+/// <para>A late trap: the thread met INT3, and before it came here the patch ended and its table went. Where it stood
+/// an instruction begins for ever (<see cref="InstructionMap"/>), so it executes there what stands there now.</para>
+/// <para>Version before Table, pairs with <see cref="Publish"/>, which stores them in the opposite order, and then
+/// INT3: who saw an INT3 and still sees the version it read before has read a table that knows it
+/// (litmus/code/Handler.LateTrap.litmus). Inflight before Table, pairs with <see cref="IsQuiet"/>: if we are first it
+/// sees us, if it is first we see no table (litmus/code/Handler.TableReuse.litmus).</para>
 /// </remarks>
 internal static class HandlerCode
 {
@@ -54,7 +59,8 @@ internal static class HandlerCode
     /// <param name="control">The address of <see cref="BreakpointControl"/>'s block.</param>
     /// <param name="rangeStart">The range in which code of this library lies.</param>
     /// <param name="rangeLength">Its length.</param>
-    /// <param name="previous">The address of a word that holds the handler before us, SIG_DFL or SIG_IGN: a word, because who was before us is known for certain only after we are in place.</param>
+    /// <param name="previous">The address of a word that holds the handler before us, SIG_DFL or SIG_IGN: a word,
+    /// because who was before us is known for certain only after we are in place.</param>
     public static byte[] Emit(nint control, nint rangeStart, nint rangeLength, nint previous) =>
         new CodeEmitter()
             .Bytes(0x81, 0x7E, 0x08)
@@ -134,8 +140,10 @@ internal static class HandlerCode
             .Jump("default", 0x0F, 0x8F) // jg default
             .Bytes(0xC3) // ret
             .Label("default")
-            // What would have happened without us: the action is set to the default again and the signal sent once more; it arrives at the end of this handler, which blocks it.
-            .Bytes(0x6A, 0x00, 0x6A, 0x00, 0x6A, 0x00, 0x6A, 0x00) // push 0, four times      the kernel's struct sigaction: SIG_DFL
+            // What would have happened without us: the action is set to the default again and the signal sent once
+            // more; it arrives at the end of this handler, which blocks it.
+            // push 0, four times      the kernel's struct sigaction: SIG_DFL
+            .Bytes(0x6A, 0x00, 0x6A, 0x00, 0x6A, 0x00, 0x6A, 0x00)
             .Bytes(0xB8, 13, 0, 0, 0) // mov eax, rt_sigaction
             .Bytes(0xBF, Signals.SIGTRAP, 0, 0, 0) // mov edi, SIGTRAP
             .Bytes(0x48, 0x89, 0xE6) // mov rsi, rsp

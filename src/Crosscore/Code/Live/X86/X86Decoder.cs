@@ -3,8 +3,9 @@ using static Crosscore.Code.X86OpcodeTables;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Where an x86-64 instruction ends and where its parts lie. Pure, and deliberately ignorant: what it does not know it refuses, and so nothing is patched whose boundaries are a
-/// guess. Source: Intel SDM vol. 2, chapter 2 and appendix A. The tests hold it against another decoder for every opcode, prefix and ModRM byte.
+/// Where an x86-64 instruction ends and where its parts lie. Pure, and deliberately ignorant: what it does not know it
+/// refuses, and so nothing is patched whose boundaries are a guess. Source: Intel SDM vol. 2, chapter 2 and appendix A.
+/// The tests hold it against another decoder for every opcode, prefix and ModRM byte.
 /// </summary>
 internal ref struct X86Decoder
 {
@@ -41,7 +42,8 @@ internal ref struct X86Decoder
                 0x0F => Escaped(out instruction),
                 0xC4 or 0xC5 => Vex(opcode, out instruction),
                 0x62 => Evex(out instruction),
-                0x8F when _at < _code.Length && (_code[_at] & 0x1F) >= 8 => Xop(out instruction), // Otherwise it is pop, whose ModRM has a null there.
+                // Otherwise it is pop, whose ModRM has a null there.
+                0x8F when _at < _code.Length && (_code[_at] & 0x1F) >= 8 => Xop(out instruction),
                 _ => Primary(opcode, out instruction),
             };
     }
@@ -97,7 +99,8 @@ internal ref struct X86Decoder
             < 0x40 when (opcode & 7) == 5 => Word,
             0x68 or 0x69 or 0x81 or 0xA9 or 0xC7 => Word,
             0x6A or 0x6B or 0x80 or 0x83 or 0xA8 or 0xC0 or 0xC1 or 0xC6 or 0xCD => 1,
-            >= 0xA0 and <= 0xA3 => _prefixes.HasFlag(X86Prefixes.AddressSize) ? 4 : 8, // The address itself: mov al, [moffs].
+            // The address itself: mov al, [moffs].
+            >= 0xA0 and <= 0xA3 => _prefixes.HasFlag(X86Prefixes.AddressSize) ? 4 : 8,
             >= 0xB0 and <= 0xB7 => 1,
             >= 0xB8 and <= 0xBF => (_rex & 8) != 0 ? 8 : Word,
             0xC2 or 0xCA => 2,
@@ -281,7 +284,8 @@ internal ref struct X86Decoder
             branch
         );
 
-        // With 66 before a branch Intel ignores the prefix and AMD cuts the distance and the target to 16 bits (APM vol. 3, 1.2.2).
+        // With 66 before a branch Intel ignores the prefix and AMD cuts the distance and the target to 16 bits (APM
+        // vol. 3, 1.2.2).
         bool disputed = branch != X86Branch.None && _prefixes.HasFlag(X86Prefixes.OperandSize);
         return _at <= _code.Length && !disputed && (!_prefixes.HasFlag(X86Prefixes.Lock) || MayBeLocked(map, opcode));
     }

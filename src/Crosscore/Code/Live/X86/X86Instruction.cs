@@ -15,7 +15,9 @@ internal enum X86OpcodeMap
     /// <summary>Behind 0F 3A.</summary>
     Map0F3A,
 
-    /// <summary>Behind a VEX, EVEX or XOP prefix. None of these branches, and none but by ModRM depends on where it stands.</summary>
+    /// <summary>
+    /// Behind a VEX, EVEX or XOP prefix. None of these branches, and none but by ModRM depends on where it stands.
+    /// </summary>
     Vector,
 }
 
@@ -55,7 +57,8 @@ internal enum X86Prefixes
 }
 
 /// <summary>
-/// The parts of one instruction, as offsets from its first byte. What is absent has the offset 0, where a prefix or the opcode stands.
+/// The parts of one instruction, as offsets from its first byte. What is absent has the offset 0, where a prefix or the
+/// opcode stands.
 /// </summary>
 /// <param name="Length">In bytes, 1 to 15.</param>
 /// <param name="Map">The opcode's table.</param>

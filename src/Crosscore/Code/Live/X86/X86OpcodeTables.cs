@@ -1,13 +1,14 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// Which opcodes exist, and which of them carry what. A set of opcodes is four words of 64 bits; bit n of word w stands for the opcode 64 w + n. Source: Intel SDM vol. 2,
-/// appendix A; AMD APM vol. 3, appendix A (XOP, and the instructions Intel does not have). An opcode counts as known when some combination of prefixes and ModRM is
-/// defined; what is undefined beside it has the same length and faults.
+/// Which opcodes exist, and which of them carry what. A set of opcodes is four words of 64 bits; bit n of word w stands
+/// for the opcode 64 w + n. Source: Intel SDM vol. 2, appendix A; AMD APM vol. 3, appendix A (XOP, and the instructions
+/// Intel does not have). An opcode counts as known when some combination of prefixes and ModRM is defined; what is
+/// undefined beside it has the same length and faults.
 /// </summary>
 /// <remarks>
-/// Left out on purpose, because processors disagree on their length: UD0 and UD1 (0F FF, 0F B9). Left out because nobody has them any more, or yet: 3DNow!'s suffixes
-/// (0F 0F), JMPE (0F B8), APX (D5, EVEX map 4), VEX map 7.
+/// Left out on purpose, because processors disagree on their length: UD0 and UD1 (0F FF, 0F B9). Left out because
+/// nobody has them any more, or yet: 3DNow!'s suffixes (0F 0F), JMPE (0F B8), APX (D5, EVEX map 4), VEX map 7.
 /// </remarks>
 internal static class X86OpcodeTables
 {
@@ -78,11 +79,16 @@ internal static class X86OpcodeTables
             _ => true,
         };
 
-    /// <summary>The immediate of an opcode behind 0F, VEX map 1 or EVEX map 1, in bytes; 0F 78 and 0F 80 to 8F are looked at elsewhere.</summary>
+    /// <summary>
+    /// The immediate of an opcode behind 0F, VEX map 1 or EVEX map 1, in bytes; 0F 78 and 0F 80 to 8F are looked at
+    /// elsewhere.
+    /// </summary>
     public static int Map0FImmediate(byte opcode) =>
         opcode is (>= 0x70 and <= 0x73) or 0xA4 or 0xAC or 0xBA or 0xC2 or 0xC4 or 0xC5 or 0xC6 ? 1 : 0;
 
-    /// <summary>Whether LOCK may stand before an opcode whose operand is memory. Source: Intel SDM vol. 2, "LOCK".</summary>
+    /// <summary>
+    /// Whether LOCK may stand before an opcode whose operand is memory. Source: Intel SDM vol. 2, "LOCK".
+    /// </summary>
     /// <param name="map">The opcode's table.</param>
     /// <param name="opcode">The opcode.</param>
     /// <param name="register">The middle three bits of its ModRM byte.</param>

@@ -3,8 +3,10 @@ using System.Buffers.Binary;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Instructions that do, at another address, what they do at their own. A pure function of its spans. Branches become as wide as they need to; memory operands relative to the instruction pointer
-/// get another distance; a call leaves the return address that it would have left, without a scratch register, without the flags and without the red zone, so it costs a word of memory beside it.
+/// Instructions that do, at another address, what they do at their own. A pure function of its spans. Branches become
+/// as wide as they need to; memory operands relative to the instruction pointer get another distance; a call leaves the
+/// return address that it would have left, without a scratch register, without the flags and without the red zone, so
+/// it costs a word of memory beside it.
 /// </summary>
 internal static class X86Relocator
 {
@@ -29,7 +31,8 @@ internal static class X86Relocator
         out string? obstacle
     )
     {
-        // Where each instruction of the original begins in the copy, so that a branch among them stays among them; -1 where none begins.
+        // Where each instruction of the original begins in the copy, so that a branch among them stays among them; -1
+        // where none begins.
         Span<short> begins = stackalloc short[code.Length];
         begins.Fill(-1);
         length = 0;
