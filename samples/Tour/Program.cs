@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using Crosscore;
 using Crosscore.Code;
 using Crosscore.PerCpu;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 
 // README: barriers
 Membarrier.PrivateExpedited(); // every running sibling has passed a full memory barrier

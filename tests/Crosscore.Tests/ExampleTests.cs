@@ -1,8 +1,7 @@
 #pragma warning disable xUnit1051 // examples show what a program would write
-
 using System.Buffers;
 using System.Runtime.InteropServices;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 
 namespace Crosscore.Tests;
 

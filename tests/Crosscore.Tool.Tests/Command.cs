@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Crosscore.Threads;
 
 namespace Crosscore.Tool.Tests;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Crosscore.Threads;
 
 namespace Crosscore.Bench.Corpus;
 

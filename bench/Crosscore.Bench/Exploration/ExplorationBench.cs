@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
+using Crosscore.Threads;
 
 namespace Crosscore.Bench.Exploration;
 

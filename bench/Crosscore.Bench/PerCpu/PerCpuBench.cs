@@ -159,7 +159,7 @@ internal static class PerCpuBench
     private static void PrintStops()
     {
         var area = new PerCpuArea(8);
-        var sections = new PerCpuReadSection();
+        var sections = new PerCpuReadDomain();
         Operation[] operations =
         [
             new(
@@ -173,7 +173,7 @@ internal static class PerCpuBench
                 }
             ),
             new(
-                "PerCpuReadSection.Synchronize, no reader",
+                "PerCpuReadDomain.Synchronize, no reader",
                 count =>
                 {
                     for (int i = 0; i < count; i++)

@@ -15,7 +15,7 @@ internal sealed record Operation(string Name, Action<int> Run);
 internal static unsafe class PerCpuOperations
 {
     private static readonly PerCpuCounter Counter = new();
-    private static readonly PerCpuReadSection Sections = new();
+    private static readonly PerCpuReadDomain Sections = new();
     private static readonly PerCpuBuffer<(long, long)> Buffer = new(1000);
     private static readonly PerCpuFreeList List = FilledList();
     private static readonly PerCpuFreeList Second = FilledList();
@@ -132,10 +132,10 @@ internal static unsafe class PerCpuOperations
 
     public static Operation ReadSection { get; } =
         new(
-            "PerCpuReadSection, begin and end",
+            "PerCpuReadDomain, begin and end",
             count =>
             {
-                PerCpuReadSection sections = Sections;
+                PerCpuReadDomain sections = Sections;
                 for (int i = 0; i < count; i++)
                 {
                     sections.Begin().Dispose();

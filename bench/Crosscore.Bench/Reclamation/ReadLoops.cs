@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 using FASTER.core;
 
 namespace Crosscore.Bench.Reclamation;

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 
 namespace Crosscore.Bench.Reclamation;
 

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 
 namespace Crosscore.Bench.Reclamation;
 

@@ -1,12 +1,13 @@
 using System.Runtime.InteropServices;
-using Crosscore.Reclamation;
+using Crosscore.HazardPointers;
+using Crosscore.Rcu;
 
 namespace Crosscore.Bench.Structures;
 
 /// <summary>What protection costs a reader above the bare read, and what retirement costs a writer.</summary>
 internal static unsafe class HazardBench
 {
-    private static readonly HazardPointers Domain = new();
+    private static readonly HazardDomain Domain = new();
     private static readonly nint Memory = (nint)NativeMemory.AllocZeroed(256);
 
     // Each reader of its own sources, as far as they differ: both threads read the same ones and nobody writes.

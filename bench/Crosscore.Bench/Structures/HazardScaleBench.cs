@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Crosscore.Reclamation;
+using Crosscore.HazardPointers;
 
 namespace Crosscore.Bench.Structures;
 
@@ -36,9 +36,9 @@ internal static class HazardScaleBench
             "domain",
             "us"
         );
-        using var callers = new HazardPointers(executor: HazardExecutor.Caller);
-        using var own = new HazardPointers(new HazardPointersOptions { Executor = HazardExecutor.Background });
-        retiring.Add("the default one", Microseconds(HazardPointers.Default));
+        using var callers = new HazardDomain(executor: HazardExecutor.Caller);
+        using var own = new HazardDomain(new HazardDomainOptions { Executor = HazardExecutor.Background });
+        retiring.Add("the default one", Microseconds(HazardDomain.Default));
         retiring.Add("an own one with a background thread", Microseconds(own));
         retiring.Add("an own one without, where no thread is woken", Microseconds(callers));
         retiring.Print();
@@ -46,7 +46,7 @@ internal static class HazardScaleBench
 
     private static double FirstAcquires(int living)
     {
-        using var domain = new HazardPointers();
+        using var domain = new HazardDomain();
         using var leave = new ManualResetEventSlim();
         using var inside = new CountdownEvent(living);
         var threads = new List<Thread>();
@@ -80,7 +80,7 @@ internal static class HazardScaleBench
         return Median(times);
     }
 
-    private static string Microseconds(HazardPointers domain)
+    private static string Microseconds(HazardDomain domain)
     {
         domain.Retire(new object(), static _ => { });
         double[] times = new double[QuietRounds];

@@ -1,4 +1,5 @@
-using Crosscore.Reclamation;
+using Crosscore.Locks;
+using Crosscore.Rcu;
 
 namespace Crosscore.Bench.Structures;
 

@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 using Crosscore.Structures;
 
 namespace Crosscore.Bench.Structures;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Crosscore.Model.Exploration;
+using Crosscore.Threads;
 
 namespace Crosscore.Tool.Output;
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Crosscore.Threads;
 
 namespace Crosscore.PerCpu;
 

@@ -1,4 +1,4 @@
-using Crosscore.Reclamation;
+using Crosscore.HazardPointers;
 
 namespace Crosscore.Structures;
 
@@ -16,7 +16,7 @@ namespace Crosscore.Structures;
 public sealed unsafe class NativeQueue<T> : IDisposable
     where T : unmanaged
 {
-    private readonly HazardPointers _domain;
+    private readonly HazardDomain _domain;
     private readonly HazardCohort _cohort;
     private readonly Action<nint> _free;
 
@@ -28,12 +28,12 @@ public sealed unsafe class NativeQueue<T> : IDisposable
     private volatile bool _disposed;
 
     /// <summary>Creates an empty queue.</summary>
-    /// <param name="domain">Whose hazard pointers it uses; otherwise <see cref="HazardPointers.Default"/>'s.</param>
+    /// <param name="domain">Whose hazard pointers it uses; otherwise <see cref="HazardDomain.Default"/>'s.</param>
     /// <exception cref="ObjectDisposedException">The domain was disposed of.</exception>
-    public NativeQueue(HazardPointers? domain = null)
-        : this(domain ?? HazardPointers.Default, NativeNode.Free) { }
+    public NativeQueue(HazardDomain? domain = null)
+        : this(domain ?? HazardDomain.Default, NativeNode.Free) { }
 
-    internal NativeQueue(HazardPointers domain, Action<nint> free)
+    internal NativeQueue(HazardDomain domain, Action<nint> free)
     {
         _domain = domain;
         _cohort = domain.CreateCohortOfNodes();

@@ -1,4 +1,4 @@
-using Crosscore.Reclamation;
+using Crosscore.HazardPointers;
 
 namespace Crosscore.Structures;
 
@@ -15,19 +15,19 @@ namespace Crosscore.Structures;
 public sealed unsafe class NativeStack<T> : IDisposable
     where T : unmanaged
 {
-    private readonly HazardPointers _domain;
+    private readonly HazardDomain _domain;
     private readonly HazardCohort _cohort;
     private readonly Action<nint> _free;
     private PaddedPointer _top;
     private volatile bool _disposed;
 
     /// <summary>Creates an empty stack.</summary>
-    /// <param name="domain">Whose hazard pointers it uses; otherwise <see cref="HazardPointers.Default"/>'s.</param>
+    /// <param name="domain">Whose hazard pointers it uses; otherwise <see cref="HazardDomain.Default"/>'s.</param>
     /// <exception cref="ObjectDisposedException">The domain was disposed of.</exception>
-    public NativeStack(HazardPointers? domain = null)
-        : this(domain ?? HazardPointers.Default, NativeNode.Free) { }
+    public NativeStack(HazardDomain? domain = null)
+        : this(domain ?? HazardDomain.Default, NativeNode.Free) { }
 
-    internal NativeStack(HazardPointers domain, Action<nint> free)
+    internal NativeStack(HazardDomain domain, Action<nint> free)
     {
         _domain = domain;
         _cohort = domain.CreateCohortOfNodes();

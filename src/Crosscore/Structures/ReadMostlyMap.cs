@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
+using Crosscore.Threads;
 
 namespace Crosscore.Structures;
 

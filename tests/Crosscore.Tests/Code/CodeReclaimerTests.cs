@@ -1,6 +1,6 @@
 using System.Globalization;
 using Crosscore.Code;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Crosscore.Code;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using Crosscore.Tests.Reclamation;
+using Crosscore.Tests.Rcu;
+using Crosscore.Threads;
 
 namespace Crosscore.Tests.Fences;
 

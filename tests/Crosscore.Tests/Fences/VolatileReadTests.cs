@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using Crosscore.Tests.Raw;
-using Crosscore.Tests.Reclamation;
+using Crosscore.Tests.Rcu;
 using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests.Fences;

@@ -1,5 +1,5 @@
 using Crosscore.PerCpu;
-using Crosscore.Tests.Reclamation;
+using Crosscore.Tests.Rcu;
 
 namespace Crosscore.Tests.PerCpu;
 
@@ -33,14 +33,14 @@ internal static class BlockedPool
     }
 
     /// <returns>Whether all came back; otherwise the pool is of no use any more.</returns>
-    private static bool Block(string name, int size, Func<PerCpuReadSection, Task> wait)
+    private static bool Block(string name, int size, Func<PerCpuReadDomain, Task> wait)
     {
         using var asked = new CountdownEvent(size);
         using var returned = new CountdownEvent(size);
-        var readers = new PerCpuReader[size];
+        var readers = new PerCpuReadSection[size];
         for (int i = 0; i < size; i++)
         {
-            var sections = new PerCpuReadSection();
+            var sections = new PerCpuReadDomain();
             readers[i] = sections.Begin();
             _ = ThreadPool.UnsafeQueueUserWorkItem(
                 _ =>

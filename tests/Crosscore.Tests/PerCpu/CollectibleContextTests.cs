@@ -2,8 +2,9 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.Loader;
 using Crosscore.Code;
+using Crosscore.HazardPointers;
 using Crosscore.PerCpu;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 using Crosscore.Structures;
 
 namespace Crosscore.Tests.PerCpu;
@@ -132,13 +133,13 @@ public static unsafe class Plugin
 
         RcuDomain.Default.Retire(new object(), _ => { });
         RcuDomain.Default.Barrier();
-        using var pointers = new HazardPointers();
+        using var pointers = new HazardDomain();
         pointers.Retire(new object(), _ => { });
         pointers.Reclaim();
-        using (HazardPointer pointer = HazardPointers.Default.Acquire()) { }
+        using (HazardPointer pointer = HazardDomain.Default.Acquire()) { }
 
-        HazardPointers.Default.Retire(new object(), _ => { });
-        HazardPointers.Default.Reclaim();
+        HazardDomain.Default.Retire(new object(), _ => { });
+        HazardDomain.Default.Reclaim();
     }
 
     public static void UseStructures()
@@ -164,7 +165,7 @@ public static unsafe class Plugin
         using var pool = new PerCpuBlockPool(64);
         pool.Return(pool.Rent());
         _ = new PerCpuFreeList().TrySteal(out _, out _);
-        var sections = new PerCpuReadSection();
+        var sections = new PerCpuReadDomain();
         sections.Begin().Dispose();
         sections.Synchronize();
         var area = new PerCpuArea(8);

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Crosscore.PerCpu;
-using Crosscore.Tests.Reclamation;
+using Crosscore.Tests.Rcu;
+using Crosscore.Threads;
 
 namespace Crosscore.Tests.PerCpu;
 
@@ -136,8 +137,8 @@ public sealed unsafe class InterruptTests
     [MemberData(nameof(Ways))]
     public void No_writer_that_waits_for_readers_or_for_another_writer_is_broken_off(bool useSections)
     {
-        var sections = new PerCpuReadSection(useSections);
-        PerCpuReader reader = sections.Begin();
+        var sections = new PerCpuReadDomain(useSections);
+        PerCpuReadSection reader = sections.Begin();
         var first = new InterruptedThread(() => sections.Synchronize(CancellationToken.None)); // waits for readers
         first.InterruptWhileItWaits();
         var second = new InterruptedThread(() => sections.Synchronize(CancellationToken.None)); // for the first
@@ -160,8 +161,8 @@ public sealed unsafe class InterruptTests
     [InlineData(false)]
     public void A_writer_that_was_interrupted_does_not_throw_with_every_look(bool canBeCancelled)
     {
-        var sections = new PerCpuReadSection();
-        PerCpuReader reader = sections.Begin();
+        var sections = new PerCpuReadDomain();
+        PerCpuReadSection reader = sections.Begin();
         long thrown = 0;
         using var cancellation = new CancellationTokenSource();
         CancellationToken token = canBeCancelled ? cancellation.Token : CancellationToken.None;
@@ -271,7 +272,7 @@ public sealed unsafe class InterruptTests
             useSections && RestartableSequences.IsAvailable,
             SectionVariant.Shipped
         );
-        var sections = new PerCpuReadSection(useSections);
+        var sections = new PerCpuReadDomain(useSections);
         PerCpuArea area = Area(useSections);
         SectionBuilder writing = area.NewSection();
         writing.CommitAdd(0, writing.Argument(0));
@@ -283,7 +284,7 @@ public sealed unsafe class InterruptTests
             rounds,
             (number, i) =>
             {
-                using (PerCpuReader reader = sections.Begin())
+                using (PerCpuReadSection reader = sections.Begin())
                 {
                     counter.Increment();
                     Assert.True(add.Run(area, 1).Committed);

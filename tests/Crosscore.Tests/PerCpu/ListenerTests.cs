@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Diagnostics.Tracing;
 using Crosscore.PerCpu;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;
 
@@ -40,7 +40,7 @@ public sealed class ListenerTests
         var buffer = new PerCpuBuffer<long>(100, useSections, Membarrier.Session, SectionVariant.Shipped);
         var other = new PerCpuBuffer<long>(100, useSections, Membarrier.Session, SectionVariant.Shipped);
         var counter = new PerCpuCounter();
-        var sections = new PerCpuReadSection();
+        var sections = new PerCpuReadDomain();
         var area = new PerCpuArea(8);
         using var pool = new PerCpuBlockPool(64);
         Assert.True(buffer.Append(1));

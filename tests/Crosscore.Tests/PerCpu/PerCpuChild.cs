@@ -21,7 +21,7 @@ internal static class PerCpuChild
         var counter = new PerCpuCounter();
         var list = new PerCpuFreeList();
         var buffer = new PerCpuBuffer<long>(100);
-        var sections = new PerCpuReadSection();
+        var sections = new PerCpuReadDomain();
         var area = new PerCpuArea(8);
         SectionBuilder writing = area.NewSection();
         writing.CommitAdd(0, writing.Argument(0));
@@ -33,7 +33,7 @@ internal static class PerCpuChild
             {
                 for (int i = 0; i < 10_000; i++)
                 {
-                    using PerCpuReader reader = sections.Begin();
+                    using PerCpuReadSection reader = sections.Begin();
                     counter.Increment();
                     _ = buffer.Append(i);
                     _ = add.Run(area, 1);

@@ -1,5 +1,4 @@
 #pragma warning disable xUnit1051 // examples show what a program would write
-
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Crosscore.PerCpu;
@@ -65,10 +64,10 @@ public sealed class PerCpuExampleTests
     [Fact]
     public async Task A_read_section_crosses_an_await()
     {
-        var readers = new PerCpuReadSection();
+        var readers = new PerCpuReadDomain();
         string[] published = ["first"];
         // shown
-        using (PerCpuReader reader = readers.Begin())
+        using (PerCpuReadSection reader = readers.Begin())
         {
             string seen = Volatile.Read(ref published[0]);
             await Task.Delay(1); // may continue on another thread

@@ -1,6 +1,6 @@
 using Crosscore.PerCpu;
 using Crosscore.Tests.Raw;
-using Crosscore.Tests.Reclamation;
+using Crosscore.Tests.Rcu;
 using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests.PerCpu;
@@ -14,7 +14,7 @@ public sealed class PerCpuReadSectionTests
     [MemberData(nameof(Ways))]
     public async Task A_writer_waits_for_a_section_that_ends_on_another_thread(bool useSections)
     {
-        var sections = new PerCpuReadSection(useSections);
+        var sections = new PerCpuReadDomain(useSections);
         await sections.SynchronizeAsync(TestContext.Current.CancellationToken);
         var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var inside = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -42,7 +42,7 @@ public sealed class PerCpuReadSectionTests
 
         async Task Read()
         {
-            using PerCpuReader reader = sections.Begin();
+            using PerCpuReadSection reader = sections.Begin();
             inside.SetResult();
             await go.Task;
             await Task.Yield();
@@ -77,8 +77,8 @@ public sealed class PerCpuReadSectionTests
     [Fact]
     public async Task Waiting_can_be_cancelled_and_begun_again()
     {
-        var sections = new PerCpuReadSection();
-        PerCpuReader reader = sections.Begin();
+        var sections = new PerCpuReadDomain();
+        PerCpuReadSection reader = sections.Begin();
         using var cancellation = new CancellationTokenSource();
         Task waiting = sections.SynchronizeAsync(cancellation.Token);
         await cancellation.CancelAsync();
@@ -96,8 +96,8 @@ public sealed class PerCpuReadSectionTests
     [MemberData(nameof(Ways))]
     public void A_caller_that_is_cancelled_leaves_the_grace_period_to_the_others(bool useSections)
     {
-        var sections = new PerCpuReadSection(useSections);
-        PerCpuReader reader = sections.Begin();
+        var sections = new PerCpuReadDomain(useSections);
+        PerCpuReadSection reader = sections.Begin();
         using var cancellation = new CancellationTokenSource();
         Task first = sections.SynchronizeAsync(cancellation.Token);
         Task second = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
@@ -136,16 +136,16 @@ public sealed class PerCpuReadSectionTests
     public void A_grace_period_that_fails_tells_every_caller_and_the_next_one_runs(string wait)
     {
         using var cancellation = new CancellationTokenSource();
-        Action<PerCpuReadSection> synchronize = wait switch
+        Action<PerCpuReadDomain> synchronize = wait switch
         {
             "Synchronize" => sections => sections.Synchronize(CancellationToken.None),
             "SynchronizeAsync" => sections =>
                 sections.SynchronizeAsync(CancellationToken.None).GetAwaiter().GetResult(),
             _ => sections => sections.Synchronize(cancellation.Token),
         };
-        var sections = new PerCpuReadSection();
-        PerCpuReader reader = sections.Begin();
-        PerCpuReader copy = reader;
+        var sections = new PerCpuReadDomain();
+        PerCpuReadSection reader = sections.Begin();
+        PerCpuReadSection copy = reader;
         reader.Dispose();
         copy.Dispose();
         Background[] callers =
@@ -166,12 +166,12 @@ public sealed class PerCpuReadSectionTests
     [Fact]
     public void Sections_that_end_twice_are_noticed()
     {
-        var sections = new PerCpuReadSection();
-        PerCpuReader reader = sections.Begin();
-        PerCpuReader copy = reader;
+        var sections = new PerCpuReadDomain();
+        PerCpuReadSection reader = sections.Begin();
+        PerCpuReadSection copy = reader;
         reader.Dispose();
         _ = Assert.Throws<InvalidOperationException>(reader.Dispose);
-        _ = Assert.Throws<InvalidOperationException>(() => default(PerCpuReader).Dispose());
+        _ = Assert.Throws<InvalidOperationException>(() => default(PerCpuReadSection).Dispose());
         copy.Dispose();
         Assert.Contains(
             "copied",
@@ -182,11 +182,11 @@ public sealed class PerCpuReadSectionTests
         );
     }
 
-    private static long PoisonSeen(bool useSections, Action<PerCpuReadSection> wait)
+    private static long PoisonSeen(bool useSections, Action<PerCpuReadDomain> wait)
     {
         const long Good = 1,
             Poison = 2;
-        var sections = new PerCpuReadSection(useSections);
+        var sections = new PerCpuReadDomain(useSections);
         long[] cells = new long[17]; // the first and the last, in different cache lines
         (cells[0], cells[16]) = (Good, Good);
         int current = 0;
@@ -201,7 +201,7 @@ public sealed class PerCpuReadSectionTests
                 {
                     while (!Volatile.Read(ref over))
                     {
-                        using PerCpuReader reader = sections.Begin();
+                        using PerCpuReadSection reader = sections.Begin();
                         int cell = Volatile.Read(ref current);
                         Thread.SpinWait(5);
                         if (Volatile.Read(ref cells[cell]) != Good)

@@ -73,7 +73,7 @@ public sealed unsafe class PossibleCpusTests(ITestOutputHelper output)
             useSections,
             cpus
         );
-        var sections = new PerCpuReadSection(useSections, cpus);
+        var sections = new PerCpuReadDomain(useSections, cpus);
         var area = new PerCpuArea(4096, PerCpuIndex.Cpu, useSections, Membarrier.Session, cpus);
         var list = new PerCpuFreeList(
             new PerCpuArea(8, PerCpuIndex.Cpu, useSections, Membarrier.Session, cpus),
@@ -103,7 +103,7 @@ public sealed unsafe class PossibleCpusTests(ITestOutputHelper output)
         Assert.Equal(used, Enumerable.Range(0, area.SlotCount).Sum(slot => area.Read(slot, 4088)));
         AssertInProportion("PerCpuCounter", counter.Slots, cpus, managed);
         AssertInProportion("PerCpuHistogram of 1,000 bounds", histogram.Slots, cpus, 0);
-        AssertInProportion("PerCpuReadSection", sections.Slots, cpus, 0);
+        AssertInProportion("PerCpuReadDomain", sections.Slots, cpus, 0);
         AssertInProportion("PerCpuArea(4096)", area.Slots, cpus, 0);
         AssertInProportion("PerCpuFreeList, PerCpuBlockPool", list.Area.Slots, cpus, 0);
     }

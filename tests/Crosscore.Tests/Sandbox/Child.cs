@@ -1,10 +1,11 @@
 using System.Reflection;
 using Crosscore.Code;
 using Crosscore.Linux;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 using Crosscore.Tests.Code.Live;
 using Crosscore.Tests.Fences;
-using Crosscore.Tests.Reclamation;
+using Crosscore.Tests.HazardPointers;
+using Crosscore.Tests.Rcu;
 
 namespace Crosscore.Tests.Sandbox;
 

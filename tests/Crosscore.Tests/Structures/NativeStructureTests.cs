@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Crosscore.Reclamation;
+using Crosscore.HazardPointers;
 using Crosscore.Structures;
 using FsCheck;
 using FsCheck.Fluent;
@@ -38,7 +38,7 @@ public sealed unsafe class NativeStructureTests
                 ArbMap.Default.ArbFor<int[]>(),
                 operations =>
                 {
-                    using var domain = new HazardPointers(scanThreshold: 2);
+                    using var domain = new HazardDomain(scanThreshold: 2);
                     using var stack = new NativeStack<int>(domain);
                     var expected = new Stack<int>();
                     foreach (int operation in operations)
@@ -68,7 +68,7 @@ public sealed unsafe class NativeStructureTests
                 ArbMap.Default.ArbFor<int[]>(),
                 operations =>
                 {
-                    using var domain = new HazardPointers(scanThreshold: 2);
+                    using var domain = new HazardDomain(scanThreshold: 2);
                     using var queue = new NativeQueue<int>(domain);
                     var expected = new Queue<int>();
                     foreach (int operation in operations)
@@ -92,7 +92,7 @@ public sealed unsafe class NativeStructureTests
     public void Every_value_pushed_is_popped_once_and_no_freed_node_is_met()
     {
         using var nodes = new PoisonedNodes();
-        using var domain = new HazardPointers(scanThreshold: 4);
+        using var domain = new HazardDomain(scanThreshold: 4);
         long pushed = 0;
         long pushedSum = 0;
         long popped = 0;
@@ -140,7 +140,7 @@ public sealed unsafe class NativeStructureTests
     {
         const int Producers = 2;
         using var nodes = new PoisonedNodes();
-        using var domain = new HazardPointers(scanThreshold: 4);
+        using var domain = new HazardDomain(scanThreshold: 4);
         long[] produced = new long[Producers];
         long consumed = 0;
         using (var queue = new NativeQueue<(int Producer, long Number)>(domain, nodes.Free))
@@ -197,7 +197,7 @@ public sealed unsafe class NativeStructureTests
     public void Disposing_frees_what_is_left_and_what_was_taken_and_later_uses_throw()
     {
         using var nodes = new PoisonedNodes();
-        using var domain = new HazardPointers();
+        using var domain = new HazardDomain();
         var stack = new NativeStack<int>(domain, nodes.Free);
         var queue = new NativeQueue<int>(domain, nodes.Free);
         for (int value = 0; value < 10; value++)

@@ -1,4 +1,4 @@
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 using Crosscore.Structures;
 using FsCheck;
 using FsCheck.Fluent;

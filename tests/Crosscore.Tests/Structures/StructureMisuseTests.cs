@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
-using Crosscore.Reclamation;
+using Crosscore.HazardPointers;
+using Crosscore.Rcu;
 using Crosscore.Structures;
-using Crosscore.Tests.Reclamation;
+using Crosscore.Tests.Rcu;
 
 namespace Crosscore.Tests.Structures;
 
@@ -12,7 +13,7 @@ public sealed class StructureMisuseTests
     [Fact]
     public void After_the_end_of_its_domain_every_member_of_a_stack_throws_and_nothing_is_changed()
     {
-        var domain = new HazardPointers();
+        var domain = new HazardDomain();
         var stack = new NativeStack<int>(domain);
         stack.Push(1);
         domain.Dispose();
@@ -26,7 +27,7 @@ public sealed class StructureMisuseTests
     [Fact]
     public void After_the_end_of_its_domain_every_member_of_a_queue_throws_and_nothing_is_changed()
     {
-        var domain = new HazardPointers();
+        var domain = new HazardDomain();
         var queue = new NativeQueue<int>(domain);
         queue.Enqueue(1);
         domain.Dispose();

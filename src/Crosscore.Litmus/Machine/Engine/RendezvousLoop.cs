@@ -1,5 +1,6 @@
 using Crosscore.Litmus.Machine.Encoding;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Threads;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Crosscore.Litmus.Machine.Encoding;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Threads;
 
 namespace Crosscore.Litmus.Machine.Engine;
 

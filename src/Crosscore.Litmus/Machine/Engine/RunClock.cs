@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Crosscore.Litmus.Machine.Encoding;
+using Crosscore.Threads;
 
 namespace Crosscore.Litmus.Machine.Engine;
 

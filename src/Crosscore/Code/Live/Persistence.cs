@@ -1,3 +1,5 @@
+using Crosscore.Threads;
+
 namespace Crosscore.Code;
 
 /// <summary>

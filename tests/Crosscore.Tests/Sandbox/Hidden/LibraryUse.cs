@@ -1,8 +1,10 @@
 using System.Diagnostics.Metrics;
 using System.Reflection;
 using Crosscore.Code;
+using Crosscore.HazardPointers;
+using Crosscore.Locks;
 using Crosscore.PerCpu;
-using Crosscore.Reclamation;
+using Crosscore.Rcu;
 using Crosscore.Structures;
 
 namespace Crosscore.Tests.Sandbox.Hidden;
@@ -86,14 +88,14 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
         ),
         new("RcuCell", UseCell, [typeof(RcuCell<>)], typeof(OutOfMemoryException)),
         new(
-            "HazardPointers",
+            "HazardDomain",
             UseHazardPointers,
-            [typeof(HazardPointers), typeof(HazardPointer), typeof(HazardPointerArray), typeof(HazardCohort)]
+            [typeof(HazardDomain), typeof(HazardPointer), typeof(HazardPointerArray), typeof(HazardCohort)]
         ),
         new(
-            "HazardPointers, in the background",
+            "HazardDomain, in the background",
             UseBackgroundHazards,
-            [typeof(HazardPointers), typeof(HazardPointersOptions), typeof(HazardExecutor), typeof(HazardHolder)],
+            [typeof(HazardDomain), typeof(HazardDomainOptions), typeof(HazardExecutor), typeof(HazardHolder)],
             typeof(AggregateException)
         ),
         new("BiasedLock", UseBiasedLock, [typeof(BiasedLock)], typeof(OutOfMemoryException)),
@@ -200,7 +202,7 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
     private static void UseHazardPointers()
     {
         int freed = 0;
-        using (var domain = new HazardPointers(1, executor: HazardExecutor.Caller))
+        using (var domain = new HazardDomain(1, executor: HazardExecutor.Caller))
         {
             domain.Acquire().Dispose();
             domain.Acquire(2).Dispose();
@@ -218,8 +220,8 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
         int freed = 0;
         AggregateException? refusal = null;
         using (
-            var domain = new HazardPointers(
-                new HazardPointersOptions
+            var domain = new HazardDomain(
+                new HazardDomainOptions
                 {
                     Name = "hidden",
                     ScanThreshold = 1,
@@ -275,7 +277,7 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
 
     private static void UseStack()
     {
-        using var domain = new HazardPointers();
+        using var domain = new HazardDomain();
         using var stack = new NativeStack<long>(domain);
         stack.Push(7);
         Assert.True(stack.TryPop(out long value));
@@ -284,7 +286,7 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
 
     private static void UseQueue()
     {
-        using var domain = new HazardPointers();
+        using var domain = new HazardDomain();
         using var queue = new NativeQueue<long>(domain);
         queue.Enqueue(7);
         Assert.True(queue.TryDequeue(out long value));

@@ -1,0 +1,29 @@
+using Crosscore.Rcu;
+
+namespace Crosscore.Code;
+
+/// <summary>
+/// The read sections of an RCU domain as a grace period for code that is called inside of them. What orders them is the
+/// domain's business; its tests and litmus tests are there.
+/// </summary>
+internal sealed class ReadSectionGracePeriod(RcuDomain domain) : IGracePeriod
+{
+    public bool CanWait => !domain.IsInReadSection;
+
+    /// <summary>A grace period that begins after this call is a proof for everything before it.</summary>
+    public long Now() => domain.StartPoll().Number;
+
+    public bool HasPassed(long moment) => domain.Poll(new RcuGracePeriod(domain, moment));
+
+    public void Wait(long moment)
+    {
+        // One that begins now begins after any moment there was.
+        if (!HasPassed(moment))
+        {
+            domain.Synchronize();
+        }
+    }
+
+    /// <summary>Whether the caller is inside of a section that crosses an await cannot be known.</summary>
+    public bool Wait(long moment, TimeSpan limit) => HasPassed(moment) || domain.TrySynchronize(limit);
+}
