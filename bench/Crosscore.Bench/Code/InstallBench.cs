@@ -37,23 +37,25 @@ internal static unsafe partial class InstallBench
         var named = new CodeWriter();
         var lone = new CodeWriter();
         using var window = new Window();
+        using var bare = new BareCalls(Functions * functions[0].Length);
         var installed = new List<InstalledCode>(8 * Turns);
         (string Name, int Each, Action Call)[] calls =
         [
             ("64 KiB segment: write, seal, install", Functions, () => Install(unnamed, functions, null, installed)),
             ("the same, functions with names", Functions, () => Install(named, functions, names, installed)),
             ("one function to a segment", 1, () => Install(lone, functions.AsSpan(0, 1), null, installed)),
+            ("the system calls of the first row alone", Functions, bare.Install),
             ("map a writable window, write, unmap", 1, () => window.Write(functions[0])),
         ];
 
         // The last in each turn gives the memory back, so that the next turn does not measure the first use of memory
         // by this machine. Its own time is not looked at.
-        Action[] actions = [.. calls.Select(call => call.Call), () => Dispose(installed)];
+        Action[] actions = [.. calls.Select(call => call.Call), () => Dispose(installed, bare)];
         WarmUp(actions);
         using var sibling = new InterruptedSibling();
         sibling.Medians(actions, Turns / 4);
         double[] medians = sibling.Medians(actions, Turns);
-        Dispose(installed);
+        Dispose(installed, bare);
         var table = new Table(
             "Installing 64-byte functions, a sibling running on another processor (medians of calls that took turns)",
             "how",
@@ -175,8 +177,9 @@ internal static unsafe partial class InstallBench
         }
     }
 
-    private static void Dispose(List<InstalledCode> installed)
+    private static void Dispose(List<InstalledCode> installed, BareCalls bare)
     {
+        bare.Clear();
         installed.ForEach(code => code.Dispose());
         installed.Clear();
     }

@@ -12,6 +12,7 @@ internal static class WaitingBench
     private const int Tasks = 2_000;
     private const int Rounds = 5;
     private const int QuietRounds = 15;
+    private const int WarmUp = 1_000; // calls, so that the code is compiled as in a process that uses the domain
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2.5); // the thread of a domain goes after 2 s
 
     /// <summary>
@@ -63,7 +64,11 @@ internal static class WaitingBench
     public static void RunQuiet()
     {
         using var domain = new RcuDomain();
-        domain.Retire(0, static _ => { });
+        for (int call = 0; call < WarmUp; call++)
+        {
+            domain.Retire(0, static _ => { });
+        }
+
         domain.Barrier();
         var quiet = new double[QuietRounds];
         var busy = new double[QuietRounds];

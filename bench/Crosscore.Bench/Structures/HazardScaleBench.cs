@@ -14,6 +14,7 @@ internal static class HazardScaleBench
     private const int Newcomers = 400;
     private const int QuietRounds = 15;
     private const int StackSize = 64 << 10;
+    private const int WarmUp = 1_000; // calls
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(2);
 
     public static void Run()
@@ -82,7 +83,13 @@ internal static class HazardScaleBench
 
     private static string Microseconds(HazardDomain domain)
     {
-        domain.Retire(new object(), static _ => { });
+        // So that the code is compiled as in a process that uses the domain.
+        for (int call = 0; call < WarmUp; call++)
+        {
+            domain.Retire(new object(), static _ => { });
+        }
+
+        _ = domain.Reclaim();
         double[] times = new double[QuietRounds];
         for (int round = 0; round < QuietRounds; round++)
         {

@@ -99,35 +99,40 @@ internal sealed class HazardPosting(Action<Action> execute) : HazardReclaimer
 /// <summary>
 /// A thread for one domain, begun by the first retirement: it scans what is due at once, what is not due a moment
 /// later, and what was protected again and again, more and more seldom. It waits for work without running, for a while
-/// or for ever,
-/// because waking it costs the thread that retires a few microseconds and starting it some hundred.
+/// or for ever, because waking it costs the thread that retires some ten microseconds and starting it some hundred.
 /// </summary>
-/// <param name="name">The thread's.</param>
-/// <param name="idle">Milliseconds without work after which the thread ends.</param>
-internal sealed class HazardWorker(string name, int idle) : HazardReclaimer, IStepped
+internal sealed class HazardWorker : HazardReclaimer
 {
     private const long ShortestDelay = 100; // milliseconds
     private const long LongestDelay = 3_200;
 
     // For so long after work the thread looks every ShortestDelay whether there is more, so that a retirement need not
-    // wake it: that costs the thread that retires some microseconds, and on a busy machine its processor.
+    // wake it.
     private const long PollFor = 10_000;
 
-    // In milliseconds. The shared thread, woken to start this one, must not have the processor of the caller.
-    private const int StartDelay = 1;
-    private const int RetryDelay = 50; // milliseconds after a thread that was refused
-
-    private readonly object _signal = new(); // guards all below
+    private readonly int _idle; // milliseconds without work after which the thread leaves
+    private readonly string _name;
+    private readonly OnDemandThread _thread;
+    private readonly object _signal = new(); // guards all below but for _newest and _looks
     private readonly HashSet<HazardGarbageList> _noticed = [];
     private readonly HashSet<HazardGarbageList> _kept = []; // looked at before, with something protected in it
     private HazardGarbageList[] _current = [];
-    private Thread? _worker;
+    private Noticed? _taken; // taken from the stack, and not yet in _noticed
+    private long _lastNotice;
     private bool _due;
     private bool _closed;
-    private bool _looksSoon; // by itself
-    private long _lastNotice;
-    private bool _isStartAsked; // the shared thread is to start the thread
-    private bool _isStartDue; // the shared thread's alone
+    private Noticed? _newest; // a stack of lists that the thread has not taken notice of
+    private int _looks; // 1 while the thread looks at the stack by itself before long
+
+    /// <param name="name">The thread's.</param>
+    /// <param name="idle">Milliseconds without work after which the thread leaves, or
+    /// <see cref="Timeout.Infinite"/>.</param>
+    public HazardWorker(string name, int idle)
+    {
+        _idle = idle;
+        _name = name;
+        _thread = new OnDemandThread(_signal, name, Work);
+    }
 
     /// <summary>
     /// Creates the worker of the default domain, which is never disposed of. What waits when the process ends is
@@ -141,87 +146,56 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer, ISt
         return worker;
     }
 
-    /// <summary>The thread is started by the shared one, because that takes a hundred times as long as all the
-    /// rest.</summary>
     public override Exception? Notice(HazardGarbageList list, int urgency)
     {
-        using var steady = new Uninterrupted();
-        steady.Enter(_signal);
+        Noticed notice;
         try
         {
-            _ = _noticed.Add(list);
-            _due |= urgency >= Due;
-            _lastNotice = Environment.TickCount64;
-            if (_worker is not null)
-            {
-                if (_due || !_looksSoon)
-                {
-                    Monitor.Pulse(_signal);
-                }
-
-                return null;
-            }
-
-            if (_isStartAsked)
-            {
-                return null;
-            }
-
-            _isStartAsked = true;
+            notice = new Noticed(list, urgency >= Due);
         }
         catch (OutOfMemoryException obstacle)
         {
             return obstacle;
         }
-        finally
+
+        Noticed? newest = Volatile.Read(ref _newest);
+        while (true)
         {
-            Monitor.Exit(_signal);
+            notice.Next = newest;
+            Noticed? found = Interlocked.CompareExchange(ref _newest, notice, newest);
+            if (found == newest)
+            {
+                break;
+            }
+
+            newest = found;
         }
 
-        try
+        // The push is a full fence, so it comes before this look; pairs with WaitForNotice, which says that it looks no
+        // more and then reads the stack. litmus/reclamation/HazardPointer.Notice.litmus is the shape, and its twin
+        // NoFence fails.
+        if (urgency < Due && Volatile.Read(ref _looks) != 0)
         {
-            SharedThread.Add(this);
             return null;
         }
-        catch (OutOfMemoryException obstacle)
-        {
-            steady.Enter(_signal);
-            _isStartAsked = false;
-            Monitor.Exit(_signal);
-            return obstacle;
-        }
-    }
 
-    /// <summary>On the shared thread: starts this one.</summary>
-    int IStepped.Step()
-    {
-        if (!_isStartDue)
+        using (var steady = new Uninterrupted())
         {
-            _isStartDue = true;
-            return StartDelay;
+            steady.Enter(_signal);
+            bool isThere = _thread.IsThere;
+            if (isThere)
+            {
+                Monitor.Pulse(_signal);
+            }
+
+            Monitor.Exit(_signal);
+            if (isThere)
+            {
+                return null;
+            }
         }
 
-        using var steady = new Uninterrupted();
-        try
-        {
-            var worker = new Thread(Work) { IsBackground = true, Name = name };
-            steady.Enter(_signal);
-            _worker = worker; // only started, and set, by this method, which runs when there is none
-            _isStartAsked = false;
-            _isStartDue = false;
-            Monitor.Exit(_signal);
-            worker.UnsafeStart(); // without the lock, so that no thread that retires waits for it
-            return SharedThread.Done;
-        }
-        catch (Exception refusal) when (refusal is OutOfMemoryException or ThreadStartException)
-        {
-            steady.Enter(_signal);
-            _worker = null;
-            _isStartAsked = true;
-            _isStartDue = true;
-            Monitor.Exit(_signal);
-            return RetryDelay;
-        }
+        return _thread.StartLater();
     }
 
     /// <summary>The thread ends as soon as it has nothing to do.</summary>
@@ -269,7 +243,7 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer, ISt
         })
         {
             IsBackground = true,
-            Name = name + " at exit",
+            Name = _name + " at exit",
         };
         try
         {
@@ -319,7 +293,15 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer, ISt
     {
         using var steady = new Uninterrupted();
         steady.Enter(_signal);
-        HazardGarbageList[] known = [.. _noticed.Concat(_kept).Concat(_current).Distinct()];
+        HazardGarbageList[] known =
+        [
+            .. ListsOf(Volatile.Read(ref _newest))
+                .Concat(ListsOf(_taken))
+                .Concat(_noticed)
+                .Concat(_kept)
+                .Concat(_current)
+                .Distinct(),
+        ];
         Monitor.Exit(_signal);
         return known;
     }
@@ -369,51 +351,115 @@ internal sealed class HazardWorker(string name, int idle) : HazardReclaimer, ISt
             }
 
             _current = [];
-            long began = Environment.TickCount64;
-            bool isFresh = false;
-            while (!_due)
+            if (!WaitForNotice(ref steady, ref delay))
             {
-                if (!isFresh && _noticed.Count > 0)
-                {
-                    // Something new: not to wait for as long as what is protected.
-                    isFresh = true;
-                    began = Environment.TickCount64;
-                    delay = ShortestDelay;
-                }
-
-                bool any = isFresh || _kept.Count > 0;
-                long waits =
-                    any ? delay
-                    : _closed ? 0
-                    : idle;
-                long left = waits == Timeout.Infinite ? Timeout.Infinite : waits - (Environment.TickCount64 - began);
-                if (waits != Timeout.Infinite && left <= 0)
-                {
-                    if (any)
-                    {
-                        break;
-                    }
-
-                    // A thread that retires now takes the lock after this one, and starts another.
-                    _worker = null;
-                    return false;
-                }
-
-                bool polls =
-                    Environment.TickCount64 - _lastNotice < PollFor && (left is Timeout.Infinite or > ShortestDelay);
-                _looksSoon = polls || left is >= 0 and <= ShortestDelay;
-                steady.Wait(_signal, polls ? (int)ShortestDelay : (int)left);
+                // A thread that retires now takes the lock after this one, and has another one started.
+                _thread.Leave();
+                return false;
             }
 
             _due = false;
             _current = [.. _noticed.Concat(_kept).Distinct()];
             _noticed.Clear();
             _kept.Clear();
+            Volatile.Write(ref _looks, 1); // when the scans are done
             return true;
         }
         finally
         {
             Monitor.Exit(_signal);
         }
+    }
+
+    /// <summary>Waits until a scan is due; returns false when the thread is to end.</summary>
+    private bool WaitForNotice(ref Uninterrupted steady, ref long delay)
+    {
+        long began = Environment.TickCount64;
+        bool isFresh = false;
+        while (true)
+        {
+            TakeNotices();
+            if (_due)
+            {
+                return true;
+            }
+
+            long now = Environment.TickCount64;
+            if (!isFresh && _noticed.Count > 0)
+            {
+                // Something new: not to wait for as long as what is protected.
+                isFresh = true;
+                began = now;
+                delay = ShortestDelay;
+            }
+
+            bool any = isFresh || _kept.Count > 0;
+            long waits =
+                any ? delay
+                : _closed ? 0
+                : _idle;
+            long left = waits == Timeout.Infinite ? Timeout.Infinite : Math.Max(0, waits - (now - began));
+            if (left == 0 && any)
+            {
+                return true;
+            }
+
+            bool polls = now - _lastNotice < PollFor && (left is Timeout.Infinite or > ShortestDelay);
+            bool looks = left != 0 && (polls || left is > 0 and <= ShortestDelay);
+
+            // Said before the last look at the stack; pairs with Notice.
+            _ = Interlocked.Exchange(ref _looks, looks ? 1 : 0);
+            if (Volatile.Read(ref _newest) is not null)
+            {
+                continue;
+            }
+
+            if (left == 0)
+            {
+                return false;
+            }
+
+            steady.Wait(_signal, polls ? (int)ShortestDelay : (int)left);
+        }
+    }
+
+    /// <summary>Holding the signal. Where memory is short, what was not taken notice of stays.</summary>
+    private void TakeNotices()
+    {
+        while (true)
+        {
+            while (_taken is { } notice)
+            {
+                _ = _noticed.Add(notice.List);
+                _due |= notice.IsDue;
+                _lastNotice = Environment.TickCount64;
+                _taken = notice.Next;
+            }
+
+            if (Volatile.Read(ref _newest) is null)
+            {
+                return;
+            }
+
+            _taken = Interlocked.Exchange(ref _newest, null);
+        }
+    }
+
+    private static IEnumerable<HazardGarbageList> ListsOf(Noticed? newest)
+    {
+        for (Noticed? notice = newest; notice is not null; notice = notice.Next)
+        {
+            yield return notice.List;
+        }
+    }
+
+    /// <summary>What a retirement tells the thread; does not change once it is on the stack.</summary>
+    private sealed class Noticed(HazardGarbageList list, bool isDue)
+    {
+        public HazardGarbageList List { get; } = list;
+
+        public bool IsDue { get; } = isDue;
+
+        public Noticed? Next { get; set; }
     }
 }

@@ -9,27 +9,37 @@ namespace Crosscore.Rcu;
 /// alone: never on one that retires, which may hold locks or be inside of a section (facebook/folly#2010), and never on
 /// a finaliser's.
 /// </summary>
-internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeriods, Action<Exception> report)
-    : IStepped
+internal sealed class Reclaimer
 {
-    private const int Idle = 2_000; // milliseconds without work after which the thread goes
-    private const int RetryDelay = 50; // milliseconds after a barrier or a thread that was refused
+    // Milliseconds without work after which the thread leaves. Until then it looks for work by itself, so that a call
+    // of Retire need not wake it: on an idle machine the wake-up is most of what such a call costs.
+    private const int Idle = 10_000;
+    private const int ShortestLook = 10; // milliseconds; a domain with a shorter delay has its thread woken
+    private const int LongestLook = 100; // milliseconds
+    private const int RetryDelay = 50; // milliseconds after a barrier that was refused
 
-    // In milliseconds. The shared thread, woken to start another one, must not have the processor of the caller.
-    private const int StartDelay = 1;
-
-    private readonly object _signal = new(); // guards the next three
+    private readonly RcuDomainOptions _options;
+    private readonly GracePeriods _gracePeriods;
+    private readonly Action<Exception> _report;
+    private readonly OnDemandThread _worker;
+    private readonly object _signal = new(); // guards _urgent and the worker's coming and going
     private readonly object _room = new(); // pulsed when items have been reclaimed
     private Retired? _newest; // a stack; the worker takes all of it and turns it round
-    private Thread? _worker;
-    private bool _isStartAsked; // the shared thread is to start it
-    private bool _isStartDue; // the shared thread's alone
-    private bool _urgent;
+    private bool _urgent; // the worker waits for no further item
+    private int _looks; // 1 while the worker looks at the stack by itself before the delay is over
     private long _retired;
     private long _reclaimed;
     private ByteSum _pendingBytes;
     private long _overruns;
     private int _waitingForRoom;
+
+    public Reclaimer(RcuDomainOptions options, GracePeriods gracePeriods, Action<Exception> report)
+    {
+        _options = options;
+        _gracePeriods = gracePeriods;
+        _report = report;
+        _worker = new OnDemandThread(_signal, $"{options.Name} reclaimer", Work, Stall);
+    }
 
     public long RetiredCount => Volatile.Read(ref _retired);
 
@@ -52,7 +62,7 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     public long Overruns => Volatile.Read(ref _overruns);
 
     /// <summary>Whether the caller runs in a callback.</summary>
-    public bool IsWorker => Volatile.Read(ref _worker) == Thread.CurrentThread;
+    public bool IsWorker => _worker.IsCurrent;
 
     /// <summary>
     /// Once it is linked in, the item is the domain's: nothing is thrown, also where the thread cannot be started now;
@@ -65,9 +75,9 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         _pendingBytes.Add(item.Bytes);
         long bytes = _pendingBytes.Value;
         bool batchIsFull =
-            count % options.BatchCount == 0
+            count % _options.BatchCount == 0
             || bytes == long.MaxValue
-            || bytes / options.BatchBytes != (bytes - item.Bytes) / options.BatchBytes;
+            || bytes / _options.BatchBytes != (bytes - item.Bytes) / _options.BatchBytes;
         _ = Push(item, urgent: batchIsFull, startHere: false);
         if (IsFull(count, bytes))
         {
@@ -86,7 +96,7 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         }
     }
 
-    private bool IsFull(long count, long bytes) => count >= options.LimitCount || bytes >= options.LimitBytes;
+    private bool IsFull(long count, long bytes) => count >= _options.LimitCount || bytes >= _options.LimitBytes;
 
     /// <summary>Returns why the thread does not run, or null.</summary>
     private Exception? Push(Retired item, bool urgent, bool startHere)
@@ -106,8 +116,13 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             newest = found;
         }
 
-        // There is no thread although the item is not the first one: it could not be started for those before it.
-        return urgent || newest is null || Volatile.Read(ref _worker) is null ? Wake(urgent, startHere) : null;
+        // The push is a full fence, so it comes before this look; pairs with Gather, which says that it looks no more
+        // and then reads the stack. litmus/reclamation/HazardPointer.Notice.litmus is the shape, and its twin NoFence
+        // fails. The thread is missing although the item is not the first one where it could not be started for those
+        // before.
+        return !urgent && (Volatile.Read(ref _looks) != 0 || (newest is not null && _worker.IsThere))
+            ? null
+            : Wake(urgent, startHere);
     }
 
     /// <summary>Returns why the thread does not run, or null.</summary>
@@ -117,124 +132,36 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
     /// </param>
     private Exception? Wake(bool urgent, bool startHere)
     {
-        Thread? worker = null;
-        using var steady = new Uninterrupted();
-        steady.Enter(_signal);
-        try
+        using (var steady = new Uninterrupted())
         {
+            steady.Enter(_signal);
             _urgent |= urgent;
-            if (_worker is not null)
+            bool isThere = _worker.IsThere;
+            if (isThere)
             {
                 Monitor.Pulse(_signal);
-                return null;
             }
 
-            if (startHere)
-            {
-                worker = NewWorker();
-            }
-            else if (_isStartAsked)
+            Monitor.Exit(_signal);
+            if (isThere)
             {
                 return null;
             }
-            else
-            {
-                _isStartAsked = true;
-            }
-        }
-        finally
-        {
-            Monitor.Exit(_signal);
         }
 
-        return worker is null ? AskForStart() : Start(worker);
+        return startHere ? _worker.StartNow() : _worker.StartLater();
     }
 
-    /// <summary>Under the lock. Started without it, so that no other thread that retires waits for that.</summary>
-    private Thread NewWorker() =>
-        _worker = new Thread(Work) { IsBackground = true, Name = $"{options.Name} reclaimer" };
-
-    /// <summary>Returns why the thread does not run, or null.</summary>
-    private Exception? Start(Thread worker)
+    /// <summary>
+    /// Tells all who wait for an item that there is no thread; they relied on it. Holding the signal, and with no
+    /// thread that takes anything out, so the stack can be walked.
+    /// </summary>
+    private void Stall(Exception obstacle)
     {
-        try
+        for (Retired? item = Volatile.Read(ref _newest); item is not null; item = item.Next)
         {
-            worker.UnsafeStart();
-            return null;
+            item.Stalled(obstacle);
         }
-        catch (Exception obstacle) when (obstacle is OutOfMemoryException or ThreadStartException)
-        {
-            using var steady = new Uninterrupted();
-            steady.Enter(_signal);
-            try
-            {
-                // Those that came since relied on it. No thread takes anything out here, so the queue can be
-                // walked.
-                for (Retired? item = Volatile.Read(ref _newest); item is not null; item = item.Next)
-                {
-                    item.Stalled(obstacle);
-                }
-
-                _worker = null;
-            }
-            finally
-            {
-                Monitor.Exit(_signal);
-            }
-
-            return obstacle;
-        }
-    }
-
-    private OutOfMemoryException? AskForStart()
-    {
-        try
-        {
-            SharedThread.Add(this);
-            return null;
-        }
-        catch (OutOfMemoryException obstacle)
-        {
-            using var steady = new Uninterrupted();
-            steady.Enter(_signal);
-            _isStartAsked = false;
-            Monitor.Exit(_signal);
-            return obstacle;
-        }
-    }
-
-    /// <summary>On the shared thread: starts the thread of the domain, now or later.</summary>
-    int IStepped.Step()
-    {
-        if (!_isStartDue)
-        {
-            _isStartDue = true;
-            return StartDelay;
-        }
-
-        Thread? worker = null;
-        using var steady = new Uninterrupted();
-        steady.Enter(_signal);
-        if (_worker is null)
-        {
-            worker = NewWorker();
-        }
-
-        // With the thread known: later it could be gone again, while those who retire still relied on this.
-        _isStartAsked = false;
-        _isStartDue = false;
-        Monitor.Exit(_signal);
-        if (worker is null || Start(worker) is null)
-        {
-            return SharedThread.Done;
-        }
-
-        steady.Enter(_signal);
-        bool again = _worker is null && !_isStartAsked; // otherwise another caller has seen to it
-        _isStartAsked |= again;
-        _isStartDue = again;
-        Monitor.Exit(_signal);
-        return again ? RetryDelay : SharedThread.Done;
     }
 
     private void WaitForRoom(bool mayWait)
@@ -255,10 +182,12 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
             while (IsFull(PendingCount, PendingBytes))
             {
                 int left = Timeout.Infinite;
-                if (options.BackPressureTimeout != Timeout.InfiniteTimeSpan)
+                if (_options.BackPressureTimeout != Timeout.InfiniteTimeSpan)
                 {
                     left = (int)
-                        Math.Ceiling((options.BackPressureTimeout - Stopwatch.GetElapsedTime(began)).TotalMilliseconds);
+                        Math.Ceiling(
+                            (_options.BackPressureTimeout - Stopwatch.GetElapsedTime(began)).TotalMilliseconds
+                        );
                     if (left <= 0)
                     {
                         _ = Interlocked.Increment(ref _overruns);
@@ -278,7 +207,7 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
 
     private void Work()
     {
-        var callbacks = new StrangersCallbacks(options.Name, report); // for the life of the thread
+        var callbacks = new StrangersCallbacks(_options.Name, _report); // for the life of the thread
         while (Gather())
         {
             Retired? oldest = TakeAll();
@@ -302,22 +231,13 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         steady.Enter(_signal);
         try
         {
-            long began = Stopwatch.GetTimestamp();
-            while (Volatile.Read(ref _newest) is null)
+            if (!WaitForFirst(ref steady, out long since))
             {
-                if (Stopwatch.GetElapsedTime(began).TotalMilliseconds >= Idle)
-                {
-                    // A thread that retires now finds the queue empty, takes the lock after this one, and has another
-                    // one started.
-                    _worker = null;
-                    return false;
-                }
-
-                steady.Wait(_signal, Idle);
+                _worker.Leave();
+                return false;
             }
 
-            began = Stopwatch.GetTimestamp();
-            while (!_urgent && options.MaximumDelay - Stopwatch.GetElapsedTime(began) is { Ticks: > 0 } left)
+            while (!_urgent && _options.MaximumDelay - Stopwatch.GetElapsedTime(since) is { Ticks: > 0 } left)
             {
                 steady.Wait(_signal, (int)Math.Ceiling(left.TotalMilliseconds));
             }
@@ -329,6 +249,49 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         {
             Monitor.Exit(_signal);
         }
+    }
+
+    /// <summary>Waits until the stack has an item; returns false when none has come for long.</summary>
+    /// <param name="steady">Of the caller, who holds the signal.</param>
+    /// <param name="since">A time stamp: no item that is found is older, unless it came in the last batch's
+    /// time.</param>
+    private bool WaitForFirst(ref Uninterrupted steady, out long since)
+    {
+        int look = (int)Math.Min(_options.MaximumDelay.TotalMilliseconds, LongestLook);
+        long began = Stopwatch.GetTimestamp();
+        since = began;
+        while (Volatile.Read(ref _newest) is null)
+        {
+            bool isIdle = Stopwatch.GetElapsedTime(began).TotalMilliseconds >= Idle;
+            if (isIdle || look < ShortestLook)
+            {
+                // Before the last look at the stack; pairs with Push.
+                _ = Interlocked.Exchange(ref _looks, 0);
+                if (Volatile.Read(ref _newest) is not null)
+                {
+                    break;
+                }
+
+                if (isIdle)
+                {
+                    // A thread that retires now takes the signal after this one, and has another one started.
+                    return false;
+                }
+
+                steady.Wait(_signal, Idle);
+                since = Stopwatch.GetTimestamp();
+            }
+            else
+            {
+                Volatile.Write(ref _looks, 1);
+                since = Stopwatch.GetTimestamp();
+                steady.Wait(_signal, look);
+            }
+        }
+
+        // Items that come from here on are found when the batch is done, or join it.
+        Volatile.Write(ref _looks, 1);
+        return true;
     }
 
     private Retired? TakeAll()
@@ -353,7 +316,7 @@ internal sealed class Reclaimer(RcuDomainOptions options, GracePeriods gracePeri
         {
             try
             {
-                gracePeriods.Wait();
+                _gracePeriods.Wait();
                 return;
             }
             catch (Exception refusal)

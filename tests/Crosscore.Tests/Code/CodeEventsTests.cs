@@ -37,10 +37,7 @@ public sealed class CodeEventsTests
         );
     }
 
-    /// <summary>
-    /// In a child: here other tests interrupt threads at any moment, and an event source whose first use is interrupted
-    /// stays silent for the life of the process.
-    /// </summary>
+    /// <summary>In a child, where the first use of code is its own.</summary>
     [Fact]
     public void The_event_source_polls_the_same_counters()
     {
@@ -50,6 +47,47 @@ public sealed class CodeEventsTests
         string[] names = result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Contains("segments", names);
         Assert.Contains("swaps", names);
+    }
+
+    /// <summary>
+    /// An interruption that meets a thread while it makes an event source leaves that source silent for the life of the
+    /// process, so no caller makes it.
+    /// </summary>
+    [Fact]
+    public void The_counters_are_made_known_by_no_thread_that_uses_code()
+    {
+        Raw.Machine.NeedsRawPrograms();
+        Raw.ChildResult result = Raw.ChildProcess.RunThisProgram(Sandbox.Child.CallListeners);
+        Assert.True(result.Status == 0, $"status {result.Status}: {result.Errors}");
+        Assert.Equal("listeners were called, none of them by the thread that used code", result.Text.Trim());
+    }
+
+    /// <summary>In a child: which thread calls listeners at the first use of code.</summary>
+    internal static int CallListeners()
+    {
+        int calls = 0;
+        int own = 0;
+        int user = Environment.CurrentManagedThreadId;
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listening) =>
+            {
+                if (instrument.Meter.Name == CodeEvents.SourceName)
+                {
+                    Interlocked.Increment(ref calls);
+                    own += Environment.CurrentManagedThreadId == user ? 1 : 0;
+                }
+            },
+        };
+        listener.Start();
+        MachineCode.Call(MachineCode.Return42);
+        bool known = CodeEvents.Publication.Wait(TimeSpan.FromSeconds(60));
+        Console.WriteLine(
+            known && calls == 7 && own == 0
+                ? "listeners were called, none of them by the thread that used code"
+                : $"{(known ? "known" : "not known")}, {calls} calls of listeners, {own} by the thread that used code"
+        );
+        return 0;
     }
 
     /// <summary>In a child: prints the names of the counters that arrive; fails if not all do.</summary>
@@ -64,6 +102,7 @@ public sealed class CodeEventsTests
 
     private static Dictionary<string, long> Read()
     {
+        Assert.True(CodeEvents.Publication.Wait(TimeSpan.FromSeconds(60)));
         var values = new Dictionary<string, long>();
         using var listener = new MeterListener
         {

@@ -354,7 +354,7 @@ public sealed class HazardExecutorTests
         using var domain = new HazardDomain(InBackground(threshold: 1));
         int reclaimed = 0;
         domain.Retire(new object(), _ => Volatile.Write(ref reclaimed, 1));
-        Assert.Null(Worker((HazardWorker)ReclaimerOf(domain)!));
+        Assert.False(ThreadOf((HazardWorker)ReclaimerOf(domain)!).IsThere);
         Assert.Equal(0, Volatile.Read(ref reclaimed));
         blocked.Dispose();
         Background.Until(() => Volatile.Read(ref reclaimed) == 1);
@@ -382,8 +382,8 @@ public sealed class HazardExecutorTests
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_reclaimer")]
     private static extern ref HazardReclaimer? ReclaimerOf(HazardDomain domain);
 
-    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_worker")]
-    private static extern ref Thread? Worker(HazardWorker worker);
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_thread")]
+    private static extern ref OnDemandThread ThreadOf(HazardWorker worker);
 
     /// <summary>Work that keeps the shared thread until it is disposed of.</summary>
     private sealed class BlockedSharedThread : IStepped, IDisposable

@@ -191,7 +191,8 @@ internal static class ListenerChild
         counter.Add(7);
         var again = new PerCpuCounter();
         again.Add(7);
-        Console.WriteLine($"{counter.Sum()} {again.Sum()}");
+        bool known = Crosscore.Code.CodeEvents.Publication.Wait(TimeSpan.FromSeconds(60));
+        Console.WriteLine($"{counter.Sum()} {again.Sum()}{(known ? "" : " listeners have not returned")}");
     }
 
     private sealed class BadEvents : EventListener

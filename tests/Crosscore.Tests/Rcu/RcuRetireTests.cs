@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Crosscore.Rcu;
+using Crosscore.Threads;
 
 namespace Crosscore.Tests.Rcu;
 
@@ -362,8 +363,8 @@ public sealed class RcuRetireTests
             {
                 lock (Signal(reclaimer))
                 {
-                    isRunning = Worker(reclaimer) is not null;
-                    violations += isRunning && IsStartAsked(reclaimer) ? 1 : 0;
+                    isRunning = Worker(reclaimer).IsThere;
+                    violations += isRunning && IsStartAsked(Worker(reclaimer)) ? 1 : 0;
                 }
             }
         }
@@ -387,8 +388,8 @@ public sealed class RcuRetireTests
     private static extern ref object Signal(Reclaimer reclaimer);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_worker")]
-    private static extern ref Thread? Worker(Reclaimer reclaimer);
+    private static extern ref OnDemandThread Worker(Reclaimer reclaimer);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_isStartAsked")]
-    private static extern ref bool IsStartAsked(Reclaimer reclaimer);
+    private static extern ref bool IsStartAsked(OnDemandThread thread);
 }

@@ -65,6 +65,7 @@ internal static class Child
     public const string StressReclamation = nameof(StressReclamation);
     public const string MeetRefusals = nameof(MeetRefusals);
     public const string PollCounters = nameof(PollCounters);
+    public const string CallListeners = nameof(CallListeners);
     public const string CompileVolatileReads = nameof(CompileVolatileReads);
     public const string UseHiddenSystem = nameof(UseHiddenSystem);
 
@@ -229,6 +230,8 @@ internal static class Child
                 return VolatileReadTests.CompileControls();
             case PollCounters:
                 return CodeEventsTests.PollCounters();
+            case CallListeners:
+                return CodeEventsTests.CallListeners();
             case MeetRefusals:
                 return Refusals.RefusalChild.Run();
             case UseHiddenSystem:

@@ -1,6 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Diagnostics.Tracing;
-using System.Runtime.Loader;
+using Crosscore.Threads;
 
 namespace Crosscore.Code;
 
@@ -49,6 +49,10 @@ internal sealed class CodeEvents : EventSource
         ("refusals", "Requests refused", "{exception}", false, Refusals),
     ];
 
+    private static readonly Lock Gate = new(); // guards the next two
+    private static readonly TaskCompletionSource Known = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private static CodeEvents? s_events;
+    private static bool s_ended;
     private static int s_published;
 
     private readonly Meter _meter = new(SourceName);
@@ -56,14 +60,15 @@ internal sealed class CodeEvents : EventSource
 
     private CodeEvents() { }
 
+    /// <summary>Is complete when listeners have been told of the counters.</summary>
+    public static Task Publication => Known.Task;
+
     /// <summary>
-    /// Makes the counters known to listeners, once. Listeners are user code that runs in this call, so it must not come
-    /// from a static constructor, where an exception would stay for good and a wait for another thread would never end,
-    /// nor while a lock is held. What a listener throws is the listener's own and ends here.
+    /// Makes the counters known to listeners, once, on a thread of the pool. Listeners are user code, and an interruption of the calling thread would leave an event source that stays silent, so none of
+    /// that is the caller's: it does not wait, and the counters count before they are known.
     /// </summary>
     public static void Publish()
     {
-        // A caller that comes while another thread publishes does not wait: the counters count before they are known.
         if (Volatile.Read(ref s_published) != 0 || Interlocked.Exchange(ref s_published, 1) != 0)
         {
             return;
@@ -71,27 +76,70 @@ internal sealed class CodeEvents : EventSource
 
         try
         {
+            CollectibleContext.WhenUnloading(End);
+            _ = ThreadPool.UnsafeQueueUserWorkItem(static _ => PublishHere(), null);
+        }
+        catch (OutOfMemoryException)
+        {
+            Volatile.Write(ref s_published, 0); // the next use of code tries again
+        }
+        catch (ThreadInterruptedException)
+        {
+            Volatile.Write(ref s_published, 0);
+            using var steady = new Uninterrupted();
+            steady.Remember();
+        }
+    }
+
+    private static void PublishHere()
+    {
+        try
+        {
             var events = new CodeEvents();
-            EndWithItsContext(events);
-            events.PublishInstruments();
+            bool ended;
+            using (new HeldLock(Gate))
+            {
+                s_events = events;
+                ended = s_ended;
+            }
+
+            if (ended)
+            {
+                events.Dispose();
+            }
+            else
+            {
+                events.PublishInstruments();
+            }
         }
         catch (Exception thrown) when (thrown is not OutOfMemoryException)
         {
-            // A listener's. The instruments that were made count; no use of the library may fail because somebody
-            // watches it.
+            // A listener's. The instruments that were made count; no use of the library may fail because a listener
+            // does.
         }
+        catch (OutOfMemoryException)
+        {
+            Volatile.Write(ref s_published, 0); // the next use of code tries again
+            return;
+        }
+
+        _ = Known.TrySetResult();
     }
 
     /// <summary>
     /// The runtime keeps every meter and event source until it is disposed of, and so everything in the assembly that
-    /// their callbacks belong to. A context that can be unloaded takes them along.
+    /// their callbacks belong to. A context that is unloaded takes them along.
     /// </summary>
-    private static void EndWithItsContext(CodeEvents events)
+    private static void End()
     {
-        if (AssemblyLoadContext.GetLoadContext(typeof(CodeEvents).Assembly) is { IsCollectible: true } context)
+        CodeEvents? events;
+        using (new HeldLock(Gate))
         {
-            context.Unloading += _ => events.Dispose();
+            s_ended = true;
+            events = s_events;
         }
+
+        events?.Dispose();
     }
 
     private void PublishInstruments()
