@@ -7,7 +7,7 @@ namespace Crosscore.Linux;
 internal static class ForeignDescriptors
 {
     /// <summary>So many may wait for their turn: each is an open file of this process.</summary>
-    private const int Most = 256;
+    private const int MaxWaiting = 256;
 
     private static readonly Lock Changing = new();
     private static readonly Queue<int> Waiting = new();
@@ -20,7 +20,7 @@ internal static class ForeignDescriptors
         {
             lock (Changing)
             {
-                return Waiting.Count >= Most;
+                return Waiting.Count >= MaxWaiting;
             }
         }
     }

@@ -62,7 +62,7 @@ internal static unsafe class Memfd
     public static int Allocate(int descriptor, long length)
     {
         int answer = 0;
-        for (int tries = 0; tries < OpenFile.MostTries; tries++)
+        for (int tries = 0; tries < OpenFile.MaxTries; tries++)
         {
             answer = (int)Libc.OrNegativeErrno(Libc.Fallocate(descriptor, 0, 0, length));
             if (answer != -Errno.EINTR)
@@ -85,7 +85,7 @@ internal static unsafe class Memfd
     /// </summary>
     /// <param name="readOnly">A descriptor opened for reading only.</param>
     /// <returns>0 where none can, EAGAIN where one can, or another negative error number.</returns>
-    public static int DemandNoWriters(int readOnly)
+    public static int CheckForWriters(int readOnly)
     {
         const int SIGURG = 23; // Ignored unless a program asks for it; the default, SIGIO, would end the process.
         int answer = (int)Libc.OrNegativeErrno(Libc.Fcntl(readOnly, F_SETSIG, SIGURG));

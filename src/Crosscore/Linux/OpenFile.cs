@@ -27,7 +27,7 @@ internal static unsafe class OpenFile
     /// <summary>
     /// How often a call that a signal broke off is made again: a filter can answer that for ever, no kernel does.
     /// </summary>
-    internal const int MostTries = 100;
+    internal const int MaxTries = 100;
 
     /// <summary>One of the two flags whose number depends on the processor.</summary>
     public static int O_NOFOLLOW => RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
@@ -129,7 +129,7 @@ internal static unsafe class OpenFile
                     Libc.OrNegativeErrno(Libc.Syscall(isArm ? 61 : 217, descriptor, (nint)first, entries.Length));
             }
 
-            if (length == -Errno.EINTR && ++tries < MostTries)
+            if (length == -Errno.EINTR && ++tries < MaxTries)
             {
                 continue;
             }
@@ -179,7 +179,7 @@ internal static unsafe class OpenFile
                 nint more = Libc.OrNegativeErrno(
                     Libc.Pwrite(descriptor, start + done, (nuint)(bytes.Length - done), offset + done)
                 );
-                if (more <= 0 && (more != -Errno.EINTR || ++tries == MostTries))
+                if (more <= 0 && (more != -Errno.EINTR || ++tries == MaxTries))
                 {
                     return more == 0 ? -Errno.EIO : (int)more;
                 }
@@ -227,7 +227,7 @@ internal static unsafe class OpenFile
         fixed (byte* start = bytes)
         {
             nint read = -Errno.EINTR;
-            for (int tries = 0; read == -Errno.EINTR && tries < MostTries; tries++)
+            for (int tries = 0; read == -Errno.EINTR && tries < MaxTries; tries++)
             {
                 read = Libc.OrNegativeErrno(Libc.Pread(descriptor, start, (nuint)bytes.Length, offset));
             }
@@ -239,7 +239,7 @@ internal static unsafe class OpenFile
     private static int OpenPatiently(string path, int flags)
     {
         int descriptor = -Errno.EINTR;
-        for (int tries = 0; descriptor == -Errno.EINTR && tries < MostTries; tries++)
+        for (int tries = 0; descriptor == -Errno.EINTR && tries < MaxTries; tries++)
         {
             descriptor = Open(path, flags);
         }

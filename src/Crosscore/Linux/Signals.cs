@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Linux;
 
 /// <summary>
-/// sigaction(2), by the C library, which adds the return from the handler that unwinders recognise. Source:
+/// sigaction(2), by the C library, which adds the return from the handler that unwinders recognize. Source:
 /// include/uapi/asm-generic/signal-defs.h; arch/x86/include/uapi/asm/signal.h.
 /// </summary>
 internal static unsafe class Signals

@@ -20,12 +20,7 @@ internal readonly unsafe struct AddingSlots
     /// <param name="cpuSlots">How many CPUs are possible; those of this machine where a test says nothing.</param>
     public AddingSlots(int words, PerCpuIndex index, bool useSections, SectionVariant variant, int? cpuSlots = null)
     {
-        _slots = new PerCpuSlots(
-            checked(words * sizeof(long)),
-            canStop: false,
-            index,
-            cpuSlots ?? InstalledSections.CpuSlots
-        );
+        _slots = new PerCpuSlots(checked(words * sizeof(long)), canStop: false, index, cpuSlots ?? PossibleCpus.Slots);
         _base = _slots.Base;
         if (useSections)
         {

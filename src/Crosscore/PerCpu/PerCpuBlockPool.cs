@@ -25,10 +25,10 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     /// </summary>
     private const int WorthStealing = 32;
 
-    private const int SmallestSlab = 1 << 16;
+    private const int MinSlab = 1 << 16;
 
     /// <summary>More is never allocated at once, unless a single block is larger.</summary>
-    private const int LargestSlab = 1 << 30;
+    private const int MaxSlab = 1 << 30;
 
     private readonly PerCpuFreeList _list;
     private readonly Lock _growing = new();
@@ -184,7 +184,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     /// <summary>Adds a quarter to what there is, so that a pool of any size grows a bounded number of times.</summary>
     private nint Grow()
     {
-        long count = Math.Max(Math.Min(Math.Max(SmallestSlab / BlockSize, _blocks / 4), LargestSlab / BlockSize), 1);
+        long count = Math.Max(Math.Min(Math.Max(MinSlab / BlockSize, _blocks / 4), MaxSlab / BlockSize), 1);
         // before the slab, which would be lost if there were no memory for its place
         _ = _slabs.EnsureCapacity(_slabs.Count + 1);
         nint slab = (nint)NativeMemory.AlignedAlloc((nuint)(count * BlockSize), (nuint)_alignment);

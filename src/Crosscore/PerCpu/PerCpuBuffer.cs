@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Threads;
 
 namespace Crosscore.PerCpu;
@@ -23,7 +24,7 @@ public delegate void PerCpuRecords<T>(int slot, ReadOnlySpan<T> records)
 /// <para>Draining does not disturb the CPUs that append: each has a ring with one writer and one reader. Memory belongs
 /// to the garbage collector; there is nothing to dispose of.</para>
 /// </remarks>
-/// <typeparam name="T">The record: at most <see cref="SectionBuilder.MostCopiedBytes"/> bytes, without
+/// <typeparam name="T">The record: at most <see cref="SectionBuilder.MaxCopiedBytes"/> bytes, without
 /// references.</typeparam>
 public sealed class PerCpuBuffer<T>
     where T : unmanaged
@@ -86,19 +87,7 @@ public sealed class PerCpuBuffer<T>
     /// <param name="record">It is copied.</param>
     /// <returns>False when there was no room; then it has been counted as lost.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool Append(T record)
-    {
-        switch (_ring.Append(record))
-        {
-            case 0:
-                return true;
-            case StandardSections.Full:
-                _lost.Increment();
-                return false;
-            default:
-                return AppendToSuccessor(record);
-        }
-    }
+    public bool Append(T record) => _ring.Append(record) is var code && (code == 0 || AppendLater(record, code));
 
     /// <summary>
     /// Hands over everything that is there, CPU by CPU, and makes room for as much. What is appended concurrently may
@@ -165,21 +154,20 @@ public sealed class PerCpuBuffer<T>
         }
     }
 
+    /// <summary>Appends to the successor of a ring that was stopped, or counts the record as lost.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool AppendToSuccessor(T record)
+    private bool AppendLater(T record, long code)
     {
-        while (true)
+        while (code is not (0 or StandardSections.Full))
         {
-            switch (_ring.Append(record))
-            {
-                case 0:
-                    return true;
-                case StandardSections.Full:
-                    _lost.Increment();
-                    return false;
-                default:
-                    break; // resized once more concurrently
-            }
+            code = _ring.Append(record); // the successor, which may have been replaced concurrently
         }
+
+        if (code != 0)
+        {
+            _lost.Increment();
+        }
+
+        return code == 0;
     }
 }

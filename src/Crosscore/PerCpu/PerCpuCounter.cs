@@ -8,7 +8,7 @@ namespace Crosscore.PerCpu;
 /// </summary>
 /// <remarks>
 /// <para>What a sum is. Every add is in it as a whole or not at all. It contains every add that happened before it (the
-/// thread that adds and the one that sums have synchronised in between, by a lock, a task, a join, or are the same),
+/// thread that adds and the one that sums have synchronized in between, by a lock, a task, a join, or are the same),
 /// and none that begins after it has returned. So once the adding threads have been waited for, the sum is exact. While
 /// adds run it contains some of them; if none is negative, it lies between the true value at its beginning and at its
 /// end. With adds of both signs it may be a value that the counter never had.</para>

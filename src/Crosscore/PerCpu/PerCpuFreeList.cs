@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.PerCpu;
 
@@ -18,7 +19,7 @@ namespace Crosscore.PerCpu;
 /// <para>Memory belongs to the garbage collector; there is nothing to dispose of. Blocks that are in a list that is
 /// collected are lost to their owner: take them out first.</para>
 /// </remarks>
-public sealed unsafe class PerCpuFreeList
+internal sealed unsafe class PerCpuFreeList
 {
     private readonly PerCpuArea _area; // word 0 of a slot: the first block
     private readonly nint _base;

@@ -11,7 +11,7 @@ namespace Crosscore.PerCpu;
 public sealed class PerCpuHistogram
 {
     /// <summary>With the two words that are not for bounds, what a slot of less than 2 GiB has room for.</summary>
-    private const int MostBounds = (int.MaxValue / PerCpuSlots.Alignment * PerCpuSlots.Alignment / sizeof(long)) - 2;
+    private const int MaxBounds = (int.MaxValue / PerCpuSlots.Alignment * PerCpuSlots.Alignment / sizeof(long)) - 2;
 
     private readonly AddingSlots _slots; // a word for each bound, one for what exceeds all, one for the sum
     private readonly long[] _bounds;
@@ -42,12 +42,12 @@ public sealed class PerCpuHistogram
             }
         }
 
-        if (bounds.Length > MostBounds)
+        if (bounds.Length > MaxBounds)
         {
             throw new ArgumentOutOfRangeException(
                 nameof(bounds),
                 bounds.Length,
-                $"A histogram has at most {MostBounds:N0} bounds."
+                $"A histogram has at most {MaxBounds:N0} bounds."
             );
         }
 

@@ -75,12 +75,12 @@ public sealed class PerCpuReadDomain
     /// meets the thread in its next one.
     /// </summary>
     /// <param name="cancellation">Ends the waiting, not the grace period; then nothing is known of the readers.</param>
-    /// <exception cref="OperationCanceledException">Cancelled: nothing may be freed.</exception>
+    /// <exception cref="OperationCanceledException">Canceled: nothing may be freed.</exception>
     /// <exception cref="InvalidOperationException">Sections were ended more often than begun: a reader was copied and
     /// disposed of twice, and nothing that readers use can be freed safely any more. Or the barrier failed, in a mode
     /// of <see cref="AsymmetricFence"/> that does not use membarrier(2): nothing may be freed.</exception>
     /// <exception cref="MembarrierException">The barrier failed: nothing may be freed.</exception>
-    /// <exception cref="OutOfMemoryException">With a token that can be cancelled: the thread that waits in the place of
+    /// <exception cref="OutOfMemoryException">With a token that can be canceled: the thread that waits in the place of
     /// the caller could not be started. Nothing may be freed.</exception>
     public void Synchronize(CancellationToken cancellation = default)
     {

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.PerCpu;
 
@@ -10,7 +11,7 @@ internal sealed unsafe class PerCpuRing<T>
     where T : unmanaged
 {
     /// <summary>Bytes of records in a slot.</summary>
-    private const int Most = int.MaxValue - (3 * PerCpuSlots.Alignment);
+    private const int MaxBytes = int.MaxValue - (3 * PerCpuSlots.Alignment);
 
     private readonly PerCpuArea _area;
     private readonly RingLayout _layout;
@@ -32,28 +33,28 @@ internal sealed unsafe class PerCpuRing<T>
     )
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacity);
-        if (sizeof(T) > SectionBuilder.MostCopiedBytes)
+        if (sizeof(T) > SectionBuilder.MaxCopiedBytes)
         {
             throw new NotSupportedException(
-                $"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MostCopiedBytes} "
+                $"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MaxCopiedBytes} "
                     + "that a section copies. Keep large data elsewhere and append its address."
             );
         }
 
         long bytes = (capacity + 1L) * sizeof(T); // one place stays free, or full would look like empty
         long slot = (RingLayout.Data + bytes + sizeof(long) - 1) / sizeof(long) * sizeof(long);
-        if (bytes > Most)
+        if (bytes > MaxBytes)
         {
             throw new ArgumentOutOfRangeException(
                 nameof(capacity),
                 capacity,
-                $"Records of {sizeof(T)} bytes: at most {(Most / sizeof(T)) - 1:N0} for each CPU."
+                $"Records of {sizeof(T)} bytes: at most {(MaxBytes / sizeof(T)) - 1:N0} for each CPU."
             );
         }
 
         Capacity = capacity;
         _layout = new RingLayout(sizeof(T), (int)bytes);
-        int cpus = cpuSlots ?? InstalledSections.CpuSlots;
+        int cpus = cpuSlots ?? PossibleCpus.Slots;
         _area = new PerCpuArea((int)slot, PerCpuIndex.Cpu, useSections, membarrier, cpus);
         if (useSections)
         {

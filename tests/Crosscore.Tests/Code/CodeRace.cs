@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Crosscore.Code;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 using Crosscore.Tests.Sandbox;
 using Microsoft.Win32.SafeHandles;
 
@@ -279,7 +280,7 @@ internal static unsafe partial class CodeRace
     private static bool UnprotectedInstall()
     {
         using SafeFileHandle file = UnprotectedFile();
-        if (Memfd.AddSeals((int)file.DangerousGetHandle(), SealedCode.FinalSeals) < 0)
+        if (Memfd.AddSeals((int)file.DangerousGetHandle(), SealedFile.FinalSeals) < 0)
         {
             return true;
         }

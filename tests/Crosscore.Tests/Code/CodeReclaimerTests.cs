@@ -48,12 +48,12 @@ public sealed class CodeReclaimerTests
         using SealedCode code = SealedCode.Seal(MachineCode.Return42);
         using (RcuReadSection section = RcuDomain.Default.EnterReadSection())
         {
-            for (int count = 0; count < CodeReclaimer.MostSegments + 10; count++)
+            for (int count = 0; count < CodeReclaimer.MaxSegments + 10; count++)
             {
                 reclaimer.Retire(code.Install());
             }
 
-            Assert.Equal(CodeReclaimer.MostSegments + 10, reclaimer.Waiting);
+            Assert.Equal(CodeReclaimer.MaxSegments + 10, reclaimer.Waiting);
             _ = Assert.Throws<InvalidOperationException>(() => reclaimer.WaitAndReclaim());
         }
 
@@ -141,12 +141,12 @@ public sealed class CodeReclaimerTests
     {
         var reclaimer = new CodeReclaimer(new StoppedPeriod());
         using SealedCode code = SealedCode.Seal(MachineCode.Return42);
-        for (int count = 0; count < CodeReclaimer.MostSegments; count++)
+        for (int count = 0; count < CodeReclaimer.MaxSegments; count++)
         {
             reclaimer.Retire(code.Install());
         }
 
-        Assert.Equal(CodeReclaimer.MostSegments, reclaimer.Waiting);
+        Assert.Equal(CodeReclaimer.MaxSegments, reclaimer.Waiting);
         reclaimer.Retire(code.Install());
         Assert.Equal(0, reclaimer.Waiting);
     }

@@ -30,7 +30,7 @@ internal static class CodeTrial
                     CultureInfo.InvariantCulture
                 );
                 using var file = new SafeFileHandle(descriptor, ownsHandle: false);
-                using SealedCode code = SealedCode.Import(file);
+                using SealedCode code = CodeTransfer.Import(file);
                 using InstalledCode installed = code.Install();
                 return MachineCode.Call(installed);
             })

@@ -4,6 +4,7 @@ using System.Runtime.Loader;
 using Crosscore.Code;
 using Crosscore.HazardPointers;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Rcu;
 using Crosscore.Structures;
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Tests.Rcu;
 using Crosscore.Threads;
 

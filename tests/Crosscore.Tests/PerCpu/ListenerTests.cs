@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Diagnostics.Tracing;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Rcu;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;

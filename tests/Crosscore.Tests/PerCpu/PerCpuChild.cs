@@ -1,4 +1,5 @@
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.Tests.PerCpu;
 
@@ -16,7 +17,7 @@ internal static class PerCpuChild
         Print(nameof(RestartableSequences.CanRestart), RestartableSequences.CanRestart);
         Print(nameof(RestartableSequences.ConcurrencyIdTrusted), RestartableSequences.ConcurrencyIdTrusted);
         Print("Cpu", RestartableSequences.CurrentCpu() >= 0);
-        Print("AreaIsNone", RestartableSequences.AreaSize == 0);
+        Print("AreaIsNone", RseqArea.Here.Size == 0);
 
         var counter = new PerCpuCounter();
         var list = new PerCpuFreeList();

@@ -2,6 +2,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.Tests.PerCpu;
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using FsCheck;
 using FsCheck.Fluent;
 

@@ -90,7 +90,7 @@ public sealed class PerCpuReadSectionTests
     }
 
     /// <summary>
-    /// The wait of those who were cancelled ends, and no other: the grace period belongs to all who asked for it.
+    /// The wait of those who were canceled ends, and no other: the grace period belongs to all who asked for it.
     /// </summary>
     [Theory]
     [MemberData(nameof(Ways))]
@@ -102,12 +102,12 @@ public sealed class PerCpuReadSectionTests
         Task first = sections.SynchronizeAsync(cancellation.Token);
         Task second = sections.SynchronizeAsync(TestContext.Current.CancellationToken);
         using var blocked = new Background(() => sections.Synchronize(CancellationToken.None));
-        using var cancelled = new Background(() =>
+        using var canceled = new Background(() =>
             Assert.ThrowsAny<OperationCanceledException>(() => sections.Synchronize(cancellation.Token))
         );
         cancellation.Cancel();
         _ = Assert.Throws<TaskCanceledException>(first.GetAwaiter().GetResult);
-        cancelled.Join();
+        canceled.Join();
         Assert.True(sections.SynchronizeAsync(cancellation.Token).IsCanceled);
         _ = Assert.ThrowsAny<OperationCanceledException>(() => sections.Synchronize(cancellation.Token));
         Assert.False(second.IsCompleted);
@@ -170,8 +170,8 @@ public sealed class PerCpuReadSectionTests
         PerCpuReadSection reader = sections.Begin();
         PerCpuReadSection copy = reader;
         reader.Dispose();
-        _ = Assert.Throws<InvalidOperationException>(reader.Dispose);
-        _ = Assert.Throws<InvalidOperationException>(() => default(PerCpuReadSection).Dispose());
+        reader.Dispose(); // does nothing any more
+        default(PerCpuReadSection).Dispose();
         copy.Dispose();
         Assert.Contains(
             "copied",

@@ -1,3 +1,6 @@
+using Crosscore.Isa;
+using Crosscore.Linux;
+
 namespace Crosscore.Code;
 
 /// <summary>
@@ -14,10 +17,10 @@ public sealed class CodeWriter
     /// <summary>
     /// The most bytes of a segment, 64 MiB: whoever needs more installs several, which can be reclaimed one by one.
     /// </summary>
-    public const int MaximumLength = 64 << 20;
+    public const int MaxLength = 64 << 20;
 
     /// <summary>The most functions and entry points of a segment, 1,048,576.</summary>
-    public const int MaximumFunctions = CodeFile.MaximumFunctions;
+    public const int MaxFunctions = CodeFile.MaxFunctions;
 
     /// <summary>
     /// The alignment of functions unless another is asked for: a cache line of every processor this library runs on.
@@ -39,11 +42,11 @@ public sealed class CodeWriter
     {
         if (
             name is not null
-            && !(CodeFile.IsName(name, out int bytes) && bytes is > 0 and <= CodeFile.MaximumSegmentNameBytes)
+            && !(CodeFile.IsName(name, out int bytes) && bytes is > 0 and <= CodeFile.MaxSegmentNameBytes)
         )
         {
             throw new ArgumentException(
-                $"A segment's name has 1 to {CodeFile.MaximumSegmentNameBytes} bytes of UTF-8, whole characters, "
+                $"A segment's name has 1 to {CodeFile.MaxSegmentNameBytes} bytes of UTF-8, whole characters, "
                     + "and none that controls text or is shown as nothing.",
                 nameof(name)
             );
@@ -73,8 +76,8 @@ public sealed class CodeWriter
     /// that controls text or is shown as nothing.
     /// </exception>
     /// <exception cref="CodeException">
-    /// The segment has a function of that name, or would exceed <see cref="MaximumLength"/>,
-    /// <see cref="MaximumFunctions"/> or 32 MiB of names; nothing was added.
+    /// The segment has a function of that name, or would exceed <see cref="MaxLength"/>,
+    /// <see cref="MaxFunctions"/> or 32 MiB of names; nothing was added.
     /// </exception>
     public CodeFunction Append(ReadOnlySpan<byte> code, string? name = null, int alignment = DefaultAlignment)
     {
@@ -83,22 +86,22 @@ public sealed class CodeWriter
             throw new ArgumentException("A function has at least one byte.", nameof(code));
         }
 
-        if (!System.Numerics.BitOperations.IsPow2(alignment) || alignment > CodeFile.Page)
+        if (!System.Numerics.BitOperations.IsPow2(alignment) || alignment > Pages.Size)
         {
             throw new ArgumentException("An alignment is a power of two up to the size of a page.", nameof(alignment));
         }
 
-        int start = (Length + alignment - 1) & -alignment; // Far from overflowing: Length stays below MaximumLength.
-        if (code.Length > MaximumLength - start)
+        int start = (Length + alignment - 1) & -alignment; // Far from overflowing: Length stays below MaxLength.
+        if (code.Length > MaxLength - start)
         {
             throw new CodeException(
                 CodeFailure.OutOfAddresses,
                 $"A segment of {(long)start + code.Length} bytes is asked for; "
-                    + $"{MaximumLength} is the most. Install several segments."
+                    + $"{MaxLength} is the most. Install several segments."
             );
         }
 
-        DemandRoomForOne();
+        RequireRoomForOne();
         if (name is not null)
         {
             AddName(name);
@@ -112,7 +115,7 @@ public sealed class CodeWriter
 
         if (start != Length)
         {
-            _buffer.AsSpan(Length, start - Length).Fill(CodeFile.Trap);
+            _buffer.AsSpan(Length, start - Length).Fill(NativeIsa.Trap);
         }
 
         code.CopyTo(_buffer.AsSpan(start));
@@ -128,7 +131,7 @@ public sealed class CodeWriter
     /// </exception>
     /// <exception cref="CodeException">
     /// No function covers the offset, the segment has a function of that name, or would exceed
-    /// <see cref="MaximumFunctions"/> or 32 MiB of names; nothing was added.
+    /// <see cref="MaxFunctions"/> or 32 MiB of names; nothing was added.
     /// </exception>
     public CodeFunction AddEntryPoint(string name, int offset)
     {
@@ -151,7 +154,7 @@ public sealed class CodeWriter
             );
         }
 
-        DemandRoomForOne();
+        RequireRoomForOne();
         AddName(name);
         return Add(new CodeFunction(name, offset, _functions[around].Offset + _functions[around].Length - offset));
     }
@@ -207,13 +210,13 @@ public sealed class CodeWriter
     }
 
     /// <summary>What could be sealed but not be imported again is refused here, where it is added.</summary>
-    private void DemandRoomForOne()
+    private void RequireRoomForOne()
     {
-        if (_count == MaximumFunctions)
+        if (_count == MaxFunctions)
         {
             throw new CodeException(
                 CodeFailure.OutOfAddresses,
-                $"A segment has {MaximumFunctions} functions at " + "most. Install several segments."
+                $"A segment has {MaxFunctions} functions at " + "most. Install several segments."
             );
         }
     }
@@ -223,18 +226,18 @@ public sealed class CodeWriter
         if (!(CodeFile.IsName(name, out int bytes) && bytes > 0))
         {
             throw new ArgumentException(
-                $"A function's name has 1 to {CodeFile.MaximumNameBytes} bytes of UTF-8, whole characters, and "
+                $"A function's name has 1 to {CodeFile.MaxNameBytes} bytes of UTF-8, whole characters, and "
                     + "none that controls text or is shown as nothing.",
                 nameof(name)
             );
         }
 
-        if (bytes > CodeFile.MaximumNamesBytes - _nameBytes)
+        if (bytes > CodeFile.MaxNamesBytes - _nameBytes)
         {
             throw new CodeException(
                 CodeFailure.OutOfAddresses,
                 $"The names of a segment would have {(long)_nameBytes + bytes} bytes; "
-                    + $"{CodeFile.MaximumNamesBytes} are the most. Install several segments."
+                    + $"{CodeFile.MaxNamesBytes} are the most. Install several segments."
             );
         }
 

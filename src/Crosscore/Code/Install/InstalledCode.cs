@@ -15,21 +15,17 @@ namespace Crosscore.Code;
 /// </remarks>
 public sealed class InstalledCode : IDisposable
 {
-    private readonly CodeRange _range;
+    private readonly CodePlace _place;
     private readonly CodeSegment _segment;
-    private readonly int _mappedLength;
-    private readonly int _gap;
     private int _isGone;
 
-    internal InstalledCode(CodeRange range, CodeSegment segment, int mappedLength, int gap)
+    internal InstalledCode(CodePlace place, CodeSegment segment)
     {
-        _range = range;
+        _place = place;
         _segment = segment;
-        _mappedLength = mappedLength;
-        _gap = gap;
         CodeRegistry.Add(segment);
         CodeEvents.Segments.Add(1);
-        CodeEvents.Bytes.Add(mappedLength);
+        CodeEvents.Bytes.Add(MappedLength);
     }
 
     /// <summary>
@@ -54,7 +50,7 @@ public sealed class InstalledCode : IDisposable
     /// <summary>The functions and entry points, in the order in which they were added.</summary>
     public IReadOnlyList<CodeFunction> Functions => _segment.Functions;
 
-    internal int MappedLength => _mappedLength;
+    internal int MappedLength => _place.CodeLength;
 
     /// <summary>Where a function is entered.</summary>
     /// <param name="function">A function of the writer that made this segment.</param>
@@ -103,8 +99,8 @@ public sealed class InstalledCode : IDisposable
     internal void Unmap()
     {
         CodeRegistry.Remove(_segment); // Before another segment can have the same addresses.
-        _range.Free(_segment.Address, _mappedLength, _gap);
+        _place.Free();
         CodeEvents.Segments.Add(-1);
-        CodeEvents.Bytes.Add(-_mappedLength);
+        CodeEvents.Bytes.Add(-MappedLength);
     }
 }

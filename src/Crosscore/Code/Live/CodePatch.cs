@@ -44,19 +44,19 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
         var change = new CodeChange(offset, bytes.ToArray());
         // Behind all that begin before it: kept in order.
         int index = changes.FindLastIndex(other => other.Offset <= offset) + 1;
-        foreach (int neighbour in (ReadOnlySpan<int>)[index - 1, index])
+        foreach (int neighbor in (ReadOnlySpan<int>)[index - 1, index])
         {
             if (
-                neighbour >= 0
-                && neighbour < changes.Count
-                && changes[neighbour].Offset < change.End
-                && offset < changes[neighbour].End
+                neighbor >= 0
+                && neighbor < changes.Count
+                && changes[neighbor].Offset < change.End
+                && offset < changes[neighbor].End
             )
             {
                 throw new CodeException(
                     CodeFailure.PatchOverlaps,
                     $"The change of {bytes.Length} bytes at {offset} overlaps the one of "
-                        + $"{changes[neighbour].Bytes.Length} bytes at {changes[neighbour].Offset}."
+                        + $"{changes[neighbor].Bytes.Length} bytes at {changes[neighbor].Offset}."
                 );
             }
         }

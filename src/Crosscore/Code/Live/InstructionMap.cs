@@ -1,4 +1,5 @@
 using System.Numerics;
+using Crosscore.Isa;
 
 namespace Crosscore.Code;
 
@@ -9,7 +10,7 @@ namespace Crosscore.Code;
 /// </summary>
 internal sealed class InstructionMap
 {
-    private const int LongestInstruction = 15;
+    private const int MaxInstructionBytes = 15;
 
     private readonly ulong[] _begins; // A bit for each byte, and one for the end.
 
@@ -23,7 +24,7 @@ internal sealed class InstructionMap
         var map = new InstructionMap(code.Length);
         for (int at = 0; at < code.Length; )
         {
-            if (!X86Decoder.TryDecode(code[at..], out X86Instruction instruction))
+            if (!X86_64Decoder.TryDecode(code[at..], out X86_64Instruction instruction))
             {
                 throw new CodeException(
                     CodeFailure.UnknownInstruction,
@@ -89,5 +90,5 @@ internal sealed class InstructionMap
     }
 
     public static string Hexadecimal(ReadOnlySpan<byte> code, int at) =>
-        Convert.ToHexString(code.Slice(at, Math.Min(LongestInstruction, code.Length - at)));
+        Convert.ToHexString(code.Slice(at, Math.Min(MaxInstructionBytes, code.Length - at)));
 }

@@ -1,4 +1,7 @@
 using System.Runtime.InteropServices;
+using Crosscore.Isa;
+using Crosscore.Linux;
+using Crosscore.Sealing;
 
 namespace Crosscore.Code;
 
@@ -21,7 +24,7 @@ namespace Crosscore.Code;
 public sealed class LiveCode : IDisposable
 {
     /// <summary>The most bytes of one piece of live code.</summary>
-    public const int MaximumLength = 16 << 20;
+    public const int MaxLength = 16 << 20;
 
     private readonly byte[] _content;
     private readonly CodeSegment _segment;
@@ -73,7 +76,7 @@ public sealed class LiveCode : IDisposable
     /// <param name="code">Whole instructions; at least one.</param>
     /// <param name="name">What it is called in profiles, debuggers and /proc/PID/maps ("/memfd:crosscore-live:NAME"),
     /// or <see langword="null"/>.</param>
-    /// <exception cref="ArgumentException">No code, or more than <see cref="MaximumLength"/>.</exception>
+    /// <exception cref="ArgumentException">No code, or more than <see cref="MaxLength"/>.</exception>
     /// <exception cref="CodeException">Some bytes are no instructions that are known, or the system refused; nothing is
     /// mapped.</exception>
     public static LiveCode Install(ReadOnlySpan<byte> code, string? name = null)
@@ -85,18 +88,15 @@ public sealed class LiveCode : IDisposable
 
     /// <summary>The same, with many functions and their names. The writer keeps what it has.</summary>
     /// <param name="writer">The functions.</param>
-    /// <exception cref="ArgumentException">No code, or more than <see cref="MaximumLength"/>.</exception>
+    /// <exception cref="ArgumentException">No code, or more than <see cref="MaxLength"/>.</exception>
     /// <exception cref="CodeException">Some bytes are no instructions that are known, or the system refused; nothing is
     /// mapped.</exception>
     public static LiveCode Install(CodeWriter writer)
     {
         ArgumentNullException.ThrowIfNull(writer);
-        if (writer.Length is 0 or > MaximumLength)
+        if (writer.Length is 0 or > MaxLength)
         {
-            throw new ArgumentException(
-                $"Live code has 1 to {MaximumLength} bytes, not {writer.Length}.",
-                nameof(writer)
-            );
+            throw new ArgumentException($"Live code has 1 to {MaxLength} bytes, not {writer.Length}.", nameof(writer));
         }
 
         if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
@@ -110,12 +110,12 @@ public sealed class LiveCode : IDisposable
 
         CodeFunction[] functions = [.. writer.Functions];
         var instructions = InstructionMap.Of(writer.Bytes, functions);
-        int pages = CodeFile.WholePages(writer.Length);
+        int pages = Pages.RoundUp(writer.Length);
         // Behind it, copies of instructions for threads that meet a breakpoint.
-        int end = pages + CodeFile.WholePages(Math.Max(64 << 10, pages));
+        int end = pages + Pages.RoundUp(Math.Max(64 << 10, pages));
         byte[] all = new byte[end];
         writer.Bytes.CopyTo(all);
-        all.AsSpan(writer.Length).Fill(CodeFile.Trap);
+        all.AsSpan(writer.Length).Fill(NativeIsa.Trap);
         CodeEvents.Publish(); // not under the lock: it calls listeners
         lock (Patching)
         {
@@ -126,8 +126,8 @@ public sealed class LiveCode : IDisposable
             catch (MembarrierException refusal)
             {
                 throw new CodeException(
-                    CodeFailure.SynchronisationRefused,
-                    $"Live code needs all cores to be synchronised: {refusal.Message}",
+                    CodeFailure.SynchronizationRefused,
+                    $"Live code needs all cores to be synchronized: {refusal.Message}",
                     refusal.Errno,
                     refusal
                 );
@@ -219,7 +219,7 @@ public sealed class LiveCode : IDisposable
     /// without effect need no copy: they are where they lead to.
     /// </summary>
     /// <returns>Why it cannot go on, or null.</returns>
-    internal (CodeFailure Failure, string Text)? Resume(int offset, InstructionBytes bytes, out Resumption resumption)
+    internal PatchObstacle? Resume(int offset, InstructionBytes bytes, out Resumption resumption)
     {
         if (_copies.Find(offset, bytes) is { } known)
         {
@@ -230,20 +230,22 @@ public sealed class LiveCode : IDisposable
         Span<byte> instructions = bytes.CopyTo(stackalloc byte[InstructionBytes.Size]);
         nint address = Memory.Address + offset;
         int at = 0;
-        while (at < instructions.Length && X86Decoder.TryDecode(instructions[at..], out X86Instruction instruction))
+        while (
+            at < instructions.Length && X86_64Decoder.TryDecode(instructions[at..], out X86_64Instruction instruction)
+        )
         {
             nint end = address + at + instruction.Length;
-            if (instruction.Branch is X86Branch.Jump or X86Branch.Call)
+            if (instruction.Branch is X86_64Branch.Jump or X86_64Branch.Call)
             {
                 resumption = new(
                     end + instruction.Distance(instructions[at..]),
-                    instruction.Branch == X86Branch.Call ? end : 0,
+                    instruction.Branch == X86_64Branch.Call ? end : 0,
                     null
                 );
                 return null;
             }
 
-            if (!IsNop(instruction))
+            if (!instruction.HasNoEffect)
             {
                 break;
             }
@@ -260,12 +262,12 @@ public sealed class LiveCode : IDisposable
         if (!_copies.TryGet(offset, bytes, out OutOfLineCopy? copy, out string? obstacle))
         {
             return obstacle is null
-                ? (
+                ? new(
                     CodeFailure.OutOfLineMemory,
-                    "the memory for copies of instructions is full: threads may still "
-                        + "be in as many different instructions as were executed there"
+                    "the memory for copies of instructions is full: threads may still be in as many different "
+                        + "instructions as were executed there"
                 )
-                : (CodeFailure.PatchNotMovable, $"the instruction at {offset} {obstacle}");
+                : new(CodeFailure.PatchNotMovable, $"the instruction at {offset} {obstacle}");
         }
 
         resumption = new(Memory.Address + copy!.Offset, 0, copy);
@@ -289,7 +291,7 @@ public sealed class LiveCode : IDisposable
         for (int at = 0; at < instructions.Length && site.Instructions > 1; )
         {
             Instructions.Add(site.Offset + at);
-            _ = X86Decoder.TryDecode(instructions[at..], out X86Instruction instruction);
+            _ = X86_64Decoder.TryDecode(instructions[at..], out X86_64Instruction instruction);
             at += instruction.Length;
         }
     }
@@ -302,13 +304,4 @@ public sealed class LiveCode : IDisposable
         _segment.Remapped();
         CodeRegistry.Remapped(_segment);
     }
-
-    private static bool IsNop(in X86Instruction instruction) =>
-        instruction switch
-        {
-            { Map: X86OpcodeMap.Primary, Opcode: 0x90 } => (instruction.Rex & 1) == 0
-                && !instruction.Prefixes.HasFlag(X86Prefixes.Repeat), // Not xchg r8, rax; not pause.
-            { Map: X86OpcodeMap.Map0F, Opcode: 0x1F } => true,
-            _ => false,
-        };
 }

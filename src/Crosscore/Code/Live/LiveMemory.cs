@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 using Microsoft.Win32.SafeHandles;
 using static Crosscore.Linux.Memfd;
 
@@ -8,7 +9,7 @@ namespace Crosscore.Code;
 /// <summary>
 /// Memory with two addresses: one at which it is executed and never writable, and one at which it is written and never
 /// executable. The second is the only way to write it that there is: the file was sealed against writing in any other
-/// way and closed. Writing through it is not self-modifying code for the core that writes, so it needs serialising like
+/// way and closed. Writing through it is not self-modifying code for the core that writes, so it needs serializing like
 /// everybody else's.
 /// </summary>
 internal sealed unsafe class LiveMemory : IDisposable
@@ -105,17 +106,15 @@ internal sealed unsafe class LiveMemory : IDisposable
         using (file)
         {
             _ = Mapping.Advise(writable, (nuint)content.Length, Mapping.MADV_DONTFORK);
-            nint answer = Mapping.MapAt(
+            nint answer = SealedFile.MapExecutable(
+                (int)file.DangerousGetHandle(),
                 _address + offset,
-                (nuint)content.Length,
-                Mapping.PROT_READ | Mapping.PROT_EXEC,
-                Mapping.MAP_SHARED | Mapping.MAP_FIXED,
-                (int)file.DangerousGetHandle()
+                (nuint)content.Length
             );
             if (Mapping.IsError(answer))
             {
                 Leftovers.Unmap(writable, (nuint)content.Length);
-                DemandStillMapped(offset, content.Length, (int)-answer);
+                RequireStillMapped(offset, content.Length, (int)-answer);
                 throw answer == -Errno.ENOMEM && MemoryMap.TryRead() is { Count: var mappings }
                     ? CodeRefusal.TooManyMappings(mappings, mappings, (int)-answer)
                     : CodeRefusal.ExecutableMapping((int)-answer);
@@ -137,7 +136,7 @@ internal sealed unsafe class LiveMemory : IDisposable
     /// ENOMEM where something is not mapped and needs neither /proc nor a descriptor; and of /proc, where it can be
     /// read, whether another thread's mapping took the place.
     /// </summary>
-    private void DemandStillMapped(int offset, int length, int errno)
+    private void RequireStillMapped(int offset, int length, int errno)
     {
         nint start = _address + offset;
         bool isMapped = Mapping.Advise(start, (nuint)length, Mapping.MADV_DONTFORK) == 0;
@@ -197,7 +196,7 @@ internal sealed unsafe class LiveMemory : IDisposable
     /// </remarks>
     private (SafeFileHandle File, nint Writable) CreateFile(ReadOnlySpan<byte> content)
     {
-        SafeFileHandle file = SealedFile.CreateMemoryFile("crosscore-live", _name);
+        SafeFileHandle file = MemoryFile.Create("crosscore-live", _name);
         SafeFileHandle? readOnly = null;
         nint writable = -1;
         try
@@ -209,27 +208,27 @@ internal sealed unsafe class LiveMemory : IDisposable
                 Mapping.MAP_SHARED,
                 descriptor
             );
-            Demand(descriptor, 0, "mmap of the writable side", (int)nint.Min(0, writable));
+            Require(descriptor, 0, "mmap of the writable side", (int)nint.Min(0, writable));
 
             _ = Mapping.Advise(writable, (nuint)content.Length, Mapping.MADV_DONTFORK);
-            Demand(
+            Require(
                 descriptor,
                 0,
                 "fcntl(F_ADD_SEALS, F_SEAL_FUTURE_WRITE) (Linux 5.1)",
                 AddSeals(descriptor, F_SEAL_FUTURE_WRITE)
             );
             readOnly = ReopenForReading(descriptor);
-            DemandNoOtherWriter((int)readOnly.DangerousGetHandle());
-            Demand(descriptor, F_SEAL_FUTURE_WRITE, "ftruncate of the memory file", Resize(descriptor, 0));
+            RequireNoOtherWriter((int)readOnly.DangerousGetHandle());
+            Require(descriptor, F_SEAL_FUTURE_WRITE, "ftruncate of the memory file", Resize(descriptor, 0));
 
             // Allocates every page: one that there is no memory for would end the process when it is stored to.
-            Demand(
+            Require(
                 descriptor,
                 F_SEAL_FUTURE_WRITE,
                 "fallocate of the memory file",
                 Allocate(descriptor, content.Length)
             );
-            Demand(descriptor, F_SEAL_FUTURE_WRITE, "fcntl(F_ADD_SEALS)", AddSeals(descriptor, Seals));
+            Require(descriptor, F_SEAL_FUTURE_WRITE, "fcntl(F_ADD_SEALS)", AddSeals(descriptor, Seals));
             int seals = GetSeals(descriptor);
             if ((seals & Seals) != Seals)
             {
@@ -241,10 +240,10 @@ internal sealed unsafe class LiveMemory : IDisposable
             }
 
             // The size is final now. Of another size than asked for, the mapping would have an end before its own.
-            Demand(descriptor, Seals, "fstat of the memory file", FileStatus.Of(descriptor, out FileStatus status));
+            Require(descriptor, Seals, "fstat of the memory file", FileStatus.Of(descriptor, out FileStatus status));
             if (status.Size != content.Length)
             {
-                throw SealedFile.ChangedByAnother(
+                throw MemoryFile.ChangedByAnother(
                     $"it has {status.Size} bytes, and {content.Length} were asked " + "for",
                     0
                 );
@@ -271,20 +270,20 @@ internal sealed unsafe class LiveMemory : IDisposable
 
     private static SafeFileHandle ReopenForReading(int descriptor)
     {
-        int readOnly = SealedFile.ReopenForReading(descriptor);
+        int readOnly = MemoryFile.ReopenForReading(descriptor);
         return readOnly >= 0
             ? new SafeFileHandle(readOnly, ownsHandle: true)
-            : throw SealedFile.KeptFromReading(descriptor, -readOnly)
+            : throw MemoryFile.KeptFromReading(descriptor, -readOnly)
                 ?? CodeRefusal.MemoryFile("open(/proc/thread-self/fd) of the memory file", -readOnly);
     }
 
-    private static void DemandNoOtherWriter(int readOnly)
+    private static void RequireNoOtherWriter(int readOnly)
     {
-        int answer = Memfd.DemandNoWriters(readOnly);
+        int answer = Memfd.CheckForWriters(readOnly);
         if (answer < 0)
         {
             throw answer == -Errno.EAGAIN
-                ? SealedFile.ChangedByAnother(
+                ? MemoryFile.ChangedByAnother(
                     "it has the file open for writing, and could map it for good",
                     Errno.EAGAIN
                 )
@@ -298,11 +297,11 @@ internal sealed unsafe class LiveMemory : IDisposable
         }
     }
 
-    private static void Demand(int descriptor, int seals, string call, int answer)
+    private static void Require(int descriptor, int seals, string call, int answer)
     {
         if (answer < 0)
         {
-            throw SealedFile.Refused(descriptor, seals, call, -answer);
+            throw MemoryFile.Refused(descriptor, seals, call, -answer);
         }
     }
 }

@@ -1,3 +1,5 @@
+using Crosscore.Isa;
+
 namespace Crosscore.Code;
 
 /// <summary>
@@ -35,11 +37,11 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
         }
 
         Span<byte> instructions = bytes.CopyTo(stackalloc byte[InstructionBytes.Size]);
-        Span<byte> moved = stackalloc byte[X86Relocator.LongestCopy];
+        Span<byte> moved = stackalloc byte[X86_64Relocator.MaxCopyBytes];
 
         // Its size does not depend on its place.
         if (
-            !X86Relocator.TryMove(
+            !X86_64Relocator.TryMove(
                 instructions,
                 memory.Address + offset,
                 memory.Address + _next,
@@ -58,8 +60,15 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
             return false;
         }
 
-        _ = X86Relocator.TryMove(instructions, memory.Address + offset, memory.Address + at, moved, out length, out _);
-        moved[length..size].Fill(CodeFile.Trap);
+        _ = X86_64Relocator.TryMove(
+            instructions,
+            memory.Address + offset,
+            memory.Address + at,
+            moved,
+            out length,
+            out _
+        );
+        moved[length..size].Fill(NativeIsa.Trap);
         memory.Write(at, moved[..size]);
         copy = new OutOfLineCopy(at, size);
         _copies.Add(new(offset, bytes), copy);
@@ -112,14 +121,4 @@ internal readonly record struct PlacedBytes(int Offset, InstructionBytes Bytes)
 
     public override int GetHashCode() =>
         (int)(((Bytes.Low ^ (Bytes.High << 7) ^ ((ulong)(uint)Offset << 40)) * 0x9E3779B97F4A7C15) >> 32);
-}
-
-/// <summary>Where a copy lies, and whether a thread may ever have been in it.</summary>
-internal sealed class OutOfLineCopy(int offset, int size)
-{
-    public int Offset => offset;
-
-    public int Size => size;
-
-    public bool WasUsed { get; set; }
 }

@@ -1,3 +1,5 @@
+using Crosscore.Isa;
+
 namespace Crosscore.Code;
 
 /// <summary>A run of bytes that is to be replaced.</summary>
@@ -73,7 +75,7 @@ internal static class PatchAnalysis
             after.Slice(at - start, inside).CopyTo(window);
             int outside = Math.Min(window.Length - inside, code.Length - end);
             code.Slice(end, outside).CopyTo(window[inside..]);
-            if (!X86Decoder.TryDecode(window[..(inside + outside)], out X86Instruction instruction))
+            if (!X86_64Decoder.TryDecode(window[..(inside + outside)], out X86_64Instruction instruction))
             {
                 throw new CodeException(
                     CodeFailure.UnknownInstruction,

@@ -66,7 +66,7 @@ internal sealed class PatchDraft
 
     /// <summary>Enters into two tables where threads go on that meet the breakpoints.</summary>
     /// <returns>Why they cannot go on, or null.</returns>
-    public (CodeFailure Failure, string Text)? Fill(BreakpointTable old, BreakpointTable @new)
+    public PatchObstacle? Fill(BreakpointTable old, BreakpointTable @new)
     {
         if (_before.Count < _sites.Count && FindResumptions() is { } refused)
         {
@@ -110,13 +110,13 @@ internal sealed class PatchDraft
         }
     }
 
-    private (CodeFailure Failure, string Text)? FindResumptions()
+    private PatchObstacle? FindResumptions()
     {
         _before.Clear();
         _after.Clear();
         foreach ((LiveCode code, PatchSite site) in _sites)
         {
-            (CodeFailure Failure, string Text)? refused = code.Resume(site.Offset, site.Old, out Resumption before);
+            PatchObstacle? refused = code.Resume(site.Offset, site.Old, out Resumption before);
             Resumption after = default;
             refused ??= code.Resume(site.Offset, site.New, out after);
             if (refused is not null)

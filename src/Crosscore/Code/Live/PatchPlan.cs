@@ -11,7 +11,7 @@ public enum PatchMethod
     SingleStore,
 
     /// <summary>
-    /// INT3 on each changed instruction, synchronise, the rest of the bytes, synchronise, the first bytes, synchronise.
+    /// INT3 on each changed instruction, synchronize, the rest of the bytes, synchronize, the first bytes, synchronize.
     /// A thread that meets one is sent on without waiting: to the old instruction until all of the new is in place,
     /// then to the new. All changes take effect at one moment.
     /// </summary>
@@ -28,5 +28,5 @@ public enum PatchMethod
 /// <param name="Method">The method, the cheapest that is right.</param>
 /// <param name="Reason">Why it is this one and no cheaper one.</param>
 /// <param name="Sites">Instructions that change. A change that changes nothing has none.</param>
-/// <param name="Synchronisations">Times that all cores are serialised, for all sites together.</param>
-public sealed record PatchPlan(PatchMethod Method, string Reason, int Sites, int Synchronisations);
+/// <param name="Synchronizations">Times that all cores are serialized, for all sites together.</param>
+public sealed record PatchPlan(PatchMethod Method, string Reason, int Sites, int Synchronizations);

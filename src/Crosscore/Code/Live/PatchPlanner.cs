@@ -57,7 +57,7 @@ internal static class PatchPlanner
     /// <param name="breakpointObstacle">Why breakpoints cannot be set, or null; looked at only where stores alone do
     /// not do.</param>
     /// <exception cref="CodeException">Nothing is right.</exception>
-    public static PatchPlan Choose(in PatchFacts facts, (CodeFailure Failure, string Text)? breakpointObstacle)
+    public static PatchPlan Choose(in PatchFacts facts, PatchObstacle? breakpointObstacle)
     {
         (bool possible, string reason) = SingleStore(facts);
         if (possible)

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Crosscore.Linux;
+using Crosscore.Sealing;
 using Microsoft.Win32.SafeHandles;
 
 namespace Crosscore.Code;
@@ -7,7 +9,7 @@ namespace Crosscore.Code;
 /// <summary>
 /// gdb's JIT interface: gdb looks in every library for a function and a list, stops whenever the function is called,
 /// and reads the list's new or going entry, which holds a file of symbols. Source: GDB manual, "JIT Compilation
-/// Interface". The callers serialise the calls.
+/// Interface". The callers serialize the calls.
 /// </summary>
 internal sealed unsafe class DebuggerInterface : INameSink
 {
@@ -35,7 +37,7 @@ internal sealed unsafe class DebuggerInterface : INameSink
     public static DebuggerInterface Load()
     {
         byte[] returns = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? [0xC3] : [0xC0, 0x03, 0x5F, 0xD6];
-        byte[] library = ElfImage.JitInterfaceLibrary(CodeFile.Page, returns);
+        byte[] library = ElfImage.JitInterfaceLibrary(Pages.Size, returns);
         SafeFileHandle file = SealedFile.Create("jit-names", library).Handle;
         nint handle = 0;
         string path = string.Create(

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
+using Crosscore.Isa;
 
 namespace Crosscore.Code;
 
@@ -275,7 +276,7 @@ internal static class ElfImage
                 Magic = 0x464C457F, // 0x7F "ELF"
                 Class = 0x00010102, // 64 bits, little endian, version 1, System V
                 Type = type,
-                Machine = CodeFile.Machine,
+                Machine = NativeIsa.ElfMachine,
                 Version = 1,
                 SegmentsAt = segments.IsEmpty ? 0 : (ulong)HeaderSize,
                 SectionsAt = sectionsAt,

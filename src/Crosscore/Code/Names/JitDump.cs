@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using Crosscore.Isa;
 using Crosscore.Linux;
 using Crosscore.Threads;
 
@@ -18,7 +19,7 @@ namespace Crosscore.Code;
 internal sealed class JitDump : INameSink
 {
     /// <summary>At most this is written: 1 GiB. What comes after that has no names.</summary>
-    internal const long MostBytes = 1L << 30;
+    internal const long MaxBytes = 1L << 30;
 
     internal const uint Magic = 0x4A695444;
     private const uint Version = 1;
@@ -28,7 +29,7 @@ internal sealed class JitDump : INameSink
     private const uint CodeLoad = 0;
     private const uint CodeClose = 3;
     private const int BufferBytes = 64 << 10;
-    private const int MostTries = 100; // Of a call that a signal broke off: a filter can answer that for ever.
+    private const int MaxTries = 100; // Of a call that a signal broke off: a filter can answer that for ever.
 
     /// <summary>How long the end of the process waits for a thread that writes: no file is worth more.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
@@ -63,7 +64,7 @@ internal sealed class JitDump : INameSink
         int descriptor = runtimes ?? ProfileFile.OpenForAppending(path, isMapped: true);
         try
         {
-            var dump = new JitDump(descriptor, runtimes is not null, ProfileFile.Demand(path, descriptor).Size);
+            var dump = new JitDump(descriptor, runtimes is not null, ProfileFile.Require(path, descriptor).Size);
             if (runtimes is null)
             {
                 dump.Begin(path);
@@ -163,7 +164,7 @@ internal sealed class JitDump : INameSink
         BinaryPrimitives.WriteUInt32LittleEndian(header, Magic);
         BinaryPrimitives.WriteUInt32LittleEndian(header[4..], Version);
         BinaryPrimitives.WriteUInt32LittleEndian(header[8..], HeaderBytes);
-        BinaryPrimitives.WriteUInt32LittleEndian(header[12..], CodeFile.Machine);
+        BinaryPrimitives.WriteUInt32LittleEndian(header[12..], NativeIsa.ElfMachine);
         BinaryPrimitives.WriteUInt32LittleEndian(header[20..], (uint)Environment.ProcessId);
         BinaryPrimitives.WriteUInt64LittleEndian(header[24..], (ulong)Stopwatch.GetTimestamp());
         _filled = HeaderBytes;
@@ -174,11 +175,11 @@ internal sealed class JitDump : INameSink
         }
 
         nint mapped = Mapping.Map(
-            (nuint)CodeFile.Page,
+            (nuint)Pages.Size,
             Mapping.PROT_READ | Mapping.PROT_EXEC,
             Mapping.MAP_PRIVATE,
             _descriptor,
-            MostBytes
+            MaxBytes
         );
         if (Mapping.IsError(mapped))
         {
@@ -231,7 +232,7 @@ internal sealed class JitDump : INameSink
     private void Put(ReadOnlySpan<byte> records)
     {
         long before = _size;
-        if (_hasEnded || before > MostBytes - records.Length)
+        if (_hasEnded || before > MaxBytes - records.Length)
         {
             _hasEnded = true;
             return;
@@ -241,7 +242,7 @@ internal sealed class JitDump : INameSink
         while (!records.IsEmpty)
         {
             int written = OpenFile.Write(_descriptor, records);
-            if (written == -Errno.EINTR && ++tries < MostTries)
+            if (written == -Errno.EINTR && ++tries < MaxTries)
             {
                 continue;
             }

@@ -49,7 +49,7 @@ internal static class ProfileFile
 
         try
         {
-            FileStatus status = Demand(path, descriptor);
+            FileStatus status = Require(path, descriptor);
             if (status.Size > 0 && status.Modified < StartOfThisProcess() - Blur)
             {
                 int answer = Memfd.Resize(descriptor, 0);
@@ -75,7 +75,7 @@ internal static class ProfileFile
     /// <param name="path">What it is called in messages.</param>
     /// <param name="descriptor">The file.</param>
     /// <exception cref="IOException">It is not.</exception>
-    public static FileStatus Demand(string path, int descriptor)
+    public static FileStatus Require(string path, int descriptor)
     {
         int answer = FileStatus.Of(descriptor, out FileStatus status);
         string? obstacle =
@@ -121,7 +121,7 @@ internal static class ProfileFile
             {
                 try
                 {
-                    _ = Demand(path, own);
+                    _ = Require(path, own);
                     return own;
                 }
                 catch

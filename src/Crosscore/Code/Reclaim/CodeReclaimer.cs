@@ -10,7 +10,7 @@ namespace Crosscore.Code;
 /// <remarks>
 /// <para>What is retired is unmapped by a later <see cref="Retire"/>, <see cref="Reclaim"/> or
 /// <see cref="WaitAndReclaim"/>, or after the next garbage collection, by the finalizer thread, whichever comes first.
-/// Not more than <see cref="MostSegments"/> segments or <see cref="MostBytes"/> bytes wait: then <see cref="Retire"/>
+/// Not more than <see cref="MaxSegments"/> segments or <see cref="MaxBytes"/> bytes wait: then <see cref="Retire"/>
 /// waits for a grace period itself. It does not inside of a read section, where that would never end; and because
 /// nothing shows whether it is called inside of one that crosses an await, it waits for a second at most, and does not
 /// wait again for the same sections. Then more waits.</para>
@@ -19,12 +19,12 @@ namespace Crosscore.Code;
 public sealed class CodeReclaimer
 {
     /// <summary>How many segments may wait.</summary>
-    public const int MostSegments = 256;
+    public const int MaxSegments = 256;
 
     /// <summary>How many bytes may wait, 16 MiB.</summary>
-    public const int MostBytes = 16 << 20;
+    public const int MaxBytes = 16 << 20;
 
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(1);
 
     private readonly IGracePeriod _period;
     private readonly Lock _lock = new();
@@ -123,10 +123,10 @@ public sealed class CodeReclaimer
             }
 
             _waitingBytes += code.MappedLength;
-            tooMuch = (_waiting.Count > MostSegments || _waitingBytes > MostBytes) && _waiting.Peek().Moment != _heldUp;
+            tooMuch = (_waiting.Count > MaxSegments || _waitingBytes > MaxBytes) && _waiting.Peek().Moment != _heldUp;
         }
 
-        if (tooMuch && _period.CanWait && !_period.Wait(_period.Now(), LongestWait))
+        if (tooMuch && _period.CanWait && !_period.Wait(_period.Now(), MaxWait))
         {
             lock (_lock)
             {

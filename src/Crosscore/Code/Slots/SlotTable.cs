@@ -1,11 +1,11 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using Crosscore.Isa;
 
 namespace Crosscore.Code;
 
 /// <summary>
 /// What a slot's stub jumps to, and how often that was changed. Four of them share a cache line: swapping one disturbs
-/// calls through its neighbours for one miss.
+/// calls through its neighbors for one miss.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = SlotTable.SlotBytes)]
 internal struct SlotCell
@@ -59,19 +59,18 @@ internal static unsafe class SlotTable
         Span<byte> stub = stackalloc byte[SlotBytes];
         if (architecture == Architecture.X64)
         {
-            // jmp [rip + distance], counted from the end of its 6 bytes; then traps.
-            stub.Fill(0xCC);
-            stub[0] = 0xFF;
-            stub[1] = 0x25;
-            BinaryPrimitives.WriteInt32LittleEndian(stub[2..], HalfBytes - 6);
+            var code = new X86_64Encoder();
+            code.JumpThroughMemory(HalfBytes - X86_64Encoder.JumpThroughMemoryBytes);
+            stub.Fill(X86_64Encoder.Int3);
+            code.ToArray().CopyTo(stub);
         }
         else
         {
-            // ldr x16, [pc + distance]; br x16: X16 may be changed between a call and the entry of what is called
-            // (AAPCS64 6.1.1). Then traps.
+            // X16 may be changed between a call and the entry of what is called (AAPCS64 6.1.1). Zeros trap.
             stub.Clear();
-            BinaryPrimitives.WriteUInt32LittleEndian(stub, 0x58000010 | (HalfBytes / 4 << 5));
-            BinaryPrimitives.WriteUInt32LittleEndian(stub[4..], 0xD61F0200);
+            MemoryMarshal
+                .AsBytes<uint>([AArch64Instructions.LoadX16(HalfBytes), AArch64Instructions.BranchToX16])
+                .CopyTo(stub);
         }
 
         for (int at = 0; at < HalfBytes; at += SlotBytes)
@@ -82,27 +81,13 @@ internal static unsafe class SlotTable
         return stubs;
     }
 
+    /// <summary>Slots are never given back, so nothing disposes of what is installed here.</summary>
     private static nint MapBlock()
     {
         var writer = new CodeWriter("slots");
         _ = writer.Append(Stubs(RuntimeInformation.ProcessArchitecture), "crosscore-slots");
         using SealedCode code = writer.Seal();
-        CodeRange range = CodeRange.OfThisProcess;
-        nint address = range.MapCodeAndData(code.File, HalfBytes);
-        try
-        {
-            InstructionCaches.MakeFetchable(address, HalfBytes);
-            CodeRegistry.Add(new CodeSegment(address, HalfBytes, code.Name, [.. code.Functions]));
-        }
-        catch
-        {
-            range.Free(address, 2 * HalfBytes, 0);
-            throw;
-        }
-
-        CodeEvents.Segments.Add(1);
-        CodeEvents.Bytes.Add(HalfBytes);
-        return address;
+        return code.InstallWithData().Address;
     }
 
     private static long CountSwaps()

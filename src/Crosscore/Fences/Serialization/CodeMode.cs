@@ -1,4 +1,4 @@
-namespace Crosscore;
+namespace Crosscore.Code;
 
 /// <summary>Whose word is relied on where code changes under the threads that execute it.</summary>
 public enum CodeMode

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
+using Crosscore.Isa;
 
 namespace Crosscore;
 
@@ -17,74 +18,56 @@ internal static class SerializingInstruction
     public static byte[] For(Architecture architecture, bool hasSerialize) =>
         architecture switch
         {
-            Architecture.X64 when hasSerialize =>
-            [
-                0x0F,
-                0x01,
-                0xE8, // serialize
-                0xC3, // ret
-            ],
-            Architecture.X64 =>
-            [
-                0x31,
-                0xC0, // xor eax, eax
-                0xF3,
-                0x48,
-                0x0F,
-                0x1E,
-                0xC8, // rdsspq rax       a nop without a shadow stack
-                0x48,
-                0x85,
-                0xC0, // test rax, rax
-                0x75,
-                0x16, // jne shadow
-                0x48,
-                0x89,
-                0xE1, // mov rcx, rsp
-                0x8C,
-                0xD0, // mov eax, ss      what iretq takes from the stack: ss, rsp, flags, cs, rip
-                0x50, // push rax
-                0x51, // push rcx
-                0x9C, // pushfq
-                0x8C,
-                0xC8, // mov eax, cs
-                0x50, // push rax
-                0x48,
-                0x8D,
-                0x05,
-                0x03,
-                0x00,
-                0x00,
-                0x00, // lea rax, [back]
-                0x50, // push rax
-                0x48,
-                0xCF, // iretq
-                0xC3, // back: ret
-                0x53, // shadow: push rbx
-                0x52, // push rdx
-                0x31,
-                0xC0, // xor eax, eax
-                0x0F,
-                0xA2, // cpuid
-                0x5A, // pop rdx
-                0x5B, // pop rbx
-                0xC3, // ret
-            ],
+            Architecture.X64 when hasSerialize => Serialize(),
+            Architecture.X64 => ReturnFromInterrupt(),
             Architecture.Arm64 =>
             [
-                0xDF,
-                0x3F,
-                0x03,
-                0xD5, // isb
-                0xC0,
-                0x03,
-                0x5F,
-                0xD6, // ret
+                .. MemoryMarshal.AsBytes<uint>([AArch64Instructions.InstructionBarrier, AArch64Instructions.Return]),
             ],
             _ => throw new PlatformNotSupportedException(
                 $"No core-serialising instruction is known to this library for {architecture}."
             ),
         };
+
+    private static byte[] Serialize()
+    {
+        var code = new X86_64Encoder();
+        code.Serialize();
+        code.Return();
+        return code.ToArray();
+    }
+
+    private static byte[] ReturnFromInterrupt()
+    {
+        var code = new X86_64Encoder();
+        var shadow = new X86_64Label();
+        var back = new X86_64Label();
+        code.MoveNumber(Gpr.Rax, 0);
+        code.ReadShadowStackPointer();
+        code.Test(Gpr.Rax, Gpr.Rax);
+        code.JumpIf(X86_64Condition.NotEqual, shadow);
+        code.Move(Gpr.Rcx, Gpr.Rsp);
+        code.LoadStackSegment(); // What iretq takes from the stack: ss, rsp, flags, cs, rip.
+        code.Push(Gpr.Rax);
+        code.Push(Gpr.Rcx);
+        code.PushFlags();
+        code.LoadCodeSegment();
+        code.Push(Gpr.Rax);
+        code.AddressInRax(back);
+        code.Push(Gpr.Rax);
+        code.InterruptReturn();
+        code.Mark(back);
+        code.Return();
+        code.Mark(shadow);
+        code.Push(Gpr.Rbx);
+        code.Push(Gpr.Rdx);
+        code.MoveNumber(Gpr.Rax, 0);
+        code.CpuId();
+        code.Pop(Gpr.Rdx);
+        code.Pop(Gpr.Rbx);
+        code.Return();
+        return code.ToArray();
+    }
 
     /// <summary>For this machine. SERIALIZE: Intel SDM vol. 2, CPUID leaf 7, EDX bit 14.</summary>
     public static byte[] ForThisMachine() => For(RuntimeInformation.ProcessArchitecture, HasSerialize);

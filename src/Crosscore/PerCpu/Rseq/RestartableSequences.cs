@@ -30,23 +30,6 @@ public static unsafe class RestartableSequences
     public static string Explanation => RseqArea.Here.Detail;
 
     /// <summary>
-    /// The distance from a thread's pointer to its area, in bytes (__rseq_offset of glibc); 0 without an area.
-    /// </summary>
-    public static int AreaOffset => RseqArea.Here.Offset;
-
-    /// <summary>
-    /// The size that glibc gives (__rseq_size), in bytes: 20 means the fields up to node_id, in a registered area of 32
-    /// bytes. 0 without an area.
-    /// </summary>
-    public static int AreaSize => (int)RseqArea.Here.Size;
-
-    /// <summary>
-    /// Up to which byte the kernel fills the area (AT_RSEQ_FEATURE_SIZE, Linux 6.3); 0 where it does not say, or
-    /// without an area.
-    /// </summary>
-    public static int FeatureSize => (int)RseqArea.Here.FeatureSize;
-
-    /// <summary>
     /// Whether the kernel is known to keep the concurrency id: its feature size includes the field, and so does
     /// glibc's, or the kernel has confirmed that the area it was given is long enough.
     /// </summary>
@@ -56,7 +39,7 @@ public static unsafe class RestartableSequences
     /// How many slots per-CPU data has for CPUs: one more than the largest number of a CPU that may come online, or
     /// 8,192 where Linux does not show the list of them.
     /// </summary>
-    public static int CpuSlots => InstalledSections.CpuSlots;
+    public static int CpuSlots => PossibleCpus.Slots;
 
     /// <summary>
     /// Whether sections can run and be stopped from outside, which needs membarrier's RSEQ command. The first reading

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Crosscore.Code;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 
 namespace Crosscore.PerCpu;
 

@@ -1,5 +1,6 @@
 using Crosscore.Code;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 using Crosscore.Threads;
 
 namespace Crosscore.PerCpu;
@@ -15,11 +16,6 @@ internal static unsafe class InstalledSections
 {
     private static readonly Dictionary<(string Program, SectionVariant Variant), InstalledSection> Installed = [];
     private static readonly Lock Installing = new();
-
-    /// <summary>
-    /// A slot for each CPU that may come online. Never too few, so an answer that was refused once may stay.
-    /// </summary>
-    public static int CpuSlots { get; } = PossibleCpus();
 
     /// <exception cref="CodeException">Memory was refused; the message says why. Nothing is left behind, and the next
     /// call tries again.</exception>
@@ -110,20 +106,6 @@ internal static unsafe class InstalledSections
             Leftovers.Unmap(descriptor, page);
             throw;
         }
-    }
-
-    private static int PossibleCpus()
-    {
-        string? list = ThisKernel.Here.PossibleCpus;
-        int last = list is null ? -1 : CpuList.Last(list);
-        if (last >= 0)
-        {
-            return last + 1;
-        }
-
-        // Without the list, whose reading takes a descriptor and /sys: as many as any kernel has where slots cost
-        // addresses only, and as many as the runtime sees elsewhere, where processors share a slot without harm.
-        return OperatingSystem.IsLinux() ? Affinity.MaskLength * 8 : Math.Max(Environment.ProcessorCount, 64);
     }
 }
 

@@ -1,3 +1,5 @@
+using Crosscore.Isa;
+
 namespace Crosscore.PerCpu;
 
 /// <summary>

@@ -103,7 +103,7 @@ internal readonly record struct SlotShape(int Stride, int Header, int Bytes, int
 /// <param name="Result">The value that is returned when it has committed, or <see cref="SectionStep.None"/>.</param>
 internal sealed record SectionProgram(SlotShape Shape, int Arguments, int Values, SectionStep[] Steps, int Result)
 {
-    public const int MostArguments = 4;
+    public const int MaxArguments = 4;
 
     /// <summary>Two programs with the same text become the same machine code, so it is installed once.</summary>
     public string Text => $"{Shape}|{Arguments}|{Result}|{string.Join('|', Steps)}";

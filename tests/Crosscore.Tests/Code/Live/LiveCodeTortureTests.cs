@@ -56,7 +56,7 @@ public sealed class LiveCodeTortureTests
     }
 
     [Fact]
-    public void Control_breakpoints_without_synchronisation_do_tear()
+    public void Control_breakpoints_without_synchronization_do_tear()
     {
         Machine.NeedsRawPrograms();
         using var code = new TortureCode((offset, kind) => offset == 62 && kind == SiteKind.Move);
