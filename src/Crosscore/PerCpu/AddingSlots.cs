@@ -14,8 +14,8 @@ internal readonly unsafe struct AddingSlots
 
     /// <param name="words">How many words each slot has.</param>
     /// <param name="index">What selects the slot.</param>
-    /// <param name="useSections">False for the striped fallback. True is a wish: where memory for the code is refused
-    /// at this moment, these slots are striped.</param>
+    /// <param name="useSections">False for the striped fallback. True is a request: if memory for the code is refused
+    /// now, these slots are striped.</param>
     /// <param name="variant">What a test changes, or <see cref="SectionVariant.Shipped"/>.</param>
     /// <param name="cpuSlots">How many CPUs are possible; those of this machine where a test says nothing.</param>
     public AddingSlots(int words, PerCpuIndex index, bool useSections, SectionVariant variant, int? cpuSlots = null)
@@ -50,7 +50,7 @@ internal readonly unsafe struct AddingSlots
         GC.KeepAlive(_slots);
     }
 
-    /// <summary>What one slot holds; an add on its CPU is in it or is not, never in part.</summary>
+    /// <summary>Reads what one slot holds; an add on its CPU is in it or not, never in part.</summary>
     public long Read(int slot, int word)
     {
         long value = Volatile.Read(ref _slots.Word(slot, word * sizeof(long)));

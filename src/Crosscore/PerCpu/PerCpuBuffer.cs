@@ -5,7 +5,8 @@ using Crosscore.Threads;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// What <see cref="PerCpuBuffer{T}.Drain"/> hands over: records in the order in which they were appended on one CPU.
+/// Receives what <see cref="PerCpuBuffer{T}.Drain"/> hands over: records in the order in which they were appended on
+/// one CPU.
 /// </summary>
 /// <typeparam name="T">The record.</typeparam>
 /// <param name="slot">The CPU, or the last slot for threads that have none.</param>
@@ -69,18 +70,21 @@ public sealed class PerCpuBuffer<T>
         _lost = new PerCpuCounter(PerCpuIndex.Cpu, useSections, SectionVariant.Shipped, cpuSlots);
     }
 
-    /// <summary>How many records each CPU keeps until they are drained.</summary>
+    /// <summary>Gets the number of records that each CPU keeps until they are drained.</summary>
     public int CapacityPerCpu => _ring.Capacity;
 
     /// <summary>
-    /// Whether threads append by sections here; otherwise rings are locked, and chosen by processor. It changes with
-    /// <see cref="Resize"/> where memory for the code of a section was refused when one of the two was made.
+    /// Gets whether threads append by sections here; otherwise rings are locked, and chosen by processor.
+    /// <see cref="Resize"/> changes it if memory for the code of a section was refused when one of the two rings was
+    /// made.
     /// </summary>
     public bool UsesSections => _ring.UsesSections;
 
     internal PerCpuSlots Slots => _ring.Area.Slots;
 
-    /// <summary>How many records found no room. Exact like the sum of a <see cref="PerCpuCounter"/>.</summary>
+    /// <summary>
+    /// Gets the number of records that found no room. Exact like the sum of a <see cref="PerCpuCounter"/>.
+    /// </summary>
     public long Lost => _lost.Sum();
 
     /// <summary>Appends a record to the buffer of this CPU.</summary>
@@ -90,11 +94,11 @@ public sealed class PerCpuBuffer<T>
     public bool Append(T record) => _ring.Append(record) is var code && (code == 0 || AppendLater(record, code));
 
     /// <summary>
-    /// Hands over everything that is there, CPU by CPU, and makes room for as much. What is appended concurrently may
-    /// be handed over or stay for the next time.
+    /// Hands over all records, CPU by CPU, and frees their room. A record that is appended concurrently may be handed
+    /// over or stay for the next call.
     /// </summary>
-    /// <param name="receive">Called for each stretch of records. If it throws, the records of that call stay, and come
-    /// again with the next drain.</param>
+    /// <param name="receive">Called for each run of records. If it throws, the records of that call stay, and are
+    /// handed over again by the next drain.</param>
     /// <returns>How many records were handed over.</returns>
     /// <exception cref="LockRecursionException"><paramref name="receive"/> drains or resizes the same
     /// buffer.</exception>

@@ -55,10 +55,10 @@ public sealed class PerCpuHistogram
         _slots = new AddingSlots(bounds.Length + 2, PerCpuIndex.Cpu, useSections, SectionVariant.Shipped, cpuSlots);
     }
 
-    /// <summary>The upper bounds of the buckets, inclusive.</summary>
+    /// <summary>Gets the upper bounds of the buckets, inclusive.</summary>
     public ReadOnlySpan<long> Bounds => _bounds;
 
-    /// <summary>Whether adds are sections; otherwise they are interlocked, striped by processor.</summary>
+    /// <summary>Gets whether adds are sections; otherwise they are interlocked, striped by processor.</summary>
     public bool UsesSections => _slots.UsesSections;
 
     internal PerCpuSlots Slots => _slots.Slots;
@@ -71,7 +71,9 @@ public sealed class PerCpuHistogram
         _slots.Add(_bounds.Length + 1, value);
     }
 
-    /// <summary>How many measurements each bucket has, and in the last entry those that exceed all bounds.</summary>
+    /// <summary>
+    /// Returns the number of measurements of each bucket, and in the last entry of those that exceed all bounds.
+    /// </summary>
     public long[] Counts()
     {
         long[] counts = new long[_bounds.Length + 1];
@@ -83,7 +85,7 @@ public sealed class PerCpuHistogram
         return counts;
     }
 
-    /// <summary>The sum of all measurements; it wraps.</summary>
+    /// <summary>Returns the sum of all measurements; it wraps.</summary>
     public long Sum() => _slots.Sum(_bounds.Length + 1);
 
     private int Bucket(long value)

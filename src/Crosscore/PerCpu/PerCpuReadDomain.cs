@@ -18,8 +18,8 @@ namespace Crosscore.PerCpu;
 /// many, do not keep it waiting. (The algorithm of the kernel's SRCU; with per-CPU sections in user space,
 /// libside's.)</para>
 /// <para><see cref="Rcu.RcuDomain.EnterAsyncReadSection"/> costs its readers more and gives more for it:
-/// callbacks, who is inside, cells and maps. docs/per-cpu.md says when to take which.</para>
-/// <para>Waiting for readers from inside of a section of the same object never ends, and cannot be detected: a section
+/// callbacks, the threads that are inside, cells and maps. docs/per-cpu.md says when to use which.</para>
+/// <para>Waiting for readers from inside a section of the same domain never ends, and cannot be detected: a section
 /// belongs to no thread.</para>
 /// </remarks>
 public sealed class PerCpuReadDomain
@@ -34,8 +34,8 @@ public sealed class PerCpuReadDomain
     private bool _hasTurned; // whether new readers have been turned away from it
 
     /// <summary>
-    /// Makes one without readers. Where sections can run but memory for their code is refused at this moment, this one
-    /// is striped.
+    /// Makes a domain without readers. If sections can run but memory for their code is refused now, this domain is
+    /// striped.
     /// </summary>
     /// <exception cref="OutOfMemoryException">There is no memory for the slots.</exception>
     public PerCpuReadDomain()
@@ -47,15 +47,15 @@ public sealed class PerCpuReadDomain
         _gracePeriods = new CoalescedOperation(BeginGracePeriod, _ => IsGracePeriodOver());
     }
 
-    /// <summary>Whether readers count by sections; otherwise by interlocked adds, striped by processor.</summary>
+    /// <summary>Gets whether readers count by sections; otherwise by interlocked adds, striped by processor.</summary>
     public bool UsesSections => _slots.UsesSections;
 
     internal PerCpuSlots Slots => _slots.Slots;
 
-    /// <summary>How many sections are open, about: the counts are read one after the other.</summary>
+    /// <summary>Gets about how many sections are open: the counts are read one after the other.</summary>
     public long Readers => _slots.Sum(Begun) + _slots.Sum(Begun + 1) - _slots.Sum(Ended) - _slots.Sum(Ended + 1);
 
-    /// <summary>Begins a section. Dispose of the reader exactly once, on any thread.</summary>
+    /// <summary>Begins a section. Dispose of it on any thread.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public PerCpuReadSection Begin()
     {
@@ -102,8 +102,8 @@ public sealed class PerCpuReadDomain
     /// <inheritdoc cref="Synchronize" path="/summary"/>
     /// <remarks>
     /// No thread of the pool is occupied while readers are waited for, and none is needed to end the wait: one thread
-    /// of the process waits in the place of all who ask. It looks again after a millisecond, and when the wait is long
-    /// later, by 1/64 of what it has lasted and by 50 ms at most.
+    /// of the process waits for all callers. It looks again after a millisecond, and in a long wait after 1/64 of the
+    /// time that it has lasted, 50 ms at most.
     /// </remarks>
     /// <inheritdoc cref="Synchronize" path="/param"/>
     /// <inheritdoc cref="Synchronize" path="/exception"/>

@@ -5,7 +5,7 @@ namespace Crosscore.PerCpu;
 
 /// <summary>
 /// An open read section of a <see cref="PerCpuReadDomain"/>. It may cross an <see langword="await"/> and be disposed
-/// of by another thread. Do not copy it: each copy ends the section once more, which
+/// of by another thread. Do not copy it: each copy ends the section again, which
 /// <see cref="PerCpuReadDomain.Synchronize"/> can only notice when no other section is open.
 /// </summary>
 [SuppressMessage(

@@ -19,8 +19,8 @@ internal sealed unsafe class PerCpuRing<T>
     private readonly delegate* unmanaged[SuppressGCTransition]<nint, nint, long> _append;
 
     /// <param name="capacity">Records for each slot.</param>
-    /// <param name="useSections">False for the striped fallback. True is a wish: where memory for the code is refused
-    /// at this moment, this ring is striped.</param>
+    /// <param name="useSections">False for the striped fallback. True is a request: if memory for the code is refused
+    /// now, this ring is striped.</param>
     /// <param name="membarrier">What stops the sections.</param>
     /// <param name="variant">What a test changes, or <see cref="SectionVariant.Shipped"/>.</param>
     /// <param name="cpuSlots">How many CPUs are possible; those of this machine where a test says nothing.</param>
@@ -36,8 +36,8 @@ internal sealed unsafe class PerCpuRing<T>
         if (sizeof(T) > SectionBuilder.MaxCopiedBytes)
         {
             throw new NotSupportedException(
-                $"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MaxCopiedBytes} "
-                    + "that a section copies. Keep large data elsewhere and append its address."
+                $"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MaxCopiedBytes} that a section "
+                    + "copies. Keep large data elsewhere and append its address."
             );
         }
 
@@ -76,7 +76,9 @@ internal sealed unsafe class PerCpuRing<T>
 
     public int Capacity { get; }
 
-    /// <summary>Whether it is certain that nothing is appended any more, so that the next drain is the last.</summary>
+    /// <summary>
+    /// Gets whether it is certain that nothing is appended any more, so that the next drain is the last.
+    /// </summary>
     public bool IsStopped { get; private set; }
 
     /// <summary>
@@ -99,7 +101,7 @@ internal sealed unsafe class PerCpuRing<T>
         IsStopped = true;
     }
 
-    /// <summary>Tries again what failed, if it did; <see cref="IsStopped"/> tells.</summary>
+    /// <summary>Tries again if it failed before; <see cref="IsStopped"/> tells.</summary>
     public void TryStopForGood()
     {
         if (!IsStopped)

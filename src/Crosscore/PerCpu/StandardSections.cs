@@ -3,10 +3,8 @@ using Crosscore.PerCpu.Advanced;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// The sections that the types of this folder are made of, written with the same builder that callers use. Each names
-/// its commit; everything before it may happen any
-/// number of
-/// times, with any part of it undone by nothing.
+/// The sections that the types of this folder consist of, written with the same builder that callers use. Each names
+/// its commit; everything before it may happen any number of times, and nothing undoes a part of it.
 /// </summary>
 internal static class StandardSections
 {
@@ -56,7 +54,7 @@ internal static class StandardSections
     /// <summary>
     /// <c>block = head; if (block == 0) leave; head = block->next; return block</c>. No ABA: a block that is popped and
     /// pushed again concurrently was so by a thread that
-    /// ran on this CPU, so this thread did not, and begins anew. For the same reason block->next may be read: the
+    /// ran on this CPU, so this thread did not, and starts over. For the same reason block->next may be read: the
     /// thread that freed the block ran here in between.
     /// </summary>
     public static SectionProgram Pop(SlotShape shape)

@@ -21,6 +21,8 @@ public sealed class CodeException : Exception
     /// <summary>Gets the reason.</summary>
     public CodeFailure Failure { get; }
 
-    /// <summary>Gets the error number that the kernel answered with, or 0 if the reason is not an answer of the kernel.</summary>
+    /// <summary>
+    /// Gets the error number that the kernel answered with, or 0 if the reason is not an answer of the kernel.
+    /// </summary>
     public int Errno { get; }
 }

@@ -11,8 +11,8 @@ internal static class CodeRefusal
             call,
             errno,
             CodeFailure.MemoryFileRefused,
-            "a sandbox or security policy (seccomp, SELinux) forbids it, or the kernel has no memory files. "
-                + "Allow memfd_create and F_ADD_SEALS, or let another process seal the code and import it here."
+            "a sandbox or security policy (seccomp, SELinux) forbids it, or the kernel has no memory files. Allow "
+                + "memfd_create and F_ADD_SEALS, or let another process seal the code and import it here."
         );
 
     public static CodeException ExecutableMapping(int errno) =>
@@ -20,15 +20,15 @@ internal static class CodeRefusal
             "mmap with PROT_EXEC",
             errno,
             CodeFailure.ExecutableMappingRefused,
-            "a sandbox or security policy (seccomp, SELinux, a tmpfs mounted "
-                + "noexec) forbids it. Allow executable shared mappings of memory files."
+            "a sandbox or security policy (seccomp, SELinux, a tmpfs mounted noexec) forbids it. Allow executable "
+                + "shared mappings of memory files."
         );
 
     public static CodeException TooManyMappings(long mapped, long limit, int errno) =>
         new(
             CodeFailure.TooManyMappings,
-            $"The process has {mapped} mappings of the {limit} that vm.max_map_count allows. Install "
-                + "fewer, larger segments, dispose of code that is not needed, or raise the limit.",
+            $"The process has {mapped} mappings of the {limit} that vm.max_map_count allows. Install fewer, larger "
+                + "segments, dispose of code that is not needed, or raise the limit.",
             errno
         );
 
@@ -50,8 +50,8 @@ internal static class CodeRefusal
             Errno.ENOSYS or Errno.EPERM or Errno.EACCES or Errno.EINVAL => (refused, policy),
             Errno.EBUSY => (
                 CodeFailure.NotSealed,
-                "another process holds a writable mapping or pinned pages of the memory file that was to be "
-                    + "sealed. A process of the same user can open it through /proc/PID/fd; find that process."
+                "another process holds a writable mapping or pinned pages of the memory file that was to be sealed. A "
+                    + "process of the same user can open it through /proc/PID/fd; find that process."
             ),
             Errno.EBADF => (
                 CodeFailure.NotSealed,
@@ -74,8 +74,8 @@ internal static class CodeRefusal
             ),
             Errno.ENOMEM or Errno.ENOSPC or Errno.EAGAIN => (
                 CodeFailure.OutOfMemory,
-                "memory is exhausted, or a control group or resource limit (RLIMIT_AS, RLIMIT_MEMLOCK) denies it. Raise "
-                    + "the limit."
+                "memory is exhausted, or a control group or resource limit (RLIMIT_AS, RLIMIT_MEMLOCK) denies it. "
+                    + "Raise the limit."
             ),
             _ => (
                 CodeFailure.Unexpected,

@@ -103,8 +103,8 @@ internal sealed class SealedFile : IDisposable
                 ? new SealedFile(ForReading(own), identity)
                 : throw new CodeException(
                     CodeFailure.WrongFormat,
-                    "The descriptor that was handed over is open for writing only: its file can be neither read "
-                        + "nor mapped. The sender has to open it for reading."
+                    "The descriptor that was handed over is open for writing only: its file can be neither read nor "
+                        + "mapped. The sender has to open it for reading."
                 );
         }
         catch
@@ -135,7 +135,8 @@ internal sealed class SealedFile : IDisposable
     /// Maps the beginning of a file readable and executable. Returns the address or the negative error number.
     /// </summary>
     /// <param name="descriptor">The file, as <see cref="Map"/> passes it.</param>
-    /// <param name="address">Where; whatever is mapped there is replaced. 0 for an address of the kernel's choice.</param>
+    /// <param name="address">Where; whatever is mapped there is replaced. 0 for an address of the kernel's
+    /// choice.</param>
     /// <param name="length">Bytes, whole pages.</param>
     public static nint MapExecutable(int descriptor, nint address, nuint length) =>
         Mapping.MapAt(
@@ -196,8 +197,8 @@ internal sealed class SealedFile : IDisposable
         {
             throw new CodeException(
                 CodeFailure.NotSealed,
-                "The descriptor of the sealed code leads to another file now: a part of this process closed "
-                    + "or replaced a descriptor that is not its own. Look for a double close or dup2."
+                "The descriptor of the sealed code leads to another file now: a part of this process closed or "
+                    + "replaced a descriptor that is not its own. Look for a double close or dup2."
             );
         }
     }
@@ -296,8 +297,8 @@ internal sealed class SealedFile : IDisposable
                 ? CodeRefusal.MemoryFile("fstatfs of the memory file", (int)-system)
                 : new CodeException(
                     CodeFailure.WrongFormat,
-                    $"The memory file consists of huge pages (file system 0x{system:X}): more would be mapped "
-                        + "than was verified. Seal code in an ordinary memory file, without MFD_HUGETLB."
+                    $"The memory file consists of huge pages (file system 0x{system:X}): more would be mapped than was "
+                        + "verified. Seal code in an ordinary memory file, without MFD_HUGETLB."
                 );
         }
 

@@ -1,9 +1,9 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// Addresses of one range: which were never used, which may be used again, and which may not yet, because a core may
-/// still hold instructions that it fetched there. Addresses only; nothing is mapped here. The caller serializes the
-/// calls.
+/// Addresses of one range: those never used, those that may be reused, and those that may not yet, because a core may
+/// still hold instructions that it fetched there. Addresses only; nothing is mapped here. The caller makes one call at
+/// a time.
 /// </summary>
 internal sealed class AddressPool
 {
@@ -18,12 +18,11 @@ internal sealed class AddressPool
         _end = start + length;
     }
 
-    /// <summary>Whether a synchronization of all cores would make more addresses usable.</summary>
+    /// <summary>Gets whether a synchronization of all cores would make more addresses usable.</summary>
     public bool AnyRetired => _retired.Count > 0;
 
     /// <summary>
-    /// Takes addresses in a row: such as were never used while there are any, because they keep neighbors that were
-    /// mapped together joined.
+    /// Takes consecutive addresses: unused ones first, because neighbors that were mapped together stay joined.
     /// </summary>
     public bool TryTake(nint length, out nint address)
     {
@@ -55,13 +54,15 @@ internal sealed class AddressPool
         return false;
     }
 
-    /// <summary>Gives back addresses from which nobody has fetched since they were taken.</summary>
+    /// <summary>Returns addresses from which no core has fetched since they were taken.</summary>
     public void ReturnUnused(nint address, nint length) => Join(_free, address, address + length);
 
-    /// <summary>Gives back addresses where code was; they stay out of use until <see cref="ReleaseRetired"/>.</summary>
+    /// <summary>Returns addresses where code was; they stay unused until <see cref="ReleaseRetired"/>.</summary>
     public void Retire(nint address, nint length) => Join(_retired, address, address + length);
 
-    /// <summary>Every core has been serialized since the last <see cref="Retire"/>.</summary>
+    /// <summary>
+    /// Frees retired addresses, now that every core has been serialized since the last <see cref="Retire"/>.
+    /// </summary>
     public void ReleaseRetired()
     {
         foreach ((nint start, nint end) in _retired)

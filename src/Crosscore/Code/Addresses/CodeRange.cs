@@ -5,13 +5,13 @@ using Microsoft.Win32.SafeHandles;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The addresses that are set aside for code: reserved once without any access, and mapped piece by piece. What is not
-/// mapped traps, and nobody else is given an address of it.
+/// The addresses that are reserved for code: once without any access, and then mapped piece by piece. What is not
+/// mapped traps, and the kernel gives none of these addresses to others.
 /// </summary>
 /// <remarks>
 /// Mapping over a reservation that was never touched changes no translation that a core could have cached, so it
-/// interrupts nobody. Addresses where code was are used again only after every core has been serialized, because until
-/// then a core may go on with what it fetched there.
+/// interrupts no core. Addresses where code was are reused only after every core has been serialized, because until
+/// then a core may continue to execute what it fetched there.
 /// </remarks>
 internal sealed class CodeRange
 {
@@ -59,7 +59,8 @@ internal sealed class CodeRange
     }
 
     /// <summary>
-    /// The range of this process, reserved at the first use. A refusal is not remembered: the next use tries again.
+    /// Gets the range of this process, reserved at the first use. A refusal is not remembered: the next use tries
+    /// again.
     /// </summary>
     /// <exception cref="CodeException">There are no addresses to reserve.</exception>
     public static CodeRange OfThisProcess
@@ -129,10 +130,9 @@ internal sealed class CodeRange
     }
 
     /// <summary>
-    /// Takes the access away; afterwards executing there traps, and the addresses wait for the next synchronization.
-    /// Nobody may be executing them. Where the system refuses, the code stays executable: it goes on counting as a
-    /// piece, its addresses are not used again, and it is tried again with every later call and before a mapping is
-    /// refused.
+    /// Takes the access away; afterwards executing there traps, and the addresses wait for the next synchronization. No
+    /// thread may be executing them. If the system refuses, the code stays executable: it still counts as a piece, its
+    /// addresses are not reused, and every later call tries again, as does one that would otherwise refuse a mapping.
     /// </summary>
     public void Free(nint address, int length, int gap)
     {
@@ -215,15 +215,15 @@ internal sealed class CodeRange
 
         throw new CodeException(
             CodeFailure.OutOfAddresses,
-            $"The {Length >> 20} MiB of addresses that are reserved for code have "
-                + $"no {length} bytes in a row left. Dispose of code that is not needed."
+            $"The {Length >> 20} MiB of addresses that are reserved for code have no {length} bytes in a row left. "
+                + "Dispose of code that is not needed."
         );
     }
 
     /// <summary>
     /// A refused mmap with MAP_FIXED has changed nothing, or has left a hole (mmap(2), NOTES; kernels before 6.12). A
-    /// hole is reserved again; what cannot be is not used any more. Where the process's map cannot be read (no
-    /// descriptor left), neither is known: the addresses wait until it can.
+    /// hole is reserved again; one that cannot be is not used any more. If the process's map cannot be read (no
+    /// descriptor left), neither is known, and the addresses wait until it can.
     /// </summary>
     private void GiveBack(nint address, nint length, nint taken)
     {

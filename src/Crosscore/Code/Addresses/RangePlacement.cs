@@ -19,7 +19,7 @@ internal static class RangePlacement
     private const nint MaxRange = 1 << 30;
     private const nint MinRange = 64 << 20;
 
-    /// <summary>Ranges start here at a multiple of 2 MiB, where page tables begin anew.</summary>
+    /// <summary>Ranges start at a multiple of 2 MiB, where another page table begins.</summary>
     private const nint Alignment = 2 << 20;
 
     /// <summary>

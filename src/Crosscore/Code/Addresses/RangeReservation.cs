@@ -10,8 +10,8 @@ internal static class RangeReservation
     private const string MaxMapCount = "/proc/sys/vm/max_map_count";
 
     /// <summary>
-    /// What is taken where the runtime is out of reach. Code can be installed all the same; it only has to be called
-    /// through an address, not by a displacement.
+    /// The length of the range if the runtime is out of reach. Code can still be installed; it has to be called through
+    /// an address, not by a displacement.
     /// </summary>
     private const nint FarLength = 1 << 28;
 
@@ -23,7 +23,8 @@ internal static class RangeReservation
             nint answer = At(start, length, start == 0 ? 0 : Mapping.MAP_FIXED_NOREPLACE);
             if (Mapping.IsError(answer))
             {
-                // Somebody else has mapped something there since, or there is a limit that a smaller range may respect.
+                // Another thread has mapped something there since, or there is a limit that a smaller range may
+                // respect.
                 continue;
             }
 
@@ -53,9 +54,9 @@ internal static class RangeReservation
         );
 
     /// <summary>
-    /// Makes code a reservation again. With vm.max_map_count exhausted even replacing is refused, but unmapping is not:
-    /// what then is a hole traps as well, but somebody else may be given its addresses. Both are refused only where
-    /// somebody else has changed the mapping or the rules since (mseal(2), a seccomp filter).
+    /// Makes code a reservation again. With vm.max_map_count exhausted the kernel refuses even to replace a mapping,
+    /// but not to unmap it: the hole traps as well, but its addresses may be given to others. Both are refused only if
+    /// another part of the process has changed the mapping or the rules since (mseal(2), a seccomp filter).
     /// </summary>
     public static AccessTaken TakeAccess(nint address, nint length) =>
         At(address, length, Mapping.MAP_FIXED) == address ? AccessTaken.Reserved
@@ -63,8 +64,9 @@ internal static class RangeReservation
         : AccessTaken.Refused;
 
     /// <summary>
-    /// Where the process's own map is hidden (no /proc) only a place of the kernel's choice can be had: nothing tells
-    /// where the runtime lies. A map that cannot be read for the moment refuses instead, because the range is for good.
+    /// If the process's own map is hidden (no /proc), only a place of the kernel's choice is possible, because nothing
+    /// tells where the runtime lies. A map that cannot be read only now refuses instead, because the range is
+    /// permanent.
     /// </summary>
     private static List<(nint Start, nint Length)> Candidates()
     {
@@ -74,7 +76,7 @@ internal static class RangeReservation
             : throw CodeRefusal.MemoryFile("open or pread of /proc/self/maps", -answer);
     }
 
-    /// <summary>The kernel's default is 65530, and taken where the setting is hidden.</summary>
+    /// <summary>Reads the limit, or takes the kernel's default if the setting is hidden.</summary>
     private static long MapLimit() =>
         OpenFile.ReadText(MaxMapCount, out string text) == 0
         && long.TryParse(text, CultureInfo.InvariantCulture, out long limit)
@@ -98,13 +100,13 @@ internal static class RangeReservation
     }
 }
 
-/// <summary>What became of addresses whose access was to be taken away.</summary>
+/// <summary>What became of addresses whose access was taken away.</summary>
 internal enum AccessTaken
 {
     /// <summary>They are reserved, and can be used again.</summary>
     Reserved,
 
-    /// <summary>Nothing is there. They are nobody's.</summary>
+    /// <summary>Nothing is mapped there, and the kernel may give the addresses to any mapping.</summary>
     Unmapped,
 
     /// <summary>Everything is as it was.</summary>

@@ -3,16 +3,16 @@ namespace Crosscore.Code;
 /// <summary>The core synchronization that installing and reusing addresses rely on.</summary>
 internal static class AllCores
 {
-    /// <summary>By the manuals' word.</summary>
+    /// <summary>Synchronizes by what the manuals promise.</summary>
     public static void Synchronize() => Synchronize(CodeMode.Strict);
 
     /// <summary>
-    /// Every core that runs a thread of this process executes a core-serializing instruction before this returns.
+    /// Makes every core that runs a thread of this process execute a core-serializing instruction before this returns.
     /// Registers at the first use, which takes 10 to 25 ms in a process with threads.
     /// </summary>
-    /// <param name="mode">Whose word is relied on.</param>
-    /// <exception cref="CodeException">The kernel or a sandbox refuses it. Nothing weaker takes its place: a memory
-    /// barrier does not empty a pipeline.</exception>
+    /// <param name="mode">Which guarantees to rely on.</param>
+    /// <exception cref="CodeException">The kernel or a sandbox refuses it. It never falls back to something weaker: a
+    /// memory barrier does not empty a pipeline.</exception>
     public static void Synchronize(CodeMode mode)
     {
         try

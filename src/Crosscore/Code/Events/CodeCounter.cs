@@ -1,8 +1,8 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// A number that only this library changes and anybody may read while it changes. The parts of it may lie elsewhere,
-/// where machine code or a slot counts.
+/// A number that only this library changes and any thread may read concurrently. Parts of it may lie elsewhere, where
+/// machine code or a slot counts.
 /// </summary>
 internal sealed class CodeCounter
 {

@@ -5,7 +5,7 @@ namespace Crosscore.Code;
 
 /// <summary>
 /// Collects position-independent machine code, function by function, in ordinary memory. It has no executable side:
-/// <see cref="Seal"/> copies what it holds to where nobody can change it, and only that can be installed.
+/// <see cref="Seal"/> copies what it holds to where nothing can change it, and only that copy can be installed.
 /// </summary>
 /// <remarks>
 /// Between the functions lie instructions that trap, so a thread that runs off the end of one does not enter the next.
@@ -15,11 +15,11 @@ namespace Crosscore.Code;
 public sealed class CodeWriter
 {
     /// <summary>
-    /// The most bytes of a segment, 64 MiB: whoever needs more installs several, which can be reclaimed one by one.
+    /// The maximum number of bytes of a segment, 64 MiB. Several segments hold more, and can be reclaimed one by one.
     /// </summary>
     public const int MaxLength = 64 << 20;
 
-    /// <summary>The most functions and entry points of a segment, 1,048,576.</summary>
+    /// <summary>The maximum number of functions and entry points of a segment, 1,048,576.</summary>
     public const int MaxFunctions = CodeFile.MaxFunctions;
 
     /// <summary>
@@ -46,8 +46,8 @@ public sealed class CodeWriter
         )
         {
             throw new ArgumentException(
-                $"A segment's name has 1 to {CodeFile.MaxSegmentNameBytes} bytes of UTF-8, whole characters, "
-                    + "and none that controls text or is shown as nothing.",
+                $"A segment's name has 1 to {CodeFile.MaxSegmentNameBytes} bytes of UTF-8, whole characters, and none "
+                    + "that controls text or is shown as nothing.",
                 nameof(name)
             );
         }
@@ -55,20 +55,20 @@ public sealed class CodeWriter
         Name = name;
     }
 
-    /// <summary>The segment's name.</summary>
+    /// <summary>Gets the segment's name.</summary>
     public string? Name { get; }
 
-    /// <summary>Bytes so far, from the start of the first function to the end of the last.</summary>
+    /// <summary>Gets the number of bytes so far, from the start of the first function to the end of the last.</summary>
     public int Length { get; private set; }
 
     /// <summary>The bytes so far.</summary>
     internal ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, Length);
 
-    /// <summary>The functions and entry points so far, in the order in which they were added.</summary>
+    /// <summary>Gets the functions and entry points so far, in the order in which they were added.</summary>
     public IReadOnlyList<CodeFunction> Functions => new ArraySegment<CodeFunction>(_functions, 0, _count);
 
     /// <summary>Adds a function; its first byte is where it is entered. The bytes are copied.</summary>
-    /// <param name="code">Complete position-independent instructions for this processor.</param>
+    /// <param name="code">Whole position-independent instructions for this processor.</param>
     /// <param name="name">What it is to be called, or <see langword="null"/>.</param>
     /// <param name="alignment">Of its first byte: a power of two up to the size of a page.</param>
     /// <exception cref="ArgumentException">
@@ -96,8 +96,8 @@ public sealed class CodeWriter
         {
             throw new CodeException(
                 CodeFailure.OutOfAddresses,
-                $"A segment of {(long)start + code.Length} bytes is asked for; "
-                    + $"{MaxLength} is the most. Install several segments."
+                $"A segment of {(long)start + code.Length} bytes is asked for; {MaxLength} is the most. Install "
+                    + "several segments."
             );
         }
 
@@ -149,8 +149,8 @@ public sealed class CodeWriter
         {
             throw new CodeException(
                 CodeFailure.EntryPointOutside,
-                $"The entry point '{name}' is to lie at {offset}, where no function is: the "
-                    + $"segment's {Length} bytes begin at 0, and between functions there are traps."
+                $"The entry point '{name}' is to lie at {offset}, where no function is: the segment's {Length} bytes "
+                    + "begin at 0, and between functions there are traps."
             );
         }
 
@@ -160,8 +160,8 @@ public sealed class CodeWriter
     }
 
     /// <summary>
-    /// Copies everything into a memory file and seals it; then nobody can change it any more, this process included.
-    /// The writer keeps what it has, and can go on.
+    /// Copies everything into a memory file and seals it; then no process can change it any more, this one included.
+    /// The writer keeps what it has, and can be used further.
     /// </summary>
     /// <param name="verifier">Sees exactly the sealed bytes and may refuse them; <see langword="null"/> for
     /// none.</param>
@@ -226,8 +226,8 @@ public sealed class CodeWriter
         if (!(CodeFile.IsName(name, out int bytes) && bytes > 0))
         {
             throw new ArgumentException(
-                $"A function's name has 1 to {CodeFile.MaxNameBytes} bytes of UTF-8, whole characters, and "
-                    + "none that controls text or is shown as nothing.",
+                $"A function's name has 1 to {CodeFile.MaxNameBytes} bytes of UTF-8, whole characters, and none that "
+                    + "controls text or is shown as nothing.",
                 nameof(name)
             );
         }
@@ -236,8 +236,8 @@ public sealed class CodeWriter
         {
             throw new CodeException(
                 CodeFailure.OutOfAddresses,
-                $"The names of a segment would have {(long)_nameBytes + bytes} bytes; "
-                    + $"{CodeFile.MaxNamesBytes} are the most. Install several segments."
+                $"The names of a segment would have {(long)_nameBytes + bytes} bytes; {CodeFile.MaxNamesBytes} are the "
+                    + "most. Install several segments."
             );
         }
 

@@ -105,7 +105,9 @@ public sealed class SealedCode : IDisposable
         }
     }
 
-    /// <summary>Installs the code, and behind its pages as many bytes of zeros that are writable and never executable.</summary>
+    /// <summary>
+    /// Installs the code, and behind its pages as many bytes of zeros that are writable and never executable.
+    /// </summary>
     internal InstalledCode InstallWithData() => Map(hasData: true);
 
     /// <summary>Gets the file, after a check that its descriptor still leads to it.</summary>

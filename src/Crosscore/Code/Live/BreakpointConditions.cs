@@ -42,8 +42,8 @@ internal sealed record BreakpointConditions(Func<string?> HandlerObstacle, Func<
                 return new(
                     CodeFailure.PatchNotMovable,
                     $"the instruction at {site.Offset} is a call, or becomes one, and the process has shadow stacks "
-                        + "(CET): a thread that met the breakpoint could not return from it. Let the distance lie within "
-                        + "aligned 8 bytes, or start the program without shadow stacks "
+                        + "(CET): a thread that met the breakpoint could not return from it. Let the distance lie "
+                        + "within aligned 8 bytes, or start the program without shadow stacks "
                         + "(GLIBC_TUNABLES=glibc.cpu.x86_shstk=off)"
                 );
             }
@@ -62,10 +62,10 @@ internal sealed record BreakpointConditions(Func<string?> HandlerObstacle, Func<
         answer switch
         {
             0 => null,
-            > 0 =>
-                $"task {answer} traces this process (TracerPid in /proc/self/status), and a debugger that drops SIGTRAP "
-                    + "would let a thread that met a breakpoint continue in the middle of an instruction. Detach the debugger",
-            _ => "whether a debugger traces this process is not known: "
-                + $"/proc/self/status answered {Errno.Name(-answer)}. Make it readable",
+            > 0 => $"task {answer} traces this process (TracerPid in /proc/self/status), and a debugger that drops "
+                + "SIGTRAP would let a thread that met a breakpoint continue in the middle of an instruction. "
+                + "Detach the debugger",
+            _ => "whether a debugger traces this process is not known: /proc/self/status answered "
+                + $"{Errno.Name(-answer)}. Make it readable",
         };
 }

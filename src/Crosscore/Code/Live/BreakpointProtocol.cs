@@ -8,22 +8,22 @@ namespace Crosscore.Code;
 /// synchronizations only such bytes change as no core can be executing, or one byte, which is always fetched whole.
 /// </summary>
 /// <remarks>
-/// <para>1. INT3 is stored on the first byte of each site; who meets it executes the old instruction elsewhere.
-/// Synchronize: now nobody executes any site in place, so nobody fetches its other bytes.
-/// 2. The other bytes are stored. Synchronize: now nobody can fetch old ones. 3. From here on, at one moment for all
-///   sites, who meets INT3 executes the new instruction elsewhere; then the first bytes are stored. Synchronize: now
-///   nobody can meet INT3 any more.</para>
+/// <para>1. INT3 is stored on the first byte of each site; a thread that meets it executes the old instruction
+/// elsewhere. Synchronize: now no thread executes any site in place, so none fetches its other bytes. 2. The other
+/// bytes are stored. Synchronize: now no core can fetch old ones. 3. From here on, atomically for all sites, a thread
+/// that meets INT3 executes the new instruction elsewhere; then the first bytes are stored. Synchronize: now no thread
+/// can meet INT3 any more.</para>
 /// <para>Without the first synchronization a core may still execute an old first byte with new others, without the
 /// second a new first byte with old others, without the third nothing is torn, but the table must not go
 /// (litmus/code/Breakpoint.litmus and its twins, each without one of them).</para>
-/// <para>Nobody waits: a thread that was made to wait for us could be one that a garbage collection waits for, which
-/// has stopped us. Nothing is allocated between the first store and the last.</para>
+/// <para>No thread is made to wait: a garbage collection that has stopped us could be waiting for that thread. Nothing
+/// is allocated between the first store and the last.</para>
 /// </remarks>
 internal static class BreakpointProtocol
 {
     /// <param name="sites">What changes.</param>
-    /// <param name="old">Where threads go on until all of the new is in place.</param>
-    /// <param name="new">Where they go on from then.</param>
+    /// <param name="old">Where threads continue until all new bytes are in place.</param>
+    /// <param name="new">Where they continue from then on.</param>
     /// <param name="synchronize">Serializes all cores, or throws.</param>
     /// <exception cref="CodeException">The first synchronization was refused; everything is as it was
     /// before.</exception>
@@ -46,8 +46,8 @@ internal static class BreakpointProtocol
         }
         catch
         {
-            // Only first bytes have changed, and back again is a change of one byte, too. A core that goes on with the
-            // INT3 it fetched comes to the handler late, which lets it execute what stands there now: the old
+            // Only first bytes have changed, and changing them back is a change of one byte, too. A core that executes
+            // an INT3 it fetched before comes to the handler late, which lets it execute what stands there now: the old
             // instruction.
             foreach ((LiveCode code, PatchSite site) in sites)
             {

@@ -4,9 +4,9 @@ using Crosscore.Isa;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Where the instructions of live code begin. It only ever grows: a patch may begin instructions where none began,
-/// never the other way round. That is what makes it safe that a thread is stopped anywhere, for any time, during any
-/// number of patches: wherever it was about to go on, an instruction still begins.
+/// Where the instructions of live code begin. It only grows: a patch may begin instructions where none began, never the
+/// reverse. So a thread may be stopped anywhere, for any time, during any number of patches: an instruction still
+/// begins where it continues.
 /// </summary>
 internal sealed class InstructionMap
 {
@@ -28,8 +28,8 @@ internal sealed class InstructionMap
             {
                 throw new CodeException(
                     CodeFailure.UnknownInstruction,
-                    $"At {at} there is no instruction that this library knows: {Hexadecimal(code, at)}. "
-                        + "Live code consists of instructions alone; keep data elsewhere."
+                    $"At {at} there is no instruction that this library knows: {Hexadecimal(code, at)}. Live code "
+                        + "consists of instructions alone; keep data elsewhere."
                 );
             }
 
@@ -44,8 +44,8 @@ internal sealed class InstructionMap
             {
                 throw new CodeException(
                     CodeFailure.UnknownInstruction,
-                    $"Function '{function.Name}' begins at {function.Offset}, in "
-                        + "the middle of an instruction of what stands before it."
+                    $"Function '{function.Name}' begins at {function.Offset}, in the middle of an instruction of what "
+                        + "stands before it."
                 );
             }
         }
@@ -56,7 +56,7 @@ internal sealed class InstructionMap
     /// <summary>Whether an instruction begins there, or the code ends.</summary>
     public bool Begins(int offset) => (_begins[offset >> 6] >> offset & 1) != 0;
 
-    /// <summary>How many starts there are, the end included.</summary>
+    /// <summary>Gets the number of starts, the end included.</summary>
     public int Starts { get; private set; }
 
     public void Add(int offset)

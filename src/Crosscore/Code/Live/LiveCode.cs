@@ -6,24 +6,24 @@ using Crosscore.Sealing;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Machine code that may be changed while any number of threads execute it, with <see cref="CodePatch"/>. It has two
-/// addresses: one for execution, never writable; one for writing, which only this library knows and which is the only
-/// way to write it.
+/// Machine code that <see cref="CodePatch"/> may change while any number of threads execute it. It has two addresses:
+/// one for execution, never writable; one for writing, which only this library knows and which is the only way to write
+/// it.
 /// </summary>
 /// <remarks>
 /// <para>It consists of instructions alone, from its first byte to its last, so that where they begin is known. They
 /// are position-independent or reach what they need within the same code.</para>
 /// <para>Caller must: call it with the calling convention and arguments that it expects, whatever it is changed to
-/// meanwhile.</para>
-/// <para>Caller must: not execute it with SIGTRAP blocked, or inside of a handler that SIGTRAP has interrupted: the
-/// kernel ends a process that meets a breakpoint then.</para>
+/// concurrently.</para>
+/// <para>Caller must: not execute it with SIGTRAP blocked, or inside a handler that SIGTRAP has interrupted: there the
+/// kernel ends a process that meets a breakpoint.</para>
 /// <para>Caller must: know that no thread is executing it or will return into it when <see cref="Dispose"/> is called.
 /// There is no finalizer, because a collector cannot know.</para>
 /// <para>Children made by fork do not have it. Linux 5.1 or newer, x86-64.</para>
 /// </remarks>
 public sealed class LiveCode : IDisposable
 {
-    /// <summary>The most bytes of one piece of live code.</summary>
+    /// <summary>The maximum number of bytes of one piece of live code.</summary>
     public const int MaxLength = 16 << 20;
 
     private readonly byte[] _content;
@@ -39,7 +39,7 @@ public sealed class LiveCode : IDisposable
         _copies = new OutOfLineCopies(memory, content.Length, end);
     }
 
-    /// <summary>The first byte, at the start of a page.</summary>
+    /// <summary>Gets the address of the first byte, at the start of a page.</summary>
     /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
     public nint Address
     {
@@ -51,10 +51,10 @@ public sealed class LiveCode : IDisposable
         }
     }
 
-    /// <summary>The number of bytes that were given.</summary>
+    /// <summary>Gets the number of bytes that were given.</summary>
     public int Length => _segment.Length;
 
-    /// <summary>Its name, or <see langword="null"/>.</summary>
+    /// <summary>Gets its name, or <see langword="null"/>.</summary>
     public string? Name => _segment.Name;
 
     /// <summary>
@@ -70,8 +70,8 @@ public sealed class LiveCode : IDisposable
     internal ReadOnlySpan<byte> Content => _content;
 
     /// <summary>
-    /// Copies code and maps it for execution. The first call in a process also puts the breakpoint handler in place and
-    /// registers with membarrier, 10 to 25 ms.
+    /// Copies code and maps it for execution. The first call in a process also installs the breakpoint handler and
+    /// registers with membarrier, which takes 10 to 25 ms.
     /// </summary>
     /// <param name="code">Whole instructions; at least one.</param>
     /// <param name="name">What it is called in profiles, debuggers and /proc/PID/maps ("/memfd:crosscore-live:NAME"),
@@ -86,7 +86,7 @@ public sealed class LiveCode : IDisposable
         return Install(writer);
     }
 
-    /// <summary>The same, with many functions and their names. The writer keeps what it has.</summary>
+    /// <summary>Copies and maps many functions with their names. The writer keeps what it has.</summary>
     /// <param name="writer">The functions.</param>
     /// <exception cref="ArgumentException">No code, or more than <see cref="MaxLength"/>.</exception>
     /// <exception cref="CodeException">Some bytes are no instructions that are known, or the system refused; nothing is
@@ -103,8 +103,8 @@ public sealed class LiveCode : IDisposable
         {
             throw new CodeException(
                 CodeFailure.WrongPlatform,
-                "Live code is implemented for Linux on x86-64 only. Elsewhere, "
-                    + "install sealed code and swap the target of a CodeSlot."
+                "Live code is implemented for Linux on x86-64 only. Elsewhere, install sealed code and swap the "
+                    + "target of a CodeSlot."
             );
         }
 
@@ -163,8 +163,8 @@ public sealed class LiveCode : IDisposable
     }
 
     /// <summary>
-    /// Puts a breakpoint handler in front of the one that somebody installed after ours; that one goes on getting every
-    /// SIGTRAP that is not of a patch. Does nothing where ours is in place.
+    /// Puts a breakpoint handler in front of one that another part of the process installed after ours; SIGTRAPs
+    /// unrelated to patches are forwarded to it. Does nothing if ours is in place.
     /// </summary>
     /// <exception cref="CodeException">The system refused.</exception>
     public static void RestoreBreakpointHandler()
@@ -175,7 +175,7 @@ public sealed class LiveCode : IDisposable
         }
     }
 
-    /// <summary>What every thread executes, now that no patch is being written.</summary>
+    /// <summary>Returns a copy of what every thread executes while no patch is being written.</summary>
     /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
     public byte[] ToArray()
     {
@@ -186,7 +186,7 @@ public sealed class LiveCode : IDisposable
         }
     }
 
-    /// <summary>Where a function begins.</summary>
+    /// <summary>Returns where a function begins.</summary>
     /// <param name="function">One of those that were written.</param>
     /// <exception cref="ArgumentOutOfRangeException">It lies outside of the code.</exception>
     /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
@@ -197,7 +197,9 @@ public sealed class LiveCode : IDisposable
         return Address + function.Offset;
     }
 
-    /// <summary>Unmaps the code. The caller guarantees that nobody executes it; disposing twice does nothing.</summary>
+    /// <summary>
+    /// Unmaps the code. The caller guarantees that no thread executes it; a second call does nothing.
+    /// </summary>
     public void Dispose()
     {
         lock (Patching)
@@ -215,10 +217,10 @@ public sealed class LiveCode : IDisposable
     }
 
     /// <summary>
-    /// Where a thread goes on that was to execute these instructions at an offset. Jumps, calls and instructions
-    /// without effect need no copy: they are where they lead to.
+    /// Finds where a thread continues in place of executing these instructions at an offset. Jumps, calls and
+    /// instructions without effect need no copy: the thread continues where they lead.
     /// </summary>
-    /// <returns>Why it cannot go on, or null.</returns>
+    /// <returns>Why it cannot continue, or null.</returns>
     internal PatchObstacle? Resume(int offset, InstructionBytes bytes, out Resumption resumption)
     {
         if (_copies.Find(offset, bytes) is { } known)
@@ -297,7 +299,7 @@ public sealed class LiveCode : IDisposable
     }
 
     /// <summary>
-    /// Tells profilers of the code once more: pages that were exchanged are a mapping of another file to them.
+    /// Tells profilers of the code again: exchanged pages are a mapping of another file to them.
     /// </summary>
     internal void NameAgain()
     {

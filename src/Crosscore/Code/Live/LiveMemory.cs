@@ -8,9 +8,9 @@ namespace Crosscore.Code;
 
 /// <summary>
 /// Memory with two addresses: one at which it is executed and never writable, and one at which it is written and never
-/// executable. The second is the only way to write it that there is: the file was sealed against writing in any other
-/// way and closed. Writing through it is not self-modifying code for the core that writes, so it needs serializing like
-/// everybody else's.
+/// executable. The second is the only way to write it: the file was sealed against writing in any other way and closed.
+/// Writing through it is not self-modifying code for the core that writes, so that core needs serializing like every
+/// other.
 /// </summary>
 internal sealed unsafe class LiveMemory : IDisposable
 {
@@ -24,7 +24,7 @@ internal sealed unsafe class LiveMemory : IDisposable
     private readonly nint[] _writable; // The second address of each page: an exchange of pages leaves them in no order.
     private nint _address;
 
-    /// <summary>Maps a file of its own that holds the content, in whole pages.</summary>
+    /// <summary>Creates and maps a file that holds the content, in whole pages.</summary>
     /// <exception cref="CodeException">Refused; nothing is mapped.</exception>
     public LiveMemory(CodeRange range, ReadOnlySpan<byte> content, string? name)
     {
@@ -83,7 +83,7 @@ internal sealed unsafe class LiveMemory : IDisposable
         return Volatile.Read(ref *(ulong*)Writable(offset));
     }
 
-    /// <summary>Writes bytes that no thread can be fetching meanwhile, in any order and in any pieces.</summary>
+    /// <summary>Writes bytes that no thread can fetch concurrently, in any order and in any pieces.</summary>
     public void Write(int offset, ReadOnlySpan<byte> bytes)
     {
         for (int index = 0; index < bytes.Length; index++)
@@ -93,9 +93,9 @@ internal sealed unsafe class LiveMemory : IDisposable
     }
 
     /// <summary>
-    /// Exchanges whole pages for others, at one moment. The kernel takes the old translations away from every core
-    /// before it gives out new ones, and a thread that comes meanwhile waits in its page fault (mm/mmap.c; measured,
-    /// not documented).
+    /// Exchanges whole pages for others, atomically. The kernel removes the old translations from every core before it
+    /// installs new ones, and a thread that comes in between waits in its page fault (mm/mmap.c; measured, not
+    /// documented).
     /// </summary>
     /// <param name="offset">Of the first page.</param>
     /// <param name="content">What the new pages hold.</param>
@@ -148,13 +148,13 @@ internal sealed unsafe class LiveMemory : IDisposable
         if (!isMapped || isOther)
         {
             Environment.FailFast(
-                $"Crosscore: mmap refused new pages for live code with {Errno.Name(errno)} after it "
-                    + "had taken the old ones away."
+                $"Crosscore: mmap refused new pages for live code with {Errno.Name(errno)} after it had taken the old "
+                    + "ones away."
             );
         }
     }
 
-    /// <summary>Nobody may be executing it, and the caller holds the lock of patches.</summary>
+    /// <summary>Unmaps it. No thread may be executing it, and the caller holds the lock of patches.</summary>
     public void Dispose()
     {
         nint address = Interlocked.Exchange(ref _address, 0);
@@ -234,8 +234,8 @@ internal sealed unsafe class LiveMemory : IDisposable
             {
                 throw new CodeException(
                     CodeFailure.NotSealed,
-                    $"The kernel accepted the seals but reports only 0x{seals:X}: others "
-                        + "could write the code, so it is not mapped."
+                    $"The kernel accepted the seals but reports only 0x{seals:X}: others could write the code, so it "
+                        + "is not mapped."
                 );
             }
 
@@ -284,14 +284,14 @@ internal sealed unsafe class LiveMemory : IDisposable
         {
             throw answer == -Errno.EAGAIN
                 ? MemoryFile.ChangedByAnother(
-                    "it has the file open for writing, and could map it for good",
+                    "it has the file open for writing, and could map it permanently",
                     Errno.EAGAIN
                 )
                 : new CodeException(
                     CodeFailure.NotSealed,
                     $"fcntl(F_SETLEASE) answered {Errno.Name(-answer)}: the kernel does not say whether another "
-                        + "process can write the "
-                        + "memory of live code. Allow leases (fs.leases-enable, and fcntl in the sandbox).",
+                        + "process can write the memory of live code. Allow leases (fs.leases-enable, and fcntl in "
+                        + "the sandbox).",
                     -answer
                 );
         }

@@ -4,9 +4,9 @@ namespace Crosscore.Code;
 
 /// <summary>
 /// Copies of instructions in the pages behind live code, for threads that meet a breakpoint. A thread can be stopped
-/// inside of one for any time, so a copy that a thread was ever sent to is never changed again: it is kept, and found
-/// again when the same instruction stands at the same place once more. One that nobody was sent to can give its memory
-/// to another.
+/// inside one for any time, so a copy that a thread was ever sent to is never changed again: it is kept, and found when
+/// the same instruction stands at the same place again. A copy that no thread was sent to can give its memory to
+/// another.
 /// </summary>
 internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
 {
@@ -16,11 +16,11 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
     private readonly Dictionary<int, Stack<int>> _free = []; // By size.
     private int _next = start;
 
-    /// <summary>The copy that there is, or null.</summary>
+    /// <summary>Returns the copy that exists, or null.</summary>
     public OutOfLineCopy? Find(int offset, InstructionBytes bytes) => _copies.GetValueOrDefault(new(offset, bytes));
 
     /// <summary>
-    /// The copy of instructions that stand, or will stand, at an offset; written if there is none yet.
+    /// Gets the copy of instructions that stand, or will stand, at an offset, and writes it if there is none yet.
     /// </summary>
     /// <param name="offset">Of the instructions.</param>
     /// <param name="bytes">The instructions.</param>
@@ -75,7 +75,7 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
         return true;
     }
 
-    /// <summary>Takes the memory of copies that nobody was ever sent to. No table may name them.</summary>
+    /// <summary>Frees the memory of copies that no thread was ever sent to. No table may name them.</summary>
     public void ForgetUnused()
     {
         foreach ((PlacedBytes key, OutOfLineCopy copy) in _copies)

@@ -84,8 +84,8 @@ internal static class PageExchange
             if (sites.Any(site => site.Code == exchanged && BeginsInstructions(site)))
             {
                 Environment.FailFast(
-                    "Crosscore: a patch of live code was refused after threads could be at instructions that only "
-                        + $"the patch has: {refusal.Message}"
+                    "Crosscore: a patch of live code was refused after threads could be at instructions that only the "
+                        + $"patch has: {refusal.Message}"
                 );
             }
 

@@ -79,8 +79,8 @@ internal static class PatchAnalysis
             {
                 throw new CodeException(
                     CodeFailure.UnknownInstruction,
-                    $"After the change there would be no instruction that this library knows "
-                        + $"at {at}: {InstructionMap.Hexadecimal(window[..(inside + outside)], 0)}."
+                    $"After the change there would be no instruction that this library knows at {at}: "
+                        + $"{InstructionMap.Hexadecimal(window[..(inside + outside)], 0)}."
                 );
             }
 
@@ -91,8 +91,8 @@ internal static class PatchAnalysis
                 throw new CodeException(
                     CodeFailure.PatchCutsInstruction,
                     $"After the change an instruction at {at - instruction.Length} would have {instruction.Length} "
-                        + $"bytes and run into what follows at {end}. Replace "
-                        + "whole instructions, and fill up with NOPs."
+                        + $"bytes and run into what follows at {end}. Replace whole instructions, and fill up with "
+                        + "NOPs."
                 );
             }
 
@@ -101,10 +101,10 @@ internal static class PatchAnalysis
                 throw new CodeException(
                     CodeFailure.PatchRemovesBoundary,
                     $"An instruction begins at {oldEnd}, and after the change none would: the new one at "
-                        + $"{at - instruction.Length} reaches over it. A thread may be "
-                        + "stopped there at this moment, with what stands before "
-                        + "it already executed, and would go on in the middle of the new one. Prepare the site with "
-                        + "one instruction at least as long as the longest it is to hold, a long NOP for example."
+                        + $"{at - instruction.Length} reaches over it. A thread may be stopped there now, with what "
+                        + "stands before it already executed, and would continue in the middle of the new one. "
+                        + "Prepare the site with one instruction at least as long as the longest it will hold, a long "
+                        + "NOP for example."
                 );
             }
 

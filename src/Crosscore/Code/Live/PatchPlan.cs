@@ -12,14 +12,14 @@ public enum PatchMethod
 
     /// <summary>
     /// INT3 on each changed instruction, synchronize, the rest of the bytes, synchronize, the first bytes, synchronize.
-    /// A thread that meets one is sent on without waiting: to the old instruction until all of the new is in place,
-    /// then to the new. All changes take effect at one moment.
+    /// A thread that meets one is sent on without waiting: to the old instruction until all new bytes are in place,
+    /// then to the new one. All changes take effect atomically.
     /// </summary>
     Breakpoint,
 
     /// <summary>
-    /// The pages are exchanged for others with mmap(2). All changes take effect at one moment. Measured, and nobody's
-    /// promise, so not for strict mode.
+    /// The pages are exchanged for others with mmap(2). All changes take effect atomically. Measured, and promised by
+    /// no manual, so not for strict mode.
     /// </summary>
     PageSwap,
 }

@@ -41,11 +41,11 @@ internal static class Persistence
         {
             throw new CodeException(
                 CodeFailure.OldCodeNotConfirmed,
-                $"The patch is refused: {refusal.Message} It was undone, and memory holds the old instructions. But the "
-                    + $"cores could not be synchronized after that either: {again.Message} Until a core is serialized "
-                    + "for another reason, it may continue to execute new instructions that it has fetched; every "
-                    + "instruction that is executed is a whole one, old or new. Call CoreSerialization.AllThreads when "
-                    + "it is no longer refused.",
+                $"The patch is refused: {refusal.Message} It was undone, and memory holds the old instructions. But "
+                    + $"the cores could not be synchronized after that either: {again.Message} Until a core is "
+                    + "serialized for another reason, it may continue to execute new instructions that it has "
+                    + "fetched; every instruction that is executed is a whole one, old or new. Call "
+                    + "CoreSerialization.AllThreads when it is no longer refused.",
                 (again as CodeException)?.Errno ?? 0,
                 refusal
             );

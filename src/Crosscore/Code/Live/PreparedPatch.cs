@@ -1,8 +1,8 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// A patch that has been looked at and can be written: all refusals and all allocations are behind it, but for the
-/// kernel's. Valid as long as the lock of patches is held.
+/// A patch that was checked and can be written: nothing but the kernel can refuse it any more, and nothing remains to
+/// be allocated. Valid as long as the lock of patches is held.
 /// </summary>
 internal sealed class PreparedPatch
 {
@@ -23,7 +23,7 @@ internal sealed class PreparedPatch
     public PatchPlan Plan { get; }
 
     /// <param name="draft">What was found out about it.</param>
-    /// <param name="mode">Whose word is relied on.</param>
+    /// <param name="mode">Which guarantees to rely on.</param>
     /// <param name="conditions">Of this process, or imagined ones.</param>
     /// <param name="processor">The one that executes the code, or an imagined one.</param>
     /// <exception cref="CodeException">The patch is refused.</exception>
@@ -43,8 +43,8 @@ internal sealed class PreparedPatch
         (BreakpointTable? old, BreakpointTable? @new, PatchObstacle? obstacle) = SetUp(draft, conditions);
         if (obstacle is { Failure: CodeFailure.OutOfLineMemory } && BreakpointTables.AllAreFree)
         {
-            // What nobody was ever sent to can go, as no table names it: a table that was taken back may still be read
-            // by a thread in the handler.
+            // Copies that no thread was ever sent to can be freed, as no table names them: a thread in the handler may
+            // still read a retired table.
             draft.ForgetUnusedCopies();
             (old, @new, obstacle) = SetUp(draft, conditions);
         }
@@ -111,12 +111,12 @@ internal sealed class PreparedPatch
         }
     }
 
-    /// <summary>Gives up what was prepared.</summary>
+    /// <summary>Releases what was prepared.</summary>
     public void Abandon() => Release(_old, _new);
 
     private static void Release(BreakpointTable? old, BreakpointTable? @new)
     {
-        // They were never published, but whoever filled them last may have been.
+        // They were never published, but may have been when they were filled last.
         foreach (BreakpointTable? table in (ReadOnlySpan<BreakpointTable?>)[old, @new])
         {
             if (table is not null)

@@ -1,8 +1,8 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// All segments that are installed in this process, in the order of their addresses, and those who are told of each
-/// that comes and goes.
+/// All segments that are installed in this process, in the order of their addresses, and the sinks that are told of
+/// each that comes and goes.
 /// </summary>
 internal static class CodeRegistry
 {
@@ -63,7 +63,7 @@ internal static class CodeRegistry
         segment.Leave();
     }
 
-    /// <summary>Tells those who write that other pages lie at a segment's addresses.</summary>
+    /// <summary>Tells the sinks that write that other pages lie at a segment's addresses.</summary>
     public static void Remapped(CodeSegment segment)
     {
         INameSink[] toWrite;
@@ -79,8 +79,8 @@ internal static class CodeRegistry
     }
 
     /// <summary>
-    /// Tells a sink of everything that is installed, and from now on of every change. One that throws is told of
-    /// nothing any more, and of what it was told that it is gone.
+    /// Tells a sink of everything that is installed, and from now on of every change. A sink that throws is not
+    /// attached, and is told that the segments it heard of are gone.
     /// </summary>
     public static void Attach(INameSink sink)
     {
@@ -142,7 +142,7 @@ internal static class CodeRegistry
     }
 }
 
-/// <summary>Somebody who names code to others.</summary>
+/// <summary>Publishes names of code: to a file, or to a debugger.</summary>
 internal interface INameSink
 {
     /// <summary>Knows the segment from now on, or throws and does not.</summary>

@@ -4,7 +4,9 @@ using Crosscore.Linux;
 
 namespace Crosscore.Code;
 
-/// <summary>What is known of an installed segment to those who want to name its addresses.</summary>
+/// <summary>
+/// An installed segment as it is described to profilers, debuggers and logs, which name its addresses.
+/// </summary>
 internal sealed class CodeSegment(nint address, int length, string? name, CodeFunction[] functions)
 {
     private const int MinBudget = 64 << 10;
@@ -63,10 +65,10 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
     }
 
     /// <summary>
-    /// What profilers and debuggers are told: each function with its name, one without after its segment and its
-    /// offset. A table of three bytes a function could make a hundred times as many bytes of names, so names may take
+    /// Returns what profilers and debuggers are told: each function by its name, or by its segment and offset if it has
+    /// none. A table of three bytes a function could make a hundred times as many bytes of names, so names may take
     /// twice the segment's own bytes and no more (64 KiB at least); the functions after that are one entry with the
-    /// segment's name. Segments whose functions have names of their own and are aligned to 64 bytes never come to that.
+    /// segment's name. Segments whose functions are named and aligned to 64 bytes never reach that limit.
     /// </summary>
     public IEnumerable<CodeFunction> Published() =>
         Within((2L * Pages.RoundUp(length)) + functions.Sum(function => 2L * (3 + NameBytes(function))), EntryBytes);

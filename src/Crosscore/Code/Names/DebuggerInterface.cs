@@ -56,7 +56,8 @@ internal sealed unsafe class DebuggerInterface : INameSink
             file.Dispose();
             throw new CodeException(
                 CodeFailure.ExecutableMappingRefused,
-                $"The library with gdb's two symbols could not be loaded: {refusal.Message}",
+                $"The library with gdb's two symbols could not be loaded: {refusal.Message} Allow "
+                    + "executable memory files.",
                 cause: refusal
             );
         }

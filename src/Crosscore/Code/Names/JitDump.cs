@@ -18,7 +18,7 @@ namespace Crosscore.Code;
 /// </remarks>
 internal sealed class JitDump : INameSink
 {
-    /// <summary>At most this is written: 1 GiB. What comes after that has no names.</summary>
+    /// <summary>The maximum number of bytes written, 1 GiB. Code that comes after that has no names.</summary>
     internal const long MaxBytes = 1L << 30;
 
     internal const uint Magic = 0x4A695444;
@@ -29,9 +29,9 @@ internal sealed class JitDump : INameSink
     private const uint CodeLoad = 0;
     private const uint CodeClose = 3;
     private const int BufferBytes = 64 << 10;
-    private const int MaxTries = 100; // Of a call that a signal broke off: a filter can answer that for ever.
+    private const int MaxTries = 100; // Of a call that a signal interrupted: a filter can answer EINTR without end.
 
-    /// <summary>How long the end of the process waits for a thread that writes: no file is worth more.</summary>
+    /// <summary>The longest time that the end of the process waits for a thread that writes.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private readonly Lock _writing = new();
@@ -87,8 +87,8 @@ internal sealed class JitDump : INameSink
     public void Remapped(CodeSegment segment) => Write(segment);
 
     /// <summary>
-    /// A record for each function, and as many bytes of code as the segment has, whatever its table says. Where a write
-    /// fails nothing is written any more: behind half a record perf would find none.
+    /// Writes a record for each function, and as many bytes of code as the segment has, whatever its table says. After
+    /// a write that fails, nothing is written any more: perf would find no record behind half of one.
     /// </summary>
     public void Write(CodeSegment segment)
     {
@@ -184,8 +184,8 @@ internal sealed class JitDump : INameSink
         if (Mapping.IsError(mapped))
         {
             throw new IOException(
-                $"{path} could not be mapped as executable, by which perf finds it: {Errno.Name((int)-mapped)}. "
-                    + "The folder is mounted noexec, or a sandbox forbids it."
+                $"{path} could not be mapped as executable, by which perf finds it: {Errno.Name((int)-mapped)}. The "
+                    + "folder is mounted noexec, or a sandbox forbids it."
             );
         }
 
@@ -228,7 +228,7 @@ internal sealed class JitDump : INameSink
         _filled = 0;
     }
 
-    /// <summary>Writes whole records, or takes back what was written of them and ends.</summary>
+    /// <summary>Writes whole records, or truncates the file to what it was before and ends.</summary>
     private void Put(ReadOnlySpan<byte> records)
     {
         long before = _size;

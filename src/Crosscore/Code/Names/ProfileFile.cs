@@ -28,7 +28,7 @@ internal static class ProfileFile
     /// <exception cref="IOException">There is something else of that name, or the system refused.</exception>
     public static int OpenForAppending(string path, bool isMapped = false)
     {
-        // O_NONBLOCK: opening a pipe that no process reads would wait for ever, and this one is refused below.
+        // O_NONBLOCK: opening a pipe that no process reads would wait without limit, and this one is refused below.
         int descriptor = OpenFile.Open(
             path,
             (isMapped ? OpenFile.O_RDWR : OpenFile.O_WRONLY) | Flags | OpenFile.O_NOFOLLOW
@@ -56,8 +56,8 @@ internal static class ProfileFile
                 if (answer < 0)
                 {
                     throw new IOException(
-                        $"{path} holds an earlier process's names and could not be emptied: "
-                            + $"{Errno.Name(-answer)}. Remove it."
+                        $"{path} holds an earlier process's names and could not be emptied: {Errno.Name(-answer)}. "
+                            + "Remove it."
                     );
                 }
             }
@@ -82,7 +82,7 @@ internal static class ProfileFile
             answer < 0 ? $"fstat answered {Errno.Name(-answer)}"
             : !status.IsRegular ? "it is a pipe, a device or a socket"
             : status.Owner != Libc.GetEffectiveUser()
-                ? $"it belongs to the user {status.Owner}, who could read " + "and change what is written"
+                ? $"it belongs to the user {status.Owner}, which could read and change what is written"
             : status.Links != 1 ? $"it has {status.Links} names, so it is another file as well"
             : null;
         return obstacle is null ? status : throw new IOException($"{path} is not written to: {obstacle}. Remove it.");

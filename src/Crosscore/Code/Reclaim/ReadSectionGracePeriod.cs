@@ -3,8 +3,8 @@ using Crosscore.Rcu;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The read sections of an RCU domain as a grace period for code that is called inside of them. What orders them is the
-/// domain's business; its tests and litmus tests are there.
+/// The read sections of an RCU domain as a grace period for code that is called inside them. The domain orders them;
+/// its tests and litmus tests show how.
 /// </summary>
 internal sealed class ReadSectionGracePeriod(RcuDomain domain) : IGracePeriod
 {

@@ -13,10 +13,10 @@ namespace Crosscore.Code;
 /// thread of a background collection counts before it lets the others go on). <see cref="Now"/> runs in managed code,
 /// so in cooperative mode, after the slot was changed; it does not run between T and the end of that suspension. If the
 /// count is seen to have grown since, it grew in a suspension that was not complete when <see cref="Now"/> read it. So
-/// T came after the change of the slot, and whoever enters the stub after T loads the new target.</para>
+/// T came after the change of the slot, and a thread that enters the stub after T loads the new target.</para>
 /// <para>Without the stub the argument fails: managed code may be suspended between loading a code address and calling
-/// it. With an ordinary unmanaged call it fails too: the thread is in preemptive mode then, and nobody waits for it.
-/// Shown by the control in CodeReclaimerTests.</para>
+/// it. With an ordinary unmanaged call it fails too: the thread is in preemptive mode then, and the runtime does not
+/// wait for it. Shown by the control in CodeReclaimerTests.</para>
 /// </remarks>
 internal sealed class SuspensionGracePeriod : IGracePeriod
 {

@@ -32,7 +32,9 @@ internal static unsafe class SlotTable
 
     static SlotTable() => CodeEvents.Swaps.CountAlso(CountSwaps);
 
-    /// <summary>The stub of a slot that nobody has; its cell is <see cref="HalfBytes"/> further.</summary>
+    /// <summary>
+    /// Takes a slot that is unused: its stub, and its cell, which is <see cref="HalfBytes"/> further.
+    /// </summary>
     /// <exception cref="CodeException">Another block is needed and was refused.</exception>
     public static (nint Stub, nint Cell) Take()
     {
@@ -51,7 +53,7 @@ internal static unsafe class SlotTable
     }
 
     /// <summary>
-    /// The stubs of a block. All are the same bytes, because each is as far from its cell as every other.
+    /// Returns the stubs of a block. All are the same bytes, because each is as far from its cell as every other.
     /// </summary>
     internal static byte[] Stubs(Architecture architecture)
     {

@@ -74,8 +74,8 @@ internal static class DescriptorSocket
     }
 
     /// <summary>
-    /// Repeats a call that does not wait until it has an answer. The socket's handle is held during each call: if another
-    /// thread disposes of the socket, its number may become another file's.
+    /// Repeats a call that does not wait until it has an answer. The socket's handle is held during each call: if
+    /// another thread disposes of the socket, its number may become another file's.
     /// </summary>
     /// <param name="socket">The socket.</param>
     /// <param name="mode">What is waited for.</param>

@@ -12,7 +12,9 @@ internal static class CacheRoutines
     /// <summary>Returns CTR_EL0 in X0.</summary>
     public static ReadOnlySpan<uint> ReadType => [ReadCtrEl0, Return];
 
-    /// <summary>The barrier: the cleaned lines are at the point of unification before any is invalidated there.</summary>
+    /// <summary>
+    /// The barrier: the cleaned lines are at the point of unification before any is invalidated there.
+    /// </summary>
     public static ReadOnlySpan<uint> Clean =>
         [CleanToUnification, AddX2ToX0, CompareX0WithX1, BranchBackThreeIfLower, DataBarrier, Return];
 

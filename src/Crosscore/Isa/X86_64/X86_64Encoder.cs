@@ -9,7 +9,9 @@ namespace Crosscore.Isa;
 /// </summary>
 internal sealed partial class X86_64Encoder
 {
-    /// <summary>INT3: one byte, so the one instruction that can be stored over any other while a core fetches it.</summary>
+    /// <summary>
+    /// INT3: one byte, so the one instruction that can be stored over any other while a core fetches it.
+    /// </summary>
     public const byte Int3 = 0xCC;
 
     /// <summary>RET.</summary>

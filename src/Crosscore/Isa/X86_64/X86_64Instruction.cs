@@ -21,10 +21,12 @@ internal enum X86_64OpcodeMap
     Vector,
 }
 
-/// <summary>How an instruction names the place it may go on at, relative to its end.</summary>
+/// <summary>How an instruction names the place where execution may continue, relative to its end.</summary>
 internal enum X86_64Branch
 {
-    /// <summary>It does not: it goes on behind itself, or where a register, memory or the stack says.</summary>
+    /// <summary>
+    /// It does not: the next instruction follows it, or a register, memory or the stack says where it is.
+    /// </summary>
     None,
 
     /// <summary>jmp rel8 or rel32.</summary>
@@ -39,7 +41,7 @@ internal enum X86_64Branch
     /// <summary>call rel32.</summary>
     Call,
 
-    /// <summary>xbegin rel32: where the transaction goes on when it is aborted.</summary>
+    /// <summary>xbegin rel32: where execution continues when the transaction is aborted.</summary>
     Transaction,
 }
 

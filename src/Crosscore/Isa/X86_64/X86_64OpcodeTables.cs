@@ -7,8 +7,8 @@ namespace Crosscore.Isa;
 /// undefined beside it has the same length and faults.
 /// </summary>
 /// <remarks>
-/// Left out on purpose, because processors disagree on their length: UD0 and UD1 (0F FF, 0F B9). Left out because
-/// nobody has them any more, or yet: 3DNow!'s suffixes (0F 0F), JMPE (0F B8), APX (D5, EVEX map 4), VEX map 7.
+/// Left out on purpose, because processors disagree on their length: UD0 and UD1 (0F FF, 0F B9). Left out because no
+/// processor in use has them: 3DNow!'s suffixes (0F 0F), JMPE (0F B8), APX (D5, EVEX map 4), VEX map 7.
 /// </remarks>
 internal static class X86_64OpcodeTables
 {

@@ -143,7 +143,7 @@ internal static class X86_64Relocator
                 when (modRm & 7) == 4
                     && (parts.Rex & 1) == 0
                     && (modRm >= 0xC0 || (instruction[parts.ModRmOffset + 1] & 7) == 4) =>
-                "is a call by way of the stack pointer, which the copy has moved by then",
+                "is a call through the stack pointer, which the copy has moved by then",
             3 => "is a far call",
             _ => null,
         };

@@ -4,13 +4,12 @@ namespace Crosscore.PerCpu.Advanced;
 
 /// <summary>
 /// Memory with a slot for each CPU, on which sections work: each on the slot of the CPU its thread runs on, without
-/// lock or interlocked instruction. From outside, a slot is stopped, worked on and let go: <see cref="Stop"/>.
+/// lock or interlocked instruction. From outside, a slot is stopped, modified and resumed: <see cref="Stop"/>.
 /// </summary>
 /// <remarks>
-/// The memory is freed when no object holds the area any more; there is nothing to dispose of. Where all slots together
-/// are more than 64 KiB, only the pages of slots that are used take memory (on Linux). Where sections are not
-/// available, or the barrier that stops them is not, everything works on slots chosen by processor number, each under a
-/// lock (<see cref="UsesSections"/>).
+/// The memory is freed when no object holds the area any more; there is nothing to dispose of. If all slots together
+/// exceed 64 KiB, only the pages of used slots take memory (on Linux). If sections or the barrier that stops them are
+/// unavailable, everything works on slots chosen by processor number, each under a lock (<see cref="UsesSections"/>).
 /// </remarks>
 public sealed class PerCpuArea
 {
@@ -59,8 +58,8 @@ public sealed class PerCpuArea
         if (useSections && index == PerCpuIndex.ConcurrencyId && !RestartableSequences.ConcurrencyIdTrusted)
         {
             throw new NotSupportedException(
-                "The kernel is not known to keep the concurrency id in the area "
-                    + "that glibc registers (Linux 6.3 does). Use PerCpuIndex.Cpu."
+                "The kernel is not known to keep the concurrency id in the area that glibc registers (Linux 6.3 "
+                    + "does). Use PerCpuIndex.Cpu."
             );
         }
 
@@ -69,16 +68,16 @@ public sealed class PerCpuArea
         Slots = new PerCpuSlots(bytesPerCpu, canStop: true, index, cpuSlots);
     }
 
-    /// <summary>The size of a slot in bytes.</summary>
+    /// <summary>Gets the size of a slot in bytes.</summary>
     public int BytesPerCpu => Slots.Shape.Bytes;
 
     /// <summary>
-    /// How many slots there are: one for each CPU that may ever come online, by its number, and a last one for threads
+    /// Gets the number of slots: one for each CPU that may ever come online, by its number, and a last one for threads
     /// that rseq(2) does not know.
     /// </summary>
     public int SlotCount => Slots.Count;
 
-    /// <summary>Whether threads work by sections here; otherwise slots are locked.</summary>
+    /// <summary>Gets whether threads work by sections here; otherwise slots are locked.</summary>
     public bool UsesSections { get; }
 
     internal PerCpuSlots Slots { get; }
@@ -94,7 +93,7 @@ public sealed class PerCpuArea
     /// </summary>
     /// <param name="slot">0 to <see cref="SlotCount"/> - 1.</param>
     /// <param name="offset">In bytes, a multiple of 8.</param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such word.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The slot or the offset is out of range.</exception>
     public long Read(int slot, int offset)
     {
         Check(slot);
@@ -123,7 +122,7 @@ public sealed class PerCpuArea
     /// the time short; only one slot of an area is stopped at a time.
     /// </remarks>
     /// <param name="slot">0 to <see cref="SlotCount"/> - 1.</param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such slot.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The slot is out of range.</exception>
     /// <exception cref="LockRecursionException">This thread has stopped a slot of this area already.</exception>
     /// <exception cref="MembarrierException">The barrier failed; the slot is as if it had not been asked
     /// for.</exception>
@@ -156,8 +155,8 @@ public sealed class PerCpuArea
     }
 
     /// <summary>
-    /// Stops all slots for good: no section commits after the return, and none begins. A caller that has no other sign
-    /// finds out by <see cref="IsStoppedForGood"/>.
+    /// Stops all slots permanently: no section commits after the return, and none begins. A caller that has no other
+    /// sign finds out by <see cref="IsStoppedForGood"/>.
     /// </summary>
     internal void StopForGood()
     {

@@ -26,7 +26,7 @@ public sealed unsafe class PerCpuSection
     internal InstalledSection? Installed => _installed;
 
     /// <summary>
-    /// Runs the section on the slot of the CPU this thread runs on, again and again until it commits or leaves. While
+    /// Runs the section on the slot of the CPU this thread runs on, and repeats it until it commits or leaves. While
     /// the slot is stopped, it waits.
     /// </summary>
     /// <param name="area">The slots: of the size for which the section was written.</param>
@@ -72,8 +72,8 @@ public sealed unsafe class PerCpuSection
     }
 
     /// <summary>
-    /// What remains to be done when a section was left without a code of its author's: the result says why, and the
-    /// section is not executed once more to learn it.
+    /// Does what remains when a section was left without a code of its author: the result says why, so the section is
+    /// not executed again to learn it.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private SectionResult GoOn(
@@ -88,9 +88,9 @@ public sealed unsafe class PerCpuSection
         if (area.Slots.Shape != _program.Shape)
         {
             throw new ArgumentException(
-                $"The section was written for slots of {_program.Shape.Bytes} "
-                    + $"bytes selected by {_program.Shape.Index}; "
-                    + $"this area has {area.Slots.Shape.Bytes} selected by {area.Slots.Shape.Index}.",
+                $"The section was written for slots of {_program.Shape.Bytes} bytes selected by "
+                    + $"{_program.Shape.Index}; this area has {area.Slots.Shape.Bytes} selected by "
+                    + $"{area.Slots.Shape.Index}.",
                 nameof(area)
             );
         }
@@ -130,8 +130,8 @@ public sealed unsafe class PerCpuSection
                     break;
                 case SectionExit.OutOfSlot:
                     throw new InvalidOperationException(
-                        $"A computed offset lay outside of the {_program.Shape.Bytes} "
-                            + "bytes of the slot. Nothing was committed."
+                        $"A computed offset lay outside of the {_program.Shape.Bytes} bytes of the slot. Nothing was "
+                            + "committed."
                     );
                 default:
                     return result;

@@ -3,8 +3,8 @@ using static Crosscore.PerCpu.SectionOperation;
 namespace Crosscore.PerCpu.Advanced;
 
 /// <summary>
-/// Writes a section of your own, step by step: loads from the slot of the CPU, comparisons that leave, stores that do
-/// not matter yet, and in the end exactly one commit. Between the first step and the commit no other thread touches the
+/// Writes a custom section, step by step: loads from the slot of the CPU, comparisons that leave, stores that do not
+/// matter yet, and in the end exactly one commit. Between the first step and the commit no other thread touches the
 /// slot: if anything comes between, the kernel sends the thread back to the first step.
 /// </summary>
 /// <remarks>
@@ -22,12 +22,12 @@ namespace Crosscore.PerCpu.Advanced;
 public sealed class SectionBuilder
 {
     /// <summary>
-    /// The most steps of a section. It should be a few nanoseconds long; one that is interrupted more often than it
-    /// takes never ends.
+    /// The maximum number of steps of a section. It should be a few nanoseconds long: one that is interrupted more
+    /// often than it lasts never ends.
     /// </summary>
     public const int MaxSteps = 64;
 
-    /// <summary>The most bytes that all copying steps of a section move together.</summary>
+    /// <summary>The maximum number of bytes that all copying steps of a section move together.</summary>
     public const int MaxCopiedBytes = 4096;
 
     private readonly SlotShape _shape;
@@ -41,7 +41,7 @@ public sealed class SectionBuilder
 
     private bool IsCommitted => _steps.Count > 0 && _steps[^1].IsCommit;
 
-    /// <summary>An argument of <see cref="PerCpuSection.Run"/>.</summary>
+    /// <summary>Returns an argument of <see cref="PerCpuSection.Run"/>.</summary>
     /// <param name="index">0 to 3.</param>
     /// <exception cref="ArgumentOutOfRangeException">There are four.</exception>
     public SectionValue Argument(int index)
@@ -59,23 +59,23 @@ public sealed class SectionBuilder
         return new SectionValue(this, index);
     }
 
-    /// <summary>A number.</summary>
+    /// <summary>Returns a number as a value.</summary>
     /// <param name="number">Any.</param>
     public SectionValue Constant(long number) => Make(SectionOperation.Constant, number: number);
 
     /// <summary>
-    /// The index of the slot the section works on: the CPU, or the concurrency id, or the last index for threads that
-    /// have neither.
+    /// Returns the index of the slot the section works on: the CPU, or the concurrency id, or the last index for
+    /// threads that have neither.
     /// </summary>
     public SectionValue ThisSlot() => Make(SectionOperation.ThisSlot);
 
-    /// <summary>The word at an offset of the slot.</summary>
+    /// <summary>Loads the word at an offset of the slot.</summary>
     /// <param name="offset">In bytes, a multiple of 8.</param>
     public SectionValue Load(int offset) => Make(SectionOperation.Load, number: Word(offset));
 
     /// <summary>
-    /// The word at a computed offset of the slot. Outside of it, the section leaves and <see cref="PerCpuSection.Run"/>
-    /// throws.
+    /// Loads the word at a computed offset of the slot. If the offset lies outside, the section leaves and
+    /// <see cref="PerCpuSection.Run"/> throws.
     /// </summary>
     /// <param name="offset">In bytes.</param>
     /// <param name="plus">Added to it; 0 or more.</param>
@@ -83,31 +83,32 @@ public sealed class SectionBuilder
         Make(SectionOperation.LoadAt, offset, number: Within(plus, sizeof(long)), bytes: sizeof(long));
 
     /// <summary>
-    /// The word behind a pointer. Caller must: know that it can be read for as long as the slot's state leads there.
+    /// Loads the word behind a pointer. Caller must: know that it can be read for as long as the slot's state leads
+    /// there.
     /// </summary>
     /// <param name="pointer">An address.</param>
     /// <param name="offset">Added to it, in bytes.</param>
     public SectionValue LoadFrom(SectionValue pointer, int offset = 0) =>
         Make(SectionOperation.LoadFrom, pointer, number: offset);
 
-    /// <summary>The sum; it wraps.</summary>
+    /// <summary>Computes a sum; it wraps.</summary>
     /// <param name="left">A value.</param>
     /// <param name="right">Another.</param>
     public SectionValue Add(SectionValue left, SectionValue right) => Make(SectionOperation.Add, left, right);
 
-    /// <summary>The sum with a number; it wraps.</summary>
+    /// <summary>Computes the sum with a number; it wraps.</summary>
     /// <param name="value">A value.</param>
     /// <param name="number">May be negative.</param>
     public SectionValue Add(SectionValue value, int number) => Make(AddNumber, value, number: number);
 
-    /// <summary>The difference; it wraps.</summary>
+    /// <summary>Computes a difference; it wraps.</summary>
     /// <param name="left">A value.</param>
     /// <param name="right">What is taken away from it.</param>
     public SectionValue Subtract(SectionValue left, SectionValue right) => Make(SectionOperation.Subtract, left, right);
 
-    /// <summary>0 where the value is the limit, otherwise the value: the next place in a ring.</summary>
+    /// <summary>Replaces a value that equals the limit by 0: the next place in a ring.</summary>
     /// <param name="value">A value.</param>
-    /// <param name="limit">Where it begins anew.</param>
+    /// <param name="limit">Where the ring starts over.</param>
     public SectionValue WrapAt(SectionValue value, int limit) => Make(SectionOperation.WrapAt, value, number: limit);
 
     /// <summary>Leaves without commit when the two are equal.</summary>
@@ -144,8 +145,8 @@ public sealed class SectionBuilder
     public void Store(int offset, SectionValue value) => Step(SectionOperation.Store, value, number: Word(offset));
 
     /// <summary>
-    /// The same at a computed offset. Outside of the slot, the section leaves and <see cref="PerCpuSection.Run"/>
-    /// throws.
+    /// Stores at a computed offset of the slot. If it lies outside, the section leaves and
+    /// <see cref="PerCpuSection.Run"/> throws.
     /// </summary>
     /// <param name="offset">In bytes.</param>
     /// <param name="value">What.</param>
@@ -196,7 +197,7 @@ public sealed class SectionBuilder
         Step(SectionOperation.CopyOut, offset, Own(target), Within(plus, bytes), Copied(bytes));
 
     /// <summary>
-    /// The commit: one store to the slot, after which the section is over. Other CPUs see it after everything stored
+    /// Commits by one store to the slot, after which the section is over. Other CPUs see it after everything stored
     /// before it.
     /// </summary>
     /// <param name="offset">In bytes, a multiple of 8.</param>
@@ -204,13 +205,13 @@ public sealed class SectionBuilder
     public void CommitStore(int offset, SectionValue value) =>
         Step(SectionOperation.CommitStore, value, number: Word(offset));
 
-    /// <summary>The commit: adds to a word of the slot, after which the section is over.</summary>
+    /// <summary>Commits by adding to a word of the slot, after which the section is over.</summary>
     /// <param name="offset">In bytes, a multiple of 8.</param>
     /// <param name="value">What; it may be negative, and the word wraps.</param>
     public void CommitAdd(int offset, SectionValue value) =>
         Step(SectionOperation.CommitAdd, value, number: Word(offset));
 
-    /// <summary>After the commit: what <see cref="SectionResult.Value"/> will be.</summary>
+    /// <summary>Names, after the commit, what <see cref="SectionResult.Value"/> will be.</summary>
     /// <param name="value">An argument or a value that a step made.</param>
     /// <exception cref="InvalidOperationException">There is no commit yet, or a value is named already.</exception>
     public void Return(SectionValue value)
@@ -218,8 +219,8 @@ public sealed class SectionBuilder
         if (!IsCommitted)
         {
             throw new InvalidOperationException(
-                "Only a committed section returns a value: name it after "
-                    + "the commit. To end without commit, leave with a code."
+                "Only a committed section returns a value: name it after the commit. To end without commit, leave "
+                    + "with a code."
             );
         }
 
@@ -245,8 +246,8 @@ public sealed class SectionBuilder
         if (!IsCommitted)
         {
             throw new InvalidOperationException(
-                "The section has no commit. It ends with exactly one CommitStore "
-                    + "or CommitAdd; without it nothing it did would ever count."
+                "The section has no commit. It ends with exactly one CommitStore or CommitAdd; without it nothing it "
+                    + "did would ever count."
             );
         }
 
@@ -260,8 +261,8 @@ public sealed class SectionBuilder
         var program = new SectionProgram(_shape, _arguments, _values - gap, steps, Close(_result));
         return RegisterChoice.Choose(program) is null
             ? throw new InvalidOperationException(
-                "The section needs more values at the same time than there are registers "
-                    + "(6 with its arguments). Use values sooner, or load them again."
+                "The section needs more values at the same time than there are registers (6 with its arguments). Use "
+                    + "values sooner, or load them again."
             )
             : program;
     }
@@ -300,10 +301,10 @@ public sealed class SectionBuilder
         {
             throw new InvalidOperationException(
                 step.IsCommit
-                    ? "The section has its commit already. Two stores cannot become "
-                        + "visible as one; put both into memory that one word makes valid."
-                    : $"{step.Operation} after the commit: the section is "
-                        + "over there, and the step would not be protected."
+                    ? "The section has its commit already. Two stores cannot become visible as one; put both into "
+                        + "memory that one word makes valid."
+                    : $"{step.Operation} after the commit: the section is over there, and the step would not be "
+                        + "protected."
             );
         }
 
@@ -327,8 +328,8 @@ public sealed class SectionBuilder
         if (offset % sizeof(long) != 0)
         {
             throw new ArgumentException(
-                $"Offset {offset} is no multiple of {sizeof(long)}: a word "
-                    + "that is not aligned can become visible in two parts.",
+                $"Offset {offset} is no multiple of {sizeof(long)}: a word that is not aligned can become visible in "
+                    + "two parts.",
                 nameof(offset)
             );
         }
@@ -365,8 +366,8 @@ public sealed class SectionBuilder
         Number(pointer) < SectionProgram.MaxArguments
             ? pointer
             : throw new ArgumentException(
-                "Outside of the slot a section stores only to memory that an argument points to. What "
-                    + "a loaded or computed pointer leads to may be seen by others before the commit.",
+                "Outside of the slot a section stores only to memory that an argument points to. What a loaded or "
+                    + "computed pointer leads to may be seen by others before the commit.",
                 nameof(pointer)
             );
 

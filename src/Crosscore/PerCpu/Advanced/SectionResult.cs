@@ -15,15 +15,15 @@ public readonly record struct SectionResult
         _left = left ? 1 : 0;
     }
 
-    /// <summary>Whether the commit was made. If not, nothing was stored that any thread may look at.</summary>
+    /// <summary>Gets whether the commit was made. If not, nothing was stored that any thread may read.</summary>
     public bool Committed => _left == 0;
 
     /// <summary>
-    /// The value named by <see cref="SectionBuilder.Return"/> when committed, 0 without one; otherwise 0.
+    /// Gets the value named by <see cref="SectionBuilder.Return"/> when committed, 0 without one; otherwise 0.
     /// </summary>
     public long Value => Committed ? _value : 0;
 
-    /// <summary>The code with which it left; 0 when committed.</summary>
+    /// <summary>Gets the code with which it left; 0 when committed.</summary>
     public int Code => Committed ? 0 : (int)_value;
 
     internal static SectionResult Done(long value) => new(value, left: false);

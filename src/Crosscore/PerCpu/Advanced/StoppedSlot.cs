@@ -18,7 +18,7 @@ public ref struct StoppedSlot
         _slot = slot;
     }
 
-    /// <summary>The slot's bytes. Not to be used after disposal.</summary>
+    /// <summary>Gets the slot's bytes. Not to be used after disposal.</summary>
     /// <exception cref="ObjectDisposedException">It was disposed of.</exception>
     public readonly unsafe Span<byte> Bytes
     {
@@ -33,11 +33,14 @@ public ref struct StoppedSlot
         }
     }
 
-    /// <summary>The same as words.</summary>
+    /// <summary>Gets the slot's bytes as words.</summary>
     /// <exception cref="ObjectDisposedException">It was disposed of.</exception>
     public readonly Span<long> Words => MemoryMarshal.Cast<byte, long>(Bytes);
 
-    /// <summary>Lets the slot's sections go on; they see all that was done. A second time does nothing.</summary>
+    /// <summary>
+    /// Resumes the slot's sections, which see all that was done. The second call does nothing, nor does the call on a
+    /// default value.
+    /// </summary>
     public void Dispose()
     {
         _area?.Resume(_slot);

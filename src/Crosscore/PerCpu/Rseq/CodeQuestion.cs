@@ -4,13 +4,13 @@ using Crosscore.Threads;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Has machine code made. What stands against it (descriptors, memory, a policy, a hidden /proc) is a <see
-/// cref="CodeException"/> whatever the system said, and however .NET's file calls say it (NotSupportedException where
-/// lseek is refused); an interruption is no answer.
+/// Makes machine code. Whatever prevents it (descriptors, memory, a policy, a hidden /proc) becomes a
+/// <see cref="CodeException"/>, also where .NET's file calls throw another exception (NotSupportedException if lseek is
+/// refused); an interruption is not an answer.
 /// </summary>
 internal static class CodeQuestion
 {
-    /// <exception cref="CodeException">Refused at this moment. Nothing is left behind.</exception>
+    /// <exception cref="CodeException">Refused now. Nothing is left behind.</exception>
     public static T Ask<T>(Func<T> make)
     {
         using var waiting = new Uninterrupted();
@@ -29,8 +29,8 @@ internal static class CodeQuestion
             {
                 throw new CodeException(
                     CodeFailure.Unexpected,
-                    $"What is needed to install machine code cannot be read: {refusal.Message} "
-                        + "Allow /proc/self/maps and a free descriptor.",
+                    $"What is needed to install machine code cannot be read: {refusal.Message} Allow /proc/self/maps "
+                        + "and a free descriptor.",
                     0,
                     refusal
                 );

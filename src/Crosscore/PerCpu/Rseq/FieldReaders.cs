@@ -15,7 +15,7 @@ namespace Crosscore.PerCpu;
 /// <param name="ConcurrencyId">mov eax, fs:[mm_cid]; ret</param>
 internal sealed record FieldReaders(InstalledCode Code, nint ThreadPointer, nint CpuId, nint ConcurrencyId)
 {
-    /// <exception cref="CodeException">Refused at this moment.</exception>
+    /// <exception cref="CodeException">Refused now.</exception>
     public static FieldReaders Install(int areaOffset)
     {
         var writer = new CodeWriter("per-cpu fields"); // the name that perf and /proc/PID/maps show

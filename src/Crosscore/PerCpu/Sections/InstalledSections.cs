@@ -6,10 +6,10 @@ using Crosscore.Threads;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// The sections installed in this process, each once, for good. A thread's area keeps the address of the last
+/// The sections installed in this process, each once and permanently. A thread's area keeps the address of the last
 /// descriptor it used until the kernel, some time later, finds the thread elsewhere and clears it; until then the
 /// kernel reads the descriptor and the four bytes before its abort address, and ends the process where it cannot. No
-/// call tells when the last thread has been through that, a sleeping thread may take for ever, so nothing here is ever
+/// call tells when the last thread has been through that, and a thread may sleep without limit, so nothing here is ever
 /// freed. Equal programs share their code: what a process holds is bounded by how many different ones it writes.
 /// </summary>
 internal static unsafe class InstalledSections
@@ -35,7 +35,7 @@ internal static unsafe class InstalledSections
         }
     }
 
-    /// <summary>The same; null where memory is refused at this moment, for those who can do without.</summary>
+    /// <summary>Installs a section like <see cref="Install"/>; returns null if memory is refused now.</summary>
     public static InstalledSection? InstallIfPossible(SectionProgram program, SectionVariant variant)
     {
         try
@@ -48,7 +48,7 @@ internal static unsafe class InstalledSections
         }
     }
 
-    /// <summary>Where the code begins; 0 where memory is refused at this moment.</summary>
+    /// <summary>Returns where the code begins; 0 if memory is refused now.</summary>
     public static nint TryInstall(SectionProgram program, SectionVariant variant) =>
         InstallIfPossible(program, variant)?.Entry ?? 0;
 

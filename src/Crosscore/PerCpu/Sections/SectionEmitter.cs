@@ -4,7 +4,7 @@ using Crosscore.Linux;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// What tests change about a section: controls without protection, and windows wide enough to be hit.
+/// What tests change about a section: controls without protection, and wider windows for interruptions.
 /// </summary>
 /// <param name="Armed">Whether the kernel is told of the section. Without, nothing restarts it: the control of every
 /// test.</param>
@@ -24,8 +24,8 @@ internal readonly record struct SectionCode(byte[] Bytes, int Start, int PostCom
 /// retry:
 ///     r11 = &amp;descriptor;
 ///     thread.rseq_cs = r11;               // armed
-/// start:                                   // descriptor.start: an interruption from here on, also right here, is one inside of the section
-///     eax = thread.cpu_id;                 // inside, or the thread could move between reading the number and being protected
+/// start:                                   // descriptor.start: an interruption from here on restarts
+///     eax = thread.cpu_id;                 // inside, or the thread could move between this and being protected
 ///     if (eax >= slots) goto no_slot;      // not registered: the number is negative
 ///     [ the same with thread.mm_cid where that selects the slot ]
 ///     rax = rdi + eax * stride;
@@ -36,8 +36,8 @@ internal readonly record struct SectionCode(byte[] Bytes, int Start, int PostCom
 ///     return (r10, 0);
 /// leave:
 ///     return (code, 1);
-///     .byte 0x0f, 0xb9, 0x3d               // with the signature: ud1 edi, [rip + 0x53053053], so that a disassembler keeps its step
-///     .long 0x53053053                     // the kernel ends the process when it does not find this before an abort address
+///     .byte 0x0f, 0xb9, 0x3d               // with the signature: ud1 edi, [rip + 0x53053053], for disassemblers
+///     .long 0x53053053                     // without this before an abort address the kernel ends the process
 /// abort:                                   // descriptor.abort
 ///     goto retry;
 /// </code>
@@ -266,7 +266,7 @@ internal static class SectionEmitter
 
     /// <summary>
     /// Copies through the scratch register or xmm0, both of which the convention lets a function change. The place in
-    /// the slot is found anew in RAX, which is put back afterwards: no register is left for a third address.
+    /// the slot is computed in RAX, which is restored afterwards: no register is left for a third address.
     /// </summary>
     private static void Copy(
         SlotShape shape,

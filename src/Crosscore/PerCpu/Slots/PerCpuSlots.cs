@@ -73,9 +73,8 @@ internal sealed unsafe class PerCpuSlots
     public bool IsMapped => _memory.IsMapped;
 
     /// <summary>
-    /// Enters the slot as the only one of those who use no section there: any thread in the striped fallback, and
-    /// threads that rseq(2) does not know in the shared slot. Nothing breaks the wait off: callers have a record or a
-    /// block in their hands.
+    /// Locks the slot against other threads that use no section there: any thread in the striped fallback, and threads
+    /// that rseq(2) does not know in the shared slot. Nothing interrupts the wait: callers hold a record or a block.
     /// </summary>
     public void Lock(int index)
     {

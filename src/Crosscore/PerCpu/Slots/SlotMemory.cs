@@ -10,8 +10,8 @@ namespace Crosscore.PerCpu;
 /// on demand, are a pinned array.
 /// </summary>
 /// <remarks>
-/// The mapping is taken away when the object that uses the addresses is gone for good, which is later than when it
-/// became unreachable: finalizers of others may still use it.
+/// The mapping is removed when the memory of the object that uses the addresses is reclaimed, which is later than when
+/// it became unreachable: finalizers of other objects may still use it.
 /// </remarks>
 internal sealed unsafe class SlotMemory
 {
@@ -29,7 +29,7 @@ internal sealed unsafe class SlotMemory
 
     /// <param name="bytes">How many; not more than <see cref="MaxBytes"/>.</param>
     /// <param name="alignment">Of the first; a power of two, at most a page.</param>
-    /// <param name="user">Who uses the addresses; the memory lives at least as long.</param>
+    /// <param name="user">The object that uses the addresses; the memory lives at least as long.</param>
     /// <exception cref="OutOfMemoryException">There is no memory, or there are no addresses.</exception>
     public SlotMemory(long bytes, int alignment, object user)
     {

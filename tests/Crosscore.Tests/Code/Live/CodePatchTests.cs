@@ -202,7 +202,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void What_cannot_be_executed_elsewhere_is_refused_in_strict_mode_and_exchanged_with_its_page_in_measured_mode()
+    public void What_cannot_be_executed_elsewhere_is_refused_in_strict_mode_and_page_swapped_in_measured_mode()
     {
         using LiveCode code = LiveCode.Install(UnmovableCall);
         Refuses(code, CodeFailure.PatchNotMovable, patch => patch.Replace(code, 5, [1, 1, 1, 1]), "stack pointer");
@@ -523,7 +523,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void When_the_memory_for_copies_is_full_of_such_as_threads_were_sent_to_the_patch_is_refused_and_measured_mode_exchanges_pages()
+    public void When_the_memory_for_copies_is_full_the_patch_is_refused_and_measured_mode_exchanges_pages()
     {
         using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
         int version = 0;
@@ -563,7 +563,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void Where_synchronizing_is_refused_for_good_the_bytes_are_as_before_and_the_exception_says_what_is_not_known()
+    public void Where_synchronizing_stays_refused_the_bytes_are_as_before_and_the_exception_says_what_is_not_known()
     {
         ChildResult result = ChildProcess.RunThisProgram(Child.PatchWithoutMembarrier);
         Assert.SkipWhen(

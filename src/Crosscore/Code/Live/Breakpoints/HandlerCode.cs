@@ -35,14 +35,16 @@ namespace Crosscore.Code;
 ///     }
 ///     lock dec control.Inflight
 /// chain:
-///     if (*previous == SIG_IGN &amp;&amp; info->si_code &lt;= 0) return;   // an instruction's own signal cannot be ignored
-///     if (*previous is SIG_DFL or SIG_IGN) { set the default action again; send the signal once more; return }
+///     // an instruction's own signal cannot be ignored
+///     if (*previous == SIG_IGN &amp;&amp; info->si_code &lt;= 0) return;
+///     if (*previous is SIG_DFL or SIG_IGN) { set the default action again; send the signal again; return }
 ///     jmp *previous
 /// </code>
-/// <para>A late trap: the thread met INT3, and before it came here the patch ended and its table went. Where it stood
-/// an instruction begins for ever (<see cref="InstructionMap"/>), so it executes there what stands there now.</para>
+/// <para>A late trap: the thread met INT3, and before it came here the patch ended and its table was retired. An
+/// instruction begins there permanently (<see cref="InstructionMap"/>), so it executes there what stands there
+/// now.</para>
 /// <para>Version before Table, pairs with <see cref="Publish"/>, which stores them in the opposite order, and then
-/// INT3: who saw an INT3 and still sees the version it read before has read a table that knows it
+/// INT3: a thread that saw an INT3 and still sees the version it read before has read a table that knows it
 /// (litmus/code/Handler.LateTrap.litmus). Inflight before Table, pairs with <see cref="IsQuiet"/>: if we are first it
 /// sees us, if it is first we see no table (litmus/code/Handler.TableReuse.litmus).</para>
 /// </remarks>
@@ -124,7 +126,9 @@ internal static class HandlerCode
         code.Jump(probe);
     }
 
-    /// <summary>The thread goes on where its entry says, after what it would have pushed there.</summary>
+    /// <summary>
+    /// The thread continues where its entry says; a return address is pushed first, if the entry has one.
+    /// </summary>
     private static void SendOn(X86_64Encoder code)
     {
         var resume = new X86_64Label();
@@ -198,7 +202,7 @@ internal static class HandlerCode
         code.Return();
         code.Mark(byDefault);
 
-        // The action is set to the default again and the signal sent once more. It arrives at the end of this handler,
+        // The action is set to the default again and the signal sent again. It arrives at the end of this handler,
         // which blocks it.
         for (int word = 0; word < 4; word++)
         {
