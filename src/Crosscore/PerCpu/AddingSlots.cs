@@ -29,7 +29,7 @@ internal readonly unsafe struct AddingSlots
         }
     }
 
-    /// <summary>Where they lie.</summary>
+    /// <summary>Gets the memory in which they lie.</summary>
     public PerCpuSlots Slots => _slots;
 
     public bool UsesSections => _add != null;

@@ -17,6 +17,13 @@ namespace Crosscore.PerCpu;
 /// them. Only <see cref="Dispose"/> frees it; there is no finalizer, because only the caller knows which threads use
 /// the blocks.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// using var pool = new PerCpuBlockPool(blockSize: 256);
+/// nint block = pool.Rent(); // by any thread
+/// pool.Return(block); // by any thread
+/// </code>
+/// </example>
 public sealed unsafe class PerCpuBlockPool : IDisposable
 {
     /// <summary>

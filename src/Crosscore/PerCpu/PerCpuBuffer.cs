@@ -27,6 +27,13 @@ public delegate void PerCpuRecords<T>(int slot, ReadOnlySpan<T> records)
 /// </remarks>
 /// <typeparam name="T">The record: at most <see cref="SectionBuilder.MaxCopiedBytes"/> bytes, without
 /// references.</typeparam>
+/// <example>
+/// <code>
+/// var trace = new PerCpuBuffer&lt;long&gt;(capacityPerCpu: 4096);
+/// bool hadRoom = trace.Append(Environment.TickCount64); // by any thread; trace.Lost counts those without room
+/// long drained = trace.Drain((cpu, records) =&gt; written.AddRange(records)); // by one thread at a time
+/// </code>
+/// </example>
 public sealed class PerCpuBuffer<T>
     where T : unmanaged
 {

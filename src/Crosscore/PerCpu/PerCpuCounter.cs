@@ -15,6 +15,13 @@ namespace Crosscore.PerCpu;
 /// <para>Memory: 128 bytes for each CPU that may ever come online; where that is more than 64 KiB, only the pages of
 /// CPUs that add take memory (on Linux). There is nothing to dispose of.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// var requests = new PerCpuCounter();
+/// requests.Increment(); // by any thread
+/// long sum = requests.Sum(); // walks over the CPUs
+/// </code>
+/// </example>
 public sealed class PerCpuCounter
 {
     private readonly AddingSlots _slots;

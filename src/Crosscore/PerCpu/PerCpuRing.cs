@@ -82,7 +82,8 @@ internal sealed unsafe class PerCpuRing<T>
     public bool IsStopped { get; private set; }
 
     /// <summary>
-    /// 0, or <see cref="StandardSections.Full"/>, or <see cref="SectionExit.Stopped"/> when this ring has a successor.
+    /// Appends a record. Returns 0, or <see cref="StandardSections.Full"/>, or <see cref="SectionExit.Stopped"/> when
+    /// this ring has a successor.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public long Append(T record)

@@ -186,7 +186,7 @@ public sealed class AddressTests
         Assert.NotEqual(first, second);
         Assert.Equal(CodeFailure.OutOfAddresses, Assert.Throws<CodeException>(() => range.Map()).Failure);
         refuses = false;
-        Assert.Equal(first, range.Map()); // Tried again for want of addresses.
+        Assert.Equal(first, range.Map()); // Tried again because addresses are exhausted.
         refuses = true;
         range.Free(first);
         refuses = false;

@@ -147,7 +147,7 @@ internal static unsafe partial class CodeRace
             fixed (byte* path = paths[turn % Descriptors])
             {
                 // SAFETY: ends in a null byte.
-                int file = Open(path, O_RDWR | O_CLOEXEC | OpenFile.O_NONBLOCK, 0); // It waits for no lease of its own.
+                int file = Open(path, O_RDWR | O_CLOEXEC | OpenFile.O_NONBLOCK, 0); // It does not wait for its own lease.
                 if (file >= 0)
                 {
                     if (Memfd.GetSeals(file) >= 0)

@@ -6,7 +6,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// What a child of a test does with code, in a process of its own: under a sandbox, or to be looked at from outside.
+/// What a child of a test does with code, in another process: under a sandbox, or examined from outside.
 /// </summary>
 internal static class CodeTrial
 {

@@ -177,7 +177,7 @@ public sealed unsafe partial class ForeignWaitTests
             isFull = error != SocketError.Success;
         }
 
-        // Set on the duplicate: .NET would change it when it disposes of its own.
+        // Set on the duplicate: .NET would change it when it disposes of the original.
         int duplicate = Memfd.Duplicate((int)socket.SafeHandle.DangerousGetHandle(), closeOnExec: true);
         Assert.True(duplicate >= 0);
         int original = (int)socket.SafeHandle.DangerousGetHandle();

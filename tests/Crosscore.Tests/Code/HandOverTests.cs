@@ -58,7 +58,7 @@ public sealed partial class HandOverTests
     [InlineData(F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SEAL)]
     [InlineData(F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_SEAL)]
     [InlineData(F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)]
-    public void A_file_that_somebody_could_still_change_is_refused(int seals)
+    public void A_file_that_a_process_could_still_change_is_refused(int seals)
     {
         using SealedCode code = Two();
         using SafeFileHandle copy = MemoryFile(ReadAll(code), seals);
@@ -145,8 +145,8 @@ public sealed partial class HandOverTests
     }
 
     /// <summary>
-    /// A program that can make no executable memory of its own, by PR_SET_MDWE and by a filter, runs what it inherited.
-    /// It is a program of bare system calls because CoreCLR does not start under either.
+    /// A program that cannot make executable memory, because of PR_SET_MDWE and a filter, runs what it inherited. It is
+    /// a program of bare system calls because CoreCLR does not start under either.
     /// </summary>
     [Fact]
     public void A_receiver_that_may_not_make_executable_memory_runs_it()

@@ -91,8 +91,8 @@ public sealed class CollectibleContextTests
 }
 
 /// <summary>
-/// What a plugin does with the library; compiled here, run in a context of its own. Nothing of xunit is used: that is
-/// not loaded anew.
+/// What a plugin does with the library; compiled here, run in another context. Nothing of xunit is used: that is not
+/// loaded anew.
 /// </summary>
 public static unsafe class Plugin
 {

@@ -4,7 +4,7 @@ using Crosscore.PerCpu.Advanced;
 namespace Crosscore.Tests.PerCpu;
 
 /// <summary>
-/// Uses everything of Crosscore.PerCpu in a process of its own, and prints what there is and what came out: one line
+/// Uses everything of Crosscore.PerCpu in a separate process, and prints what there is and what came out: one line
 /// each, name, tab, value.
 /// </summary>
 internal static class PerCpuChild

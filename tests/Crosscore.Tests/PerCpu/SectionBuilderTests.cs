@@ -159,7 +159,7 @@ public sealed class SectionBuilderTests
         nint pointer = 0;
         for (int attempt = 0; attempt < 1000 && pointer == 0; attempt++)
         {
-            // The kernel clears the pointer whenever it looks and finds the thread outside, so now and then it is gone
+            // The kernel clears the pointer whenever it looks and finds the thread outside, so it is sometimes gone
             // already.
             _ = sections[0].Run(_area, 1);
             pointer = ThreadArea.SectionPointer();
@@ -186,8 +186,8 @@ public sealed class SectionBuilderTests
     }
 
     /// <summary>
-    /// A refused step costs nothing: neither does it use up the limit, nor can so many of them make the sum of their
-    /// sizes start anew.
+    /// A refused step costs nothing: neither does it use up the limit, nor can many of them make the sum of their sizes
+    /// start anew.
     /// </summary>
     [Fact]
     public void Refused_copies_do_not_count()

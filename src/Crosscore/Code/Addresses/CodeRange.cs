@@ -80,10 +80,10 @@ internal sealed class CodeRange
         }
     }
 
-    /// <summary>The first address.</summary>
+    /// <summary>Gets the first address.</summary>
     public nint Start { get; }
 
-    /// <summary>Bytes.</summary>
+    /// <summary>Gets the number of bytes.</summary>
     public nint Length { get; }
 
     /// <summary>Maps the beginning of a sealed file, readable and executable.</summary>

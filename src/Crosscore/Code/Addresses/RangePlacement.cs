@@ -3,8 +3,8 @@ using Crosscore.Linux;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Where a range for code can lie so that a 32-bit displacement reaches from anywhere in it to anywhere in the runtime
-/// and the C library, and back. A pure function of the process's memory map.
+/// Finds where a range for code can lie so that a 32-bit displacement reaches from anywhere in it to anywhere in the
+/// runtime and the C library, and back. A pure function of the process's memory map.
 /// </summary>
 /// <remarks>
 /// CoreCLR itself reserves the two gigabytes below its library, so what is left is usually above, between the program
@@ -28,7 +28,7 @@ internal static class RangePlacement
     private const nint StackMargin = 64 << 20;
 
     /// <summary>
-    /// Candidates, the largest first, and of equal ones the nearest; empty where there is no room in reach.
+    /// Returns candidates, the largest first, and of equal ones the nearest; empty if there is no room within reach.
     /// </summary>
     /// <param name="map">What is mapped.</param>
     /// <param name="stackLimit">The stack's soft limit in bytes; <see langword="null"/> for none.</param>

@@ -22,12 +22,25 @@ internal static class AllCores
         }
         catch (MembarrierException refusal)
         {
-            throw new CodeException(
-                CodeFailure.SynchronizationRefused,
-                $"All cores had to be synchronized, and could not be: {refusal.Message}",
-                refusal.Errno,
-                refusal
-            );
+            throw Refused("The cores could not be synchronized", refusal);
         }
     }
+
+    /// <summary>Registers now, where a refusal is still harmless.</summary>
+    /// <param name="mode">Which guarantees to rely on.</param>
+    /// <exception cref="CodeException">The kernel or a sandbox refuses it.</exception>
+    public static void Prepare(CodeMode mode)
+    {
+        try
+        {
+            CoreSerialization.Prepare(mode);
+        }
+        catch (MembarrierException refusal)
+        {
+            throw Refused("Live code needs all cores to be synchronized", refusal);
+        }
+    }
+
+    private static CodeException Refused(string what, MembarrierException refusal) =>
+        new(CodeFailure.SynchronizationRefused, $"{what}: {refusal.Message}", refusal.Errno, refusal);
 }

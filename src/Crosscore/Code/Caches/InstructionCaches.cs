@@ -13,7 +13,7 @@ internal static unsafe class InstructionCaches
     private static readonly Lock Installing = new();
     private static Routines? s_routines;
 
-    /// <summary>To be called between mapping code and giving out its address.</summary>
+    /// <summary>Makes code fetchable; called between mapping it and handing out its address.</summary>
     /// <exception cref="CodeException">arm64: the cores could not be synchronized.</exception>
     public static void MakeFetchable(nint address, int length)
     {

@@ -19,6 +19,14 @@ namespace Crosscore.Code;
 /// <para><see cref="CodeTransfer"/> hands the file to another process, which then runs exactly these bytes without
 /// making any executable memory.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// byte[] bytes = [0xB8, 42, 0, 0, 0, 0xC3]; // x86-64: mov eax, 42; ret
+/// using SealedCode code = SealedCode.Seal(bytes);
+/// using InstalledCode installed = code.Install();
+/// int answer = ((delegate* unmanaged&lt;int&gt;)installed.Address)();
+/// </code>
+/// </example>
 public sealed class SealedCode : IDisposable
 {
     private readonly SealedFile _file;

@@ -3,7 +3,7 @@ using Crosscore.Linux;
 
 namespace Crosscore.Code;
 
-/// <summary>What must be so in the process before a breakpoint may be written.</summary>
+/// <summary>The conditions in the process under which a breakpoint may be written.</summary>
 /// <param name="HandlerObstacle">Why the handler would not get its breakpoints, or null.</param>
 /// <param name="HasShadowStack">Whether the processor compares return addresses with a second stack.</param>
 internal sealed record BreakpointConditions(Func<string?> HandlerObstacle, Func<bool> HasShadowStack)

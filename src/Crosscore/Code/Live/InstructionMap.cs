@@ -66,8 +66,8 @@ internal sealed class InstructionMap
     }
 
     /// <summary>
-    /// The start of the instruction that a byte belongs to. An instruction has 15 bytes at most, so two words are
-    /// enough, here and below.
+    /// Returns the start of the instruction that a byte belongs to. An instruction has 15 bytes at most, so two words
+    /// are enough, here and below.
     /// </summary>
     public int StartOf(int offset)
     {
@@ -78,7 +78,7 @@ internal sealed class InstructionMap
             : (word * 64) - 1 - BitOperations.LeadingZeroCount(_begins[word - 1]);
     }
 
-    /// <summary>The next start behind a byte.</summary>
+    /// <summary>Returns the next start behind a byte.</summary>
     public int EndOf(int offset)
     {
         int next = offset + 1;

@@ -21,6 +21,13 @@ namespace Crosscore.Code;
 /// There is no finalizer, because a collector cannot know.</para>
 /// <para>Children made by fork do not have it. Linux 5.1 or newer, x86-64.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// using LiveCode code = LiveCode.Install([0xB8, 1, 0, 0, 0, 0xC3]); // mov eax, 1; ret
+/// PatchPlan plan = new CodePatch().Replace(code, offset: 1, [2]).Commit(); // mov eax, 2 for every thread
+/// Console.WriteLine($"{plan.Method}: {plan.Reason}");
+/// </code>
+/// </example>
 public sealed class LiveCode : IDisposable
 {
     /// <summary>The maximum number of bytes of one piece of live code.</summary>
@@ -119,20 +126,7 @@ public sealed class LiveCode : IDisposable
         CodeEvents.Publish(); // not under the lock: it calls listeners
         lock (Patching)
         {
-            try
-            {
-                CoreSerialization.Prepare(CodeMode.Measured);
-            }
-            catch (MembarrierException refusal)
-            {
-                throw new CodeException(
-                    CodeFailure.SynchronizationRefused,
-                    $"Live code needs all cores to be synchronized: {refusal.Message}",
-                    refusal.Errno,
-                    refusal
-                );
-            }
-
+            AllCores.Prepare(CodeMode.Measured);
             BreakpointHandler.Install();
             var memory = new LiveMemory(CodeRange.OfThisProcess, all, writer.Name);
             try

@@ -53,10 +53,10 @@ internal sealed unsafe class LiveMemory : IDisposable
         Remember(0, writable, _length);
     }
 
-    /// <summary>Where it is executed.</summary>
+    /// <summary>Gets the address at which it is executed.</summary>
     public nint Address => _address;
 
-    /// <summary>Bytes, whole pages.</summary>
+    /// <summary>Gets the number of bytes, whole pages.</summary>
     public int Length => _length;
 
     public bool IsDisposed => Volatile.Read(ref _address) == 0;
@@ -76,7 +76,7 @@ internal sealed unsafe class LiveMemory : IDisposable
         Volatile.Write(ref *(ulong*)Writable(offset), value);
     }
 
-    /// <summary>What was stored last.</summary>
+    /// <summary>Returns the aligned 8 bytes that were stored last.</summary>
     public ulong LoadAligned(int offset)
     {
         // SAFETY: as above.
@@ -229,25 +229,7 @@ internal sealed unsafe class LiveMemory : IDisposable
                 Allocate(descriptor, content.Length)
             );
             Require(descriptor, F_SEAL_FUTURE_WRITE, "fcntl(F_ADD_SEALS)", AddSeals(descriptor, Seals));
-            int seals = GetSeals(descriptor);
-            if ((seals & Seals) != Seals)
-            {
-                throw new CodeException(
-                    CodeFailure.NotSealed,
-                    $"The kernel accepted the seals but reports only 0x{seals:X}: others could write the code, so it "
-                        + "is not mapped."
-                );
-            }
-
-            // The size is final now. Of another size than asked for, the mapping would have an end before its own.
-            Require(descriptor, Seals, "fstat of the memory file", FileStatus.Of(descriptor, out FileStatus status));
-            if (status.Size != content.Length)
-            {
-                throw MemoryFile.ChangedByAnother(
-                    $"it has {status.Size} bytes, and {content.Length} were asked " + "for",
-                    0
-                );
-            }
+            RequireSealed(descriptor, content.Length);
 
             // SAFETY: as many bytes are mapped writable, and the file under them can neither shrink nor be written by
             // others.
@@ -265,6 +247,26 @@ internal sealed unsafe class LiveMemory : IDisposable
 
             file.Dispose();
             throw;
+        }
+    }
+
+    private static void RequireSealed(int descriptor, int length)
+    {
+        int seals = GetSeals(descriptor);
+        if ((seals & Seals) != Seals)
+        {
+            throw new CodeException(
+                CodeFailure.NotSealed,
+                $"The kernel accepted the seals but reports only 0x{seals:X}: other processes could write the code, so "
+                    + "it is not mapped. Please report it as a Crosscore bug, with the kernel's release."
+            );
+        }
+
+        // The size is final now. A mapping of a file of another size would reach beyond the file's end.
+        Require(descriptor, Seals, "fstat of the memory file", FileStatus.Of(descriptor, out FileStatus status));
+        if (status.Size != length)
+        {
+            throw MemoryFile.ChangedByAnother($"it has {status.Size} bytes, and {length} were requested", 0);
         }
     }
 

@@ -75,15 +75,7 @@ internal static class PatchAnalysis
             after.Slice(at - start, inside).CopyTo(window);
             int outside = Math.Min(window.Length - inside, code.Length - end);
             code.Slice(end, outside).CopyTo(window[inside..]);
-            if (!X86_64Decoder.TryDecode(window[..(inside + outside)], out X86_64Instruction instruction))
-            {
-                throw new CodeException(
-                    CodeFailure.UnknownInstruction,
-                    $"After the change there would be no instruction that this library knows at {at}: "
-                        + $"{InstructionMap.Hexadecimal(window[..(inside + outside)], 0)}."
-                );
-            }
-
+            X86_64Instruction instruction = Decode(window[..(inside + outside)], at);
             instructions++;
             at += instruction.Length;
             if (at > end)
@@ -117,6 +109,15 @@ internal static class PatchAnalysis
             }
         }
     }
+
+    private static X86_64Instruction Decode(ReadOnlySpan<byte> bytes, int at) =>
+        X86_64Decoder.TryDecode(bytes, out X86_64Instruction instruction)
+            ? instruction
+            : throw new CodeException(
+                CodeFailure.UnknownInstruction,
+                $"After the change there would be no instruction that this library knows at {at}: "
+                    + $"{InstructionMap.Hexadecimal(bytes, 0)}."
+            );
 
     private static void AddSite(
         ReadOnlySpan<byte> before,

@@ -12,8 +12,9 @@ internal static class Persistence
     private const int Tries = 100;
 
     /// <summary>
-    /// For a change that can neither be undone nor be completed without it. If the refusals last, of whatever kind they
-    /// are, this ends the process rather than let it run code of which one half is old and the other new.
+    /// Synchronizes for a change that can neither be undone nor be completed without it. If the refusals last, of
+    /// whatever kind they are, this ends the process rather than let it run code of which one half is old and the other
+    /// new.
     /// </summary>
     /// <param name="synchronize">Serializes all cores, or throws.</param>
     public static void Insist(Action synchronize)
@@ -28,9 +29,9 @@ internal static class Persistence
     }
 
     /// <summary>
-    /// After a patch was undone in memory. Until it is serialized, a core that has fetched the new instructions may
-    /// continue to execute them, and one that has not executes the old ones. Each instruction is whole, and one begins
-    /// at every place where a thread can be, so a refusal throws and does not end the process.
+    /// Synchronizes after a patch was undone in memory. Until it is serialized, a core that has fetched the new
+    /// instructions may continue to execute them, and one that has not executes the old ones. Each instruction is
+    /// whole, and one begins at every place where a thread can be, so a refusal throws and does not end the process.
     /// </summary>
     /// <param name="synchronize">Serializes all cores, or throws.</param>
     /// <param name="refusal">Why the patch was undone.</param>

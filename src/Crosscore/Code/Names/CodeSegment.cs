@@ -29,13 +29,15 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
 
     public CodeFunction[] Functions => functions;
 
-    /// <summary>When it was mapped: nanoseconds of CLOCK_MONOTONIC, which is what Stopwatch counts on Linux.</summary>
+    /// <summary>
+    /// Gets when it was mapped: nanoseconds of CLOCK_MONOTONIC, which is what Stopwatch counts on Linux.
+    /// </summary>
     public long MappedAt => Volatile.Read(ref _mappedAt);
 
-    /// <summary>Other pages lie at its addresses from now on.</summary>
+    /// <summary>Notes that other pages lie at its addresses from now on.</summary>
     public void Remapped() => Volatile.Write(ref _mappedAt, Stopwatch.GetTimestamp());
 
-    /// <summary>It is about to be unmapped. Waits for a copy that is being made, no longer.</summary>
+    /// <summary>Notes that it is about to be unmapped. Waits only for a copy that is being made.</summary>
     public void Leave()
     {
         lock (_leaving)
@@ -74,8 +76,8 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
         Within((2L * Pages.RoundUp(length)) + functions.Sum(function => 2L * (3 + NameBytes(function))), EntryBytes);
 
     /// <summary>
-    /// The same for a file whose entries are larger: beside names that are in the table, entries may take twice the
-    /// segment's own bytes.
+    /// Returns the same for a file whose entries are larger: besides names that are in the table, entries may take
+    /// twice the segment's own bytes.
     /// </summary>
     /// <param name="entryBytes">What an entry takes beside its name.</param>
     public IEnumerable<CodeFunction> Published(int entryBytes) =>
@@ -124,7 +126,7 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
         return _byName.TryGetValue(wanted, out CodeFunction found) ? found : null;
     }
 
-    /// <summary>The last function that begins at or before an address and covers it.</summary>
+    /// <summary>Returns the last function that begins at or before an address and covers it.</summary>
     public CodeFunction? FunctionAt(nint at)
     {
         CodeFunction? best = null;

@@ -31,8 +31,8 @@ internal sealed unsafe class DebuggerInterface : INameSink
     }
 
     /// <summary>
-    /// The library is a sealed memory file. It is loaded under a path with the process's number, because gdb opens it
-    /// by the path that the loader was given, and "self" would be gdb.
+    /// Loads the library from a sealed memory file, by a path with the process's number: gdb opens it by the path that
+    /// the loader was given, and "self" would be gdb.
     /// </summary>
     public static DebuggerInterface Load()
     {

@@ -71,7 +71,7 @@ internal static class ProfileFile
         }
     }
 
-    /// <summary>Looks whether an open file is one that may be written to.</summary>
+    /// <summary>Checks that an open file may be written to.</summary>
     /// <param name="path">What it is called in messages.</param>
     /// <param name="descriptor">The file.</param>
     /// <exception cref="IOException">It is not.</exception>
@@ -89,8 +89,8 @@ internal static class ProfileFile
     }
 
     /// <summary>
-    /// A duplicate of the descriptor through which this process writes the file already, or null. The duplicate shares
-    /// its offset, so that what both write stands one behind the other.
+    /// Returns a duplicate of the descriptor through which this process writes the file already, or null. The duplicate
+    /// shares its offset, so that what both write stands one behind the other.
     /// </summary>
     /// <exception cref="IOException">It is no file that may be written to.</exception>
     public static int? OpenByThisProcess(string path)

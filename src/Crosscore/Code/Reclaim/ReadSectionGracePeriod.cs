@@ -10,7 +10,9 @@ internal sealed class ReadSectionGracePeriod(RcuDomain domain) : IGracePeriod
 {
     public bool CanWait => !domain.IsInReadSection;
 
-    /// <summary>A grace period that begins after this call is a proof for everything before it.</summary>
+    /// <summary>
+    /// Returns a moment: a grace period that begins after it proves that sections from before it have ended.
+    /// </summary>
     public long Now() => domain.StartPoll().Number;
 
     public bool HasPassed(long moment) => domain.Poll(new RcuGracePeriod(domain, moment));

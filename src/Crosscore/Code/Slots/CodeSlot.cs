@@ -13,6 +13,13 @@ namespace Crosscore.Code;
 /// may have read the address and not have called it yet, which no grace period of code can notice.</para>
 /// <para>All targets must have the same calling convention and signature: nothing here can check that.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// var slot = new CodeSlot(first.Address); // what threads call is slot.Address
+/// slot.Target = second.Address; // one store: calls that begin after it run the second
+/// CodeReclaimer.AfterSuspension.Retire(first); // unmapped when no thread can be in it any more
+/// </code>
+/// </example>
 public sealed unsafe class CodeSlot
 {
     private readonly SlotCell* _cell;

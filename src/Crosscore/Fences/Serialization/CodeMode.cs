@@ -1,6 +1,8 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Crosscore.Code;
 
-/// <summary>Whose word is relied on where code changes under the threads that execute it.</summary>
+/// <summary>Which guarantees to rely on where code changes under the threads that execute it.</summary>
 public enum CodeMode
 {
     /// <summary>
@@ -19,5 +21,6 @@ public enum CodeMode
     /// where strict mode refuses. docs/code.md has the measurements; on a processor that was not measured stores are
     /// written as in strict mode.
     /// </summary>
+    [Experimental("CROSSCORE001")]
     Measured,
 }

@@ -34,28 +34,9 @@ internal static class X86_64Relocator
         // Where each instruction of the original begins in the copy, so that a branch among them stays among them; -1
         // where none begins.
         Span<short> begins = stackalloc short[code.Length];
-        begins.Fill(-1);
-        length = 0;
-        int words = 0;
-        obstacle = null;
-        for (int at = 0; at < code.Length; )
+        if (!TryMeasure(code, begins, out length, out int words, out obstacle))
         {
-            ReadOnlySpan<byte> instruction = code[at..];
-            if (!X86_64Decoder.TryDecode(instruction, out X86_64Instruction parts))
-            {
-                obstacle = "is not known";
-                return false;
-            }
-
-            begins[at] = (short)length;
-            if ((obstacle = Obstacle(instruction[..parts.Length], parts)) is not null)
-            {
-                return false;
-            }
-
-            length += LengthOf(instruction, parts);
-            words += IsCall(instruction, parts) ? 1 : 0;
-            at += parts.Length;
+            return false;
         }
 
         int word = (length + 5 + 7) & ~7;
@@ -98,6 +79,46 @@ internal static class X86_64Relocator
 
         length += 5;
         length = words == 0 ? length : word;
+        return true;
+    }
+
+    /// <param name="code">The instructions.</param>
+    /// <param name="begins">Receives where each begins in the copy; -1 where none begins.</param>
+    /// <param name="length">Bytes of the copies.</param>
+    /// <param name="words">How many return addresses stand beside them.</param>
+    /// <param name="obstacle">Why there can be no copy.</param>
+    private static bool TryMeasure(
+        ReadOnlySpan<byte> code,
+        Span<short> begins,
+        out int length,
+        out int words,
+        out string? obstacle
+    )
+    {
+        begins.Fill(-1);
+        length = 0;
+        words = 0;
+        obstacle = null;
+        for (int at = 0; at < code.Length; )
+        {
+            ReadOnlySpan<byte> instruction = code[at..];
+            if (!X86_64Decoder.TryDecode(instruction, out X86_64Instruction parts))
+            {
+                obstacle = "is not known";
+                return false;
+            }
+
+            begins[at] = (short)length;
+            if ((obstacle = Obstacle(instruction[..parts.Length], parts)) is not null)
+            {
+                return false;
+            }
+
+            length += LengthOf(instruction, parts);
+            words += IsCall(instruction, parts) ? 1 : 0;
+            at += parts.Length;
+        }
+
         return true;
     }
 

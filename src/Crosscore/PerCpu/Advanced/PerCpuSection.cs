@@ -57,7 +57,7 @@ public sealed unsafe class PerCpuSection
             }
         }
 
-        return GoOn(area, result, argument0, argument1, argument2, argument3);
+        return Complete(area, result, argument0, argument1, argument2, argument3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -76,7 +76,7 @@ public sealed unsafe class PerCpuSection
     /// not executed again to learn it.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private SectionResult GoOn(
+    private SectionResult Complete(
         PerCpuArea area,
         SectionResult result,
         long argument0,
@@ -87,12 +87,7 @@ public sealed unsafe class PerCpuSection
     {
         if (area.Slots.Shape != _program.Shape)
         {
-            throw new ArgumentException(
-                $"The section was written for slots of {_program.Shape.Bytes} bytes selected by "
-                    + $"{_program.Shape.Index}; this area has {area.Slots.Shape.Bytes} selected by "
-                    + $"{area.Slots.Shape.Index}.",
-                nameof(area)
-            );
+            throw OtherShape(area);
         }
 
         if (
@@ -138,6 +133,14 @@ public sealed unsafe class PerCpuSection
             }
         }
     }
+
+    private ArgumentException OtherShape(PerCpuArea area) =>
+        new(
+            $"The section was written for slots of {_program.Shape.Bytes} bytes selected by {_program.Shape.Index}; this "
+                + $"area has {area.Slots.Shape.Bytes} selected by {area.Slots.Shape.Index}. Build it with the area's "
+                + "NewSection.",
+            nameof(area)
+        );
 
     private void Use(InstalledSection installed)
     {

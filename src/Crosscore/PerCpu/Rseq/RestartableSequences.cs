@@ -15,6 +15,15 @@ namespace Crosscore.PerCpu;
 /// <see cref="State"/> and <see cref="Explanation"/> say so. Source: rseq(2); include/uapi/linux/rseq.h; glibc manual,
 /// "Restartable Sequences".
 /// </remarks>
+/// <example>
+/// <code>
+/// if (!RestartableSequences.IsAvailable)
+/// {
+///     // Per-CPU types give the same results without sections, more slowly.
+///     Console.WriteLine($"{RestartableSequences.State}: {RestartableSequences.Explanation}");
+/// }
+/// </code>
+/// </example>
 public static unsafe class RestartableSequences
 {
     private static int s_registered; // 1 when the barrier is; a refusal is not remembered

@@ -115,6 +115,11 @@ internal sealed record RseqArea(
             };
         }
 
+        return Available(facts, offset, size);
+    }
+
+    private static RseqArea Available(RseqFacts facts, int offset, uint size)
+    {
         bool mayBeTrusted = facts.FeatureSize >= RseqCall.ConcurrencyIdOffset + sizeof(int);
         bool glibcSaysSo = size >= RseqCall.ConcurrencyIdOffset + sizeof(int);
         bool trusted = mayBeTrusted && (glibcSaysSo || facts.Probe == -Errno.EBUSY);

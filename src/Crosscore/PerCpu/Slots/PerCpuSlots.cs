@@ -48,23 +48,23 @@ internal sealed unsafe class PerCpuSlots
 
     public SlotShape Shape { get; }
 
-    /// <summary>The address of slot 0.</summary>
+    /// <summary>Gets the address of slot 0.</summary>
     public nint Base { get; }
 
     /// <summary>How many slots there are, the shared one included.</summary>
     public int Count => Shape.CpuSlots + 1;
 
-    /// <summary>The slot of threads whose CPU is not known.</summary>
+    /// <summary>Gets the index of the slot of threads whose CPU is not known.</summary>
     public int Shared => Shape.CpuSlots;
 
     public nint Slot(int index) => Base + ((nint)index * Shape.Stride);
 
-    /// <summary>A word of the user's part, for reading it from outside while its CPU runs sections.</summary>
+    /// <summary>Returns a word of the user's part, for reading it from outside while its CPU runs sections.</summary>
     public ref long Word(int index, int offset) =>
         // SAFETY: callers pass indexes below Count and offsets that lie in the slot; this object holds the memory.
         ref *(long*)(Slot(index) + Shape.Header + offset);
 
-    /// <summary>The word that makes sections leave at once while it is not zero.</summary>
+    /// <summary>Returns the word that makes sections leave at once while it is not zero.</summary>
     public ref long StopWord(int index) =>
         // SAFETY: only slots made with canStop are asked, and they begin with this word.
         ref *(long*)Slot(index);

@@ -18,7 +18,9 @@ internal sealed unsafe class SlotMemory
     /// <summary>Up to here an array costs less than a separate mapping, its finalizer and its page fault.</summary>
     public const int MaxArrayBytes = 1 << 16;
 
-    /// <summary>What per-CPU data may have in addresses: a 128th of the user's half of the address space.</summary>
+    /// <summary>
+    /// The maximum number of addresses that per-CPU data takes: a 128th of the user's half of the address space.
+    /// </summary>
     public const long MaxBytes = 1L << 40;
 
     /// <summary>From here on the kernel may back a mapping with huge pages.</summary>

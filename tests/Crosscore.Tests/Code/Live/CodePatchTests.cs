@@ -74,7 +74,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void A_patch_that_is_committed_again_sees_what_other_patches_did_meanwhile()
+    public void A_patch_that_is_committed_again_sees_what_other_patches_did_in_between()
     {
         using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
         CodePatch wide = new CodePatch().Replace(code, 6, [1, 1, 1]);
@@ -215,7 +215,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void Nothing_is_changed_while_the_handler_is_somebody_elses_and_the_other_handler_is_not_forgotten()
+    public void Nothing_is_changed_while_another_handler_is_installed_and_that_handler_is_not_forgotten()
     {
         using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
         Assert.Equal(0, Signals.Get(Signals.SIGTRAP, out SignalAction ours));
@@ -634,7 +634,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void Nobody_can_write_the_code_where_it_is_executed_and_it_is_never_writable_and_executable_at_once()
+    public void No_process_can_write_the_code_where_it_is_executed_and_it_is_never_writable_and_executable_at_once()
     {
         using LiveCode code = LiveCode.Install(Function);
         List<MemoryMapLine> lines =

@@ -24,7 +24,7 @@ internal static unsafe class BreakpointControl
     // SAFETY: here and below: the block was allocated above and is never freed; every word is aligned.
     public static long Met => Volatile.Read(ref Block[MetOffset / 8]);
 
-    /// <summary>Threads that met a breakpoint and came to the handler after it was gone.</summary>
+    /// <summary>Gets the number of threads that met a breakpoint and came to the handler after it was gone.</summary>
     public static long Late => Volatile.Read(ref Block[LateOffset / 8]);
 
     /// <summary>

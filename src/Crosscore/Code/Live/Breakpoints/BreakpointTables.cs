@@ -28,7 +28,7 @@ internal static class BreakpointTables
         return found;
     }
 
-    /// <summary>The table is published no longer.</summary>
+    /// <summary>Takes a table that is no longer published.</summary>
     public static void Retire(BreakpointTable table) => Retired.Add(table);
 
     /// <summary>
