@@ -31,7 +31,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     public CodePatch Replace(LiveCode code, int offset, ReadOnlySpan<byte> bytes)
     {
         ArgumentNullException.ThrowIfNull(code);
-        _ = code.Address;
+        code.ThrowIfDisposed();
         if (bytes.IsEmpty || offset < 0 || offset > code.Length - bytes.Length)
         {
             throw new CodeException(
@@ -113,7 +113,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     {
         foreach ((LiveCode code, _) in _changes)
         {
-            _ = code.Address;
+            code.ThrowIfDisposed();
         }
 
         if (_draft is not { StillHolds: true })

@@ -71,6 +71,8 @@ public sealed class LiveCode : IDisposable
 
     internal LiveMemory Memory { get; }
 
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Memory.IsDisposed, this);
+
     internal InstructionMap Instructions { get; }
 
     /// <summary>What every thread executes when no patch is being written, whole pages.</summary>
@@ -175,7 +177,7 @@ public sealed class LiveCode : IDisposable
     {
         lock (Patching)
         {
-            _ = Address;
+            ThrowIfDisposed();
             return _content[..Length];
         }
     }

@@ -1,8 +1,6 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace Crosscore.Code;
 
-/// <summary>Which guarantees to rely on where code changes under the threads that execute it.</summary>
+/// <summary>Whose word is relied on where code changes under the threads that execute it.</summary>
 public enum CodeMode
 {
     /// <summary>
@@ -21,6 +19,6 @@ public enum CodeMode
     /// where strict mode refuses. docs/code.md has the measurements; on a processor that was not measured stores are
     /// written as in strict mode.
     /// </summary>
-    [Experimental("CROSSCORE001")]
+    [System.Diagnostics.CodeAnalysis.Experimental("CROSSCORE001")]
     Measured,
 }

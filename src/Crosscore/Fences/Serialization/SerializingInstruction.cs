@@ -18,56 +18,13 @@ internal static class SerializingInstruction
     public static byte[] For(Architecture architecture, bool hasSerialize) =>
         architecture switch
         {
-            Architecture.X64 when hasSerialize => Serialize(),
-            Architecture.X64 => ReturnFromInterrupt(),
-            Architecture.Arm64 =>
-            [
-                .. MemoryMarshal.AsBytes<uint>([AArch64Instructions.InstructionBarrier, AArch64Instructions.Return]),
-            ],
+            Architecture.X64 when hasSerialize => SerializingFunctions.Serialize(),
+            Architecture.X64 => SerializingFunctions.IretOrCpuid(),
+            Architecture.Arm64 => SerializingFunctions.Isb(),
             _ => throw new PlatformNotSupportedException(
                 $"No core-serialising instruction is known to this library for {architecture}."
             ),
         };
-
-    private static byte[] Serialize()
-    {
-        var code = new X86_64Encoder();
-        code.Serialize();
-        code.Return();
-        return code.ToArray();
-    }
-
-    private static byte[] ReturnFromInterrupt()
-    {
-        var code = new X86_64Encoder();
-        var shadow = new X86_64Label();
-        var back = new X86_64Label();
-        code.MoveNumber(Gpr.Rax, 0);
-        code.ReadShadowStackPointer();
-        code.Test(Gpr.Rax, Gpr.Rax);
-        code.JumpIf(X86_64Condition.NotEqual, shadow);
-        code.Move(Gpr.Rcx, Gpr.Rsp);
-        code.LoadStackSegment(); // What iretq takes from the stack: ss, rsp, flags, cs, rip.
-        code.Push(Gpr.Rax);
-        code.Push(Gpr.Rcx);
-        code.PushFlags();
-        code.LoadCodeSegment();
-        code.Push(Gpr.Rax);
-        code.AddressInRax(back);
-        code.Push(Gpr.Rax);
-        code.InterruptReturn();
-        code.Mark(back);
-        code.Return();
-        code.Mark(shadow);
-        code.Push(Gpr.Rbx);
-        code.Push(Gpr.Rdx);
-        code.MoveNumber(Gpr.Rax, 0);
-        code.CpuId();
-        code.Pop(Gpr.Rdx);
-        code.Pop(Gpr.Rbx);
-        code.Return();
-        return code.ToArray();
-    }
 
     /// <summary>For this machine. SERIALIZE: Intel SDM vol. 2, CPUID leaf 7, EDX bit 14.</summary>
     public static byte[] ForThisMachine() => For(RuntimeInformation.ProcessArchitecture, HasSerialize);
