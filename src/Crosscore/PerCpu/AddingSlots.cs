@@ -4,7 +4,7 @@ namespace Crosscore.PerCpu;
 
 /// <summary>
 /// Words for each CPU that are only ever added to and read: counters, histograms, read sections. They are never stopped
-/// from outside, so their sections have no word to look at. A field of its user rather than an object, to spare a load.
+/// from outside, so their sections check no stop word. A struct in its user rather than an object, to save a load.
 /// </summary>
 internal readonly unsafe struct AddingSlots
 {
@@ -40,8 +40,8 @@ internal readonly unsafe struct AddingSlots
     public void Add(int word, long value)
     {
         // SAFETY: the code adds to a word of one of the slots of this shape, `word` words behind its first; callers
-        // keep that below the number they asked for. The slots stay in place until after the call. It makes no call and
-        // is a few nanoseconds long, so the collector may wait for it.
+        // keep that below the number of words. The slots stay in place until after the call. It makes no call and is a
+        // few nanoseconds long, so the collector may wait for it.
         if (_add == null || _add(_base + (word * sizeof(long)), value) != 0)
         {
             AddWithoutSection(word, value);

@@ -34,7 +34,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
 
     private const int MinSlab = 1 << 16;
 
-    /// <summary>More is never allocated at once, unless a single block is larger.</summary>
+    /// <summary>The maximum of one allocation, unless a single block is larger.</summary>
     private const int MaxSlab = 1 << 30;
 
     private readonly PerCpuFreeList _list;
@@ -91,9 +91,9 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
 
     /// <summary>Rents a block. Its content is whatever was there.</summary>
     /// <exception cref="ObjectDisposedException">The pool was disposed of.</exception>
-    /// <exception cref="OutOfMemoryException">There is none, and no memory for more.</exception>
-    /// <exception cref="MembarrierException">There is none, and the barrier failed that takes those of another CPU; the
-    /// pool is as it was.</exception>
+    /// <exception cref="OutOfMemoryException">No block is free, and there is no memory for more.</exception>
+    /// <exception cref="MembarrierException">No block is free on this CPU, and the barrier that takes those of another
+    /// CPU failed; the pool is as it was.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public nint Rent()
     {
@@ -203,7 +203,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
         for (long block = 1; block < count; block++)
         {
             nint next = last + BlockSize;
-            // SAFETY: inside of the slab just allocated, which no other thread knows.
+            // SAFETY: inside the slab just allocated, which no other thread knows.
             *(nint*)last = next;
             ((long*)next)[1] = _mark ^ next;
             last = next;

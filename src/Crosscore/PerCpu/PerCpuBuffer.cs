@@ -141,7 +141,7 @@ public sealed class PerCpuBuffer<T>
     /// <exception cref="OutOfMemoryException">There is no memory, or there are no addresses for the slots. Nothing has
     /// changed.</exception>
     /// <exception cref="MembarrierException">The barrier failed. The new capacity holds, and nothing is lost: the old
-    /// memory is kept and looked at by every drain, because a section that had begun may still commit there, until the
+    /// memory is kept and read by every drain, because a section that had begun may still commit there, until the
     /// barrier succeeds for one of them.</exception>
     /// <exception cref="LockRecursionException">Called from within <see cref="Drain"/>.</exception>
     public void Resize(int capacityPerCpu)

@@ -18,7 +18,7 @@ public sealed class PerCpuHistogram
 
     /// <summary>Makes a histogram without measurements.</summary>
     /// <param name="bounds">The upper bounds of the buckets, inclusive, in ascending order; at least one.</param>
-    /// <exception cref="ArgumentException">There is none, or they do not ascend.</exception>
+    /// <exception cref="ArgumentException">There are no bounds, or they do not ascend.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There are more than slots can hold.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory for the slots.</exception>
     public PerCpuHistogram(params ReadOnlySpan<long> bounds)

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Crosscore.Rcu;
 using Crosscore.Threads;
 
 namespace Crosscore.PerCpu;
@@ -17,7 +18,7 @@ namespace Crosscore.PerCpu;
 /// writer compares the sums. There are two periods: the writer turns to the other one, so that new readers, however
 /// many, do not keep it waiting. (The algorithm of the kernel's SRCU; with per-CPU sections in user space,
 /// libside's.)</para>
-/// <para><see cref="Rcu.RcuDomain.EnterAsyncReadSection"/> costs its readers more and gives more for it:
+/// <para><see cref="RcuDomain.EnterAsyncReadSection"/> costs its readers more and gives more for it:
 /// callbacks, the threads that are inside, cells and maps. docs/per-cpu.md says when to use which.</para>
 /// <para>Waiting for readers from inside a section of the same domain never ends, and cannot be detected: a section
 /// belongs to no thread.</para>
@@ -55,9 +56,9 @@ public sealed class PerCpuReadDomain
     /// <summary>Gets about how many sections are open: the counts are read one after the other.</summary>
     public long Readers => _slots.Sum(Begun) + _slots.Sum(Begun + 1) - _slots.Sum(Ended) - _slots.Sum(Ended + 1);
 
-    /// <summary>Begins a section. Dispose of it on any thread.</summary>
+    /// <summary>Enters a section. Dispose of it, on any thread, to end it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public PerCpuReadSection Begin()
+    public PerCpuReadSection EnterReadSection()
     {
         int period = Volatile.Read(ref _period);
         _slots.Add(Begun + period, 1);
@@ -169,9 +170,9 @@ public sealed class PerCpuReadDomain
         }
 
         long ended = _slots.Sum(Ended + period);
-        // Pairs with the light fence in Begin: litmus/percpu/ReadSection. It also keeps the two sums in this order on
-        // every processor: ReadSection.TwoReaders, and ReadSection.BeginningsFirst, which reads them the other way
-        // round.
+        // Pairs with the light fence in EnterReadSection: litmus/percpu/ReadSection. It also keeps the two sums in this
+        // order on every processor: ReadSection.TwoReaders, and ReadSection.BeginningsFirst, which reads them in the
+        // opposite order.
         AsymmetricFence.Heavy();
         long begun = _slots.Sum(Begun + period);
         return ended <= begun

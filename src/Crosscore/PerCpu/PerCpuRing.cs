@@ -179,7 +179,7 @@ internal sealed unsafe class PerCpuRing<T>
                 return StandardSections.Full;
             }
 
-            // SAFETY: the place of one record, which is not the reader's yet; positions are kept inside of the ring by
+            // SAFETY: the place of one record, which is not the reader's yet; positions are kept inside the ring by
             // the line above.
             Unsafe.WriteUnaligned(
                 (void*)(_area.Slots.Slot(slot) + _area.Slots.Shape.Header + RingLayout.Data + (nint)written),

@@ -147,7 +147,7 @@ internal static unsafe partial class CodeRace
             fixed (byte* path = paths[turn % Descriptors])
             {
                 // SAFETY: ends in a null byte.
-                int file = Open(path, O_RDWR | O_CLOEXEC | OpenFile.O_NONBLOCK, 0); // It does not wait for its own lease.
+                int file = Open(path, O_RDWR | O_CLOEXEC | OpenFile.O_NONBLOCK, 0); // does not wait for its lease
                 if (file >= 0)
                 {
                     if (Memfd.GetSeals(file) >= 0)

@@ -1,8 +1,7 @@
-using Crosscore.Code;
 using Crosscore.Isa;
 using Iced.Intel;
 
-namespace Crosscore.Tests.Code.Live;
+namespace Crosscore.Tests.Isa;
 
 /// <summary>
 /// The library's decoder against Iced's: every opcode of every map, every ModRM byte, the prefixes that matter.

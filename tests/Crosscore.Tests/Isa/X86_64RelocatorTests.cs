@@ -1,8 +1,7 @@
-using Crosscore.Code;
 using Crosscore.Isa;
 using Iced.Intel;
 
-namespace Crosscore.Tests.Code.Live;
+namespace Crosscore.Tests.Isa;
 
 /// <summary>Instructions at another place: what Iced makes of the copy must be what it makes of the original.</summary>
 public sealed class X86_64RelocatorTests

@@ -41,7 +41,7 @@ internal static class BlockedPool
         for (int i = 0; i < size; i++)
         {
             var sections = new PerCpuReadDomain();
-            readers[i] = sections.Begin();
+            readers[i] = sections.EnterReadSection();
             _ = ThreadPool.UnsafeQueueUserWorkItem(
                 _ =>
                 {

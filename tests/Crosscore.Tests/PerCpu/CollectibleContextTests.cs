@@ -167,7 +167,7 @@ public static unsafe class Plugin
         pool.Return(pool.Rent());
         _ = new PerCpuFreeList().TrySteal(out _, out _);
         var sections = new PerCpuReadDomain();
-        sections.Begin().Dispose();
+        sections.EnterReadSection().Dispose();
         sections.Synchronize();
         var area = new PerCpuArea(8);
         SectionBuilder writing = area.NewSection();

@@ -58,7 +58,7 @@ public sealed class ListenerTests
                 Assert.True(other.Append(1));
                 _ = Assert.Throws<LockRecursionException>(() => buffer.Drain((_, _) => { }));
                 _ = Assert.Throws<LockRecursionException>(() => buffer.Resize(1));
-                sections.Begin().Dispose();
+                sections.EnterReadSection().Dispose();
                 sections.Synchronize();
                 area.Stop(0).Dispose();
                 pool.Return(pool.Rent());

@@ -34,7 +34,7 @@ internal static class PerCpuChild
             {
                 for (int i = 0; i < 10_000; i++)
                 {
-                    using PerCpuReadSection reader = sections.Begin();
+                    using PerCpuReadSection reader = sections.EnterReadSection();
                     counter.Increment();
                     _ = buffer.Append(i);
                     _ = add.Run(area, 1);

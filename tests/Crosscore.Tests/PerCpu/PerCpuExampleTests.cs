@@ -68,7 +68,7 @@ public sealed class PerCpuExampleTests
         var readers = new PerCpuReadDomain();
         string[] published = ["first"];
         // shown
-        using (PerCpuReadSection reader = readers.Begin())
+        using (PerCpuReadSection section = readers.EnterReadSection())
         {
             string seen = Volatile.Read(ref published[0]);
             await Task.Delay(1); // may continue on another thread

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Unicode;
 using Crosscore.Isa;
@@ -11,8 +10,8 @@ using Crosscore.Sealing;
 namespace Crosscore.Code;
 
 /// <summary>
-/// What a sealed file contains: the code, filled up to whole pages with instructions that trap; then, in pages that are
-/// never mapped for execution, the table of functions; in the end this header. All numbers are little-endian.
+/// The format of a sealed file: the code, filled up to whole pages with instructions that trap; then, in pages that are
+/// never mapped for execution, the table of functions; at the end this header. All numbers are little-endian.
 /// </summary>
 /// <remarks>
 /// <para>Header, the last 40 bytes: "Crosscor" (8), version (2), ELF machine number (2), page size (4), bytes of code
@@ -195,7 +194,7 @@ internal static class CodeFile
             int length = ReadNumber(ref table);
             if (offset < 0 || length <= 0 || offset > layout.CodeLength - length)
             {
-                throw Wrong($"function {index} lies outside of the code");
+                throw Wrong($"function {index} lies outside the code");
             }
 
             string? functionName = ReadName(ref table, MaxNameBytes, out int nameBytes);
@@ -218,9 +217,9 @@ internal static class CodeFile
     /// Whether a name can be written into the files of profilers and debuggers and shown on a terminal, where it takes
     /// one line and controls nothing: whole characters only, none that control, direct or separate text (Unicode's
     /// categories Cc, Cf, Zl and Zp), none for private use or without a meaning (Co, Cn), none that is shown as nothing
-    /// (Default_Ignorable_Code_Point). Which character a name resembles is not looked at: blanks, look-alikes and names
-    /// such as "[heap]" are names, and letters that are written from right to left change the order of digits beside
-    /// them.
+    /// (Default_Ignorable_Code_Point). It does not check which character a name resembles: blanks, look-alikes and
+    /// names such as "[heap]" are names, and letters that are written from right to left change the order of digits
+    /// beside them.
     /// </summary>
     /// <param name="name">The name.</param>
     /// <param name="bytes">Its length in UTF-8.</param>

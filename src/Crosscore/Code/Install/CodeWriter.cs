@@ -10,7 +10,7 @@ namespace Crosscore.Code;
 /// <remarks>
 /// Between the functions lie instructions that trap, so a thread that runs off the end of one does not enter the next.
 /// Functions of one segment may call each other by relative displacements, because their distances do not change. Not
-/// for several threads at once.
+/// safe for use by several threads.
 /// </remarks>
 public sealed class CodeWriter
 {
@@ -23,7 +23,7 @@ public sealed class CodeWriter
     public const int MaxFunctions = CodeFile.MaxFunctions;
 
     /// <summary>
-    /// The alignment of functions unless another is asked for: a cache line of every processor this library runs on.
+    /// The default alignment of functions: a cache line of every processor this library runs on.
     /// </summary>
     public const int DefaultAlignment = 64;
 
@@ -69,7 +69,7 @@ public sealed class CodeWriter
 
     /// <summary>Adds a function; its first byte is where it is entered. The bytes are copied.</summary>
     /// <param name="code">Whole position-independent instructions for this processor.</param>
-    /// <param name="name">What it is to be called, or <see langword="null"/>.</param>
+    /// <param name="name">Its name, or <see langword="null"/>.</param>
     /// <param name="alignment">Of its first byte: a power of two up to the size of a page.</param>
     /// <exception cref="ArgumentException">
     /// No code, no such alignment, or a name that is empty, longer than 1024 bytes of UTF-8 or contains a character
@@ -123,8 +123,8 @@ public sealed class CodeWriter
         return Add(new CodeFunction(name, start, code.Length));
     }
 
-    /// <summary>Adds a further entry point, inside of a function that is there already.</summary>
-    /// <param name="name">What it is to be called.</param>
+    /// <summary>Adds another entry point, inside a function that was added before.</summary>
+    /// <param name="name">Its name.</param>
     /// <param name="offset">Where it lies, in bytes from the start of the segment.</param>
     /// <exception cref="ArgumentException"> The name is empty, longer than 1024 bytes of UTF-8 or contains a character
     /// that controls text or is shown as nothing.

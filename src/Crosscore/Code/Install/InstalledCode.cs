@@ -61,7 +61,7 @@ public sealed class InstalledCode : IDisposable
             ? Address + function.Offset
             : throw new CodeException(
                 CodeFailure.EntryPointOutside,
-                $"The function at {function.Offset} with {function.Length} bytes lies outside of the segment's "
+                $"The function at {function.Offset} with {function.Length} bytes lies outside the segment's "
                     + $"{Length} bytes: it is one of another segment."
             );
 

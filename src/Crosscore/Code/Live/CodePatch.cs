@@ -25,7 +25,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     /// <param name="code">The code to change.</param>
     /// <param name="offset">The offset of the first byte in it.</param>
     /// <param name="bytes">The new bytes. Copied.</param>
-    /// <exception cref="CodeException">No bytes, outside of the code, or over a change that was added before; nothing
+    /// <exception cref="CodeException">No bytes, outside the code, or over a change that was added before; nothing
     /// was added.</exception>
     /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
     public CodePatch Replace(LiveCode code, int offset, ReadOnlySpan<byte> bytes)
@@ -102,7 +102,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     }
 
     /// <summary>
-    /// Looks at everything and changes nothing yet. The caller holds <see cref="LiveCode.Patching"/>.
+    /// Checks everything and changes nothing yet. The caller holds <see cref="LiveCode.Patching"/>.
     /// </summary>
     internal PreparedPatch Prepare() => Prepare(BreakpointConditions.OfThisProcess);
 

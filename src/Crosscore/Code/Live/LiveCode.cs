@@ -71,7 +71,7 @@ public sealed class LiveCode : IDisposable
 
     internal LiveMemory Memory { get; }
 
-    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Memory.IsDisposed, this);
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Memory.Address == 0, this);
 
     internal InstructionMap Instructions { get; }
 
@@ -184,7 +184,7 @@ public sealed class LiveCode : IDisposable
 
     /// <summary>Returns where a function begins.</summary>
     /// <param name="function">One of those that were written.</param>
-    /// <exception cref="ArgumentOutOfRangeException">It lies outside of the code.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">It lies outside the code.</exception>
     /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
     public nint AddressOf(CodeFunction function)
     {

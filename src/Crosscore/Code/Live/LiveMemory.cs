@@ -45,8 +45,8 @@ internal sealed unsafe class LiveMemory : IDisposable
                 throw;
             }
 
-            // A child made by fork would share the bytes but not the table that the breakpoint handler looks into.
-            // Refused only by kernels without the call, which have no memory files either.
+            // A child made by fork would share the bytes but not the table that the breakpoint handler reads. Refused
+            // only by kernels without the call, which have no memory files either.
             _ = Mapping.Advise(_address, (nuint)_length, Mapping.MADV_DONTFORK);
         }
 
@@ -69,7 +69,7 @@ internal sealed unsafe class LiveMemory : IDisposable
         Volatile.Write(ref *(byte*)Writable(offset), value);
     }
 
-    /// <summary>Stores aligned 8 bytes at once.</summary>
+    /// <summary>Stores aligned 8 bytes; atomic.</summary>
     public void StoreAligned(int offset, ulong value)
     {
         // SAFETY: as above; an aligned 8 bytes lie in one page.

@@ -14,11 +14,11 @@ internal readonly record struct CodeChange(int Offset, byte[] Bytes)
 /// </summary>
 internal static class PatchAnalysis
 {
-    /// <param name="code">What is there.</param>
+    /// <param name="code">The present bytes.</param>
     /// <param name="map">Where its instructions begin.</param>
-    /// <param name="changes">In order of their offsets, without overlaps, inside of the code.</param>
+    /// <param name="changes">In order of their offsets, without overlaps, inside the code.</param>
     /// <param name="sites">Receives the instructions that change, in order.</param>
-    /// <param name="looked">Receives the bytes that were looked at, whole instructions.</param>
+    /// <param name="looked">Receives the bytes that were examined, whole instructions.</param>
     /// <exception cref="CodeException">The changes do not leave whole, known instructions, or remove the start of
     /// one.</exception>
     public static void FindSites(
@@ -32,7 +32,7 @@ internal static class PatchAnalysis
         Span<byte> small = stackalloc byte[256];
         for (int index = 0; index < changes.Length; )
         {
-            // Changes that touch the same instruction are looked at together.
+            // Changes that touch the same instruction are examined together.
             int start = map.StartOf(changes[index].Offset);
             int end = map.EndOf(changes[index].End - 1);
             int next = index + 1;

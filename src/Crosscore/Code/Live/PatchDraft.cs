@@ -37,8 +37,8 @@ internal sealed class PatchDraft
     public ReadOnlySpan<PlacedSite> Sites => CollectionsMarshal.AsSpan(_sites);
 
     /// <summary>
-    /// Whether every instruction that was looked at is still the one that it was. The lengths of instructions are, if
-    /// no start has been added anywhere.
+    /// Whether every instruction that was examined is unchanged. The lengths of instructions are, if no start has been
+    /// added anywhere.
     /// </summary>
     public bool StillHolds
     {

@@ -51,7 +51,7 @@ internal static class PatchPlanner
             ),
         };
 
-    /// <param name="facts">What is asked for.</param>
+    /// <param name="facts">The changes, the mode and the processor.</param>
     /// <param name="breakpointObstacle">Why breakpoints cannot be set, or null; it matters only if stores alone do not
     /// suffice.</param>
     /// <exception cref="CodeException">No method is right.</exception>

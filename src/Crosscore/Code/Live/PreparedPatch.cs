@@ -88,8 +88,8 @@ internal sealed class PreparedPatch
     /// <summary>Writes it. Afterwards every thread executes the new instructions.</summary>
     public void Write() => Write(() => AllCores.Synchronize(_mode));
 
-    /// <param name="synchronize">Serializes all cores, or throws. What it is worth is shown by tests in which it does
-    /// nothing.</param>
+    /// <param name="synchronize">Serializes all cores, or throws. Tests in which it does nothing show what breaks
+    /// without it.</param>
     internal void Write(Action synchronize)
     {
         switch (Plan.Method)

@@ -9,7 +9,7 @@ internal static class CodeRegistry
     private static readonly Lock Changing = new();
     private static readonly SortedList<nint, CodeSegment> Segments = [];
     private static readonly List<INameSink> Sinks = [];
-    private static INameSink[] s_writing = []; // Replaced, never changed: read under the lock, used outside of it.
+    private static INameSink[] s_writing = []; // Replaced, never changed: read under the lock, used outside it.
 
     /// <summary>
     /// Enters a segment, and tells all sinks. One that throws leaves nothing behind, neither here nor at the sinks
@@ -151,11 +151,11 @@ internal interface INameSink
     /// <summary>Knows it no longer. Throws nothing.</summary>
     void Removed(CodeSegment segment);
 
-    /// <summary>Whether <see cref="Write"/> is to be called.</summary>
+    /// <summary>Whether <see cref="Write"/> must be called.</summary>
     bool Writes => false;
 
     /// <summary>
-    /// Tells the outside of a segment that was added. Called without any lock, after <see cref="Added"/> and by several
+    /// Tells the outside a segment that was added. Called without any lock, after <see cref="Added"/> and by several
     /// threads at once, because a file may keep its writer waiting. Throws nothing.
     /// </summary>
     void Write(CodeSegment segment) { }

@@ -47,8 +47,8 @@ internal sealed class CodeSegment(nint address, int length, string? name, CodeFu
     }
 
     /// <summary>Copies bytes of the code.</summary>
-    /// <param name="offset">Of the first, inside of the segment.</param>
-    /// <param name="bytes">As many as are copied; they lie inside of the segment, too.</param>
+    /// <param name="offset">Of the first, inside the segment.</param>
+    /// <param name="bytes">As many as are copied; they lie inside the segment, too.</param>
     /// <returns>False where it is not mapped any more.</returns>
     public unsafe bool TryCopy(int offset, Span<byte> bytes)
     {

@@ -263,7 +263,7 @@ internal sealed class JitDump : INameSink
         }
     }
 
-    /// <summary>The record behind which there is none.</summary>
+    /// <summary>Writes the last record.</summary>
     private void Close()
     {
         if (!_writing.TryEnter(Patience))

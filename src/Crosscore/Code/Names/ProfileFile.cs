@@ -19,8 +19,8 @@ internal static class ProfileFile
     private const long Blur = TimeSpan.TicksPerSecond / 10;
 
     /// <summary>
-    /// Opens the file for appending and creates it where there is none. What an earlier process of the same number left
-    /// in it is cut off: its names are those of other code.
+    /// Opens the file for appending, and creates it if there is none. Truncates what an earlier process of the same
+    /// number left in it: its names are those of other code.
     /// </summary>
     /// <param name="path">Where the profiler looks.</param>
     /// <param name="isMapped">Whether it will be mapped, which the kernel allows only of a file that is

@@ -60,7 +60,7 @@ public sealed class CodeReclaimer
 
     /// <summary>
     /// Makes a reclaimer for code that is called inside read sections of a domain only: by any kind of call, from any
-    /// thread that can enter one, through a slot or through an address that was read inside of the section. A section
+    /// thread that can enter one, through a slot or through an address that was read inside the section. A section
     /// costs its thread two stores; the code may be long and may block as far as the domain's sections may.
     /// </summary>
     /// <remarks>
@@ -88,7 +88,7 @@ public sealed class CodeReclaimer
 
     /// <summary>
     /// Takes over a segment that nothing leads to any more, and unmaps it when every thread that may be in it has left.
-    /// Its addresses cannot be asked for any more.
+    /// It stops handing out addresses.
     /// </summary>
     /// <param name="code">The segment. Caller must: have changed every slot and pointer that led to it, before.</param>
     /// <exception cref="ObjectDisposedException">The segment was disposed of or retired before; or the domain has been

@@ -26,6 +26,6 @@ internal sealed class ReadSectionGracePeriod(RcuDomain domain) : IGracePeriod
         }
     }
 
-    /// <summary>Whether the caller is inside of a section that crosses an await cannot be known.</summary>
+    /// <summary>Whether the caller is inside a section that crosses an await cannot be known.</summary>
     public bool Wait(long moment, TimeSpan limit) => HasPassed(moment) || domain.TrySynchronize(limit);
 }

@@ -6,7 +6,7 @@ namespace Crosscore.Code;
 /// </summary>
 /// <remarks>
 /// <para>Such a call leaves the thread in cooperative mode from before the stub loads the cell until after the return.
-/// A suspension is complete only when no thread is in cooperative mode outside of a safe point, and native code has
+/// A suspension is complete only when no thread is in cooperative mode outside a safe point, and native code has
 /// none. So at the moment T at which a suspension is complete, no thread is between the stub and the return.</para>
 /// <para>The collector counts a collection only while all threads are suspended for it (dotnet/runtime, src/coreclr/gc:
 /// SuspendEE comes before update_collection_counts, which gc1 calls, and before update_collection_counts_for_no_gc; the
@@ -30,8 +30,8 @@ internal sealed class SuspensionGracePeriod : IGracePeriod
 
     public void Wait(long moment)
     {
-        // The collector may take a collection that was under way already for the one that was asked for; the count
-        // decides, not the return.
+        // The collector may count a collection that was already in progress as the requested one; the count decides,
+        // not the return.
         while (!HasPassed(moment))
         {
             GC.Collect(0, GCCollectionMode.Forced, blocking: true);

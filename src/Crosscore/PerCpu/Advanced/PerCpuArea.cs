@@ -27,7 +27,7 @@ public sealed class PerCpuArea
     /// <exception cref="ArgumentOutOfRangeException">No multiple of 8, or more than 2 GiB or 1 TiB for all slots
     /// together; or there is no such index.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory, or there are no addresses for the slots.</exception>
-    /// <exception cref="NotSupportedException">The concurrency id is asked for and cannot be trusted here; see
+    /// <exception cref="NotSupportedException">The concurrency id was requested and cannot be trusted here; see
     /// <see cref="RestartableSequences.ConcurrencyIdTrusted"/>.</exception>
     public PerCpuArea(int bytesPerCpu, PerCpuIndex index = PerCpuIndex.Cpu)
         : this(bytesPerCpu, index, RestartableSequences.CanRestart, Membarrier.Session, PossibleCpus.Slots) { }

@@ -35,7 +35,7 @@ public sealed unsafe class PerCpuSection
     /// <param name="argument2">Argument 2, if the section has it.</param>
     /// <param name="argument3">Argument 3, if the section has it.</param>
     /// <exception cref="ArgumentException">The area has slots of another size or index.</exception>
-    /// <exception cref="InvalidOperationException">A computed offset was outside of the slot; nothing was committed. Or
+    /// <exception cref="InvalidOperationException">A computed offset was outside the slot; nothing was committed. Or
     /// this thread itself has stopped the slot.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public SectionResult Run(
@@ -125,7 +125,7 @@ public sealed unsafe class PerCpuSection
                     break;
                 case SectionExit.OutOfSlot:
                     throw new InvalidOperationException(
-                        $"A computed offset lay outside of the {_program.Shape.Bytes} bytes of the slot. Nothing was "
+                        $"A computed offset lay outside the {_program.Shape.Bytes} bytes of the slot. Nothing was "
                             + "committed."
                     );
                 default:
@@ -136,9 +136,9 @@ public sealed unsafe class PerCpuSection
 
     private ArgumentException OtherShape(PerCpuArea area) =>
         new(
-            $"The section was written for slots of {_program.Shape.Bytes} bytes selected by {_program.Shape.Index}; this "
-                + $"area has {area.Slots.Shape.Bytes} selected by {area.Slots.Shape.Index}. Build it with the area's "
-                + "NewSection.",
+            $"The section was written for slots of {_program.Shape.Bytes} bytes selected by {_program.Shape.Index}; "
+                + $"this area has {area.Slots.Shape.Bytes} selected by {area.Slots.Shape.Index}. Build it with "
+                + "the area's NewSection.",
             nameof(area)
         );
 

@@ -4,17 +4,17 @@ namespace Crosscore.PerCpu.Advanced;
 
 /// <summary>
 /// Writes a custom section, step by step: loads from the slot of the CPU, comparisons that leave, stores that do not
-/// matter yet, and in the end exactly one commit. Between the first step and the commit no other thread touches the
+/// matter yet, and at the end exactly one commit. Between the first step and the commit no other thread touches the
 /// slot: if anything comes between, the kernel sends the thread back to the first step.
 /// </summary>
 /// <remarks>
 /// <para>So a step before the commit may happen any number of times, and part of the steps may happen without the rest.
-/// Store only what no thread looks at before the commit: places in the slot that the committed word makes valid, or
-/// memory that an argument points to and that is still your own.</para>
+/// Store only what no thread reads before the commit: places in the slot that the committed word makes valid, or memory
+/// that an argument points to and that is still your own.</para>
 /// <para>What cannot be a section is refused where it is written, with the reason: two commits, a step after the
-/// commit, none at all, an offset outside of the slot, a word that is not aligned, a store through a pointer that was
+/// commit, none at all, an offset outside the slot, a word that is not aligned, a store through a pointer that was
 /// loaded, more values than registers, too many steps. A call, a system call, a loop or an allocation is no step: the
-/// kernel forbids the first two inside of a section, and a thread in a section does not stop for the garbage
+/// kernel forbids the first two inside a section, and a thread in a section does not stop for the garbage
 /// collector.</para>
 /// <para>Offsets are bytes in the user's part of the slot; words have 64 bits. Not safe for several threads. Get one
 /// from <see cref="PerCpuArea.NewSection"/>.</para>
@@ -166,7 +166,7 @@ public sealed class SectionBuilder
         Step(SectionOperation.StoreTo, Own(pointer), value, number: offset);
 
     /// <summary>
-    /// Copies from memory to the slot, before the commit. The slot's bytes must not be looked at until then.
+    /// Copies from memory to the slot, before the commit. No thread may read the slot's bytes until then.
     /// </summary>
     /// <param name="offset">Where in the slot, in bytes.</param>
     /// <param name="source">An address. Caller must: keep it readable.</param>

@@ -1,7 +1,7 @@
 namespace Crosscore.PerCpu.Advanced;
 
 /// <summary>
-/// A 64-bit value inside of a section that is being written: an argument, or what a step made. Usable with the builder
+/// A 64-bit value inside a section that is being written: an argument, or what a step made. Usable with the builder
 /// that it comes from.
 /// </summary>
 public readonly record struct SectionValue

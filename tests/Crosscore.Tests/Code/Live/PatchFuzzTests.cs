@@ -1,5 +1,5 @@
 using Crosscore.Code;
-using Crosscore.Isa;
+using Crosscore.Tests.Isa;
 using Crosscore.Tests.Raw;
 using Iced.Intel;
 

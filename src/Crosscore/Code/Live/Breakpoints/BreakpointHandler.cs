@@ -96,8 +96,8 @@ internal static unsafe class BreakpointHandler
         action.Handler = handler;
 
         // The handler needs the context, which the kernel passes in any case, and si_code, which it writes for
-        // SA_SIGINFO only. A handler without that flag looks at its first argument alone. SA_RESETHAND would take us
-        // away at the first signal.
+        // SA_SIGINFO only. A handler without that flag reads its first argument alone. SA_RESETHAND would remove us at
+        // the first signal.
         action.Flags = (next.Flags | Signals.SA_SIGINFO) & ~Signals.SA_RESETHAND;
         if (next.Handler is Signals.SIG_DFL or Signals.SIG_IGN)
         {
