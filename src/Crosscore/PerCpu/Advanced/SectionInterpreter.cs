@@ -31,64 +31,68 @@ internal static unsafe class SectionInterpreter
             // SAFETY: offsets in the slot were checked by SectionBuilder or just above; what is reached through
             // pointers is the caller's responsibility, as SectionBuilder says of the steps that do it.
             byte* place = user + a + step.Number;
-            switch (step.Operation)
+            if (step.Target != SectionStep.None)
             {
-                case SectionOperation.Constant:
-                    values[step.Target] = step.Number;
-                    break;
-                case SectionOperation.ThisSlot:
-                    values[step.Target] = index;
-                    break;
-                case SectionOperation.Load or SectionOperation.LoadAt:
-                    values[step.Target] = Volatile.Read(ref *(long*)place);
-                    break;
-                case SectionOperation.LoadFrom:
-                    values[step.Target] = *(long*)(a + step.Number);
-                    break;
-                case SectionOperation.Add:
-                    values[step.Target] = a + b;
-                    break;
-                case SectionOperation.Subtract:
-                    values[step.Target] = a - b;
-                    break;
-                case SectionOperation.AddNumber:
-                    values[step.Target] = a + step.Number;
-                    break;
-                case SectionOperation.WrapAt:
-                    values[step.Target] = a == step.Number ? 0 : a;
-                    break;
-                case SectionOperation.Store:
-                    *(long*)(user + step.Number) = a;
-                    break;
-                case SectionOperation.StoreAt:
-                    *(long*)place = b;
-                    break;
-                case SectionOperation.StoreTo:
-                    *(long*)(a + step.Number) = b;
-                    break;
-                case SectionOperation.CopyIn:
-                    Buffer.MemoryCopy((void*)b, place, step.Bytes, step.Bytes);
-                    break;
-                case SectionOperation.CopyOut:
-                    Buffer.MemoryCopy(place, (void*)b, step.Bytes, step.Bytes);
-                    break;
-                case SectionOperation.CommitStore:
-                    Volatile.Write(ref *(long*)(user + step.Number), a);
-                    break;
-                case SectionOperation.CommitAdd:
-                    Volatile.Write(ref *(long*)(user + step.Number), *(long*)(user + step.Number) + a);
-                    break;
-                default:
-                    if (Leaves(step, a, b))
-                    {
-                        return SectionResult.Left(step.Code);
-                    }
-
-                    break;
+                values[step.Target] = Make(step, a, b, index, place);
+            }
+            else if (step.Code != 0)
+            {
+                if (Leaves(step, a, b))
+                {
+                    return SectionResult.Left(step.Code);
+                }
+            }
+            else
+            {
+                Store(step, a, b, user, place);
             }
         }
 
         return SectionResult.Done(program.Result == SectionStep.None ? 0 : values[program.Result]);
+    }
+
+    private static long Make(SectionStep step, long a, long b, int index, byte* place) =>
+        step.Operation switch
+        {
+            SectionOperation.Constant => step.Number,
+            SectionOperation.ThisSlot => index,
+            SectionOperation.Load or SectionOperation.LoadAt => Volatile.Read(ref *(long*)place),
+            SectionOperation.LoadFrom => *(long*)(a + step.Number),
+            SectionOperation.Add => a + b,
+            SectionOperation.Subtract => a - b,
+            SectionOperation.AddNumber => a + step.Number,
+            SectionOperation.WrapAt => a == step.Number ? 0 : a,
+            _ => throw new InvalidOperationException($"Crosscore bug: {step.Operation} makes no value."),
+        };
+
+    private static void Store(SectionStep step, long a, long b, byte* user, byte* place)
+    {
+        switch (step.Operation)
+        {
+            case SectionOperation.Store:
+                *(long*)(user + step.Number) = a;
+                break;
+            case SectionOperation.StoreAt:
+                *(long*)place = b;
+                break;
+            case SectionOperation.StoreTo:
+                *(long*)(a + step.Number) = b;
+                break;
+            case SectionOperation.CopyIn:
+                Buffer.MemoryCopy((void*)b, place, step.Bytes, step.Bytes);
+                break;
+            case SectionOperation.CopyOut:
+                Buffer.MemoryCopy(place, (void*)b, step.Bytes, step.Bytes);
+                break;
+            case SectionOperation.CommitStore:
+                Volatile.Write(ref *(long*)(user + step.Number), a);
+                break;
+            case SectionOperation.CommitAdd:
+                Volatile.Write(ref *(long*)(user + step.Number), *(long*)(user + step.Number) + a);
+                break;
+            default:
+                throw new InvalidOperationException($"Crosscore bug: {step.Operation} stores nothing.");
+        }
     }
 
     private static bool Leaves(SectionStep step, long a, long b) =>

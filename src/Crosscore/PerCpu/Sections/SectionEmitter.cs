@@ -172,10 +172,52 @@ internal static class SectionEmitter
         SortedDictionary<int, X86_64Label> exits
     )
     {
-        Gpr target = step.Target == SectionStep.None ? Gpr.R11 : registers[step.Target];
         Gpr a = step.A == SectionStep.None ? Gpr.R11 : registers[step.A];
         Gpr b = step.B == SectionStep.None ? Gpr.R11 : registers[step.B];
+        if (step.Operation is SectionOperation.LoadAt or SectionOperation.StoreAt)
+        {
+            SlotAddress(shape, step, a, 8, code, exits);
+        }
+
         int place = shape.Header + (int)step.Number; // of a step whose number is an offset in the slot
+        if (step.Target != SectionStep.None)
+        {
+            MakeValue(step, registers[step.Target], a, b, place, code);
+            return;
+        }
+
+        switch (step.Operation)
+        {
+            case SectionOperation.Store or SectionOperation.CommitStore:
+                code.Store(Gpr.Rax, place, a);
+                break;
+            case SectionOperation.StoreAt:
+                code.Store(Gpr.R11, 0, b);
+                break;
+            case SectionOperation.StoreTo:
+                code.Store(a, (int)step.Number, b);
+                break;
+            case SectionOperation.CommitAdd:
+                code.AddToMemory(Gpr.Rax, place, a);
+                break;
+            case SectionOperation.LeaveIfEqual or SectionOperation.LeaveIfNotEqual or SectionOperation.LeaveIfAtLeast:
+                code.Compare(a, b);
+                code.JumpIf(Condition(step.Operation), Exit(exits, step.Code));
+                break;
+            case SectionOperation.LeaveIfNumber or SectionOperation.LeaveIfNotNumber:
+                code.Compare(a, (int)step.Number);
+                code.JumpIf(Condition(step.Operation), Exit(exits, step.Code));
+                break;
+            case SectionOperation.CopyIn or SectionOperation.CopyOut:
+                Copy(shape, registers, step, code, exits);
+                break;
+            default:
+                throw new InvalidOperationException($"Crosscore bug: {step.Operation} has no machine code.");
+        }
+    }
+
+    private static void MakeValue(SectionStep step, Gpr target, Gpr a, Gpr b, int place, X86_64Encoder code)
+    {
         switch (step.Operation)
         {
             case SectionOperation.ThisSlot:
@@ -187,7 +229,6 @@ internal static class SectionEmitter
                 code.Load(target, Gpr.Rax, place);
                 break;
             case SectionOperation.LoadAt:
-                SlotAddress(shape, step, a, 8, code, exits);
                 code.Load(target, Gpr.R11, 0);
                 break;
             case SectionOperation.LoadFrom:
@@ -209,30 +250,6 @@ internal static class SectionEmitter
                 code.MoveNumber(Gpr.R11, 0);
                 code.Compare(target, (int)step.Number);
                 code.MoveIfEqual(target, Gpr.R11);
-                break;
-            case SectionOperation.Store or SectionOperation.CommitStore:
-                code.Store(Gpr.Rax, place, a);
-                break;
-            case SectionOperation.StoreAt:
-                SlotAddress(shape, step, a, 8, code, exits);
-                code.Store(Gpr.R11, 0, b);
-                break;
-            case SectionOperation.StoreTo:
-                code.Store(a, (int)step.Number, b);
-                break;
-            case SectionOperation.CommitAdd:
-                code.AddToMemory(Gpr.Rax, place, a);
-                break;
-            case SectionOperation.LeaveIfEqual or SectionOperation.LeaveIfNotEqual or SectionOperation.LeaveIfAtLeast:
-                code.Compare(a, b);
-                code.JumpIf(Condition(step.Operation), Exit(exits, step.Code));
-                break;
-            case SectionOperation.LeaveIfNumber or SectionOperation.LeaveIfNotNumber:
-                code.Compare(a, (int)step.Number);
-                code.JumpIf(Condition(step.Operation), Exit(exits, step.Code));
-                break;
-            case SectionOperation.CopyIn or SectionOperation.CopyOut:
-                Copy(shape, registers, step, code, exits);
                 break;
             default:
                 throw new InvalidOperationException($"Crosscore bug: {step.Operation} has no machine code.");
