@@ -60,7 +60,7 @@ internal static unsafe partial class LivePatchBench
                 how,
                 sites.ToString(CultureInfo.InvariantCulture),
                 plan.Method.ToString(),
-                plan.Synchronisations.ToString(CultureInfo.InvariantCulture),
+                plan.Synchronizations.ToString(CultureInfo.InvariantCulture),
                 Text(time),
                 Table.Ratio(time, peer)
             );

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.Bench.PerCpu;
 

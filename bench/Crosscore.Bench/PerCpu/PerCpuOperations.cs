@@ -138,7 +138,7 @@ internal static unsafe class PerCpuOperations
                 PerCpuReadDomain sections = Sections;
                 for (int i = 0; i < count; i++)
                 {
-                    sections.Begin().Dispose();
+                    sections.EnterReadSection().Dispose();
                 }
             }
         );

@@ -1,7 +1,7 @@
 namespace Crosscore.Linux;
 
 /// <summary>
-/// The error numbers that this library tells apart. Source: include/uapi/asm-generic/errno-base.h and errno.h; x86-64
+/// The error numbers that this library distinguishes. Source: include/uapi/asm-generic/errno-base.h and errno.h; x86-64
 /// and arm64 use them unchanged.
 /// </summary>
 internal static class Errno

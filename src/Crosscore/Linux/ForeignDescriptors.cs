@@ -2,25 +2,25 @@ namespace Crosscore.Linux;
 
 /// <summary>
 /// Closes descriptors that another process chose. close(2) may wait for as long as that process likes (a socket with
-/// unsent data and SO_LINGER, a file of a FUSE server), so a thread of its own does it, one descriptor after the other.
+/// unsent data and SO_LINGER, a file of a FUSE server), so another thread does it, one descriptor after the other.
 /// </summary>
 internal static class ForeignDescriptors
 {
-    /// <summary>So many may wait for their turn: each is an open file of this process.</summary>
-    private const int Most = 256;
+    /// <summary>The maximum number that wait to be closed: each is an open file of this process.</summary>
+    private const int MaxWaiting = 256;
 
     private static readonly Lock Changing = new();
     private static readonly Queue<int> Waiting = new();
     private static bool s_isClosing; // Whether the thread is there; changed under the lock.
 
-    /// <summary>Whether so many are waiting that no further one should be received.</summary>
+    /// <summary>Gets whether too many wait for another one to be received.</summary>
     public static bool AreTooMany
     {
         get
         {
             lock (Changing)
             {
-                return Waiting.Count >= Most;
+                return Waiting.Count >= MaxWaiting;
             }
         }
     }

@@ -89,7 +89,7 @@ internal static unsafe partial class Libc
     public static partial int Mlock(nint address, nuint length);
 
     /// <summary>
-    /// What the C library says with -1 and errno, said as the kernel does: the negative error number.
+    /// Translates the C library's -1 and errno to the kernel's answer, the negative error number.
     /// </summary>
     public static nint OrNegativeErrno(nint answer) => answer == -1 ? -Marshal.GetLastPInvokeError() : answer;
 }

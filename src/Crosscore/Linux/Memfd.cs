@@ -56,13 +56,13 @@ internal static unsafe class Memfd
         (int)Libc.OrNegativeErrno(Libc.Ftruncate(descriptor, length));
 
     /// <summary>
-    /// Makes the file that long at least and gives it all of its memory. Returns 0 or the negative error number. A
-    /// signal breaks it off (mm/shmem.c, shmem_fallocate), and the runtime sends some: then it is called again.
+    /// Makes the file at least that long and allocates all of its memory. Returns 0 or the negative error number. A
+    /// signal interrupts the call (mm/shmem.c, shmem_fallocate), and the runtime sends some: then it is repeated.
     /// </summary>
     public static int Allocate(int descriptor, long length)
     {
         int answer = 0;
-        for (int tries = 0; tries < OpenFile.MostTries; tries++)
+        for (int tries = 0; tries < OpenFile.MaxTries; tries++)
         {
             answer = (int)Libc.OrNegativeErrno(Libc.Fallocate(descriptor, 0, 0, length));
             if (answer != -Errno.EINTR)
@@ -81,11 +81,12 @@ internal static unsafe class Memfd
     /// Asks whether any process has opened the file for writing: fcntl(2), "Leases". The kernel grants a read lease
     /// only while no open file description made by open(2) can write the file, and a mapping keeps its description. The
     /// one that memfd_create made is not counted, because no open(2) made it. Nor is a duplicate of that one, which
-    /// pidfd_getfd(2) gives to a process that may trace this one: such a process is not kept out (docs/security.md).
+    /// pidfd_getfd(2) gives to a process that may trace this one: this does not exclude such a process
+    /// (docs/security.md).
     /// </summary>
     /// <param name="readOnly">A descriptor opened for reading only.</param>
     /// <returns>0 where none can, EAGAIN where one can, or another negative error number.</returns>
-    public static int DemandNoWriters(int readOnly)
+    public static int CheckForWriters(int readOnly)
     {
         const int SIGURG = 23; // Ignored unless a program asks for it; the default, SIGIO, would end the process.
         int answer = (int)Libc.OrNegativeErrno(Libc.Fcntl(readOnly, F_SETSIG, SIGURG));

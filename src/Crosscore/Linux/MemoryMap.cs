@@ -9,7 +9,7 @@ namespace Crosscore.Linux;
 /// <param name="Start">The first address.</param>
 /// <param name="End">The address after the last.</param>
 /// <param name="Permissions">Four letters.</param>
-/// <param name="Path">What stands in the last column.</param>
+/// <param name="Path">The last column.</param>
 internal readonly record struct MemoryMapLine(nint Start, nint End, string Permissions, string Path);
 
 /// <summary>What this process has mapped. Source: Documentation/filesystems/proc.rst.</summary>

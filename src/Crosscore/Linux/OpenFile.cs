@@ -25,9 +25,9 @@ internal static unsafe class OpenFile
     private const int OwnerReadsAndWrites = 0x180; // 0600
 
     /// <summary>
-    /// How often a call that a signal broke off is made again: a filter can answer that for ever, no kernel does.
+    /// How often a call that a signal interrupted is repeated: a filter can answer EINTR without end, no kernel does.
     /// </summary>
-    internal const int MostTries = 100;
+    internal const int MaxTries = 100;
 
     /// <summary>One of the two flags whose number depends on the processor.</summary>
     public static int O_NOFOLLOW => RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
@@ -49,10 +49,10 @@ internal static unsafe class OpenFile
     }
 
     /// <summary>
-    /// Opens the file of a descriptor once more, for reading only and closed by execve, through /proc/thread-self/fd:
-    /// that names the calling thread's own descriptors. Returns the descriptor or the negative error number: ENOENT
-    /// where there is no /proc; EAGAIN where another open file has a write lease (fcntl(2), "Leases"). Without
-    /// O_NONBLOCK the call would wait until that lease is given up, /proc/sys/fs/lease-break-time at most, 45 s.
+    /// Opens the file of a descriptor again, for reading only and closed by execve, through /proc/thread-self/fd: that
+    /// names the calling thread's descriptors. Returns the descriptor or the negative error number: ENOENT where there
+    /// is no /proc; EAGAIN where another open file has a write lease (fcntl(2), "Leases"). Without O_NONBLOCK the call
+    /// would wait until that lease is given up, /proc/sys/fs/lease-break-time at most, 45 s.
     /// </summary>
     public static int ReopenForReading(int descriptor)
     {
@@ -70,8 +70,8 @@ internal static unsafe class OpenFile
     }
 
     /// <summary>
-    /// Reads a whole file of /proc or /sys as text. Returns 0 or the negative error number; no part of the file is an
-    /// answer.
+    /// Reads a whole file of /proc or /sys as text. Returns 0 or the negative error number, and never a part of the
+    /// file.
     /// </summary>
     public static int ReadText(string path, out string text)
     {
@@ -129,7 +129,7 @@ internal static unsafe class OpenFile
                     Libc.OrNegativeErrno(Libc.Syscall(isArm ? 61 : 217, descriptor, (nint)first, entries.Length));
             }
 
-            if (length == -Errno.EINTR && ++tries < MostTries)
+            if (length == -Errno.EINTR && ++tries < MaxTries)
             {
                 continue;
             }
@@ -179,7 +179,7 @@ internal static unsafe class OpenFile
                 nint more = Libc.OrNegativeErrno(
                     Libc.Pwrite(descriptor, start + done, (nuint)(bytes.Length - done), offset + done)
                 );
-                if (more <= 0 && (more != -Errno.EINTR || ++tries == MostTries))
+                if (more <= 0 && (more != -Errno.EINTR || ++tries == MaxTries))
                 {
                     return more == 0 ? -Errno.EIO : (int)more;
                 }
@@ -218,8 +218,8 @@ internal static unsafe class OpenFile
     }
 
     /// <summary>
-    /// One pread(2), once more where a signal broke it off. Returns how many bytes were read, or the negative error
-    /// number.
+    /// Makes one pread(2), and repeats it if a signal interrupted it. Returns how many bytes were read, or the negative
+    /// error number.
     /// </summary>
     public static int ReadOnceAt(int descriptor, Span<byte> bytes, long offset)
     {
@@ -227,7 +227,7 @@ internal static unsafe class OpenFile
         fixed (byte* start = bytes)
         {
             nint read = -Errno.EINTR;
-            for (int tries = 0; read == -Errno.EINTR && tries < MostTries; tries++)
+            for (int tries = 0; read == -Errno.EINTR && tries < MaxTries; tries++)
             {
                 read = Libc.OrNegativeErrno(Libc.Pread(descriptor, start, (nuint)bytes.Length, offset));
             }
@@ -239,7 +239,7 @@ internal static unsafe class OpenFile
     private static int OpenPatiently(string path, int flags)
     {
         int descriptor = -Errno.EINTR;
-        for (int tries = 0; descriptor == -Errno.EINTR && tries < MostTries; tries++)
+        for (int tries = 0; descriptor == -Errno.EINTR && tries < MaxTries; tries++)
         {
             descriptor = Open(path, flags);
         }

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Linux;
 
 /// <summary>
-/// rseq(2): the layout that kernel and threads share, and the call itself, which this library makes only to learn what
-/// glibc registered. Source: include/uapi/linux/rseq.h; sysdeps/unix/sysv/linux/x86/bits/rseq.h of glibc.
+/// rseq(2): the layout that kernel and threads share, and the call, which this library makes only to learn what glibc
+/// registered. Source: include/uapi/linux/rseq.h; sysdeps/unix/sysv/linux/x86/bits/rseq.h of glibc.
 /// </summary>
 internal static class RseqCall
 {

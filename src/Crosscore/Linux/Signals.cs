@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Linux;
 
 /// <summary>
-/// sigaction(2), by the C library, which adds the return from the handler that unwinders recognise. Source:
+/// sigaction(2), by the C library, which adds the return from the handler that unwinders recognize. Source:
 /// include/uapi/asm-generic/signal-defs.h; arch/x86/include/uapi/asm/signal.h.
 /// </summary>
 internal static unsafe class Signals
@@ -22,7 +22,7 @@ internal static unsafe class Signals
     /// </summary>
     public const int SI_KERNEL = 0x80;
 
-    /// <summary>Reads what is done with a signal. Returns 0 or the negative error number.</summary>
+    /// <summary>Reads the action of a signal. Returns 0 or the negative error number.</summary>
     public static int Get(int signal, out SignalAction action)
     {
         // SAFETY: the structure has the C library's size and layout and lives in the caller's frame, which does not
@@ -33,12 +33,12 @@ internal static unsafe class Signals
         }
     }
 
-    /// <summary>Changes what is done with a signal. Returns 0 or the negative error number.</summary>
+    /// <summary>Changes the action of a signal. Returns 0 or the negative error number.</summary>
     public static int Set(int signal, in SignalAction action) => Exchange(signal, action, out _);
 
     /// <summary>
-    /// Changes what is done with a signal and tells, in the same system call, what was done with it until then. Returns
-    /// 0 or the negative error number.
+    /// Changes the action of a signal and returns, in the same system call, the previous one. Returns 0 or the negative
+    /// error number.
     /// </summary>
     public static int Exchange(int signal, in SignalAction action, out SignalAction replaced)
     {
@@ -65,8 +65,8 @@ internal unsafe struct SignalAction
     public nint Restorer;
 
     /// <summary>
-    /// Whether the same would be done with a signal. The kernel's mask has 64 bits; what stands behind them is the C
-    /// library's. SA_RESTORER is added by the C library, and read back.
+    /// Whether both are the same action. The kernel's mask has 64 bits; what stands behind them is the C library's.
+    /// SA_RESTORER is added by the C library, and read back.
     /// </summary>
     public readonly bool IsSameAs(in SignalAction other) =>
         Handler == other.Handler

@@ -10,8 +10,8 @@ internal static class Tracer
 {
     /// <summary>
     /// Returns the tracer's number, that of one of its threads; 0 where there is none in this PID namespace; or the
-    /// negative error number, ENODATA where the file has no such line. What is asked is who traces the first thread:
-    /// debuggers attach to all.
+    /// negative error number, ENODATA where the file has no such line. The question is which process traces the first
+    /// thread: debuggers attach to all.
     /// </summary>
     public static int Find()
     {

@@ -4,7 +4,7 @@ namespace Crosscore.PerCpu;
 
 /// <summary>
 /// Words for each CPU that are only ever added to and read: counters, histograms, read sections. They are never stopped
-/// from outside, so their sections have no word to look at. A field of its user rather than an object, to spare a load.
+/// from outside, so their sections check no stop word. A struct in its user rather than an object, to save a load.
 /// </summary>
 internal readonly unsafe struct AddingSlots
 {
@@ -14,18 +14,13 @@ internal readonly unsafe struct AddingSlots
 
     /// <param name="words">How many words each slot has.</param>
     /// <param name="index">What selects the slot.</param>
-    /// <param name="useSections">False for the striped fallback. True is a wish: where memory for the code is refused
-    /// at this moment, these slots are striped.</param>
+    /// <param name="useSections">False for the striped fallback. True is a request: if memory for the code is refused
+    /// now, these slots are striped.</param>
     /// <param name="variant">What a test changes, or <see cref="SectionVariant.Shipped"/>.</param>
     /// <param name="cpuSlots">How many CPUs are possible; those of this machine where a test says nothing.</param>
     public AddingSlots(int words, PerCpuIndex index, bool useSections, SectionVariant variant, int? cpuSlots = null)
     {
-        _slots = new PerCpuSlots(
-            checked(words * sizeof(long)),
-            canStop: false,
-            index,
-            cpuSlots ?? InstalledSections.CpuSlots
-        );
+        _slots = new PerCpuSlots(checked(words * sizeof(long)), canStop: false, index, cpuSlots ?? PossibleCpus.Slots);
         _base = _slots.Base;
         if (useSections)
         {
@@ -34,7 +29,7 @@ internal readonly unsafe struct AddingSlots
         }
     }
 
-    /// <summary>Where they lie.</summary>
+    /// <summary>Gets the memory in which they lie.</summary>
     public PerCpuSlots Slots => _slots;
 
     public bool UsesSections => _add != null;
@@ -45,8 +40,8 @@ internal readonly unsafe struct AddingSlots
     public void Add(int word, long value)
     {
         // SAFETY: the code adds to a word of one of the slots of this shape, `word` words behind its first; callers
-        // keep that below the number they asked for. The slots stay in place until after the call. It makes no call and
-        // is a few nanoseconds long, so the collector may wait for it.
+        // keep that below the number of words. The slots stay in place until after the call. It makes no call and is a
+        // few nanoseconds long, so the collector may wait for it.
         if (_add == null || _add(_base + (word * sizeof(long)), value) != 0)
         {
             AddWithoutSection(word, value);
@@ -55,7 +50,7 @@ internal readonly unsafe struct AddingSlots
         GC.KeepAlive(_slots);
     }
 
-    /// <summary>What one slot holds; an add on its CPU is in it or is not, never in part.</summary>
+    /// <summary>Reads what one slot holds; an add on its CPU is in it or not, never in part.</summary>
     public long Read(int slot, int word)
     {
         long value = Volatile.Read(ref _slots.Word(slot, word * sizeof(long)));

@@ -5,8 +5,8 @@ using Crosscore.Threads;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// Native memory in blocks of one size, rented and returned by any thread: a <see cref="PerCpuFreeList"/> with memory
-/// behind it. A thread that finds the list of its CPU empty takes all of another CPU's, or the pool grows.
+/// Native memory in blocks of one size, rented and returned by any thread: a list of free blocks for each CPU, with
+/// memory behind it. A thread that finds the list of its CPU empty takes all of another CPU's, or the pool grows.
 /// </summary>
 /// <remarks>
 /// <para>A block that is returned twice is refused: a returned block carries a mark in its second 8 bytes until it is
@@ -14,9 +14,16 @@ namespace Crosscore.PerCpu;
 /// and it refuses a block whose user has stored the mark there by chance, one in 2^64. A block that is not this pool's,
 /// but aligned like one, is not noticed.</para>
 /// <para>Memory grows to what was needed at most at one time, plus what other CPUs hold when it is not worth stopping
-/// them for. It is given back by <see cref="Dispose"/> alone; there is no finalizer, because only the caller knows who
-/// uses the blocks.</para>
+/// them. Only <see cref="Dispose"/> frees it; there is no finalizer, because only the caller knows which threads use
+/// the blocks.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// using var pool = new PerCpuBlockPool(blockSize: 256);
+/// nint block = pool.Rent(); // by any thread
+/// pool.Return(block); // by any thread
+/// </code>
+/// </example>
 public sealed unsafe class PerCpuBlockPool : IDisposable
 {
     /// <summary>
@@ -25,10 +32,10 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     /// </summary>
     private const int WorthStealing = 32;
 
-    private const int SmallestSlab = 1 << 16;
+    private const int MinSlab = 1 << 16;
 
-    /// <summary>More is never allocated at once, unless a single block is larger.</summary>
-    private const int LargestSlab = 1 << 30;
+    /// <summary>The maximum of one allocation, unless a single block is larger.</summary>
+    private const int MaxSlab = 1 << 30;
 
     private readonly PerCpuFreeList _list;
     private readonly Lock _growing = new();
@@ -71,20 +78,22 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
         _mark = Random.Shared.NextInt64(1, long.MaxValue);
     }
 
-    /// <summary>The size of a block in bytes.</summary>
+    /// <summary>Gets the size of a block in bytes.</summary>
     public int BlockSize { get; }
 
-    /// <summary>How many blocks the pool has allocated, rented ones included.</summary>
+    /// <summary>Gets the number of blocks that the pool has allocated, rented ones included.</summary>
     public long BlockCount => Volatile.Read(ref _blocks);
 
-    /// <summary>Whether threads work by sections here; otherwise lists are locked, and chosen by processor.</summary>
+    /// <summary>
+    /// Gets whether threads work by sections here; otherwise lists are locked, and chosen by processor.
+    /// </summary>
     public bool UsesSections => _list.UsesSections;
 
-    /// <summary>Gives a block. Its content is whatever was there.</summary>
+    /// <summary>Rents a block. Its content is whatever was there.</summary>
     /// <exception cref="ObjectDisposedException">The pool was disposed of.</exception>
-    /// <exception cref="OutOfMemoryException">There is none, and no memory for more.</exception>
-    /// <exception cref="MembarrierException">There is none, and the barrier failed that takes those of another CPU; the
-    /// pool is as it was.</exception>
+    /// <exception cref="OutOfMemoryException">No block is free, and there is no memory for more.</exception>
+    /// <exception cref="MembarrierException">No block is free on this CPU, and the barrier that takes those of another
+    /// CPU failed; the pool is as it was.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public nint Rent()
     {
@@ -184,7 +193,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     /// <summary>Adds a quarter to what there is, so that a pool of any size grows a bounded number of times.</summary>
     private nint Grow()
     {
-        long count = Math.Max(Math.Min(Math.Max(SmallestSlab / BlockSize, _blocks / 4), LargestSlab / BlockSize), 1);
+        long count = Math.Max(Math.Min(Math.Max(MinSlab / BlockSize, _blocks / 4), MaxSlab / BlockSize), 1);
         // before the slab, which would be lost if there were no memory for its place
         _ = _slabs.EnsureCapacity(_slabs.Count + 1);
         nint slab = (nint)NativeMemory.AlignedAlloc((nuint)(count * BlockSize), (nuint)_alignment);
@@ -194,7 +203,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
         for (long block = 1; block < count; block++)
         {
             nint next = last + BlockSize;
-            // SAFETY: inside of the slab just allocated, which no other thread knows.
+            // SAFETY: inside the slab just allocated, which no other thread knows.
             *(nint*)last = next;
             ((long*)next)[1] = _mark ^ next;
             last = next;
@@ -219,7 +228,7 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
 
     private static void ThrowReturnedTwice(nint block) =>
         throw new InvalidOperationException(
-            $"The block at 0x{block:x} was returned already. "
-                + "The caller that returned it twice may have used it after another one rented it."
+            $"The block at 0x{block:x} was returned already. The caller that returned it twice may have used it after "
+                + "another one rented it."
         );
 }

@@ -1,10 +1,12 @@
 using System.Runtime.CompilerServices;
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Threads;
 
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// What <see cref="PerCpuBuffer{T}.Drain"/> hands over: records in the order in which they were appended on one CPU.
+/// Receives what <see cref="PerCpuBuffer{T}.Drain"/> hands over: records in the order in which they were appended on
+/// one CPU.
 /// </summary>
 /// <typeparam name="T">The record.</typeparam>
 /// <param name="slot">The CPU, or the last slot for threads that have none.</param>
@@ -23,8 +25,15 @@ public delegate void PerCpuRecords<T>(int slot, ReadOnlySpan<T> records)
 /// <para>Draining does not disturb the CPUs that append: each has a ring with one writer and one reader. Memory belongs
 /// to the garbage collector; there is nothing to dispose of.</para>
 /// </remarks>
-/// <typeparam name="T">The record: at most <see cref="SectionBuilder.MostCopiedBytes"/> bytes, without
+/// <typeparam name="T">The record: at most <see cref="SectionBuilder.MaxCopiedBytes"/> bytes, without
 /// references.</typeparam>
+/// <example>
+/// <code>
+/// var trace = new PerCpuBuffer&lt;long&gt;(capacityPerCpu: 4096);
+/// bool hadRoom = trace.Append(Environment.TickCount64); // by any thread; trace.Lost counts those without room
+/// long drained = trace.Drain((cpu, records) =&gt; written.AddRange(records)); // by one thread at a time
+/// </code>
+/// </example>
 public sealed class PerCpuBuffer<T>
     where T : unmanaged
 {
@@ -68,44 +77,35 @@ public sealed class PerCpuBuffer<T>
         _lost = new PerCpuCounter(PerCpuIndex.Cpu, useSections, SectionVariant.Shipped, cpuSlots);
     }
 
-    /// <summary>How many records each CPU keeps until they are drained.</summary>
+    /// <summary>Gets the number of records that each CPU keeps until they are drained.</summary>
     public int CapacityPerCpu => _ring.Capacity;
 
     /// <summary>
-    /// Whether threads append by sections here; otherwise rings are locked, and chosen by processor. It changes with
-    /// <see cref="Resize"/> where memory for the code of a section was refused when one of the two was made.
+    /// Gets whether threads append by sections here; otherwise rings are locked, and chosen by processor.
+    /// <see cref="Resize"/> changes it if memory for the code of a section was refused when one of the two rings was
+    /// made.
     /// </summary>
     public bool UsesSections => _ring.UsesSections;
 
     internal PerCpuSlots Slots => _ring.Area.Slots;
 
-    /// <summary>How many records found no room. Exact like the sum of a <see cref="PerCpuCounter"/>.</summary>
+    /// <summary>
+    /// Gets the number of records that found no room. Exact like the sum of a <see cref="PerCpuCounter"/>.
+    /// </summary>
     public long Lost => _lost.Sum();
 
     /// <summary>Appends a record to the buffer of this CPU.</summary>
     /// <param name="record">It is copied.</param>
     /// <returns>False when there was no room; then it has been counted as lost.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool Append(T record)
-    {
-        switch (_ring.Append(record))
-        {
-            case 0:
-                return true;
-            case StandardSections.Full:
-                _lost.Increment();
-                return false;
-            default:
-                return AppendToSuccessor(record);
-        }
-    }
+    public bool Append(T record) => _ring.Append(record) is var code && (code == 0 || AppendLater(record, code));
 
     /// <summary>
-    /// Hands over everything that is there, CPU by CPU, and makes room for as much. What is appended concurrently may
-    /// be handed over or stay for the next time.
+    /// Hands over all records, CPU by CPU, and frees their room. A record that is appended concurrently may be handed
+    /// over or stay for the next call.
     /// </summary>
-    /// <param name="receive">Called for each stretch of records. If it throws, the records of that call stay, and come
-    /// again with the next drain.</param>
+    /// <param name="receive">Called for each run of records. If it throws, the records of that call stay, and are
+    /// handed over again by the next drain.</param>
     /// <returns>How many records were handed over.</returns>
     /// <exception cref="LockRecursionException"><paramref name="receive"/> drains or resizes the same
     /// buffer.</exception>
@@ -141,7 +141,7 @@ public sealed class PerCpuBuffer<T>
     /// <exception cref="OutOfMemoryException">There is no memory, or there are no addresses for the slots. Nothing has
     /// changed.</exception>
     /// <exception cref="MembarrierException">The barrier failed. The new capacity holds, and nothing is lost: the old
-    /// memory is kept and looked at by every drain, because a section that had begun may still commit there, until the
+    /// memory is kept and read by every drain, because a section that had begun may still commit there, until the
     /// barrier succeeds for one of them.</exception>
     /// <exception cref="LockRecursionException">Called from within <see cref="Drain"/>.</exception>
     public void Resize(int capacityPerCpu)
@@ -165,21 +165,20 @@ public sealed class PerCpuBuffer<T>
         }
     }
 
+    /// <summary>Appends to the successor of a ring that was stopped, or counts the record as lost.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool AppendToSuccessor(T record)
+    private bool AppendLater(T record, long code)
     {
-        while (true)
+        while (code is not (0 or StandardSections.Full))
         {
-            switch (_ring.Append(record))
-            {
-                case 0:
-                    return true;
-                case StandardSections.Full:
-                    _lost.Increment();
-                    return false;
-                default:
-                    break; // resized once more concurrently
-            }
+            code = _ring.Append(record); // the successor, which may have been replaced concurrently
         }
+
+        if (code != 0)
+        {
+            _lost.Increment();
+        }
+
+        return code == 0;
     }
 }

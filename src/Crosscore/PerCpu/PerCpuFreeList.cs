@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.PerCpu;
 
@@ -10,15 +11,15 @@ namespace Crosscore.PerCpu;
 /// </summary>
 /// <remarks>
 /// <para>Caller must: give blocks of at least 8 bytes, aligned to 8, that stay readable and writable while they are in
-/// the list, and each only once. A block that is pushed twice makes a list that leads in a circle; nothing here can see
-/// that (<see cref="PerCpuBlockPool"/> does).</para>
+/// the list, and each only once. A block that is pushed twice makes a circular list, which nothing here can detect
+/// (<see cref="PerCpuBlockPool"/> does).</para>
 /// <para>What was stored to a block before its push is seen by the thread that pops it.</para>
 /// <para>There is no ABA problem: between the load of the head and the store of the new one no other thread touches
-/// this list, or the thread begins anew.</para>
+/// this list, or the thread starts over.</para>
 /// <para>Memory belongs to the garbage collector; there is nothing to dispose of. Blocks that are in a list that is
 /// collected are lost to their owner: take them out first.</para>
 /// </remarks>
-public sealed unsafe class PerCpuFreeList
+internal sealed unsafe class PerCpuFreeList
 {
     private readonly PerCpuArea _area; // word 0 of a slot: the first block
     private readonly nint _base;
@@ -27,9 +28,8 @@ public sealed unsafe class PerCpuFreeList
     private int _search; // where the next steal begins to look; races only move it
 
     /// <summary>
-    /// Makes empty lists. Where sections can run but memory for their code is refused at this moment, these lists are
-    /// striped. The first per-CPU data that can be stopped registers for the restarting barrier, which takes 10 to 25
-    /// milliseconds.
+    /// Makes empty lists. If sections can run but memory for their code is refused now, these lists are striped. The
+    /// first per-CPU data that can be stopped registers for the restarting barrier, which takes 10 to 25 milliseconds.
     /// </summary>
     public PerCpuFreeList()
         : this(new PerCpuArea(sizeof(long)), SectionVariant.Shipped) { }
@@ -44,8 +44,8 @@ public sealed unsafe class PerCpuFreeList
                 InstalledSections.TryInstall(StandardSections.Pop(area.Slots.Shape), variant);
             if (_push == null || _pop == null)
             {
-                // Memory for the code is refused at this moment: striped, all of it, for a list that some push to by
-                // sections and others pop from under a lock has two owners.
+                // Memory for the code is refused now: all of it is striped, for a list to which some threads push by
+                // sections and from which others pop under a lock would have two owners.
                 _push = null;
                 _pop = null;
                 area = area.Striped();
@@ -56,7 +56,9 @@ public sealed unsafe class PerCpuFreeList
         _base = area.Slots.Base;
     }
 
-    /// <summary>Whether threads work by sections here; otherwise lists are locked, and chosen by processor.</summary>
+    /// <summary>
+    /// Gets whether threads work by sections here; otherwise lists are locked, and chosen by processor.
+    /// </summary>
     public bool UsesSections => _area.UsesSections;
 
     /// <summary>
@@ -148,7 +150,7 @@ public sealed unsafe class PerCpuFreeList
         return false;
     }
 
-    /// <summary>Stops the sections of a list, takes all of its blocks, and lets it go on.</summary>
+    /// <summary>Stops the sections of a list, takes all of its blocks, and resumes it.</summary>
     /// <param name="list">0 to <see cref="ListCount"/> - 1.</param>
     /// <param name="first">The first block of the chain; 0 where there is none.</param>
     /// <param name="last">The last, whose first 8 bytes are 0.</param>
@@ -183,13 +185,13 @@ public sealed unsafe class PerCpuFreeList
     [DoesNotReturn]
     private static void ThrowNoBlock(nint first, nint last) =>
         throw new ArgumentException(
-            $"0x{first:x} to 0x{last:x} is no chain of blocks: addresses are positive and aligned to 8, "
-                + "because the first 8 bytes of a block lead to the next."
+            $"0x{first:x} to 0x{last:x} is no chain of blocks: addresses are positive and aligned to 8, because the "
+                + "first 8 bytes of a block lead to the next."
         );
 
     /// <summary>
-    /// For threads without a slot, and for those who come while theirs is stopped: they need not wait, another list is
-    /// as good. In the fallback this is the way of all.
+    /// For threads without a slot, and for those that come while theirs is stopped: they need not wait, another list is
+    /// as good. In the fallback all threads come here.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void PushWithoutSection(nint first, nint last)

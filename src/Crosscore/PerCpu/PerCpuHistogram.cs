@@ -11,14 +11,14 @@ namespace Crosscore.PerCpu;
 public sealed class PerCpuHistogram
 {
     /// <summary>With the two words that are not for bounds, what a slot of less than 2 GiB has room for.</summary>
-    private const int MostBounds = (int.MaxValue / PerCpuSlots.Alignment * PerCpuSlots.Alignment / sizeof(long)) - 2;
+    private const int MaxBounds = (int.MaxValue / PerCpuSlots.Alignment * PerCpuSlots.Alignment / sizeof(long)) - 2;
 
     private readonly AddingSlots _slots; // a word for each bound, one for what exceeds all, one for the sum
     private readonly long[] _bounds;
 
     /// <summary>Makes a histogram without measurements.</summary>
     /// <param name="bounds">The upper bounds of the buckets, inclusive, in ascending order; at least one.</param>
-    /// <exception cref="ArgumentException">There is none, or they do not ascend.</exception>
+    /// <exception cref="ArgumentException">There are no bounds, or they do not ascend.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There are more than slots can hold.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory for the slots.</exception>
     public PerCpuHistogram(params ReadOnlySpan<long> bounds)
@@ -42,12 +42,12 @@ public sealed class PerCpuHistogram
             }
         }
 
-        if (bounds.Length > MostBounds)
+        if (bounds.Length > MaxBounds)
         {
             throw new ArgumentOutOfRangeException(
                 nameof(bounds),
                 bounds.Length,
-                $"A histogram has at most {MostBounds:N0} bounds."
+                $"A histogram has at most {MaxBounds:N0} bounds."
             );
         }
 
@@ -55,10 +55,10 @@ public sealed class PerCpuHistogram
         _slots = new AddingSlots(bounds.Length + 2, PerCpuIndex.Cpu, useSections, SectionVariant.Shipped, cpuSlots);
     }
 
-    /// <summary>The upper bounds of the buckets, inclusive.</summary>
+    /// <summary>Gets the upper bounds of the buckets, inclusive.</summary>
     public ReadOnlySpan<long> Bounds => _bounds;
 
-    /// <summary>Whether adds are sections; otherwise they are interlocked, striped by processor.</summary>
+    /// <summary>Gets whether adds are sections; otherwise they are interlocked, striped by processor.</summary>
     public bool UsesSections => _slots.UsesSections;
 
     internal PerCpuSlots Slots => _slots.Slots;
@@ -71,7 +71,9 @@ public sealed class PerCpuHistogram
         _slots.Add(_bounds.Length + 1, value);
     }
 
-    /// <summary>How many measurements each bucket has, and in the last entry those that exceed all bounds.</summary>
+    /// <summary>
+    /// Returns the number of measurements of each bucket, and in the last entry of those that exceed all bounds.
+    /// </summary>
     public long[] Counts()
     {
         long[] counts = new long[_bounds.Length + 1];
@@ -83,7 +85,7 @@ public sealed class PerCpuHistogram
         return counts;
     }
 
-    /// <summary>The sum of all measurements; it wraps.</summary>
+    /// <summary>Returns the sum of all measurements; it wraps.</summary>
     public long Sum() => _slots.Sum(_bounds.Length + 1);
 
     private int Bucket(long value)

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Crosscore.Rcu;
 using Crosscore.Threads;
 
 namespace Crosscore.PerCpu;
@@ -17,9 +18,9 @@ namespace Crosscore.PerCpu;
 /// writer compares the sums. There are two periods: the writer turns to the other one, so that new readers, however
 /// many, do not keep it waiting. (The algorithm of the kernel's SRCU; with per-CPU sections in user space,
 /// libside's.)</para>
-/// <para><see cref="Rcu.RcuDomain.EnterAsyncReadSection"/> costs its readers more and gives more for it:
-/// callbacks, who is inside, cells and maps. docs/per-cpu.md says when to take which.</para>
-/// <para>Waiting for readers from inside of a section of the same object never ends, and cannot be detected: a section
+/// <para><see cref="RcuDomain.EnterAsyncReadSection"/> costs its readers more and gives more for it:
+/// callbacks, the threads that are inside, cells and maps. docs/per-cpu.md says when to use which.</para>
+/// <para>Waiting for readers from inside a section of the same domain never ends, and cannot be detected: a section
 /// belongs to no thread.</para>
 /// </remarks>
 public sealed class PerCpuReadDomain
@@ -34,8 +35,8 @@ public sealed class PerCpuReadDomain
     private bool _hasTurned; // whether new readers have been turned away from it
 
     /// <summary>
-    /// Makes one without readers. Where sections can run but memory for their code is refused at this moment, this one
-    /// is striped.
+    /// Makes a domain without readers. If sections can run but memory for their code is refused now, this domain is
+    /// striped.
     /// </summary>
     /// <exception cref="OutOfMemoryException">There is no memory for the slots.</exception>
     public PerCpuReadDomain()
@@ -47,17 +48,17 @@ public sealed class PerCpuReadDomain
         _gracePeriods = new CoalescedOperation(BeginGracePeriod, _ => IsGracePeriodOver());
     }
 
-    /// <summary>Whether readers count by sections; otherwise by interlocked adds, striped by processor.</summary>
+    /// <summary>Gets whether readers count by sections; otherwise by interlocked adds, striped by processor.</summary>
     public bool UsesSections => _slots.UsesSections;
 
     internal PerCpuSlots Slots => _slots.Slots;
 
-    /// <summary>How many sections are open, about: the counts are read one after the other.</summary>
+    /// <summary>Gets about how many sections are open: the counts are read one after the other.</summary>
     public long Readers => _slots.Sum(Begun) + _slots.Sum(Begun + 1) - _slots.Sum(Ended) - _slots.Sum(Ended + 1);
 
-    /// <summary>Begins a section. Dispose of the reader exactly once, on any thread.</summary>
+    /// <summary>Enters a section. Dispose of it, on any thread, to end it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public PerCpuReadSection Begin()
+    public PerCpuReadSection EnterReadSection()
     {
         int period = Volatile.Read(ref _period);
         _slots.Add(Begun + period, 1);
@@ -75,12 +76,12 @@ public sealed class PerCpuReadDomain
     /// meets the thread in its next one.
     /// </summary>
     /// <param name="cancellation">Ends the waiting, not the grace period; then nothing is known of the readers.</param>
-    /// <exception cref="OperationCanceledException">Cancelled: nothing may be freed.</exception>
+    /// <exception cref="OperationCanceledException">Canceled: nothing may be freed.</exception>
     /// <exception cref="InvalidOperationException">Sections were ended more often than begun: a reader was copied and
     /// disposed of twice, and nothing that readers use can be freed safely any more. Or the barrier failed, in a mode
     /// of <see cref="AsymmetricFence"/> that does not use membarrier(2): nothing may be freed.</exception>
     /// <exception cref="MembarrierException">The barrier failed: nothing may be freed.</exception>
-    /// <exception cref="OutOfMemoryException">With a token that can be cancelled: the thread that waits in the place of
+    /// <exception cref="OutOfMemoryException">With a token that can be canceled: the thread that waits in the place of
     /// the caller could not be started. Nothing may be freed.</exception>
     public void Synchronize(CancellationToken cancellation = default)
     {
@@ -102,8 +103,8 @@ public sealed class PerCpuReadDomain
     /// <inheritdoc cref="Synchronize" path="/summary"/>
     /// <remarks>
     /// No thread of the pool is occupied while readers are waited for, and none is needed to end the wait: one thread
-    /// of the process waits in the place of all who ask. It looks again after a millisecond, and when the wait is long
-    /// later, by 1/64 of what it has lasted and by 50 ms at most.
+    /// of the process waits for all callers. It looks again after a millisecond, and in a long wait after 1/64 of the
+    /// time that it has lasted, 50 ms at most.
     /// </remarks>
     /// <inheritdoc cref="Synchronize" path="/param"/>
     /// <inheritdoc cref="Synchronize" path="/exception"/>
@@ -169,9 +170,9 @@ public sealed class PerCpuReadDomain
         }
 
         long ended = _slots.Sum(Ended + period);
-        // Pairs with the light fence in Begin: litmus/percpu/ReadSection. It also keeps the two sums in this order on
-        // every processor: ReadSection.TwoReaders, and ReadSection.BeginningsFirst, which reads them the other way
-        // round.
+        // Pairs with the light fence in EnterReadSection: litmus/percpu/ReadSection. It also keeps the two sums in this
+        // order on every processor: ReadSection.TwoReaders, and ReadSection.BeginningsFirst, which reads them in the
+        // opposite order.
         AsymmetricFence.Heavy();
         long begun = _slots.Sum(Begun + period);
         return ended <= begun

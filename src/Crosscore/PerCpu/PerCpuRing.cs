@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.PerCpu;
 
@@ -10,7 +11,7 @@ internal sealed unsafe class PerCpuRing<T>
     where T : unmanaged
 {
     /// <summary>Bytes of records in a slot.</summary>
-    private const int Most = int.MaxValue - (3 * PerCpuSlots.Alignment);
+    private const int MaxBytes = int.MaxValue - (3 * PerCpuSlots.Alignment);
 
     private readonly PerCpuArea _area;
     private readonly RingLayout _layout;
@@ -18,8 +19,8 @@ internal sealed unsafe class PerCpuRing<T>
     private readonly delegate* unmanaged[SuppressGCTransition]<nint, nint, long> _append;
 
     /// <param name="capacity">Records for each slot.</param>
-    /// <param name="useSections">False for the striped fallback. True is a wish: where memory for the code is refused
-    /// at this moment, this ring is striped.</param>
+    /// <param name="useSections">False for the striped fallback. True is a request: if memory for the code is refused
+    /// now, this ring is striped.</param>
     /// <param name="membarrier">What stops the sections.</param>
     /// <param name="variant">What a test changes, or <see cref="SectionVariant.Shipped"/>.</param>
     /// <param name="cpuSlots">How many CPUs are possible; those of this machine where a test says nothing.</param>
@@ -32,28 +33,28 @@ internal sealed unsafe class PerCpuRing<T>
     )
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacity);
-        if (sizeof(T) > SectionBuilder.MostCopiedBytes)
+        if (sizeof(T) > SectionBuilder.MaxCopiedBytes)
         {
             throw new NotSupportedException(
-                $"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MostCopiedBytes} "
-                    + "that a section copies. Keep large data elsewhere and append its address."
+                $"A record of {sizeof(T)} bytes is more than the {SectionBuilder.MaxCopiedBytes} that a section "
+                    + "copies. Keep large data elsewhere and append its address."
             );
         }
 
         long bytes = (capacity + 1L) * sizeof(T); // one place stays free, or full would look like empty
         long slot = (RingLayout.Data + bytes + sizeof(long) - 1) / sizeof(long) * sizeof(long);
-        if (bytes > Most)
+        if (bytes > MaxBytes)
         {
             throw new ArgumentOutOfRangeException(
                 nameof(capacity),
                 capacity,
-                $"Records of {sizeof(T)} bytes: at most {(Most / sizeof(T)) - 1:N0} for each CPU."
+                $"Records of {sizeof(T)} bytes: at most {(MaxBytes / sizeof(T)) - 1:N0} for each CPU."
             );
         }
 
         Capacity = capacity;
         _layout = new RingLayout(sizeof(T), (int)bytes);
-        int cpus = cpuSlots ?? InstalledSections.CpuSlots;
+        int cpus = cpuSlots ?? PossibleCpus.Slots;
         _area = new PerCpuArea((int)slot, PerCpuIndex.Cpu, useSections, membarrier, cpus);
         if (useSections)
         {
@@ -75,11 +76,14 @@ internal sealed unsafe class PerCpuRing<T>
 
     public int Capacity { get; }
 
-    /// <summary>Whether it is certain that nothing is appended any more, so that the next drain is the last.</summary>
+    /// <summary>
+    /// Gets whether it is certain that nothing is appended any more, so that the next drain is the last.
+    /// </summary>
     public bool IsStopped { get; private set; }
 
     /// <summary>
-    /// 0, or <see cref="StandardSections.Full"/>, or <see cref="SectionExit.Stopped"/> when this ring has a successor.
+    /// Appends a record. Returns 0, or <see cref="StandardSections.Full"/>, or <see cref="SectionExit.Stopped"/> when
+    /// this ring has a successor.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public long Append(T record)
@@ -98,7 +102,7 @@ internal sealed unsafe class PerCpuRing<T>
         IsStopped = true;
     }
 
-    /// <summary>Tries again what failed, if it did; <see cref="IsStopped"/> tells.</summary>
+    /// <summary>Tries again if it failed before; <see cref="IsStopped"/> tells.</summary>
     public void TryStopForGood()
     {
         if (!IsStopped)
@@ -175,7 +179,7 @@ internal sealed unsafe class PerCpuRing<T>
                 return StandardSections.Full;
             }
 
-            // SAFETY: the place of one record, which is not the reader's yet; positions are kept inside of the ring by
+            // SAFETY: the place of one record, which is not the reader's yet; positions are kept inside the ring by
             // the line above.
             Unsafe.WriteUnaligned(
                 (void*)(_area.Slots.Slot(slot) + _area.Slots.Shape.Header + RingLayout.Data + (nint)written),

@@ -1,4 +1,5 @@
 using Crosscore.Code;
+using Crosscore.Isa;
 using Crosscore.Linux;
 using Microsoft.Win32.SafeHandles;
 
@@ -35,7 +36,7 @@ public sealed class AddressTests
     }
 
     /// <summary>
-    /// As CoreCLR 10 leaves it with randomised addresses: two gigabytes below its library are its own, above the loader
+    /// As CoreCLR 10 leaves it with randomized addresses: two gigabytes below its library are its own, above the loader
     /// there is nothing for a long way.
     /// </summary>
     [Fact]
@@ -58,7 +59,7 @@ public sealed class AddressTests
     }
 
     /// <summary>
-    /// Without randomisation the stack is some 128 MiB above: the range keeps away from where it may grow.
+    /// Without randomization the stack is some 128 MiB above: the range keeps away from where it may grow.
     /// </summary>
     [Fact]
     public void Below_a_near_stack_only_a_range_that_leaves_it_room_is_offered()
@@ -94,7 +95,7 @@ public sealed class AddressTests
         );
 
     [Fact]
-    public void Retired_addresses_are_not_given_out_before_a_synchronisation()
+    public void Retired_addresses_are_not_given_out_before_a_synchronization()
     {
         var pool = new AddressPool(0x10000, 0x4000);
         Assert.True(pool.TryTake(0x1000, out nint a));
@@ -115,31 +116,31 @@ public sealed class AddressTests
     }
 
     [Fact]
-    public void A_full_range_synchronises_once_and_uses_addresses_again()
+    public void A_full_range_synchronizes_once_and_uses_addresses_again()
     {
-        int synchronisations = 0;
-        using var range = new SmallRange(pages: 4, mapLimit: 1000, () => synchronisations++);
+        int synchronizations = 0;
+        using var range = new SmallRange(pages: 4, mapLimit: 1000, () => synchronizations++);
         nint[] first = [.. Enumerable.Range(0, 4).Select(_ => range.Map())];
         Array.ForEach(first, address => range.Free(address));
-        Assert.Equal(0, synchronisations);
+        Assert.Equal(0, synchronizations);
         nint[] second = [.. Enumerable.Range(0, 4).Select(_ => range.Map())];
-        Assert.Equal(1, synchronisations);
+        Assert.Equal(1, synchronizations);
         Assert.Equal(first.Order(), second.Order());
         Assert.Equal(42, MachineCode.Call(second[0]));
         Assert.Equal(CodeFailure.OutOfAddresses, Assert.Throws<CodeException>(() => range.Map()).Failure);
-        Assert.Equal(1, synchronisations);
+        Assert.Equal(1, synchronizations);
     }
 
     [Fact]
-    public void Where_the_synchronisation_is_refused_no_address_is_used_again()
+    public void Where_the_synchronization_is_refused_no_address_is_used_again()
     {
         using var range = new SmallRange(
             pages: 1,
             mapLimit: 1000,
-            () => throw new CodeException(CodeFailure.SynchronisationRefused, "refused")
+            () => throw new CodeException(CodeFailure.SynchronizationRefused, "refused")
         );
         range.Free(range.Map());
-        Assert.Equal(CodeFailure.SynchronisationRefused, Assert.Throws<CodeException>(() => range.Map()).Failure);
+        Assert.Equal(CodeFailure.SynchronizationRefused, Assert.Throws<CodeException>(() => range.Map()).Failure);
         Assert.Equal("---p", Maps.PermissionsAt(range.Start));
     }
 
@@ -162,7 +163,7 @@ public sealed class AddressTests
         using SafeFileHandle notMappable = File.OpenHandle("/dev/null", FileMode.Open, FileAccess.Write);
         Assert.Equal(
             CodeFailure.ExecutableMappingRefused,
-            Assert.Throws<CodeException>(() => range.Range.MapCode(notMappable, CodeFile.Page, 0)).Failure
+            Assert.Throws<CodeException>(() => range.Range.MapCode(notMappable, Pages.Size, 0)).Failure
         );
         Assert.Equal("---p", Maps.PermissionsAt(range.Start));
         Assert.Equal(range.Start, range.Map());
@@ -185,7 +186,7 @@ public sealed class AddressTests
         Assert.NotEqual(first, second);
         Assert.Equal(CodeFailure.OutOfAddresses, Assert.Throws<CodeException>(() => range.Map()).Failure);
         refuses = false;
-        Assert.Equal(first, range.Map()); // Tried again for want of addresses.
+        Assert.Equal(first, range.Map()); // Tried again because addresses are exhausted.
         refuses = true;
         range.Free(first);
         refuses = false;
@@ -267,22 +268,22 @@ public sealed class AddressTests
         public SmallRange(
             int pages,
             long mapLimit,
-            Action synchronise,
+            Action synchronize,
             Func<nint, nint, AccessTaken>? takeAccess = null
         )
         {
-            _length = pages * CodeFile.Page;
+            _length = pages * Pages.Size;
             Start = RangeReservation.At(0, _length, 0);
-            Range = new CodeRange(Start, _length, mapLimit, synchronise, takeAccess ?? RangeReservation.TakeAccess);
+            Range = new CodeRange(Start, _length, mapLimit, synchronize, takeAccess ?? RangeReservation.TakeAccess);
         }
 
         public nint Start { get; }
 
         public CodeRange Range { get; }
 
-        public nint Map() => Range.MapCode(_code.File, CodeFile.Page, 0);
+        public nint Map() => Range.MapCode(_code.File, Pages.Size, 0);
 
-        public void Free(nint address) => Range.Free(address, CodeFile.Page, 0);
+        public void Free(nint address) => Range.Free(address, Pages.Size, 0);
 
         public void Dispose()
         {

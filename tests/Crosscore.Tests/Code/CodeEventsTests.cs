@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Diagnostics.Tracing;
 using Crosscore.Code;
+using Crosscore.Linux;
 
 namespace Crosscore.Tests;
 
@@ -24,7 +25,7 @@ public sealed class CodeEventsTests
             _ = Assert.Throws<CodeException>(() => target.AddressOf("nothing"));
             Dictionary<string, long> after = Read();
             Assert.Equal(1, after["crosscore.code.segments"] - before["crosscore.code.segments"]);
-            Assert.Equal(CodeFile.Page, after["crosscore.code.bytes"] - before["crosscore.code.bytes"]);
+            Assert.Equal(Pages.Size, after["crosscore.code.bytes"] - before["crosscore.code.bytes"]);
             Assert.Equal(2, after["crosscore.code.swaps"] - before["crosscore.code.swaps"]);
             Assert.Equal(1, after["crosscore.code.refusals"] - before["crosscore.code.refusals"]);
         }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Crosscore.Code;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 using Crosscore.Tests.Sandbox;
 using Microsoft.Win32.SafeHandles;
 
@@ -146,7 +147,7 @@ internal static unsafe partial class CodeRace
             fixed (byte* path = paths[turn % Descriptors])
             {
                 // SAFETY: ends in a null byte.
-                int file = Open(path, O_RDWR | O_CLOEXEC | OpenFile.O_NONBLOCK, 0); // It waits for no lease of its own.
+                int file = Open(path, O_RDWR | O_CLOEXEC | OpenFile.O_NONBLOCK, 0); // does not wait for its lease
                 if (file >= 0)
                 {
                     if (Memfd.GetSeals(file) >= 0)
@@ -279,7 +280,7 @@ internal static unsafe partial class CodeRace
     private static bool UnprotectedInstall()
     {
         using SafeFileHandle file = UnprotectedFile();
-        if (Memfd.AddSeals((int)file.DangerousGetHandle(), SealedCode.FinalSeals) < 0)
+        if (Memfd.AddSeals((int)file.DangerousGetHandle(), SealedFile.FinalSeals) < 0)
         {
             return true;
         }

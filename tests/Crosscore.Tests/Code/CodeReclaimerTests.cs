@@ -6,11 +6,11 @@ using Crosscore.Tests.Sandbox;
 
 namespace Crosscore.Tests;
 
-/// <summary>Code goes when nobody can be in it, and not before.</summary>
+/// <summary>Code is unmapped when no thread can be in it, and not before.</summary>
 public sealed class CodeReclaimerTests
 {
     [Fact]
-    public void Nobody_executes_code_that_a_suspension_has_freed()
+    public void No_thread_executes_code_that_a_suspension_has_freed()
     {
         (long hits, long reclaimed, long calls) = Torture(Child.ReclaimAfterSuspension);
         Assert.Equal(0, hits);
@@ -21,7 +21,7 @@ public sealed class CodeReclaimerTests
     }
 
     [Fact]
-    public void Nobody_executes_code_that_was_freed_after_the_read_sections_it_is_called_in()
+    public void No_thread_executes_code_that_was_freed_after_the_read_sections_it_is_called_in()
     {
         (long hits, long reclaimed, long calls) = Torture(Child.ReclaimAfterReadSections);
         Assert.Equal(0, hits);
@@ -32,7 +32,7 @@ public sealed class CodeReclaimerTests
     }
 
     [Fact]
-    public void Outside_of_read_sections_somebody_does()
+    public void Outside_of_read_sections_a_thread_does()
     {
         (long hits, _, _) = Torture(Child.ReclaimAfterReadSectionsOrdinaryCalls);
         Assert.True(
@@ -48,12 +48,12 @@ public sealed class CodeReclaimerTests
         using SealedCode code = SealedCode.Seal(MachineCode.Return42);
         using (RcuReadSection section = RcuDomain.Default.EnterReadSection())
         {
-            for (int count = 0; count < CodeReclaimer.MostSegments + 10; count++)
+            for (int count = 0; count < CodeReclaimer.MaxSegments + 10; count++)
             {
                 reclaimer.Retire(code.Install());
             }
 
-            Assert.Equal(CodeReclaimer.MostSegments + 10, reclaimer.Waiting);
+            Assert.Equal(CodeReclaimer.MaxSegments + 10, reclaimer.Waiting);
             _ = Assert.Throws<InvalidOperationException>(() => reclaimer.WaitAndReclaim());
         }
 
@@ -62,7 +62,7 @@ public sealed class CodeReclaimerTests
     }
 
     [Fact]
-    public void Without_a_grace_period_somebody_does()
+    public void Without_a_grace_period_a_thread_does()
     {
         (long hits, _, _) = Torture(Child.ReclaimAtOnce);
         Assert.True(hits > 0, "Executions of freed code are not noticed, so not noticing any proves nothing.");
@@ -141,12 +141,12 @@ public sealed class CodeReclaimerTests
     {
         var reclaimer = new CodeReclaimer(new StoppedPeriod());
         using SealedCode code = SealedCode.Seal(MachineCode.Return42);
-        for (int count = 0; count < CodeReclaimer.MostSegments; count++)
+        for (int count = 0; count < CodeReclaimer.MaxSegments; count++)
         {
             reclaimer.Retire(code.Install());
         }
 
-        Assert.Equal(CodeReclaimer.MostSegments, reclaimer.Waiting);
+        Assert.Equal(CodeReclaimer.MaxSegments, reclaimer.Waiting);
         reclaimer.Retire(code.Install());
         Assert.Equal(0, reclaimer.Waiting);
     }
@@ -179,7 +179,7 @@ public sealed class CodeReclaimerTests
         return (numbers[0], numbers[1], numbers[2]);
     }
 
-    /// <summary>Time goes on only when somebody waits for it.</summary>
+    /// <summary>Time passes only when a caller waits for it.</summary>
     private sealed class StoppedPeriod : IGracePeriod
     {
         private long _now;

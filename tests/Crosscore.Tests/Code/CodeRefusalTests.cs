@@ -70,7 +70,7 @@ internal static partial class CodeScenarios
         using var receiver = new Socket(new SafeSocketHandle(pair[1], true)) { ReceiveTimeout = 100 };
         using SealedCode code = SealedCode.Seal(MachineCode.Return42);
         code.SendTo(sender);
-        using SealedCode received = SealedCode.ReceiveFrom(receiver, code.Digest(), new Accepting());
+        using SealedCode received = CodeTransfer.ReceiveFrom(receiver, code.Digest(), new Accepting());
         using InstalledCode installed = received.Install();
         Assert.Equal(42, MachineCode.Call(installed));
     }

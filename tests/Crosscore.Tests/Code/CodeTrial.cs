@@ -6,7 +6,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// What a child of a test does with code, in a process of its own: under a sandbox, or to be looked at from outside.
+/// What a child of a test does with code, in another process: under a sandbox, or examined from outside.
 /// </summary>
 internal static class CodeTrial
 {
@@ -30,7 +30,7 @@ internal static class CodeTrial
                     CultureInfo.InvariantCulture
                 );
                 using var file = new SafeFileHandle(descriptor, ownsHandle: false);
-                using SealedCode code = SealedCode.Import(file);
+                using SealedCode code = CodeTransfer.Import(file);
                 using InstalledCode installed = code.Install();
                 return MachineCode.Call(installed);
             })

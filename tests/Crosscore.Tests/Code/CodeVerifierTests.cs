@@ -1,4 +1,5 @@
 using Crosscore.Code;
+using Crosscore.Linux;
 using Crosscore.Tests.Raw;
 using CodeWriter = Crosscore.Code.CodeWriter;
 
@@ -43,7 +44,7 @@ public sealed class CodeVerifierTests
         var keeping = new Keeping();
         using SealedCode code = Segment(MachineCode.Return42).Seal(keeping);
         using InstalledCode installed = code.Install();
-        byte[] mapped = new byte[CodeFile.Page];
+        byte[] mapped = new byte[Pages.Size];
         System.Runtime.InteropServices.Marshal.Copy(installed.Address, mapped, 0, mapped.Length);
         Assert.Equal(mapped, keeping.Bytes);
     }

@@ -160,7 +160,7 @@ public sealed class CodeWriterTests
         _ = Assert.Throws<ArgumentException>("name", () => writer.Append(Filler, new string('ü', 513)));
         _ = Assert.Throws<ArgumentException>("name", () => new CodeWriter(new string('s', 201)));
         using SealedCode code = writer.Seal();
-        using SealedCode again = SealedCode.Import(code.File);
+        using SealedCode again = CodeTransfer.Import(code.File);
         Assert.Equal(writer.Functions, again.Functions);
         Assert.Equal(writer.Name, again.Name);
     }
@@ -188,7 +188,7 @@ public sealed class CodeWriterTests
     public void The_largest_segment_is_installed_and_one_byte_more_is_refused()
     {
         var writer = new CodeWriter();
-        byte[] half = new byte[CodeWriter.MaximumLength / 2];
+        byte[] half = new byte[CodeWriter.MaxLength / 2];
         MachineCode.Return42.CopyTo(half, 0);
         _ = writer.Append(half);
         CodeFunction last = writer.Append(half);
@@ -196,7 +196,7 @@ public sealed class CodeWriterTests
             CodeFailure.OutOfAddresses,
             Assert.Throws<CodeException>(() => writer.Append([0xC3], alignment: 1)).Failure
         );
-        Assert.Equal(CodeWriter.MaximumLength, writer.Length);
+        Assert.Equal(CodeWriter.MaxLength, writer.Length);
 
         using SealedCode code = writer.Seal();
         using InstalledCode installed = code.Install();

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Crosscore.Code;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 using Microsoft.Win32.SafeHandles;
 
 namespace Crosscore.Tests;
@@ -29,7 +30,7 @@ public sealed unsafe partial class ForeignWaitTests
             42,
             Within(() =>
             {
-                using SealedCode received = SealedCode.Import(handedOver, sent.Digest());
+                using SealedCode received = CodeTransfer.Import(handedOver, sent.Digest());
                 using InstalledCode installed = received.Install();
                 return MachineCode.Call(installed);
             })
@@ -83,8 +84,8 @@ public sealed unsafe partial class ForeignWaitTests
                 42,
                 Within(() =>
                 {
-                    _ = Assert.Throws<CodeException>(() => SealedCode.ReceiveFrom(receiver));
-                    using SealedCode received = SealedCode.ReceiveFrom(receiver);
+                    _ = Assert.Throws<CodeException>(() => CodeTransfer.ReceiveFrom(receiver));
+                    using SealedCode received = CodeTransfer.ReceiveFrom(receiver);
                     using InstalledCode installed = received.Install();
                     return MachineCode.Call(installed);
                 })
@@ -126,7 +127,7 @@ public sealed unsafe partial class ForeignWaitTests
         Assert.Equal(content.Length, RandomAccess.Read(code.File, content, 0));
         var file = new SafeFileHandle(Memfd.Create("leased"u8, Memfd.MFD_ALLOW_SEALING), ownsHandle: true);
         RandomAccess.Write(file, content, 0);
-        Assert.Equal(0, Memfd.AddSeals((int)file.DangerousGetHandle(), SealedCode.FinalSeals));
+        Assert.Equal(0, Memfd.AddSeals((int)file.DangerousGetHandle(), SealedFile.FinalSeals));
         return file;
     }
 
@@ -176,7 +177,7 @@ public sealed unsafe partial class ForeignWaitTests
             isFull = error != SocketError.Success;
         }
 
-        // Set on the duplicate: .NET would change it when it disposes of its own.
+        // Set on the duplicate: .NET would change it when it disposes of the original.
         int duplicate = Memfd.Duplicate((int)socket.SafeHandle.DangerousGetHandle(), closeOnExec: true);
         Assert.True(duplicate >= 0);
         int original = (int)socket.SafeHandle.DangerousGetHandle();

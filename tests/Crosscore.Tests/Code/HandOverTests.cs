@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Crosscore.Code;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;
 using Iced.Intel;
@@ -24,7 +25,7 @@ public sealed partial class HandOverTests
     {
         using SealedCode sent = Two();
         using SafeFileHandle descriptor = sent.Export();
-        using SealedCode received = SealedCode.Import(descriptor, sent.Digest());
+        using SealedCode received = CodeTransfer.Import(descriptor, sent.Digest());
         using InstalledCode installed = received.Install();
         Assert.Equal(sent.Functions, received.Functions);
         Assert.Equal((sent.Name, sent.Length), (received.Name, received.Length));
@@ -40,14 +41,14 @@ public sealed partial class HandOverTests
         using (SealedCode sent = Two())
         {
             sent.SendTo(sender);
-            using SealedCode received = SealedCode.ReceiveFrom(receiver, sent.Digest());
+            using SealedCode received = CodeTransfer.ReceiveFrom(receiver, sent.Digest());
             using InstalledCode installed = received.Install();
             Assert.Equal(1, MachineCode.Call(installed.AddressOf("one")));
 
             _ = sender.Send([1]);
-            _ = Assert.Throws<IOException>(() => SealedCode.ReceiveFrom(receiver));
+            _ = Assert.Throws<IOException>(() => CodeTransfer.ReceiveFrom(receiver));
             sender.Close();
-            _ = Assert.Throws<IOException>(() => SealedCode.ReceiveFrom(receiver));
+            _ = Assert.Throws<IOException>(() => CodeTransfer.ReceiveFrom(receiver));
         }
     }
 
@@ -57,18 +58,18 @@ public sealed partial class HandOverTests
     [InlineData(F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SEAL)]
     [InlineData(F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_SEAL)]
     [InlineData(F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)]
-    public void A_file_that_somebody_could_still_change_is_refused(int seals)
+    public void A_file_that_a_process_could_still_change_is_refused(int seals)
     {
         using SealedCode code = Two();
         using SafeFileHandle copy = MemoryFile(ReadAll(code), seals);
-        Assert.Equal(CodeFailure.NotSealed, Assert.Throws<CodeException>(() => SealedCode.Import(copy)).Failure);
+        Assert.Equal(CodeFailure.NotSealed, Assert.Throws<CodeException>(() => CodeTransfer.Import(copy)).Failure);
     }
 
     [Fact]
     public void A_file_on_disk_is_refused()
     {
         using SafeFileHandle file = File.OpenHandle(typeof(HandOverTests).Assembly.Location);
-        Assert.Equal(CodeFailure.NotSealed, Assert.Throws<CodeException>(() => SealedCode.Import(file)).Failure);
+        Assert.Equal(CodeFailure.NotSealed, Assert.Throws<CodeException>(() => CodeTransfer.Import(file)).Failure);
     }
 
     [Fact]
@@ -79,9 +80,9 @@ public sealed partial class HandOverTests
         digest[31] ^= 1;
         Assert.Equal(
             CodeFailure.WrongDigest,
-            Assert.Throws<CodeException>(() => SealedCode.Import(code.File, digest)).Failure
+            Assert.Throws<CodeException>(() => CodeTransfer.Import(code.File, digest)).Failure
         );
-        _ = Assert.Throws<ArgumentException>("sha256", () => SealedCode.Import(code.File, new byte[31]));
+        _ = Assert.Throws<ArgumentException>("sha256", () => CodeTransfer.Import(code.File, new byte[31]));
     }
 
     [Fact]
@@ -89,7 +90,7 @@ public sealed partial class HandOverTests
     {
         using SealedCode code = Two();
         CodeException refusal = Assert.Throws<CodeException>(() =>
-            SealedCode.Import(code.File, default, new Refusing())
+            CodeTransfer.Import(code.File, default, new Refusing())
         );
         Assert.Equal(CodeFailure.VerifierRefused, refusal.Failure);
         Assert.Contains("not today", refusal.Message, StringComparison.Ordinal);
@@ -104,7 +105,7 @@ public sealed partial class HandOverTests
     {
         using SealedCode code = Two();
         byte[] content = ReadAll(code);
-        int tableStart = CodeFile.WholePages(code.Length);
+        int tableStart = Pages.RoundUp(code.Length);
         int refused = 0;
         foreach (int at in Enumerable.Range(tableStart, 40).Concat(Enumerable.Range(content.Length - 40, 40)))
         {
@@ -114,8 +115,8 @@ public sealed partial class HandOverTests
                 damaged[at] = value;
                 try
                 {
-                    using SafeFileHandle file = MemoryFile(damaged, SealedCode.FinalSeals);
-                    using SealedCode accepted = SealedCode.Import(file);
+                    using SafeFileHandle file = MemoryFile(damaged, SealedFile.FinalSeals);
+                    using SealedCode accepted = CodeTransfer.Import(file);
                     Assert.InRange(accepted.Length, 1, content.Length);
                     HostileTableTests.AssertInside(accepted);
                 }
@@ -135,14 +136,17 @@ public sealed partial class HandOverTests
     {
         foreach (int length in new[] { 0, 1, 4096, 8192, 8193 })
         {
-            using SafeFileHandle file = MemoryFile(new byte[length], SealedCode.FinalSeals);
-            Assert.Equal(CodeFailure.WrongFormat, Assert.Throws<CodeException>(() => SealedCode.Import(file)).Failure);
+            using SafeFileHandle file = MemoryFile(new byte[length], SealedFile.FinalSeals);
+            Assert.Equal(
+                CodeFailure.WrongFormat,
+                Assert.Throws<CodeException>(() => CodeTransfer.Import(file)).Failure
+            );
         }
     }
 
     /// <summary>
-    /// A program that can make no executable memory of its own, by PR_SET_MDWE and by a filter, runs what it inherited.
-    /// It is a program of bare system calls because CoreCLR does not start under either.
+    /// A program that cannot make executable memory, because of PR_SET_MDWE and a filter, runs what it inherited. It is
+    /// a program of bare system calls because CoreCLR does not start under either.
     /// </summary>
     [Fact]
     public void A_receiver_that_may_not_make_executable_memory_runs_it()
@@ -175,7 +179,7 @@ public sealed partial class HandOverTests
         Assert.SkipWhen(values[0] == -Errno.EINVAL, "PR_SET_MDWE needs Linux 6.3.");
         // The last because the descriptor only reads.
         Assert.Equal([0, -Errno.EPERM, -Errno.EPERM, -Errno.EPERM, -Errno.EACCES], values[..5]);
-        Assert.Equal(SealedCode.FinalSeals, values[5] & SealedCode.FinalSeals);
+        Assert.Equal(SealedFile.FinalSeals, values[5] & SealedFile.FinalSeals);
         Assert.Equal(42, values[6]);
     }
 

@@ -40,7 +40,7 @@ public sealed unsafe partial class HostileMessageTests
             for (int message = 0; message < Messages; message++)
             {
                 Send(sender, [.. Enumerable.Repeat((int)sent.DangerousGetHandle(), descriptors)]);
-                Exception refusal = Assert.ThrowsAny<Exception>(() => SealedCode.ReceiveFrom(receiver).Dispose());
+                Exception refusal = Assert.ThrowsAny<Exception>(() => CodeTransfer.ReceiveFrom(receiver).Dispose());
                 Assert.True(
                     refusal is IOException or CodeException { Failure: CodeFailure.NotSealed },
                     refusal.ToString()
@@ -60,9 +60,9 @@ public sealed unsafe partial class HostileMessageTests
         using (SealedCode code = SealedCode.Seal(MachineCode.Return42))
         {
             Send(sender, [0, 1, 2]);
-            _ = Assert.Throws<IOException>(() => SealedCode.ReceiveFrom(receiver));
+            _ = Assert.Throws<IOException>(() => CodeTransfer.ReceiveFrom(receiver));
             code.SendTo(sender);
-            using SealedCode received = SealedCode.ReceiveFrom(receiver, code.Digest());
+            using SealedCode received = CodeTransfer.ReceiveFrom(receiver, code.Digest());
             using InstalledCode installed = received.Install();
             Assert.Equal(42, MachineCode.Call(installed));
         }
@@ -80,9 +80,9 @@ public sealed unsafe partial class HostileMessageTests
         Message empty = default;
         Assert.Equal(0, SendMessage(descriptors[0], &empty, 0)); // SAFETY: a message of zeros points to nothing.
         code.SendTo(sender);
-        IOException refusal = Assert.Throws<IOException>(() => SealedCode.ReceiveFrom(receiver));
+        IOException refusal = Assert.Throws<IOException>(() => CodeTransfer.ReceiveFrom(receiver));
         Assert.Contains("without data", refusal.Message, StringComparison.Ordinal);
-        using SealedCode received = SealedCode.ReceiveFrom(receiver, code.Digest());
+        using SealedCode received = CodeTransfer.ReceiveFrom(receiver, code.Digest());
     }
 
     [Theory]
@@ -104,7 +104,7 @@ public sealed unsafe partial class HostileMessageTests
             for (int message = 0; message < 100; message++)
             {
                 code.SendTo(sender);
-                using SealedCode received = SealedCode.ReceiveFrom(receiver, code.Digest());
+                using SealedCode received = CodeTransfer.ReceiveFrom(receiver, code.Digest());
                 using InstalledCode installed = received.Install();
                 Assert.Equal(42, MachineCode.Call(installed));
             }
@@ -122,7 +122,9 @@ public sealed unsafe partial class HostileMessageTests
         {
             receiver.ReceiveTimeout = 300;
             IOException? refusal = null;
-            var waiting = new Thread(() => refusal = Assert.Throws<IOException>(() => SealedCode.ReceiveFrom(receiver)))
+            var waiting = new Thread(() =>
+                refusal = Assert.Throws<IOException>(() => CodeTransfer.ReceiveFrom(receiver))
+            )
             {
                 IsBackground = true,
             };
@@ -167,7 +169,7 @@ public sealed unsafe partial class HostileMessageTests
         using (sender)
         {
             Exception? end = null;
-            var waiting = new Thread(() => end = Record.Exception(() => SealedCode.ReceiveFrom(receiver)))
+            var waiting = new Thread(() => end = Record.Exception(() => CodeTransfer.ReceiveFrom(receiver)))
             {
                 IsBackground = true,
             };
@@ -178,7 +180,7 @@ public sealed unsafe partial class HostileMessageTests
             _ = Assert.IsType<ObjectDisposedException>(end);
         }
 
-        _ = Assert.Throws<ObjectDisposedException>(() => SealedCode.ReceiveFrom(receiver));
+        _ = Assert.Throws<ObjectDisposedException>(() => CodeTransfer.ReceiveFrom(receiver));
     }
 
     /// <summary>One byte and as many descriptors, in one message.</summary>

@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
 using Crosscore.Code;
+using Crosscore.Isa;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;
 using Microsoft.Win32.SafeHandles;
@@ -36,9 +38,9 @@ public sealed partial class HostileTableTests
         Assert.InRange(table.Length, 1, Table + 202);
         using SafeFileHandle file = MemoryFile(FileOf(4, table, count));
         using var sink = new Counting();
-        SealedCode.Import(file).Dispose(); // Compiled now, and not among what is counted.
+        CodeTransfer.Import(file).Dispose(); // Compiled now, and not among what is counted.
         long before = GC.GetAllocatedBytesForCurrentThread();
-        using (SealedCode code = SealedCode.Import(file))
+        using (SealedCode code = CodeTransfer.Import(file))
         using (InstalledCode installed = code.Install())
         {
             Assert.Equal(count, code.Functions.Count);
@@ -102,7 +104,7 @@ public sealed partial class HostileTableTests
         Assert.Equal((added, added), (writer.Length, writer.Functions.Count)); // Nothing of the one that was refused.
         using SealedCode sealedCode = writer.Seal();
         Assert.Equal(32, sealedCode.Digest().Length);
-        using SealedCode imported = SealedCode.Import(sealedCode.File);
+        using SealedCode imported = CodeTransfer.Import(sealedCode.File);
         Assert.Equal(added, imported.Functions.Count);
     }
 
@@ -110,7 +112,7 @@ public sealed partial class HostileTableTests
     public void More_functions_than_a_segment_has_are_refused_where_they_are_added()
     {
         var writer = new Crosscore.Code.CodeWriter();
-        for (int index = 0; index < Crosscore.Code.CodeWriter.MaximumFunctions; index++)
+        for (int index = 0; index < Crosscore.Code.CodeWriter.MaxFunctions; index++)
         {
             _ = writer.Append([0xC3], alignment: 1);
         }
@@ -118,8 +120,8 @@ public sealed partial class HostileTableTests
         _ = Assert.Throws<CodeException>(() => writer.Append([0xC3], alignment: 1));
         _ = Assert.Throws<CodeException>(() => writer.AddEntryPoint("one", 0));
         using SealedCode code = writer.Seal();
-        using SealedCode imported = SealedCode.Import(code.File);
-        Assert.Equal(Crosscore.Code.CodeWriter.MaximumFunctions, imported.Functions.Count);
+        using SealedCode imported = CodeTransfer.Import(code.File);
+        Assert.Equal(Crosscore.Code.CodeWriter.MaxFunctions, imported.Functions.Count);
     }
 
     /// <summary>Sealed files of 128 MiB under 1 GiB of managed memory: accepted, or refused as documented.</summary>
@@ -155,7 +157,7 @@ public sealed partial class HostileTableTests
             GC.Collect();
             try
             {
-                using SealedCode code = SealedCode.Import(file);
+                using SealedCode code = CodeTransfer.Import(file);
                 Console.WriteLine("accepted");
             }
             catch (CodeException refusal)
@@ -174,7 +176,7 @@ public sealed partial class HostileTableTests
         int writeOnly = Open($"/proc/self/fd/{code.File.DangerousGetHandle()}", O_WRONLY);
         Assert.SkipWhen(writeOnly < 0, "This kernel does not open a sealed file for writing.");
         using var file = new SafeFileHandle(writeOnly, ownsHandle: true);
-        Assert.Equal(CodeFailure.WrongFormat, Assert.Throws<CodeException>(() => SealedCode.Import(file)).Failure);
+        Assert.Equal(CodeFailure.WrongFormat, Assert.Throws<CodeException>(() => CodeTransfer.Import(file)).Failure);
     }
 
     [Fact]
@@ -182,12 +184,12 @@ public sealed partial class HostileTableTests
     {
         using var minusOne = new SafeFileHandle(-1, ownsHandle: false);
         using var notOpen = new SafeFileHandle(1 << 19, ownsHandle: false);
-        Assert.Equal(CodeFailure.NotSealed, Assert.Throws<CodeException>(() => SealedCode.Import(minusOne)).Failure);
-        Assert.Equal(CodeFailure.NotSealed, Assert.Throws<CodeException>(() => SealedCode.Import(notOpen)).Failure);
+        Assert.Equal(CodeFailure.NotSealed, Assert.Throws<CodeException>(() => CodeTransfer.Import(minusOne)).Failure);
+        Assert.Equal(CodeFailure.NotSealed, Assert.Throws<CodeException>(() => CodeTransfer.Import(notOpen)).Failure);
         using SealedCode code = SealedCode.Seal(MachineCode.Return42);
         SafeFileHandle closed = code.Export();
         closed.Dispose();
-        _ = Assert.Throws<ObjectDisposedException>(() => SealedCode.Import(closed));
+        _ = Assert.Throws<ObjectDisposedException>(() => CodeTransfer.Import(closed));
     }
 
     [Theory]
@@ -197,7 +199,7 @@ public sealed partial class HostileTableTests
     {
         using SealedCode verified = SealedCode.Seal(MachineCode.Return42);
         using SafeFileHandle handedOver = verified.Export();
-        using SealedCode imported = SealedCode.Import(handedOver);
+        using SealedCode imported = CodeTransfer.Import(handedOver);
         byte[] other = FileOf(1, Functions(1, null), 1);
         using SafeFileHandle replacement = bySealedFile ? MemoryFile(other) : MemoryFile(other, 0);
         Assert.True(Dup2((int)replacement.DangerousGetHandle(), (int)imported.File.DangerousGetHandle()) >= 0);
@@ -216,8 +218,8 @@ public sealed partial class HostileTableTests
         Assert.SkipWhen(descriptor < 0, "This kernel has no huge pages.");
         using var file = new SafeFileHandle(descriptor, ownsHandle: true);
         Assert.Equal(0, Truncate(descriptor, 2 << 20));
-        Assert.Equal(0, AddSeals(descriptor, SealedCode.FinalSeals));
-        CodeException refusal = Assert.Throws<CodeException>(() => SealedCode.Import(file));
+        Assert.Equal(0, AddSeals(descriptor, SealedFile.FinalSeals));
+        CodeException refusal = Assert.Throws<CodeException>(() => CodeTransfer.Import(file));
         Assert.Contains("huge pages", refusal.Message, StringComparison.Ordinal);
     }
 
@@ -239,10 +241,10 @@ public sealed partial class HostileTableTests
     {
         using var file = new SafeFileHandle(Create("mode"u8, MFD_ALLOW_SEALING), ownsHandle: true);
         int descriptor = (int)file.DangerousGetHandle();
-        Assert.Null(SealedFile.KeptFromReading(descriptor, Errno.EACCES)); // Its mode lets us: a sandbox.
-        Assert.Equal(CodeFailure.NotSealed, SealedFile.KeptFromReading(descriptor, Errno.EAGAIN)!.Failure);
+        Assert.Null(Sealing.MemoryFile.KeptFromReading(descriptor, Errno.EACCES)); // Its mode lets us: a sandbox.
+        Assert.Equal(CodeFailure.NotSealed, Sealing.MemoryFile.KeptFromReading(descriptor, Errno.EAGAIN)!.Failure);
         File.SetUnixFileMode(file, UnixFileMode.None);
-        Assert.Equal(CodeFailure.NotSealed, SealedFile.KeptFromReading(descriptor, Errno.EACCES)!.Failure);
+        Assert.Equal(CodeFailure.NotSealed, Sealing.MemoryFile.KeptFromReading(descriptor, Errno.EACCES)!.Failure);
     }
 
     [Fact]
@@ -256,7 +258,7 @@ public sealed partial class HostileTableTests
             Mapping.MAP_SHARED,
             (int)file.DangerousGetHandle()
         );
-        int answer = AddSeals((int)file.DangerousGetHandle(), SealedCode.FinalSeals);
+        int answer = AddSeals((int)file.DangerousGetHandle(), SealedFile.FinalSeals);
         Assert.Equal(-Errno.EBUSY, answer);
         CodeException refusal = CodeRefusal.MemoryFile("fcntl(F_ADD_SEALS)", -answer);
         Assert.Equal(CodeFailure.NotSealed, refusal.Failure);
@@ -305,7 +307,7 @@ public sealed partial class HostileTableTests
             var writer = new Crosscore.Code.CodeWriter(name);
             _ = writer.Append(MachineCode.Return42, name);
             using SealedCode code = writer.Seal();
-            using SealedCode imported = SealedCode.Import(code.File);
+            using SealedCode imported = CodeTransfer.Import(code.File);
             Assert.Equal((name, name), (imported.Name, imported.Functions[0].Name));
         }
     }
@@ -314,7 +316,7 @@ public sealed partial class HostileTableTests
     public void A_meaning_has_one_file()
     {
         byte[] right = FileOf(1, [0, 0, 1, 0], 1);
-        SealedCode.Import(MemoryFile(right)).Dispose();
+        CodeTransfer.Import(MemoryFile(right)).Dispose();
         _ = Refused(FileOf(1, [0, 0x80, 0x00, 1, 0], 1)); // The number 0 in two bytes.
         _ = Refused(FileOf(1, [0, 0, 1, 2, 0xC3, 0x28], 1)); // No UTF-8.
         _ = Refused(FileOf(1, [.. Name(new byte[201].Select(_ => (byte)'n')), 0, 1, 0], 1)); // The segment's name.
@@ -345,7 +347,7 @@ public sealed partial class HostileTableTests
         using SealedCode original = writer.Seal();
         byte[] content = new byte[RandomAccess.GetLength(original.File)];
         _ = RandomAccess.Read(original.File, content, 0);
-        int table = CodeFile.WholePages(original.Length);
+        int table = Pages.RoundUp(original.Length);
         int descriptors = Copies();
         int refused = 0;
         int accepted = 0;
@@ -355,7 +357,7 @@ public sealed partial class HostileTableTests
             try
             {
                 using SafeFileHandle file = MemoryFile(damaged);
-                using SealedCode code = SealedCode.Import(file);
+                using SealedCode code = CodeTransfer.Import(file);
                 AssertInside(code);
                 accepted++;
                 if (accepted % 50 == 1)
@@ -419,7 +421,7 @@ public sealed partial class HostileTableTests
     private static CodeException Refused(byte[] content)
     {
         using SafeFileHandle file = MemoryFile(content);
-        CodeException refusal = Assert.Throws<CodeException>(() => SealedCode.Import(file));
+        CodeException refusal = Assert.Throws<CodeException>(() => CodeTransfer.Import(file));
         Assert.Equal(CodeFailure.WrongFormat, refusal.Failure);
         return refusal;
     }
@@ -460,16 +462,16 @@ public sealed partial class HostileTableTests
     /// <summary>A sealed file as the library lays it out: code that returns, the table, the header.</summary>
     private static byte[] FileOf(int codeLength, ReadOnlySpan<byte> table, int functions)
     {
-        int pages = CodeFile.WholePages(codeLength);
-        int size = CodeFile.WholePages(pages + table.Length + 40);
+        int pages = Pages.RoundUp(codeLength);
+        int size = Pages.RoundUp(pages + table.Length + 40);
         byte[] file = new byte[size];
         file.AsSpan(0, codeLength).Fill(0xC3);
-        file.AsSpan(codeLength, pages - codeLength).Fill(CodeFile.Trap);
+        file.AsSpan(codeLength, pages - codeLength).Fill(NativeIsa.Trap);
         table.CopyTo(file.AsSpan(pages));
         Span<byte> header = file.AsSpan(size - 40);
         "Crosscor"u8.CopyTo(header);
         BinaryPrimitives.WriteUInt16LittleEndian(header[8..], 1);
-        BinaryPrimitives.WriteUInt16LittleEndian(header[10..], CodeFile.Machine);
+        BinaryPrimitives.WriteUInt16LittleEndian(header[10..], NativeIsa.ElfMachine);
         BinaryPrimitives.WriteInt32LittleEndian(header[12..], Page);
         BinaryPrimitives.WriteInt32LittleEndian(header[16..], codeLength);
         BinaryPrimitives.WriteInt32LittleEndian(header[20..], pages);
@@ -478,7 +480,7 @@ public sealed partial class HostileTableTests
         return file;
     }
 
-    private static SafeFileHandle MemoryFile(byte[] content, int seals = SealedCode.FinalSeals)
+    private static SafeFileHandle MemoryFile(byte[] content, int seals = SealedFile.FinalSeals)
     {
         var file = new SafeFileHandle(Create("test"u8, MFD_ALLOW_SEALING), ownsHandle: true);
         RandomAccess.Write(file, content, 0);
@@ -490,7 +492,7 @@ public sealed partial class HostileTableTests
     {
         var file = new SafeFileHandle(Create("sparse"u8, MFD_ALLOW_SEALING), ownsHandle: true);
         Assert.Equal(0, Truncate((int)file.DangerousGetHandle(), size));
-        Assert.True(AddSeals((int)file.DangerousGetHandle(), SealedCode.FinalSeals) >= 0);
+        Assert.True(AddSeals((int)file.DangerousGetHandle(), SealedFile.FinalSeals) >= 0);
         return file;
     }
 

@@ -5,10 +5,10 @@ using Crosscore.Linux;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// Who is interrupted when code is installed: nobody. The rows CAL (function calls, which a membarrier is) and TLB of
-/// /proc/interrupts are counted while a sibling spins on another CPU. They belong to the whole machine, so others can
-/// only add to them: an operation that interrupts adds one each time in every round, and one that does not has rounds
-/// without any.
+/// Which threads are interrupted when code is installed: none. The rows CAL (function calls, which a membarrier is) and
+/// TLB of /proc/interrupts are counted while a sibling spins on another CPU. They belong to the whole machine, so
+/// others can only add to them: an operation that interrupts adds one each time in every round, and one that does not
+/// has rounds without any.
 /// </summary>
 public sealed class InterruptTests
 {
@@ -16,7 +16,7 @@ public sealed class InterruptTests
     private const int Rounds = 100;
 
     [Fact]
-    public void Sealing_verifying_and_installing_interrupts_nobody()
+    public void Sealing_verifying_and_installing_interrupts_no_thread()
     {
         var writer = new CodeWriter();
         for (int function = 0; function < 64; function++)
@@ -36,7 +36,7 @@ public sealed class InterruptTests
     }
 
     [Fact]
-    public void Swapping_a_slot_interrupts_nobody()
+    public void Swapping_a_slot_interrupts_no_thread()
     {
         using SealedCode code = SealedCode.Seal(MachineCode.Return42);
         using InstalledCode first = code.Install();

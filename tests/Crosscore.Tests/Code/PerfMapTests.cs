@@ -89,7 +89,7 @@ public sealed partial class PerfMapTests
         Assert.True(ended, "Installing and finding names waited for a file.");
     }
 
-    /// <summary>The child: prepares one thing after the other in the place of its own file.</summary>
+    /// <summary>The child: prepares one thing after the other in the place of its file.</summary>
     internal static int MeetPrepared()
     {
         string path = $"/tmp/perf-{Environment.ProcessId}.map";

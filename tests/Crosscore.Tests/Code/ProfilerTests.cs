@@ -26,7 +26,7 @@ public sealed class ProfilerTests
         string process = "";
         try
         {
-            // A home folder of its own, because perf keeps a cache there. cpu-clock, because a virtual machine may have
+            // A separate home folder, because perf keeps a cache there. cpu-clock, because a virtual machine may have
             // no counters.
             (string, string)[] settings = [("HOME", folder), ("DOTNET_PerfMapEnabled", runtimeWritesToo ? "1" : "0")];
             string recorded = Path.Combine(folder, "recorded");

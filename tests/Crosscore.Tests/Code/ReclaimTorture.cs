@@ -8,7 +8,7 @@ namespace Crosscore.Tests;
 
 /// <summary>
 /// Threads call through a slot without pause while its code is replaced, retired and unmapped as fast as it goes.
-/// Unmapped code is poison: executing it traps, which is counted. Runs in a process of its own, because it takes over a
+/// Unmapped code is poison: executing it traps, which is counted. Runs in a separate process, because it takes over a
 /// signal. Prints "executions of freed code, segments reclaimed, calls".
 /// </summary>
 internal static class ReclaimTorture

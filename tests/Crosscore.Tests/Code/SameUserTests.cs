@@ -34,7 +34,7 @@ public sealed class SameUserTests
     [Theory]
     [InlineData(nameof(CodeRace.Way.NotDumpable))]
     [InlineData(nameof(CodeRace.Way.OtherUser))]
-    public void Another_user_and_whoever_attacks_a_process_that_is_not_dumpable_open_no_file(string way)
+    public void Another_user_and_an_attacker_of_a_process_that_is_not_dumpable_open_no_file(string way)
     {
         bool isOtherUser = way == nameof(CodeRace.Way.OtherUser);
         Assert.SkipWhen(isOtherUser && !MayBecomeOther, "Only root can become another user, by setpriv.");

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Crosscore.Code;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;
 
@@ -118,7 +119,7 @@ public sealed partial class SealedCodeTests
         Assert.True(descriptor >= 0, $"open answered {descriptor}.");
         using var writable = new Microsoft.Win32.SafeHandles.SafeFileHandle(descriptor, ownsHandle: true);
 
-        Assert.Equal(SealedCode.FinalSeals, Memfd.GetSeals(descriptor) & SealedCode.FinalSeals);
+        Assert.Equal(SealedFile.FinalSeals, Memfd.GetSeals(descriptor) & SealedFile.FinalSeals);
         Assert.Equal(-Errno.EPERM, Libc.OrNegativeErrno(Pwrite(descriptor, [0x90], 1, 0)));
         Assert.Equal(-Errno.EPERM, Libc.OrNegativeErrno(Ftruncate(descriptor, 0)));
         Assert.Equal(-Errno.EPERM, Libc.OrNegativeErrno(Ftruncate(descriptor, 1 << 20)));

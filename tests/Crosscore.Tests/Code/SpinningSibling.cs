@@ -15,7 +15,7 @@ internal sealed class SpinningSibling : IDisposable
 
     public SpinningSibling()
     {
-        Assert.SkipUnless(Environment.ProcessorCount >= 2, "A sibling that runs meanwhile needs a second CPU.");
+        Assert.SkipUnless(Environment.ProcessorCount >= 2, "A sibling that runs concurrently needs a second CPU.");
         byte[] allowed = new byte[Affinity.MaskLength];
         Assert.True(Affinity.Get(allowed) >= 0);
         int[] cpus =

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Crosscore.Code;
 using Crosscore.Tests.Raw;
 using Iced.Intel;
 

@@ -5,7 +5,7 @@ namespace Crosscore.Tests.PerCpu;
 
 /// <summary>
 /// Threads of a pool as small as it can be, all of which block on grace periods of per-CPU read sections, while readers
-/// are inside that end on other threads. Run in a process of its own: the pool stays small.
+/// are inside that end on other threads. Run in a separate process: the pool stays small.
 /// </summary>
 internal static class BlockedPool
 {
@@ -41,7 +41,7 @@ internal static class BlockedPool
         for (int i = 0; i < size; i++)
         {
             var sections = new PerCpuReadDomain();
-            readers[i] = sections.Begin();
+            readers[i] = sections.EnterReadSection();
             _ = ThreadPool.UnsafeQueueUserWorkItem(
                 _ =>
                 {

@@ -4,6 +4,7 @@ using System.Runtime.Loader;
 using Crosscore.Code;
 using Crosscore.HazardPointers;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Rcu;
 using Crosscore.Structures;
 
@@ -90,8 +91,8 @@ public sealed class CollectibleContextTests
 }
 
 /// <summary>
-/// What a plugin does with the library; compiled here, run in a context of its own. Nothing of xunit is used: that is
-/// not loaded anew.
+/// What a plugin does with the library; compiled here, run in another context. Nothing of xunit is used: that is not
+/// loaded anew.
 /// </summary>
 public static unsafe class Plugin
 {
@@ -166,7 +167,7 @@ public static unsafe class Plugin
         pool.Return(pool.Rent());
         _ = new PerCpuFreeList().TrySteal(out _, out _);
         var sections = new PerCpuReadDomain();
-        sections.Begin().Dispose();
+        sections.EnterReadSection().Dispose();
         sections.Synchronize();
         var area = new PerCpuArea(8);
         SectionBuilder writing = area.NewSection();

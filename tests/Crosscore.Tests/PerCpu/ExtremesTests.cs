@@ -1,5 +1,6 @@
 using System.Reflection;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.Tests.PerCpu;
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Tests.Rcu;
 using Crosscore.Threads;
 
@@ -138,7 +139,7 @@ public sealed unsafe class InterruptTests
     public void No_writer_that_waits_for_readers_or_for_another_writer_is_broken_off(bool useSections)
     {
         var sections = new PerCpuReadDomain(useSections);
-        PerCpuReadSection reader = sections.Begin();
+        PerCpuReadSection reader = sections.EnterReadSection();
         var first = new InterruptedThread(() => sections.Synchronize(CancellationToken.None)); // waits for readers
         first.InterruptWhileItWaits();
         var second = new InterruptedThread(() => sections.Synchronize(CancellationToken.None)); // for the first
@@ -162,7 +163,7 @@ public sealed unsafe class InterruptTests
     public void A_writer_that_was_interrupted_does_not_throw_with_every_look(bool canBeCancelled)
     {
         var sections = new PerCpuReadDomain();
-        PerCpuReadSection reader = sections.Begin();
+        PerCpuReadSection reader = sections.EnterReadSection();
         long thrown = 0;
         using var cancellation = new CancellationTokenSource();
         CancellationToken token = canBeCancelled ? cancellation.Token : CancellationToken.None;
@@ -173,7 +174,7 @@ public sealed unsafe class InterruptTests
             waiting.InterruptOnceItWaits();
             for (int look = 0; look < 500; look++)
             {
-                sections.Begin().Dispose();
+                sections.EnterReadSection().Dispose();
                 _ = Thread.Yield();
             }
         }
@@ -284,7 +285,7 @@ public sealed unsafe class InterruptTests
             rounds,
             (number, i) =>
             {
-                using (PerCpuReadSection reader = sections.Begin())
+                using (PerCpuReadSection reader = sections.EnterReadSection())
                 {
                     counter.Increment();
                     Assert.True(add.Run(area, 1).Committed);

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.Tests.PerCpu;
 

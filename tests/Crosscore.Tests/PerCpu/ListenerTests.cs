@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Diagnostics.Tracing;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Rcu;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;
@@ -16,13 +17,13 @@ public sealed class ListenerTests
     public static TheoryData<bool> Ways => RestartableSequences.CanRestart ? [true, false] : [false];
 
     /// <summary>
-    /// The counters are published at the first use of the library, so that takes a process of its own.
+    /// The counters are published at the first use of the library, so that takes a separate process.
     /// </summary>
     [Theory]
     [InlineData(Child.ListenBadly)]
     [InlineData(Child.ListenAndUse)]
     [InlineData(Child.ListenAndWait)]
-    public void A_listener_that_throws_or_uses_the_library_in_turn_harms_nobody(string task)
+    public void A_listener_that_throws_or_uses_the_library_in_turn_does_no_harm(string task)
     {
         ChildResult result = ChildProcess.RunThisProgram(task);
         Assert.True(result.Status == 0, $"The child ended with status {result.Status}. {result.Text} {result.Errors}");
@@ -57,7 +58,7 @@ public sealed class ListenerTests
                 Assert.True(other.Append(1));
                 _ = Assert.Throws<LockRecursionException>(() => buffer.Drain((_, _) => { }));
                 _ = Assert.Throws<LockRecursionException>(() => buffer.Resize(1));
-                sections.Begin().Dispose();
+                sections.EnterReadSection().Dispose();
                 sections.Synchronize();
                 area.Stop(0).Dispose();
                 pool.Return(pool.Rent());

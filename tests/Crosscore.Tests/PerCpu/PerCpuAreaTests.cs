@@ -1,5 +1,6 @@
 using Crosscore.Linux;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Tests.Fences;
 
 namespace Crosscore.Tests.PerCpu;

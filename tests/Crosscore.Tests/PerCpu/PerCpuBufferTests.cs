@@ -1,5 +1,6 @@
 using Crosscore.Linux;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Tests.Fences;
 using FsCheck;
 using FsCheck.Fluent;
@@ -222,7 +223,7 @@ public sealed class PerCpuBufferTests
         public static Event Of(int thread, int number) => new(thread, number, ~thread, ~number, thread ^ number);
     }
 
-    [System.Runtime.CompilerServices.InlineArray(SectionBuilder.MostCopiedBytes + 1)]
+    [System.Runtime.CompilerServices.InlineArray(SectionBuilder.MaxCopiedBytes + 1)]
     private struct TooLarge
     {
         public byte First;

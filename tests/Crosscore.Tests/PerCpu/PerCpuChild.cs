@@ -1,9 +1,10 @@
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.Tests.PerCpu;
 
 /// <summary>
-/// Uses everything of Crosscore.PerCpu in a process of its own, and prints what there is and what came out: one line
+/// Uses everything of Crosscore.PerCpu in a separate process, and prints what there is and what came out: one line
 /// each, name, tab, value.
 /// </summary>
 internal static class PerCpuChild
@@ -16,7 +17,7 @@ internal static class PerCpuChild
         Print(nameof(RestartableSequences.CanRestart), RestartableSequences.CanRestart);
         Print(nameof(RestartableSequences.ConcurrencyIdTrusted), RestartableSequences.ConcurrencyIdTrusted);
         Print("Cpu", RestartableSequences.CurrentCpu() >= 0);
-        Print("AreaIsNone", RestartableSequences.AreaSize == 0);
+        Print("AreaIsNone", RseqArea.Here.Size == 0);
 
         var counter = new PerCpuCounter();
         var list = new PerCpuFreeList();
@@ -33,7 +34,7 @@ internal static class PerCpuChild
             {
                 for (int i = 0; i < 10_000; i++)
                 {
-                    using PerCpuReadSection reader = sections.Begin();
+                    using PerCpuReadSection reader = sections.EnterReadSection();
                     counter.Increment();
                     _ = buffer.Append(i);
                     _ = add.Run(area, 1);

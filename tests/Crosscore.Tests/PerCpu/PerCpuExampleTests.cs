@@ -2,6 +2,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.Tests.PerCpu;
 
@@ -67,7 +68,7 @@ public sealed class PerCpuExampleTests
         var readers = new PerCpuReadDomain();
         string[] published = ["first"];
         // shown
-        using (PerCpuReadSection reader = readers.Begin())
+        using (PerCpuReadSection section = readers.EnterReadSection())
         {
             string seen = Volatile.Read(ref published[0]);
             await Task.Delay(1); // may continue on another thread

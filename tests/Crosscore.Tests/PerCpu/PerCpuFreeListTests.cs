@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -78,7 +79,7 @@ public sealed unsafe class PerCpuFreeListTests
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public void Pushes_to_a_stopped_list_go_elsewhere_and_nobody_waits(bool useSections)
+    public void Pushes_to_a_stopped_list_go_elsewhere_and_no_thread_waits(bool useSections)
     {
         PerCpuFreeList list = List(useSections);
         nint block = (nint)NativeMemory.AlignedAlloc(64, 64);

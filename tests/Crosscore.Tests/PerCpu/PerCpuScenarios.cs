@@ -1,5 +1,6 @@
 using Crosscore.Code;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Tests.Sandbox.Refusals;
 
 namespace Crosscore.Tests.PerCpu;
@@ -54,7 +55,7 @@ internal static class PerCpuScenarios
     {
         _ = RestartableSequences.State;
         _ = RestartableSequences.Explanation;
-        _ = RestartableSequences.AreaOffset + RestartableSequences.AreaSize + RestartableSequences.FeatureSize;
+        _ = RestartableSequences.Explanation;
         Assert.InRange(RestartableSequences.CurrentCpu(), 0, RestartableSequences.CpuSlots - 1);
         MembarrierFailure barrier = RestartableSequences.Barrier;
         Demand(RestartableSequences.IsAvailable, $"{RestartableSequences.State}: {RestartableSequences.Explanation}");

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.Tests.PerCpu;
 
@@ -88,7 +89,7 @@ public sealed unsafe class PossibleCpusTests(ITestOutputHelper output)
         {
             counter.Increment();
             histogram.Record(500);
-            sections.Begin().Dispose();
+            sections.EnterReadSection().Dispose();
             pool.Return(pool.Rent());
             Assert.True(add.Run(area, 1).Committed);
         });

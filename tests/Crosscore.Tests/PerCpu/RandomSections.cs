@@ -1,4 +1,5 @@
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using FsCheck;
 using FsCheck.Fluent;
 

@@ -35,8 +35,8 @@ public sealed class RseqAreaTests
     [InlineData(20u, 28u, -Errno.EPERM, false)] // a sandbox keeps the kernel from answering
     [InlineData(28u, 28u, -Errno.EPERM, true)] // glibc itself vouches for the field
     [InlineData(32u, 32u, -Errno.EINVAL, true)]
-    [InlineData(32u, 20u, -Errno.EBUSY, false)] // glibc 2.35 gave the size of its own structure
-    public void The_concurrency_id_is_trusted_only_where_somebody_vouches_for_it(
+    [InlineData(32u, 20u, -Errno.EBUSY, false)] // glibc 2.35 gave the size of its structure
+    public void The_concurrency_id_is_trusted_only_where_glibc_or_the_kernel_vouches_for_it(
         uint size,
         uint featureSize,
         int probe,

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.Tests.PerCpu;
 
@@ -104,7 +105,7 @@ public sealed class SectionBuilderTests
             "at most 64 steps",
             section =>
             {
-                for (int step = 0; step <= SectionBuilder.MostSteps; step++)
+                for (int step = 0; step <= SectionBuilder.MaxSteps; step++)
                 {
                     section.Store(0, section.Argument(0));
                 }
@@ -112,7 +113,7 @@ public sealed class SectionBuilderTests
         );
         var large = new PerCpuArea(8192);
         SectionBuilder copying = large.NewSection();
-        copying.CopyIn(0, copying.Argument(0), SectionBuilder.MostCopiedBytes);
+        copying.CopyIn(0, copying.Argument(0), SectionBuilder.MaxCopiedBytes);
         ArgumentOutOfRangeException refusal = Assert.Throws<ArgumentOutOfRangeException>(() =>
             copying.CopyIn(0, copying.Argument(0), 1)
         );
@@ -158,7 +159,7 @@ public sealed class SectionBuilderTests
         nint pointer = 0;
         for (int attempt = 0; attempt < 1000 && pointer == 0; attempt++)
         {
-            // The kernel clears the pointer whenever it looks and finds the thread outside, so now and then it is gone
+            // The kernel clears the pointer whenever it looks and finds the thread outside, so it is sometimes gone
             // already.
             _ = sections[0].Run(_area, 1);
             pointer = ThreadArea.SectionPointer();
@@ -166,7 +167,7 @@ public sealed class SectionBuilderTests
 
         Assert.Equal(sections[0].Installed!.Descriptor, pointer);
 
-        // The kernel shows neighbouring mappings of one kind as one, so the descriptor may lie in the middle of a
+        // The kernel shows neighboring mappings of one kind as one, so the descriptor may lie in the middle of a
         // line's range.
         string line = Assert.Single(
             File.ReadLines("/proc/self/maps"),
@@ -185,8 +186,8 @@ public sealed class SectionBuilderTests
     }
 
     /// <summary>
-    /// A refused step costs nothing: neither does it use up the limit, nor can so many of them make the sum of their
-    /// sizes start anew.
+    /// A refused step costs nothing: neither does it use up the limit, nor can many of them make the sum of their sizes
+    /// start anew.
     /// </summary>
     [Fact]
     public void Refused_copies_do_not_count()
@@ -199,16 +200,16 @@ public sealed class SectionBuilderTests
             _ = Assert.Throws<ArgumentOutOfRangeException>("bytes", () => section.CopyIn(0, source, 1 << 20));
             _ = Assert.Throws<ArgumentOutOfRangeException>(
                 "bytes",
-                () => section.CopyIn(0, source, SectionBuilder.MostCopiedBytes + 1)
+                () => section.CopyIn(0, source, SectionBuilder.MaxCopiedBytes + 1)
             );
-            _ = Assert.Throws<ArgumentException>(() => section.CopyIn(0, default, SectionBuilder.MostCopiedBytes));
+            _ = Assert.Throws<ArgumentException>(() => section.CopyIn(0, default, SectionBuilder.MaxCopiedBytes));
             _ = Assert.Throws<ArgumentException>(() =>
-                section.CopyOut(section.Argument(1), 0, default, SectionBuilder.MostCopiedBytes)
+                section.CopyOut(section.Argument(1), 0, default, SectionBuilder.MaxCopiedBytes)
             );
         }
 
-        section.CopyIn(0, source, SectionBuilder.MostCopiedBytes - 1);
-        section.CopyIn(SectionBuilder.MostCopiedBytes, source, 1);
+        section.CopyIn(0, source, SectionBuilder.MaxCopiedBytes - 1);
+        section.CopyIn(SectionBuilder.MaxCopiedBytes, source, 1);
         _ = Assert.Throws<ArgumentOutOfRangeException>("bytes", () => section.CopyIn(0, source, 1));
         section.CommitStore(1 << 19, section.Constant(1));
         _ = section.Build();

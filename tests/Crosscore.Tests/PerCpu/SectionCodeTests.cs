@@ -1,5 +1,6 @@
 using Crosscore.Linux;
 using Crosscore.PerCpu;
+using Crosscore.PerCpu.Advanced;
 using FsCheck;
 using FsCheck.Fluent;
 using Iced.Intel;

@@ -73,7 +73,7 @@ internal sealed unsafe class SpinSection : IDisposable
             abort = asm.CreateLabel();
         asm.Label(ref retry);
         asm.mov(r11, (ulong)descriptor);
-        asm.mov(__.fs[RestartableSequences.AreaOffset + RseqCall.RseqCsOffset], r11);
+        asm.mov(__.fs[RseqArea.Here.Offset + RseqCall.RseqCsOffset], r11);
         asm.Label(ref start);
         asm.inc(__qword_ptr[rdi]);
         asm.cmp(__qword_ptr[rdi + 8], 0);

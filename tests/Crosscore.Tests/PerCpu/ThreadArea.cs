@@ -7,7 +7,7 @@ namespace Crosscore.Tests.PerCpu;
 /// <summary>Reads the calling thread's area, as the kernel would.</summary>
 internal static unsafe class ThreadArea
 {
-    private static readonly nint Pointer = Reader(RestartableSequences.AreaOffset + RseqCall.RseqCsOffset);
+    private static readonly nint Pointer = Reader(RseqArea.Here.Offset + RseqCall.RseqCsOffset);
     private static readonly nint ThreadPointer = Reader(0); // which the ABI keeps at its own address
 
     /// <summary>rseq_cs.</summary>
@@ -20,8 +20,7 @@ internal static unsafe class ThreadArea
     /// <returns>The negative error number, or 0.</returns>
     public static int Unregister()
     {
-        nint area =
-            ((delegate* unmanaged[SuppressGCTransition]<nint>)ThreadPointer)() + RestartableSequences.AreaOffset;
+        nint area = ((delegate* unmanaged[SuppressGCTransition]<nint>)ThreadPointer)() + RseqArea.Here.Offset;
         return RseqCall.Invoke(area, RseqCall.OriginalSize, RseqCall.RSEQ_FLAG_UNREGISTER, RseqCall.Signature);
     }
 

@@ -440,16 +440,16 @@ public sealed class RcuBadDayTests
         {
             using var writer = new Background(() =>
             {
-                for (int count = 0; count < CodeReclaimer.MostSegments + 10; count++)
+                for (int count = 0; count < CodeReclaimer.MaxSegments + 10; count++)
                 {
                     reclaimer.Retire(code.Install());
                 }
             });
             await Task.Run(writer.Join, TestContext.Current.CancellationToken);
-            Assert.Equal(CodeReclaimer.MostSegments + 10, reclaimer.Waiting);
+            Assert.Equal(CodeReclaimer.MaxSegments + 10, reclaimer.Waiting);
         }
 
-        Assert.Equal(CodeReclaimer.MostSegments + 10, reclaimer.WaitAndReclaim());
+        Assert.Equal(CodeReclaimer.MaxSegments + 10, reclaimer.WaitAndReclaim());
         reclaimer.Retire(code.Install());
         _ = reclaimer.WaitAndReclaim();
         Assert.Equal(0, reclaimer.Waiting);

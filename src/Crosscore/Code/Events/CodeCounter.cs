@@ -1,15 +1,15 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// A number that only this library changes and anybody may read while it changes. The parts of it may lie elsewhere,
-/// where machine code or a slot counts.
+/// A number that only this library changes and any thread may read concurrently. Parts of it may lie elsewhere, where
+/// machine code or a slot counts.
 /// </summary>
 internal sealed class CodeCounter
 {
     private long _value;
     private Func<long>? _elsewhere;
 
-    /// <summary>The present value; with parts elsewhere, a sum that no single moment may have had.</summary>
+    /// <summary>Gets the present value. With parts elsewhere it is a sum that the number may never have had.</summary>
     public long Value => Volatile.Read(ref _value) + (Volatile.Read(ref _elsewhere)?.Invoke() ?? 0);
 
     public void Add(long amount) => Interlocked.Add(ref _value, amount);

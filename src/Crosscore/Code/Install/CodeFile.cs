@@ -1,15 +1,17 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Unicode;
+using Crosscore.Isa;
+using Crosscore.Linux;
+using Crosscore.Sealing;
 
 namespace Crosscore.Code;
 
 /// <summary>
-/// What a sealed file contains: the code, filled up to whole pages with instructions that trap; then, in pages that are
-/// never mapped for execution, the table of functions; in the end this header. All numbers are little-endian.
+/// The format of a sealed file: the code, filled up to whole pages with instructions that trap; then, in pages that are
+/// never mapped for execution, the table of functions; at the end this header. All numbers are little-endian.
 /// </summary>
 /// <remarks>
 /// <para>Header, the last 40 bytes: "Crosscor" (8), version (2), ELF machine number (2), page size (4), bytes of code
@@ -21,49 +23,30 @@ namespace Crosscore.Code;
 /// </remarks>
 internal static class CodeFile
 {
-    public const int MaximumNameBytes = 1024;
+    public const int MaxNameBytes = 1024;
 
     /// <summary>Of a segment: the kernel allows 249 for a memory file, and "crosscore-code:" comes before it.</summary>
-    public const int MaximumSegmentNameBytes = 200;
+    public const int MaxSegmentNameBytes = 200;
 
     /// <summary>Bytes of UTF-8 of all functions' names together.</summary>
-    public const int MaximumNamesBytes = 32 << 20;
+    public const int MaxNamesBytes = 32 << 20;
 
-    public const int MaximumFunctions = 1 << 20;
-
-    /// <summary>
-    /// The size of a page. The runtime's property asks the system each time, which costs as much as appending a
-    /// function.
-    /// </summary>
-    public static readonly int Page = Environment.SystemPageSize;
+    public const int MaxFunctions = 1 << 20;
 
     private const int HeaderBytes = 40;
     private const int NumberBytes = 5; // at most
 
-    private const int MaximumTable =
-        (MaximumFunctions * 3 * NumberBytes) + MaximumNamesBytes + MaximumSegmentNameBytes + NumberBytes;
+    private const int MaxTable = (MaxFunctions * 3 * NumberBytes) + MaxNamesBytes + MaxSegmentNameBytes + NumberBytes;
     private const ushort Version = 1;
 
     private static ReadOnlySpan<byte> Magic => "Crosscor"u8;
-
-    /// <summary>EM_X86_64 and EM_AARCH64 of elf(5).</summary>
-    public static ushort Machine =>
-        RuntimeInformation.ProcessArchitecture == Architecture.X64 ? (ushort)62 : (ushort)183;
-
-    /// <summary>
-    /// INT3 on x86-64 (one byte, so from any offset); UDF #0, four null bytes, on arm64. Both run into an exception
-    /// when executed.
-    /// </summary>
-    public static byte Trap => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? (byte)0xCC : (byte)0x00;
-
-    public static int WholePages(int length) => checked(length + Page - 1) & -Page;
 
     /// <summary>
     /// An upper bound for the size of the file. The limits of code, functions and names keep it below 2^27.
     /// </summary>
     public static int Bound(int codeLength, int functions, int nameBytes, string? segmentName) =>
-        WholePages(
-            WholePages(codeLength)
+        Pages.RoundUp(
+            Pages.RoundUp(codeLength)
                 + HeaderBytes
                 + NumberBytes
                 + (3 * (segmentName?.Length ?? 0))
@@ -80,8 +63,8 @@ internal static class CodeFile
         string? segmentName
     )
     {
-        int pages = WholePages(codeLength);
-        buffer[codeLength..pages].Fill(Trap);
+        int pages = Pages.RoundUp(codeLength);
+        buffer[codeLength..pages].Fill(NativeIsa.Trap);
         Span<byte> table = buffer[pages..];
         int at = WriteName(table, 0, segmentName);
         int previous = 0;
@@ -93,13 +76,13 @@ internal static class CodeFile
             previous = function.Offset;
         }
 
-        int size = WholePages(pages + at + HeaderBytes);
+        int size = Pages.RoundUp(pages + at + HeaderBytes);
         Span<byte> header = buffer[(size - HeaderBytes)..size];
         buffer[(pages + at)..(size - HeaderBytes)].Clear();
         Magic.CopyTo(header);
         BinaryPrimitives.WriteUInt16LittleEndian(header[8..], Version);
-        BinaryPrimitives.WriteUInt16LittleEndian(header[10..], Machine);
-        BinaryPrimitives.WriteInt32LittleEndian(header[12..], Page);
+        BinaryPrimitives.WriteUInt16LittleEndian(header[10..], NativeIsa.ElfMachine);
+        BinaryPrimitives.WriteInt32LittleEndian(header[12..], Pages.Size);
         BinaryPrimitives.WriteInt32LittleEndian(header[16..], codeLength);
         BinaryPrimitives.WriteInt32LittleEndian(header[20..], pages);
         BinaryPrimitives.WriteInt32LittleEndian(header[24..], at);
@@ -141,7 +124,7 @@ internal static class CodeFile
 
     private static void CheckSize(long size)
     {
-        if (size > CodeWriter.MaximumLength + WholePages(MaximumTable + HeaderBytes))
+        if (size > CodeWriter.MaxLength + Pages.RoundUp(MaxTable + HeaderBytes))
         {
             throw new CodeException(
                 CodeFailure.WrongFormat,
@@ -149,7 +132,7 @@ internal static class CodeFile
             );
         }
 
-        Check(size >= 2 * Page && size % Page == 0, "its size is not that of such a file");
+        Check(size >= 2 * Pages.Size && size % Pages.Size == 0, "its size is not that of such a file");
     }
 
     /// <summary>Every file has one header: what a field could say in several ways is refused but for one.</summary>
@@ -157,24 +140,27 @@ internal static class CodeFile
     {
         Check(header[..8].SequenceEqual(Magic), "it does not end with the header of such a file");
         Check(BinaryPrimitives.ReadUInt16LittleEndian(header[8..]) == Version, "it has another version");
-        Check(BinaryPrimitives.ReadUInt16LittleEndian(header[10..]) == Machine, "it is for another processor");
-        Check(BinaryPrimitives.ReadInt32LittleEndian(header[12..]) == Page, "it is for another page size");
+        Check(
+            BinaryPrimitives.ReadUInt16LittleEndian(header[10..]) == NativeIsa.ElfMachine,
+            "it is for another processor"
+        );
+        Check(BinaryPrimitives.ReadInt32LittleEndian(header[12..]) == Pages.Size, "it is for another page size");
         int codeLength = BinaryPrimitives.ReadInt32LittleEndian(header[16..]);
         int pages = BinaryPrimitives.ReadInt32LittleEndian(header[20..]);
         int tableLength = BinaryPrimitives.ReadInt32LittleEndian(header[24..]);
         int count = BinaryPrimitives.ReadInt32LittleEndian(header[28..]);
         Check(
-            codeLength is > 0 and <= CodeWriter.MaximumLength
-                && codeLength <= size - Page
-                && pages == WholePages(codeLength),
+            codeLength is > 0 and <= CodeWriter.MaxLength
+                && codeLength <= size - Pages.Size
+                && pages == Pages.RoundUp(codeLength),
             "its code does not fit into it"
         );
         Check(
-            tableLength is >= 0 and <= MaximumTable && size == WholePages(pages + tableLength + HeaderBytes),
+            tableLength is >= 0 and <= MaxTable && size == Pages.RoundUp(pages + tableLength + HeaderBytes),
             "its table does not fit into it"
         );
         Check(
-            count is >= 0 and <= MaximumFunctions && count <= tableLength / 3,
+            count is >= 0 and <= MaxFunctions && count <= tableLength / 3,
             "its table does not hold that many functions"
         );
         Check(header[32..].IndexOfAnyExcept((byte)0) < 0, "its header does not end in zeros");
@@ -182,7 +168,7 @@ internal static class CodeFile
     }
 
     private static void CheckTraps(ReadOnlySpan<byte> filling) =>
-        Check(filling.IndexOfAnyExcept(Trap) < 0, "the bytes after its code do not trap");
+        Check(filling.IndexOfAnyExcept(NativeIsa.Trap) < 0, "the bytes after its code do not trap");
 
     /// <summary>Formats no message before there is a reason to refuse: a table may have a million functions.</summary>
     private static (string? Name, CodeFunction[] Functions) ParseTable(
@@ -195,7 +181,7 @@ internal static class CodeFile
             tableAndFilling[layout.TableLength..].IndexOfAnyExcept((byte)0) < 0,
             "the bytes after its table are not zeros"
         );
-        string? name = ReadName(ref table, MaximumSegmentNameBytes, out _);
+        string? name = ReadName(ref table, MaxSegmentNameBytes, out _);
         var functions = new CodeFunction[layout.Functions];
         // As large as it may become: growing would copy it ten times. Three bytes a function leave no room for names.
         int mostNames = Math.Min(functions.Length, Math.Max(0, table.Length - (3 * functions.Length)));
@@ -208,12 +194,12 @@ internal static class CodeFile
             int length = ReadNumber(ref table);
             if (offset < 0 || length <= 0 || offset > layout.CodeLength - length)
             {
-                throw Wrong($"function {index} lies outside of the code");
+                throw Wrong($"function {index} lies outside the code");
             }
 
-            string? functionName = ReadName(ref table, MaximumNameBytes, out int nameBytes);
+            string? functionName = ReadName(ref table, MaxNameBytes, out int nameBytes);
             namesBytes += nameBytes;
-            Check(namesBytes <= MaximumNamesBytes, "its names are longer than those of sealed code ever are");
+            Check(namesBytes <= MaxNamesBytes, "its names are longer than those of sealed code ever are");
             if (functionName is not null && !names.Add(functionName))
             {
                 throw Wrong($"two functions are called '{functionName}'");
@@ -231,9 +217,9 @@ internal static class CodeFile
     /// Whether a name can be written into the files of profilers and debuggers and shown on a terminal, where it takes
     /// one line and controls nothing: whole characters only, none that control, direct or separate text (Unicode's
     /// categories Cc, Cf, Zl and Zp), none for private use or without a meaning (Co, Cn), none that is shown as nothing
-    /// (Default_Ignorable_Code_Point). Which character a name resembles is not looked at: blanks, look-alikes and names
-    /// such as "[heap]" are names, and letters that are written from right to left change the order of digits beside
-    /// them.
+    /// (Default_Ignorable_Code_Point). It does not check which character a name resembles: blanks, look-alikes and
+    /// names such as "[heap]" are names, and letters that are written from right to left change the order of digits
+    /// beside them.
     /// </summary>
     /// <param name="name">The name.</param>
     /// <param name="bytes">Its length in UTF-8.</param>
@@ -242,7 +228,7 @@ internal static class CodeFile
         bytes = name.Length;
         if (!name.ContainsAnyExceptInRange(' ', '~'))
         {
-            return name.Length is > 0 and <= MaximumNameBytes;
+            return name.Length is > 0 and <= MaxNameBytes;
         }
 
         bytes = 0;
@@ -265,7 +251,7 @@ internal static class CodeFile
 
             bytes += rune.Utf8SequenceLength;
             name = name[read..];
-            if (bytes > MaximumNameBytes)
+            if (bytes > MaxNameBytes)
             {
                 return false;
             }

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Looks at code after it has been sealed and before it can be executed, and may refuse it. What it sees is what will
-/// run: the bytes are read back from the sealed file, which nobody can change any more, the writer included.
+/// Examines code after it has been sealed and before it can be executed, and may refuse it. It sees what will run: the
+/// bytes are read back from the sealed file, which no process can change any more, the writer included.
 /// </summary>
 public interface ICodeVerifier
 {
@@ -24,18 +24,18 @@ public readonly ref struct CodeToVerify
     }
 
     /// <summary>
-    /// All bytes that will be executable, the trapping ones between and after the functions included.
+    /// Gets all bytes that will be executable, the trapping ones between and after the functions included.
     /// </summary>
     public ReadOnlySpan<byte> Bytes { get; }
 
-    /// <summary>The functions and further entry points, in the order in which they were added.</summary>
+    /// <summary>Gets the functions and further entry points, in the order in which they were added.</summary>
     public ReadOnlySpan<CodeFunction> Functions { get; }
 
-    /// <summary>The processor for which the code is.</summary>
+    /// <summary>Gets the processor for which the code is.</summary>
     public Architecture Architecture { get; }
 }
 
-/// <summary>What a verifier says. The default value refuses.</summary>
+/// <summary>The verdict of a verifier. The default value refuses.</summary>
 public readonly struct CodeVerdict : IEquatable<CodeVerdict>
 {
     private readonly string? _reason;
@@ -46,16 +46,16 @@ public readonly struct CodeVerdict : IEquatable<CodeVerdict>
         _reason = reason;
     }
 
-    /// <summary>The code may run.</summary>
+    /// <summary>Gets the verdict that the code may run.</summary>
     public static CodeVerdict Accepted => new(true, null);
 
-    /// <summary>Whether the code may run.</summary>
+    /// <summary>Gets whether the code may run.</summary>
     public bool IsAccepted { get; }
 
-    /// <summary>Why it may not.</summary>
+    /// <summary>Gets why it may not.</summary>
     public string Reason => IsAccepted ? "" : _reason ?? "The verifier gave no reason.";
 
-    /// <summary>The code must not run.</summary>
+    /// <summary>Returns the verdict that the code must not run.</summary>
     /// <param name="reason">Why, and at which offset; it becomes the message of the exception.</param>
     public static CodeVerdict Refused(string reason) => new(false, reason);
 

@@ -1,26 +1,29 @@
+using Crosscore.Isa;
+using Crosscore.Linux;
+
 namespace Crosscore.Code;
 
 /// <summary>
 /// Collects position-independent machine code, function by function, in ordinary memory. It has no executable side:
-/// <see cref="Seal"/> copies what it holds to where nobody can change it, and only that can be installed.
+/// <see cref="Seal"/> copies what it holds to where nothing can change it, and only that copy can be installed.
 /// </summary>
 /// <remarks>
 /// Between the functions lie instructions that trap, so a thread that runs off the end of one does not enter the next.
 /// Functions of one segment may call each other by relative displacements, because their distances do not change. Not
-/// for several threads at once.
+/// safe for use by several threads.
 /// </remarks>
 public sealed class CodeWriter
 {
     /// <summary>
-    /// The most bytes of a segment, 64 MiB: whoever needs more installs several, which can be reclaimed one by one.
+    /// The maximum number of bytes of a segment, 64 MiB. Several segments hold more, and can be reclaimed one by one.
     /// </summary>
-    public const int MaximumLength = 64 << 20;
+    public const int MaxLength = 64 << 20;
 
-    /// <summary>The most functions and entry points of a segment, 1,048,576.</summary>
-    public const int MaximumFunctions = CodeFile.MaximumFunctions;
+    /// <summary>The maximum number of functions and entry points of a segment, 1,048,576.</summary>
+    public const int MaxFunctions = CodeFile.MaxFunctions;
 
     /// <summary>
-    /// The alignment of functions unless another is asked for: a cache line of every processor this library runs on.
+    /// The default alignment of functions: a cache line of every processor this library runs on.
     /// </summary>
     public const int DefaultAlignment = 64;
 
@@ -39,12 +42,12 @@ public sealed class CodeWriter
     {
         if (
             name is not null
-            && !(CodeFile.IsName(name, out int bytes) && bytes is > 0 and <= CodeFile.MaximumSegmentNameBytes)
+            && !(CodeFile.IsName(name, out int bytes) && bytes is > 0 and <= CodeFile.MaxSegmentNameBytes)
         )
         {
             throw new ArgumentException(
-                $"A segment's name has 1 to {CodeFile.MaximumSegmentNameBytes} bytes of UTF-8, whole characters, "
-                    + "and none that controls text or is shown as nothing.",
+                $"A segment's name has 1 to {CodeFile.MaxSegmentNameBytes} bytes of UTF-8, whole characters, and none "
+                    + "that controls text or is shown as nothing.",
                 nameof(name)
             );
         }
@@ -52,29 +55,29 @@ public sealed class CodeWriter
         Name = name;
     }
 
-    /// <summary>The segment's name.</summary>
+    /// <summary>Gets the segment's name.</summary>
     public string? Name { get; }
 
-    /// <summary>Bytes so far, from the start of the first function to the end of the last.</summary>
+    /// <summary>Gets the number of bytes so far, from the start of the first function to the end of the last.</summary>
     public int Length { get; private set; }
 
     /// <summary>The bytes so far.</summary>
     internal ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, Length);
 
-    /// <summary>The functions and entry points so far, in the order in which they were added.</summary>
+    /// <summary>Gets the functions and entry points so far, in the order in which they were added.</summary>
     public IReadOnlyList<CodeFunction> Functions => new ArraySegment<CodeFunction>(_functions, 0, _count);
 
     /// <summary>Adds a function; its first byte is where it is entered. The bytes are copied.</summary>
-    /// <param name="code">Complete position-independent instructions for this processor.</param>
-    /// <param name="name">What it is to be called, or <see langword="null"/>.</param>
+    /// <param name="code">Whole position-independent instructions for this processor.</param>
+    /// <param name="name">Its name, or <see langword="null"/>.</param>
     /// <param name="alignment">Of its first byte: a power of two up to the size of a page.</param>
     /// <exception cref="ArgumentException">
     /// No code, no such alignment, or a name that is empty, longer than 1024 bytes of UTF-8 or contains a character
     /// that controls text or is shown as nothing.
     /// </exception>
     /// <exception cref="CodeException">
-    /// The segment has a function of that name, or would exceed <see cref="MaximumLength"/>,
-    /// <see cref="MaximumFunctions"/> or 32 MiB of names; nothing was added.
+    /// The segment has a function of that name, or would exceed <see cref="MaxLength"/>,
+    /// <see cref="MaxFunctions"/> or 32 MiB of names; nothing was added.
     /// </exception>
     public CodeFunction Append(ReadOnlySpan<byte> code, string? name = null, int alignment = DefaultAlignment)
     {
@@ -83,22 +86,22 @@ public sealed class CodeWriter
             throw new ArgumentException("A function has at least one byte.", nameof(code));
         }
 
-        if (!System.Numerics.BitOperations.IsPow2(alignment) || alignment > CodeFile.Page)
+        if (!System.Numerics.BitOperations.IsPow2(alignment) || alignment > Pages.Size)
         {
             throw new ArgumentException("An alignment is a power of two up to the size of a page.", nameof(alignment));
         }
 
-        int start = (Length + alignment - 1) & -alignment; // Far from overflowing: Length stays below MaximumLength.
-        if (code.Length > MaximumLength - start)
+        int start = (Length + alignment - 1) & -alignment; // Far from overflowing: Length stays below MaxLength.
+        if (code.Length > MaxLength - start)
         {
             throw new CodeException(
                 CodeFailure.OutOfAddresses,
-                $"A segment of {(long)start + code.Length} bytes is asked for; "
-                    + $"{MaximumLength} is the most. Install several segments."
+                $"A segment of {(long)start + code.Length} bytes is asked for; {MaxLength} is the most. Install "
+                    + "several segments."
             );
         }
 
-        DemandRoomForOne();
+        RequireRoomForOne();
         if (name is not null)
         {
             AddName(name);
@@ -112,7 +115,7 @@ public sealed class CodeWriter
 
         if (start != Length)
         {
-            _buffer.AsSpan(Length, start - Length).Fill(CodeFile.Trap);
+            _buffer.AsSpan(Length, start - Length).Fill(NativeIsa.Trap);
         }
 
         code.CopyTo(_buffer.AsSpan(start));
@@ -120,15 +123,15 @@ public sealed class CodeWriter
         return Add(new CodeFunction(name, start, code.Length));
     }
 
-    /// <summary>Adds a further entry point, inside of a function that is there already.</summary>
-    /// <param name="name">What it is to be called.</param>
+    /// <summary>Adds another entry point, inside a function that was added before.</summary>
+    /// <param name="name">Its name.</param>
     /// <param name="offset">Where it lies, in bytes from the start of the segment.</param>
     /// <exception cref="ArgumentException"> The name is empty, longer than 1024 bytes of UTF-8 or contains a character
     /// that controls text or is shown as nothing.
     /// </exception>
     /// <exception cref="CodeException">
     /// No function covers the offset, the segment has a function of that name, or would exceed
-    /// <see cref="MaximumFunctions"/> or 32 MiB of names; nothing was added.
+    /// <see cref="MaxFunctions"/> or 32 MiB of names; nothing was added.
     /// </exception>
     public CodeFunction AddEntryPoint(string name, int offset)
     {
@@ -146,19 +149,19 @@ public sealed class CodeWriter
         {
             throw new CodeException(
                 CodeFailure.EntryPointOutside,
-                $"The entry point '{name}' is to lie at {offset}, where no function is: the "
-                    + $"segment's {Length} bytes begin at 0, and between functions there are traps."
+                $"The entry point '{name}' is to lie at {offset}, where no function is: the segment's {Length} bytes "
+                    + "begin at 0, and between functions there are traps."
             );
         }
 
-        DemandRoomForOne();
+        RequireRoomForOne();
         AddName(name);
         return Add(new CodeFunction(name, offset, _functions[around].Offset + _functions[around].Length - offset));
     }
 
     /// <summary>
-    /// Copies everything into a memory file and seals it; then nobody can change it any more, this process included.
-    /// The writer keeps what it has, and can go on.
+    /// Copies everything into a memory file and seals it; then no process can change it any more, this one included.
+    /// The writer keeps what it has, and can be used further.
     /// </summary>
     /// <param name="verifier">Sees exactly the sealed bytes and may refuse them; <see langword="null"/> for
     /// none.</param>
@@ -207,13 +210,13 @@ public sealed class CodeWriter
     }
 
     /// <summary>What could be sealed but not be imported again is refused here, where it is added.</summary>
-    private void DemandRoomForOne()
+    private void RequireRoomForOne()
     {
-        if (_count == MaximumFunctions)
+        if (_count == MaxFunctions)
         {
             throw new CodeException(
                 CodeFailure.OutOfAddresses,
-                $"A segment has {MaximumFunctions} functions at " + "most. Install several segments."
+                $"A segment has {MaxFunctions} functions at " + "most. Install several segments."
             );
         }
     }
@@ -223,18 +226,18 @@ public sealed class CodeWriter
         if (!(CodeFile.IsName(name, out int bytes) && bytes > 0))
         {
             throw new ArgumentException(
-                $"A function's name has 1 to {CodeFile.MaximumNameBytes} bytes of UTF-8, whole characters, and "
-                    + "none that controls text or is shown as nothing.",
+                $"A function's name has 1 to {CodeFile.MaxNameBytes} bytes of UTF-8, whole characters, and none that "
+                    + "controls text or is shown as nothing.",
                 nameof(name)
             );
         }
 
-        if (bytes > CodeFile.MaximumNamesBytes - _nameBytes)
+        if (bytes > CodeFile.MaxNamesBytes - _nameBytes)
         {
             throw new CodeException(
                 CodeFailure.OutOfAddresses,
-                $"The names of a segment would have {(long)_nameBytes + bytes} bytes; "
-                    + $"{CodeFile.MaximumNamesBytes} are the most. Install several segments."
+                $"The names of a segment would have {(long)_nameBytes + bytes} bytes; {CodeFile.MaxNamesBytes} are the "
+                    + "most. Install several segments."
             );
         }
 

@@ -10,30 +10,26 @@ namespace Crosscore.Code;
 /// <para>Caller must: know that no thread is executing the code, or will return into it or call it, when
 /// <see cref="Dispose"/> is called. Nothing here can check that; a thread that does ends with SIGSEGV, or runs whatever
 /// is mapped there next. Where threads may be in it, <see cref="CodeReclaimer"/> finds out when they have left.</para>
-/// <para>There is no finalizer, on purpose: a collector cannot know who runs the code, so what is never disposed of
-/// stays installed.</para>
+/// <para>There is no finalizer, on purpose: a collector cannot know which thread runs the code, so code that is never
+/// disposed of stays installed.</para>
 /// </remarks>
 public sealed class InstalledCode : IDisposable
 {
-    private readonly CodeRange _range;
+    private readonly CodePlace _place;
     private readonly CodeSegment _segment;
-    private readonly int _mappedLength;
-    private readonly int _gap;
     private int _isGone;
 
-    internal InstalledCode(CodeRange range, CodeSegment segment, int mappedLength, int gap)
+    internal InstalledCode(CodePlace place, CodeSegment segment)
     {
-        _range = range;
+        _place = place;
         _segment = segment;
-        _mappedLength = mappedLength;
-        _gap = gap;
         CodeRegistry.Add(segment);
         CodeEvents.Segments.Add(1);
-        CodeEvents.Bytes.Add(mappedLength);
+        CodeEvents.Bytes.Add(MappedLength);
     }
 
     /// <summary>
-    /// Where the first byte lies; the start of a page. The rest of the last page traps when executed.
+    /// Gets the address of the first byte, the start of a page. The rest of the last page traps when executed.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The code was disposed of or retired.</exception>
     public nint Address
@@ -45,18 +41,18 @@ public sealed class InstalledCode : IDisposable
         }
     }
 
-    /// <summary>The segment's name, or <see langword="null"/>.</summary>
+    /// <summary>Gets the segment's name, or <see langword="null"/>.</summary>
     public string? Name => _segment.Name;
 
-    /// <summary>The number of bytes that were given.</summary>
+    /// <summary>Gets the number of bytes that were given.</summary>
     public int Length => _segment.Length;
 
-    /// <summary>The functions and entry points, in the order in which they were added.</summary>
+    /// <summary>Gets the functions and entry points, in the order in which they were added.</summary>
     public IReadOnlyList<CodeFunction> Functions => _segment.Functions;
 
-    internal int MappedLength => _mappedLength;
+    internal int MappedLength => _place.CodeLength;
 
-    /// <summary>Where a function is entered.</summary>
+    /// <summary>Returns where a function is entered.</summary>
     /// <param name="function">A function of the writer that made this segment.</param>
     /// <exception cref="CodeException">The segment has no such function.</exception>
     /// <exception cref="ObjectDisposedException">The code was disposed of or retired.</exception>
@@ -65,11 +61,11 @@ public sealed class InstalledCode : IDisposable
             ? Address + function.Offset
             : throw new CodeException(
                 CodeFailure.EntryPointOutside,
-                $"The function at {function.Offset} with {function.Length} bytes lies "
-                    + $"outside of the segment's {Length} bytes: it is one of another segment."
+                $"The function at {function.Offset} with {function.Length} bytes lies outside the segment's "
+                    + $"{Length} bytes: it is one of another segment."
             );
 
-    /// <summary>Where a function is entered that was given a name.</summary>
+    /// <summary>Returns where a named function is entered.</summary>
     /// <param name="name">The name.</param>
     /// <exception cref="CodeException">The segment has no function of that name.</exception>
     /// <exception cref="ObjectDisposedException">The code was disposed of or retired.</exception>
@@ -81,7 +77,7 @@ public sealed class InstalledCode : IDisposable
             : throw new CodeException(CodeFailure.EntryPointName, $"The segment has no function called '{name}'.");
     }
 
-    /// <summary>Unmaps the code. The caller guarantees that nobody runs it; disposing twice does nothing.</summary>
+    /// <summary>Unmaps the code. The caller guarantees that no thread runs it; a second call does nothing.</summary>
     public void Dispose()
     {
         if (Withdraw())
@@ -91,20 +87,20 @@ public sealed class InstalledCode : IDisposable
     }
 
     /// <summary>
-    /// Gives no address any more; to be followed by one <see cref="Unmap"/> when nobody runs the code, or by one
+    /// Stops handing out addresses; one <see cref="Unmap"/> follows when no thread runs the code, or one
     /// <see cref="GiveBack"/>.
     /// </summary>
-    /// <returns>Whether it gave any until now.</returns>
+    /// <returns>Whether it handed out addresses until now.</returns>
     internal bool Withdraw() => Interlocked.Exchange(ref _isGone, 1) == 0;
 
-    /// <summary>Takes a withdrawal back.</summary>
+    /// <summary>Undoes a withdrawal.</summary>
     internal void GiveBack() => Volatile.Write(ref _isGone, 0);
 
     internal void Unmap()
     {
         CodeRegistry.Remove(_segment); // Before another segment can have the same addresses.
-        _range.Free(_segment.Address, _mappedLength, _gap);
+        _place.Free();
         CodeEvents.Segments.Add(-1);
-        CodeEvents.Bytes.Add(-_mappedLength);
+        CodeEvents.Bytes.Add(-MappedLength);
     }
 }

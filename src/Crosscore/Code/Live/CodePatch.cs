@@ -1,37 +1,37 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// Changes to live code, collected and then committed together. Threads may be executing the code all the while: each
-/// of them executes, at every site, the whole old instruction or the whole new one, and from the return of
-/// <see cref="Commit"/> on the new one only.
+/// Changes to live code, collected and then committed together while threads execute it. At every site each thread
+/// executes the whole old instruction or the whole new one, and only the new one after <see cref="Commit"/> has
+/// returned.
 /// </summary>
 /// <remarks>
 /// <para>A change replaces bytes: whole instructions, or a part of one, an immediate for instance. Every start of an
-/// instruction that there was must remain one, because a thread may be stopped there at this moment, with what stands
-/// before it already executed; it goes on with the new instruction there. So what replaces several instructions
-/// replaces them one by one, and one long instruction cannot take the place of several short ones: prepare such a site
-/// with a long NOP. Such patches are refused, with the reason.</para>
+/// instruction must remain one, because a thread may be stopped there, with what stands before it already executed; it
+/// continues with the new instruction there. So several instructions are replaced one by one, and one long instruction
+/// cannot replace several short ones: such a patch is refused, with the reason. Prepare such a site with a long
+/// NOP.</para>
 /// <para>The method is the cheapest that is right, see <see cref="PatchMethod"/>; <see cref="Plan"/> says which it will
 /// be, and why.</para>
 /// <para>Not safe for use by several threads. Commits of different patches take turns.</para>
 /// </remarks>
-/// <param name="mode">Whose word is relied on.</param>
+/// <param name="mode">Which guarantees to rely on: documented ones, or measured behavior.</param>
 public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
 {
     private readonly List<(LiveCode Code, List<CodeChange> Changes)> _changes = [];
     private PatchDraft? _draft;
 
     /// <summary>Adds a change.</summary>
-    /// <param name="code">What is to be changed.</param>
-    /// <param name="offset">Where the first byte lies in it.</param>
-    /// <param name="bytes">What is to stand there. Copied.</param>
-    /// <exception cref="CodeException">No bytes, outside of the code, or over a change that was added before; nothing
+    /// <param name="code">The code to change.</param>
+    /// <param name="offset">The offset of the first byte in it.</param>
+    /// <param name="bytes">The new bytes. Copied.</param>
+    /// <exception cref="CodeException">No bytes, outside the code, or over a change that was added before; nothing
     /// was added.</exception>
     /// <exception cref="ObjectDisposedException">The code was unmapped.</exception>
     public CodePatch Replace(LiveCode code, int offset, ReadOnlySpan<byte> bytes)
     {
         ArgumentNullException.ThrowIfNull(code);
-        _ = code.Address;
+        code.ThrowIfDisposed();
         if (bytes.IsEmpty || offset < 0 || offset > code.Length - bytes.Length)
         {
             throw new CodeException(
@@ -44,19 +44,19 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
         var change = new CodeChange(offset, bytes.ToArray());
         // Behind all that begin before it: kept in order.
         int index = changes.FindLastIndex(other => other.Offset <= offset) + 1;
-        foreach (int neighbour in (ReadOnlySpan<int>)[index - 1, index])
+        foreach (int neighbor in (ReadOnlySpan<int>)[index - 1, index])
         {
             if (
-                neighbour >= 0
-                && neighbour < changes.Count
-                && changes[neighbour].Offset < change.End
-                && offset < changes[neighbour].End
+                neighbor >= 0
+                && neighbor < changes.Count
+                && changes[neighbor].Offset < change.End
+                && offset < changes[neighbor].End
             )
             {
                 throw new CodeException(
                     CodeFailure.PatchOverlaps,
                     $"The change of {bytes.Length} bytes at {offset} overlaps the one of "
-                        + $"{changes[neighbour].Bytes.Length} bytes at {changes[neighbour].Offset}."
+                        + $"{changes[neighbor].Bytes.Length} bytes at {changes[neighbor].Offset}."
                 );
             }
         }
@@ -67,7 +67,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     }
 
     /// <summary>
-    /// Says what <see cref="Commit"/> would do now. Changes nothing; another patch, or a debugger that is attached, can
+    /// Returns what <see cref="Commit"/> would do now. Changes nothing; another patch, or a debugger that attaches, can
     /// change the answer.
     /// </summary>
     /// <exception cref="CodeException">The patch would be refused.</exception>
@@ -84,7 +84,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     }
 
     /// <summary>
-    /// Writes the changes. May be called again, for code that was changed to something else meanwhile.
+    /// Writes the changes. May be called again, for code that another patch has changed in between.
     /// </summary>
     /// <returns>What was done.</returns>
     /// <exception cref="CodeException">The patch is refused; everything is as it was before, but after
@@ -102,7 +102,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     }
 
     /// <summary>
-    /// Looks at everything and changes nothing yet. The caller holds <see cref="LiveCode.Patching"/>.
+    /// Checks everything and changes nothing yet. The caller holds <see cref="LiveCode.Patching"/>.
     /// </summary>
     internal PreparedPatch Prepare() => Prepare(BreakpointConditions.OfThisProcess);
 
@@ -113,7 +113,7 @@ public sealed class CodePatch(CodeMode mode = CodeMode.Strict)
     {
         foreach ((LiveCode code, _) in _changes)
         {
-            _ = code.Address;
+            code.ThrowIfDisposed();
         }
 
         if (_draft is not { StillHolds: true })

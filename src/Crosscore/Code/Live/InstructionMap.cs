@@ -1,15 +1,16 @@
 using System.Numerics;
+using Crosscore.Isa;
 
 namespace Crosscore.Code;
 
 /// <summary>
-/// Where the instructions of live code begin. It only ever grows: a patch may begin instructions where none began,
-/// never the other way round. That is what makes it safe that a thread is stopped anywhere, for any time, during any
-/// number of patches: wherever it was about to go on, an instruction still begins.
+/// Where the instructions of live code begin. It only grows: a patch may begin instructions where none began, never the
+/// reverse. So a thread may be stopped anywhere, for any time, during any number of patches: an instruction still
+/// begins where it continues.
 /// </summary>
 internal sealed class InstructionMap
 {
-    private const int LongestInstruction = 15;
+    private const int MaxInstructionBytes = 15;
 
     private readonly ulong[] _begins; // A bit for each byte, and one for the end.
 
@@ -23,12 +24,12 @@ internal sealed class InstructionMap
         var map = new InstructionMap(code.Length);
         for (int at = 0; at < code.Length; )
         {
-            if (!X86Decoder.TryDecode(code[at..], out X86Instruction instruction))
+            if (!X86_64Decoder.TryDecode(code[at..], out X86_64Instruction instruction))
             {
                 throw new CodeException(
                     CodeFailure.UnknownInstruction,
-                    $"At {at} there is no instruction that this library knows: {Hexadecimal(code, at)}. "
-                        + "Live code consists of instructions alone; keep data elsewhere."
+                    $"At {at} there is no instruction that this library knows: {Hexadecimal(code, at)}. Live code "
+                        + "consists of instructions alone; keep data elsewhere."
                 );
             }
 
@@ -43,8 +44,8 @@ internal sealed class InstructionMap
             {
                 throw new CodeException(
                     CodeFailure.UnknownInstruction,
-                    $"Function '{function.Name}' begins at {function.Offset}, in "
-                        + "the middle of an instruction of what stands before it."
+                    $"Function '{function.Name}' begins at {function.Offset}, in the middle of an instruction of what "
+                        + "stands before it."
                 );
             }
         }
@@ -55,7 +56,7 @@ internal sealed class InstructionMap
     /// <summary>Whether an instruction begins there, or the code ends.</summary>
     public bool Begins(int offset) => (_begins[offset >> 6] >> offset & 1) != 0;
 
-    /// <summary>How many starts there are, the end included.</summary>
+    /// <summary>Gets the number of starts, the end included.</summary>
     public int Starts { get; private set; }
 
     public void Add(int offset)
@@ -65,8 +66,8 @@ internal sealed class InstructionMap
     }
 
     /// <summary>
-    /// The start of the instruction that a byte belongs to. An instruction has 15 bytes at most, so two words are
-    /// enough, here and below.
+    /// Returns the start of the instruction that a byte belongs to. An instruction has 15 bytes at most, so two words
+    /// are enough, here and below.
     /// </summary>
     public int StartOf(int offset)
     {
@@ -77,7 +78,7 @@ internal sealed class InstructionMap
             : (word * 64) - 1 - BitOperations.LeadingZeroCount(_begins[word - 1]);
     }
 
-    /// <summary>The next start behind a byte.</summary>
+    /// <summary>Returns the next start behind a byte.</summary>
     public int EndOf(int offset)
     {
         int next = offset + 1;
@@ -89,5 +90,5 @@ internal sealed class InstructionMap
     }
 
     public static string Hexadecimal(ReadOnlySpan<byte> code, int at) =>
-        Convert.ToHexString(code.Slice(at, Math.Min(LongestInstruction, code.Length - at)));
+        Convert.ToHexString(code.Slice(at, Math.Min(MaxInstructionBytes, code.Length - at)));
 }

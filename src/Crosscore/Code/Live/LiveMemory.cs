@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 using Microsoft.Win32.SafeHandles;
 using static Crosscore.Linux.Memfd;
 
@@ -7,9 +8,9 @@ namespace Crosscore.Code;
 
 /// <summary>
 /// Memory with two addresses: one at which it is executed and never writable, and one at which it is written and never
-/// executable. The second is the only way to write it that there is: the file was sealed against writing in any other
-/// way and closed. Writing through it is not self-modifying code for the core that writes, so it needs serialising like
-/// everybody else's.
+/// executable. The second is the only way to write it: the file was sealed against writing in any other way and closed.
+/// Writing through it is not self-modifying code for the core that writes, so that core needs serializing like every
+/// other.
 /// </summary>
 internal sealed unsafe class LiveMemory : IDisposable
 {
@@ -23,7 +24,7 @@ internal sealed unsafe class LiveMemory : IDisposable
     private readonly nint[] _writable; // The second address of each page: an exchange of pages leaves them in no order.
     private nint _address;
 
-    /// <summary>Maps a file of its own that holds the content, in whole pages.</summary>
+    /// <summary>Creates and maps a file that holds the content, in whole pages.</summary>
     /// <exception cref="CodeException">Refused; nothing is mapped.</exception>
     public LiveMemory(CodeRange range, ReadOnlySpan<byte> content, string? name)
     {
@@ -44,18 +45,18 @@ internal sealed unsafe class LiveMemory : IDisposable
                 throw;
             }
 
-            // A child made by fork would share the bytes but not the table that the breakpoint handler looks into.
-            // Refused only by kernels without the call, which have no memory files either.
+            // A child made by fork would share the bytes but not the table that the breakpoint handler reads. Refused
+            // only by kernels without the call, which have no memory files either.
             _ = Mapping.Advise(_address, (nuint)_length, Mapping.MADV_DONTFORK);
         }
 
         Remember(0, writable, _length);
     }
 
-    /// <summary>Where it is executed.</summary>
+    /// <summary>Gets the address at which it is executed.</summary>
     public nint Address => _address;
 
-    /// <summary>Bytes, whole pages.</summary>
+    /// <summary>Gets the number of bytes, whole pages.</summary>
     public int Length => _length;
 
     public bool IsDisposed => Volatile.Read(ref _address) == 0;
@@ -68,21 +69,21 @@ internal sealed unsafe class LiveMemory : IDisposable
         Volatile.Write(ref *(byte*)Writable(offset), value);
     }
 
-    /// <summary>Stores aligned 8 bytes at once.</summary>
+    /// <summary>Stores aligned 8 bytes; atomic.</summary>
     public void StoreAligned(int offset, ulong value)
     {
         // SAFETY: as above; an aligned 8 bytes lie in one page.
         Volatile.Write(ref *(ulong*)Writable(offset), value);
     }
 
-    /// <summary>What was stored last.</summary>
+    /// <summary>Returns the aligned 8 bytes that were stored last.</summary>
     public ulong LoadAligned(int offset)
     {
         // SAFETY: as above.
         return Volatile.Read(ref *(ulong*)Writable(offset));
     }
 
-    /// <summary>Writes bytes that no thread can be fetching meanwhile, in any order and in any pieces.</summary>
+    /// <summary>Writes bytes that no thread can fetch concurrently, in any order and in any pieces.</summary>
     public void Write(int offset, ReadOnlySpan<byte> bytes)
     {
         for (int index = 0; index < bytes.Length; index++)
@@ -92,9 +93,9 @@ internal sealed unsafe class LiveMemory : IDisposable
     }
 
     /// <summary>
-    /// Exchanges whole pages for others, at one moment. The kernel takes the old translations away from every core
-    /// before it gives out new ones, and a thread that comes meanwhile waits in its page fault (mm/mmap.c; measured,
-    /// not documented).
+    /// Exchanges whole pages for others, atomically. The kernel removes the old translations from every core before it
+    /// installs new ones, and a thread that comes in between waits in its page fault (mm/mmap.c; measured, not
+    /// documented).
     /// </summary>
     /// <param name="offset">Of the first page.</param>
     /// <param name="content">What the new pages hold.</param>
@@ -105,17 +106,15 @@ internal sealed unsafe class LiveMemory : IDisposable
         using (file)
         {
             _ = Mapping.Advise(writable, (nuint)content.Length, Mapping.MADV_DONTFORK);
-            nint answer = Mapping.MapAt(
+            nint answer = SealedFile.MapExecutable(
+                (int)file.DangerousGetHandle(),
                 _address + offset,
-                (nuint)content.Length,
-                Mapping.PROT_READ | Mapping.PROT_EXEC,
-                Mapping.MAP_SHARED | Mapping.MAP_FIXED,
-                (int)file.DangerousGetHandle()
+                (nuint)content.Length
             );
             if (Mapping.IsError(answer))
             {
                 Leftovers.Unmap(writable, (nuint)content.Length);
-                DemandStillMapped(offset, content.Length, (int)-answer);
+                RequireStillMapped(offset, content.Length, (int)-answer);
                 throw answer == -Errno.ENOMEM && MemoryMap.TryRead() is { Count: var mappings }
                     ? CodeRefusal.TooManyMappings(mappings, mappings, (int)-answer)
                     : CodeRefusal.ExecutableMapping((int)-answer);
@@ -137,7 +136,7 @@ internal sealed unsafe class LiveMemory : IDisposable
     /// ENOMEM where something is not mapped and needs neither /proc nor a descriptor; and of /proc, where it can be
     /// read, whether another thread's mapping took the place.
     /// </summary>
-    private void DemandStillMapped(int offset, int length, int errno)
+    private void RequireStillMapped(int offset, int length, int errno)
     {
         nint start = _address + offset;
         bool isMapped = Mapping.Advise(start, (nuint)length, Mapping.MADV_DONTFORK) == 0;
@@ -149,13 +148,13 @@ internal sealed unsafe class LiveMemory : IDisposable
         if (!isMapped || isOther)
         {
             Environment.FailFast(
-                $"Crosscore: mmap refused new pages for live code with {Errno.Name(errno)} after it "
-                    + "had taken the old ones away."
+                $"Crosscore: mmap refused new pages for live code with {Errno.Name(errno)} after it had taken the old "
+                    + "ones away."
             );
         }
     }
 
-    /// <summary>Nobody may be executing it, and the caller holds the lock of patches.</summary>
+    /// <summary>Unmaps it. No thread may be executing it, and the caller holds the lock of patches.</summary>
     public void Dispose()
     {
         nint address = Interlocked.Exchange(ref _address, 0);
@@ -197,7 +196,7 @@ internal sealed unsafe class LiveMemory : IDisposable
     /// </remarks>
     private (SafeFileHandle File, nint Writable) CreateFile(ReadOnlySpan<byte> content)
     {
-        SafeFileHandle file = SealedFile.CreateMemoryFile("crosscore-live", _name);
+        SafeFileHandle file = MemoryFile.Create("crosscore-live", _name);
         SafeFileHandle? readOnly = null;
         nint writable = -1;
         try
@@ -209,46 +208,28 @@ internal sealed unsafe class LiveMemory : IDisposable
                 Mapping.MAP_SHARED,
                 descriptor
             );
-            Demand(descriptor, 0, "mmap of the writable side", (int)nint.Min(0, writable));
+            Require(descriptor, 0, "mmap of the writable side", (int)nint.Min(0, writable));
 
             _ = Mapping.Advise(writable, (nuint)content.Length, Mapping.MADV_DONTFORK);
-            Demand(
+            Require(
                 descriptor,
                 0,
                 "fcntl(F_ADD_SEALS, F_SEAL_FUTURE_WRITE) (Linux 5.1)",
                 AddSeals(descriptor, F_SEAL_FUTURE_WRITE)
             );
             readOnly = ReopenForReading(descriptor);
-            DemandNoOtherWriter((int)readOnly.DangerousGetHandle());
-            Demand(descriptor, F_SEAL_FUTURE_WRITE, "ftruncate of the memory file", Resize(descriptor, 0));
+            RequireNoOtherWriter((int)readOnly.DangerousGetHandle());
+            Require(descriptor, F_SEAL_FUTURE_WRITE, "ftruncate of the memory file", Resize(descriptor, 0));
 
             // Allocates every page: one that there is no memory for would end the process when it is stored to.
-            Demand(
+            Require(
                 descriptor,
                 F_SEAL_FUTURE_WRITE,
                 "fallocate of the memory file",
                 Allocate(descriptor, content.Length)
             );
-            Demand(descriptor, F_SEAL_FUTURE_WRITE, "fcntl(F_ADD_SEALS)", AddSeals(descriptor, Seals));
-            int seals = GetSeals(descriptor);
-            if ((seals & Seals) != Seals)
-            {
-                throw new CodeException(
-                    CodeFailure.NotSealed,
-                    $"The kernel accepted the seals but reports only 0x{seals:X}: others "
-                        + "could write the code, so it is not mapped."
-                );
-            }
-
-            // The size is final now. Of another size than asked for, the mapping would have an end before its own.
-            Demand(descriptor, Seals, "fstat of the memory file", FileStatus.Of(descriptor, out FileStatus status));
-            if (status.Size != content.Length)
-            {
-                throw SealedFile.ChangedByAnother(
-                    $"it has {status.Size} bytes, and {content.Length} were asked " + "for",
-                    0
-                );
-            }
+            Require(descriptor, F_SEAL_FUTURE_WRITE, "fcntl(F_ADD_SEALS)", AddSeals(descriptor, Seals));
+            RequireSealed(descriptor, content.Length);
 
             // SAFETY: as many bytes are mapped writable, and the file under them can neither shrink nor be written by
             // others.
@@ -269,40 +250,60 @@ internal sealed unsafe class LiveMemory : IDisposable
         }
     }
 
+    private static void RequireSealed(int descriptor, int length)
+    {
+        int seals = GetSeals(descriptor);
+        if ((seals & Seals) != Seals)
+        {
+            throw new CodeException(
+                CodeFailure.NotSealed,
+                $"The kernel accepted the seals but reports only 0x{seals:X}: other processes could write the code, so "
+                    + "it is not mapped. Please report it as a Crosscore bug, with the kernel's release."
+            );
+        }
+
+        // The size is final now. A mapping of a file of another size would reach beyond the file's end.
+        Require(descriptor, Seals, "fstat of the memory file", FileStatus.Of(descriptor, out FileStatus status));
+        if (status.Size != length)
+        {
+            throw MemoryFile.ChangedByAnother($"it has {status.Size} bytes, and {length} were requested", 0);
+        }
+    }
+
     private static SafeFileHandle ReopenForReading(int descriptor)
     {
-        int readOnly = SealedFile.ReopenForReading(descriptor);
+        int readOnly = MemoryFile.ReopenForReading(descriptor);
         return readOnly >= 0
             ? new SafeFileHandle(readOnly, ownsHandle: true)
-            : throw SealedFile.KeptFromReading(descriptor, -readOnly)
+            : throw MemoryFile.KeptFromReading(descriptor, -readOnly)
                 ?? CodeRefusal.MemoryFile("open(/proc/thread-self/fd) of the memory file", -readOnly);
     }
 
-    private static void DemandNoOtherWriter(int readOnly)
+    private static void RequireNoOtherWriter(int readOnly)
     {
-        int answer = Memfd.DemandNoWriters(readOnly);
+        int answer = Memfd.CheckForWriters(readOnly);
         if (answer < 0)
         {
             throw answer == -Errno.EAGAIN
-                ? SealedFile.ChangedByAnother(
-                    "it has the file open for writing, and could map it for good",
+                ? MemoryFile.ChangedByAnother(
+                    "it has the file open for writing, and could map it permanently",
                     Errno.EAGAIN
                 )
                 : new CodeException(
                     CodeFailure.NotSealed,
                     $"fcntl(F_SETLEASE) answered {Errno.Name(-answer)}: the kernel does not say whether another "
-                        + "process can write the "
-                        + "memory of live code. Allow leases (fs.leases-enable, and fcntl in the sandbox).",
+                        + "process can write the memory of live code. Allow leases (fs.leases-enable, and fcntl in "
+                        + "the sandbox).",
                     -answer
                 );
         }
     }
 
-    private static void Demand(int descriptor, int seals, string call, int answer)
+    private static void Require(int descriptor, int seals, string call, int answer)
     {
         if (answer < 0)
         {
-            throw SealedFile.Refused(descriptor, seals, call, -answer);
+            throw MemoryFile.Refused(descriptor, seals, call, -answer);
         }
     }
 }

@@ -1,10 +1,12 @@
+using Crosscore.Isa;
+
 namespace Crosscore.Code;
 
 /// <summary>
 /// Copies of instructions in the pages behind live code, for threads that meet a breakpoint. A thread can be stopped
-/// inside of one for any time, so a copy that a thread was ever sent to is never changed again: it is kept, and found
-/// again when the same instruction stands at the same place once more. One that nobody was sent to can give its memory
-/// to another.
+/// inside one for any time, so a copy that a thread was ever sent to is never changed again: it is kept, and found when
+/// the same instruction stands at the same place again. A copy that no thread was sent to can give its memory to
+/// another.
 /// </summary>
 internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
 {
@@ -14,11 +16,11 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
     private readonly Dictionary<int, Stack<int>> _free = []; // By size.
     private int _next = start;
 
-    /// <summary>The copy that there is, or null.</summary>
+    /// <summary>Returns the copy that exists, or null.</summary>
     public OutOfLineCopy? Find(int offset, InstructionBytes bytes) => _copies.GetValueOrDefault(new(offset, bytes));
 
     /// <summary>
-    /// The copy of instructions that stand, or will stand, at an offset; written if there is none yet.
+    /// Gets the copy of instructions that stand, or will stand, at an offset, and writes it if there is none yet.
     /// </summary>
     /// <param name="offset">Of the instructions.</param>
     /// <param name="bytes">The instructions.</param>
@@ -35,11 +37,11 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
         }
 
         Span<byte> instructions = bytes.CopyTo(stackalloc byte[InstructionBytes.Size]);
-        Span<byte> moved = stackalloc byte[X86Relocator.LongestCopy];
+        Span<byte> moved = stackalloc byte[X86_64Relocator.MaxCopyBytes];
 
         // Its size does not depend on its place.
         if (
-            !X86Relocator.TryMove(
+            !X86_64Relocator.TryMove(
                 instructions,
                 memory.Address + offset,
                 memory.Address + _next,
@@ -58,15 +60,22 @@ internal sealed class OutOfLineCopies(LiveMemory memory, int start, int end)
             return false;
         }
 
-        _ = X86Relocator.TryMove(instructions, memory.Address + offset, memory.Address + at, moved, out length, out _);
-        moved[length..size].Fill(CodeFile.Trap);
+        _ = X86_64Relocator.TryMove(
+            instructions,
+            memory.Address + offset,
+            memory.Address + at,
+            moved,
+            out length,
+            out _
+        );
+        moved[length..size].Fill(NativeIsa.Trap);
         memory.Write(at, moved[..size]);
         copy = new OutOfLineCopy(at, size);
         _copies.Add(new(offset, bytes), copy);
         return true;
     }
 
-    /// <summary>Takes the memory of copies that nobody was ever sent to. No table may name them.</summary>
+    /// <summary>Frees the memory of copies that no thread was ever sent to. No table may name them.</summary>
     public void ForgetUnused()
     {
         foreach ((PlacedBytes key, OutOfLineCopy copy) in _copies)
@@ -112,14 +121,4 @@ internal readonly record struct PlacedBytes(int Offset, InstructionBytes Bytes)
 
     public override int GetHashCode() =>
         (int)(((Bytes.Low ^ (Bytes.High << 7) ^ ((ulong)(uint)Offset << 40)) * 0x9E3779B97F4A7C15) >> 32);
-}
-
-/// <summary>Where a copy lies, and whether a thread may ever have been in it.</summary>
-internal sealed class OutOfLineCopy(int offset, int size)
-{
-    public int Offset => offset;
-
-    public int Size => size;
-
-    public bool WasUsed { get; set; }
 }

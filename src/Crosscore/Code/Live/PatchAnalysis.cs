@@ -1,3 +1,5 @@
+using Crosscore.Isa;
+
 namespace Crosscore.Code;
 
 /// <summary>A run of bytes that is to be replaced.</summary>
@@ -12,11 +14,11 @@ internal readonly record struct CodeChange(int Offset, byte[] Bytes)
 /// </summary>
 internal static class PatchAnalysis
 {
-    /// <param name="code">What is there.</param>
+    /// <param name="code">The present bytes.</param>
     /// <param name="map">Where its instructions begin.</param>
-    /// <param name="changes">In order of their offsets, without overlaps, inside of the code.</param>
+    /// <param name="changes">In order of their offsets, without overlaps, inside the code.</param>
     /// <param name="sites">Receives the instructions that change, in order.</param>
-    /// <param name="looked">Receives the bytes that were looked at, whole instructions.</param>
+    /// <param name="looked">Receives the bytes that were examined, whole instructions.</param>
     /// <exception cref="CodeException">The changes do not leave whole, known instructions, or remove the start of
     /// one.</exception>
     public static void FindSites(
@@ -30,7 +32,7 @@ internal static class PatchAnalysis
         Span<byte> small = stackalloc byte[256];
         for (int index = 0; index < changes.Length; )
         {
-            // Changes that touch the same instruction are looked at together.
+            // Changes that touch the same instruction are examined together.
             int start = map.StartOf(changes[index].Offset);
             int end = map.EndOf(changes[index].End - 1);
             int next = index + 1;
@@ -73,15 +75,7 @@ internal static class PatchAnalysis
             after.Slice(at - start, inside).CopyTo(window);
             int outside = Math.Min(window.Length - inside, code.Length - end);
             code.Slice(end, outside).CopyTo(window[inside..]);
-            if (!X86Decoder.TryDecode(window[..(inside + outside)], out X86Instruction instruction))
-            {
-                throw new CodeException(
-                    CodeFailure.UnknownInstruction,
-                    $"After the change there would be no instruction that this library knows "
-                        + $"at {at}: {InstructionMap.Hexadecimal(window[..(inside + outside)], 0)}."
-                );
-            }
-
+            X86_64Instruction instruction = Decode(window[..(inside + outside)], at);
             instructions++;
             at += instruction.Length;
             if (at > end)
@@ -89,8 +83,8 @@ internal static class PatchAnalysis
                 throw new CodeException(
                     CodeFailure.PatchCutsInstruction,
                     $"After the change an instruction at {at - instruction.Length} would have {instruction.Length} "
-                        + $"bytes and run into what follows at {end}. Replace "
-                        + "whole instructions, and fill up with NOPs."
+                        + $"bytes and run into what follows at {end}. Replace whole instructions, and fill up with "
+                        + "NOPs."
                 );
             }
 
@@ -99,10 +93,10 @@ internal static class PatchAnalysis
                 throw new CodeException(
                     CodeFailure.PatchRemovesBoundary,
                     $"An instruction begins at {oldEnd}, and after the change none would: the new one at "
-                        + $"{at - instruction.Length} reaches over it. A thread may be "
-                        + "stopped there at this moment, with what stands before "
-                        + "it already executed, and would go on in the middle of the new one. Prepare the site with "
-                        + "one instruction at least as long as the longest it is to hold, a long NOP for example."
+                        + $"{at - instruction.Length} reaches over it. A thread may be stopped there now, with what "
+                        + "stands before it already executed, and would continue in the middle of the new one. "
+                        + "Prepare the site with one instruction at least as long as the longest it will hold, a long "
+                        + "NOP for example."
                 );
             }
 
@@ -115,6 +109,15 @@ internal static class PatchAnalysis
             }
         }
     }
+
+    private static X86_64Instruction Decode(ReadOnlySpan<byte> bytes, int at) =>
+        X86_64Decoder.TryDecode(bytes, out X86_64Instruction instruction)
+            ? instruction
+            : throw new CodeException(
+                CodeFailure.UnknownInstruction,
+                $"After the change there would be no instruction that this library knows at {at}: "
+                    + $"{InstructionMap.Hexadecimal(bytes, 0)}."
+            );
 
     private static void AddSite(
         ReadOnlySpan<byte> before,

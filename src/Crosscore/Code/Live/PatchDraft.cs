@@ -6,9 +6,9 @@ namespace Crosscore.Code;
 internal readonly record struct PlacedSite(LiveCode Code, PatchSite Site);
 
 /// <summary>
-/// What was found out about a patch, and what that was found out from: code that is switched to and fro has the same
-/// instructions each second time, so the next commit of the same patch need only look whether it finds what it found
-/// then. Used under the lock of patches.
+/// The analysis of a patch, and the instructions that it was made from. Code that is switched back and forth has the
+/// same instructions each second time, so the next commit of the same patch only checks whether they are unchanged.
+/// Used under the lock of patches.
 /// </summary>
 internal sealed class PatchDraft
 {
@@ -37,8 +37,8 @@ internal sealed class PatchDraft
     public ReadOnlySpan<PlacedSite> Sites => CollectionsMarshal.AsSpan(_sites);
 
     /// <summary>
-    /// Whether every instruction that was looked at is still the one that it was. The lengths of instructions are, if
-    /// no start has been added anywhere.
+    /// Whether every instruction that was examined is unchanged. The lengths of instructions are, if no start has been
+    /// added anywhere.
     /// </summary>
     public bool StillHolds
     {
@@ -64,9 +64,9 @@ internal sealed class PatchDraft
         }
     }
 
-    /// <summary>Enters into two tables where threads go on that meet the breakpoints.</summary>
-    /// <returns>Why they cannot go on, or null.</returns>
-    public (CodeFailure Failure, string Text)? Fill(BreakpointTable old, BreakpointTable @new)
+    /// <summary>Enters into two tables where threads that meet the breakpoints continue.</summary>
+    /// <returns>Why they cannot continue, or null.</returns>
+    public PatchObstacle? Fill(BreakpointTable old, BreakpointTable @new)
     {
         if (_before.Count < _sites.Count && FindResumptions() is { } refused)
         {
@@ -85,8 +85,8 @@ internal sealed class PatchDraft
     }
 
     /// <summary>
-    /// Gives up the copies that nobody was sent to, in all code that changes. What other drafts know of copies there is
-    /// not true any more; they are told by <see cref="LiveCode.CopiesForgotten"/>.
+    /// Frees the copies that no thread was sent to, in all code that changes. What other drafts know of copies there is
+    /// no longer true; <see cref="LiveCode.CopiesForgotten"/> tells them.
     /// </summary>
     public void ForgetUnusedCopies()
     {
@@ -96,7 +96,7 @@ internal sealed class PatchDraft
         }
     }
 
-    /// <summary>Whether copies were forgotten since the resumptions were found; then they are found anew.</summary>
+    /// <summary>Discards the resumptions if copies were forgotten since they were found.</summary>
     public void RefreshResumptions()
     {
         foreach (Source source in _sources)
@@ -110,13 +110,13 @@ internal sealed class PatchDraft
         }
     }
 
-    private (CodeFailure Failure, string Text)? FindResumptions()
+    private PatchObstacle? FindResumptions()
     {
         _before.Clear();
         _after.Clear();
         foreach ((LiveCode code, PatchSite site) in _sites)
         {
-            (CodeFailure Failure, string Text)? refused = code.Resume(site.Offset, site.Old, out Resumption before);
+            PatchObstacle? refused = code.Resume(site.Offset, site.Old, out Resumption before);
             Resumption after = default;
             refused ??= code.Resume(site.Offset, site.New, out after);
             if (refused is not null)

@@ -11,15 +11,15 @@ public enum PatchMethod
     SingleStore,
 
     /// <summary>
-    /// INT3 on each changed instruction, synchronise, the rest of the bytes, synchronise, the first bytes, synchronise.
-    /// A thread that meets one is sent on without waiting: to the old instruction until all of the new is in place,
-    /// then to the new. All changes take effect at one moment.
+    /// INT3 on each changed instruction, synchronize, the rest of the bytes, synchronize, the first bytes, synchronize.
+    /// A thread that meets one is sent on without waiting: to the old instruction until all new bytes are in place,
+    /// then to the new one. All changes take effect atomically.
     /// </summary>
     Breakpoint,
 
     /// <summary>
-    /// The pages are exchanged for others with mmap(2). All changes take effect at one moment. Measured, and nobody's
-    /// promise, so not for strict mode.
+    /// The pages are exchanged for others with mmap(2). All changes take effect atomically. Measured, and promised by
+    /// no manual, so not for strict mode.
     /// </summary>
     PageSwap,
 }
@@ -28,5 +28,5 @@ public enum PatchMethod
 /// <param name="Method">The method, the cheapest that is right.</param>
 /// <param name="Reason">Why it is this one and no cheaper one.</param>
 /// <param name="Sites">Instructions that change. A change that changes nothing has none.</param>
-/// <param name="Synchronisations">Times that all cores are serialised, for all sites together.</param>
-public sealed record PatchPlan(PatchMethod Method, string Reason, int Sites, int Synchronisations);
+/// <param name="Synchronizations">Times that all cores are serialized, for all sites together.</param>
+public sealed record PatchPlan(PatchMethod Method, string Reason, int Sites, int Synchronizations);

@@ -1,12 +1,12 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// Names of installed functions for those who look at the process from outside, and from inside. Nothing is published
-/// unless it is asked for here, but the segment's name, which is that of its mapping: /proc/PID/maps, perf and core
-/// dumps show "/memfd:crosscore-code:NAME", and "/memfd:crosscore-live:NAME" of live code.
+/// Publishes the names of installed functions to perf and gdb, and finds them for logs. Without a call only the
+/// segment's name is visible, which is that of its mapping: /proc/PID/maps, perf and core dumps show
+/// "/memfd:crosscore-code:NAME", and "/memfd:crosscore-live:NAME" for live code.
 /// </summary>
 /// <remarks>
-/// Each may be called at any time and any number of times, and tells of what is installed already too. A refusal
+/// Each may be called at any time and any number of times, and also publishes what is installed already. A refusal
 /// changes nothing for the code itself.
 /// </remarks>
 public static class CodeNames
@@ -52,8 +52,8 @@ public static class CodeNames
 
     /// <summary>
     /// Tells gdb of each function through its JIT interface: breakpoints, disassembly and backtraces then have names,
-    /// in a process that gdb has started or is attached to. Loads a small library that has the two symbols gdb looks
-    /// for, because the runtime's own has not.
+    /// in a process that gdb has started or is attached to. Loads a small library with the two symbols that gdb looks
+    /// for, because the runtime's own has none.
     /// </summary>
     /// <exception cref="CodeException">A memory file or the library was refused.</exception>
     public static void PublishToDebugger()
@@ -69,8 +69,8 @@ public static class CodeNames
     }
 
     /// <summary>
-    /// What lies at an address: "segment!function+0x12", or <see langword="null"/> where no code of this library is
-    /// installed.
+    /// Returns what lies at an address: "segment!function+0x12", or <see langword="null"/> if no code of this library
+    /// is installed there.
     /// </summary>
     /// <param name="address">Any address.</param>
     public static string? Find(nint address)

@@ -1,15 +1,15 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// All segments that are installed in this process, in the order of their addresses, and those who are told of each
-/// that comes and goes.
+/// All segments that are installed in this process, in the order of their addresses, and the sinks that are told of
+/// each that comes and goes.
 /// </summary>
 internal static class CodeRegistry
 {
     private static readonly Lock Changing = new();
     private static readonly SortedList<nint, CodeSegment> Segments = [];
     private static readonly List<INameSink> Sinks = [];
-    private static INameSink[] s_writing = []; // Replaced, never changed: read under the lock, used outside of it.
+    private static INameSink[] s_writing = []; // Replaced, never changed: read under the lock, used outside it.
 
     /// <summary>
     /// Enters a segment, and tells all sinks. One that throws leaves nothing behind, neither here nor at the sinks
@@ -63,7 +63,7 @@ internal static class CodeRegistry
         segment.Leave();
     }
 
-    /// <summary>Tells those who write that other pages lie at a segment's addresses.</summary>
+    /// <summary>Tells the sinks that write that other pages lie at a segment's addresses.</summary>
     public static void Remapped(CodeSegment segment)
     {
         INameSink[] toWrite;
@@ -79,8 +79,8 @@ internal static class CodeRegistry
     }
 
     /// <summary>
-    /// Tells a sink of everything that is installed, and from now on of every change. One that throws is told of
-    /// nothing any more, and of what it was told that it is gone.
+    /// Tells a sink of everything that is installed, and from now on of every change. A sink that throws is not
+    /// attached, and is told that the segments it heard of are gone.
     /// </summary>
     public static void Attach(INameSink sink)
     {
@@ -142,7 +142,7 @@ internal static class CodeRegistry
     }
 }
 
-/// <summary>Somebody who names code to others.</summary>
+/// <summary>Publishes names of code: to a file, or to a debugger.</summary>
 internal interface INameSink
 {
     /// <summary>Knows the segment from now on, or throws and does not.</summary>
@@ -151,11 +151,11 @@ internal interface INameSink
     /// <summary>Knows it no longer. Throws nothing.</summary>
     void Removed(CodeSegment segment);
 
-    /// <summary>Whether <see cref="Write"/> is to be called.</summary>
+    /// <summary>Whether <see cref="Write"/> must be called.</summary>
     bool Writes => false;
 
     /// <summary>
-    /// Tells the outside of a segment that was added. Called without any lock, after <see cref="Added"/> and by several
+    /// Tells the outside a segment that was added. Called without any lock, after <see cref="Added"/> and by several
     /// threads at once, because a file may keep its writer waiting. Throws nothing.
     /// </summary>
     void Write(CodeSegment segment) { }

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Crosscore.Linux;
+using Crosscore.Sealing;
 using Microsoft.Win32.SafeHandles;
 
 namespace Crosscore.Code;
@@ -7,7 +9,7 @@ namespace Crosscore.Code;
 /// <summary>
 /// gdb's JIT interface: gdb looks in every library for a function and a list, stops whenever the function is called,
 /// and reads the list's new or going entry, which holds a file of symbols. Source: GDB manual, "JIT Compilation
-/// Interface". The callers serialise the calls.
+/// Interface". The callers serialize the calls.
 /// </summary>
 internal sealed unsafe class DebuggerInterface : INameSink
 {
@@ -29,13 +31,13 @@ internal sealed unsafe class DebuggerInterface : INameSink
     }
 
     /// <summary>
-    /// The library is a sealed memory file. It is loaded under a path with the process's number, because gdb opens it
-    /// by the path that the loader was given, and "self" would be gdb.
+    /// Loads the library from a sealed memory file, by a path with the process's number: gdb opens it by the path that
+    /// the loader was given, and "self" would be gdb.
     /// </summary>
     public static DebuggerInterface Load()
     {
         byte[] returns = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? [0xC3] : [0xC0, 0x03, 0x5F, 0xD6];
-        byte[] library = ElfImage.JitInterfaceLibrary(CodeFile.Page, returns);
+        byte[] library = ElfImage.JitInterfaceLibrary(Pages.Size, returns);
         SafeFileHandle file = SealedFile.Create("jit-names", library).Handle;
         nint handle = 0;
         string path = string.Create(
@@ -54,7 +56,8 @@ internal sealed unsafe class DebuggerInterface : INameSink
             file.Dispose();
             throw new CodeException(
                 CodeFailure.ExecutableMappingRefused,
-                $"The library with gdb's two symbols could not be loaded: {refusal.Message}",
+                $"The library with gdb's two symbols could not be loaded: {refusal.Message} Allow "
+                    + "executable memory files.",
                 cause: refusal
             );
         }

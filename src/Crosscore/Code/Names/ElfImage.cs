@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
+using Crosscore.Isa;
 
 namespace Crosscore.Code;
 
@@ -28,8 +29,8 @@ internal static class ElfImage
     private static readonly int HeaderSize = Unsafe.SizeOf<Header>();
 
     /// <summary>
-    /// An executable file that consists of names: its one section of code lies where the segment lies and has no bytes,
-    /// because gdb reads those from the process.
+    /// Writes an executable file that consists of names: its one section of code lies where the segment lies and has no
+    /// bytes, because gdb reads those from the process.
     /// </summary>
     public static byte[] SymbolsOf(CodeSegment segment)
     {
@@ -72,9 +73,9 @@ internal static class ElfImage
     }
 
     /// <summary>
-    /// A shared library with a function that returns at once, <c>__jit_debug_register_code</c>, and 24 writable bytes,
-    /// <c>__jit_debug_descriptor</c>, which begin with version 1. Two pages: the first is read and executed, the second
-    /// read and written.
+    /// Writes a shared library with a function that returns at once, <c>__jit_debug_register_code</c>, and 24 writable
+    /// bytes, <c>__jit_debug_descriptor</c>, which begin with version 1. Two pages: the first is read and executed, the
+    /// second read and written.
     /// </summary>
     /// <param name="page">The size of a page.</param>
     /// <param name="returns">The function's code.</param>
@@ -115,33 +116,9 @@ internal static class ElfImage
             link: 2,
             entry: 4
         );
-        int firstPageEnd = (int)file.Position;
+        ulong firstPageEnd = file.Position;
         file.PadTo(page);
-        ulong[] dynamic =
-        [
-            14,
-            name, // DT_SONAME
-            4,
-            hashSection.Offset, // DT_HASH
-            5,
-            stringSection.Offset, // DT_STRTAB
-            6,
-            symbolSection.Offset, // DT_SYMTAB
-            10,
-            stringSection.Size, // DT_STRSZ
-            11,
-            24, // DT_SYMENT
-            0,
-            0,
-        ];
-        Section dynamicSection = file.Add(
-            ".dynamic",
-            Dynamic,
-            Allocated | Writable,
-            MemoryMarshal.AsBytes(dynamic.AsSpan()),
-            link: 3,
-            entry: 16
-        );
+        Section dynamicSection = AddDynamic(file, name, hashSection, stringSection, symbolSection);
         file.PadTo((int)descriptorAt);
         Section dataSection = file.Add(
             ".data",
@@ -150,17 +127,44 @@ internal static class ElfImage
             MemoryMarshal.AsBytes<ulong>([1, 0, 0])
         );
         ulong dataSize = file.Position - (ulong)page;
-        Segment[] segments =
-        [
-            new(1, 5, 0, (ulong)firstPageEnd, (ulong)page), // PT_LOAD, readable and executable
-            new(1, 6, (ulong)page, dataSize, (ulong)page), // PT_LOAD, readable and writable
-            new(2, 6, dynamicSection.Offset, dynamicSection.Size, 8), // PT_DYNAMIC
-            new(0x6474E551, 6, 0, 0, 16), // PT_GNU_STACK: not executable
-        ];
         return file.Finish(
             type: 3,
             [default, textSection, symbolSection, stringSection, hashSection, dynamicSection, dataSection],
-            segments
+            [
+                new(1, 5, 0, firstPageEnd, (ulong)page), // PT_LOAD, readable and executable
+                new(1, 6, (ulong)page, dataSize, (ulong)page), // PT_LOAD, readable and writable
+                new(2, 6, dynamicSection.Offset, dynamicSection.Size, 8), // PT_DYNAMIC
+                new(0x6474E551, 6, 0, 0, 16), // PT_GNU_STACK: not executable
+            ]
+        );
+    }
+
+    private static Section AddDynamic(Writer file, uint name, in Section hash, in Section strings, in Section symbols)
+    {
+        ulong[] dynamic =
+        [
+            14,
+            name, // DT_SONAME
+            4,
+            hash.Offset, // DT_HASH
+            5,
+            strings.Offset, // DT_STRTAB
+            6,
+            symbols.Offset, // DT_SYMTAB
+            10,
+            strings.Size, // DT_STRSZ
+            11,
+            24, // DT_SYMENT
+            0,
+            0,
+        ];
+        return file.Add(
+            ".dynamic",
+            Dynamic,
+            Allocated | Writable,
+            MemoryMarshal.AsBytes(dynamic.AsSpan()),
+            link: 3,
+            entry: 16
         );
     }
 
@@ -272,10 +276,9 @@ internal static class ElfImage
             byte[] file = [.. _bytes];
             var first = new Header
             {
-                Magic = 0x464C457F, // 0x7F "ELF"
-                Class = 0x00010102, // 64 bits, little endian, version 1, System V
+                Identity = 0x00010102_464C457F, // 0x7F "ELF", 64 bits, little endian, version 1, System V
                 Type = type,
-                Machine = CodeFile.Machine,
+                Machine = NativeIsa.ElfMachine,
                 Version = 1,
                 SegmentsAt = segments.IsEmpty ? 0 : (ulong)HeaderSize,
                 SectionsAt = sectionsAt,
@@ -295,8 +298,7 @@ internal static class ElfImage
     [StructLayout(LayoutKind.Sequential)]
     private struct Header
     {
-        public uint Magic;
-        public uint Class;
+        public ulong Identity;
         public ulong Padding;
         public ushort Type;
         public ushort Machine;

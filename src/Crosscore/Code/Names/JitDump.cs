@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using Crosscore.Isa;
 using Crosscore.Linux;
 using Crosscore.Threads;
 
@@ -17,8 +18,8 @@ namespace Crosscore.Code;
 /// </remarks>
 internal sealed class JitDump : INameSink
 {
-    /// <summary>At most this is written: 1 GiB. What comes after that has no names.</summary>
-    internal const long MostBytes = 1L << 30;
+    /// <summary>The maximum number of bytes written, 1 GiB. Code that comes after that has no names.</summary>
+    internal const long MaxBytes = 1L << 30;
 
     internal const uint Magic = 0x4A695444;
     private const uint Version = 1;
@@ -28,9 +29,9 @@ internal sealed class JitDump : INameSink
     private const uint CodeLoad = 0;
     private const uint CodeClose = 3;
     private const int BufferBytes = 64 << 10;
-    private const int MostTries = 100; // Of a call that a signal broke off: a filter can answer that for ever.
+    private const int MaxTries = 100; // Of a call that a signal interrupted: a filter can answer EINTR without end.
 
-    /// <summary>How long the end of the process waits for a thread that writes: no file is worth more.</summary>
+    /// <summary>The longest time that the end of the process waits for a thread that writes.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private readonly Lock _writing = new();
@@ -63,7 +64,7 @@ internal sealed class JitDump : INameSink
         int descriptor = runtimes ?? ProfileFile.OpenForAppending(path, isMapped: true);
         try
         {
-            var dump = new JitDump(descriptor, runtimes is not null, ProfileFile.Demand(path, descriptor).Size);
+            var dump = new JitDump(descriptor, runtimes is not null, ProfileFile.Require(path, descriptor).Size);
             if (runtimes is null)
             {
                 dump.Begin(path);
@@ -86,8 +87,8 @@ internal sealed class JitDump : INameSink
     public void Remapped(CodeSegment segment) => Write(segment);
 
     /// <summary>
-    /// A record for each function, and as many bytes of code as the segment has, whatever its table says. Where a write
-    /// fails nothing is written any more: behind half a record perf would find none.
+    /// Writes a record for each function, and as many bytes of code as the segment has, whatever its table says. After
+    /// a write that fails, nothing is written any more: perf would find no record behind half of one.
     /// </summary>
     public void Write(CodeSegment segment)
     {
@@ -163,7 +164,7 @@ internal sealed class JitDump : INameSink
         BinaryPrimitives.WriteUInt32LittleEndian(header, Magic);
         BinaryPrimitives.WriteUInt32LittleEndian(header[4..], Version);
         BinaryPrimitives.WriteUInt32LittleEndian(header[8..], HeaderBytes);
-        BinaryPrimitives.WriteUInt32LittleEndian(header[12..], CodeFile.Machine);
+        BinaryPrimitives.WriteUInt32LittleEndian(header[12..], NativeIsa.ElfMachine);
         BinaryPrimitives.WriteUInt32LittleEndian(header[20..], (uint)Environment.ProcessId);
         BinaryPrimitives.WriteUInt64LittleEndian(header[24..], (ulong)Stopwatch.GetTimestamp());
         _filled = HeaderBytes;
@@ -174,17 +175,17 @@ internal sealed class JitDump : INameSink
         }
 
         nint mapped = Mapping.Map(
-            (nuint)CodeFile.Page,
+            (nuint)Pages.Size,
             Mapping.PROT_READ | Mapping.PROT_EXEC,
             Mapping.MAP_PRIVATE,
             _descriptor,
-            MostBytes
+            MaxBytes
         );
         if (Mapping.IsError(mapped))
         {
             throw new IOException(
-                $"{path} could not be mapped as executable, by which perf finds it: {Errno.Name((int)-mapped)}. "
-                    + "The folder is mounted noexec, or a sandbox forbids it."
+                $"{path} could not be mapped as executable, by which perf finds it: {Errno.Name((int)-mapped)}. The "
+                    + "folder is mounted noexec, or a sandbox forbids it."
             );
         }
 
@@ -227,11 +228,11 @@ internal sealed class JitDump : INameSink
         _filled = 0;
     }
 
-    /// <summary>Writes whole records, or takes back what was written of them and ends.</summary>
+    /// <summary>Writes whole records, or truncates the file to what it was before and ends.</summary>
     private void Put(ReadOnlySpan<byte> records)
     {
         long before = _size;
-        if (_hasEnded || before > MostBytes - records.Length)
+        if (_hasEnded || before > MaxBytes - records.Length)
         {
             _hasEnded = true;
             return;
@@ -241,7 +242,7 @@ internal sealed class JitDump : INameSink
         while (!records.IsEmpty)
         {
             int written = OpenFile.Write(_descriptor, records);
-            if (written == -Errno.EINTR && ++tries < MostTries)
+            if (written == -Errno.EINTR && ++tries < MaxTries)
             {
                 continue;
             }
@@ -262,7 +263,7 @@ internal sealed class JitDump : INameSink
         }
     }
 
-    /// <summary>The record behind which there is none.</summary>
+    /// <summary>Writes the last record.</summary>
     private void Close()
     {
         if (!_writing.TryEnter(Patience))

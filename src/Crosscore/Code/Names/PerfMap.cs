@@ -20,8 +20,9 @@ internal sealed class PerfMap : INameSink, IDisposable
     public bool Writes => true;
 
     /// <summary>
-    /// The runtime, when it writes the file, has truncated it and writes at its own offset; a second open file would be
-    /// written over. A duplicate of its descriptor shares the offset, and the kernel makes every write whole.
+    /// Opens the file. If the runtime writes it too, the runtime has truncated it and writes at the offset of its
+    /// descriptor, which would overwrite what another open file wrote. A duplicate of that descriptor shares the
+    /// offset, and the kernel makes every write whole.
     /// </summary>
     /// <exception cref="IOException">The file cannot be written to safely; the message says why.</exception>
     public static PerfMap Open()
@@ -30,7 +31,7 @@ internal sealed class PerfMap : INameSink, IDisposable
         return new PerfMap(ProfileFile.OpenByThisProcess(path) ?? ProfileFile.OpenForAppending(path));
     }
 
-    /// <summary>Only before it is attached.</summary>
+    /// <summary>Closes the file; only before it is attached.</summary>
     public void Dispose() => OpenFile.Close(_descriptor);
 
     public void Added(CodeSegment segment) { }
@@ -39,8 +40,8 @@ internal sealed class PerfMap : INameSink, IDisposable
     public void Removed(CodeSegment segment) { }
 
     /// <summary>
-    /// In one call for many lines and not at a position of our own. Lines that cannot be written (a full disk, no
-    /// memory) are missing; the code runs without them. Where a line was cut off, the next begins after a line feed.
+    /// Writes many lines in one call, at the end of the file. Lines that cannot be written (a full disk, no memory) are
+    /// missing; the code runs without them. Where a line was cut off, the next begins after a line feed.
     /// </summary>
     public void Write(CodeSegment segment)
     {

@@ -19,8 +19,8 @@ internal static class ProfileFile
     private const long Blur = TimeSpan.TicksPerSecond / 10;
 
     /// <summary>
-    /// Opens the file for appending and creates it where there is none. What an earlier process of the same number left
-    /// in it is cut off: its names are those of other code.
+    /// Opens the file for appending, and creates it if there is none. Truncates what an earlier process of the same
+    /// number left in it: its names are those of other code.
     /// </summary>
     /// <param name="path">Where the profiler looks.</param>
     /// <param name="isMapped">Whether it will be mapped, which the kernel allows only of a file that is
@@ -28,7 +28,7 @@ internal static class ProfileFile
     /// <exception cref="IOException">There is something else of that name, or the system refused.</exception>
     public static int OpenForAppending(string path, bool isMapped = false)
     {
-        // O_NONBLOCK: opening a pipe that no process reads would wait for ever, and this one is refused below.
+        // O_NONBLOCK: opening a pipe that no process reads would wait without limit, and this one is refused below.
         int descriptor = OpenFile.Open(
             path,
             (isMapped ? OpenFile.O_RDWR : OpenFile.O_WRONLY) | Flags | OpenFile.O_NOFOLLOW
@@ -49,15 +49,15 @@ internal static class ProfileFile
 
         try
         {
-            FileStatus status = Demand(path, descriptor);
+            FileStatus status = Require(path, descriptor);
             if (status.Size > 0 && status.Modified < StartOfThisProcess() - Blur)
             {
                 int answer = Memfd.Resize(descriptor, 0);
                 if (answer < 0)
                 {
                     throw new IOException(
-                        $"{path} holds an earlier process's names and could not be emptied: "
-                            + $"{Errno.Name(-answer)}. Remove it."
+                        $"{path} holds an earlier process's names and could not be emptied: {Errno.Name(-answer)}. "
+                            + "Remove it."
                     );
                 }
             }
@@ -71,26 +71,26 @@ internal static class ProfileFile
         }
     }
 
-    /// <summary>Looks whether an open file is one that may be written to.</summary>
+    /// <summary>Checks that an open file may be written to.</summary>
     /// <param name="path">What it is called in messages.</param>
     /// <param name="descriptor">The file.</param>
     /// <exception cref="IOException">It is not.</exception>
-    public static FileStatus Demand(string path, int descriptor)
+    public static FileStatus Require(string path, int descriptor)
     {
         int answer = FileStatus.Of(descriptor, out FileStatus status);
         string? obstacle =
             answer < 0 ? $"fstat answered {Errno.Name(-answer)}"
             : !status.IsRegular ? "it is a pipe, a device or a socket"
             : status.Owner != Libc.GetEffectiveUser()
-                ? $"it belongs to the user {status.Owner}, who could read " + "and change what is written"
+                ? $"it belongs to the user {status.Owner}, which could read and change what is written"
             : status.Links != 1 ? $"it has {status.Links} names, so it is another file as well"
             : null;
         return obstacle is null ? status : throw new IOException($"{path} is not written to: {obstacle}. Remove it.");
     }
 
     /// <summary>
-    /// A duplicate of the descriptor through which this process writes the file already, or null. The duplicate shares
-    /// its offset, so that what both write stands one behind the other.
+    /// Returns a duplicate of the descriptor through which this process writes the file already, or null. The duplicate
+    /// shares its offset, so that what both write stands one behind the other.
     /// </summary>
     /// <exception cref="IOException">It is no file that may be written to.</exception>
     public static int? OpenByThisProcess(string path)
@@ -121,7 +121,7 @@ internal static class ProfileFile
             {
                 try
                 {
-                    _ = Demand(path, own);
+                    _ = Require(path, own);
                     return own;
                 }
                 catch

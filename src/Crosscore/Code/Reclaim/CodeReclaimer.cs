@@ -3,28 +3,28 @@ using Crosscore.Rcu;
 namespace Crosscore.Code;
 
 /// <summary>
-/// Unmaps code when no thread can be in it any more: never after some time, only after a grace period that proves it.
-/// Retire a segment when nothing leads to it any more, that is after every slot and every pointer to it has been
+/// Unmaps code when no thread can be in it any more, which only a grace period proves, never the passing of time.
+/// Retire a segment when nothing leads to it any more, that is, after every slot and every pointer to it has been
 /// changed; threads may still be running in it.
 /// </summary>
 /// <remarks>
 /// <para>What is retired is unmapped by a later <see cref="Retire"/>, <see cref="Reclaim"/> or
 /// <see cref="WaitAndReclaim"/>, or after the next garbage collection, by the finalizer thread, whichever comes first.
-/// Not more than <see cref="MostSegments"/> segments or <see cref="MostBytes"/> bytes wait: then <see cref="Retire"/>
-/// waits for a grace period itself. It does not inside of a read section, where that would never end; and because
-/// nothing shows whether it is called inside of one that crosses an await, it waits for a second at most, and does not
-/// wait again for the same sections. Then more waits.</para>
+/// If more than <see cref="MaxSegments"/> segments or <see cref="MaxBytes"/> bytes wait, <see cref="Retire"/> itself
+/// waits for a grace period. It does not inside a read section, where that would never end. Nothing shows whether it is
+/// called inside a section that crosses an await, so it waits for a second at most, and does not wait again for the
+/// same sections; then more segments wait.</para>
 /// <para>Any thread may call any member at any time, except from within the code.</para>
 /// </remarks>
 public sealed class CodeReclaimer
 {
-    /// <summary>How many segments may wait.</summary>
-    public const int MostSegments = 256;
+    /// <summary>The maximum number of segments that wait.</summary>
+    public const int MaxSegments = 256;
 
-    /// <summary>How many bytes may wait, 16 MiB.</summary>
-    public const int MostBytes = 16 << 20;
+    /// <summary>The maximum number of bytes that wait, 16 MiB.</summary>
+    public const int MaxBytes = 16 << 20;
 
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(1);
 
     private readonly IGracePeriod _period;
     private readonly Lock _lock = new();
@@ -36,17 +36,17 @@ public sealed class CodeReclaimer
     internal CodeReclaimer(IGracePeriod period) => _period = period;
 
     /// <summary>
-    /// For code that is called through a <see cref="CodeSlot"/> only, from managed code only, as <c>delegate*
-    /// unmanaged[SuppressGCTransition]</c> only. Such a call keeps the runtime from suspending its thread, so a garbage
-    /// collection that began after the slot was changed proves that all calls which took the old target have returned.
-    /// Costs the callers nothing.
+    /// Gets the reclaimer for code that is called through a <see cref="CodeSlot"/> only, from managed code only, as
+    /// <c>delegate* unmanaged[SuppressGCTransition]</c> only. Such a call keeps the runtime from suspending its thread,
+    /// so a garbage collection that began after the slot was changed proves that all calls which took the old target
+    /// have returned. Costs the callers nothing.
     /// </summary>
     /// <remarks>
     /// The code must be short and must not block: a collection waits for it. It must not call back into managed code.
-    /// Callers by any other way (ordinary unmanaged calls, P/Invoke, native threads) are not waited for. Keep the call
-    /// in a method of its own that is not inlined: where an ordinary unmanaged call of the same signature stands in
-    /// another branch of the same method, the compiler of .NET 10 may make one call of both, and it may be the ordinary
-    /// one. .NET on CoreCLR or NativeAOT, not Mono, which may stop a thread within native code.
+    /// It does not wait for other callers (ordinary unmanaged calls, P/Invoke, native threads). Keep the call in a
+    /// separate method that is not inlined: if an ordinary unmanaged call of the same signature stands in another
+    /// branch of the same method, the compiler of .NET 10 may merge both into one call, and it may be the ordinary one.
+    /// .NET on CoreCLR or NativeAOT, not Mono, which may stop a thread within native code.
     /// </remarks>
     /// <exception cref="CodeException">The runtime is Mono.</exception>
     public static CodeReclaimer AfterSuspension =>
@@ -54,18 +54,18 @@ public sealed class CodeReclaimer
             ? SuspensionReclaimer.Instance
             : throw new CodeException(
                 CodeFailure.WrongPlatform,
-                "Mono suspends threads within native code, so a garbage "
-                    + "collection proves nothing about code. Use read sections."
+                "Mono suspends threads within native code, so a garbage collection proves nothing about code. Use "
+                    + "read sections."
             );
 
     /// <summary>
-    /// For code that is called inside of read sections of a domain only: by any kind of call, from any thread that can
-    /// enter one, through a slot or through an address that was read inside of the section. A section costs its thread
-    /// two stores; the code may be long and may block as far as the domain's sections may.
+    /// Makes a reclaimer for code that is called inside read sections of a domain only: by any kind of call, from any
+    /// thread that can enter one, through a slot or through an address that was read inside the section. A section
+    /// costs its thread two stores; the code may be long and may block as far as the domain's sections may.
     /// </summary>
     /// <remarks>
-    /// Each call makes a reclaimer with a queue of its own: keep it. <see cref="WaitAndReclaim"/> throws
-    /// <see cref="InvalidOperationException"/> inside of a section, where it would wait for itself.
+    /// Each call makes another reclaimer with another queue, so keep it. <see cref="WaitAndReclaim"/> throws
+    /// <see cref="InvalidOperationException"/> inside a section, where it would wait for itself.
     /// </remarks>
     /// <param name="domain">The domain; it must live as long as something waits.</param>
     public static CodeReclaimer AfterReadSections(RcuDomain domain)
@@ -74,7 +74,7 @@ public sealed class CodeReclaimer
         return new CodeReclaimer(new ReadSectionGracePeriod(domain));
     }
 
-    /// <summary>How many segments are retired and not unmapped yet.</summary>
+    /// <summary>Gets the number of segments that are retired and not unmapped yet.</summary>
     public int Waiting
     {
         get
@@ -88,7 +88,7 @@ public sealed class CodeReclaimer
 
     /// <summary>
     /// Takes over a segment that nothing leads to any more, and unmaps it when every thread that may be in it has left.
-    /// Its addresses cannot be asked for any more.
+    /// It stops handing out addresses.
     /// </summary>
     /// <param name="code">The segment. Caller must: have changed every slot and pointer that led to it, before.</param>
     /// <exception cref="ObjectDisposedException">The segment was disposed of or retired before; or the domain has been
@@ -113,7 +113,7 @@ public sealed class CodeReclaimer
                 }
 
                 // After the lock was taken, so that the queue is in the order of the moments, and after the withdrawal,
-                // so that whoever was given an address before it is waited for.
+                // so that a thread that was given an address before it is waited for.
                 _waiting.Enqueue((_period.Now(), code));
             }
             catch
@@ -123,10 +123,10 @@ public sealed class CodeReclaimer
             }
 
             _waitingBytes += code.MappedLength;
-            tooMuch = (_waiting.Count > MostSegments || _waitingBytes > MostBytes) && _waiting.Peek().Moment != _heldUp;
+            tooMuch = (_waiting.Count > MaxSegments || _waitingBytes > MaxBytes) && _waiting.Peek().Moment != _heldUp;
         }
 
-        if (tooMuch && _period.CanWait && !_period.Wait(_period.Now(), LongestWait))
+        if (tooMuch && _period.CanWait && !_period.Wait(_period.Now(), MaxWait))
         {
             lock (_lock)
             {
@@ -177,7 +177,7 @@ public sealed class CodeReclaimer
         }
     }
 
-    /// <summary>Whether somebody still has to look after the next collection.</summary>
+    /// <summary>Whether another look is needed after the next collection.</summary>
     private bool LookAgain()
     {
         _ = Reclaim();

@@ -15,12 +15,12 @@ internal interface IGracePeriod
     /// <summary>Whether the calling thread may wait: not where it would wait for itself.</summary>
     bool CanWait { get; }
 
-    /// <summary>Returns when they have.</summary>
+    /// <summary>Waits until they have.</summary>
     void Wait(long moment);
 
     /// <summary>
-    /// The same, for a caller who may be what it waits for and cannot know it: gives up after a time, where the wait
-    /// could last for ever.
+    /// Waits like <see cref="Wait(long)"/>, but stops after a time: for a caller that may be inside what it waits for
+    /// and cannot know it, where the wait might never end.
     /// </summary>
     /// <returns>Whether they have left.</returns>
     bool Wait(long moment, TimeSpan limit)

@@ -3,14 +3,16 @@ using Crosscore.Rcu;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The read sections of an RCU domain as a grace period for code that is called inside of them. What orders them is the
-/// domain's business; its tests and litmus tests are there.
+/// The read sections of an RCU domain as a grace period for code that is called inside them. The domain orders them;
+/// its tests and litmus tests show how.
 /// </summary>
 internal sealed class ReadSectionGracePeriod(RcuDomain domain) : IGracePeriod
 {
     public bool CanWait => !domain.IsInReadSection;
 
-    /// <summary>A grace period that begins after this call is a proof for everything before it.</summary>
+    /// <summary>
+    /// Returns a moment: a grace period that begins after it proves that sections from before it have ended.
+    /// </summary>
     public long Now() => domain.StartPoll().Number;
 
     public bool HasPassed(long moment) => domain.Poll(new RcuGracePeriod(domain, moment));
@@ -24,6 +26,6 @@ internal sealed class ReadSectionGracePeriod(RcuDomain domain) : IGracePeriod
         }
     }
 
-    /// <summary>Whether the caller is inside of a section that crosses an await cannot be known.</summary>
+    /// <summary>Whether the caller is inside a section that crosses an await cannot be known.</summary>
     public bool Wait(long moment, TimeSpan limit) => HasPassed(moment) || domain.TrySynchronize(limit);
 }

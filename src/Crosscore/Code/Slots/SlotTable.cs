@@ -1,11 +1,11 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using Crosscore.Isa;
 
 namespace Crosscore.Code;
 
 /// <summary>
 /// What a slot's stub jumps to, and how often that was changed. Four of them share a cache line: swapping one disturbs
-/// calls through its neighbours for one miss.
+/// calls through its neighbors for one miss.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = SlotTable.SlotBytes)]
 internal struct SlotCell
@@ -32,7 +32,9 @@ internal static unsafe class SlotTable
 
     static SlotTable() => CodeEvents.Swaps.CountAlso(CountSwaps);
 
-    /// <summary>The stub of a slot that nobody has; its cell is <see cref="HalfBytes"/> further.</summary>
+    /// <summary>
+    /// Takes a slot that is unused: its stub, and its cell, which is <see cref="HalfBytes"/> further.
+    /// </summary>
     /// <exception cref="CodeException">Another block is needed and was refused.</exception>
     public static (nint Stub, nint Cell) Take()
     {
@@ -51,7 +53,7 @@ internal static unsafe class SlotTable
     }
 
     /// <summary>
-    /// The stubs of a block. All are the same bytes, because each is as far from its cell as every other.
+    /// Returns the stubs of a block. All are the same bytes, because each is as far from its cell as every other.
     /// </summary>
     internal static byte[] Stubs(Architecture architecture)
     {
@@ -59,19 +61,18 @@ internal static unsafe class SlotTable
         Span<byte> stub = stackalloc byte[SlotBytes];
         if (architecture == Architecture.X64)
         {
-            // jmp [rip + distance], counted from the end of its 6 bytes; then traps.
-            stub.Fill(0xCC);
-            stub[0] = 0xFF;
-            stub[1] = 0x25;
-            BinaryPrimitives.WriteInt32LittleEndian(stub[2..], HalfBytes - 6);
+            var code = new X86_64Encoder();
+            code.JumpThroughMemory(HalfBytes - X86_64Encoder.JumpThroughMemoryBytes);
+            stub.Fill(X86_64Encoder.Int3);
+            code.ToArray().CopyTo(stub);
         }
         else
         {
-            // ldr x16, [pc + distance]; br x16: X16 may be changed between a call and the entry of what is called
-            // (AAPCS64 6.1.1). Then traps.
+            // X16 may be changed between a call and the entry of what is called (AAPCS64 6.1.1). Zeros trap.
             stub.Clear();
-            BinaryPrimitives.WriteUInt32LittleEndian(stub, 0x58000010 | (HalfBytes / 4 << 5));
-            BinaryPrimitives.WriteUInt32LittleEndian(stub[4..], 0xD61F0200);
+            MemoryMarshal
+                .AsBytes<uint>([AArch64Instructions.LoadX16(HalfBytes), AArch64Instructions.BranchToX16])
+                .CopyTo(stub);
         }
 
         for (int at = 0; at < HalfBytes; at += SlotBytes)
@@ -82,27 +83,13 @@ internal static unsafe class SlotTable
         return stubs;
     }
 
+    /// <summary>Slots are never given back, so nothing disposes of what is installed here.</summary>
     private static nint MapBlock()
     {
         var writer = new CodeWriter("slots");
         _ = writer.Append(Stubs(RuntimeInformation.ProcessArchitecture), "crosscore-slots");
         using SealedCode code = writer.Seal();
-        CodeRange range = CodeRange.OfThisProcess;
-        nint address = range.MapCodeAndData(code.File, HalfBytes);
-        try
-        {
-            InstructionCaches.MakeFetchable(address, HalfBytes);
-            CodeRegistry.Add(new CodeSegment(address, HalfBytes, code.Name, [.. code.Functions]));
-        }
-        catch
-        {
-            range.Free(address, 2 * HalfBytes, 0);
-            throw;
-        }
-
-        CodeEvents.Segments.Add(1);
-        CodeEvents.Bytes.Add(HalfBytes);
-        return address;
+        return code.InstallWithData().Address;
     }
 
     private static long CountSwaps()

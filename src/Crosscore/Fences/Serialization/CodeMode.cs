@@ -1,4 +1,4 @@
-namespace Crosscore;
+namespace Crosscore.Code;
 
 /// <summary>Whose word is relied on where code changes under the threads that execute it.</summary>
 public enum CodeMode
@@ -19,5 +19,6 @@ public enum CodeMode
     /// where strict mode refuses. docs/code.md has the measurements; on a processor that was not measured stores are
     /// written as in strict mode.
     /// </summary>
+    [System.Diagnostics.CodeAnalysis.Experimental("CROSSCORE001")]
     Measured,
 }

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using Crosscore.Code;
-using Crosscore.Linux;
+using Crosscore.Sealing;
 using Crosscore.Threads;
 
 namespace Crosscore;
@@ -266,18 +266,8 @@ public static unsafe class CoreSerialization
     }
 
     /// <summary>
-    /// Not in the range that is reserved for code: whoever uses addresses of that range again needs this first.
+    /// Not in the range that is reserved for code: reusing addresses of that range needs this first. Never unmapped:
+    /// any thread may be in it at any time.
     /// </summary>
-    private static nint Install()
-    {
-        byte[] instruction = SerializingInstruction.ForThisMachine();
-        using SealedCode code = SealedCode.Seal(instruction);
-        nuint length = (nuint)CodeFile.WholePages(instruction.Length);
-        nint address = SealedFile.Map(
-            code.File,
-            file => Mapping.Map(length, Mapping.PROT_READ | Mapping.PROT_EXEC, Mapping.MAP_SHARED, file)
-        );
-        // Never unmapped: any thread may be in it at any time.
-        return Mapping.IsError(address) ? throw CodeRefusal.ExecutableMapping((int)-address) : address;
-    }
+    private static nint Install() => SealedFile.MapForGood(null, SerializingInstruction.ForThisMachine());
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Crosscore.Code;
 
 namespace Crosscore;
 

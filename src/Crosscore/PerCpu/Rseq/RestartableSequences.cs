@@ -4,76 +4,70 @@ using Crosscore.Threads;
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// What there is of rseq(2) in this process. glibc registers an area for every thread, and the kernel keeps in it the
-/// number of the CPU the thread runs on, and looks there for the section it is in. Managed threads of every kind have
-/// one.
+/// Tells what this process has of rseq(2). glibc registers an area for every thread, in which the kernel keeps the
+/// number of the CPU the thread runs on, and looks for the section it is in. Managed threads of every kind have one.
 /// </summary>
 /// <remarks>
 /// Nothing here registers anything, and no field is ever written but the pointer to the section, which is the user's to
-/// write. Nothing throws. What a moment without descriptors or memory refuses is asked for again by the next call: what
-/// was made in that moment stays as it is and says so (UsesSections), what is made later is not affected. Where there
-/// is no area, the types of this namespace work by a striped fallback with the same results; <see cref="State"/> and
-/// <see cref="Explanation"/> say so. Source: rseq(2); include/uapi/linux/rseq.h; glibc manual, "Restartable Sequences".
+/// write. Nothing throws. What is refused at a time without descriptors or memory is tried again by the next call:
+/// objects that were made at that time stay as they are and say so (UsesSections), objects that are made later are not
+/// affected. Without an area, the types of this namespace fall back to striped slots with the same results;
+/// <see cref="State"/> and <see cref="Explanation"/> say so. Source: rseq(2); include/uapi/linux/rseq.h; glibc manual,
+/// "Restartable Sequences".
 /// </remarks>
+/// <example>
+/// <code>
+/// if (!RestartableSequences.IsAvailable)
+/// {
+///     // Per-CPU types give the same results without sections, more slowly.
+///     Console.WriteLine($"{RestartableSequences.State}: {RestartableSequences.Explanation}");
+/// }
+/// </code>
+/// </example>
 public static unsafe class RestartableSequences
 {
     private static int s_registered; // 1 when the barrier is; a refusal is not remembered
     private static nint s_cpuReader; // RseqArea.CpuReader, here to spare a load
 
-    /// <summary>Whether sections can run, or what is missing.</summary>
+    /// <summary>Gets whether sections can run, or what is missing.</summary>
     public static RestartableSequencesState State => RseqArea.Here.State;
 
-    /// <summary>Whether sections can run.</summary>
+    /// <summary>Gets whether sections can run.</summary>
     public static bool IsAvailable => State == RestartableSequencesState.Available;
 
-    /// <summary>The state in words: what was found, or what is missing and why that may be.</summary>
+    /// <summary>
+    /// Gets the state in words: offset and size of the area, or what is missing and the likely cause.
+    /// </summary>
     public static string Explanation => RseqArea.Here.Detail;
 
     /// <summary>
-    /// The distance from a thread's pointer to its area, in bytes (__rseq_offset of glibc); 0 without an area.
-    /// </summary>
-    public static int AreaOffset => RseqArea.Here.Offset;
-
-    /// <summary>
-    /// The size that glibc gives (__rseq_size), in bytes: 20 means the fields up to node_id, in a registered area of 32
-    /// bytes. 0 without an area.
-    /// </summary>
-    public static int AreaSize => (int)RseqArea.Here.Size;
-
-    /// <summary>
-    /// Up to which byte the kernel fills the area (AT_RSEQ_FEATURE_SIZE, Linux 6.3); 0 where it does not say, or
-    /// without an area.
-    /// </summary>
-    public static int FeatureSize => (int)RseqArea.Here.FeatureSize;
-
-    /// <summary>
-    /// Whether the kernel is known to keep the concurrency id: its feature size includes the field, and so does
+    /// Gets whether the kernel is known to keep the concurrency id: its feature size includes the field, and so does
     /// glibc's, or the kernel has confirmed that the area it was given is long enough.
     /// </summary>
     public static bool ConcurrencyIdTrusted => RseqArea.Here.ConcurrencyIdTrusted;
 
     /// <summary>
-    /// How many slots per-CPU data has for CPUs: one more than the largest number of a CPU that may come online, or
-    /// 8,192 where Linux does not show the list of them.
+    /// Gets the number of slots that per-CPU data has for CPUs: one more than the largest number of a CPU that may come
+    /// online, or 8,192 where Linux does not show the list of them.
     /// </summary>
-    public static int CpuSlots => InstalledSections.CpuSlots;
+    public static int CpuSlots => PossibleCpus.Slots;
 
     /// <summary>
-    /// Whether sections can run and be stopped from outside, which needs membarrier's RSEQ command. The first reading
-    /// registers for it, which takes 10 to 25 milliseconds.
+    /// Gets whether sections can run and be stopped from outside, which needs membarrier's RSEQ command. The first
+    /// reading registers for it, which takes 10 to 25 milliseconds.
     /// </summary>
     public static bool CanRestart => IsAvailable && Barrier == MembarrierFailure.None;
 
     /// <summary>
-    /// Why sections cannot be stopped from outside, or <see cref="MembarrierFailure.None"/>. The first reading
+    /// Gets why sections cannot be stopped from outside, or <see cref="MembarrierFailure.None"/>. The first reading
     /// registers.
     /// </summary>
     public static MembarrierFailure Barrier =>
         Volatile.Read(ref s_registered) != 0 ? MembarrierFailure.None : Register();
 
     /// <summary>
-    /// The CPU the calling thread runs on, or ran on a moment ago: a hint. Costs a call that loads one word; without an
-    /// area it is the runtime's answer.
+    /// Returns the CPU the calling thread runs on, or ran on a moment ago: a hint. Costs a call that loads one word;
+    /// without an area it is the runtime's answer.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int CurrentCpu()
@@ -81,7 +75,7 @@ public static unsafe class RestartableSequences
         nint reader = s_cpuReader;
         if (reader != 0)
         {
-            // SAFETY: two instructions, installed for good: mov eax, fs:[cpu_id]; ret.
+            // SAFETY: two instructions, never unmapped: mov eax, fs:[cpu_id]; ret.
             int cpu = ((delegate* unmanaged[SuppressGCTransition]<int>)reader)();
             if (cpu >= 0)
             {
@@ -93,8 +87,8 @@ public static unsafe class RestartableSequences
     }
 
     /// <summary>
-    /// The concurrency id of the calling thread: unique among the threads of this process that run at this moment. A
-    /// hint as soon as it is read.
+    /// Gets the concurrency id of the calling thread: unique among the threads of this process that run at the same
+    /// time. A hint as soon as it is read.
     /// </summary>
     /// <param name="id">0 or more; -1 where there is none.</param>
     /// <returns>Whether there is one.</returns>
@@ -109,8 +103,8 @@ public static unsafe class RestartableSequences
     }
 
     /// <summary>
-    /// On threads that rseq(2) does not know, where there is no area, and the first time. The question is not asked
-    /// again for a hint; whatever makes per-CPU data does.
+    /// For threads that rseq(2) does not know, without an area, and the first time. A hint does not try again what was
+    /// refused; making per-CPU data does.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static int CurrentCpuSlowly()

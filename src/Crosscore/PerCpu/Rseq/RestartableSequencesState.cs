@@ -21,8 +21,8 @@ public enum RestartableSequencesState
     NotRegistered,
 
     /// <summary>
-    /// Executable memory is refused: SELinux, MemoryDenyWriteExecute, seccomp; or at this moment, because there is no
-    /// descriptor or no memory, and then it is asked for again.
+    /// Executable memory is refused by SELinux, MemoryDenyWriteExecute or seccomp; or only now, because descriptors or
+    /// memory are exhausted, and then the next use tries again.
     /// </summary>
     NoExecutableMemory,
 }

@@ -1,13 +1,14 @@
 using System.Runtime.InteropServices;
 using Crosscore.Code;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// What was found out about the area that glibc registers with rseq(2) for each thread. Asked until the answer can no
-/// longer change: a moment without descriptors or memory, or a thread that is not registered, is no answer for the
-/// process.
+/// What is known of the area that glibc registers with rseq(2) for each thread. The question is repeated until the
+/// answer can no longer change: a time without descriptors or memory, or a thread that is not registered, gives no
+/// answer for the process.
 /// </summary>
 /// <param name="State">Whether sections can run, or the first thing that is missing.</param>
 /// <param name="Detail">The state in words, with what was seen.</param>
@@ -27,8 +28,7 @@ internal sealed record RseqArea(
     private static RseqArea? s_known;
 
     /// <summary>
-    /// The best answer up to now. An available area stays available; what is missing only at a moment is asked for
-    /// again.
+    /// Gets the best answer so far. An available area stays available; what is missing only now is tried again.
     /// </summary>
     public static RseqArea Here
     {
@@ -39,23 +39,25 @@ internal sealed record RseqArea(
         }
     }
 
-    /// <summary>The last answer, or the first: costs nothing where the question was asked before.</summary>
+    /// <summary>Gets the last answer, or asks for the first: costs nothing if the question was asked before.</summary>
     public static RseqArea Known => Volatile.Read(ref s_known) ?? AskAgain();
 
     /// <summary>Whether asking again cannot give another answer.</summary>
     public bool IsFinal { get; private init; }
 
-    /// <summary>What reads the fields of the calling thread's area, installed for good; null without an area.</summary>
+    /// <summary>
+    /// Gets the functions that read the fields of the calling thread's area, never unmapped; null without an area.
+    /// </summary>
     public FieldReaders? Readers { get; private init; }
 
     /// <summary>mov eax, fs:[cpu_id]; ret - or 0 without an area.</summary>
     public nint CpuReader => Readers?.CpuId ?? 0;
 
     /// <summary>
-    /// The decision, apart from the questions. The concurrency id lies at bytes 24 to 27. A kernel with feature size 28
-    /// fills it in every registered area, because none is shorter than 32; but that the area is one has to be known:
+    /// Decides, apart from asking the questions. The concurrency id lies at bytes 24 to 27. A kernel with feature size
+    /// 28 fills it in every registered area, because none is shorter than 32; but that the area is one has to be known:
     /// either glibc says a size that includes it, or the kernel has confirmed the length by answering EBUSY to the same
-    /// registration once more.
+    /// registration again.
     /// </summary>
     internal static RseqArea Decide(RseqFacts facts)
     {
@@ -68,8 +70,8 @@ internal sealed record RseqArea(
         {
             return None(
                 RestartableSequencesState.WrongArchitecture,
-                $"Sections are machine code, and this library has them for "
-                    + $"x86-64 only; this process runs on {facts.Architecture}."
+                "Sections are machine code, and this library has them for x86-64 only; this process runs on "
+                    + $"{facts.Architecture}."
             );
         }
 
@@ -77,8 +79,8 @@ internal sealed record RseqArea(
         {
             return None(
                 RestartableSequencesState.NoArea,
-                "The C library does not export __rseq_offset and __rseq_size, as "
-                    + "glibc does since 2.35; musl and older ones register nothing."
+                "The C library does not export __rseq_offset and __rseq_size, as glibc does since 2.35; musl and "
+                    + "older ones register nothing."
             );
         }
 
@@ -86,8 +88,8 @@ internal sealed record RseqArea(
         {
             return None(
                 RestartableSequencesState.NotRegistered,
-                "glibc has registered no area (__rseq_size is 0): GLIBC_TUNABLES contains "
-                    + "glibc.pthread.rseq=0, a sandbox refuses rseq(2), or the kernel is older than 4.18."
+                "glibc has registered no area (__rseq_size is 0): GLIBC_TUNABLES contains glibc.pthread.rseq=0, a "
+                    + "sandbox refuses rseq(2), or the kernel is older than 4.18."
             );
         }
 
@@ -113,12 +115,17 @@ internal sealed record RseqArea(
             };
         }
 
+        return Available(facts, offset, size);
+    }
+
+    private static RseqArea Available(RseqFacts facts, int offset, uint size)
+    {
         bool mayBeTrusted = facts.FeatureSize >= RseqCall.ConcurrencyIdOffset + sizeof(int);
         bool glibcSaysSo = size >= RseqCall.ConcurrencyIdOffset + sizeof(int);
         bool trusted = mayBeTrusted && (glibcSaysSo || facts.Probe == -Errno.EBUSY);
         string detail =
-            $"The area lies at offset {offset} from the thread pointer, glibc gives "
-            + $"its size as {size}, the kernel fills {facts.FeatureSize} bytes.";
+            $"The area lies at offset {offset} from the thread pointer, glibc gives its size as {size}, the kernel "
+            + $"fills {facts.FeatureSize} bytes.";
         return new RseqArea(RestartableSequencesState.Available, detail, offset, size, facts.FeatureSize, trusted)
         {
             // EINVAL is the kernel's answer for another length; every other refusal is none to the question.
@@ -250,7 +257,7 @@ internal sealed record RseqArea(
         int answer = RseqCall.Invoke(area, RseqCall.OriginalSize, 0, RseqCall.Signature);
         if (answer == 0)
         {
-            // It was not registered after all, and now it is, by us. No other code would undo that.
+            // It was not registered after all, and now we have registered it. No other code would undo that.
             _ = RseqCall.Invoke(area, RseqCall.OriginalSize, RseqCall.RSEQ_FLAG_UNREGISTER, RseqCall.Signature);
             cpu = -1;
         }

@@ -1,25 +1,21 @@
 using Crosscore.Code;
 using Crosscore.Linux;
+using Crosscore.Sealing;
 using Crosscore.Threads;
 
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// The sections installed in this process, each once, for good. A thread's area keeps the address of the last
+/// The sections installed in this process, each once and permanently. A thread's area keeps the address of the last
 /// descriptor it used until the kernel, some time later, finds the thread elsewhere and clears it; until then the
 /// kernel reads the descriptor and the four bytes before its abort address, and ends the process where it cannot. No
-/// call tells when the last thread has been through that, a sleeping thread may take for ever, so nothing here is ever
+/// call tells when the last thread has been through that, and a thread may sleep without limit, so nothing here is ever
 /// freed. Equal programs share their code: what a process holds is bounded by how many different ones it writes.
 /// </summary>
 internal static unsafe class InstalledSections
 {
     private static readonly Dictionary<(string Program, SectionVariant Variant), InstalledSection> Installed = [];
     private static readonly Lock Installing = new();
-
-    /// <summary>
-    /// A slot for each CPU that may come online. Never too few, so an answer that was refused once may stay.
-    /// </summary>
-    public static int CpuSlots { get; } = PossibleCpus();
 
     /// <exception cref="CodeException">Memory was refused; the message says why. Nothing is left behind, and the next
     /// call tries again.</exception>
@@ -39,7 +35,7 @@ internal static unsafe class InstalledSections
         }
     }
 
-    /// <summary>The same; null where memory is refused at this moment, for those who can do without.</summary>
+    /// <summary>Installs a section like <see cref="Install"/>; returns null if memory is refused now.</summary>
     public static InstalledSection? InstallIfPossible(SectionProgram program, SectionVariant variant)
     {
         try
@@ -52,7 +48,7 @@ internal static unsafe class InstalledSections
         }
     }
 
-    /// <summary>Where the code begins; 0 where memory is refused at this moment.</summary>
+    /// <summary>Returns where the code begins; 0 if memory is refused now.</summary>
     public static nint TryInstall(SectionProgram program, SectionVariant variant) =>
         InstallIfPossible(program, variant)?.Entry ?? 0;
 
@@ -110,20 +106,6 @@ internal static unsafe class InstalledSections
             Leftovers.Unmap(descriptor, page);
             throw;
         }
-    }
-
-    private static int PossibleCpus()
-    {
-        string? list = ThisKernel.Here.PossibleCpus;
-        int last = list is null ? -1 : CpuList.Last(list);
-        if (last >= 0)
-        {
-            return last + 1;
-        }
-
-        // Without the list, whose reading takes a descriptor and /sys: as many as any kernel has where slots cost
-        // addresses only, and as many as the runtime sees elsewhere, where processors share a slot without harm.
-        return OperatingSystem.IsLinux() ? Affinity.MaskLength * 8 : Math.Max(Environment.ProcessorCount, 64);
     }
 }
 

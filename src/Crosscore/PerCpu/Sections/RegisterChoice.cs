@@ -1,9 +1,11 @@
+using Crosscore.Isa;
+
 namespace Crosscore.PerCpu;
 
 /// <summary>
 /// Gives each value of a section a register from its making to its last use. Nothing is ever spilled to the stack: a
 /// section that needs more registers than there are is refused. Arguments stay in theirs to the end, because a restart
-/// begins anew with them.
+/// begins with them again.
 /// </summary>
 internal sealed class RegisterChoice
 {

@@ -1,9 +1,10 @@
+using Crosscore.Isa;
 using Crosscore.Linux;
 
 namespace Crosscore.PerCpu;
 
 /// <summary>
-/// What tests change about a section: controls without protection, and windows wide enough to be hit.
+/// What tests change about a section: controls without protection, and wider windows for interruptions.
 /// </summary>
 /// <param name="Armed">Whether the kernel is told of the section. Without, nothing restarts it: the control of every
 /// test.</param>
@@ -23,8 +24,8 @@ internal readonly record struct SectionCode(byte[] Bytes, int Start, int PostCom
 /// retry:
 ///     r11 = &amp;descriptor;
 ///     thread.rseq_cs = r11;               // armed
-/// start:                                   // descriptor.start: an interruption from here on, also right here, is one inside of the section
-///     eax = thread.cpu_id;                 // inside, or the thread could move between reading the number and being protected
+/// start:                                   // descriptor.start: an interruption from here on restarts
+///     eax = thread.cpu_id;                 // inside, or the thread could move between this and being protected
 ///     if (eax >= slots) goto no_slot;      // not registered: the number is negative
 ///     [ the same with thread.mm_cid where that selects the slot ]
 ///     rax = rdi + eax * stride;
@@ -35,8 +36,8 @@ internal readonly record struct SectionCode(byte[] Bytes, int Start, int PostCom
 ///     return (r10, 0);
 /// leave:
 ///     return (code, 1);
-///     .byte 0x0f, 0xb9, 0x3d               // with the signature: ud1 edi, [rip + 0x53053053], so that a disassembler keeps its step
-///     .long 0x53053053                     // the kernel ends the process when it does not find this before an abort address
+///     .byte 0x0f, 0xb9, 0x3d               // with the signature: ud1 edi, [rip + 0x53053053], for disassemblers
+///     .long 0x53053053                     // without this before an abort address the kernel ends the process
 /// abort:                                   // descriptor.abort
 ///     goto retry;
 /// </code>
@@ -63,9 +64,9 @@ internal static class SectionEmitter
         SectionVariant variant
     )
     {
-        var code = new X64Encoder();
-        var exits = new SortedDictionary<int, X64Label>();
-        var retry = new X64Label();
+        var code = new X86_64Encoder();
+        var exits = new SortedDictionary<int, X86_64Label>();
+        var retry = new X86_64Label();
         code.Mark(retry);
         if (variant.Armed)
         {
@@ -97,7 +98,7 @@ internal static class SectionEmitter
 
         code.MoveNumber(Gpr.Rdx, 0);
         code.Return();
-        foreach ((int exit, X64Label label) in exits)
+        foreach ((int exit, X86_64Label label) in exits)
         {
             code.Mark(label);
             code.MoveNumber(Gpr.Rax, exit);
@@ -105,8 +106,7 @@ internal static class SectionEmitter
             code.Return();
         }
 
-        code.Bytes(0x0F, 0xB9, 0x3D);
-        code.Int32(unchecked((int)RseqCall.Signature));
+        code.Undefined(RseqCall.Signature);
         int abort = code.Length;
         code.Jump(retry);
         return new SectionCode(code.ToArray(), start, postCommit, abort);
@@ -116,8 +116,8 @@ internal static class SectionEmitter
         SectionProgram program,
         RegisterChoice registers,
         int area,
-        X64Encoder code,
-        SortedDictionary<int, X64Label> exits
+        X86_64Encoder code,
+        SortedDictionary<int, X86_64Label> exits
     )
     {
         SlotShape shape = program.Shape;
@@ -137,12 +137,11 @@ internal static class SectionEmitter
 
         if (int.IsPow2(shape.Stride))
         {
-            code.Bytes(0x48, 0xC1, 0xE0, (byte)int.Log2(shape.Stride)); // shl rax, n
+            code.ShiftLeft(Gpr.Rax, (byte)int.Log2(shape.Stride));
         }
         else
         {
-            code.Bytes(0x48, 0x69, 0xC0); // imul rax, rax, n
-            code.Int32(shape.Stride);
+            code.Multiply(Gpr.Rax, Gpr.Rax, shape.Stride);
         }
 
         code.Add(Gpr.Rax, Gpr.Rdi);
@@ -152,8 +151,8 @@ internal static class SectionEmitter
             // PerCpuArea.Release. Before every load of the data, which x86-64 keeps in order: a section that finds 0
             // commits before the barrier or is restarted by it. litmus/kernel/PerCpu.Take and PerCpu.Steal, and their
             // twins.
-            code.CompareWithZero(Gpr.Rax);
-            code.JumpIf(X64Condition.NotEqual, Exit(exits, SectionExit.Stopped));
+            code.CompareInMemory(Gpr.Rax, 0, 0);
+            code.JumpIf(X86_64Condition.NotEqual, Exit(exits, SectionExit.Stopped));
         }
 
         void LoadIndex(int field)
@@ -161,7 +160,7 @@ internal static class SectionEmitter
             code.LoadThreadField(field);
             // the upper half of RAX is zero, so a negative number is a very large one
             code.Compare(Gpr.Rax, shape.CpuSlots);
-            code.JumpIf(X64Condition.AboveOrEqual, Exit(exits, SectionExit.NoSlot));
+            code.JumpIf(X86_64Condition.AboveOrEqual, Exit(exits, SectionExit.NoSlot));
         }
     }
 
@@ -169,53 +168,30 @@ internal static class SectionEmitter
         SlotShape shape,
         RegisterChoice registers,
         SectionStep step,
-        X64Encoder code,
-        SortedDictionary<int, X64Label> exits
+        X86_64Encoder code,
+        SortedDictionary<int, X86_64Label> exits
     )
     {
-        Gpr target = step.Target == SectionStep.None ? Gpr.R11 : registers[step.Target];
         Gpr a = step.A == SectionStep.None ? Gpr.R11 : registers[step.A];
         Gpr b = step.B == SectionStep.None ? Gpr.R11 : registers[step.B];
+        if (step.Operation is SectionOperation.LoadAt or SectionOperation.StoreAt)
+        {
+            SlotAddress(shape, step, a, 8, code, exits);
+        }
+
         int place = shape.Header + (int)step.Number; // of a step whose number is an offset in the slot
+        if (step.Target != SectionStep.None)
+        {
+            MakeValue(step, registers[step.Target], a, b, place, code);
+            return;
+        }
+
         switch (step.Operation)
         {
-            case SectionOperation.ThisSlot:
-                break; // taken at the beginning
-            case SectionOperation.Constant:
-                code.MoveNumber(target, step.Number);
-                break;
-            case SectionOperation.Load:
-                code.Load(target, Gpr.Rax, place);
-                break;
-            case SectionOperation.LoadAt:
-                SlotAddress(shape, step, a, 8, code, exits);
-                code.Load(target, Gpr.R11, 0);
-                break;
-            case SectionOperation.LoadFrom:
-                code.Load(target, a, (int)step.Number);
-                break;
-            case SectionOperation.Add:
-                code.Move(target, a);
-                code.Add(target, b);
-                break;
-            case SectionOperation.Subtract:
-                code.Move(target, a);
-                code.Subtract(target, b);
-                break;
-            case SectionOperation.AddNumber:
-                code.Address(target, a, (int)step.Number);
-                break;
-            case SectionOperation.WrapAt:
-                code.Move(target, a);
-                code.MoveNumber(Gpr.R11, 0);
-                code.Compare(target, (int)step.Number);
-                code.MoveIfEqual(target, Gpr.R11);
-                break;
             case SectionOperation.Store or SectionOperation.CommitStore:
                 code.Store(Gpr.Rax, place, a);
                 break;
             case SectionOperation.StoreAt:
-                SlotAddress(shape, step, a, 8, code, exits);
                 code.Store(Gpr.R11, 0, b);
                 break;
             case SectionOperation.StoreTo:
@@ -240,12 +216,52 @@ internal static class SectionEmitter
         }
     }
 
-    private static X64Condition Condition(SectionOperation operation) =>
+    private static void MakeValue(SectionStep step, Gpr target, Gpr a, Gpr b, int place, X86_64Encoder code)
+    {
+        switch (step.Operation)
+        {
+            case SectionOperation.ThisSlot:
+                break; // taken at the beginning
+            case SectionOperation.Constant:
+                code.MoveNumber(target, step.Number);
+                break;
+            case SectionOperation.Load:
+                code.Load(target, Gpr.Rax, place);
+                break;
+            case SectionOperation.LoadAt:
+                code.Load(target, Gpr.R11, 0);
+                break;
+            case SectionOperation.LoadFrom:
+                code.Load(target, a, (int)step.Number);
+                break;
+            case SectionOperation.Add:
+                code.Move(target, a);
+                code.Add(target, b);
+                break;
+            case SectionOperation.Subtract:
+                code.Move(target, a);
+                code.Subtract(target, b);
+                break;
+            case SectionOperation.AddNumber:
+                code.Address(target, a, (int)step.Number);
+                break;
+            case SectionOperation.WrapAt:
+                code.Move(target, a);
+                code.MoveNumber(Gpr.R11, 0);
+                code.Compare(target, (int)step.Number);
+                code.MoveIfEqual(target, Gpr.R11);
+                break;
+            default:
+                throw new InvalidOperationException($"Crosscore bug: {step.Operation} has no machine code.");
+        }
+    }
+
+    private static X86_64Condition Condition(SectionOperation operation) =>
         operation switch
         {
-            SectionOperation.LeaveIfAtLeast => X64Condition.AboveOrEqual,
-            SectionOperation.LeaveIfEqual or SectionOperation.LeaveIfNumber => X64Condition.Equal,
-            _ => X64Condition.NotEqual,
+            SectionOperation.LeaveIfAtLeast => X86_64Condition.AboveOrEqual,
+            SectionOperation.LeaveIfEqual or SectionOperation.LeaveIfNumber => X86_64Condition.Equal,
+            _ => X86_64Condition.NotEqual,
         };
 
     /// <summary>r11 = the address of slot[A + N], after the check that all of it lies in the user's bytes.</summary>
@@ -254,27 +270,27 @@ internal static class SectionEmitter
         SectionStep step,
         Gpr offset,
         int bytes,
-        X64Encoder code,
-        SortedDictionary<int, X64Label> exits
+        X86_64Encoder code,
+        SortedDictionary<int, X86_64Label> exits
     )
     {
         // without sign, so a negative offset is a very large one
         code.Compare(offset, shape.Bytes - bytes - (int)step.Number);
-        code.JumpIf(X64Condition.Above, Exit(exits, SectionExit.OutOfSlot));
+        code.JumpIf(X86_64Condition.Above, Exit(exits, SectionExit.OutOfSlot));
         code.Address(Gpr.R11, Gpr.Rax, shape.Header + (int)step.Number);
         code.Add(Gpr.R11, offset);
     }
 
     /// <summary>
     /// Copies through the scratch register or xmm0, both of which the convention lets a function change. The place in
-    /// the slot is found anew in RAX, which is put back afterwards: no register is left for a third address.
+    /// the slot is computed in RAX, which is restored afterwards: no register is left for a third address.
     /// </summary>
     private static void Copy(
         SlotShape shape,
         RegisterChoice registers,
         SectionStep step,
-        X64Encoder code,
-        SortedDictionary<int, X64Label> exits
+        X86_64Encoder code,
+        SortedDictionary<int, X86_64Label> exits
     )
     {
         Gpr memory = registers[step.B];
@@ -282,7 +298,7 @@ internal static class SectionEmitter
         if (step.A != SectionStep.None)
         {
             code.Compare(registers[step.A], shape.Bytes - step.Bytes - (int)step.Number);
-            code.JumpIf(X64Condition.Above, Exit(exits, SectionExit.OutOfSlot));
+            code.JumpIf(X86_64Condition.Above, Exit(exits, SectionExit.OutOfSlot));
             code.Add(Gpr.Rax, registers[step.A]);
         }
 
@@ -319,44 +335,31 @@ internal static class SectionEmitter
     /// r11 counts up from minus the number of bytes: <c>do { xmm0 = source[r11 + bytes]; target[r11 + bytes] = xmm0; }
     /// while ((r11 += 16) != 0);</c>
     /// </summary>
-    private static void CopyLoop(Gpr memory, int place, int bytes, bool inward, X64Encoder code)
+    private static void CopyLoop(Gpr memory, int place, int bytes, bool inward, X86_64Encoder code)
     {
         code.MoveNumber(Gpr.R11, -(long)bytes);
-        var again = new X64Label();
+        var again = new X86_64Label();
         code.Mark(again);
-        Piece(load: true, inward ? memory : Gpr.Rax, inward ? bytes : place + bytes);
-        Piece(load: false, inward ? Gpr.Rax : memory, inward ? place + bytes : bytes);
-        code.Bytes(0x49, 0x83, 0xC3, 0x10); // add r11, 16
-        code.JumpIf(X64Condition.NotEqual, again);
-
-        // movups with [address + r11 + disp32]: REX.X for r11, SIB with scale 1.
-        void Piece(bool load, Gpr address, int displacement)
-        {
-            code.Bytes(
-                (byte)(0x42 | ((int)address >> 3)),
-                0x0F,
-                (byte)(load ? 0x10 : 0x11),
-                0x84,
-                (byte)(0x18 | ((int)address & 7))
-            );
-            code.Int32(displacement);
-        }
+        code.LoadVector(inward ? memory : Gpr.Rax, inward ? bytes : place + bytes);
+        code.StoreVector(inward ? Gpr.Rax : memory, inward ? place + bytes : bytes);
+        code.Add(Gpr.R11, 16);
+        code.JumpIf(X86_64Condition.NotEqual, again);
     }
 
-    private static void Delay(X64Encoder code, int turns)
+    private static void Delay(X86_64Encoder code, int turns)
     {
         code.MoveNumber(Gpr.R11, turns);
-        var again = new X64Label();
+        var again = new X86_64Label();
         code.Mark(again);
-        code.Bytes(0x41, 0xFF, 0xCB); // dec r11d
-        code.JumpIf(X64Condition.NotEqual, again);
+        code.Decrement32(Gpr.R11);
+        code.JumpIf(X86_64Condition.NotEqual, again);
     }
 
-    private static X64Label Exit(SortedDictionary<int, X64Label> exits, int code)
+    private static X86_64Label Exit(SortedDictionary<int, X86_64Label> exits, int code)
     {
-        if (!exits.TryGetValue(code, out X64Label? label))
+        if (!exits.TryGetValue(code, out X86_64Label? label))
         {
-            label = new X64Label();
+            label = new X86_64Label();
             exits.Add(code, label);
         }
 

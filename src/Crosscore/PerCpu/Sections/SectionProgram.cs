@@ -12,7 +12,7 @@ internal enum SectionOperation
     /// <summary>T = slot[N]</summary>
     Load,
 
-    /// <summary>T = slot[A + N]; leaves when that is outside of the slot</summary>
+    /// <summary>T = slot[A + N]; leaves when that is outside the slot</summary>
     LoadAt,
 
     /// <summary>T = memory[A + N]</summary>
@@ -33,7 +33,7 @@ internal enum SectionOperation
     /// <summary>slot[N] = A</summary>
     Store,
 
-    /// <summary>slot[A + N] = B; leaves when that is outside of the slot</summary>
+    /// <summary>slot[A + N] = B; leaves when that is outside the slot</summary>
     StoreAt,
 
     /// <summary>memory[A + N] = B, where A is an argument</summary>
@@ -103,7 +103,7 @@ internal readonly record struct SlotShape(int Stride, int Header, int Bytes, int
 /// <param name="Result">The value that is returned when it has committed, or <see cref="SectionStep.None"/>.</param>
 internal sealed record SectionProgram(SlotShape Shape, int Arguments, int Values, SectionStep[] Steps, int Result)
 {
-    public const int MostArguments = 4;
+    public const int MaxArguments = 4;
 
     /// <summary>Two programs with the same text become the same machine code, so it is installed once.</summary>
     public string Text => $"{Shape}|{Arguments}|{Result}|{string.Join('|', Steps)}";
@@ -121,6 +121,6 @@ internal static class SectionExit
     /// <summary>Another thread has stopped this slot and works on it from outside.</summary>
     public const int Stopped = -2;
 
-    /// <summary>A computed offset lies outside of the slot.</summary>
+    /// <summary>A computed offset lies outside the slot.</summary>
     public const int OutOfSlot = -3;
 }

@@ -12,7 +12,7 @@ public sealed unsafe class BreakpointHandlerTests
     private const int DiedOfSigtrap = 128 + 5;
 
     [Fact]
-    public void A_breakpoint_of_somebody_else_ends_as_it_would_without_live_code()
+    public void A_breakpoint_that_is_not_ours_ends_as_it_would_without_live_code()
     {
         Machine.NeedsRawPrograms();
         ChildResult without = ChildProcess.RunThisProgram(Child.MeetForeignBreakpoint);
@@ -31,7 +31,7 @@ public sealed unsafe class BreakpointHandlerTests
     }
 
     [Fact]
-    public void Where_signals_were_ignored_those_that_somebody_sends_still_are()
+    public void Where_signals_were_ignored_those_that_are_sent_still_are()
     {
         Machine.NeedsRawPrograms();
         ChildResult result = ChildProcess.RunThisProgram(Child.MeetIgnoredBreakpointWithLiveCode);
@@ -40,7 +40,7 @@ public sealed unsafe class BreakpointHandlerTests
     }
 
     [Fact]
-    public void A_handler_that_somebody_sets_while_ours_is_put_in_place_is_the_one_that_is_passed_on_to()
+    public void A_handler_that_is_set_while_ours_is_installed_is_the_one_that_is_passed_on_to()
     {
         Machine.NeedsRawPrograms();
         const int SA_NODEFER = 0x40000000;
@@ -70,7 +70,7 @@ public sealed unsafe class BreakpointHandlerTests
                 Assert.Equal(PatchMethod.Breakpoint, new CodePatch().Replace(code, 6, [1, 2, 3, 4]).Commit().Method);
 
                 // Where what is in place is what was expected, the other is passed on to: one that was replaced by ours
-                // meanwhile.
+                // in between.
                 BreakpointHandler.PutInFrontOf(stale, now);
                 SendSigtrap();
                 Assert.Equal((1, 1), (calls[0], calls[1]));

@@ -28,12 +28,12 @@ public sealed unsafe class CodePatchTests
         using LiveCode code = LiveCode.Install(Function);
         Assert.Equal(3, Call(code));
         PatchPlan plan = Commit(new CodePatch(CodeMode.Measured).Replace(code, 1, [40, 0]), Amd);
-        Assert.Equal((PatchMethod.SingleStore, 1, 0), (plan.Method, plan.Sites, plan.Synchronisations));
+        Assert.Equal((PatchMethod.SingleStore, 1, 0), (plan.Method, plan.Sites, plan.Synchronizations));
         Assert.Equal(42, Call(code));
         Assert.Equal(40, code.ToArray()[1]);
 
         plan = Commit(new CodePatch().Replace(code, 1, [41]), Amd);
-        Assert.Equal((PatchMethod.SingleStore, 1), (plan.Method, plan.Synchronisations));
+        Assert.Equal((PatchMethod.SingleStore, 1), (plan.Method, plan.Synchronizations));
         Assert.Equal(43, Call(code));
     }
 
@@ -42,12 +42,12 @@ public sealed unsafe class CodePatchTests
     {
         using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
         PatchPlan plan = new CodePatch(CodeMode.Measured).Replace(code, 6, [1, 2, 3, 4]).Commit();
-        Assert.Equal((PatchMethod.Breakpoint, 1, 3), (plan.Method, plan.Sites, plan.Synchronisations));
+        Assert.Equal((PatchMethod.Breakpoint, 1, 3), (plan.Method, plan.Sites, plan.Synchronizations));
         Assert.Equal(0x04030203, Call(code));
     }
 
     [Fact]
-    public void Many_changes_in_several_pieces_of_code_are_committed_together_with_three_synchronisations()
+    public void Many_changes_in_several_pieces_of_code_are_committed_together_with_three_synchronizations()
     {
         using LiveCode first = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
         using LiveCode second = LiveCode.Install([.. new byte[60].Select(_ => (byte)0x90), .. Function]);
@@ -58,7 +58,7 @@ public sealed unsafe class CodePatchTests
             .Replace(first, 6, [1, 2, 3, 4])
             .Replace(first, 12, [9])
             .Commit();
-        Assert.Equal((PatchMethod.Breakpoint, 3, 3), (plan.Method, plan.Sites, plan.Synchronisations));
+        Assert.Equal((PatchMethod.Breakpoint, 3, 3), (plan.Method, plan.Sites, plan.Synchronizations));
         Assert.Equal(3, CodeEvents.Synchronisations.Value - before);
         Assert.Equal(3, CodeEvents.Patches.Value - patched);
         Assert.Equal((0x0403020A, 0x07070709), (Call(first), Call(second)));
@@ -70,11 +70,11 @@ public sealed unsafe class CodePatchTests
         using LiveCode code = LiveCode.Install(Function);
         CodePatch patch = new CodePatch().Replace(code, 1, [5]);
         Assert.Equal(1, patch.Commit().Sites);
-        Assert.Equal((0, 0), (patch.Commit().Sites, patch.Plan().Synchronisations));
+        Assert.Equal((0, 0), (patch.Commit().Sites, patch.Plan().Synchronizations));
     }
 
     [Fact]
-    public void A_patch_that_is_committed_again_sees_what_other_patches_did_meanwhile()
+    public void A_patch_that_is_committed_again_sees_what_other_patches_did_in_between()
     {
         using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
         CodePatch wide = new CodePatch().Replace(code, 6, [1, 1, 1]);
@@ -182,7 +182,7 @@ public sealed unsafe class CodePatchTests
         )
         {
             PatchPlan plan = Commit(new CodePatch(mode).Replace(code, 1, change), Intel);
-            Assert.Equal((PatchMethod.Breakpoint, 3), (plan.Method, plan.Synchronisations));
+            Assert.Equal((PatchMethod.Breakpoint, 3), (plan.Method, plan.Synchronizations));
             Assert.DoesNotContain("were measured", plan.Reason, StringComparison.Ordinal);
         }
 
@@ -202,7 +202,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void What_cannot_be_executed_elsewhere_is_refused_in_strict_mode_and_exchanged_with_its_page_in_measured_mode()
+    public void What_cannot_be_executed_elsewhere_is_refused_in_strict_mode_and_page_swapped_in_measured_mode()
     {
         using LiveCode code = LiveCode.Install(UnmovableCall);
         Refuses(code, CodeFailure.PatchNotMovable, patch => patch.Replace(code, 5, [1, 1, 1, 1]), "stack pointer");
@@ -215,7 +215,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void Nothing_is_changed_while_the_handler_is_somebody_elses_and_the_other_handler_is_not_forgotten()
+    public void Nothing_is_changed_while_another_handler_is_installed_and_that_handler_is_not_forgotten()
     {
         using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
         Assert.Equal(0, Signals.Get(Signals.SIGTRAP, out SignalAction ours));
@@ -347,7 +347,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void The_first_synchronisation_that_is_refused_leaves_everything_as_it_was()
+    public void The_first_synchronization_that_is_refused_leaves_everything_as_it_was()
     {
         using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
         lock (LiveCode.Patching)
@@ -364,7 +364,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void After_stores_are_taken_back_the_cores_are_synchronised_again()
+    public void After_stores_are_taken_back_the_cores_are_synchronized_again()
     {
         using LiveCode code = LiveCode.Install(Function);
         List<int> seen = [];
@@ -405,7 +405,7 @@ public sealed unsafe class CodePatchTests
             PreparedPatch prepared = patch.Prepare(BreakpointConditions.OfThisProcess, Amd);
             Assert.Equal(pages ? PatchMethod.PageSwap : PatchMethod.SingleStore, prepared.Plan.Method);
             CodeException refusal = Assert.Throws<CodeException>(() =>
-                prepared.Write(() => throw new CodeException(CodeFailure.SynchronisationRefused, "It is a test.", 12))
+                prepared.Write(() => throw new CodeException(CodeFailure.SynchronizationRefused, "It is a test.", 12))
             );
             Assert.Equal((CodeFailure.OldCodeNotConfirmed, 12), (refusal.Failure, refusal.Errno));
             Assert.Contains("memory holds the old instructions", refusal.Message, StringComparison.Ordinal);
@@ -437,7 +437,7 @@ public sealed unsafe class CodePatchTests
             {
                 if (++calls < 3)
                 {
-                    throw new CodeException(CodeFailure.SynchronisationRefused, "It is a test.");
+                    throw new CodeException(CodeFailure.SynchronizationRefused, "It is a test.");
                 }
 
                 Assert.Equal(0x1F, *(byte*)(code.Address + 3)); // SAFETY: inside of the code, which is readable.
@@ -523,7 +523,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void When_the_memory_for_copies_is_full_of_such_as_threads_were_sent_to_the_patch_is_refused_and_measured_mode_exchanges_pages()
+    public void When_the_memory_for_copies_is_full_the_patch_is_refused_and_measured_mode_exchanges_pages()
     {
         using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
         int version = 0;
@@ -563,7 +563,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void Where_synchronising_is_refused_for_good_the_bytes_are_as_before_and_the_exception_says_what_is_not_known()
+    public void Where_synchronizing_stays_refused_the_bytes_are_as_before_and_the_exception_says_what_is_not_known()
     {
         ChildResult result = ChildProcess.RunThisProgram(Child.PatchWithoutMembarrier);
         Assert.SkipWhen(
@@ -573,15 +573,15 @@ public sealed unsafe class CodePatchTests
         Assert.True(result.Status == 0, $"status {result.Status}: {result.Text} {result.Errors}");
         CodeFailure first = ProcessorFacts.OfThisProcess.QuadwordIsPromised
             ? CodeFailure.OldCodeNotConfirmed
-            : CodeFailure.SynchronisationRefused;
+            : CodeFailure.SynchronizationRefused;
         Assert.Equal(
-            [$"{first} for EPERM", "3", $"{CodeFailure.SynchronisationRefused} for EPERM", "3"],
+            [$"{first} for EPERM", "3", $"{CodeFailure.SynchronizationRefused} for EPERM", "3"],
             result.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
         );
     }
 
     [Fact]
-    public void A_refused_synchronisation_later_on_is_asked_for_again()
+    public void A_refused_synchronization_later_on_is_asked_for_again()
     {
         using LiveCode code = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
         int calls = 0;
@@ -634,7 +634,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void Nobody_can_write_the_code_where_it_is_executed_and_it_is_never_writable_and_executable_at_once()
+    public void No_process_can_write_the_code_where_it_is_executed_and_it_is_never_writable_and_executable_at_once()
     {
         using LiveCode code = LiveCode.Install(Function);
         List<MemoryMapLine> lines =

@@ -28,7 +28,7 @@ public sealed class LiveCodeTortureTests
         Machine.NeedsRawPrograms();
         using var code = new TortureCode((_, _) => true);
         Run(code, Time / 2, CodeMode.Strict, PatchMethod.Breakpoint);
-        Assert.True(BreakpointControl.Met > 0, "nobody met a breakpoint");
+        Assert.True(BreakpointControl.Met > 0, "no thread met a breakpoint");
     }
 
     [Theory]
@@ -56,7 +56,7 @@ public sealed class LiveCodeTortureTests
     }
 
     [Fact]
-    public void Control_breakpoints_without_synchronisation_do_tear()
+    public void Control_breakpoints_without_synchronization_do_tear()
     {
         Machine.NeedsRawPrograms();
         using var code = new TortureCode((offset, kind) => offset == 62 && kind == SiteKind.Move);
@@ -84,7 +84,7 @@ public sealed class LiveCodeTortureTests
         Machine.NeedsRawPrograms();
         using var code = new TortureCode((offset, kind) => offset is 60 or 61 or 62 && kind == SiteKind.Move);
 
-        // The writable side, which the library gives to nobody.
+        // The writable side, which the library gives to no caller.
         MemoryMapLine writable = Maps.LineAt(Maps.OtherMappingOf(code.Code.Address))!.Value;
         Assert.StartsWith("rw-", writable.Permissions, StringComparison.Ordinal);
         DoesTear(
@@ -92,7 +92,7 @@ public sealed class LiveCodeTortureTests
             TimeSpan.FromSeconds(10),
             version => // 0.0 to 0.6 s in those runs.
             {
-                // At no pace of its own: stores that follow each other closely keep the lines from the core that
+                // Not as fast as possible: stores that follow each other closely keep the lines from the core that
                 // executes them, and others may always meet it at the same instruction.
                 Thread.SpinWait((int)(version * 7 % 64));
                 foreach ((int offset, _) in code.Sites)

@@ -1,4 +1,5 @@
 using Crosscore.Code;
+using Crosscore.Tests.Isa;
 using Crosscore.Tests.Raw;
 using Iced.Intel;
 
@@ -220,7 +221,7 @@ public sealed class PatchFuzzTests
             int start = reader.Position;
             starts.Add(start);
             decoder.Decode(out Instruction instruction);
-            if (instruction.IsInvalid || X86DecoderTests.IsRefusedOnPurpose(instruction, code.AsSpan(start)))
+            if (instruction.IsInvalid || X86_64DecoderTests.IsRefusedOnPurpose(instruction, code.AsSpan(start)))
             {
                 return null;
             }

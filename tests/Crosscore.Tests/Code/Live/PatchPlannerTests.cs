@@ -47,14 +47,16 @@ public sealed class PatchPlannerTests
         int signature,
         bool breakpoints,
         PatchMethod method,
-        int synchronisations
+        int synchronizations
     )
     {
         PatchPlan plan = PatchPlanner.Choose(
             new PatchFacts(sites, notOneStore, mode, ProcessorFacts.Of(vendor, signature)),
-            breakpoints ? null : (CodeFailure.BreakpointHandler, "somebody replaced the handler")
+            breakpoints
+                ? null
+                : new PatchObstacle(CodeFailure.BreakpointHandler, "another library replaced the handler")
         );
-        Assert.Equal((method, synchronisations, sites), (plan.Method, plan.Synchronisations, plan.Sites));
+        Assert.Equal((method, synchronizations, sites), (plan.Method, plan.Synchronizations, plan.Sites));
         Assert.NotEmpty(plan.Reason);
     }
 
@@ -94,11 +96,11 @@ public sealed class PatchPlannerTests
         CodeException refusal = Assert.Throws<CodeException>(() =>
             PatchPlanner.Choose(
                 new PatchFacts(1, 1, CodeMode.Strict, ProcessorFacts.Of(Amd, Genoa)),
-                (CodeFailure.BreakpointHandler, "somebody replaced the handler")
+                new PatchObstacle(CodeFailure.BreakpointHandler, "another library replaced the handler")
             )
         );
         Assert.Equal(CodeFailure.BreakpointHandler, refusal.Failure);
-        Assert.Contains("somebody replaced the handler", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("another library replaced the handler", refusal.Message, StringComparison.Ordinal);
         Assert.Contains("aligned 8 bytes", refusal.Message, StringComparison.Ordinal);
     }
 }

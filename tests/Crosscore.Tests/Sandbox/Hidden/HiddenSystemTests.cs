@@ -1,3 +1,4 @@
+using Crosscore.PerCpu.Advanced;
 using Crosscore.Tests.Raw;
 
 namespace Crosscore.Tests.Sandbox.Hidden;

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The words that the breakpoint handler looks at, in memory that is never freed. One writer at a time: whoever holds
-/// the lock of patches.
+/// The words that the breakpoint handler reads, in memory that is never freed. One writer at a time: the holder of the
+/// lock of patches.
 /// </summary>
 internal static unsafe class BreakpointControl
 {
@@ -21,15 +21,15 @@ internal static unsafe class BreakpointControl
     public static nint Address => (nint)Block;
 
     /// <summary>Threads sent on from a breakpoint.</summary>
-    // SAFETY: here and below: the block was allocated above and lives for ever; every word is aligned.
+    // SAFETY: here and below: the block was allocated above and is never freed; every word is aligned.
     public static long Met => Volatile.Read(ref Block[MetOffset / 8]);
 
-    /// <summary>Threads that met a breakpoint and came to the handler after it was gone.</summary>
+    /// <summary>Gets the number of threads that met a breakpoint and came to the handler after it was gone.</summary>
     public static long Late => Volatile.Read(ref Block[LateOffset / 8]);
 
     /// <summary>
-    /// Makes a table the one that is looked into; null for none. The table first, the version second, and only then may
-    /// an INT3 of it be stored: pairs with the handler, which loads the version first and the table second
+    /// Makes a table the one that the handler reads; null for none. The table first, the version second, and only then
+    /// may an INT3 of it be stored: pairs with the handler, which loads the version first and the table second
     /// (<see cref="HandlerCode"/>). In the other order a thread could read the new version, still no table, and then an
     /// INT3 (litmus/code/Handler.LateTrap.VersionFirst.litmus).
     /// </summary>
@@ -40,9 +40,9 @@ internal static unsafe class BreakpointControl
     }
 
     /// <summary>
-    /// Whether no thread is inside of the handler, so that a table that was taken back before can be given other
-    /// contents. The fence pairs with the locked increment that the handler begins with: if the handler is first we see
-    /// it counted, if we are first it does not see the table any more (litmus/code/Handler.TableReuse.litmus).
+    /// Whether no thread is inside the handler, so that a table that was retired before can be given other contents.
+    /// The fence pairs with the locked increment that the handler begins with: if the handler is first we see it
+    /// counted, if we are first it does not see the table any more (litmus/code/Handler.TableReuse.litmus).
     /// </summary>
     public static bool IsQuiet
     {
@@ -55,7 +55,7 @@ internal static unsafe class BreakpointControl
 
     private static long* Allocate()
     {
-        // SAFETY: aligned to its own size; cleared before anybody sees it.
+        // SAFETY: aligned to its own size; cleared before any thread sees it.
         void* block = NativeMemory.AlignedAlloc(Size, Size);
         NativeMemory.Clear(block, Size);
         CodeEvents.BreakpointsMet.CountAlso(() => Met);

@@ -4,16 +4,16 @@ using Crosscore.Linux;
 namespace Crosscore.Code;
 
 /// <summary>
-/// The SIGTRAP handler of this process: put in place once, before the first live code, and looked after before every
-/// batch. It keeps the flags and the mask of the handler before it: .NET's runs on the thread's own stack (no
-/// SA_ONSTACK), and crashes on another. Used under the lock of patches.
+/// The SIGTRAP handler of this process: installed once, before the first live code, and checked before every batch. It
+/// keeps the flags and the mask of the handler before it: .NET's runs on the thread's own stack (no SA_ONSTACK), and
+/// crashes on another. Used under the lock of patches.
 /// </summary>
 internal static unsafe class BreakpointHandler
 {
-    // None is ever unmapped: somebody may have saved its address to chain to it.
+    // None is ever unmapped: another handler may have saved its address to chain to it.
     private static readonly List<nint> Ours = [];
 
-    /// <summary>Puts a handler in place, unless one of ours is: in front of whatever is there now.</summary>
+    /// <summary>Installs a handler in front of the present one, unless the present one is ours.</summary>
     /// <exception cref="CodeException">The system refused.</exception>
     public static void Install()
     {
@@ -24,10 +24,10 @@ internal static unsafe class BreakpointHandler
         }
     }
 
-    /// <summary>Makes a handler that passes on what is not ours, and puts it in place.</summary>
-    /// <param name="next">Whom it passes on to.</param>
-    /// <param name="seen">What was there when somebody looked. If there is something else by now, somebody has set it
-    /// since, and that is what the handler passes on to instead.</param>
+    /// <summary>Makes a handler that passes on what is not ours, and installs it.</summary>
+    /// <param name="next">The handler that it passes signals on to.</param>
+    /// <param name="seen">The handler that the caller found. If there is another one now, it was set since, and the
+    /// handler passes signals on to that one instead.</param>
     internal static void PutInFrontOf(in SignalAction next, in SignalAction seen)
     {
         // SAFETY: one word; written before the handler can run, and not freed afterwards, because the handler never
@@ -61,33 +61,33 @@ internal static unsafe class BreakpointHandler
             return;
         }
 
-        // Somebody has set a handler since we looked, and we have taken its place. sigaction(2) cannot compare and
-        // exchange, so a signal that came meanwhile went to the one before it.
+        // Another part of the process has set a handler since we looked, and we have replaced it. sigaction(2) cannot
+        // compare and exchange, so a signal that came in between went to the handler before it.
         Volatile.Write(ref *passedOnTo, replaced.Handler);
         SignalAction mirrored = InFrontOf(replaced, installed.Address);
         if (!mirrored.IsSameAs(action) && Exchange(mirrored) is var again && again.Handler != installed.Address)
         {
-            // And once more, while we were adopting the flags. That one may pass on to us, so we must not pass on to
-            // it: it gets a handler of its own in front of it.
+            // And again, while we were adopting the flags. That one may pass signals on to us, so we must not pass them
+            // on to it: it gets another handler in front of it.
             PutInFrontOf(again, mirrored);
         }
     }
 
     /// <summary>
-    /// Why no breakpoint may be set now, or null: a handler that is not ours would take it for a mistake of the program
-    /// and end the process.
+    /// Says why no breakpoint may be set now, or returns null: a handler that is not ours would take it for an error of
+    /// the program and end the process.
     /// </summary>
     /// <exception cref="CodeException">The system does not say which handler there is.</exception>
     public static string? Obstacle()
     {
         int answer = Signals.Get(Signals.SIGTRAP, out SignalAction there);
         return answer < 0
-                ? $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}, so it "
-                    + "is not known whose handler there is: a sandbox forbids it"
+                ? $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}, so it is not known whose handler there is: a "
+                    + "sandbox forbids it"
             : Ours.Contains(there.Handler) ? null
-            : $"the handler of SIGTRAP is 0x{there.Handler:X} now, which is not this "
-                + "library's: somebody replaced it after live code was installed. "
-                + "Call LiveCode.RestoreBreakpointHandler to put one in front of it";
+            : $"the handler of SIGTRAP is 0x{there.Handler:X} now, which is not this library's: another part of the "
+                + "process replaced it after live code was installed. Call LiveCode.RestoreBreakpointHandler to "
+                + "install one in front of it";
     }
 
     private static SignalAction InFrontOf(SignalAction next, nint handler)
@@ -96,8 +96,8 @@ internal static unsafe class BreakpointHandler
         action.Handler = handler;
 
         // The handler needs the context, which the kernel passes in any case, and si_code, which it writes for
-        // SA_SIGINFO only. A handler without that flag looks at its first argument alone. SA_RESETHAND would take us
-        // away at the first signal.
+        // SA_SIGINFO only. A handler without that flag reads its first argument alone. SA_RESETHAND would remove us at
+        // the first signal.
         action.Flags = (next.Flags | Signals.SA_SIGINFO) & ~Signals.SA_RESETHAND;
         if (next.Handler is Signals.SIG_DFL or Signals.SIG_IGN)
         {
@@ -124,8 +124,8 @@ internal static unsafe class BreakpointHandler
     private static CodeException Refused(int answer) =>
         new(
             CodeFailure.BreakpointHandler,
-            $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}: a sandbox "
-                + "forbids it. Live code needs a handler for its breakpoints.",
+            $"sigaction(SIGTRAP) answered {Errno.Name(-answer)}: a sandbox forbids it. Live code needs a handler for "
+                + "its breakpoints.",
             -answer
         );
 }

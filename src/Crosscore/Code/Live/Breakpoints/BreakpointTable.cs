@@ -3,15 +3,15 @@ using System.Runtime.InteropServices;
 
 namespace Crosscore.Code;
 
-/// <summary>Where a thread that meets INT3 goes on.</summary>
+/// <summary>Where a thread that meets INT3 continues.</summary>
 /// <param name="Target">The address.</param>
 /// <param name="Return">What is pushed before, as a call would; 0 for nothing.</param>
 /// <param name="Copy">The copy that the address belongs to, or null.</param>
 internal readonly record struct Resumption(nint Target, nint Return, OutOfLineCopy? Copy);
 
 /// <summary>
-/// From the addresses of a batch's breakpoints to where threads go on: open addressing, at most half full, in native
-/// memory that machine code reads. Written only while nobody can look into it.
+/// Maps the addresses of a batch's breakpoints to where threads continue: open addressing, at most half full, in native
+/// memory that machine code reads. Written only while no thread can read it.
 /// </summary>
 internal sealed unsafe class BreakpointTable
 {
@@ -59,7 +59,7 @@ internal sealed unsafe class BreakpointTable
     }
 
     /// <summary>
-    /// Marks the copies that threads were sent to, and empties the table. No thread may be looking into it.
+    /// Marks the copies that threads were sent to, and empties the table. No thread may be reading it.
     /// </summary>
     public void Clear()
     {

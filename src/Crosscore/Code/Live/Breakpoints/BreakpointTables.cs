@@ -1,15 +1,15 @@
 namespace Crosscore.Code;
 
 /// <summary>
-/// The tables that are not being looked into, and those that were taken back while a thread was in the handler: such a
-/// thread may still be reading. Used under the lock of patches.
+/// The tables that no thread reads, and those that were retired while a thread was in the handler, which may still be
+/// reading them. Used under the lock of patches.
 /// </summary>
 internal static class BreakpointTables
 {
     private static readonly List<BreakpointTable> Retired = [];
     private static readonly List<BreakpointTable> Free = [];
 
-    /// <summary>Whether no table that was taken back can still be read.</summary>
+    /// <summary>Whether no retired table can still be read.</summary>
     public static bool AllAreFree => Retired.Count == 0;
 
     /// <summary>How many tables can be taken.</summary>
@@ -28,12 +28,11 @@ internal static class BreakpointTables
         return found;
     }
 
-    /// <summary>The table is published no longer.</summary>
+    /// <summary>Takes a table that is no longer published.</summary>
     public static void Retire(BreakpointTable table) => Retired.Add(table);
 
     /// <summary>
-    /// Makes the retired tables free, if no thread is in the handler at this moment; otherwise they wait for the next
-    /// time.
+    /// Frees the retired tables if no thread is in the handler now; otherwise they wait for the next call.
     /// </summary>
     public static void Collect()
     {
