@@ -114,7 +114,7 @@ internal static unsafe class InstalledSections
 
     private static int PossibleCpus()
     {
-        string? list = ThisKernel.Here.PossibleCpus;
+        string? list = ThisKernel.Instance.PossibleCpus;
         int last = list is null ? -1 : CpuList.Last(list);
         if (last >= 0)
         {
