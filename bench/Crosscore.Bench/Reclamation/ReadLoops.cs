@@ -103,7 +103,7 @@ internal sealed class ReadLoops : IDisposable
         long sum = 0;
         for (long i = 0; i < turns; i++)
         {
-            using RcuReadSection section = reader.Enter();
+            using RcuReadSection section = reader.EnterReadSection();
             sum += Volatile.Read(ref _published).Number;
         }
 

@@ -180,7 +180,8 @@ internal static class ReclamationBench
         const int Threads = 16;
         const int Calls = 1000;
         using var barrier = new Barrier(Threads);
-        AsymmetricFenceCounts before = AsymmetricFence.Counts;
+        long askedBefore = AsymmetricFence.HeavyCount;
+        long issuedBefore = AsymmetricFence.BarrierCount;
         long began = Stopwatch.GetTimestamp();
         Thread[] threads =
         [
@@ -203,9 +204,8 @@ internal static class ReclamationBench
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
         TimeSpan time = Stopwatch.GetElapsedTime(began);
-        AsymmetricFenceCounts after = AsymmetricFence.Counts;
-        long asked = after.Asked - before.Asked;
-        long issued = after.Issued - before.Issued;
+        long asked = AsymmetricFence.HeavyCount - askedBefore;
+        long issued = AsymmetricFence.BarrierCount - issuedBefore;
         return
         [
             name,

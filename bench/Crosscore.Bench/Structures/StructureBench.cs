@@ -84,7 +84,7 @@ internal static class StructureBench
         long sum = 0;
         for (int round = 0; round < rounds; round++)
         {
-            using RcuReadSection section = reader.Enter();
+            using RcuReadSection section = reader.EnterReadSection();
             if (Numbers.TryGetValue(in section, round & (Keys - 1), out string? value))
             {
                 sum += value.Length;

@@ -34,17 +34,11 @@ internal static class MachineCommand
         console.Write(facts);
         console.WriteLine();
 
-        var table = new Table().Border(TableBorder.Rounded).AddColumns("promise", "for", "here", "known", "source");
+        var table = new Table().Border(TableBorder.Rounded).AddColumns("promise", "here", "known", "source");
         foreach (MachineGuarantee guarantee in MachineGuarantees.Detect())
         {
             table.AddRow(
                 Markup.Escape(guarantee.What),
-                guarantee.Subject switch
-                {
-                    GuaranteeSubject.Caller => "caller",
-                    GuaranteeSubject.Siblings => "siblings",
-                    _ => "all processes",
-                },
                 guarantee.Holds switch
                 {
                     GuaranteeAnswer.Yes => "[green]yes[/]",

@@ -1,13 +1,10 @@
 namespace Crosscore.HazardPointers;
 
-/// <summary>What scans and callbacks threw, as the one exception of a call that retires, reclaims or closes.</summary>
+/// <summary>Collects what scans and callbacks threw, for a call that retires, reclaims or closes.</summary>
 internal struct HazardFailures
 {
-    /// <summary>So many exceptions of callbacks are kept for a later call.</summary>
-    public const int MostKept = 32;
-
-    private List<Exception>? _callbacks;
-    private Exception? _refusal;
+    private List<Exception>? _callbacks; // what callbacks threw; null for nothing
+    private Exception? _refusal; // why a scan failed
 
     public readonly IReadOnlyList<Exception> Callbacks => _callbacks ?? (IReadOnlyList<Exception>)[];
 
@@ -23,20 +20,20 @@ internal struct HazardFailures
         }
     }
 
-    /// <summary>A scan failed, or the user's executor refused it; everything waits for the next one.</summary>
+    /// <summary>Notes why a scan failed, or why the user's executor refused it; everything waits for the next
+    /// scan.</summary>
     public void Refuse(Exception reason) => _refusal = reason;
 
-    /// <exception cref="AggregateException">Something failed; what refused a scan is the last of the inner
+    /// <exception cref="AggregateException">Something failed; the reason why a scan failed is the last of the inner
     /// exceptions.</exception>
     public readonly void Throw()
     {
         if (_callbacks is not null || _refusal is not null)
         {
             throw new AggregateException(
-                "Callbacks of retired objects threw, or a scan could "
-                    + "not be made. Each object was given to its callback at "
-                    + "most once and will not be again; what has not been "
-                    + "given to it is retired and waits for the next scan.",
+                "Callbacks of retired objects threw, or a scan failed (the inner exceptions say why). Each object was "
+                    + "given to its callback at most once and will not be again; the others are retired and wait for "
+                    + "the next scan.",
                 _refusal is null ? Callbacks : [.. Callbacks, _refusal]
             );
         }

@@ -1,15 +1,16 @@
+using Crosscore.Threads;
+
 namespace Crosscore.HazardPointers;
 
 /// <summary>
-/// Something that its owner has taken out of the structure and that readers may still be using, with what is to be done
-/// with it when none does.
+/// An object that its owner has unlinked and that readers may still be using, with the callback that is called when
+/// none does.
 /// </summary>
-internal abstract class HazardGarbage(long bytes)
+internal abstract class HazardGarbage(long bytes) : Linked<HazardGarbage>
 {
-    public HazardGarbage? Next { get; set; }
-
     public long Bytes => bytes;
 
+    /// <summary>Whether a slot announces the object.</summary>
     public abstract bool IsIn(HazardSnapshot protectedNow);
 
     /// <summary>Runs the caller's callback, which may throw.</summary>
@@ -29,8 +30,8 @@ internal sealed class GarbageObject<T>(T value, Action<T> reclaim, long bytes) :
 internal sealed class GarbagePointer(Action<nint> free, long bytes) : HazardGarbage(bytes)
 {
     /// <summary>
-    /// Set before it is retired; apart from the constructor, so that there is a record before it is known what will be
-    /// retired.
+    /// Set before it is retired, and not by the constructor: a structure allocates the object before it knows which
+    /// pointer it will retire.
     /// </summary>
     public nint Pointer { get; set; }
 

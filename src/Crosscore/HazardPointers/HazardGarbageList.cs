@@ -5,106 +5,76 @@ namespace Crosscore.HazardPointers;
 
 /// <summary>
 /// What was retired into a domain or a cohort and is not reclaimed yet, and the scans that reclaim it. Scans take
-/// turns, and <see cref="Thread.Interrupt"/> does not break them off; callbacks run outside of every lock, so they may
-/// retire, scan and wait for other threads that do. Nothing is taken out of the list before the fence and the look at
-/// the slots have succeeded: a scan that fails leaves everything where it was.
+/// turns, and <see cref="Thread.Interrupt"/> does not break them off. Callbacks run outside of every lock, so they may
+/// retire, scan and wait for other threads that do.
 /// </summary>
-/// <param name="domain">Whose pointers protect what stands here.</param>
-/// <param name="reclaimer">Makes the scans; null if the thread that retires does.</param>
-/// <param name="keepsFailures">Whether what callbacks throw is thrown by calls of this list; not where its callbacks
-/// belong to many who do not know each other.</param>
-/// <param name="callbacksOnlyFree">Callbacks are the library's own and call no code of the user's.</param>
+/// <param name="domain">The domain whose pointers protect what is in the list.</param>
+/// <param name="reclaimer">Makes the scans; null if the threads that retire make them.</param>
+/// <param name="keepsFailures">Whether calls of this list throw what callbacks threw; false where callbacks belong to
+/// different owners.</param>
+/// <param name="callbacksOnlyFree">Whether callbacks are the library's own and call no code of the user's.</param>
 internal sealed class HazardGarbageList(
     HazardDomain domain,
     HazardReclaimer? reclaimer,
     bool keepsFailures = true,
     bool callbacksOnlyFree = false
-)
+) : IBounded
 {
-    // So many times the thresholds may wait for the reclaimer or for callbacks; then those who retire wait too.
-    private const int LimitFactor = 64;
+    // When the next scan is due, and from when on threads that retire wait.
+    private readonly HazardScanSchedule _schedule = new(domain);
 
-    private readonly Lock _scan = new();
-    private readonly object _room = new(); // pulsed when there may be room
-    private readonly HazardSnapshot _protected = new();
-    private HazardGarbage? _pending;
-    private long _pendingCount;
-    private long _keptCount; // what the last scan that succeeded found protected
-    private long _keptBytes;
-    private long _failedCount; // what was pending when the last scan failed; 0 when it succeeded
-    private long _nextLook; // how many are pending when dead threads are looked for again
+    // What waits for a scan that finds it unprotected.
+    private readonly HazardPending _pending = new(domain);
+
+    // Where threads that retire wait for room.
+    private readonly SpaceSignal _room = new();
+
+    // What is not reclaimed: what is pending, and what a callback is running for. Lowered when the callback has
+    // returned, so that 0 means that no callback runs any more.
     private long _count;
     private ByteSum _bytes;
-    private ByteSum _bytesSinceScan;
-    private HazardFailures _unheard; // guarded by _scan; what callbacks threw on the reclaimer's thread
-    private volatile bool _anyUnheard;
-    private int _noticed;
-    private int _waitingForRoom;
 
-    /// <summary>How many are not reclaimed: those waiting, and those whose callback has not returned.</summary>
+    // What callbacks threw on the thread of the reclaimer, for the next call that reclaims or closes.
+    private readonly KeptFailures _failures = new();
+
+    // How urgently the reclaimer was told of this list (HazardReclaimer.Later or Due), or 0 when it has looked since. A
+    // retirement that finds it set does not tell the reclaimer again.
+    private int _notified;
+
+    /// <summary>How many objects are not reclaimed: those waiting, and those whose callback has not returned.</summary>
     public long Count => Volatile.Read(ref _count);
 
-    /// <summary>The sum of the bytes they were given with, or the largest number.</summary>
+    /// <summary>The sum of the bytes that they were retired with, or the largest number.</summary>
     public long Bytes => _bytes.Value;
 
-    /// <summary>Whether anything is here that the last scan did not find protected.</summary>
-    public bool HasMoreThanProtected => Count > Volatile.Read(ref _keptCount);
+    /// <summary>Whether there is anything that the last scan did not find protected.</summary>
+    public bool HasMoreThanProtected => Count > _schedule.ProtectedCount;
 
-    // After a scan at least the threshold must come anew, whatever it kept: so no thread scans again and again what
-    // stays protected, and a scan that failed is tried again when that much has come. The slots only spread the cost of
-    // looking at them. A slot protects an object and a pointer, so a scan keeps twice the slots at most, which bounds
-    // the garbage.
-    private bool IsScanDue
-    {
-        get
-        {
-            if (_bytesSinceScan.Value >= domain.ScanBytes)
-            {
-                return true;
-            }
+    /// <inheritdoc/>
+    public bool IsFull => _schedule.IsFull(Count, Bytes);
 
-            long pending = Volatile.Read(ref _pendingCount);
-            long beyond = pending - domain.ScanThreshold;
-            if (beyond < Math.Max(Volatile.Read(ref _keptCount), Volatile.Read(ref _failedCount)))
-            {
-                return false;
-            }
+    private bool IsScanDue => _schedule.IsDue(_pending.Count);
 
-            if (beyond < domain.SlotCount && pending >= Volatile.Read(ref _nextLook))
-            {
-                // It waits because of slots that may be dead threads'. A look costs as much as there are threads, so
-                // the next one is made when that much has come again.
-                int threads = domain.SlotCount / HazardThread.FirstSlots;
-                Volatile.Write(ref _nextLook, pending + Math.Max(domain.ScanThreshold, threads));
-                domain.Registry.RemoveDead();
-            }
-
-            return beyond >= domain.SlotCount;
-        }
-    }
-
-    private bool IsFull =>
-        Count - Volatile.Read(ref _keptCount) >= (long)LimitFactor * ((long)domain.ScanThreshold + domain.SlotCount)
-        || (Int128)Bytes - Volatile.Read(ref _keptBytes) >= (Int128)LimitFactor * domain.ScanBytes;
-
-    /// <summary>Adds a chain of retired objects, which cannot fail, and sees to it that they are scanned if enough have
-    /// gathered. Returns what went wrong in scans and callbacks.</summary>
-    /// <param name="first">The first one.</param>
-    /// <param name="last">The last one.</param>
+    /// <summary>
+    /// Adds a chain of retired objects, which cannot fail, and has them scanned if enough have gathered.
+    /// </summary>
+    /// <param name="first">The first object.</param>
+    /// <param name="last">The last object.</param>
     /// <param name="count">How many there are.</param>
     /// <param name="bytesEach">The size of each.</param>
     /// <param name="mayScan">Whether the calling thread may run callbacks and wait.</param>
+    /// <returns>What failed in scans and callbacks.</returns>
     public HazardFailures Add(HazardGarbage first, HazardGarbage last, int count, long bytesEach, bool mayScan = true)
     {
-        // Counted before they can be taken out, so no counter goes below zero.
+        // Counted before they can be taken out, so that no counter goes below zero.
         Interlocked.Add(ref _count, count);
         if (bytesEach > 0)
         {
             _bytes.Add(bytesEach, count);
-            _bytesSinceScan.Add(bytesEach, count);
+            _schedule.Add(bytesEach, count);
         }
 
-        Push(first, last, count);
+        _pending.Push(first, last, count);
         HazardFailures failures = default;
         if (reclaimer is not null)
         {
@@ -129,15 +99,15 @@ internal sealed class HazardGarbageList(
         return failures;
     }
 
-    /// <summary>Reclaims what no slot announces, and what became due in other lists by that.</summary>
-    /// <param name="onlyIfDue">Give up if another thread has done it in the meantime.</param>
+    /// <summary>Reclaims what no slot announces, and what becomes due in other lists because of that.</summary>
+    /// <param name="onlyIfDue">Whether to return if another thread has made the scan in the meantime.</param>
     /// <param name="failures">What callbacks threw, and why a scan failed.</param>
-    /// <param name="forLater">Keep what callbacks throw for the next call that reclaims or closes.</param>
+    /// <param name="forLater">Whether to keep what callbacks throw for the next call that reclaims or closes.</param>
     /// <returns>False if a scan failed: the kernel refused the barrier, or there was no memory. Everything that it
     /// would have reclaimed is still pending.</returns>
     public bool TryScan(bool onlyIfDue, ref HazardFailures failures, bool forLater = false)
     {
-        // Made before anything is taken out, for lack of memory must not come in between.
+        // Allocated before anything is taken out, since an allocation that fails afterwards would lose it.
         var running = new HazardReclaiming(this);
         HazardFailures thrown = default;
         using (
@@ -146,33 +116,21 @@ internal sealed class HazardGarbageList(
                 : new StrangersCallbacks(domain.Name, failure => Report(failure, forLater, ref thrown))
         )
         {
-            HazardGarbage? reclaimable = null;
-            using (var steady = new Uninterrupted())
+            HazardGarbage? reclaimable;
+            try
             {
-                steady.Enter(_scan);
-                try
-                {
-                    if (!onlyIfDue || IsScanDue)
-                    {
-                        reclaimable = TakeReclaimable();
-                    }
-                }
-                catch (Exception refusal)
-                {
-                    failures.Refuse(refusal);
-                    return false;
-                }
-                finally
-                {
-                    _scan.Exit();
-                }
+                reclaimable = _pending.TakeReclaimable(_schedule, onlyIfDue);
+            }
+            catch (Exception refusal)
+            {
+                failures.Refuse(refusal);
+                return false;
             }
 
-            // What is protected is no reason to wait. The look at those who wait comes after the store of how much that
-            // is; pairs with WaitForRoom, which counts itself and then looks. The shape is that of
-            // litmus/reclamation/HazardPointer.Notice.litmus.
+            // What is protected is no reason to wait for room, so the scan alone may have made room. A full fence
+            // between the store of what is protected and the look at the threads that wait: see SpaceSignal.Wait.
             Interlocked.MemoryBarrier();
-            GiveRoom();
+            _room.Signal(this);
             Reclaim(reclaimable, running, callbacks, forLater, ref thrown);
         }
 
@@ -181,8 +139,10 @@ internal sealed class HazardGarbageList(
         return true;
     }
 
-    /// <summary>Scans, and returns how many are left. In a callback of this list it asks for the scan, which comes when
-    /// the callback has returned.</summary>
+    /// <summary>
+    /// Scans, and returns how many objects are left. In a callback of this list it asks for the scan, which comes when
+    /// the callback has returned.
+    /// </summary>
     /// <exception cref="AggregateException">Callbacks threw, or the scan failed.</exception>
     public long ReclaimNow()
     {
@@ -194,209 +154,53 @@ internal sealed class HazardGarbageList(
 
         HazardFailures failures = default;
         _ = TryScan(onlyIfDue: false, ref failures);
-        Hear(ref failures);
+        AddKept(ref failures);
         failures.Throw();
         return Count;
     }
 
-    /// <summary>The reclaimer's scan: what callbacks throw is kept for those who reclaim or close.</summary>
+    /// <summary>
+    /// Scans for the reclaimer: what callbacks throw is kept for the next call that reclaims or closes.
+    /// </summary>
     /// <returns>Whether anything was reclaimed.</returns>
     public bool ScanForReclaimer(bool onlyIfDue)
     {
         TakeNotice();
         long before = Count;
         HazardFailures failures = default;
-        // A barrier that was refused is asked for again: the list stays with the reclaimer.
+        // A barrier that was refused is retried, because the list stays with the reclaimer.
         _ = TryScan(onlyIfDue, ref failures, forLater: true);
         return Count < before;
     }
 
-    /// <summary>From here on the reclaimer is told again of what comes. Before the list is read; pairs with
-    /// Notify.</summary>
-    public void TakeNotice() => _ = Interlocked.Exchange(ref _noticed, 0);
+    /// <summary>
+    /// From here on the reclaimer is told again of what is retired. It calls this before it reads the list; pairs with
+    /// Notify.
+    /// </summary>
+    public void TakeNotice() => _ = Interlocked.Exchange(ref _notified, 0);
+
+    /// <summary>Gets the threads whose pointers protect something that waits here.</summary>
+    public IReadOnlyList<HazardHolder> GetHolders() => _pending.GetHolders();
+
+    /// <summary>Whether a slot of the calling thread announces something that waits here.</summary>
+    public bool IsHeldByCaller() => _pending.IsHeldByCaller();
 
     /// <summary>Keeps what callbacks threw for the next call that reclaims or closes.</summary>
     public void Keep(HazardFailures failures)
     {
-        if (failures.Callbacks.Count == 0)
+        foreach (Exception failure in failures.Callbacks)
         {
-            return;
-        }
-
-        using var steady = new Uninterrupted();
-        steady.Enter(_scan);
-        try
-        {
-            foreach (Exception failure in failures.Callbacks.Take(HazardFailures.MostKept - _unheard.Callbacks.Count))
-            {
-                _unheard.Add(failure);
-            }
-
-            _anyUnheard = true;
-        }
-        finally
-        {
-            _scan.Exit();
+            _failures.Add(failure);
         }
     }
 
-    /// <summary>Adds what was kept.</summary>
-    public void Hear(ref HazardFailures failures)
+    /// <summary>Adds what was kept to the failures of a call.</summary>
+    public void AddKept(ref HazardFailures failures)
     {
-        if (!_anyUnheard)
+        foreach (Exception failure in _failures.TakeAll())
         {
-            return;
+            failures.Add(failure);
         }
-
-        using var steady = new Uninterrupted();
-        steady.Enter(_scan);
-        try
-        {
-            failures.Add(_unheard);
-            _unheard = default;
-            _anyUnheard = false;
-        }
-        finally
-        {
-            _scan.Exit();
-        }
-    }
-
-    /// <summary>The threads whose pointers protect something that waits here.</summary>
-    public IReadOnlyList<HazardHolder> GetHolders()
-    {
-        List<HazardHolder> holders = [];
-        using var steady = new Uninterrupted();
-        steady.Enter(_scan);
-        try
-        {
-            for (HazardThread? thread = domain.Registry.Newest; thread is not null; thread = (HazardThread?)thread.Next)
-            {
-                if (thread.IsOwnerAlive && HeldBy(thread) is > 0 and int held)
-                {
-                    holders.Add(new HazardHolder(thread.Owner, held));
-                }
-            }
-        }
-        finally
-        {
-            _scan.Exit();
-        }
-
-        return holders;
-    }
-
-    /// <summary>Whether a slot of the calling thread announces something that waits here.</summary>
-    public bool IsHeldByCaller()
-    {
-        HazardThread? own = HazardThread.Find(domain);
-        if (own is null)
-        {
-            return false;
-        }
-
-        using var steady = new Uninterrupted();
-        steady.Enter(_scan);
-        try
-        {
-            return HeldBy(own) > 0;
-        }
-        finally
-        {
-            _scan.Exit();
-        }
-    }
-
-    // Holding _scan.
-    private int HeldBy(HazardThread thread)
-    {
-        int held = 0;
-        try
-        {
-            _protected.Add(thread);
-            HazardGarbage? retired = _protected.IsEmpty ? null : Volatile.Read(ref _pending);
-            while (retired is not null)
-            {
-                held += retired.IsIn(_protected) ? 1 : 0;
-                retired = retired.Next;
-            }
-        }
-        finally
-        {
-            _protected.Clear();
-        }
-
-        return held;
-    }
-
-    private HazardGarbage? TakeReclaimable()
-    {
-        // What stands here now and below it is looked at. It stays in the list, because only the holder of the turn
-        // takes anything out; what comes on top of it meanwhile may have been unlinked after the fence.
-        HazardGarbage? newest = Volatile.Read(ref _pending);
-        ByteSum bytes = _bytesSinceScan.Read();
-        HazardGarbage? reclaimable = null;
-        HazardGarbage? kept = null;
-        HazardGarbage? keptLast = null;
-        int reclaimableCount = 0;
-        long protectedCount = 0;
-        ByteSum protectedBytes = default;
-        bool done = false;
-        try
-        {
-            // The unlinking stores of all that is looked at come before this fence, the looks at the slots after it:
-            // see HazardSnapshot.Take.
-            domain.Heavy();
-            _protected.Take(domain.Registry);
-
-            // From here on nothing throws.
-            HazardGarbage? taken = Interlocked.Exchange(ref _pending, null);
-            bool lookedAt = false;
-            while (taken is not null)
-            {
-                HazardGarbage retired = taken;
-                taken = retired.Next;
-                lookedAt |= retired == newest;
-                bool isProtected = lookedAt && retired.IsIn(_protected);
-                if (isProtected)
-                {
-                    protectedCount++;
-                    protectedBytes.Add(retired.Bytes, 1);
-                }
-
-                if (lookedAt && !isProtected)
-                {
-                    retired.Next = reclaimable;
-                    reclaimable = retired;
-                    reclaimableCount++;
-                }
-                else
-                {
-                    retired.Next = kept;
-                    kept = retired;
-                    keptLast ??= retired;
-                }
-            }
-
-            done = true;
-        }
-        finally
-        {
-            _protected.Clear();
-            _bytesSinceScan.Subtract(bytes);
-            Volatile.Write(ref _failedCount, done ? 0 : Volatile.Read(ref _pendingCount));
-        }
-
-        Interlocked.Add(ref _pendingCount, -reclaimableCount);
-        Volatile.Write(ref _keptCount, protectedCount);
-        Volatile.Write(ref _keptBytes, protectedBytes.Value);
-        Volatile.Write(ref _nextLook, 0);
-        if (kept is not null)
-        {
-            Push(kept, keptLast!, 0);
-        }
-
-        return reclaimable;
     }
 
     private void Reclaim(
@@ -436,8 +240,8 @@ internal sealed class HazardGarbageList(
                 }
                 finally
                 {
-                    // Not before the callback has returned, and what it threw is where those who wait for none to be
-                    // left find it.
+                    // Not before the callback has returned, and what it threw is where a caller that waits for a count
+                    // of 0 finds it.
                     if (retired.Bytes > 0)
                     {
                         _bytes.Subtract(retired.Bytes);
@@ -446,7 +250,7 @@ internal sealed class HazardGarbageList(
                     Interlocked.Decrement(ref _count);
                 }
 
-                GiveRoom();
+                _room.Signal(this);
             }
         }
         finally
@@ -463,72 +267,42 @@ internal sealed class HazardGarbageList(
 
     private void Report(Exception failure, bool forLater, ref HazardFailures thrown)
     {
-        HazardFailures told = default;
-        domain.Report(failure, ref told);
+        HazardFailures untold = default;
+        domain.Report(failure, ref untold);
         if (keepsFailures && forLater)
         {
-            Keep(told);
+            Keep(untold);
         }
         else if (keepsFailures)
         {
-            thrown.Add(told);
+            thrown.Add(untold);
         }
     }
 
-    /// <summary>Wakes the threads that wait for room, if there is some. After a full fence behind what made it; pairs
-    /// with <see cref="WaitForRoom"/>.</summary>
-    private void GiveRoom()
-    {
-        if (Volatile.Read(ref _waitingForRoom) != 0 && !IsFull)
-        {
-            using var steady = new Uninterrupted();
-            steady.Enter(_room);
-            Monitor.PulseAll(_room);
-            Monitor.Exit(_room);
-        }
-    }
-
-    /// <summary>Tells the reclaimer that something is here, unless it has been told and has not looked yet.</summary>
+    /// <summary>Tells the reclaimer that something is here, unless it was told and has not looked since.</summary>
     private void Notify(ref HazardFailures failures)
     {
-        // The list was written before, by an interlocked operation. Pairs with ScanForReclaimer, which takes the notice
-        // back, also by one, and then reads the list: either it sees what was added, or its store is seen here.
-        // litmus/reclamation/HazardPointer.Notice.litmus; fails without: HazardPointer.Notice.NoFence.litmus.
-        int wanted = IsScanDue ? HazardReclaimer.Due : HazardReclaimer.Later;
+        // The list was written before, by an interlocked operation. Pairs with TakeNotice, which resets the field, also
+        // by one, before the reclaimer reads the list: either the reclaimer sees what was added, or its store is seen
+        // here. litmus/reclamation/HazardPointer.Notice.litmus; fails without: HazardPointer.Notice.NoFence.litmus.
+        int urgency = IsScanDue ? HazardReclaimer.Due : HazardReclaimer.Later;
         if (
-            Volatile.Read(ref _noticed) < wanted
-            && Interlocked.Exchange(ref _noticed, wanted) < wanted
-            && reclaimer!.Notice(this, wanted) is { } obstacle
+            Volatile.Read(ref _notified) < urgency
+            && Interlocked.Exchange(ref _notified, urgency) < urgency
+            && reclaimer!.Notice(this, urgency) is { } obstacle
         )
         {
-            Volatile.Write(ref _noticed, 0); // the next retirement tries again
+            Volatile.Write(ref _notified, 0); // the next retirement tells it again
             failures.Refuse(obstacle);
         }
     }
 
     private void WaitForRoom()
     {
-        // A callback may be what the others wait for.
-        if (HazardReclaiming.ByThisThread)
+        // A thread that runs a callback may be the one that the others wait for.
+        if (!HazardReclaiming.ByThisThread)
         {
-            return;
-        }
-
-        var deadline = new Deadline(domain.WaitForRoom);
-        using var steady = new Uninterrupted();
-        _ = Interlocked.Increment(ref _waitingForRoom); // a full fence before the looks below; pairs with GiveRoom
-        steady.Enter(_room);
-        try
-        {
-            while (IsFull && !deadline.IsOver)
-            {
-                steady.Wait(_room, (int)Math.Ceiling(deadline.Left.TotalMilliseconds));
-            }
-        }
-        finally
-        {
-            Monitor.Exit(_room);
-            _ = Interlocked.Decrement(ref _waitingForRoom);
+            _ = _room.Wait(this, new Deadline(domain.WaitForRoom));
         }
     }
 
@@ -542,23 +316,6 @@ internal sealed class HazardGarbageList(
             count++;
         }
 
-        Push(first, last, count);
-    }
-
-    private void Push(HazardGarbage first, HazardGarbage last, int count)
-    {
-        Interlocked.Add(ref _pendingCount, count);
-        HazardGarbage? pending = Volatile.Read(ref _pending);
-        while (true)
-        {
-            last.Next = pending;
-            HazardGarbage? found = Interlocked.CompareExchange(ref _pending, first, pending);
-            if (found == pending)
-            {
-                return;
-            }
-
-            pending = found;
-        }
+        _pending.Push(first, last, count);
     }
 }

@@ -25,17 +25,17 @@ public readonly ref struct HazardPointer : IDisposable
     }
 
     /// <summary>
-    /// Reads the source and protects what it holds, until the next protection, <see cref="Clear"/> or
-    /// <see cref="Dispose"/>: it will not be reclaimed in the meantime.
+    /// Reads the source and protects what it holds until the next protection, <see cref="Clear"/> or
+    /// <see cref="Dispose"/>: the object is not reclaimed before that.
     /// </summary>
     /// <remarks>
-    /// The result was in the source at one moment during the call. Everything stored before it was published is visible
-    /// (acquire).
+    /// The source held the result at some time during the call. Everything that was stored before the object was
+    /// published is visible (acquire).
     /// </remarks>
     /// <param name="source">The only way to the object for readers: it is overwritten before the object is
     /// retired.</param>
     /// <returns>The object, or null if the source held none.</returns>
-    /// <exception cref="InvalidOperationException">A default handle, or one that was disposed of.</exception>
+    /// <exception cref="InvalidOperationException">The handle is a default one, or was disposed of.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public T? Protect<T>(ref T? source)
         where T : class
@@ -47,7 +47,7 @@ public readonly ref struct HazardPointer : IDisposable
         return value;
     }
 
-    /// <summary>The same for a native pointer.</summary>
+    /// <summary>Reads the source and protects the native pointer that it holds.</summary>
     /// <inheritdoc cref="Protect{T}(ref T)" path="/*[not(self::summary)]"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public nint Protect(ref nint source)
@@ -60,15 +60,15 @@ public readonly ref struct HazardPointer : IDisposable
     }
 
     /// <summary>
-    /// One attempt to protect what was read from a source before. For algorithms that start again when the source has
+    /// Tries once to protect what was read from a source before, for algorithms that start again when the source has
     /// changed.
     /// </summary>
-    /// <param name="value">What the source held; afterwards what it holds now, protected only if the answer is
-    /// yes.</param>
+    /// <param name="value">What the source held; afterwards what it holds now, protected only if the result is
+    /// true.</param>
     /// <param name="source">As for <see cref="Protect{T}(ref T)"/>.</param>
-    /// <returns>Whether the source still held it after it had been announced, so that it is protected. Otherwise
-    /// nothing is.</returns>
-    /// <exception cref="InvalidOperationException">A default handle, or one that was disposed of.</exception>
+    /// <returns>Whether the source still held the value after it was announced, so that it is protected. Otherwise
+    /// nothing is protected.</returns>
+    /// <exception cref="InvalidOperationException">The handle is a default one, or was disposed of.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryProtect<T>(ref T? value, ref T? source)
         where T : class
@@ -98,15 +98,14 @@ public readonly ref struct HazardPointer : IDisposable
     }
 
     /// <summary>
-    /// Protects nothing from here on; what this thread read from the objects before comes before their reclamation
-    /// (release).
+    /// Stops protecting. What this thread read from the objects comes before their reclamation (release).
     /// </summary>
-    /// <exception cref="InvalidOperationException">A default handle, or one that was disposed of.</exception>
+    /// <exception cref="InvalidOperationException">The handle is a default one, or was disposed of.</exception>
     public void Clear() => Slot.Clear();
 
     /// <summary>
-    /// Protects nothing from here on, and gives the slot back. Disposing of a default handle, or again, also of a copy,
-    /// does nothing.
+    /// Stops protecting and returns the slot. A second Dispose, also of a copy, and that of a default handle do
+    /// nothing.
     /// </summary>
     public void Dispose()
     {

@@ -7,13 +7,13 @@ namespace Crosscore.HazardPointers;
 /// that use several objects at a time. A ref struct, as <see cref="HazardPointer"/> is.
 /// </summary>
 /// <remarks>
-/// To go on along a chain, protect the next object with another handle and <see cref="Swap"/> the two. Protection is
-/// never copied from slot to slot: a scan that looks at the new slot before and at the old one after would miss it.
-/// Shown by litmus/reclamation/HazardPointer.CopiedBetweenSlots.litmus.
+/// To follow a chain, protect the next object with another handle and <see cref="Swap"/> the two. Protection is never
+/// copied from slot to slot: a scan that looks at the new slot before the copy and at the old one after it would miss
+/// it. Shown by litmus/reclamation/HazardPointer.CopiedBetweenSlots.litmus.
 /// </remarks>
 public ref struct HazardPointerArray : IDisposable
 {
-    /// <summary>The most handles that one array has.</summary>
+    /// <summary>The maximum number of handles of one array.</summary>
     public const int MaxCount = 8;
 
     private readonly HazardThread? _thread;
@@ -22,7 +22,7 @@ public ref struct HazardPointerArray : IDisposable
 
     internal HazardPointerArray(HazardThread thread, int count)
     {
-        thread.Reserve(count); // or a failure half way would leave slots behind that no handle gives back
+        thread.Reserve(count); // otherwise a failure half way would lose slots that no handle returns
         _thread = thread;
         Count = count;
         for (int index = 0; index < count; index++)
@@ -32,11 +32,12 @@ public ref struct HazardPointerArray : IDisposable
         }
     }
 
-    /// <summary>How many handles there are; 0 for a default array.</summary>
+    /// <summary>Gets the number of handles; 0 for a default array.</summary>
     public readonly int Count { get; }
 
-    /// <summary>One of the handles. Disposing of it alone gives its slot back early.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such handle; a default array has none.</exception>
+    /// <summary>Gets one of the handles. Disposing of it alone returns its slot early.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The index is out of range; a default array has no
+    /// handles.</exception>
     public readonly HazardPointer this[int index]
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -51,8 +52,8 @@ public ref struct HazardPointerArray : IDisposable
         }
     }
 
-    /// <summary>Exchanges two handles with what they protect; at no time is either object unprotected.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such handle.</exception>
+    /// <summary>Exchanges two handles with what they protect; both objects stay protected throughout.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An index is out of range.</exception>
     public void Swap(int left, int right)
     {
         ThrowIfNoSuchHandle(left);
@@ -61,7 +62,7 @@ public ref struct HazardPointerArray : IDisposable
         (_tickets[left], _tickets[right]) = (_tickets[right], _tickets[left]);
     }
 
-    /// <summary>Disposes of all handles. Again, also of a copy, it does nothing.</summary>
+    /// <summary>Disposes of all handles. A second Dispose, also of a copy, does nothing.</summary>
     public readonly void Dispose()
     {
         // The last one first, so that the next array gets the same slots in the same order.

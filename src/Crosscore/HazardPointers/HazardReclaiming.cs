@@ -1,26 +1,30 @@
 namespace Crosscore.HazardPointers;
 
 /// <summary>
-/// That the calling thread is running callbacks of a list, perhaps from inside of a callback of another one; and which
-/// lists became due inside of them. Those are scanned when the outermost callbacks have returned: a scan
-/// inside of a callback would make a long chain of objects that retire each other a deep recursion.
+/// Notes that the calling thread is running callbacks of a list, maybe inside of a callback of another list, and which
+/// lists became due there. Those are scanned when the outermost callback has returned: a scan inside of a callback
+/// would turn a long chain of objects that retire each other into a deep recursion.
 /// </summary>
 internal sealed class HazardReclaiming(HazardGarbageList list)
 {
-    // Callbacks that retire without end must not keep their thread for ever. What is due then is scanned by the next
+    // Callbacks that retire without end must not occupy their thread for ever. What is due then is scanned by the next
     // call that retires or reclaims.
-    private const int MostScans = 1000;
+    private const int MaxScans = 1000;
 
+    // The list whose callbacks this thread is running; null outside of callbacks.
     [ThreadStatic]
     private static HazardReclaiming? t_innermost;
 
+    // The lists that became due inside of callbacks, with whether a scan was asked for, so that it is made also if it
+    // is not due by then.
     [ThreadStatic]
-    private static Dictionary<HazardGarbageList, bool>? t_due; // with whether a scan was asked for, due or not
+    private static Dictionary<HazardGarbageList, bool>? t_due;
 
+    // Whether this thread is scanning them, so that the scans do not nest.
     [ThreadStatic]
-    private static bool t_scanning;
+    private static bool t_isScanning;
 
-    private HazardReclaiming? _outer;
+    private HazardReclaiming? _outer; // the list in whose callback this one began
 
     public static bool ByThisThread => t_innermost is not null;
 
@@ -37,9 +41,9 @@ internal sealed class HazardReclaiming(HazardGarbageList list)
         return false;
     }
 
-    /// <summary>For a list that became due inside of a callback of this thread.</summary>
+    /// <summary>Has a list scanned later that became due inside of a callback of this thread.</summary>
     /// <param name="list">The list.</param>
-    /// <param name="asked">Scan it also if it is not due any more by then.</param>
+    /// <param name="asked">Whether to scan it also if it is not due any more by then.</param>
     public static void ScanLater(HazardGarbageList list, bool asked = false)
     {
         try
@@ -49,30 +53,30 @@ internal sealed class HazardReclaiming(HazardGarbageList list)
         }
         catch (OutOfMemoryException)
         {
-            // The list stays due, and the next retirement into it finds that.
+            // The list stays due: the next retirement into it scans it.
         }
     }
 
     /// <summary>Scans what became due inside of callbacks, unless the thread is still inside of one.</summary>
-    /// <param name="outer">The list whose callbacks they were. What those of another list throw is kept for the calls
-    /// of that one.</param>
-    /// <param name="failures">What those of the outer list throw.</param>
+    /// <param name="outer">The list whose callbacks ran. What callbacks of another list throw is kept for the calls of
+    /// that list.</param>
+    /// <param name="failures">What callbacks of the outer list throw.</param>
     /// <param name="forLater">Whether that is kept, too.</param>
     public static void ScanDue(HazardGarbageList outer, ref HazardFailures failures, bool forLater)
     {
-        if (t_innermost is not null || t_scanning || t_due is not { Count: > 0 } due)
+        if (t_innermost is not null || t_isScanning || t_due is not { Count: > 0 } due)
         {
             return;
         }
 
-        t_scanning = true;
+        t_isScanning = true;
         try
         {
-            for (int scans = 0; scans < MostScans && due.Count > 0; scans++)
+            for (int scans = 0; scans < MaxScans && due.Count > 0; scans++)
             {
                 (HazardGarbageList next, bool asked) = due.First();
                 _ = due.Remove(next);
-                HazardFailures ofAnother = default; // a barrier that was refused; the next scan of that list asks again
+                HazardFailures ofAnother = default; // a barrier that was refused; the next scan of that list retries
                 _ =
                     next == outer
                         ? next.TryScan(onlyIfDue: !asked, ref failures, forLater)
@@ -82,7 +86,7 @@ internal sealed class HazardReclaiming(HazardGarbageList list)
         finally
         {
             due.Clear();
-            t_scanning = false;
+            t_isScanning = false;
         }
     }
 

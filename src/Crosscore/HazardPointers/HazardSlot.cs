@@ -6,8 +6,8 @@ using Crosscore.Threads;
 namespace Crosscore.HazardPointers;
 
 /// <summary>
-/// What one <see cref="HazardPointer"/> announces. Written by its owner at every protection, read by scans: nothing
-/// else that anybody writes lies within 128 bytes, which is two cache lines, because processors fetch them in pairs.
+/// What one <see cref="HazardPointer"/> announces. Its owner writes it at every protection, scans read it. Nothing else
+/// that is written lies within 128 bytes, which is two cache lines, because processors fetch them in pairs.
 /// </summary>
 [StructLayout(LayoutKind.Explicit)]
 internal sealed class HazardSlot
@@ -24,8 +24,8 @@ internal sealed class HazardSlot
     public nint Pointer;
 
     /// <summary>
-    /// How often the slot was handed out or taken back; a handle that remembers another number is one that was disposed
-    /// of. Only its owner touches it.
+    /// How often the slot was taken or returned; a handle that remembers another number was disposed of. Only the owner
+    /// uses it.
     /// </summary>
     [FieldOffset(136)]
     public uint Ticket;
@@ -33,7 +33,7 @@ internal sealed class HazardSlot
     [FieldOffset(144)]
     public CacheLines Behind;
 
-    /// <summary>Nothing is protected from here on.</summary>
+    /// <summary>Stops protecting.</summary>
     /// <remarks>
     /// Release stores: what the owner read from the objects comes before. Pairs with the acquire loads of
     /// <see cref="HazardSnapshot"/>: a scan that sees the empty slot may let the object be overwritten. With plain
@@ -83,7 +83,7 @@ internal sealed class HazardSlot
     [DoesNotReturn]
     public static void ThrowNotHeld() =>
         throw new InvalidOperationException(
-            "This hazard pointer is a default one, or it was disposed of "
-                + "(perhaps through a copy). Get one from HazardDomain.Acquire."
+            "The hazard pointer is a default one, or it or a copy of it was disposed of, so it protects nothing. "
+                + "Get one from HazardDomain.Acquire."
         );
 }

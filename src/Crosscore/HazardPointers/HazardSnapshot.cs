@@ -3,8 +3,8 @@ using Crosscore.Threads;
 namespace Crosscore.HazardPointers;
 
 /// <summary>
-/// What the slots of a domain announced at one time, for one scan after another; the sets keep their memory, and hold
-/// on to nothing in between.
+/// What the slots of a domain announced, for one scan after another. The sets keep their memory, and are empty between
+/// scans.
 /// </summary>
 internal sealed class HazardSnapshot
 {
@@ -20,10 +20,10 @@ internal sealed class HazardSnapshot
     /// <summary>Reads every slot of every living thread.</summary>
     /// <remarks>
     /// The caller has passed <see cref="AsymmetricFence.Heavy"/> since the objects in question were unlinked. Pairs
-    /// with <see cref="HazardPointer.Protect{T}(ref T)"/>: a reader whose announcement came before its part of the
-    /// fence is seen here; one whose announcement came after it looks at the source again after it, finds the object
-    /// gone and does not use it. Fails without: litmus/reclamation/HazardPointer.NoBarrier.litmus,
-    /// HazardPointer.ScanBeforeBarrier.litmus.
+    /// with <see cref="HazardPointer.Protect{T}(ref T)"/>: if a reader announced before its part of the fence, the
+    /// announcement is seen here; if it announced after it, its second look at the source comes after the fence too,
+    /// finds the object gone, and the reader does not use it. Fails without:
+    /// litmus/reclamation/HazardPointer.NoBarrier.litmus, HazardPointer.ScanBeforeBarrier.litmus.
     /// </remarks>
     public void Take(ThreadRegistry<HazardThread> registry)
     {

@@ -8,21 +8,21 @@ namespace Crosscore.HazardPointers;
 /// </summary>
 internal sealed class HazardThread : ThreadRecord
 {
-    /// <summary>How many slots a thread has at least.</summary>
+    /// <summary>The minimum number of slots of a thread.</summary>
     public const int FirstSlots = 4;
 
-    // Thread statics live in a class without a static constructor: with one, every access would first ask whether it
-    // has run.
+    // The record that the thread used last. The class has no static constructor: with one, every access to a
+    // thread-static field would first check whether it has run.
     [ThreadStatic]
     private static HazardThread? t_last;
 
-    // Weak, or a domain that nobody uses any more would live as long as the thread; the domain itself keeps its records
-    // alive.
+    // The records of the thread in all domains. Weak references, or a domain that is not used any more would live as
+    // long as the thread; the domain itself keeps its records alive.
     [ThreadStatic]
     private static List<WeakReference<HazardThread>>? t_all;
 
-    private HazardSlot[] _slots = [];
-    private HazardSlot[] _free = [];
+    private HazardSlot[] _slots = []; // all slots; read by scans
+    private HazardSlot[] _free = []; // the first _freeCount are those that no handle has; only the owner uses them
     private int _freeCount;
     private int _counted; // how many of the slots the domain has counted
 
@@ -35,19 +35,19 @@ internal sealed class HazardThread : ThreadRecord
     public HazardDomain Domain { get; }
 
     /// <summary>
-    /// All slots, free ones included. The array is replaced when it grows; a scan reads it after its fence, as it reads
+    /// All slots, free ones included. The array is replaced when it grows. A scan reads it after its fence, as it reads
     /// the registry, and for the same reason.
     /// </summary>
     public ReadOnlySpan<HazardSlot> Slots => Volatile.Read(ref _slots);
 
-    /// <summary>The calling thread's record in a domain.</summary>
+    /// <summary>Gets the calling thread's record in a domain, or makes one.</summary>
     public static HazardThread Of(HazardDomain domain)
     {
         HazardThread? last = t_last;
         return last is not null && last.Domain == domain ? last : Find(domain) ?? Join(domain);
     }
 
-    /// <summary>The same, or nothing where the thread never took a slot.</summary>
+    /// <summary>Finds the calling thread's record in a domain; null where it never took a slot.</summary>
     public static HazardThread? Find(HazardDomain domain)
     {
         foreach (WeakReference<HazardThread> known in t_all ?? [])
@@ -61,7 +61,7 @@ internal sealed class HazardThread : ThreadRecord
         return null;
     }
 
-    /// <summary>Sees to it that so many slots can be taken.</summary>
+    /// <summary>Makes sure that a number of slots can be taken.</summary>
     public void Reserve(int count)
     {
         while (_freeCount < count)

@@ -2,15 +2,17 @@ using Crosscore.Threads;
 
 namespace Crosscore.HazardPointers;
 
-/// <summary>How a domain or a cohort ends: nothing of it is left unreclaimed.</summary>
+/// <summary>Ends a domain or a cohort: everything retired into it is reclaimed.</summary>
 internal static class HazardWait
 {
     // Milliseconds; each look costs a barrier, which interrupts the threads that run.
-    private const int LongestPause = 10;
+    private const int MaxPause = 10;
 
-    /// <summary>Closes a list and reclaims until it is empty, waiting for readers; continues with that if the list has
-    /// been closed before. <see cref="Thread.Interrupt"/> does not break it off.</summary>
-    /// <returns>Whether it is empty; otherwise the time is over.</returns>
+    /// <summary>
+    /// Closes a list and reclaims until it is empty, waiting for readers; resumes that if the list was closed before.
+    /// <see cref="Thread.Interrupt"/> does not break it off.
+    /// </summary>
+    /// <returns>Whether the list is empty; otherwise the time is over.</returns>
     /// <exception cref="InvalidOperationException">The calling thread would wait for itself. The list was not
     /// closed.</exception>
     /// <exception cref="OperationCanceledException">The list was closed, unless the token had been canceled before the
@@ -24,8 +26,7 @@ internal static class HazardWait
         CancellationToken cancellation
     )
     {
-        var deadline = new Deadline(timeout);
-        cancellation.ThrowIfCancellationRequested();
+        var deadline = new Deadline(timeout, cancellation);
         if (list.Count > 0)
         {
             ThrowIfHeldByCaller(list);
@@ -34,7 +35,7 @@ internal static class HazardWait
         close();
         HazardFailures failures = default;
         int pause = 0;
-        using (var steady = new Uninterrupted())
+        using (var uninterrupted = new Uninterrupted())
         {
             while (list.Count > 0 && list.TryScan(onlyIfDue: false, ref failures) && list.Count > 0)
             {
@@ -45,13 +46,14 @@ internal static class HazardWait
                     return false;
                 }
 
-                // A reader says nothing when it lets go, so that it need not look whether a thread waits.
-                steady.Sleep((int)deadline.Slice(TimeSpan.FromMilliseconds(pause)).TotalMilliseconds);
-                pause = Math.Min(pause + 1, LongestPause);
+                // A reader does not report that it stops protecting, which would cost it a look at the threads that
+                // wait.
+                uninterrupted.Sleep((int)deadline.Slice(TimeSpan.FromMilliseconds(pause)).TotalMilliseconds);
+                pause = Math.Min(pause + 1, MaxPause);
             }
         }
 
-        list.Hear(ref failures);
+        list.AddKept(ref failures);
         failures.Throw();
         return true;
     }
@@ -61,15 +63,16 @@ internal static class HazardWait
         if (HazardReclaiming.IsRunning(list))
         {
             throw new InvalidOperationException(
-                "A callback cannot wait for its own list of retired objects to be reclaimed, because it is one of them."
+                "A callback cannot dispose of its own domain or cohort: it would wait for itself. "
+                    + "Dispose on another thread."
             );
         }
 
         if (list.IsHeldByCaller())
         {
             throw new InvalidOperationException(
-                "A hazard pointer of this thread protects one of the retired objects, "
-                    + "so waiting for them would never end. Dispose of the pointer first."
+                "A hazard pointer of this thread protects one of the retired objects, so waiting for them would never "
+                    + "end. Dispose of the pointer first."
             );
         }
     }

@@ -1,45 +1,62 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Crosscore.Rcu;
 using Crosscore.Threads;
 
 namespace Crosscore.Locks;
 
 /// <summary>
-/// A reader-writer lock whose readers write only memory of their own and execute no interlocked operation and no fence,
-/// so that readers on different processors do not disturb each other. A writer pays for all with a process-wide barrier
-/// and a look at every thread that ever read under such a lock.
+/// A reader-writer lock whose readers write only their own memory and execute no interlocked operation and no fence,
+/// so that readers on different processors do not slow each other down. A writer pays for all with a process-wide
+/// barrier and a look at every thread that ever read under such a lock.
 /// </summary>
 /// <remarks>
-/// <para>For what is read all the time and written now and then: a write costs some microseconds more than with
+/// <para>For data that is read often and written rarely: a write costs some microseconds more than with
 /// <see cref="ReaderWriterLockSlim"/>.</para>
 /// <para>Recursion: a thread may enter for reading several times, also while a writer waits, and must exit as often.
-/// Everything else throws <see cref="LockRecursionException"/>, because it would wait for itself: writing inside of
-/// writing or of reading, reading inside of writing.</para>
+/// Everything else throws <see cref="LockRecursionException"/>, because the thread would wait for itself: writing
+/// inside of writing or of reading, reading inside of writing.</para>
 /// <para>Fairness: a waiting writer holds new readers back, so readers cannot starve it. Readers held back and other
-/// writers wait together before a <see cref="Lock"/>, which lets nobody wait for ever, but keeps no order.</para>
+/// writers wait together for a <see cref="Lock"/>, under which no thread waits for ever, but which keeps no
+/// order.</para>
 /// <para>Bound to the thread: not for sections with <c>await</c> inside. The scopes are ref structs, so the compiler
-/// refuses that.</para>
+/// rejects that.</para>
 /// <para>Readers see everything that writers before them did, and writers come after everything that readers before
 /// them did, on weakly ordered processors too. A thread that ends inside of a read section counts as having left it.
-/// One that ends inside of a write section leaves the lock closed, and others wait for ever, as with
+/// A thread that ends inside of a write section leaves the lock closed, and other threads wait for ever, as with
 /// <see cref="Lock"/>.</para>
-/// <para>Models: litmus/locks/ReaderWriterLock*.litmus. The idea of a visible reader and a revoking writer is that of
+/// <para>Models: litmus/locks/ReaderWriterLock*.litmus. The idea of a visible reader and a revoking writer comes from
 /// Dice and Kogan, BRAVO: Biased Locking for Reader-Writer Locks (2019).</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// var gate = new AsymmetricReaderWriterLock();
+/// using (gate.EnterReadScope()) // often, by any number of threads
+/// {
+///     Console.WriteLine(value);
+/// }
+///
+/// using (gate.EnterWriteScope()) // rarely, alone
+/// {
+///     value++;
+/// }
+/// </code>
+/// </example>
 [StructLayout(LayoutKind.Explicit)]
 [SuppressMessage(
     "Design",
     "CA1001",
-    Justification = "A ManualResetEventSlim whose wait handle nobody asks for holds nothing that must be released."
+    Justification = "A ManualResetEventSlim holds nothing that must be released until its wait handle is used."
 )]
-public sealed class AsymmetricReaderWriterLock
+public sealed partial class AsymmetricReaderWriterLock
 {
-    private static readonly TimeSpan LookForReaders = TimeSpan.FromSeconds(1);
+    // How often a waiting writer looks for readers that ended inside: they wake no thread.
+    private static readonly TimeSpan DeadReaderPeriod = TimeSpan.FromSeconds(1);
+
+    // The last identity that was given to a lock.
     private static long s_lastId;
 
-    // Readers read the next two; only writers write the flag, and nothing else that anybody writes lies within 128
+    // Readers read the next two fields. Only writers write the flag, and nothing else that is written lies within 128
     // bytes.
     [FieldOffset(120)]
     private readonly long _id = Interlocked.Increment(ref s_lastId);
@@ -47,29 +64,32 @@ public sealed class AsymmetricReaderWriterLock
     [FieldOffset(128)]
     private int _writer;
 
-    // Held by the writer, and by a reader for the moment in which it announces itself after a writer has left.
+    // Held by the writer, and shortly by a reader that announces itself after a writer has left.
     [FieldOffset(264)]
     private readonly Lock _mutex = new();
 
-    // Set by a reader that has left and sees a writer.
+    // Set by a reader that has left and sees a writer; a writer waits for it.
     [FieldOffset(272)]
     private readonly ManualResetEventSlim _readerLeft = new();
 
-    /// <summary>Whether this thread is inside of a read section.</summary>
+    /// <summary>Whether the calling thread is inside of a read section.</summary>
     public bool IsReadLockHeld => ReaderLine.Current.Holds(_id);
 
-    /// <summary>Whether this thread is inside of the write section.</summary>
+    /// <summary>Whether the calling thread is inside of the write section.</summary>
     public bool IsWriteLockHeld => _mutex.IsHeldByCurrentThread;
 
     /// <summary>
-    /// Enters for reading, together with any number of other readers; waits while a writer is inside or waits.
+    /// Enters for reading, together with any number of other readers. It waits while a writer is inside or waits.
     /// </summary>
-    /// <exception cref="LockRecursionException">This thread is inside for writing.</exception>
-    /// <exception cref="ThreadInterruptedException">While waiting; the lock was not entered.</exception>
+    /// <exception cref="LockRecursionException">The thread is inside for writing.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; the lock was not
+    /// entered.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void EnterReadLock() => Read(out _);
 
-    /// <summary>The same; the result's <see cref="ReadScope.Dispose"/> exits. The quickest way to read.</summary>
+    /// <summary>
+    /// Enters for reading; disposing of the scope exits. The fastest way to read.
+    /// </summary>
     /// <inheritdoc cref="EnterReadLock" path="/exception"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ReadScope EnterReadScope()
@@ -78,16 +98,17 @@ public sealed class AsymmetricReaderWriterLock
         return new ReadScope(this, line, entry);
     }
 
-    /// <summary>Enters for reading, or gives up after a time.</summary>
-    /// <param name="timeout">At most <see cref="int.MaxValue"/> milliseconds; <see cref="Timeout.InfiniteTimeSpan"/>
-    /// waits for ever.</param>
+    /// <summary>Enters for reading, unless a time is over first or the wait is canceled.</summary>
+    /// <param name="timeout">From zero to <see cref="int.MaxValue"/> milliseconds, or
+    /// <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <param name="cancellation">Ends the waiting; looked at every few milliseconds.</param>
     /// <returns>Whether the lock was entered.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">Another negative time, or a longer one.</exception>
-    /// <exception cref="LockRecursionException">This thread is inside for writing.</exception>
-    /// <exception cref="ThreadInterruptedException">While waiting; the lock was not entered.</exception>
-    public bool TryEnterReadLock(TimeSpan timeout)
+    /// <exception cref="ArgumentOutOfRangeException">The timeout is out of its range.</exception>
+    /// <exception cref="OperationCanceledException">The wait was canceled; the lock was not entered.</exception>
+    /// <inheritdoc cref="EnterReadLock" path="/exception"/>
+    public bool TryEnterReadLock(TimeSpan timeout, CancellationToken cancellation = default)
     {
-        var deadline = new Deadline(timeout);
+        var deadline = new Deadline(timeout, cancellation);
         ReaderLine line = ReaderLine.Current;
         int entry = line.Announce(_id);
         AsymmetricFence.Light();
@@ -95,7 +116,7 @@ public sealed class AsymmetricReaderWriterLock
     }
 
     /// <summary>Exits a read section. A writer comes after everything that was done in it.</summary>
-    /// <exception cref="SynchronizationLockException">This thread is not inside for reading. Nothing was
+    /// <exception cref="SynchronizationLockException">The thread is not inside for reading. Nothing was
     /// changed.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void ExitReadLock()
@@ -109,12 +130,13 @@ public sealed class AsymmetricReaderWriterLock
     }
 
     /// <summary>Enters for writing, alone.</summary>
-    /// <exception cref="LockRecursionException">This thread is inside already, for reading or for writing.</exception>
-    /// <exception cref="ThreadInterruptedException">While waiting; the lock was not entered.</exception>
+    /// <exception cref="LockRecursionException">The thread is inside already, for reading or for writing.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; the lock was not
+    /// entered.</exception>
     /// <exception cref="MembarrierException">The process-wide barrier failed; the lock was not entered.</exception>
     public void EnterWriteLock() => Write(Deadline.Never);
 
-    /// <summary>The same; the result's <see cref="WriteScope.Dispose"/> exits.</summary>
+    /// <summary>Enters for writing, alone; disposing of the scope exits.</summary>
     /// <inheritdoc cref="EnterWriteLock" path="/exception"/>
     public WriteScope EnterWriteScope()
     {
@@ -122,25 +144,29 @@ public sealed class AsymmetricReaderWriterLock
         return new WriteScope(this);
     }
 
-    /// <summary>Enters for writing, or gives up after a time.</summary>
-    /// <param name="timeout">At most <see cref="int.MaxValue"/> milliseconds; <see cref="Timeout.InfiniteTimeSpan"/>
-    /// waits for ever.</param>
+    /// <summary>Enters for writing, alone, unless a time is over first or the wait is canceled.</summary>
+    /// <param name="timeout">From zero to <see cref="int.MaxValue"/> milliseconds, or
+    /// <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <param name="cancellation">Ends the waiting; looked at every few milliseconds.</param>
     /// <returns>Whether the lock was entered.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">Another negative time, or a longer one.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The timeout is out of its range.</exception>
+    /// <exception cref="OperationCanceledException">The wait was canceled; the lock was not entered.</exception>
     /// <inheritdoc cref="EnterWriteLock" path="/exception"/>
-    public bool TryEnterWriteLock(TimeSpan timeout) => Write(new Deadline(timeout));
+    public bool TryEnterWriteLock(TimeSpan timeout, CancellationToken cancellation = default) =>
+        Write(new Deadline(timeout, cancellation));
 
     /// <summary>
     /// Exits the write section. Readers and writers that come later see everything that was done in it.
     /// </summary>
-    /// <exception cref="SynchronizationLockException">This thread is not inside for writing. Nothing was
+    /// <exception cref="SynchronizationLockException">The thread is not inside for writing. Nothing was
     /// changed.</exception>
     public void ExitWriteLock()
     {
         if (!_mutex.IsHeldByCurrentThread)
         {
             throw new SynchronizationLockException(
-                "The lock is not held for writing by this thread, so it cannot release it."
+                "AsymmetricReaderWriterLock.ExitWriteLock: this thread does not hold the lock for writing, so nothing "
+                    + "was released. Exit as often as you enter, on the same thread."
             );
         }
 
@@ -153,7 +179,9 @@ public sealed class AsymmetricReaderWriterLock
     [DoesNotReturn]
     private static void ThrowNotReading() =>
         throw new SynchronizationLockException(
-            "The lock is not held for reading by this thread, so it cannot release it."
+            "AsymmetricReaderWriterLock.ExitReadLock: this thread does not hold the lock for reading, "
+                + "or the scope is a copy of one that was disposed of, so nothing was released. "
+                + "Exit as often as you enter, on the same thread."
         );
 
     /// <remarks>
@@ -178,24 +206,25 @@ public sealed class AsymmetricReaderWriterLock
     {
         if (line.Holds(_id, below: entry))
         {
-            return true; // the writer waits for this thread anyway; to wait for the writer would be to wait for oneself
+            return true; // the writer waits for this thread anyway, which would wait for itself if it waited here
         }
 
         line.TryWithdraw(entry, _id);
         if (_mutex.IsHeldByCurrentThread)
         {
             throw new LockRecursionException(
-                "A thread that holds the lock for writing cannot enter it for reading: it would wait for itself."
+                "This thread holds the lock for writing and cannot enter it for reading: it would wait for itself. "
+                    + "Read inside of the write section without the read lock."
             );
         }
 
         WakeWriter();
-        if (!_mutex.TryEnter(deadline.Left))
+        if (!deadline.TryEnter(_mutex))
         {
             return false;
         }
 
-        // Whoever writes next takes the mutex after this, and so sees the announcement:
+        // The next writer takes the mutex after this, and so sees the announcement:
         // litmus/locks/ReaderWriterLock.AfterWriter.litmus.
         try
         {
@@ -224,12 +253,12 @@ public sealed class AsymmetricReaderWriterLock
         }
     }
 
-    // Apart, so that leaving stays small.
+    // Not inlined, so that leaving stays small.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void SetReaderLeft()
     {
-        using var steady = new Uninterrupted();
-        steady.Set(_readerLeft);
+        using var uninterrupted = new Uninterrupted();
+        uninterrupted.Set(_readerLeft);
     }
 
     private bool Write(Deadline deadline)
@@ -237,19 +266,20 @@ public sealed class AsymmetricReaderWriterLock
         if (_mutex.IsHeldByCurrentThread)
         {
             throw new LockRecursionException(
-                "This thread holds the lock for writing already; write sections do not nest."
+                "This thread holds the lock for writing already, and write sections do not nest: it would wait for "
+                    + "itself. Enter once."
             );
         }
 
         if (ReaderLine.Current.Holds(_id))
         {
             throw new LockRecursionException(
-                "A thread that holds the lock for reading cannot enter it for "
-                    + "writing: it would wait for itself. Exit the read section first."
+                "This thread holds the lock for reading and cannot enter it for writing: it would wait for itself. "
+                    + "Exit the read section first."
             );
         }
 
-        if (!_mutex.TryEnter(deadline.Left))
+        if (!deadline.TryEnter(_mutex))
         {
             return false;
         }
@@ -280,20 +310,20 @@ public sealed class AsymmetricReaderWriterLock
         {
             // Reset before the look: a reader that leaves after the look sets it again.
             _readerLeft.Reset();
-            if (!IsAnybodyReading())
+            if (!IsAnyThreadReading())
             {
                 return true;
             }
 
-            // Woken early now and then, for readers that ended inside wake nobody.
-            if (!_readerLeft.Wait(deadline.Slice(LookForReaders)) && deadline.IsOver)
+            // Returns early from time to time, because readers that ended inside do not set the event.
+            if (!_readerLeft.Wait(deadline.Slice(DeadReaderPeriod), deadline.Cancellation) && deadline.IsOver)
             {
-                return !IsAnybodyReading();
+                return !IsAnyThreadReading();
             }
         }
     }
 
-    private bool IsAnybodyReading()
+    private bool IsAnyThreadReading()
     {
         // Read after the barrier: a thread that joins later sees the flag.
         for (ReaderLine? line = ReaderLines.All.Newest; line is not null; line = (ReaderLine?)line.Next)
@@ -305,54 +335,5 @@ public sealed class AsymmetricReaderWriterLock
         }
 
         return false;
-    }
-
-    /// <summary>
-    /// A read section; it ends with <see cref="Dispose"/>. A ref struct, so it stays on its thread and never crosses an
-    /// <c>await</c>.
-    /// </summary>
-    public readonly ref struct ReadScope : IDisposable
-    {
-        private readonly AsymmetricReaderWriterLock? _lock;
-        private readonly ReaderLine? _line;
-        private readonly int _entry;
-
-        internal ReadScope(AsymmetricReaderWriterLock @lock, ReaderLine line, int entry)
-        {
-            _lock = @lock;
-            _line = line;
-            _entry = entry;
-        }
-
-        /// <summary>
-        /// Exits. A default scope does nothing; a second time, or a copy, throws unless the thread has entered again
-        /// meanwhile, whose section then ends.
-        /// </summary>
-        /// <exception cref="SynchronizationLockException">The section has ended. Nothing was changed.</exception>
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Dispose()
-        {
-            if (_lock is not null)
-            {
-                if (!_line!.TryWithdraw(_entry, _lock._id))
-                {
-                    ThrowNotReading();
-                }
-
-                _lock.WakeWriter();
-            }
-        }
-    }
-
-    /// <summary>The write section; it ends with <see cref="Dispose"/>.</summary>
-    public readonly ref struct WriteScope : IDisposable
-    {
-        private readonly AsymmetricReaderWriterLock? _lock;
-
-        internal WriteScope(AsymmetricReaderWriterLock @lock) => _lock = @lock;
-
-        /// <summary>Exits. A default scope does nothing.</summary>
-        /// <exception cref="SynchronizationLockException">The section has ended. Nothing was changed.</exception>
-        public void Dispose() => _lock?.ExitWriteLock();
     }
 }

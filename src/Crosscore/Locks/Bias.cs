@@ -5,19 +5,20 @@ using Crosscore.Threads;
 namespace Crosscore.Locks;
 
 /// <summary>
-/// One period during which a <see cref="BiasedLock"/> belongs to a thread. It is revoked once and never revived: the
-/// next period has an object of its own, so nobody confuses the two. The owner alone writes <c>_held</c>; nothing else
-/// that is written often lies within 128 bytes of it.
+/// One period during which a <see cref="BiasedLock"/> belongs to a thread. It is revoked once and never reused: the
+/// next period has another object, so no thread confuses the two. Only the owner writes <c>_held</c>; nothing else that
+/// is written often lies within 128 bytes of it.
 /// </summary>
 [StructLayout(LayoutKind.Explicit)]
 internal sealed class Bias(Thread owner)
 {
-    private static readonly TimeSpan LookForOwner = TimeSpan.FromSeconds(1);
+    // How often a waiting revoker looks whether the owner is alive: an owner that ends inside wakes no thread.
+    private static readonly TimeSpan DeadOwnerPeriod = TimeSpan.FromSeconds(1);
 
     [FieldOffset(120)]
     private readonly Thread _owner = owner;
 
-    // Set by the owner when it has let go and sees that the bias is revoked. Written by the revoker before _revoked.
+    // Set by the owner when it has left and sees that the bias is revoked. Written by the revoker before _revoked.
     [FieldOffset(128)]
     private ManualResetEventSlim? _letGo;
 
@@ -25,10 +26,11 @@ internal sealed class Bias(Thread owner)
     [FieldOffset(136)]
     private int _held;
 
-    // Written by the one who holds the lock behind the bias.
+    // Whether the bias is revoked. Written by the thread that holds the lock behind the bias.
     [FieldOffset(140)]
     private bool _revoked;
 
+    // Whether a process-wide barrier has passed since then. False after a barrier that failed: the next thread retries.
     [FieldOffset(141)]
     private bool _fenced;
 
@@ -41,10 +43,10 @@ internal sealed class Bias(Thread owner)
         get => _owner == Thread.CurrentThread;
     }
 
-    /// <summary>Whether the owner is inside; others than it get an answer that may be old.</summary>
+    /// <summary>Whether the owner is inside; for other threads the answer may be outdated.</summary>
     public bool IsHeld => Volatile.Read(ref _held) > 0;
 
-    /// <summary>For the owner only. Enters unless the bias was revoked.</summary>
+    /// <summary>Enters unless the bias was revoked. For the owner only.</summary>
     /// <remarks>
     /// Store, light fence, look. Pairs with <see cref="TryRevoke"/>, which stores, passes a process-wide barrier and
     /// looks: at least one of the two sees the other. Fails without: litmus/locks/BiasedLock.NoBarrier.litmus.
@@ -56,7 +58,7 @@ internal sealed class Bias(Thread owner)
         Volatile.Write(ref _held, held + 1);
         if (held > 0)
         {
-            return true; // a revoker waits for the outermost exit, whether it has come already or not
+            return true; // a revoker waits for the outermost exit, whether it has begun to wait or not
         }
 
         AsymmetricFence.Light();
@@ -69,14 +71,14 @@ internal sealed class Bias(Thread owner)
         return false;
     }
 
-    /// <summary>For the owner only.</summary>
+    /// <summary>Exits. For the owner only.</summary>
     /// <remarks>
     /// A release store: the section comes before it. Pairs with the acquire load in <see cref="TryRevoke"/>. With a
-    /// plain store an AArch64 core may let the revoker see that the owner is out before it sees what the owner wrote
+    /// plain store an AArch64 core may show the revoker that the owner has left before it shows what the owner wrote
     /// inside, and the revoker would need a second process-wide barrier after its wait; the .NET runtime's own test of
     /// such a lock lacked both for years (dotnet/runtime#39668). Fails without:
     /// litmus/locks/BiasedLock.Exit.PlainStore.litmus. The light fence and the look that follow pair with the revoker's
-    /// barrier as above, so either the revoker sees that the owner is out, or the owner wakes it. Fails without:
+    /// barrier as above: either the revoker sees that the owner has left, or the owner wakes it. Fails without:
     /// litmus/locks/BiasedLock.WakeUp.NoBarrier.litmus.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -99,13 +101,13 @@ internal sealed class Bias(Thread owner)
     }
 
     /// <summary>
-    /// Takes the bias from its owner, and waits until the owner is outside. For the one who holds the lock behind the
-    /// bias.
+    /// Revokes the bias, and waits until the owner is outside. For the thread that holds the lock behind the bias.
     /// </summary>
-    /// <returns>Whether the owner is outside; otherwise it was inside all the time. Revoked it is in any
-    /// case.</returns>
+    /// <returns>Whether the owner is outside; otherwise it was inside until the time was over. The bias is revoked in
+    /// any case.</returns>
     /// <exception cref="SynchronizationLockException">The owner ended inside.</exception>
-    /// <exception cref="ThreadInterruptedException">While waiting.</exception>
+    /// <exception cref="OperationCanceledException">The wait was canceled.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited.</exception>
     public bool TryRevoke(Deadline deadline)
     {
         if (!_fenced)
@@ -115,15 +117,15 @@ internal sealed class Bias(Thread owner)
 
             // Pairs with the light fences of TryEnter and Leave.
             AsymmetricFence.Heavy();
-            _fenced = true; // not if the barrier failed: then the next one tries again
+            _fenced = true;
         }
 
         while (Volatile.Read(ref _held) != 0)
         {
             if (_owner.IsAlive)
             {
-                // Once set it stays so: from then on the owner raises _held only to take it back.
-                if (!_letGo!.Wait(deadline.Slice(LookForOwner)) && deadline.IsOver)
+                // The event stays set: from then on the owner raises _held only to lower it again.
+                if (!_letGo!.Wait(deadline.Slice(DeadOwnerPeriod), deadline.Cancellation) && deadline.IsOver)
                 {
                     return Volatile.Read(ref _held) == 0;
                 }
@@ -131,8 +133,8 @@ internal sealed class Bias(Thread owner)
             else if (Volatile.Read(ref _held) != 0)
             {
                 throw new SynchronizationLockException(
-                    "The thread that held the lock ended without releasing it, so what the "
-                        + "lock protects may be half changed. The lock cannot be entered any more."
+                    "The thread that held the lock ended without releasing it, so what the lock protects may be half "
+                        + "changed. The lock cannot be entered any more: replace it together with what it protects."
                 );
             }
         }
@@ -150,11 +152,11 @@ internal sealed class Bias(Thread owner)
         }
     }
 
-    // Apart, so that leaving stays small.
+    // Not inlined, so that leaving stays small.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void WakeRevoker()
     {
-        using var steady = new Uninterrupted();
-        steady.Set(_letGo!);
+        using var uninterrupted = new Uninterrupted();
+        uninterrupted.Set(_letGo!);
     }
 }

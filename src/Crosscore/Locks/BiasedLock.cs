@@ -6,44 +6,59 @@ namespace Crosscore.Locks;
 
 /// <summary>
 /// A mutual-exclusion lock that belongs to one thread, which enters and leaves it without interlocked operations or
-/// fences, until another thread wants it. That one takes the bias away with a process-wide barrier, once; from then on
+/// fences until another thread wants it. That thread revokes the bias with a process-wide barrier, once. From then on
 /// the lock is an ordinary one, until one thread has used it alone for long enough.
 /// </summary>
 /// <remarks>
-/// <para>For data that one thread uses nearly always and others hardly ever. Where threads alternate, use
+/// <para>For data that one thread uses nearly always and other threads rarely. Where threads alternate, use
 /// <see cref="Lock"/>: each revocation costs one <see cref="AsymmetricFence.Heavy"/>, some microseconds.</para>
-/// <para>Bias: the first thread that enters owns the lock. After a revocation it takes 1,000 entries in succession by
-/// one thread to give it the bias, then 2,000, and so on up to 1,024,000: about as many as one revocation costs.</para>
+/// <para>Bias: the first thread that enters owns the lock. After a revocation a thread gets the bias by 1,000 entries
+/// in succession, then 2,000, and up to 1,024,000: about as many as pay for one revocation.</para>
 /// <para>Recursive, as <see cref="Lock"/> is: a thread may enter several times and must exit as often. Bound to its
-/// thread: not for sections with <c>await</c> inside; the scope is a ref struct, so the compiler refuses that. Not
-/// fair: waiting threads stand before a <see cref="Lock"/>, but the owner of the bias passes until it sees the
+/// thread: not for sections with <c>await</c> inside; the scope is a ref struct, so the compiler rejects that. Not
+/// fair: waiting threads wait for a <see cref="Lock"/>, but the owner of the bias enters without it until it sees the
 /// revocation, at its next entry.</para>
-/// <para>Everything done inside is visible to whoever enters next (release on exit, acquire on entry), on weakly
-/// ordered processors too. A thread that ends inside leaves the lock closed: others get a
+/// <para>Everything done inside is visible to the next thread that enters (release on exit, acquire on entry), on
+/// weakly ordered processors too. A thread that ends inside leaves the lock closed: other threads get a
 /// <see cref="SynchronizationLockException"/> if it owned the bias, and wait for ever if it did not, as with
 /// <see cref="Lock"/>.</para>
 /// <para>Models: litmus/locks/BiasedLock*.litmus.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// var gate = new BiasedLock();
+/// using (gate.EnterScope()) // nearly free for the thread that does it nearly always
+/// {
+///     count++;
+/// }
+///
+/// if (gate.TryEnter(TimeSpan.FromSeconds(1)))
+/// {
+///     count++;
+///     gate.Exit();
+/// }
+/// </code>
+/// </example>
 public sealed class BiasedLock
 {
     private const int EntriesAfterRevocation = 1000;
-    private const int MostEntries = 1024 * EntriesAfterRevocation;
+    private const int MaxEntries = 1024 * EntriesAfterRevocation;
 
-    // Everybody's when there is no bias; with one, what the revoker holds.
+    // The lock behind the bias: every thread enters it when there is no bias, a revoker when there is one.
     private readonly Lock _behind = new();
 
-    // Written by the holder of _behind. Set when it leaves, so nobody is inside through both ways; taken away when it
-    // has seen the owner outside.
+    // Written by the holder of _behind. It sets the bias when it leaves, so that no two threads are inside, one by the
+    // bias and one by the lock; it removes the bias when it has seen the owner outside.
     private Bias? _bias;
 
-    // All of these belong to the holder of _behind.
-    private int _depth;
-    private Thread? _lastEntered;
+    // The holder of _behind writes the fields below.
+    private int _depth; // how often it has entered
+    private Thread? _lastEntered; // the thread that entered last, and how often in succession
     private int _entries;
-    private int _entriesNeeded = 1;
+    private int _entriesNeeded = 1; // entries in succession that give a thread the bias
     private long _revocations;
 
-    /// <summary>Whether this thread is inside.</summary>
+    /// <summary>Whether the calling thread is inside.</summary>
     public bool IsHeldByCurrentThread
     {
         get
@@ -53,14 +68,17 @@ public sealed class BiasedLock
         }
     }
 
-    /// <summary>How often a bias was taken away. If it grows with every use, the lock is the wrong one.</summary>
+    /// <summary>
+    /// Gets how often a bias was revoked. If it grows with every use, an ordinary <see cref="Lock"/> is faster.
+    /// </summary>
     public long RevocationCount => Volatile.Read(ref _revocations);
 
     /// <summary>Enters, waiting for the thread inside to leave.</summary>
     /// <exception cref="SynchronizationLockException">The thread inside ended there.</exception>
-    /// <exception cref="ThreadInterruptedException">While waiting; the lock was not entered.</exception>
-    /// <exception cref="MembarrierException">A bias had to be taken away and the process-wide barrier failed; the lock
-    /// was not entered.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; the lock was not
+    /// entered.</exception>
+    /// <exception cref="MembarrierException">A bias had to be revoked and the process-wide barrier failed; the lock was
+    /// not entered.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Enter()
     {
@@ -71,26 +89,27 @@ public sealed class BiasedLock
     }
 
     /// <summary>
-    /// Enters if nobody is inside. May take the bias away, which takes some microseconds; it waits for nothing else.
+    /// Enters if no thread is inside. May revoke the bias, which takes some microseconds; it waits for nothing else.
     /// </summary>
     /// <returns>Whether the lock was entered.</returns>
-    /// <exception cref="SynchronizationLockException">The thread inside ended there.</exception>
+    /// <inheritdoc cref="Enter" path="/exception"/>
     public bool TryEnter() => TryEnter(TimeSpan.Zero);
 
-    /// <summary>Enters, or gives up after a time.</summary>
-    /// <param name="timeout">At most <see cref="int.MaxValue"/> milliseconds; <see cref="Timeout.InfiniteTimeSpan"/>
-    /// waits for ever.</param>
+    /// <summary>Enters, unless a time is over first or the wait is canceled.</summary>
+    /// <param name="timeout">From zero to <see cref="int.MaxValue"/> milliseconds, or
+    /// <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <param name="cancellation">Ends the waiting; looked at every few milliseconds.</param>
     /// <returns>Whether the lock was entered.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">Another negative time, or a longer one.</exception>
-    /// <exception cref="SynchronizationLockException">The thread inside ended there.</exception>
-    /// <exception cref="ThreadInterruptedException">While waiting; the lock was not entered.</exception>
-    public bool TryEnter(TimeSpan timeout)
+    /// <exception cref="ArgumentOutOfRangeException">The timeout is out of its range.</exception>
+    /// <exception cref="OperationCanceledException">The wait was canceled; the lock was not entered.</exception>
+    /// <inheritdoc cref="Enter" path="/exception"/>
+    public bool TryEnter(TimeSpan timeout, CancellationToken cancellation = default)
     {
-        var deadline = new Deadline(timeout);
+        var deadline = new Deadline(timeout, cancellation);
         return EnterBiased() is not null || EnterBehind(deadline);
     }
 
-    /// <summary>Enters; the result's <see cref="Scope.Dispose"/> exits.</summary>
+    /// <summary>Enters; disposing of the scope exits.</summary>
     /// <inheritdoc cref="Enter" path="/exception"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Scope EnterScope()
@@ -104,12 +123,12 @@ public sealed class BiasedLock
         return new Scope(this, bias);
     }
 
-    /// <summary>Exits. What was done inside is visible to the next one.</summary>
-    /// <exception cref="SynchronizationLockException">This thread is not inside. Nothing was changed.</exception>
+    /// <summary>Exits. What was done inside is visible to the next thread that enters.</summary>
+    /// <exception cref="SynchronizationLockException">The thread is not inside. Nothing was changed.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Exit()
     {
-        // While the owner is inside nobody takes the bias away, so it is the one that it entered by.
+        // While the owner is inside no thread removes the bias, so it is the one that the owner entered by.
         Bias? bias = Volatile.Read(ref _bias);
         if (bias is not null && bias.IsOwner)
         {
@@ -123,7 +142,10 @@ public sealed class BiasedLock
 
     [DoesNotReturn]
     internal static void ThrowNotHeld() =>
-        throw new SynchronizationLockException("The lock is not held by this thread, so it cannot release it.");
+        throw new SynchronizationLockException(
+            "BiasedLock.Exit: this thread does not hold the lock, so nothing was released. "
+                + "Exit as often as you enter, on the same thread."
+        );
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Bias? EnterBiased()
@@ -134,7 +156,7 @@ public sealed class BiasedLock
 
     private bool EnterBehind(Deadline deadline)
     {
-        if (!_behind.TryEnter(deadline.Left))
+        if (!deadline.TryEnter(_behind))
         {
             return false;
         }
@@ -157,7 +179,7 @@ public sealed class BiasedLock
                 _entriesNeeded =
                     _entriesNeeded < EntriesAfterRevocation
                         ? EntriesAfterRevocation
-                        : Math.Min(2 * _entriesNeeded, MostEntries);
+                        : Math.Min(2 * _entriesNeeded, MaxEntries);
                 _entries = 0;
             }
 
@@ -189,7 +211,7 @@ public sealed class BiasedLock
         {
             if (--_depth == 0 && _entries >= _entriesNeeded)
             {
-                // A release store, though the next one to look does so inside of _behind: the owner looks without.
+                // A release store: other threads read the field inside of _behind, but the owner reads it without.
                 Volatile.Write(ref _bias, new Bias(Thread.CurrentThread));
             }
         }
@@ -212,13 +234,13 @@ public sealed class BiasedLock
     }
 
     /// <summary>
-    /// A section; it ends with <see cref="Dispose"/>. A ref struct, so it stays on its thread and never crosses an
+    /// An open section; <see cref="Dispose"/> ends it. A ref struct, so it stays on its thread and never crosses an
     /// <c>await</c>.
     /// </summary>
-    public readonly ref struct Scope : IDisposable
+    public ref struct Scope : IDisposable
     {
-        private readonly BiasedLock? _lock;
-        private readonly Bias? _bias;
+        private readonly Bias? _bias; // null: entered by the lock behind the bias
+        private BiasedLock? _lock; // null when the section has ended
 
         internal Scope(BiasedLock @lock, Bias? bias)
         {
@@ -227,21 +249,30 @@ public sealed class BiasedLock
         }
 
         /// <summary>
-        /// Exits the lock. A default scope does nothing; a second time, or a copy, is an exit more, and throws if this
-        /// thread is not inside any more.
+        /// Exits. The second Dispose does nothing, nor does that of a default scope. A copy of a scope that was
+        /// disposed of is one exit more, and throws if the thread is not inside any more; so do not copy scopes.
         /// </summary>
-        /// <exception cref="SynchronizationLockException">This thread is not inside. Nothing was changed.</exception>
+        /// <exception cref="SynchronizationLockException">The scope is a copy of one that was disposed of. Nothing was
+        /// changed.</exception>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Dispose()
         {
+            BiasedLock? entered = _lock;
+            if (entered is null)
+            {
+                return;
+            }
+
             if (_bias is not null)
             {
                 _bias.Exit();
             }
             else
             {
-                _lock?.ExitBehind();
+                entered.ExitBehind();
             }
+
+            _lock = null;
         }
     }
 }

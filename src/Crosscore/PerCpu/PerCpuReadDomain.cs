@@ -87,7 +87,7 @@ public sealed class PerCpuReadDomain
     {
         if (!cancellation.CanBeCanceled)
         {
-            _gracePeriods.Pass();
+            _gracePeriods.RunOrJoin();
             return;
         }
 
@@ -113,7 +113,7 @@ public sealed class PerCpuReadDomain
     private Task Start(bool blocks, CancellationToken cancellation) =>
         cancellation.IsCancellationRequested
             ? Task.FromCanceled(cancellation)
-            : _gracePeriods.PassAsync(blocks, cancellation);
+            : _gracePeriods.RunOrJoinAsync(blocks, cancellation);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void End(int period)

@@ -3,33 +3,31 @@ using Crosscore.Threads;
 namespace Crosscore.Rcu;
 
 /// <summary>
-/// Where threads keep their slots of a domain in their tables. Numbers are used again when the domain has been disposed
-/// of, or dropped; a thread may then find the slot of an earlier domain there, and sees by
-/// <see cref="ReaderPlace.Outside"/> that it is not the one it looks for.
+/// The index under which threads keep their slot of a domain in their tables. A number is reused when its domain has
+/// been disposed of or collected. A thread may then find the slot of an earlier domain there, and recognizes that by
+/// <see cref="ReaderPlace.Outside"/>.
 /// </summary>
 internal sealed class DomainNumber : IDisposable
 {
-    private static readonly Lock Gate = new();
-    private static readonly PriorityQueue<int, int> Free = new();
-    private static int s_next;
+    private static readonly Lock Gate = new(); // guards all fields
+    private static readonly PriorityQueue<int, int> Free = new(); // the smallest first, which keeps the tables short
+    private static int s_next; // the smallest number that was never used
 
     private bool _returned;
 
     public DomainNumber()
     {
-        using var steady = new Uninterrupted();
-        steady.Enter(Gate);
+        using var held = new HeldLock(Gate);
         Value = Free.TryDequeue(out int number, out _) ? number : s_next++;
-        Gate.Exit();
     }
 
-    // The only finaliser of a domain: one that nobody disposes of must not make the tables of all threads grow for
-    // ever. Nothing else depends on it.
+    // The only finalizer of a domain: domains that are dropped without Dispose must not make the tables of all threads
+    // grow for ever. Nothing else depends on it.
     ~DomainNumber() => Return();
 
     public int Value { get; }
 
-    /// <summary>Gives the number back; a second call does nothing.</summary>
+    /// <summary>Returns the number for reuse; a second call does nothing.</summary>
     public void Dispose()
     {
         Return();
@@ -38,20 +36,11 @@ internal sealed class DomainNumber : IDisposable
 
     private void Return()
     {
-        // Not to be lost to an interruption of the thread that disposes of the domain.
-        using var steady = new Uninterrupted();
-        steady.Enter(Gate);
-        try
+        using var held = new HeldLock(Gate);
+        if (!_returned)
         {
-            if (!_returned)
-            {
-                _returned = true;
-                Free.Enqueue(Value, Value);
-            }
-        }
-        finally
-        {
-            Gate.Exit();
+            _returned = true;
+            Free.Enqueue(Value, Value);
         }
     }
 }

@@ -4,37 +4,48 @@ using Crosscore.Threads;
 namespace Crosscore.Rcu;
 
 /// <summary>
-/// The grace periods of a domain, numbered from 1. One runs at a time and serves all who asked before it began.
+/// The grace periods of a domain, numbered from 1. One runs at a time and serves all callers that asked before it
+/// began.
 /// <code>
 /// reader:  word = entry | depth 1      grace period n:  begun = n; entry = n
 ///          Light                                        Heavy
 ///          ... reads ...                                wait until each word is outside, or has seen n
 ///          word = outside (release)                     completed = n
 /// </code>
-/// The number makes one pass over the readers enough, where a single phase bit needs two: a reader that took its number
-/// long ago and writes it only now is still told from one that entered after the grace period began
+/// Because of the number one pass over the readers is enough, where a single phase bit needs two: a reader that read
+/// the number long ago and writes it only now is still distinguished from one that entered after the grace period began
 /// (litmus/reclamation/Rcu.StaleEntry; the control with a bit instead of a number is Rcu.StaleEntry.OnePhaseBit). One
-/// heavy fence is enough, too, because readers leave by a release store.
+/// heavy fence is enough, because readers leave by a release store.
 /// </summary>
 internal sealed class GracePeriods
 {
-    private readonly RcuDomain _domain;
-    private readonly ReaderRegistry _readers;
-    private readonly AsyncSections _asyncSections;
-    private readonly Action _heavy;
+    private readonly RcuDomain _domain; // its field Entry is what readers write into their words
+    private readonly ReaderRegistry _readers; // the words of threads
+    private readonly AsyncSections _asyncSections; // the words of sections that may cross an await
+    private readonly Action _heavy; // AsymmetricFence.Heavy
+
+    // Runs one grace period at a time and shares it among its callers. Begin and IsOver, the two parts of a run, are
+    // called by one thread at a time, so the fields below have one writer.
     private readonly CoalescedOperation _shared;
-    private readonly List<ReaderSlot> _holders = []; // of the grace period that runs
+
+    // The slots that the running grace period still waits for. Collected once when it begins: a reader that enters
+    // later does not delay it.
+    private readonly List<ReaderSlot> _holders = [];
+
+    // The number of the last grace period that began, and of the last one that ended. They differ while one runs, and
+    // after one whose barrier the kernel refused: that one never ends.
     private long _begun;
     private long _completed;
 
-    // the number of the one that runs, or 0; not every one that has begun ends, for the kernel may refuse its barrier
+    // The number of the grace period that runs, or 0; and when it began, as a time stamp of Stopwatch. For GetHolders,
+    // which any thread may call.
     private long _running;
-    private long _beganAt; // Stopwatch timestamp
+    private long _beganAt;
 
-    /// <param name="domain">Whose readers write what <see cref="RcuDomain.Entry"/> says.</param>
+    /// <param name="domain">The domain whose readers write what <see cref="RcuDomain.Entry"/> says.</param>
     /// <param name="readers">The slots of threads.</param>
     /// <param name="asyncSections">The sections of tasks.</param>
-    /// <param name="heavy"><see cref="AsymmetricFence.Heavy"/>; something else in tests that show what it is
+    /// <param name="heavy"><see cref="AsymmetricFence.Heavy"/>; another action in tests that show what the fence is
     /// for.</param>
     public GracePeriods(RcuDomain domain, ReaderRegistry readers, AsyncSections asyncSections, Action heavy)
     {
@@ -54,19 +65,20 @@ internal sealed class GracePeriods
         get
         {
             long running = Volatile.Read(ref _running);
-            // pairs with the order of the stores in Begin; without it the JIT may exchange the reads
-            // (dotnet/runtime#133524)
+            // Pairs with the order of the stores in Begin. Without the barrier the JIT may exchange the reads
+            // (dotnet/runtime#133524).
             Volatile.ReadBarrier();
             return running == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(Volatile.Read(ref _beganAt));
         }
     }
 
-    public void Wait() => _shared.Pass();
+    /// <summary>Returns when a grace period that began after this call is over.</summary>
+    public void Wait() => _shared.RunOrJoin();
 
-    /// <inheritdoc cref="CoalescedOperation.PassAsync"/>
-    public Task WaitAsync(bool blocks, CancellationToken cancellation) => _shared.PassAsync(blocks, cancellation);
+    /// <inheritdoc cref="CoalescedOperation.RunOrJoinAsync"/>
+    public Task WaitAsync(bool blocks, CancellationToken cancellation) => _shared.RunOrJoinAsync(blocks, cancellation);
 
-    /// <summary>The number of the first grace period that begins after now, and sees to it that it does.</summary>
+    /// <summary>Asks for a grace period that begins after this call, and returns its number.</summary>
     public long Request()
     {
         // Pairs with the write of _begun in Begin: if this read misses it, that grace period's heavy fence comes after
@@ -74,11 +86,13 @@ internal sealed class GracePeriods
         // litmus/reclamation/Rcu.Cookie and its control Rcu.Cookie.NoFence.
         Interlocked.MemoryBarrier();
         long number = Volatile.Read(ref _begun) + 1;
-        _shared.Ask();
+        _shared.Request();
         return number;
     }
 
-    /// <summary>Whether a grace period is over; if it failed (the barrier was refused), asks for another one.</summary>
+    /// <summary>
+    /// Whether a grace period is over. If it failed because the barrier was refused, asks for another one.
+    /// </summary>
     public bool IsOver(long number)
     {
         if (Completed - number >= 0)
@@ -86,15 +100,15 @@ internal sealed class GracePeriods
             return true;
         }
 
-        if (!_shared.IsEngaged)
+        if (!_shared.IsBusy)
         {
-            _shared.Ask();
+            _shared.Request();
         }
 
         return false;
     }
 
-    /// <summary>The readers that the grace period now running waits for.</summary>
+    /// <summary>Collects the readers that the running grace period waits for.</summary>
     public void CollectHolders(List<ReaderSlot> threads, List<RcuAsyncReadSection> sections)
     {
         long number = Volatile.Read(ref _running);
@@ -115,27 +129,26 @@ internal sealed class GracePeriods
             Volatile.Write(ref _begun, number);
             Volatile.Write(ref _domain.Entry, ReaderWord.Entry(number));
 
-            // Pairs with Light in RcuReadSection.Enter. A reader whose word we miss below stores it after this barrier,
-            // so what it reads then is what was written before the grace period: it
-            // cannot have the old. One that we see inside either has number n, and read it after we wrote it, so the
-            // same holds; or it has an older one, and we wait.
-            // Without this fence: litmus/reclamation/Rcu.NoHeavyFence, and RcuLitmusTests with the fence of the domain
-            // taken away.
+            // Pairs with Light in RcuReadSection.Enter. If a reader stores its word after this barrier, we miss the
+            // word below, but the reader then reads what was written before the grace period: it cannot have the old
+            // value. If we see the reader inside with our number, it read the number after we wrote it, so the same
+            // holds. If we see it inside with an older number, we wait.
+            // Fails without: litmus/reclamation/Rcu.NoHeavyFence, and RcuLitmusTests with the fence of the domain
+            // removed.
             _heavy();
 
             _readers.CollectHolders(number, _holders);
         }
         catch
         {
-            // The barrier was refused: then no reader is waited for. Those left over from this grace period may be
-            // outside when the next one begins.
+            // The barrier was refused, so this grace period waits for no reader. The next one collects its own.
             End();
             throw;
         }
     }
 
     /// <summary>
-    /// Whether all readers have left that the grace period which has begun waits for; if so, it is over.
+    /// Whether all readers that the running grace period waits for have left; if so, ends it.
     /// </summary>
     private bool IsOver(bool isLong)
     {

@@ -3,13 +3,24 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Rcu;
 
 /// <summary>
-/// A value that is read all the time and replaced now and then. The old value is disposed of, or handed to a callback,
-/// when the last reader that may see it has left.
+/// A value that is read often and replaced rarely. The old value is disposed of, or passed to a callback, when the last
+/// reader that may see it has left.
 /// </summary>
 /// <remarks>
 /// A value must not be used after the section in which it was read; nothing can check that. For values that need no
-/// disposal a plain field does: the garbage collector keeps what is being read alive.
+/// disposal a plain field is enough: the garbage collector keeps alive what is being read.
 /// </remarks>
+/// <example>
+/// <code>
+/// using var certificate = new RcuCell&lt;MemoryStream&gt;(new MemoryStream(100));
+/// using (certificate.Read(out MemoryStream current))
+/// {
+///     Console.WriteLine(current.Capacity); // not disposed of before the end of this block
+/// }
+///
+/// certificate.Replace(new MemoryStream(200)); // the old one is disposed of after its last reader has left
+/// </code>
+/// </example>
 /// <typeparam name="T">A class: values are exchanged by reference.</typeparam>
 public sealed class RcuCell<T> : IDisposable
     where T : class
@@ -17,13 +28,14 @@ public sealed class RcuCell<T> : IDisposable
     private readonly ValueRetirement<T> _old;
     private T? _value; // null when disposed of
 
-    /// <summary>Makes a cell.</summary>
+    /// <summary>Creates a cell.</summary>
     /// <param name="value">The first value.</param>
-    /// <param name="domain">Whose sections protect readers; null for <see cref="RcuDomain.Default"/>.</param>
-    /// <param name="reclaim">What is done with an old value; null to dispose of it, if it is
+    /// <param name="domain">The domain whose sections protect readers; null for
+    /// <see cref="RcuDomain.Default"/>.</param>
+    /// <param name="reclaim">Called with an old value; null to dispose of it, if it is
     /// <see cref="IDisposable"/>.</param>
     /// <param name="size">
-    /// How many bytes a value keeps occupied, for the limits of the domain; null for none. Asked before the value is
+    /// Gets how many bytes a value occupies, for the limits of the domain; null for none. Called before the value is
     /// replaced, maybe more than once, inside of a section of the domain: it may retire, and must not wait for a grace
     /// period.
     /// </param>
@@ -35,7 +47,7 @@ public sealed class RcuCell<T> : IDisposable
         Volatile.Write(ref _value, value);
     }
 
-    /// <summary>Whose sections protect readers of this cell.</summary>
+    /// <summary>Gets the domain whose sections protect readers of this cell.</summary>
     public RcuDomain Domain { get; }
 
     /// <summary>Enters a section and reads the value: <c>using (cell.Read(out Settings settings)) { ... }</c></summary>
@@ -63,7 +75,7 @@ public sealed class RcuCell<T> : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public T Read(in RcuReadSection section)
     {
-        section.Demand(Domain);
+        section.ThrowIfNotOpenIn(Domain);
         return Volatile.Read(ref _value) ?? throw new ObjectDisposedException(nameof(RcuCell<>));
     }
 
@@ -73,20 +85,20 @@ public sealed class RcuCell<T> : IDisposable
     public T Read(RcuAsyncReadSection section)
     {
         ArgumentNullException.ThrowIfNull(section);
-        section.Demand(Domain);
+        section.ThrowIfNotOpenIn(Domain);
         return Volatile.Read(ref _value) ?? throw new ObjectDisposedException(nameof(RcuCell<>));
     }
 
     /// <summary>
-    /// Puts another value in place of the present one, which is retired. Returns at once, or waits for room at a limit
-    /// of the domain, as <see cref="RcuDomain.Retire(IDisposable, long)"/> does.
+    /// Replaces the present value and retires it. Returns at once, or waits for room at a limit of the domain, as
+    /// <see cref="RcuDomain.Retire(IDisposable, long)"/> does.
     /// </summary>
     /// <remarks>
-    /// An exception of the function that tells the size comes out before anything has changed: the cell holds what it
-    /// held, and the value is still the caller's.
+    /// An exception of the function that gets the size is passed on before anything has changed: the cell holds what it
+    /// held, and the new value still belongs to the caller.
     /// </remarks>
-    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the
-    /// caller's.</exception>
+    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value still belongs
+    /// to the caller.</exception>
     public void Replace(T value)
     {
         ArgumentNullException.ThrowIfNull(value);
@@ -94,14 +106,13 @@ public sealed class RcuCell<T> : IDisposable
     }
 
     /// <summary>
-    /// Puts another value in place of the present one if that is still the one expected, which is then retired. The
-    /// expected value must have been read in a section that the caller has not left, or another value could have been
-    /// made of the same object.
+    /// Replaces the present value if it is the expected one, and retires that. The expected value must have been read
+    /// in a section that the caller has not left; otherwise another value could have been made of the same object.
     /// </summary>
-    /// <returns>Whether it was; if not, the value is still the caller's.</returns>
+    /// <returns>Whether the value was replaced; if not, the new value still belongs to the caller.</returns>
     /// <remarks><inheritdoc cref="Replace" path="/remarks/node()"/></remarks>
-    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value is still the
-    /// caller's.</exception>
+    /// <exception cref="ObjectDisposedException">The cell or the domain has been disposed of; the value still belongs
+    /// to the caller.</exception>
     public bool TryReplace(T expected, T value)
     {
         ArgumentNullException.ThrowIfNull(expected);
@@ -111,8 +122,8 @@ public sealed class RcuCell<T> : IDisposable
 
     /// <summary>
     /// Retires the value. Readers that come later get an <see cref="ObjectDisposedException"/>; a second call does
-    /// nothing. If the function that tells the size throws, the value is retired with size 0, and the exception comes
-    /// out.
+    /// nothing. If the function that gets the size throws, the value is retired with size 0, and the exception is
+    /// passed on.
     /// </summary>
     public void Dispose()
     {
@@ -130,8 +141,8 @@ public sealed class RcuCell<T> : IDisposable
         T old;
         long bytes;
 
-        // The size is asked for before the exchange, of a value that another writer may retire at any moment: a section
-        // keeps it until then.
+        // The size is read before the exchange, of a value that another writer may retire at any time, so a section
+        // protects the value until then.
         using (RcuReadSection section = _old.AsksForSize ? Domain.EnterReadSection() : default)
         {
             do
@@ -146,7 +157,7 @@ public sealed class RcuCell<T> : IDisposable
             } while (Interlocked.CompareExchange(ref _value, value, old) != old);
         }
 
-        // The same object put in its own place is not old.
+        // A value that replaces itself is not old.
         if (value != old)
         {
             _old.Retire(old, bytes);

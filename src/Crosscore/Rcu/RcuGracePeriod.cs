@@ -1,8 +1,8 @@
 namespace Crosscore.Rcu;
 
 /// <summary>
-/// A grace period that was asked for and may be asked about: see <see cref="RcuDomain.StartPoll"/>. <c>default</c>
-/// belongs to no domain.
+/// A grace period that <see cref="RcuDomain.StartPoll"/> asked for and <see cref="RcuDomain.Poll"/> asks about.
+/// <c>default</c> belongs to no domain.
 /// </summary>
 public readonly record struct RcuGracePeriod
 {
@@ -14,6 +14,6 @@ public readonly record struct RcuGracePeriod
 
     internal RcuDomain? Domain { get; }
 
-    /// <summary>The number in its domain, for logs.</summary>
+    /// <summary>Gets the number of the grace period in its domain, for logs.</summary>
     public long Number { get; }
 }

@@ -1,13 +1,12 @@
 namespace Crosscore.Rcu;
 
-/// <summary>A reader that the grace period now running has to wait for.</summary>
+/// <summary>A reader that the running grace period waits for.</summary>
 /// <param name="Thread">The thread that is inside; null for a section that may cross an await.</param>
 /// <param name="EnteredBy">For a section that may cross an await: the member that entered it, with file and line.
 /// Otherwise null.</param>
-/// <param name="Age"> How long it has been inside, for a section that may cross an await. A thread does not look at the
-/// clock when it enters; for it this is how long the grace period has waited, so it has been inside for at least as
-/// long.
-/// </param>
+/// <param name="Age">For a section that may cross an await: how long it has been open. A thread does not read the clock
+/// when it enters; for a thread this is how long the grace period has waited, a lower bound of how long the thread has
+/// been inside.</param>
 public sealed record RcuHolder(Thread? Thread, string? EnteredBy, TimeSpan Age)
 {
     /// <inheritdoc/>

@@ -4,13 +4,13 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Rcu;
 
 /// <summary>
-/// The calling thread's place in a domain, looked up once, for loops that enter many sections: see
+/// The calling thread as a reader of a domain, looked up once, for loops that enter many sections: see
 /// <see cref="RcuDomain.GetReader"/>. A <c>ref struct</c>, so it stays on its thread.
 /// </summary>
 [SuppressMessage(
     "Performance",
     "CA1815",
-    Justification = "A ref struct cannot be compared by way of its interfaces, and a reader equals nothing."
+    Justification = "A ref struct cannot be compared through its interfaces, and a reader equals nothing."
 )]
 public readonly ref struct RcuReader
 {
@@ -24,10 +24,10 @@ public readonly ref struct RcuReader
     }
 
     /// <summary>Enters a section, as <see cref="RcuDomain.EnterReadSection"/> does.</summary>
-    /// <exception cref="InvalidOperationException">This is <c>default</c>.</exception>
+    /// <exception cref="InvalidOperationException">The reader is <c>default</c>.</exception>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public RcuReadSection Enter()
+    public RcuReadSection EnterReadSection()
     {
         ReaderSlot? slot = _slot;
         if (slot is null)
@@ -40,5 +40,7 @@ public readonly ref struct RcuReader
 
     [DoesNotReturn]
     private static void ThrowDefault() =>
-        throw new InvalidOperationException("The reader is default. Get one with RcuDomain.GetReader().");
+        throw new InvalidOperationException(
+            "RcuReader.EnterReadSection: the reader is default. Get one with RcuDomain.GetReader()."
+        );
 }

@@ -4,18 +4,21 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Rcu;
 
 /// <summary>
-/// What a section is left by: for an outermost section the <see cref="ReaderSlot"/> of its thread, for an inner one an
-/// <see cref="InnerPlace"/>. One reference says which word it is and how deep, because a second field in the section
-/// would cost one more store at each entry: the compiler keeps what a <c>finally</c> block needs in memory.
+/// What a section remembers in order to be left: for an outermost section the <see cref="ReaderSlot"/> of its thread,
+/// for an inner one an <see cref="NestedPlace"/>. One reference says which word it is and how deep, because a second
+/// field in the section would cost one more store at each entry: the compiler keeps what a <c>finally</c> block needs
+/// in memory.
 /// </summary>
 internal abstract class ReaderPlace
 {
-    /// <summary>What to write on leaving: <see cref="ReaderWord.Outside"/>. Of an inner place: never used.</summary>
+    /// <summary>
+    /// What is written on leaving: <see cref="ReaderWord.Outside"/>. Never used in an inner place.
+    /// </summary>
     public readonly long Outside;
 
     /// <summary>
-    /// Of a slot: see <see cref="ReaderWord"/>. Written by the slot's owner alone, read by grace periods. Of an inner
-    /// place: always 0, so that leaving by it never takes the short way.
+    /// In a slot: see <see cref="ReaderWord"/>; written by the owner of the slot only, read by grace periods. In an
+    /// inner place always 0, so that leaving by it never takes the short path.
     /// </summary>
     public PaddedLong Word;
 
@@ -25,11 +28,11 @@ internal abstract class ReaderPlace
         Word.Value = outside;
     }
 
-    /// <summary>Leaves by another way than the short one: an inner section, or a mistake.</summary>
+    /// <summary>Leaves an inner section, or refuses a section that is left twice or out of order.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void LeaveInner(ReaderPlace place)
+    public static void LeaveNested(ReaderPlace place)
     {
-        if (place is not InnerPlace inner)
+        if (place is not NestedPlace inner)
         {
             ThrowOutOfOrder(place.Word.Value, 1);
         }
@@ -50,23 +53,23 @@ internal abstract class ReaderPlace
         throw new InvalidOperationException(
             ReaderWord.IsInside(word)
                 ? $"RcuReadSection.Dispose: the thread is {word & ReaderWord.DepthMask} deep and this section was "
-                    + $"entered at depth {depth}. Sections are left in the "
-                    + "reverse order of entering; use 'using'. Nothing was left."
-                : "RcuReadSection.Dispose: the thread is in no section of this domain; "
-                    + "this is a copy of a section that has been left. Nothing was left."
+                    + $"entered at depth {depth}, so it is left out of order. Nothing was left. "
+                    + "Leave sections in the reverse order of entering; 'using' does that."
+                : "RcuReadSection.Dispose: the thread is in no section of this domain, because this is a copy of a "
+                    + "section that has been left. Nothing was left. Do not copy sections."
         );
 }
 
-/// <summary>The place of a section inside of another one. The first few of a thread are used again.</summary>
-internal sealed class InnerPlace(ReaderSlot slot, InnerPlace? outer, int depth) : ReaderPlace(0)
+/// <summary>The place of a section inside of another one. A thread reuses its first few.</summary>
+internal sealed class NestedPlace(ReaderSlot slot, NestedPlace? outer, int depth) : ReaderPlace(0)
 {
     public ReaderSlot Slot => slot;
 
-    /// <summary>Null where the outermost section is the next one.</summary>
-    public InnerPlace? Outer => outer;
+    /// <summary>The place of the section around this one; null where that is the outermost.</summary>
+    public NestedPlace? Outer => outer;
 
     public int Depth => depth;
 
-    /// <summary>Kept from the last time, or null.</summary>
-    public InnerPlace? Inner { get; set; }
+    /// <summary>The place one level deeper, kept for reuse; or null.</summary>
+    public NestedPlace? Inner { get; set; }
 }

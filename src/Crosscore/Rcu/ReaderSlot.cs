@@ -1,50 +1,52 @@
 namespace Crosscore.Rcu;
 
 /// <summary>
-/// One thread's word in one domain. An object of the heap: whoever holds a section of it keeps it alive, also when its
-/// thread or its domain is gone. It does not know the domain, which threads that have read it once must not keep alive.
+/// The word of one thread in one domain. An object of the heap: a section keeps it alive, also when its thread or its
+/// domain is gone. It does not refer to the domain, because a thread that has read once must not keep the domain
+/// alive.
 /// </summary>
 internal sealed class ReaderSlot(long outside, Thread owner) : ReaderPlace(outside)
 {
-    // Inner places this deep are kept for the next time.
-    private const int DepthKept = 16;
+    // Inner places down to this depth are kept for reuse.
+    private const int MaxDepthKept = 16;
 
-    private InnerPlace? _first; // the place at depth 2, if there ever was one
+    private NestedPlace? _first; // the place at depth 2, kept for reuse; null before the first nested section
 
     public Thread Owner => owner;
 
     /// <summary>
-    /// The place of the newest section, or null when that is the outermost one or there is none. The owner's.
+    /// The place of the newest section; null when that is the outermost one or there is none. Only the owner uses
+    /// it.
     /// </summary>
-    public InnerPlace? Innermost { get; set; }
+    public NestedPlace? Innermost { get; set; }
 
     /// <summary>
     /// Enters a section inside of another one. The word keeps the number of the outermost:
     /// litmus/reclamation/Rcu.Nested.NewNumber.
     /// </summary>
-    public InnerPlace EnterInner()
+    public NestedPlace EnterNested()
     {
         long word = Word.Value;
         int depth = (int)(word & ReaderWord.DepthMask) + 1;
         if (depth > ReaderWord.DepthMask)
         {
             throw new InvalidOperationException(
-                $"RcuReadSection: more than {ReaderWord.DepthMask} sections are nested; the "
-                    + "section was not entered. A section that is never left, in a loop or a recursion?"
+                $"RcuDomain.EnterReadSection: {ReaderWord.DepthMask} sections are nested already, so no other section "
+                    + "was entered. Look for a section that is never left, in a loop or a recursion."
             );
         }
 
-        InnerPlace? outer = Innermost;
-        InnerPlace inner = (outer is null ? _first : outer.Inner) ?? AddPlace(outer, depth);
+        NestedPlace? outer = Innermost;
+        NestedPlace inner = (outer is null ? _first : outer.Inner) ?? AddPlace(outer, depth);
         Volatile.Write(ref Word.Value, word + 1);
         return Innermost = inner;
     }
 
-    /// <summary>How many sections the thread is inside of. The owner's.</summary>
+    /// <summary>How many sections the thread is inside of. Only the owner uses it.</summary>
     public int Depth => (int)(Word.Value & ReaderWord.DepthMask);
 
     /// <summary>
-    /// Leaves the newest sections, whose variables are gone, until the thread is so deep. The owner's.
+    /// Leaves the newest sections, whose variables are gone, until the given depth is reached. Only the owner uses it.
     /// </summary>
     /// <returns>Whether there were any.</returns>
     public bool LeaveTo(int depth)
@@ -60,14 +62,14 @@ internal sealed class ReaderSlot(long outside, Thread owner) : ReaderPlace(outsi
         return any;
     }
 
-    private InnerPlace AddPlace(InnerPlace? outer, int depth)
+    private NestedPlace AddPlace(NestedPlace? outer, int depth)
     {
-        var inner = new InnerPlace(this, outer, depth);
+        var inner = new NestedPlace(this, outer, depth);
         if (outer is null)
         {
             _first = inner;
         }
-        else if (depth <= DepthKept)
+        else if (depth <= MaxDepthKept)
         {
             outer.Inner = inner;
         }

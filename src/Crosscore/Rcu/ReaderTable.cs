@@ -3,19 +3,26 @@ using System.Runtime.CompilerServices;
 namespace Crosscore.Rcu;
 
 /// <summary>
-/// The slots of a thread, so that a section finds its own without a shared access: the one that was used last, and all
-/// by the number of their domain. They do not keep their domains alive. Without a static constructor: a thread-static
-/// field of a class that has one is slower.
+/// The slots of the calling thread in all domains, so that a section finds its slot without an access to shared memory.
+/// The slots do not keep their domains alive.
 /// </summary>
+/// <remarks>
+/// The class has no static constructor, because every access to a thread-static field of a class with one first checks
+/// whether it has run.
+/// </remarks>
 internal static class ReaderTable
 {
+    // The slot that was used last, of any domain: most threads use one domain for a while, and this saves the look into
+    // the table.
     [ThreadStatic]
     private static ReaderSlot? t_last;
 
+    // All slots, each at the number of its domain (DomainNumber). An entry may belong to an earlier domain of the same
+    // number; its Outside word tells.
     [ThreadStatic]
     private static ReaderSlot?[]? t_slots;
 
-    /// <summary>The slot that this thread used last, of whichever domain; or null.</summary>
+    /// <summary>The slot that this thread used last, of any domain; or null.</summary>
     public static ReaderSlot? Last
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -23,8 +30,8 @@ internal static class ReaderTable
     }
 
     /// <summary>
-    /// Enters where the short way does not: the slot was not the last one used, there is none yet, or the thread is
-    /// inside already.
+    /// Enters a section where the short path of <see cref="RcuReadSection"/> cannot: the slot was not the last one
+    /// used, the thread has none yet, or it is inside already.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -33,21 +40,21 @@ internal static class ReaderTable
         ReaderSlot slot = FindOrRegister(domain);
         if (ReaderWord.IsInside(slot.Word.Value))
         {
-            return slot.EnterInner();
+            return slot.EnterNested();
         }
 
         Volatile.Write(ref slot.Word.Value, Volatile.Read(ref domain.Entry));
         return slot;
     }
 
-    /// <summary>The slot of this thread in a domain; it gets one if it has none.</summary>
+    /// <summary>Finds the slot of this thread in a domain, or registers one.</summary>
     /// <exception cref="ObjectDisposedException">The domain has been disposed of.</exception>
     public static ReaderSlot FindOrRegister(RcuDomain domain) =>
         domain.Outside == 0 ? throw domain.Disposed() : Find(domain) ?? Register(domain);
 
     /// <summary>
-    /// The slot of this thread in a domain, or null where it has none. In a domain that has been disposed of, maybe
-    /// null although it has one: its place in the table may be another domain's.
+    /// Finds the slot of this thread in a domain; null where it has none. In a domain that has been disposed of the
+    /// answer may be null although there is one, because another domain may have taken its number.
     /// </summary>
     public static ReaderSlot? Find(RcuDomain domain)
     {
@@ -65,7 +72,9 @@ internal static class ReaderTable
             : null;
     }
 
-    /// <summary>The slots of this thread that are inside of a section, with how deep; null where none is.</summary>
+    /// <summary>
+    /// Finds the slots of this thread that are inside of a section, with their depth; null where there is none.
+    /// </summary>
     public static List<(ReaderSlot Slot, int Depth)>? FindOpenSections()
     {
         List<(ReaderSlot Slot, int Depth)>? inside = null;
@@ -81,8 +90,9 @@ internal static class ReaderTable
     }
 
     /// <summary>Leaves sections of this thread, whose variables must be gone.</summary>
-    /// <param name="ofThread">Those of all domains; otherwise of the one that was used last.</param>
-    /// <param name="inside">What <see cref="FindOpenSections"/> found before, and is not left.</param>
+    /// <param name="ofThread">Whether the sections of all domains are left; otherwise those of the domain that was used
+    /// last.</param>
+    /// <param name="inside">The sections that <see cref="FindOpenSections"/> found before; they stay open.</param>
     /// <returns>Whether there were any.</returns>
     public static bool LeaveOpenSections(bool ofThread, List<(ReaderSlot Slot, int Depth)>? inside)
     {

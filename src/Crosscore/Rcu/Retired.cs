@@ -2,17 +2,15 @@ using Crosscore.Threads;
 
 namespace Crosscore.Rcu;
 
-/// <summary>Something that is to be reclaimed after a grace period, linked into the queue of its domain.</summary>
-internal abstract class Retired(long bytes)
+/// <summary>An item that is reclaimed after a grace period, linked into the queue of its domain.</summary>
+internal abstract class Retired(long bytes) : Linked<Retired>
 {
     public long Bytes => bytes;
 
-    public Retired? Next { get; set; }
-
-    /// <summary>Calls the callback; what it throws is the caller's to report.</summary>
+    /// <summary>Calls the callback; the caller reports what it throws.</summary>
     public abstract void Reclaim();
 
-    /// <summary>The barrier was refused and the grace period did not end; the item stays.</summary>
+    /// <summary>Called when the barrier was refused, so that the grace period did not end; the item stays.</summary>
     public virtual void Stalled(Exception reason) { }
 }
 
@@ -26,8 +24,10 @@ internal sealed class RetiredDisposable(IDisposable item, long bytes) : Retired(
     public override void Reclaim() => item.Dispose();
 }
 
-/// <summary>Stands in the queue behind all that was retired before it: see <see cref="RcuDomain.Barrier()"/>.</summary>
-/// <param name="caller">Who waits for it.</param>
+/// <summary>
+/// Marks the place in the queue behind all that was retired before it: see <see cref="RcuDomain.Barrier()"/>.
+/// </summary>
+/// <param name="caller">The caller that waits for the marker.</param>
 /// <param name="reached">Tells the caller.</param>
 internal sealed class RetiredMarker(AsyncCaller caller, Action<AsyncCaller> reached) : Retired(0)
 {

@@ -3,24 +3,25 @@ using Crosscore.Threads;
 namespace Crosscore.Rcu;
 
 /// <summary>
-/// Runs callbacks of owners who do not know each other on one thread, so that nothing which one of them does there
-/// meets the next: what it throws is reported, a read section that it left open is left for it, and an interruption
-/// and changes of the execution context end with it. An interruption that is due before
-/// a callback is given back to the thread when all have run.
+/// Runs callbacks of different owners on one thread and isolates them from each other: what a callback throws is
+/// reported; a read section that it left open is left; an interruption and changes of the execution context end with
+/// it. An interruption that was pending before a callback is given back to the thread when all have run.
 /// </summary>
 internal sealed class StrangersCallbacks : IDisposable
 {
-    // A wait for it returns at once and meets an interruption that is due.
+    // A wait for it returns at once, and throws if an interruption is pending.
     private static readonly ManualResetEvent AlwaysSet = new(true);
 
     private readonly string _domain;
     private readonly Action<Exception> _report;
-    private readonly ExecutionContext _context = Context();
-    private readonly List<(ReaderSlot Slot, int Depth)>? _inside = ReaderTable.FindOpenSections();
-    private bool _interrupted;
+    private readonly ExecutionContext _context = Context(); // each callback begins with it
 
-    /// <param name="domain">Whose callbacks they are, for reports.</param>
-    /// <param name="report">Takes what they throw; may run code of the user's, but throws only for lack of
+    // The sections that the thread itself was in before the callbacks; they stay open.
+    private readonly List<(ReaderSlot Slot, int Depth)>? _inside = ReaderTable.FindOpenSections();
+    private bool _interrupted; // to be given back to the thread
+
+    /// <param name="domain">The name of the domain that the callbacks belong to, for reports.</param>
+    /// <param name="report">Takes what callbacks throw. It may run code of the user's, but throws only for lack of
     /// memory.</param>
     public StrangersCallbacks(string domain, Action<Exception> report)
     {
@@ -34,7 +35,7 @@ internal sealed class StrangersCallbacks : IDisposable
         TakeInterruption();
         try
         {
-            // Brings the thread's own execution and synchronization contexts back.
+            // Restores the thread's own execution and synchronization contexts afterwards.
             ExecutionContext.Run(_context, callback, state);
         }
         catch (Exception failure)
@@ -46,23 +47,22 @@ internal sealed class StrangersCallbacks : IDisposable
     }
 
     /// <summary>
-    /// Leaves what callbacks left open. A section lived on the callback's stack, so nothing can use it any more; it
-    /// would hold up every later grace period of its domain for as long as this thread lives.
+    /// Leaves the sections that callbacks left open. A section lived on the callback's stack, so nothing can use it any
+    /// more, and it would delay every later grace period of its domain for as long as this thread lives.
     /// </summary>
-    /// <param name="ofThread">In all domains; otherwise in the one that was read last, which is nearly always enough
-    /// after one callback.</param>
+    /// <param name="ofThread">Whether the sections of all domains are left; otherwise those of the domain that was read
+    /// last, which is nearly always enough after one callback.</param>
     public void LeaveOpenSections(bool ofThread)
     {
         if (ReaderTable.LeaveOpenSections(ofThread, _inside))
         {
             Report(
                 new InvalidOperationException(
-                    $"A callback of the domain '{_domain}' left a read section open; it has been left for it. "
-                        + "What it read there may be reclaimed from now on. "
-                        + "Sections end where they were entered; use 'using'."
+                    $"A callback of the domain '{_domain}' left a read section open. The section has been left "
+                        + "now, and what the callback read there may be reclaimed. Enter sections with 'using'."
                 )
             );
-            _ = ReaderTable.LeaveOpenSections(ofThread, _inside); // of the one who was told
+            _ = ReaderTable.LeaveOpenSections(ofThread, _inside); // what the handler of the report left open
         }
     }
 
@@ -82,7 +82,7 @@ internal sealed class StrangersCallbacks : IDisposable
             return context;
         }
 
-        // Its flow is suppressed, which is the thread's own affair.
+        // The thread has suppressed the flow of its context; that stays as it was.
         ExecutionContext.RestoreFlow();
         context = ExecutionContext.Capture()!;
         _ = ExecutionContext.SuppressFlow();

@@ -1,8 +1,8 @@
 namespace Crosscore.Rcu;
 
 /// <summary>
-/// What becomes of values that were replaced in a structure of a domain: a callback, or
-/// <see cref="IDisposable.Dispose"/>, or nothing.
+/// Retires values that were replaced in a structure of a domain: a callback, <see cref="IDisposable.Dispose"/> or
+/// nothing.
 /// </summary>
 internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, Func<T, long>? size)
     where T : class
@@ -11,9 +11,9 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
     public bool AsksForSize => size is not null;
 
     /// <summary>
-    /// How many bytes a value keeps occupied, by the user's function; its exceptions come out. Ask before the value is
-    /// replaced, so that they come out before anything has changed, and inside of a section if another
-    /// thread may replace it at that time.
+    /// Gets how many bytes a value occupies, from the user's function, whose exceptions are passed on. Callers ask
+    /// before they replace the value, so that an exception changes nothing, and inside of a section if another thread
+    /// may replace the value concurrently.
     /// </summary>
     /// <exception cref="InvalidOperationException">The function left a read section open.</exception>
     public long SizeOf(T value)
@@ -27,7 +27,7 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
         return leftOpen ? throw LeftOpen("tells the size of values") : Math.Max(0, bytes);
     }
 
-    /// <summary>Makes a value by the user's function; its exceptions come out.</summary>
+    /// <summary>Makes a value by the user's function, whose exceptions are passed on.</summary>
     /// <exception cref="InvalidOperationException">The function left a read section open. The value that it made is
     /// retired.</exception>
     public T? Make<TKey>(Func<TKey, T?> make, TKey key)
@@ -47,8 +47,8 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
     }
 
     /// <summary>
-    /// Retires a value that no reader can find any more, and whose size is known. Never refuses, because no other
-    /// thread knows the value any more.
+    /// Retires a value that no reader can find any more, and whose size is known. Never refuses, because the structure
+    /// has given the value up already.
     /// </summary>
     public void Retire(T old, long bytes)
     {
@@ -58,7 +58,7 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
         }
     }
 
-    /// <summary>The same for many values, which wait for room once at most, after the last of them.</summary>
+    /// <summary>Retires many values; waits for room once at most, after the last one.</summary>
     public void RetireAll(IEnumerable<(T Value, long Bytes)> values)
     {
         Retired? last = null;
@@ -82,7 +82,8 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
     }
 
     /// <summary>
-    /// The same where its size is not known; also when the user's function throws, whose exception then comes out.
+    /// Retires a value whose size is not known; also when the user's function throws, whose exception is then passed
+    /// on.
     /// </summary>
     public void Retire(T old)
     {
@@ -97,14 +98,16 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
         }
     }
 
-    /// <summary>What is to be done with a value; null for nothing.</summary>
+    /// <summary>The item that reclaims a value; null if nothing is done with it.</summary>
     private Retired? Item(T value, long bytes) =>
         reclaim is not null ? new RetiredItem<T>(value, reclaim, bytes)
         : value is IDisposable disposable ? new RetiredDisposable(disposable, bytes)
         : null;
 
-    /// <summary>Calls a function of the user's, and leaves what read sections it left open, also if it throws: their
-    /// variables went with its frame, so nothing else can leave them any more.</summary>
+    /// <summary>
+    /// Calls a function of the user's, and leaves the read sections that it left open, also if it throws: their
+    /// variables went with its frame, so nothing else can leave them any more.
+    /// </summary>
     private TResult Call<TArgument, TResult>(Func<TArgument, TResult> function, TArgument argument, out bool leftOpen)
     {
         int depth = domain.OwnSlot?.Depth ?? 0;
@@ -120,8 +123,7 @@ internal sealed class ValueRetirement<T>(RcuDomain domain, Action<T>? reclaim, F
 
     private InvalidOperationException LeftOpen(string deed) =>
         new(
-            $"The function that {deed} left a read section of the "
-                + $"domain '{domain.Name}' open; it has been left for it. "
-                + "Use 'using'."
+            $"The function that {deed} left a read section of the domain '{domain.Name}' open. "
+                + "The section has been left now. Enter sections with 'using'."
         );
 }

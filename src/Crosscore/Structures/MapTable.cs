@@ -11,12 +11,12 @@ internal sealed class MapTable<TKey, TValue>
     where TKey : notnull
     where TValue : class
 {
-    private const int FewestBuckets = 8;
-    private const int MostBuckets = 1 << 30; // the largest power of two that an array may have elements
+    private const int MinBuckets = 8;
+    private const int MaxBuckets = 1 << 30; // the largest power of two that an array may have elements
 
     // Structs, because a reference to an element of an array of references costs a check of the array's type each time.
     private readonly Head[] _buckets;
-    private readonly int _shift;
+    private readonly int _shift; // how far a hash is shifted to become the index of a bucket
 
     public MapTable(int capacity)
     {
@@ -27,12 +27,12 @@ internal sealed class MapTable<TKey, TValue>
 
     public int BucketCount => _buckets.Length;
 
-    /// <summary>How many buckets a table for so many has: a power of two.</summary>
+    /// <summary>Gets the number of buckets of a table for a number of entries: a power of two.</summary>
     public static int BucketsFor(int capacity) =>
-        (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(capacity, FewestBuckets, MostBuckets));
+        (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(capacity, MinBuckets, MaxBuckets));
 
-    /// <summary>How many buckets come after so many: as many where there cannot be more.</summary>
-    public static int Doubled(int buckets) => (int)Math.Min(2L * buckets, MostBuckets);
+    /// <summary>Gets the next larger number of buckets, or the same number where there cannot be more.</summary>
+    public static int Doubled(int buckets) => (int)Math.Min(2L * buckets, MaxBuckets);
 
     /// <summary>
     /// The head of a bucket. The multiplication (Knuth, TAOCP 3, 6.4) spreads keys that differ in their upper bits or
@@ -44,7 +44,7 @@ internal sealed class MapTable<TKey, TValue>
 
     public MapNode<TKey, TValue>? FirstOf(int bucket) => Volatile.Read(ref _buckets[bucket].First);
 
-    /// <summary>The values with their sizes, of a table that nothing is added to any more.</summary>
+    /// <summary>Gets the values with their sizes, of a table to which nothing is added any more.</summary>
     public IEnumerable<(TValue Value, long Bytes)> Values
     {
         get
@@ -60,8 +60,8 @@ internal sealed class MapTable<TKey, TValue>
     }
 
     /// <summary>
-    /// The same entries in nodes of their own, for twice the buckets: a reader may still be following the links of
-    /// these.
+    /// Copies the entries into new nodes and twice the buckets: a reader may still be following the links of the old
+    /// nodes.
     /// </summary>
     public MapTable<TKey, TValue> Doubled()
     {
@@ -92,10 +92,10 @@ internal sealed class MapNode<TKey, TValue>(TKey key, int hash, TValue value)
     where TKey : notnull
     where TValue : class
 {
-    /// <summary>Replaced in place.</summary>
+    /// <summary>The value, which writers replace in place.</summary>
     public TValue Value = value;
 
-    /// <summary>The size of the value. For the writer alone.</summary>
+    /// <summary>The size of the value. Only the writer uses it.</summary>
     public long Bytes;
 
     public MapNode<TKey, TValue>? Next;

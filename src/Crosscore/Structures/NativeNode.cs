@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Crosscore.Structures;
 
-/// <summary>A node in native memory.</summary>
+/// <summary>A node of a structure in native memory.</summary>
 internal unsafe struct NativeNode<T>
     where T : unmanaged
 {
@@ -20,7 +20,7 @@ internal unsafe struct NativeNode<T>
     }
 
     /// <summary>
-    /// Gives a node and all that it leads to to <paramref name="free"/>. No other thread may be using them.
+    /// Calls <paramref name="free"/> with a node and all nodes behind it. No other thread may be using them.
     /// </summary>
     public static void FreeAll(nint first, Action<nint> free)
     {
@@ -34,7 +34,7 @@ internal unsafe struct NativeNode<T>
     }
 }
 
-/// <summary>Gives a node back that <see cref="NativeNode{T}"/> allocated.</summary>
+/// <summary>Frees nodes that <see cref="NativeNode{T}"/> allocated.</summary>
 internal static unsafe class NativeNode
 {
     // SAFETY: callers give nodes that no thread can reach or protects any more, each once.

@@ -4,15 +4,26 @@ namespace Crosscore.Structures;
 
 /// <summary>
 /// A lock-free first-in first-out queue whose nodes lie in native memory, so that the collector neither moves nor
-/// visits them. Hazard pointers keep a node from being freed while another thread may look at it.
+/// visits them. Hazard pointers prevent that a node is freed while another thread may read it.
 /// </summary>
 /// <remarks>
 /// <para>Linearizable. What was done before <see cref="Enqueue"/> is visible after the <see cref="TryDequeue"/> that
-/// returns the value. There is no finalizer: what is never disposed of is never freed.</para>
+/// returns the value. There is no finalizer: a queue that is never disposed of is never freed.</para>
 /// <para>Michael and Scott, Simple, Fast, and Practical Non-Blocking and Blocking Concurrent Queue Algorithms (1996).
 /// Models: litmus/reclamation/Queue*.litmus.</para>
 /// </remarks>
-/// <typeparam name="T">Copied into and out of nodes; nothing is done with it when the queue is disposed of.</typeparam>
+/// <example>
+/// <code>
+/// using var queue = new NativeQueue&lt;long&gt;();
+/// queue.Enqueue(1);
+/// if (queue.TryDequeue(out long oldest))
+/// {
+///     Console.WriteLine(oldest);
+/// }
+/// </code>
+/// </example>
+/// <typeparam name="T">The type of the values, which are copied into and out of nodes and dropped with the
+/// queue.</typeparam>
 public sealed unsafe class NativeQueue<T> : IDisposable
     where T : unmanaged
 {
@@ -25,10 +36,11 @@ public sealed unsafe class NativeQueue<T> : IDisposable
 
     // The last node, or one before it while a thread is appending.
     private PaddedPointer _tail;
-    private volatile bool _disposed;
+    private volatile bool _isDisposed;
 
     /// <summary>Creates an empty queue.</summary>
-    /// <param name="domain">Whose hazard pointers it uses; otherwise <see cref="HazardDomain.Default"/>'s.</param>
+    /// <param name="domain">The domain whose hazard pointers the queue uses; null for
+    /// <see cref="HazardDomain.Default"/>.</param>
     /// <exception cref="ObjectDisposedException">The domain was disposed of.</exception>
     public NativeQueue(HazardDomain? domain = null)
         : this(domain ?? HazardDomain.Default, NativeNode.Free) { }
@@ -60,7 +72,7 @@ public sealed unsafe class NativeQueue<T> : IDisposable
             nint behind = Interlocked.CompareExchange(ref next, node, 0);
             if (behind == 0)
             {
-                // A thread that finds it undone does it for this one.
+                // If this thread does not get to it, the next one does it.
                 Interlocked.CompareExchange(ref _tail.Value, node, tail);
                 return;
             }
@@ -69,8 +81,8 @@ public sealed unsafe class NativeQueue<T> : IDisposable
         }
     }
 
-    /// <summary>Takes the oldest value.</summary>
-    /// <returns>False if there was none.</returns>
+    /// <summary>Removes the oldest value.</summary>
+    /// <returns>Whether there was a value.</returns>
     /// <exception cref="ObjectDisposedException">The queue or its domain was disposed of. Nothing was
     /// changed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was
@@ -94,9 +106,9 @@ public sealed unsafe class NativeQueue<T> : IDisposable
             // SAFETY: it was the head after it had been announced, so it is not freed before the announcement ends.
             nint next = hazards[1].Protect(ref ((NativeNode<T>*)head)->Next);
 
-            // That the head still leads to the next node says nothing: a node that was taken out leads to it for ever.
-            // Only while the head is the head is the next node not retired, and from then on the announcement, which
-            // came before this look, protects it. Fails without: litmus/reclamation/Queue.NoThirdLook.litmus.
+            // That the head still links to the next node proves nothing: a node that was removed keeps its link. The
+            // next node is not retired while the head is the head, and from then on the announcement, which came before
+            // this look, protects it. Fails without: litmus/reclamation/Queue.NoThirdLook.litmus.
             if (Volatile.Read(ref _head.Value) != head)
             {
                 continue;
@@ -115,7 +127,7 @@ public sealed unsafe class NativeQueue<T> : IDisposable
                 continue;
             }
 
-            // Before the value is taken: afterwards nothing may throw, or it would be lost.
+            // Allocated before the value is removed: an exception afterwards would lose it.
             retired ??= new GarbagePointer(_free, 0);
             if (Interlocked.CompareExchange(ref _head.Value, next, head) == head)
             {
@@ -130,21 +142,21 @@ public sealed unsafe class NativeQueue<T> : IDisposable
     }
 
     /// <summary>
-    /// Frees all nodes, those included that other threads took out. No other thread may be using the queue. Disposing
-    /// twice does nothing more.
+    /// Frees all nodes, including those that other threads removed. No other thread may be using the queue. A second
+    /// Dispose does nothing more.
     /// </summary>
-    /// <exception cref="AggregateException">The barrier failed that says whether nodes that were taken out are still
-    /// looked at. Those wait; Dispose may be called again.</exception>
+    /// <exception cref="AggregateException">The barrier failed, so it is unknown whether other threads still read
+    /// removed nodes. Those nodes wait; Dispose may be called again.</exception>
     public void Dispose()
     {
-        _disposed = true;
-        NativeNode<T>.FreeAll(Interlocked.Exchange(ref _head.Value, 0), _free); // alone, says the caller
+        _isDisposed = true;
+        NativeNode<T>.FreeAll(Interlocked.Exchange(ref _head.Value, 0), _free); // the caller says that it is alone
         _cohort.Dispose();
     }
 
     private void ThrowIfDisposed()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         _domain.ThrowIfDisposed();
     }
 }

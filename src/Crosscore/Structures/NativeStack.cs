@@ -4,14 +4,25 @@ namespace Crosscore.Structures;
 
 /// <summary>
 /// A lock-free stack whose nodes lie in native memory, so that the collector neither moves nor visits them. Hazard
-/// pointers keep a node from being freed while a thread that is popping may look at it, and so prevent the ABA problem.
+/// pointers prevent that a node is freed while a thread that pops may read it, and so the ABA problem.
 /// </summary>
 /// <remarks>
 /// <para>Linearizable. What was done before <see cref="Push"/> is visible after the <see cref="TryPop"/> that returns
-/// the value. There is no finalizer: what is never disposed of is never freed.</para>
+/// the value. There is no finalizer: a stack that is never disposed of is never freed.</para>
 /// <para>Treiber, Systems Programming: Coping with Parallelism (1986). Models: litmus/reclamation/Stack*.litmus.</para>
 /// </remarks>
-/// <typeparam name="T">Copied into and out of nodes; nothing is done with it when the stack is disposed of.</typeparam>
+/// <example>
+/// <code>
+/// using var stack = new NativeStack&lt;long&gt;();
+/// stack.Push(1);
+/// if (stack.TryPop(out long newest))
+/// {
+///     Console.WriteLine(newest);
+/// }
+/// </code>
+/// </example>
+/// <typeparam name="T">The type of the values, which are copied into and out of nodes and dropped with the
+/// stack.</typeparam>
 public sealed unsafe class NativeStack<T> : IDisposable
     where T : unmanaged
 {
@@ -19,10 +30,11 @@ public sealed unsafe class NativeStack<T> : IDisposable
     private readonly HazardCohort _cohort;
     private readonly Action<nint> _free;
     private PaddedPointer _top;
-    private volatile bool _disposed;
+    private volatile bool _isDisposed;
 
     /// <summary>Creates an empty stack.</summary>
-    /// <param name="domain">Whose hazard pointers it uses; otherwise <see cref="HazardDomain.Default"/>'s.</param>
+    /// <param name="domain">The domain whose hazard pointers the stack uses; null for
+    /// <see cref="HazardDomain.Default"/>.</param>
     /// <exception cref="ObjectDisposedException">The domain was disposed of.</exception>
     public NativeStack(HazardDomain? domain = null)
         : this(domain ?? HazardDomain.Default, NativeNode.Free) { }
@@ -34,7 +46,7 @@ public sealed unsafe class NativeStack<T> : IDisposable
         _free = free;
     }
 
-    /// <summary>Whether there was no value at one moment during the call.</summary>
+    /// <summary>Whether there was no value at some time during the call.</summary>
     /// <exception cref="ObjectDisposedException">The stack or its domain was disposed of.</exception>
     public bool IsEmpty
     {
@@ -53,10 +65,12 @@ public sealed unsafe class NativeStack<T> : IDisposable
     {
         ThrowIfDisposed();
         nint node = NativeNode<T>.Allocate(value);
+
+        // As PushStack, whose nodes are objects; these lie in native memory.
         nint top = Volatile.Read(ref _top.Value);
         while (true)
         {
-            // SAFETY: the node is ours until the exchange succeeds.
+            // SAFETY: no other thread knows the node until the exchange succeeds.
             ((NativeNode<T>*)node)->Next = top;
             nint found = Interlocked.CompareExchange(ref _top.Value, node, top);
             if (found == top)
@@ -68,8 +82,8 @@ public sealed unsafe class NativeStack<T> : IDisposable
         }
     }
 
-    /// <summary>Takes the value on top.</summary>
-    /// <returns>False if there was none.</returns>
+    /// <summary>Removes the value on top.</summary>
+    /// <returns>Whether there was a value.</returns>
     /// <exception cref="ObjectDisposedException">The stack or its domain was disposed of. Nothing was
     /// changed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory to retire the node with. Nothing was
@@ -88,7 +102,7 @@ public sealed unsafe class NativeStack<T> : IDisposable
                 return false;
             }
 
-            // Before the node is taken: afterwards nothing may throw, or the value would be lost.
+            // Allocated before the node is removed: an exception afterwards would lose the value.
             retired ??= new GarbagePointer(_free, 0);
 
             // SAFETY: the node was on top after it had been announced, so it is not freed before the announcement ends,
@@ -108,21 +122,21 @@ public sealed unsafe class NativeStack<T> : IDisposable
     }
 
     /// <summary>
-    /// Frees all nodes, those included that other threads popped. No other thread may be using the stack. Disposing
-    /// twice does nothing more.
+    /// Frees all nodes, including those that other threads popped. No other thread may be using the stack. A second
+    /// Dispose does nothing more.
     /// </summary>
-    /// <exception cref="AggregateException">The barrier failed that says whether popped nodes are still looked at.
-    /// Those wait; Dispose may be called again.</exception>
+    /// <exception cref="AggregateException">The barrier failed, so it is unknown whether other threads still read
+    /// popped nodes. Those nodes wait; Dispose may be called again.</exception>
     public void Dispose()
     {
-        _disposed = true;
-        NativeNode<T>.FreeAll(Interlocked.Exchange(ref _top.Value, 0), _free); // alone, says the caller
+        _isDisposed = true;
+        NativeNode<T>.FreeAll(Interlocked.Exchange(ref _top.Value, 0), _free); // the caller says that it is alone
         _cohort.Dispose();
     }
 
     private void ThrowIfDisposed()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         _domain.ThrowIfDisposed();
     }
 }

@@ -1,15 +1,15 @@
 namespace Crosscore.Threads;
 
 /// <summary>
-/// A sum of sizes that many threads change and that never wraps: the lower and the upper halves are summed up apart, so
-/// 2^31 sizes of any number of bytes fit. Reading it while it changes may give a sum that it never had.
+/// A sum of sizes that many threads change and that never wraps: the lower and the upper halves are added up
+/// separately, so 2^31 sizes of any number of bytes fit. A read during a change may return a sum that it never had.
 /// </summary>
 internal struct ByteSum
 {
-    private long _low;
-    private long _high;
+    private long _low; // the sum of the lower 32 bits of all sizes
+    private long _high; // the sum of the upper 32 bits
 
-    /// <summary>The sum; the largest number where it is larger.</summary>
+    /// <summary>The sum, or <see cref="long.MaxValue"/> if it is larger.</summary>
     public readonly long Value
     {
         get
@@ -21,19 +21,19 @@ internal struct ByteSum
         }
     }
 
-    /// <summary>What stands here now, to be taken off again by <see cref="Subtract(ByteSum)"/>.</summary>
+    /// <summary>The present value, which <see cref="Subtract(ByteSum)"/> subtracts later.</summary>
     public readonly ByteSum Read() => new() { _low = Volatile.Read(in _low), _high = Volatile.Read(in _high) };
 
-    /// <summary>Adds <paramref name="count"/> sizes of so many bytes.</summary>
+    /// <summary>Adds <paramref name="count"/> sizes of <paramref name="bytes"/> each.</summary>
     public void Add(long bytes, int count = 1)
     {
         Change((bytes & uint.MaxValue) * count, (bytes >> 32) * count);
     }
 
-    /// <summary>Takes one size off.</summary>
+    /// <summary>Subtracts one size.</summary>
     public void Subtract(long bytes) => Add(bytes, -1);
 
-    /// <summary>Takes off what <see cref="Read"/> returned.</summary>
+    /// <summary>Subtracts what <see cref="Read"/> returned.</summary>
     public void Subtract(ByteSum other) => Change(-other._low, -other._high);
 
     private void Change(long low, long high)

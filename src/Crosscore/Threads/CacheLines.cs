@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Threads;
 
 /// <summary>
-/// Two cache lines of nothing, behind a field of a class: the runtime does not keep to the size that a class with
-/// references asks for.
+/// Two unused cache lines behind a field of a class. A class with references cannot declare its size instead: the
+/// runtime ignores that.
 /// </summary>
 [StructLayout(LayoutKind.Explicit, Size = 128)]
 internal struct CacheLines

@@ -3,15 +3,15 @@ using System.Runtime.Loader;
 namespace Crosscore.Threads;
 
 /// <summary>
-/// The library in a collectible <see cref="AssemblyLoadContext"/>: what refers to its code from outside, a thread or a
-/// handler of an event of the process, keeps the context loaded for ever, so it has to go when the context is
-/// unloaded.
+/// Supports the library in a collectible <see cref="AssemblyLoadContext"/>. A thread, or a handler of an event of the
+/// process, refers to the library's code from outside and would keep the context loaded for ever, so it must end when
+/// the context is unloaded.
 /// </summary>
 internal static class CollectibleContext
 {
     /// <summary>
-    /// Calls back once, when the context that the library is loaded in begins to unload; never where it cannot be
-    /// unloaded.
+    /// Calls back once, when the context that the library is loaded in begins to unload; never where that context
+    /// cannot be unloaded.
     /// </summary>
     public static void WhenUnloading(Action action)
     {

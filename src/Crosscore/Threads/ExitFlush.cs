@@ -3,29 +3,30 @@ using System.Diagnostics;
 namespace Crosscore.Threads;
 
 /// <summary>
-/// What is done when the process ends, so that nothing that was retired to a <c>Default</c> is lost without need:
-/// values that write a file or close a connection when they are disposed of. Domains that live for as long as the
-/// process add themselves; others end by their Dispose.
+/// Reclaims at the end of the process what was retired to a <c>Default</c> domain, so that a value that writes a file
+/// or closes a connection when it is disposed of is not lost without need. Domains that live for as long as the process
+/// add themselves; others end by their Dispose.
 /// </summary>
 internal static class ExitFlush
 {
-    /// <summary>How long the end of the process is held up at most, by all together.</summary>
+    /// <summary>How long all flushes together delay the end of the process at most.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
 
     private static readonly object Gate = new();
     private static readonly List<Func<TimeSpan, bool>> Flushes = [];
 
     /// <summary>Adds what is called when the process ends.</summary>
-    /// <param name="flush"> Reclaims what can be reclaimed within a time, and returns whether that was anything; then
-    /// all are called once more, because a callback may have retired something else. Where a plug-in is unloaded it is
-    /// called by the thread that unloads, also inside of a section or a callback, and returns at once where it would
-    /// wait for that thread. At the end of the process the runtime calls on a thread made for it, so a section or
-    /// callback of the thread that ends the process is waited for until the time is over.
+    /// <param name="flush">
+    /// Reclaims what can be reclaimed within a time, and returns whether that was anything; then all are called once
+    /// more, because a callback may have retired something else. Where a plug-in is unloaded, the thread that unloads
+    /// calls it, also inside of a section or a callback; it returns at once where it would wait for that thread. At the
+    /// end of the process the runtime calls it on a separate thread, so it waits for a section or callback of the
+    /// thread that ends the process until the time is over.
     /// </param>
     public static void Add(Func<TimeSpan, bool> flush)
     {
-        using var steady = new Uninterrupted();
-        steady.Enter(Gate);
+        using var uninterrupted = new Uninterrupted();
+        uninterrupted.Enter(Gate);
         try
         {
             if (Flushes.Count == 0)
@@ -75,8 +76,8 @@ internal static class ExitFlush
 
     private static Func<TimeSpan, bool>[] ReadFlushes()
     {
-        using var steady = new Uninterrupted();
-        steady.Enter(Gate);
+        using var uninterrupted = new Uninterrupted();
+        uninterrupted.Enter(Gate);
         try
         {
             return [.. Flushes];

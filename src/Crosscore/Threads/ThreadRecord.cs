@@ -2,19 +2,19 @@ namespace Crosscore.Threads;
 
 /// <summary>
 /// What one thread writes and the others read, in a <see cref="ThreadRegistry{TRecord}"/>. It belongs to the thread
-/// that made it and to no other; when that is dead, the registry lets go of it. Nothing here depends on
-/// finalizers: a thread-static object's finalizer may run long after its thread ended.
+/// that made it; the registry removes it when that thread is dead. Nothing here depends on finalizers: the finalizer of
+/// a thread-static object may run long after its thread has ended.
 /// </summary>
 internal abstract class ThreadRecord
 {
     private ThreadRecord? _next;
 
-    /// <summary>Whose it is.</summary>
+    /// <summary>The thread that made the record.</summary>
     public Thread Owner { get; } = Thread.CurrentThread;
 
     /// <summary>
-    /// The record that was registered before this one, of those that are still registered. Changed by the registry
-    /// alone. A record that is not registered any more keeps it, so that a walk that stands on it finds the way on.
+    /// The record that was registered before this one, of those that are still registered. Only the registry changes
+    /// it. A record that was removed keeps it, so that a walk that stands on it can continue.
     /// </summary>
     public ThreadRecord? Next
     {
@@ -23,12 +23,10 @@ internal abstract class ThreadRecord
     }
 
     /// <summary>
-    /// Whether the thread is alive. What a thread wrote here before it ended protects nothing any more, since it does
-    /// nothing any more.
+    /// Whether the thread is alive. What a thread wrote here protects nothing after the thread has ended.
     /// </summary>
     public bool IsOwnerAlive => Owner.IsAlive;
 
-    /// <summary>The owner is dead and the record is not registered any more. Called once, with the registry
-    /// locked.</summary>
+    /// <summary>Called once when the record was removed because its owner is dead, with the registry locked.</summary>
     public virtual void Removed() { }
 }

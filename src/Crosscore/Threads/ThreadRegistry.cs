@@ -1,17 +1,14 @@
-using Crosscore.HazardPointers;
-
 namespace Crosscore.Threads;
 
 /// <summary>
-/// The records of the threads that take part, walked without a lock. A thread says nothing when it ends, so the records
-/// of dead ones are looked for: a few by each thread that joins, which costs the same however many there are, and all
-/// by
-/// <see cref="RemoveDead"/>.
+/// The records of the threads that take part, walked without a lock. A thread does not report its end, so the records
+/// of dead threads are searched for: each thread that joins looks at a few, which costs the same however many there
+/// are, and <see cref="RemoveDead"/> looks at all.
 /// </summary>
 /// <remarks>
-/// Records come and go under a lock; walks do not take it. A record is put in at the front and never again, so a walk
-/// that stands on one that is being taken out still comes to every older one: that one's link is kept.
-/// litmus/reclamation/HazardPointer.DeadRecord.litmus; fails without: HazardPointer.DeadRecord.LinkCut.litmus, which is
+/// Records come and go under a lock, which walks do not take. A record is added at the front, once. So a walk that
+/// stands on a record that is being removed still reaches every older one, because the removed record keeps its link:
+/// litmus/reclamation/HazardPointer.DeadRecord.litmus. Fails without: HazardPointer.DeadRecord.LinkCut.litmus, which is
 /// what a list of free records for later use would do.
 /// </remarks>
 internal sealed class ThreadRegistry<TRecord>
@@ -19,64 +16,52 @@ internal sealed class ThreadRegistry<TRecord>
 {
     private const int LooksPerJoin = 4;
 
+    // Guards every change of the list.
     private readonly Lock _changing = new();
+
+    // The front of the list: the record that was added last.
     private TRecord? _newest;
 
-    // A living one, up to which those who joined have looked for dead ones; null before the newest.
+    // The record of a living thread up to which joining threads have looked for dead ones; null before the newest. The
+    // next thread that joins continues from here.
     private ThreadRecord? _lookedAt;
 
     /// <summary>The newest record, from which <see cref="ThreadRecord.Next"/> leads to all.</summary>
     /// <remarks>
-    /// Read after <see cref="AsymmetricFence.Heavy"/>, never before, by a thread that looks for what the others are
-    /// doing: a thread that joined later has not looked at anything yet, and will see what was stored before the fence.
+    /// A thread that examines what the others are doing reads this after <see cref="AsymmetricFence.Heavy"/>, never
+    /// before: a thread that joins later has not read anything yet, and will see what was stored before the fence.
     /// Fails without: litmus/reclamation/HazardPointer.NewSlot.RegistryReadEarly.litmus.
     /// </remarks>
     public TRecord? Newest => Volatile.Read(ref _newest);
 
-    /// <summary>Puts in a record that the calling thread has made for itself; it has no other one here.</summary>
+    /// <summary>Adds a record that the calling thread has made for itself; it has no other one here.</summary>
     public void Join(TRecord record)
     {
-        using var steady = new Uninterrupted();
-        steady.Enter(_changing);
-        try
-        {
-            RemoveSomeDead();
-            record.Next = _newest;
+        using var held = new HeldLock(_changing);
+        RemoveSomeDead();
+        record.Next = _newest;
 
-            // Release: a walk that finds the record finds its fields. It comes before anything that the thread
-            // announces in the record; pairs with Newest.
-            Volatile.Write(ref _newest, record);
-        }
-        finally
-        {
-            _changing.Exit();
-        }
+        // Release: a walk that finds the record finds its fields. It comes before anything that the thread announces in
+        // the record; pairs with Newest.
+        Volatile.Write(ref _newest, record);
     }
 
-    /// <summary>Takes out the records of all threads that are dead.</summary>
+    /// <summary>Removes the records of all threads that are dead.</summary>
     public void RemoveDead()
     {
-        using var steady = new Uninterrupted();
-        steady.Enter(_changing);
-        try
+        using var held = new HeldLock(_changing);
+        _lookedAt = null;
+        ThreadRecord? before = null;
+        for (ThreadRecord? record = _newest; record is not null; record = record.Next)
         {
-            _lookedAt = null;
-            ThreadRecord? before = null;
-            for (ThreadRecord? record = _newest; record is not null; record = record.Next)
+            if (record.IsOwnerAlive)
             {
-                if (record.IsOwnerAlive)
-                {
-                    before = record;
-                }
-                else
-                {
-                    Remove(record, before);
-                }
+                before = record;
             }
-        }
-        finally
-        {
-            _changing.Exit();
+            else
+            {
+                Remove(record, before);
+            }
         }
     }
 

@@ -3,13 +3,13 @@ using System.Diagnostics;
 namespace Crosscore.Threads;
 
 /// <summary>
-/// Locks and waits that <see cref="Thread.Interrupt"/> cannot break off. Whoever owes others a hand-over must not lose
-/// it to an exception on the way; the interruption is given back to the thread afterwards, where its next wait of its
-/// own meets it.
+/// Locks and waits that <see cref="Thread.Interrupt"/> cannot break off, for a thread that owes other threads
+/// something and must not lose it to an exception on the way. The interruption is given back to the thread afterwards:
+/// its next wait throws it.
 /// </summary>
 internal ref struct Uninterrupted
 {
-    private bool _interrupted;
+    private bool _interrupted; // to be given back
 
     public void Enter(Lock gate)
     {
@@ -52,14 +52,14 @@ internal ref struct Uninterrupted
         }
         catch (ThreadInterruptedException)
         {
-            // The monitor has been entered again; the caller looks at its condition and comes back.
+            // The monitor has been entered again; the caller checks its condition and waits again.
             _interrupted = true;
         }
     }
 
     /// <summary>
-    /// Sets an event. It takes a lock inside if anybody waits, after the event counts as set and before the one who
-    /// waits is woken, so it must not be broken off there; setting it again does no harm.
+    /// Sets an event. If a thread waits, the event takes a lock, after it counts as set and before that thread is
+    /// woken; an interruption there would leave the thread asleep. Setting it again does no harm.
     /// </summary>
     public void Set(ManualResetEventSlim happened)
     {
@@ -77,7 +77,7 @@ internal ref struct Uninterrupted
         }
     }
 
-    /// <summary>Sleeps at most so long.</summary>
+    /// <summary>Sleeps; an interruption ends the sleep early.</summary>
     public void Sleep(int milliseconds)
     {
         try
@@ -90,8 +90,8 @@ internal ref struct Uninterrupted
         }
     }
 
-    /// <summary>Waits until a task is over, whatever its end, but at most so long.</summary>
-    /// <returns>Whether it is over.</returns>
+    /// <summary>Waits until a task has ended, in whatever way, or the time is over.</summary>
+    /// <returns>Whether the task has ended.</returns>
     public bool Wait(Task task, TimeSpan limit)
     {
         long began = Stopwatch.GetTimestamp();
@@ -120,10 +120,10 @@ internal ref struct Uninterrupted
         return true;
     }
 
-    /// <summary>An interruption reached the caller in some other way, and is to be given back like these.</summary>
+    /// <summary>Notes an interruption that reached the caller in another way.</summary>
     public void Remember() => _interrupted = true;
 
-    /// <summary>Gives an interruption back. Call it once, when nothing is owed any more.</summary>
+    /// <summary>Gives an interruption back. Call it once, when the thread owes nothing any more.</summary>
     public readonly void Dispose()
     {
         if (_interrupted)

@@ -90,7 +90,6 @@ public sealed class TestBenchTests : IDisposable
     {
         var guarantee = new MachineGuarantee(
             MachinePromise.RegisteredReceiversMemoryBarrier,
-            GuaranteeSubject.AllProcesses,
             answer,
             GuaranteeBasis.ByKernelVersion,
             "",

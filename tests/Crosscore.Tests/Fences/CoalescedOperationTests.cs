@@ -13,11 +13,11 @@ public sealed class CoalescedOperationTests
     {
         var run = new HeldOperation();
         var shared = new CoalescedOperation(run.Invoke);
-        Thread first = Start(shared.Pass);
+        Thread first = Start(shared.RunOrJoin);
         run.WaitUntilBegun(1);
 
-        Thread[] late = [.. Enumerable.Range(0, 15).Select(_ => Start(shared.Pass))];
-        Until(() => shared.Asked == 16);
+        Thread[] late = [.. Enumerable.Range(0, 15).Select(_ => Start(shared.RunOrJoin))];
+        Until(() => shared.RequestCount == 16);
         run.Release();
         first.Join();
         run.WaitUntilBegun(2);
@@ -26,7 +26,7 @@ public sealed class CoalescedOperationTests
         Assert.All(late, thread => Assert.True(thread.IsAlive));
         run.Release();
         Array.ForEach(late, thread => thread.Join());
-        Assert.Equal(2, shared.Run);
+        Assert.Equal(2, shared.RunCount);
     }
 
     [Fact]
@@ -34,11 +34,11 @@ public sealed class CoalescedOperationTests
     {
         var run = new HeldOperation();
         var shared = new CoalescedOperation(run.Invoke);
-        Task alone = shared.PassAsync();
+        Task alone = shared.RunOrJoinAsync();
         run.WaitUntilBegun(1);
-        Task late = shared.PassAsync();
-        Thread blocking = Start(shared.Pass);
-        Until(() => shared.Asked == 3);
+        Task late = shared.RunOrJoinAsync();
+        Thread blocking = Start(shared.RunOrJoin);
+        Until(() => shared.RequestCount == 3);
         run.Release();
         await alone;
         run.WaitUntilBegun(2);
@@ -46,7 +46,7 @@ public sealed class CoalescedOperationTests
         run.Release();
         await late;
         blocking.Join();
-        Assert.Equal(2, shared.Run);
+        Assert.Equal(2, shared.RunCount);
     }
 
     [Fact]
@@ -55,11 +55,11 @@ public sealed class CoalescedOperationTests
         var run = new HeldOperation();
         var shared = new CoalescedOperation(run.Invoke);
         var errors = new ConcurrentBag<Exception>();
-        Thread first = Start(() => Record(errors, shared.Pass));
+        Thread first = Start(() => Record(errors, shared.RunOrJoin));
         run.WaitUntilBegun(1);
-        Thread[] late = [.. Enumerable.Range(0, 3).Select(_ => Start(() => Record(errors, shared.Pass)))];
-        Task task = shared.PassAsync();
-        Until(() => shared.Asked == 5);
+        Thread[] late = [.. Enumerable.Range(0, 3).Select(_ => Start(() => Record(errors, shared.RunOrJoin)))];
+        Task task = shared.RunOrJoinAsync();
+        Until(() => shared.RequestCount == 5);
         run.Release();
         first.Join();
         Assert.Empty(errors);
@@ -70,7 +70,7 @@ public sealed class CoalescedOperationTests
         Assert.Equal(3, errors.Count);
 
         // Nothing is stuck: the next caller gets a run of its own.
-        Thread next = Start(shared.Pass);
+        Thread next = Start(shared.RunOrJoin);
         run.WaitUntilBegun(3);
         run.Release();
         next.Join();
@@ -81,13 +81,13 @@ public sealed class CoalescedOperationTests
     {
         var run = new HeldOperation();
         var shared = new CoalescedOperation(run.Invoke);
-        Thread first = Start(shared.Pass);
+        Thread first = Start(shared.RunOrJoin);
         run.WaitUntilBegun(1);
         bool interrupted = false;
         bool served = false;
         Thread late = Start(() =>
         {
-            shared.Pass();
+            shared.RunOrJoin();
             served = true;
             try
             {
@@ -98,7 +98,7 @@ public sealed class CoalescedOperationTests
                 interrupted = true;
             }
         });
-        Until(() => shared.Asked == 2);
+        Until(() => shared.RequestCount == 2);
         late.Interrupt();
         run.Release();
         run.WaitUntilBegun(2);
@@ -133,7 +133,7 @@ public sealed class CoalescedOperationTests
                         for (int i = 0; i < 5_000; i++)
                         {
                             long before = Volatile.Read(ref begun);
-                            shared.Pass();
+                            shared.RunOrJoin();
                             if (Volatile.Read(ref ended) <= before)
                             {
                                 _ = Interlocked.Increment(ref early);
@@ -144,8 +144,8 @@ public sealed class CoalescedOperationTests
         ];
         Array.ForEach(threads, thread => thread.Join());
         Assert.Equal(0, early);
-        Assert.Equal(40_000, shared.Asked);
-        Assert.Equal(begun, shared.Run);
+        Assert.Equal(40_000, shared.RequestCount);
+        Assert.Equal(begun, shared.RunCount);
     }
 
     [Fact]
@@ -165,10 +165,10 @@ public sealed class CoalescedOperationTests
         mayRun.Set();
         context.Posted.Wait(TestContext.Current.CancellationToken);
         caller.Join();
-        Background.AssertEnds(shared.PassAsync());
+        Background.AssertEnds(shared.RunOrJoinAsync());
         context.Return.Set();
 
-        async Task AwaitAsync() => await shared.PassAsync();
+        async Task AwaitAsync() => await shared.RunOrJoinAsync();
     }
 
     private static Thread Start(Action action)

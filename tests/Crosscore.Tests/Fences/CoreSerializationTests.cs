@@ -97,10 +97,10 @@ public sealed class CoreSerializationTests
             .Decide(old)
             .Single(line => line.Promise == MachinePromise.OwnCoreSerialization);
 
-        Assert.Equal((GuaranteeAnswer.Unknown, GuaranteeSubject.Siblings), (siblings.Holds, siblings.Subject));
-        Assert.Equal((GuaranteeAnswer.Yes, GuaranteeSubject.Process), (all.Holds, all.Subject));
+        Assert.Equal(GuaranteeAnswer.Unknown, siblings.Holds);
+        Assert.Equal(GuaranteeAnswer.Yes, all.Holds);
         Assert.Contains("sched_setaffinity", all.Source, StringComparison.Ordinal);
-        Assert.Equal((GuaranteeAnswer.Yes, GuaranteeSubject.Caller), (own.Holds, own.Subject));
+        Assert.Equal(GuaranteeAnswer.Yes, own.Holds);
     }
 
     [Theory]
@@ -149,7 +149,9 @@ public sealed class CoreSerializationTests
         Assert.Contains(
             "only Linux on x86-64 and arm64",
             Assert
-                .Throws<PlatformNotSupportedException>(() => CoreSerialization.DemandPlatform(isLinux, architecture))
+                .Throws<PlatformNotSupportedException>(() =>
+                    CoreSerialization.ThrowIfUnsupported(isLinux, architecture)
+                )
                 .Message,
             StringComparison.Ordinal
         );
@@ -158,7 +160,7 @@ public sealed class CoreSerializationTests
     [InlineData(true, Architecture.X64)]
     [InlineData(true, Architecture.Arm64)]
     public void Linux_on_the_two_processors_is_not(bool isLinux, Architecture architecture) =>
-        CoreSerialization.DemandPlatform(isLinux, architecture);
+        CoreSerialization.ThrowIfUnsupported(isLinux, architecture);
 
     [Fact]
     public void No_thread_is_pinned_while_the_CPUs_are_visited_or_when_a_visit_fails()
@@ -167,7 +169,7 @@ public sealed class CoreSerializationTests
         string before = AllowedCpus();
         int caller = Environment.CurrentManagedThreadId;
         _ = Assert.Throws<FormatException>(() =>
-            CpuTour.Make(() =>
+            CpuVisitor.VisitAll(() =>
             {
                 Assert.NotEqual(caller, Environment.CurrentManagedThreadId);
                 throw new FormatException("a visit that fails");
@@ -195,7 +197,7 @@ public sealed class CoreSerializationTests
         Machine.NeedsRawPrograms();
         string before = AllowedCpus();
         var visited = new List<int>();
-        Assert.Null(CpuTour.Make(() => visited.Add(Thread.GetCurrentProcessorId())));
+        Assert.Null(CpuVisitor.VisitAll(() => visited.Add(Thread.GetCurrentProcessorId())));
 
         string online = File.ReadAllText("/sys/devices/system/cpu/online");
         Assert.All(

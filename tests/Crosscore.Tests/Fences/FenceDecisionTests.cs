@@ -53,12 +53,12 @@ public sealed class FenceDecisionTests
         Assert.Equal((mode, null), (FenceDecision.Choose(wish, Linux).Mode, FenceDecision.Choose(wish, Linux).Error));
 
     [Theory]
-    [InlineData("membarier", "linux", "there are Symmetric, Membarrier, PageProtection, Runtime")]
+    [InlineData("membarier", "linux", "choose one of Symmetric, Membarrier, PageProtection, Runtime")]
     [InlineData("1", "linux", "'1'")]
     [InlineData("Membarrier", "no call", "membarrier(2) cannot be used (Absent)")]
     [InlineData("PageProtection", "arm64", "on Linux on x86-64 only")]
     [InlineData("PageProtection", "no call, INVLPGB", "INVLPGB")]
-    [InlineData("Runtime", "linux", "Windows and Apple")]
+    [InlineData("Runtime", "linux", "Windows and the systems of Apple")]
     public void A_choice_that_cannot_be_had_is_an_error_and_full_fences_on_both_sides(
         string wish,
         string machine,

@@ -85,7 +85,7 @@ internal static class FenceScenarios
 
     private static void UseObstacle()
     {
-        string? obstacle = CpuTour.FindObstacle();
+        string? obstacle = CpuVisitor.FindObstacle();
         Demand(obstacle is null, obstacle!);
     }
 

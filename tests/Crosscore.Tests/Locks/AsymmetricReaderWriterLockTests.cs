@@ -254,6 +254,52 @@ public sealed class AsymmetricReaderWriterLockTests
     }
 
     [Fact]
+    public void The_second_dispose_of_a_scope_does_nothing()
+    {
+        AsymmetricReaderWriterLock.ReadScope reading = _lock.EnterReadScope();
+        reading.Dispose();
+        reading.Dispose();
+        Assert.False(_lock.IsReadLockHeld);
+        AsymmetricReaderWriterLock.WriteScope writing = _lock.EnterWriteScope();
+        writing.Dispose();
+        writing.Dispose();
+        Assert.False(_lock.IsWriteLockHeld);
+        using (AsymmetricReaderWriterLock.ReadScope again = _lock.EnterReadScope())
+        {
+            _lock.EnterReadLock();
+            again.Dispose();
+        } // the second one
+
+        Assert.True(_lock.IsReadLockHeld);
+        _lock.ExitReadLock();
+    }
+
+    [Fact]
+    public void A_wait_for_the_lock_can_be_canceled()
+    {
+        using var canceling = new CancellationTokenSource();
+        _lock.EnterReadLock();
+        Workers.OnOtherThread(() =>
+        {
+            canceling.CancelAfter(Moment);
+            Assert.Throws<OperationCanceledException>(() => _lock.TryEnterWriteLock(Patience, canceling.Token));
+            Assert.False(_lock.IsWriteLockHeld);
+        });
+        _lock.ExitReadLock();
+        _lock.EnterWriteLock();
+        Workers.OnOtherThread(() =>
+        {
+            Assert.Throws<OperationCanceledException>(() => _lock.TryEnterReadLock(Patience, canceling.Token));
+            using var later = new CancellationTokenSource(Moment);
+            Assert.Throws<OperationCanceledException>(() => _lock.TryEnterReadLock(Patience, later.Token));
+            Assert.False(_lock.IsReadLockHeld);
+        });
+        _lock.ExitWriteLock();
+        Assert.True(_lock.TryEnterWriteLock(TimeSpan.Zero, CancellationToken.None));
+        _lock.ExitWriteLock();
+    }
+
+    [Fact]
     public void An_interrupted_thread_has_not_entered()
     {
         void Interrupted(Action enter) =>

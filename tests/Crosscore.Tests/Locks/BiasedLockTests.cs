@@ -187,6 +187,13 @@ public sealed class BiasedLockTests
             copy.Dispose();
         });
         default(BiasedLock.Scope).Dispose();
+        BiasedLock.Scope twice = _lock.EnterScope();
+        _lock.Enter();
+        twice.Dispose();
+        twice.Dispose();
+        Assert.True(_lock.IsHeldByCurrentThread);
+        _lock.Exit();
+        Assert.False(_lock.IsHeldByCurrentThread);
         Workers.OnOtherThread(() => EnterAndExit(1));
     }
 

@@ -105,7 +105,7 @@ public sealed class RcuBadDayTests
     {
         for (int round = 0; round < 100; round++)
         {
-            var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
+            var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.Zero });
             var cell = new RcuCell<Counted>(new Counted(), domain);
             int seen = 0;
             int early = 0;
@@ -368,7 +368,7 @@ public sealed class RcuBadDayTests
     public void A_callback_that_leaves_a_section_open_is_reported_and_holds_nothing_up(int depth, bool ofAnother)
     {
         using var other = new RcuDomain();
-        using var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
+        using var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.Zero });
         RcuDomain entered = ofAnother ? other : domain;
         int reclaimed = 0;
         domain.Retire(
@@ -459,7 +459,7 @@ public sealed class RcuBadDayTests
     public void The_largest_sizes_do_not_wrap_around_and_are_held_against_the_limit()
     {
         using var domain = new RcuDomain(
-            new RcuDomainOptions { LimitBytes = long.MaxValue, BackPressureTimeout = TimeSpan.FromMilliseconds(1) }
+            new RcuDomainOptions { MaxPendingBytes = long.MaxValue, BackPressureTimeout = TimeSpan.FromMilliseconds(1) }
         );
         using (domain.EnterReadSection())
         {
@@ -481,7 +481,7 @@ public sealed class RcuBadDayTests
     /// What is retired stays until something waits for it, so the callback runs in the batch of the marker that Dispose
     /// waits for.
     /// </summary>
-    private static RcuDomainOptions NothingBeforeMarker { get; } = new() { MaximumDelay = TimeSpan.FromDays(1) };
+    private static RcuDomainOptions NothingBeforeMarker { get; } = new() { MaxDelay = TimeSpan.FromDays(1) };
 
     private static bool IsClosed(RcuDomain domain)
     {

@@ -172,13 +172,13 @@ public sealed class RcuDomainTests : IDisposable
         RcuReader reader = _domain.GetReader();
         for (int i = 0; i < 1_000; i++)
         {
-            using RcuReadSection outer = reader.Enter();
+            using RcuReadSection outer = reader.EnterReadSection();
             using RcuReadSection inner = _domain.EnterReadSection();
             Assert.True(_domain.IsInReadSection);
         }
 
         Assert.False(_domain.IsInReadSection);
-        _ = Assert.Throws<InvalidOperationException>(() => default(RcuReader).Enter());
+        _ = Assert.Throws<InvalidOperationException>(() => default(RcuReader).EnterReadSection());
     }
 
     [Fact]
@@ -318,7 +318,7 @@ public sealed class RcuDomainTests : IDisposable
         ObjectDisposedException? refusal = null;
         try
         {
-            _ = held.Enter();
+            _ = held.EnterReadSection();
         }
         catch (ObjectDisposedException caught)
         {

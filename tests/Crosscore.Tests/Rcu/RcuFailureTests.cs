@@ -15,7 +15,7 @@ public sealed class RcuFailureTests : IDisposable
     private volatile Exception? _refusal;
     private int _refused;
 
-    public RcuFailureTests() => _domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero }, Heavy);
+    public RcuFailureTests() => _domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.Zero }, Heavy);
 
     public void Dispose()
     {

@@ -21,7 +21,7 @@ public sealed class RcuHazardTests
     [Fact]
     public void A_method_that_is_optimised_in_the_middle_of_a_section_keeps_it()
     {
-        using var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
+        using var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.Zero });
         using var middle = new ManualResetEventSlim();
         using var goOn = new ManualResetEventSlim();
         bool reclaimed = false;
@@ -85,19 +85,18 @@ public sealed class RcuHazardTests
     {
         // What is found beside these has to be kept in order by a barrier, or to be added here because no order is
         // needed. Here the reads are figures that are no snapshot, fields written once before they are published, or an
-        // estimate (Gather, IsScanDue, IsFull, HasMoreThanProtected, TakeReclaimable's bytes), or flags of an end that
+        // estimate (WaitForOthers, IsDue, IsFull, HasMoreThanProtected, TakeReclaimable's bytes), or flags of an end that
         // are never taken back (ThrowIfDisposed); Push looks whether it may and then for a first guess at the top,
         // which its exchange verifies.
         Assert.Equal(
             [
-                "AsymmetricFence.get_Counts",
                 "ByteSum.Read",
-                "CoalescedOperation.Gather",
+                "CoalescedOperation.WaitForOthers",
                 "CodeCounter.get_Value",
-                "HazardGarbageList.TakeReclaimable",
                 "HazardGarbageList.get_HasMoreThanProtected",
-                "HazardGarbageList.get_IsFull",
-                "HazardGarbageList.get_IsScanDue",
+                "HazardPending.TakeReclaimable",
+                "HazardScanSchedule.IsDue",
+                "HazardScanSchedule.IsFull",
                 "InstalledSections.InstallNow",
                 "NativeQueue`1.ThrowIfDisposed",
                 "NativeStack`1.Push",

@@ -13,7 +13,7 @@ internal static partial class RcuHazards
     /// </summary>
     public static void LeaveThreadsInside()
     {
-        var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
+        var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.Zero });
         using var entered = new ManualResetEventSlim();
         new Thread(() =>
         {
@@ -39,7 +39,7 @@ internal static partial class RcuHazards
     {
         const int AddressSpace = 9; // RLIMIT_AS: include/uapi/asm-generic/resource.h
         const ulong Room = 64 << 20;
-        var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
+        var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.Zero });
         int reclaimed = 0;
         string size = File.ReadLines("/proc/self/status")
             .First(line => line.StartsWith("VmSize:", StringComparison.Ordinal))

@@ -88,7 +88,7 @@ public sealed class RcuLitmusTests
         RcuReader reader = domain.GetReader();
         for (int section = 0; section < Turns; section++)
         {
-            using RcuReadSection inside = reader.Enter();
+            using RcuReadSection inside = reader.EnterReadSection();
             shared.Seen[section] = shared.Stored.Value;
             Volatile.Write(ref shared.Sections.Value, section + 1);
         }

@@ -41,7 +41,7 @@ public sealed class RcuPropertyTests
 
     private static void Play((Step Step, int Choice)[] steps)
     {
-        using var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero, BatchCount = 2 });
+        using var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.Zero, BatchCount = 2 });
         var open = new List<object>();
         var pending = new List<Pending>();
         var order = new List<int>();

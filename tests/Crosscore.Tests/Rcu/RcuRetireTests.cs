@@ -29,7 +29,7 @@ public sealed class RcuRetireTests
     [Fact]
     public void Nothing_is_reclaimed_while_a_section_may_see_it()
     {
-        using var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
+        using var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.Zero });
         bool reclaimed = false;
         using (domain.EnterReadSection())
         {
@@ -60,7 +60,7 @@ public sealed class RcuRetireTests
             {
                 BatchCount = 8,
                 BatchBytes = 1_000,
-                MaximumDelay = TimeSpan.FromDays(1),
+                MaxDelay = TimeSpan.FromDays(1),
             }
         );
         Disposable[] byCount = [.. Enumerable.Range(0, 8).Select(_ => new Disposable())];
@@ -81,8 +81,8 @@ public sealed class RcuRetireTests
             {
                 BatchCount = 1,
                 BatchBytes = 1,
-                LimitCount = limitCount,
-                LimitBytes = 100,
+                MaxPendingCount = limitCount,
+                MaxPendingBytes = 100,
                 BackPressureTimeout = Timeout.InfiniteTimeSpan,
             }
         );
@@ -121,7 +121,7 @@ public sealed class RcuRetireTests
             new RcuDomainOptions
             {
                 BatchCount = 1,
-                LimitCount = 2,
+                MaxPendingCount = 2,
                 BackPressureTimeout = TimeSpan.FromMilliseconds(10),
             }
         );
@@ -151,7 +151,7 @@ public sealed class RcuRetireTests
             new RcuDomainOptions
             {
                 BatchCount = 1,
-                LimitCount = 1,
+                MaxPendingCount = 1,
                 BackPressureTimeout = Timeout.InfiniteTimeSpan,
             }
         );
@@ -231,7 +231,7 @@ public sealed class RcuRetireTests
     [Fact]
     public void Disposing_of_the_domain_reclaims_what_is_left_and_throws_what_nobody_was_told()
     {
-        var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.FromDays(1) });
+        var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.FromDays(1) });
         var item = new Disposable();
         domain.Retire(item);
         domain.Retire(0, _ => throw new InvalidOperationException("last"));
@@ -244,7 +244,7 @@ public sealed class RcuRetireTests
     [Fact]
     public void Many_threads_retire_at_once_and_each_item_is_reclaimed_once()
     {
-        using var domain = new RcuDomain(new RcuDomainOptions { BatchCount = 64, LimitCount = 500 });
+        using var domain = new RcuDomain(new RcuDomainOptions { BatchCount = 64, MaxPendingCount = 500 });
         Disposable[][] items =
         [
             .. Enumerable.Range(0, 8).Select(_ => Enumerable.Range(0, 5_000).Select(_ => new Disposable()).ToArray()),
@@ -283,11 +283,13 @@ public sealed class RcuRetireTests
         _ = Assert.Throws<ArgumentOutOfRangeException>(() => domain.Retire(domain, -1));
         _ = Assert.Throws<ArgumentOutOfRangeException>(() => new RcuDomain(new RcuDomainOptions { BatchCount = 0 }));
         _ = Assert.Throws<ArgumentOutOfRangeException>(() =>
-            new RcuDomain(new RcuDomainOptions { BatchCount = 10, LimitCount = 9 })
+            new RcuDomain(new RcuDomainOptions { BatchCount = 10, MaxPendingCount = 9 })
         );
-        _ = Assert.Throws<ArgumentOutOfRangeException>(() => new RcuDomain(new RcuDomainOptions { LimitBytes = 1 }));
         _ = Assert.Throws<ArgumentOutOfRangeException>(() =>
-            new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.FromDays(2) })
+            new RcuDomain(new RcuDomainOptions { MaxPendingBytes = 1 })
+        );
+        _ = Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.FromDays(2) })
         );
         _ = Assert.Throws<ArgumentOutOfRangeException>(() =>
             new RcuDomain(new RcuDomainOptions { BackPressureTimeout = TimeSpan.FromTicks(-2) })
@@ -355,7 +357,7 @@ public sealed class RcuRetireTests
         int violations = 0;
         for (int round = 0; round < 300 && violations == 0; round++)
         {
-            using var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.FromSeconds(10) });
+            using var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.FromSeconds(10) });
             Reclaimer reclaimer = ReclaimerOf(domain);
             domain.Retire(0, _ => { });
             bool isRunning = false;

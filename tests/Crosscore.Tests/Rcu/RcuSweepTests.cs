@@ -84,7 +84,7 @@ public sealed class RcuSweepTests
         int runs = 0;
         using var user = new Background(() =>
         {
-            var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
+            var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.Zero });
             RcuCell<Counted> cell = null!;
             cell = new RcuCell<Counted>(new Counted(), domain, size: value => where == "size" ? Do() : 1);
             if (where == "handler")
@@ -176,7 +176,7 @@ public sealed class RcuSweepTests
     public void Nothing_is_lost_in_a_storm_of_interruptions_and_only_those_members_throw_that_say_so()
     {
         const int Turns = 300;
-        var domain = new RcuDomain(new RcuDomainOptions { MaximumDelay = TimeSpan.Zero });
+        var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.Zero });
         using var cell = new RcuCell<Counted>(new Counted(), domain);
         var rwLock = new AsymmetricReaderWriterLock();
         var biased = new BiasedLock();
@@ -270,9 +270,9 @@ public sealed class RcuSweepTests
             Name = "x",
             BatchCount = 1,
             BatchBytes = 1,
-            LimitCount = 1,
-            LimitBytes = 1,
-            MaximumDelay = TimeSpan.Zero,
+            MaxPendingCount = 1,
+            MaxPendingBytes = 1,
+            MaxDelay = TimeSpan.Zero,
             BackPressureTimeout = TimeSpan.Zero,
         };
         var most = new RcuDomainOptions
@@ -280,9 +280,9 @@ public sealed class RcuSweepTests
             Name = new string('x', 100_000),
             BatchCount = int.MaxValue,
             BatchBytes = long.MaxValue,
-            LimitCount = long.MaxValue,
-            LimitBytes = long.MaxValue,
-            MaximumDelay = TimeSpan.FromDays(1),
+            MaxPendingCount = long.MaxValue,
+            MaxPendingBytes = long.MaxValue,
+            MaxDelay = TimeSpan.FromDays(1),
             BackPressureTimeout = TimeSpan.FromDays(1),
         };
         foreach (
@@ -297,17 +297,17 @@ public sealed class RcuSweepTests
                 least with
                 {
                     BackPressureTimeout = TimeSpan.FromTicks(1),
-                    MaximumDelay = TimeSpan.FromTicks(1),
+                    MaxDelay = TimeSpan.FromTicks(1),
                 },
                 most with
                 {
                     BatchCount = 1,
-                    LimitCount = 1,
+                    MaxPendingCount = 1,
                 },
                 most with
                 {
                     BatchBytes = 1,
-                    LimitBytes = 1,
+                    MaxPendingBytes = 1,
                 },
             }
         )
@@ -347,31 +347,31 @@ public sealed class RcuSweepTests
                 },
                 least with
                 {
-                    LimitCount = 0,
+                    MaxPendingCount = 0,
                 },
                 least with
                 {
-                    LimitCount = long.MinValue,
+                    MaxPendingCount = long.MinValue,
                 },
                 least with
                 {
-                    LimitBytes = 0,
+                    MaxPendingBytes = 0,
                 },
                 least with
                 {
-                    LimitBytes = long.MinValue,
+                    MaxPendingBytes = long.MinValue,
                 },
                 least with
                 {
-                    MaximumDelay = TimeSpan.FromTicks(-1),
+                    MaxDelay = TimeSpan.FromTicks(-1),
                 },
                 least with
                 {
-                    MaximumDelay = TimeSpan.MinValue,
+                    MaxDelay = TimeSpan.MinValue,
                 },
                 least with
                 {
-                    MaximumDelay = TimeSpan.MaxValue,
+                    MaxDelay = TimeSpan.MaxValue,
                 },
                 least with
                 {
@@ -388,7 +388,7 @@ public sealed class RcuSweepTests
                 most with
                 {
                     BatchCount = int.MaxValue,
-                    LimitCount = int.MaxValue - 1,
+                    MaxPendingCount = int.MaxValue - 1,
                 },
             }
         )
@@ -483,11 +483,11 @@ public sealed class RcuSweepTests
                 }
             ),
             new(
-                "RcuDomain.GetReader RcuReader.Enter",
+                "RcuDomain.GetReader RcuReader.EnterReadSection",
                 false,
                 () =>
                 {
-                    using RcuReadSection section = domain.GetReader().Enter();
+                    using RcuReadSection section = domain.GetReader().EnterReadSection();
                 }
             ),
             new(
@@ -501,6 +501,7 @@ public sealed class RcuSweepTests
             ),
             new("RcuDomain.Synchronize", false, domain.Synchronize),
             new("RcuDomain.Synchronize", false, () => domain.Synchronize(CancellationToken.None)),
+            new("RcuDomain.TrySynchronize", false, () => _ = domain.TrySynchronize(brief)),
             new("RcuDomain.SynchronizeAsync", false, () => _ = domain.SynchronizeAsync()),
             new(
                 "RcuDomain.StartPoll RcuDomain.Poll",
@@ -515,6 +516,7 @@ public sealed class RcuSweepTests
             new("RcuDomain.Retire", false, () => domain.Retire(0, static _ => { }, 1)),
             new("RcuDomain.Barrier", true, domain.Barrier),
             new("RcuDomain.Barrier", true, () => domain.Barrier(CancellationToken.None)),
+            new("RcuDomain.TryBarrier", true, () => _ = domain.TryBarrier(brief)),
             new("RcuDomain.BarrierAsync", false, () => _ = domain.BarrierAsync()),
             new("RcuDomain.GetHolders", false, () => _ = domain.GetHolders()),
             new("RcuDomain.Dispose", true, End),

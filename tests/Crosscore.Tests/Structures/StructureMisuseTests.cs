@@ -244,7 +244,7 @@ public sealed class StructureMisuseTests
     public void A_map_that_is_emptied_at_a_limit_waits_for_room_once(string member)
     {
         var domain = new RcuDomain(
-            new RcuDomainOptions { LimitCount = 256, BackPressureTimeout = TimeSpan.FromSeconds(1) }
+            new RcuDomainOptions { MaxPendingCount = 256, BackPressureTimeout = TimeSpan.FromSeconds(1) }
         );
         int reclaimed = 0;
         var map = new ReadMostlyMap<int, object>(domain, reclaim: _ => Interlocked.Increment(ref reclaimed));

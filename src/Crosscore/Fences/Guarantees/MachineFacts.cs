@@ -2,12 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace Crosscore;
 
-/// <summary>What a machine answers when asked; all that <see cref="GuaranteeTable"/> decides from.</summary>
-/// <param name="Access">Why membarrier(2) cannot be used at all, or <see cref="MembarrierFailure.None"/>.</param>
-/// <param name="Supported">The commands offered.</param>
-/// <param name="Registered">The registrations proved.</param>
-/// <param name="Architecture">Of the process.</param>
-/// <param name="Release">The kernel's, or null where it is not known.</param>
+/// <summary>
+/// What a machine answers when it is asked and tried; <see cref="GuaranteeTable"/> decides from nothing else.
+/// </summary>
+/// <param name="Access">As in <see cref="KernelFacts"/>.</param>
+/// <param name="Supported">As in <see cref="KernelFacts"/>.</param>
+/// <param name="Registered">As in <see cref="KernelFacts"/>.</param>
+/// <param name="Architecture">As in <see cref="KernelFacts"/>.</param>
+/// <param name="Release">As in <see cref="KernelFacts"/>.</param>
 /// <param name="Fence">What was decided for <see cref="AsymmetricFence"/>; null if that was not asked.</param>
 internal sealed record MachineFacts(
     MembarrierFailure Access,
@@ -16,24 +18,17 @@ internal sealed record MachineFacts(
     Architecture Architecture,
     KernelRelease? Release,
     FenceDecision? Fence = null
-)
+) : KernelFacts(Access, Supported, Registered, Architecture, Release)
 {
-    /// <summary>How each offered command ended when it was tried; null where none was.</summary>
-    public IReadOnlyDictionary<MembarrierCommands, MembarrierFailure>? Trials { get; init; }
+    public MachineFacts(KernelFacts kernel)
+        : this(kernel.Access, kernel.Supported, kernel.Registered, kernel.Architecture, kernel.Release) =>
+        Trials = kernel.Trials;
 
     /// <summary>
-    /// Why <see cref="CoreSerialization.Self"/> failed when it was tried; null where it did not, or was not tried.
+    /// Why <see cref="CoreSerialization.Self"/> failed when it was tried; null where it succeeded or was not tried.
     /// </summary>
     public TrialFailure? Self { get; init; }
 
-    /// <summary>The same of <see cref="CoreSerialization.AllThreads"/>, strict.</summary>
+    /// <summary>The same for <see cref="CoreSerialization.AllThreads"/> in strict mode.</summary>
     public TrialFailure? AllThreads { get; init; }
-}
-
-/// <summary>Why a trial failed.</summary>
-/// <param name="Reason">In words.</param>
-/// <param name="MayPass">Whether another trial may succeed, because something was short at that moment.</param>
-internal sealed record TrialFailure(string Reason, bool MayPass)
-{
-    public GuaranteeAnswer Answer => MayPass ? GuaranteeAnswer.Unknown : GuaranteeAnswer.No;
 }

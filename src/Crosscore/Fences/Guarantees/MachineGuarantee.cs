@@ -1,6 +1,8 @@
 namespace Crosscore;
 
-/// <summary>The promises that <see cref="MachineGuarantees"/> decides, one line of its table each.</summary>
+/// <summary>
+/// A promise that <see cref="MachineGuarantees"/> decides. "Sibling" means another thread of the caller's process.
+/// </summary>
 public enum MachinePromise
 {
     /// <summary>PRIVATE_EXPEDITED is a full memory barrier on every running sibling.</summary>
@@ -10,14 +12,14 @@ public enum MachinePromise
     CallerMemoryBarrier,
 
     /// <summary>
-    /// PRIVATE_EXPEDITED orders the caller's own accesses as other processes see them that share memory with it.
+    /// PRIVATE_EXPEDITED orders the caller's own accesses as other processes that share memory with it see them.
     /// </summary>
     CallerMemoryBarrierForOtherProcesses,
 
-    /// <summary>SYNC_CORE has every running sibling execute a core-serialising instruction.</summary>
+    /// <summary>SYNC_CORE has every running sibling execute a core-serializing instruction.</summary>
     SiblingsCoreSerialization,
 
-    /// <summary>SYNC_CORE serialises the core of the caller too.</summary>
+    /// <summary>SYNC_CORE serializes the core of the caller too.</summary>
     CallerCoreSerialization,
 
     /// <summary>New instruction bytes reach every instruction cache without a cache flush.</summary>
@@ -46,11 +48,11 @@ public enum MachinePromise
     /// <summary>No other process can delay an expedited command.</summary>
     IndependenceFromOtherProcesses,
 
-    /// <summary><see cref="CoreSerialization.Self"/> serialises the core that the calling thread runs on.</summary>
+    /// <summary><see cref="CoreSerialization.Self"/> serializes the core that the calling thread runs on.</summary>
     OwnCoreSerialization,
 
     /// <summary>
-    /// <see cref="CoreSerialization.AllThreads"/> in its strict mode serialises every thread of the process, the caller
+    /// <see cref="CoreSerialization.AllThreads"/> in its strict mode serializes every thread of the process, the caller
     /// included.
     /// </summary>
     AllThreadsCoreSerialization,
@@ -62,22 +64,6 @@ public enum MachinePromise
     LightFenceIsFree,
 }
 
-/// <summary>For whom a promise is made, relative to the thread that makes the call.</summary>
-public enum GuaranteeSubject
-{
-    /// <summary>The thread that makes the call.</summary>
-    Caller,
-
-    /// <summary>The other threads of its process.</summary>
-    Siblings,
-
-    /// <summary>The thread that makes the call and the other threads of its process.</summary>
-    Process,
-
-    /// <summary>Threads of other processes.</summary>
-    AllProcesses,
-}
-
 /// <summary>Whether a promise is kept here.</summary>
 public enum GuaranteeAnswer
 {
@@ -87,7 +73,7 @@ public enum GuaranteeAnswer
     /// <summary>No.</summary>
     No,
 
-    /// <summary>It cannot be told: act as if it were not.</summary>
+    /// <summary>It is unknown: assume that it does not hold.</summary>
     Unknown,
 }
 
@@ -99,25 +85,23 @@ public enum GuaranteeBasis
     /// </summary>
     Documented,
 
-    /// <summary>The system was asked and its answer settles it.</summary>
+    /// <summary>The system was asked, and its answer decides it.</summary>
     Probed,
 
     /// <summary>
-    /// Nobody promises it, but the code of the kernel release that this system claims to run is known to do so.
+    /// No document promises it, but the code of the kernel release that this system claims to run does so.
     /// </summary>
     ByKernelVersion,
 }
 
 /// <summary>One promise on one machine.</summary>
 /// <param name="Promise">Which promise.</param>
-/// <param name="Subject">For whom.</param>
-/// <param name="Holds">Whether it is kept here.</param>
+/// <param name="Holds">Whether the promise is kept here.</param>
 /// <param name="Basis">How that is known.</param>
 /// <param name="What">The promise in words.</param>
 /// <param name="Source">Where that is written (manual section, commit, kernel version), or what was answered.</param>
 public sealed record MachineGuarantee(
     MachinePromise Promise,
-    GuaranteeSubject Subject,
     GuaranteeAnswer Holds,
     GuaranteeBasis Basis,
     string What,

@@ -1,22 +1,25 @@
 namespace Crosscore;
 
 /// <summary>
-/// All that <see cref="MembarrierSession"/> needs of the world, so that its decisions can be tested against kernels
-/// that are not here.
+/// The kernel as <see cref="MembarrierSession"/> sees it, so that its decisions can be tested against kernels other
+/// than the present one.
 /// </summary>
 internal interface IMembarrierKernel
 {
-    /// <summary>Why no call may be made here at all, or <see cref="MembarrierFailure.None"/>.</summary>
+    /// <summary>Gets why no call may be made here at all, or <see cref="MembarrierFailure.None"/>.</summary>
     MembarrierFailure Obstacle { get; }
 
     /// <summary>
-    /// The CPUs that may ever come online, in the kernel's list format; null where it cannot be read.
+    /// Gets the CPUs that may ever come online, in the kernel's list format; null where they cannot be read.
     /// </summary>
     string? PossibleCpus { get; }
 
-    /// <summary>The CPUs online at this moment, in the kernel's list format; null where it cannot be read.</summary>
+    /// <summary>
+    /// Gets the CPUs that are online now, in the kernel's list format; null where they cannot be read.
+    /// </summary>
     string? OnlineCpus { get; }
 
-    /// <summary>membarrier(2): the answer, or the negative error number.</summary>
+    /// <summary>Calls membarrier(2).</summary>
+    /// <returns>The answer, or the negative error number.</returns>
     int Call(int command, uint flags, int cpu);
 }

@@ -8,7 +8,7 @@ namespace Crosscore;
 [Flags]
 public enum MembarrierCommands
 {
-    /// <summary>No command at all: membarrier(2) is absent or refused.</summary>
+    /// <summary>No command: membarrier(2) is absent or refused.</summary>
     None = 0,
 
     /// <summary>

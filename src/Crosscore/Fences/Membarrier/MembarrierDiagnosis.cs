@@ -4,19 +4,19 @@ using static Crosscore.Linux.MembarrierCall;
 namespace Crosscore;
 
 /// <summary>
-/// From the bare answer of membarrier(2) to what it means and what to do. Pure, so that every system's answers can be
-/// tested on any system.
+/// Translates an answer of membarrier(2) into what it means and what to do. Pure, so that the answers of every system
+/// can be tested on any system.
 /// </summary>
 internal static class MembarrierDiagnosis
 {
     /// <summary>
-    /// Tells the two EPERMs apart. The kernel has one only, for a command whose registration is missing; it never
-    /// answers QUERY or a registration so (kernel/sched/membarrier.c). Hence an EPERM is somebody else's, a seccomp
-    /// filter's, if the command needs no registration, if the registration is known to have succeeded, or if QUERY is
-    /// refused as well.
+    /// Classifies an error number, and distinguishes the two causes of EPERM. The kernel answers EPERM only to a
+    /// command whose registration is missing, never to QUERY or a registration (kernel/sched/membarrier.c). So it comes
+    /// from a seccomp filter if the command needs no registration, if the registration is known to have succeeded, or
+    /// if QUERY is refused as well.
     /// </summary>
     /// <param name="command">The command.</param>
-    /// <param name="errno">The positive error number it was answered with.</param>
+    /// <param name="errno">The positive error number of the answer.</param>
     /// <param name="registered">Whether the command's registration is known to have succeeded.</param>
     /// <param name="queryAnswers">Whether QUERY is answered.</param>
     public static MembarrierFailure Classify(int command, int errno, bool registered, bool queryAnswers) =>
@@ -31,7 +31,7 @@ internal static class MembarrierDiagnosis
             _ => MembarrierFailure.Unexpected,
         };
 
-    /// <summary>What must be registered before the command may be used.</summary>
+    /// <summary>Gets what must be registered before the command may be used.</summary>
     public static MembarrierRegistrations RegistrationFor(int command) =>
         command switch
         {
@@ -41,7 +41,7 @@ internal static class MembarrierDiagnosis
             _ => MembarrierRegistrations.None,
         };
 
-    /// <summary>The exception for a failure.</summary>
+    /// <summary>Creates the exception for a failure.</summary>
     /// <param name="member">The public member that was called, with its arguments.</param>
     /// <param name="command">The kernel's command.</param>
     /// <param name="failure">What <see cref="Classify"/> found, or why no call was made.</param>
@@ -58,38 +58,37 @@ internal static class MembarrierDiagnosis
     private static string Meaning(int command, MembarrierFailure failure) =>
         failure switch
         {
-            MembarrierFailure.WrongPlatform => "This library knows the call on Linux on x86-64 and arm64 only. Test "
+            MembarrierFailure.WrongPlatform => "This library makes the call on Linux on x86-64 and arm64 only. Test "
                 + "Membarrier.Supported first, and use ordinary fences on both sides here.",
             MembarrierFailure.UnsafeToCall => "Android 9 and older kill a process that makes the call. Test "
                 + "Membarrier.Supported first, and use ordinary fences on both sides here.",
-            MembarrierFailure.Absent => "The call is not there: the kernel is older than 4.3 or built without "
+            MembarrierFailure.Absent => "The call is absent: the kernel is older than 4.3 or built without "
                 + "CONFIG_MEMBARRIER, or a sandbox (gVisor, a seccomp filter) hides it. "
                 + "Allow membarrier in the sandbox's profile, or use ordinary fences on both sides.",
             MembarrierFailure.Refused => "A sandbox forbids the call; the usual one is a container's "
                 + "seccomp profile (Docker's lacked membarrier before March 2020). "
                 + "Allow membarrier in the profile, or use ordinary fences on both sides.",
             MembarrierFailure.NotRegistered =>
-                $"This process has not registered for it, or a registration begun elsewhere is not "
-                    + $"finished. Call Membarrier.Register(MembarrierRegistrations.{RegistrationFor(command)}) "
-                    + "once and wait for its return, best before threads are started: later it takes milliseconds.",
+                $"This process has not registered for it, or another thread has not finished registering. Call "
+                    + $"Membarrier.Register(MembarrierRegistrations.{RegistrationFor(command)}) once and wait for its "
+                    + "return, best before threads are started: later it takes milliseconds.",
             MembarrierFailure.NotOffered => "This system does not have the command: "
                 + Needs(command)
                 + " Test Membarrier.Supported first.",
-            MembarrierFailure.OutOfMemory =>
-                "The kernel had no memory for its set of CPUs. Nothing is ordered; try again.",
+            MembarrierFailure.OutOfMemory => "The kernel had no memory for its set of CPUs. Nothing is ordered; retry.",
             MembarrierFailure.CpusUnknown => "The lists of possible and online CPUs under /sys/devices/system/cpu "
                 + "cannot be read, and the kernel accepts a wrong CPU number silently. "
                 + "Make sysfs readable, or use RestartSequences() without a CPU.",
             MembarrierFailure.NotKept => "On x86-64 before Linux 5.10 a sibling could miss it (758c9373d841, "
                 + "e45cdc71d1fa). Use a newer kernel, or see CoreSerialization.AllThreads.",
-            _ => "No kernel is known to answer so. Please report it as a Crosscore "
-                + "bug, with the kernel's release and the sandbox in use.",
+            _ => "No kernel is known to give this answer. Please report it as a Crosscore bug, "
+                + "with the kernel's release and the sandbox in use.",
         };
 
     private static string Needs(int command) =>
         command switch
         {
-            MEMBARRIER_CMD_GLOBAL => "it needs Linux 4.3, and is switched off while nohz_full is active.",
+            MEMBARRIER_CMD_GLOBAL => "it needs Linux 4.3, and is unavailable while nohz_full is active.",
             MEMBARRIER_CMD_GLOBAL_EXPEDITED or MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED => "it needs Linux 4.16.",
             MEMBARRIER_CMD_PRIVATE_EXPEDITED or MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED => "it needs Linux 4.14.",
             MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE or MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE =>

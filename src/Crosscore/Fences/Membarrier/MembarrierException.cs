@@ -3,12 +3,11 @@ namespace Crosscore;
 /// <summary>Why membarrier(2) did not do what was asked.</summary>
 public enum MembarrierFailure
 {
-    /// <summary>It did.</summary>
+    /// <summary>The call succeeded.</summary>
     None,
 
     /// <summary>
-    /// Not Linux, or a processor architecture for which this library does not know the call (it knows x86-64 and
-    /// arm64). No call was made.
+    /// The system is not Linux, or the architecture is neither x86-64 nor arm64. No call was made.
     /// </summary>
     WrongPlatform,
 
@@ -16,7 +15,7 @@ public enum MembarrierFailure
     UnsafeToCall,
 
     /// <summary>
-    /// ENOSYS: a kernel before 4.3 or built without CONFIG_MEMBARRIER, gVisor, or a seccomp filter that answers so.
+    /// ENOSYS: a kernel before 4.3 or built without CONFIG_MEMBARRIER, gVisor, or a seccomp filter.
     /// </summary>
     Absent,
 
@@ -31,7 +30,7 @@ public enum MembarrierFailure
     /// <summary>EINVAL: this kernel, this architecture or this configuration does not have the command.</summary>
     NotOffered,
 
-    /// <summary>ENOMEM: the kernel could not allocate its set of CPUs. Trying again later is reasonable.</summary>
+    /// <summary>ENOMEM: the kernel could not allocate its set of CPUs. A retry later may succeed.</summary>
     OutOfMemory,
 
     /// <summary>
@@ -40,8 +39,8 @@ public enum MembarrierFailure
     CpusUnknown,
 
     /// <summary>
-    /// The kernel offers the command and is not known to keep its promise (SYNC_CORE on x86-64 before Linux 5.10), and
-    /// what would take its place is not to be had. Nothing is promised.
+    /// The kernel offers the command but is not known to keep its promise (SYNC_CORE on x86-64 before Linux 5.10), and
+    /// no substitute is available. Nothing is promised.
     /// </summary>
     NotKept,
 
@@ -50,8 +49,8 @@ public enum MembarrierFailure
 }
 
 /// <summary>
-/// The one exception of <see cref="Membarrier"/>: what was called, what was answered, what that means and what to do
-/// about it.
+/// Thrown when membarrier(2) did not do what was asked. The message says what was called, what was answered, what that
+/// means and what to do.
 /// </summary>
 public sealed class MembarrierException : Exception
 {
@@ -62,9 +61,9 @@ public sealed class MembarrierException : Exception
         Errno = errno;
     }
 
-    /// <summary>Why the call failed.</summary>
+    /// <summary>Gets why the call failed.</summary>
     public MembarrierFailure Failure { get; }
 
-    /// <summary>The error number the kernel answered with, or 0 where no call was made.</summary>
+    /// <summary>Gets the error number of the kernel's answer, or 0 where no call was made.</summary>
     public int Errno { get; }
 }

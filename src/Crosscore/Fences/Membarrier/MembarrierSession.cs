@@ -4,9 +4,9 @@ using static Crosscore.Linux.MembarrierCall;
 namespace Crosscore;
 
 /// <summary>
-/// One address space's dealings with membarrier(2): what is offered, what has been registered, and what each answer
-/// means. It remembers only what a successful call has proved, because the kernel's own report says more than is true
-/// (see <see cref="FindRegistered"/>).
+/// The use of membarrier(2) by one address space: what is offered, what has been registered, and what each answer
+/// means. It remembers only what a successful call has proved, because the kernel's own report contains too much (see
+/// <see cref="FindRegistered"/>).
 /// </summary>
 internal sealed class MembarrierSession
 {
@@ -18,13 +18,13 @@ internal sealed class MembarrierSession
     ];
 
     private readonly IMembarrierKernel _kernel;
-    private readonly Lock _registering = new();
+    private readonly Lock _registering = new(); // held by the thread that registers
 
-    // MembarrierCommands, once the kernel has told them; 0 before, and a refusal is not remembered
+    // MembarrierCommands, once the kernel has answered; 0 before, and a refusal is not remembered.
     private int _supported;
 
-    // MembarrierRegistrations, each bit set by a call that succeeded. Bits are only ever added: there is no way back in
-    // the kernel.
+    // MembarrierRegistrations, each bit set by a call that succeeded. Bits are only added: the kernel never removes a
+    // registration.
     private int _established;
 
     public MembarrierSession(IMembarrierKernel kernel) => _kernel = kernel;
@@ -36,8 +36,8 @@ internal sealed class MembarrierSession
     /// <summary>
     /// Finds what a successful call proves. GET_REGISTRATIONS reports a private registration as soon as any of its two
     /// bits is set, and registering SYNC_CORE or RSEQ sets the "wanted" bit of PRIVATE_EXPEDITED too; it also reports
-    /// what another thread is still waiting for (kernel/sched/membarrier.c, membarrier_get_registrations). So its
-    /// answer serves to skip what is certainly missing; only the command itself proves the rest.
+    /// what another thread has not finished registering (kernel/sched/membarrier.c, membarrier_get_registrations). So
+    /// its answer only serves to skip what is certainly missing; the command itself proves the rest.
     /// </summary>
     public MembarrierRegistrations FindRegistered()
     {
@@ -67,7 +67,7 @@ internal sealed class MembarrierSession
     }
 
     /// <summary>
-    /// Executes a command once, registering for it first where it needs that: a sandbox may answer QUERY and refuse
+    /// Executes a command once, after registering for it where that is needed: a sandbox may answer QUERY and refuse
     /// what QUERY offers, and only the command itself shows that.
     /// </summary>
     /// <returns>Why it cannot be used, or <see cref="MembarrierFailure.None"/>.</returns>
@@ -75,24 +75,24 @@ internal sealed class MembarrierSession
         (Register(member, MembarrierDiagnosis.RegistrationFor(command)) ?? Ask(member, command, 0, 0, out _))?.Failure
         ?? MembarrierFailure.None;
 
-    public int Query(string member) => Demand(member, MEMBARRIER_CMD_QUERY);
+    public int Query(string member) => CallOrThrow(member, MEMBARRIER_CMD_QUERY);
 
-    public int GetRegistrations(string member) => Demand(member, MEMBARRIER_CMD_GET_REGISTRATIONS);
+    public int GetRegistrations(string member) => CallOrThrow(member, MEMBARRIER_CMD_GET_REGISTRATIONS);
 
     public void Run(string member, int command)
     {
-        _ = Demand(member, command);
+        _ = CallOrThrow(member, command);
         Establish(MembarrierDiagnosis.RegistrationFor(command));
     }
 
     /// <summary>
-    /// The kernel accepts every CPU number: a negative one means all CPUs, one that is offline or does not exist means
-    /// none, and both answer 0 (kernel/sched/membarrier.c tests only the sign). So the check is made here, before the
-    /// call.
+    /// Restarts the sequence on one CPU, after checking the number. The kernel accepts every number: a negative one
+    /// means all CPUs, one that is offline or does not exist means none, and both answer 0 (kernel/sched/membarrier.c
+    /// tests only the sign).
     /// </summary>
     public void RunOn(string member, int cpu)
     {
-        DemandNoObstacle(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
+        ThrowIfObstacle(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
         string? possible = _kernel.PossibleCpus;
         string? online = _kernel.OnlineCpus;
         if (possible is null || online is null)
@@ -110,29 +110,30 @@ internal sealed class MembarrierSession
             throw new ArgumentOutOfRangeException(
                 nameof(cpu),
                 cpu,
-                $"The possible CPUs of this machine are {possible}."
+                $"{member}: no such CPU; the possible CPUs of this machine are {possible}."
             );
         }
 
         if (!CpuList.Contains(online, cpu))
         {
             throw new ArgumentException(
-                $"CPU {cpu} is not online (online: {online}), so no sequence can be running on it.",
+                $"{member}: CPU {cpu} is not online (online: {online}), so no sequence can be running on it. "
+                    + "Use an online CPU.",
                 nameof(cpu)
             );
         }
 
-        _ = Demand(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_FLAG_CPU, cpu);
+        _ = CallOrThrow(member, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_FLAG_CPU, cpu);
         Establish(MembarrierRegistrations.RestartSequences);
     }
 
     /// <summary>
-    /// <see cref="RunOn"/> for the engines of this library, whose numbers are possible CPUs by construction: nothing is
-    /// read first. An offline CPU runs no sequence and is answered 0; ENXIO, which the kernel's own tests tolerate,
-    /// means the same.
+    /// Restarts the sequence on one CPU for code of this library, whose numbers are possible CPUs by construction, so
+    /// nothing is read first. An offline CPU runs no sequence, and the kernel answers 0, or ENXIO, which its own tests
+    /// tolerate and which means the same.
     /// </summary>
-    /// <param name="member">Who asks, for the message.</param>
-    /// <param name="cpu">A possible CPU, or -1 for all of them, which is what the kernel takes it for.</param>
+    /// <param name="member">The member that asks, for the message.</param>
+    /// <param name="cpu">A possible CPU, or -1 for all CPUs.</param>
     public void RestartOnPossible(string member, int cpu)
     {
         uint flags = cpu < 0 ? 0 : MEMBARRIER_CMD_FLAG_CPU;
@@ -146,7 +147,7 @@ internal sealed class MembarrierSession
     }
 
     /// <summary>
-    /// Registers what is not yet known to be; stops at the first refusal, what succeeded before it stays.
+    /// Registers what is not yet known to be registered. Stops at the first refusal; what succeeded before it stays.
     /// </summary>
     /// <returns>The refusal, or null.</returns>
     public MembarrierException? Register(string member, MembarrierRegistrations registrations)
@@ -161,7 +162,7 @@ internal sealed class MembarrierSession
             throw new ArgumentOutOfRangeException(
                 nameof(registrations),
                 registrations,
-                "There is no such registration."
+                $"{member}: a bit is no registration; use the values of MembarrierRegistrations."
             );
         }
 
@@ -170,8 +171,8 @@ internal sealed class MembarrierSession
             return null;
         }
 
-        // One thread registers and the others wait for it; each of them would otherwise wait for a grace period of its
-        // own.
+        // One thread registers and the others wait for it; otherwise each of them would wait for another grace
+        // period.
         lock (_registering)
         {
             foreach (
@@ -201,10 +202,10 @@ internal sealed class MembarrierSession
         return null;
     }
 
-    private int Demand(string member, int command, uint flags = 0, int cpu = 0) =>
+    private int CallOrThrow(string member, int command, uint flags = 0, int cpu = 0) =>
         Ask(member, command, flags, cpu, out int answer) is { } refusal ? throw refusal : answer;
 
-    private void DemandNoObstacle(string member, int command)
+    private void ThrowIfObstacle(string member, int command)
     {
         if (_kernel.Obstacle != MembarrierFailure.None)
         {
@@ -234,8 +235,8 @@ internal sealed class MembarrierSession
     }
 
     /// <summary>
-    /// The commands, and why there are none: what QUERY was answered, by this call or, with success, by an earlier
-    /// one.
+    /// Gets the commands, and why there are none: the kernel's answer to QUERY, from this call or from an earlier one
+    /// that succeeded.
     /// </summary>
     public MembarrierCommands FindSupported(out MembarrierFailure failure)
     {
@@ -253,9 +254,9 @@ internal sealed class MembarrierSession
 
         var commands = (MembarrierCommands)answer;
 
-        // From 5.10 to 5.16, QUERY forgot RSEQ although it worked (fixed by 809232619f5b). The command itself tells: a
-        // kernel without it answers EINVAL before it looks at the registration, one with it answers EPERM, or does it.
-        // Unlike a trial registration this leaves nothing behind.
+        // From 5.10 to 5.16, QUERY omitted RSEQ although it worked (fixed by 809232619f5b). The command itself shows
+        // it: a kernel without it answers EINVAL before it looks at the registration; a kernel with it answers EPERM,
+        // or executes it. Unlike a trial registration this leaves nothing behind.
         if (
             commands.HasFlag(MembarrierCommands.PrivateExpedited)
             && !commands.HasFlag(MembarrierCommands.PrivateExpeditedRseq)
@@ -268,7 +269,7 @@ internal sealed class MembarrierSession
             }
             else if (rseq != -Errno.EINVAL)
             {
-                return commands; // no answer to the question (no memory, say): it is asked again
+                return commands; // no answer to the question (for example ENOMEM): the next call asks again
             }
         }
 

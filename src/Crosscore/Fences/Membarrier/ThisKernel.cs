@@ -5,19 +5,19 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Crosscore;
 
-/// <summary>The kernel this process runs on.</summary>
+/// <summary>The kernel that this process runs on.</summary>
 internal sealed class ThisKernel : IMembarrierKernel
 {
     private const string CpuFolder = "/sys/devices/system/cpu/";
 
     // What was read or opened is kept; a refusal is not, because the next attempt may succeed.
-    // reading from offset 0 makes sysfs write the list anew, so one pread a check is enough
+    // A read from offset 0 makes sysfs write the list anew, so one pread per check is enough.
     private SafeFileHandle? _online;
     private string? _possible; // never changes
 
     private ThisKernel() { }
 
-    public static ThisKernel Here { get; } = new();
+    public static ThisKernel Instance { get; } = new();
 
     public MembarrierFailure Obstacle { get; } =
         FindObstacle(
@@ -74,8 +74,9 @@ internal sealed class ThisKernel : IMembarrierKernel
     public int Call(int command, uint flags, int cpu) => MembarrierCall.Invoke(command, flags, cpu);
 
     /// <summary>
-    /// Decides where the call may be made. Android up to version 9 answers it with SIGSYS, QUERY included, which cannot
-    /// be caught in time (dotnet/coreclr#24298, dotnet/runtime#92196); .NET itself does not call there either.
+    /// Decides where the call may be made. Android up to version 9 answers it, QUERY included, with SIGSYS, which
+    /// cannot be caught in time (dotnet/coreclr#24298, dotnet/runtime#92196); .NET itself does not make the call there
+    /// either.
     /// </summary>
     internal static MembarrierFailure FindObstacle(
         bool linux,

@@ -6,34 +6,33 @@ using Crosscore.Threads;
 namespace Crosscore;
 
 /// <summary>
-/// Makes cores forget the instructions they fetched before: what is needed between changing code and having it
-/// executed, wherever a core may have fetched from there already.
+/// Serializes cores, so that they discard the instructions they fetched before. Call it between changing code and
+/// executing it, where a core may have fetched from there already.
 /// </summary>
 /// <remarks>
-/// <para>A core-serialising instruction waits until the stores before it have reached memory, and what follows it is
-/// fetched anew (Intel SDM vol. 3, 9.3; AMD APM vol. 2, 7.6.4; Arm ARM, B2.7). It flushes no cache: on arm64, clean and
-/// invalidate first.</para>
-/// <para>Who must execute it: every core that may run the changed code, the one that changed it included if it runs the
-/// code at another address than it wrote it to. <see cref="Self"/> is for the caller alone, <see cref="AllThreads"/>
-/// for all threads of the process.</para>
+/// <para>A core-serializing instruction waits until the stores before it have reached memory, and the core fetches what
+/// follows it anew (Intel SDM vol. 3, 9.3; AMD APM vol. 2, 7.6.4; Arm ARM, B2.7). It flushes no cache: on arm64, clean
+/// and invalidate first.</para>
+/// <para>Every core that may run the changed code must execute it, including the one that changed it if it runs the
+/// code at another address than it wrote it to. <see cref="Self"/> serializes the caller's core,
+/// <see cref="AllThreads"/> those of all threads of the process.</para>
 /// </remarks>
 public static unsafe class CoreSerialization
 {
-    private static readonly Lock Installing = new();
+    private static readonly Lock Installing = new(); // held by the thread that installs the instruction
     private static readonly Action SelfAction = Self;
-    private static nint _instruction; // 0 until it is installed; a refusal is not remembered
-    private static MachineFacts? _facts; // null until the kernel has answered all questions
+    private static nint s_instruction; // its address; 0 until it is installed, and a refusal is not remembered
+    private static KernelFacts? s_facts; // null until the kernel has answered all questions
 
     /// <summary>
-    /// Serialises the core that the calling thread runs on. Some 50 ns, no system call; the first call installs the
-    /// instruction.
+    /// Serializes the core that the calling thread runs on. Takes some 50 ns and no system call; the first call
+    /// installs the instruction.
     /// </summary>
     /// <remarks>
-    /// It is enough for the caller wherever it runs afterwards only if the other cores were serialised as well: a
-    /// thread that is moved finds what the other core had fetched (litmus/code/Self.ThenMoved.litmus).
-    /// <see cref="AllThreads"/> is for that.
+    /// A thread that is moved to another core executes what that core has fetched
+    /// (litmus/code/Self.ThenMoved.litmus). <see cref="AllThreads"/> serializes all cores.
     /// </remarks>
-    /// <exception cref="PlatformNotSupportedException">Not Linux on x86-64 or arm64.</exception>
+    /// <exception cref="PlatformNotSupportedException">The system is not Linux on x86-64 or arm64.</exception>
     /// <exception cref="CodeException">The first call could not install the instruction.</exception>
     public static void Self()
     {
@@ -43,41 +42,41 @@ public static unsafe class CoreSerialization
     }
 
     /// <summary>
-    /// Before the call returns, the core of every thread of this process, the caller's included, has executed a
-    /// core-serialising instruction; a thread that is not running executes one before it runs again. A full memory
-    /// barrier for all of them as well.
+    /// Serializes the core of every thread of this process, including the caller's, before the call returns; a thread
+    /// that is not running executes a core-serializing instruction before it runs again. A full memory barrier for all
+    /// of them as well.
     /// </summary>
     /// <remarks>
-    /// <para>By membarrier(2)'s SYNC_CORE, which promises that for siblings, and <see cref="Self"/> behind it for the
-    /// caller. It costs about one interrupt for each CPU that runs a sibling. The first call registers the process, 10
-    /// to 25 ms.</para>
+    /// <para>Siblings are serialized by SYNC_CORE of membarrier(2), which promises that, and the caller by
+    /// <see cref="Self"/> after it. It costs about one interrupt for each CPU that runs a sibling. The first call
+    /// registers the process, which takes 10 to 25 ms.</para>
     /// <para>Where SYNC_CORE does not keep its promise (x86-64 before Linux 5.10) or is absent, strict mode sends a
-    /// thread to every CPU in turn, which needs nothing of the kernel but sched_setaffinity(2) and the lists in /sys
-    /// and /proc, takes some hundred microseconds a CPU, and waits behind real-time threads. The caller itself is not
-    /// moved. Where that is not possible either, it refuses; a refusal is not remembered. In <see
-    /// cref="CodeMode.Measured"/> mode SYNC_CORE is believed wherever it is offered.</para>
-    /// <para><see cref="MachineGuarantees"/> tells which of it holds here
+    /// thread to every CPU in turn. That needs sched_setaffinity(2) and the lists in /sys and /proc, takes some hundred
+    /// microseconds per CPU, and waits for real-time threads. The caller itself is not moved. Where that is impossible
+    /// too, the call is refused; a refusal is not remembered. In <see cref="CodeMode.Measured"/> mode SYNC_CORE is
+    /// relied on wherever it is offered.</para>
+    /// <para><see cref="MachineGuarantees"/> says which of it holds here
     /// (<see cref="MachinePromise.OwnCoreSerialization"/>,
     /// <see cref="MachinePromise.AllThreadsCoreSerialization"/>).</para>
     /// </remarks>
-    /// <param name="mode">Whose word is relied on.</param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such mode.</exception>
-    /// <exception cref="MembarrierException">It cannot be promised here, or the kernel refused; nothing is promised
-    /// then. No thread is left where it may not run, and the next call tries again.</exception>
-    /// <exception cref="PlatformNotSupportedException">Not Linux on x86-64 or arm64.</exception>
+    /// <param name="mode">Which guarantees to rely on: documented ones, or measured behavior.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The mode is no value of the enumeration.</exception>
+    /// <exception cref="MembarrierException">Serialization cannot be promised here, or the kernel refused; nothing is
+    /// promised then. No thread is left on a CPU where it may not run, and the next call retries.</exception>
+    /// <exception cref="PlatformNotSupportedException">The system is not Linux on x86-64 or arm64.</exception>
     /// <exception cref="CodeException">The first call could not install the instruction.</exception>
     public static void AllThreads(CodeMode mode = CodeMode.Strict)
     {
-        DemandPlatform(
+        ThrowIfUnsupported(
             OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(),
             RuntimeInformation.ProcessArchitecture
         );
         if (mode is not (CodeMode.Strict or CodeMode.Measured))
         {
-            throw new ArgumentOutOfRangeException(nameof(mode), mode, "There is no such mode.");
+            throw new ArgumentOutOfRangeException(nameof(mode), mode, "Use a value of CodeMode.");
         }
 
-        MachineFacts facts = Facts();
+        KernelFacts facts = Facts();
         SerializationChoice choice = SerializationChoice.Decide(facts, mode);
         switch (choice.Way)
         {
@@ -95,13 +94,13 @@ public static unsafe class CoreSerialization
     }
 
     /// <summary>
-    /// Does now what the first <see cref="AllThreads"/> would do besides: installs the instruction and registers the
-    /// process. To be called where a refusal is still harmless.
+    /// Does in advance what the first <see cref="AllThreads"/> would do: installs the instruction and registers the
+    /// process. Called where a refusal is still harmless.
     /// </summary>
     internal static void Prepare(CodeMode mode)
     {
         _ = Instruction();
-        MachineFacts facts = Facts();
+        KernelFacts facts = Facts();
         SerializationChoice choice = SerializationChoice.Decide(facts, mode);
         if (choice.Way == SerializationWay.None)
         {
@@ -115,27 +114,29 @@ public static unsafe class CoreSerialization
     }
 
     /// <summary>
-    /// The stores before it are in memory when the first core serialises: Self waits for them on the CPU they were
-    /// made on, and the thread that visits the CPUs is started after that. Each of its visits is what a thread does
-    /// in litmus/code/AllThreads.EveryCpu.litmus. The caller is blocked until all are made, so it runs on a core that
-    /// was visited.
+    /// Serializes every CPU by a thread that visits them. The stores before the call are in memory when the first core
+    /// serializes: Self waits for them on the CPU they were made on, and the thread that visits the CPUs is started
+    /// after that. Each visit is what a thread does in litmus/code/AllThreads.EveryCpu.litmus. The caller waits until
+    /// all are made, so it continues on a core that was visited.
     /// </summary>
     internal static void VisitEveryCpu(string why)
     {
         Self();
-        if (CpuTour.Make(SelfAction) is { } failure)
+        if (CpuVisitor.VisitAll(SelfAction) is { } failure)
         {
-            throw Refusal(Facts(), $"{why}; instead every CPU was to be visited, but {failure}");
+            throw Refusal(Facts(), $"{why}; instead a thread was to visit every CPU, but {failure}");
         }
     }
 
-    /// <summary>Executes <see cref="Self"/> for <see cref="MachineGuarantees"/>.</summary>
+    /// <summary>Tries <see cref="Self"/>.</summary>
+    /// <returns>Why it failed, or null.</returns>
     internal static TrialFailure? TrySelf() => Try(Self);
 
     /// <summary>
-    /// Tries for <see cref="MachineGuarantees"/> what <see cref="AllThreads"/> needs in strict mode. Where that is a
-    /// visit to every CPU none is made, because it may wait for long; what a visit asks of the system is tried.
+    /// Tries what <see cref="AllThreads"/> needs in strict mode. Where that is a visit to every CPU no visit is made,
+    /// because it may wait long; only the calls that a visit needs are tried.
     /// </summary>
+    /// <returns>Why it failed, or null.</returns>
     internal static TrialFailure? TryAllThreads() =>
         Try(() =>
         {
@@ -143,9 +144,9 @@ public static unsafe class CoreSerialization
             {
                 AllThreads();
             }
-            else if (CpuTour.FindObstacle() is { } obstacle)
+            else if (CpuVisitor.FindObstacle() is { } obstacle)
             {
-                throw Refusal(Facts(), $"{choice.Reason}; instead every CPU was to be visited, but {obstacle}");
+                throw Refusal(Facts(), $"{choice.Reason}; instead a thread was to visit every CPU, but {obstacle}");
             }
             else
             {
@@ -153,16 +154,15 @@ public static unsafe class CoreSerialization
             }
         });
 
-    /// <summary>Refuses systems for which no instruction and no call is known.</summary>
-    internal static void DemandPlatform(bool isLinux, Architecture architecture)
+    /// <summary>Throws on systems for which the library has no instruction and no call.</summary>
+    internal static void ThrowIfUnsupported(bool isLinux, Architecture architecture)
     {
         if (!isLinux || architecture is not (Architecture.X64 or Architecture.Arm64))
         {
             throw new PlatformNotSupportedException(
-                $"CoreSerialization: this system is "
-                    + $"{(isLinux ? "Linux" : RuntimeInformation.OSDescription)} on {architecture}, "
-                    + "and only Linux on x86-64 and arm64 is known to this library. "
-                    + "Test for that first; MachineGuarantees.Detect() tells it."
+                $"CoreSerialization: {(isLinux ? "Linux" : RuntimeInformation.OSDescription)} on {architecture} is not "
+                    + "supported, only Linux on x86-64 and arm64. Test for that first, for example by "
+                    + "MachineGuarantees.Detect()."
             );
         }
     }
@@ -176,7 +176,7 @@ public static unsafe class CoreSerialization
         }
         catch (PlatformNotSupportedException refusal)
         {
-            return new(refusal.Message, MayPass: false);
+            return new(refusal.Message, IsTemporary: false);
         }
         catch (CodeException refusal)
         {
@@ -198,23 +198,23 @@ public static unsafe class CoreSerialization
         }
     }
 
-    private static MachineFacts Facts()
+    private static KernelFacts Facts()
     {
-        if (Volatile.Read(ref _facts) is { } known)
+        if (Volatile.Read(ref s_facts) is { } known)
         {
             return known;
         }
 
-        MachineFacts facts = MachineGuarantees.ReadFacts();
+        var facts = KernelFacts.Read();
         if (facts is { Access: MembarrierFailure.None, Release: not null })
         {
-            Volatile.Write(ref _facts, facts);
+            Volatile.Write(ref s_facts, facts);
         }
 
         return facts;
     }
 
-    private static MembarrierException Refusal(MachineFacts facts, string reason)
+    private static MembarrierException Refusal(KernelFacts facts, string reason)
     {
         bool offered = facts.Supported.HasFlag(MembarrierCommands.PrivateExpeditedSyncCore);
         MembarrierFailure failure =
@@ -223,9 +223,9 @@ public static unsafe class CoreSerialization
             : MembarrierFailure.NotOffered;
         string cure = offered
             ? "Use Linux 5.10 or newer, or accept CodeMode.Measured."
-            : "Allow membarrier in the sandbox, or sched_setaffinity to every CPU together with /proc and /sys.";
+            : "Allow in the sandbox membarrier, or else sched_setaffinity to every CPU together with /proc and /sys.";
         return new(
-            "CoreSerialization.AllThreads: it cannot be promised here that every core has forgotten old instructions: "
+            "CoreSerialization.AllThreads: not every core can be made to discard old instructions here: "
                 + $"{reason}. {cure}",
             failure,
             errno: 0
@@ -233,41 +233,33 @@ public static unsafe class CoreSerialization
     }
 
     /// <summary>
-    /// The address of the instruction, which the first call installs; a call that fails leaves nothing behind, and
-    /// the next one tries again.
+    /// Gets the address of the instruction, which the first call installs. A call that fails leaves nothing behind, and
+    /// the next one retries.
     /// </summary>
     private static nint Instruction()
     {
-        nint address = Volatile.Read(ref _instruction);
+        nint address = Volatile.Read(ref s_instruction);
         if (address != 0)
         {
             return address;
         }
 
-        DemandPlatform(
+        ThrowIfUnsupported(
             OperatingSystem.IsLinux() || OperatingSystem.IsAndroid(),
             RuntimeInformation.ProcessArchitecture
         );
-        using var steady = new Uninterrupted();
-        steady.Enter(Installing);
-        try
+        using var held = new HeldLock(Installing);
+        if (s_instruction == 0)
         {
-            if (_instruction == 0)
-            {
-                Volatile.Write(ref _instruction, Install());
-            }
+            Volatile.Write(ref s_instruction, Install());
+        }
 
-            return _instruction;
-        }
-        finally
-        {
-            Installing.Exit();
-        }
+        return s_instruction;
     }
 
     /// <summary>
-    /// Not in the range that is reserved for code: reusing addresses of that range needs this first. Never unmapped:
-    /// any thread may be in it at any time.
+    /// Installs the instruction, not in the range that is reserved for code: code that reuses addresses of that range
+    /// needs the instruction first. It is never unmapped, because any thread may be in it at any time.
     /// </summary>
     private static nint Install() => SealedFile.MapForGood(null, SerializingInstruction.ForThisMachine());
 }

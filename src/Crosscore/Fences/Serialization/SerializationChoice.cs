@@ -3,42 +3,42 @@ using Crosscore.Code;
 
 namespace Crosscore;
 
-/// <summary>How all threads of a process are serialised.</summary>
+/// <summary>How all threads of a process are serialized.</summary>
 internal enum SerializationWay
 {
-    /// <summary>Not at all: it is refused.</summary>
+    /// <summary>They are not: the call is refused.</summary>
     None,
 
-    /// <summary>membarrier's SYNC_CORE for the siblings, and an instruction of its own for the caller.</summary>
+    /// <summary>SYNC_CORE of membarrier(2) for the siblings, and an instruction for the caller.</summary>
     SyncCoreAndSelf,
 
     /// <summary>A thread visits every CPU and executes the instruction there.</summary>
     EveryCpu,
 }
 
-/// <summary>Which way, and why. A pure function of what the machine answers.</summary>
-/// <param name="Way">How it is done.</param>
+/// <summary>How all threads are serialized here, and why. A pure function of what the kernel answers.</summary>
+/// <param name="Way">How.</param>
 /// <param name="Reason">Why not in the cheaper way, or why not at all.</param>
 internal readonly record struct SerializationChoice(SerializationWay Way, string Reason)
 {
     /// <summary>
-    /// SYNC_CORE where it keeps its word. On x86-64 before Linux 5.10 it does not: a sibling that is switched in on the
-    /// caller's CPU, or on an interrupted one, can go on by SYSRET, and calling it again does not help
-    /// (litmus/code/AllThreads.SyncCoreTwice.litmus). What does is to be on every CPU once
-    /// (litmus/code/AllThreads.EveryCpu.litmus). That asks of the kernel only that a thread runs where it is pinned; an
-    /// emulated kernel does not even do that.
+    /// Chooses SYNC_CORE where the kernel keeps its promise. On x86-64 before Linux 5.10 it does not: a sibling that is
+    /// switched in on the caller's CPU, or on an interrupted one, can continue by SYSRET, and calling it again does not
+    /// help (litmus/code/AllThreads.SyncCoreTwice.litmus). Visiting every CPU once does
+    /// (litmus/code/AllThreads.EveryCpu.litmus). That requires only that the kernel runs a thread where it is pinned;
+    /// an emulated kernel does not even do that.
     /// </summary>
-    public static SerializationChoice Decide(MachineFacts facts, CodeMode mode)
+    public static SerializationChoice Decide(KernelFacts facts, CodeMode mode)
     {
         if (
             facts.Access is MembarrierFailure.WrongPlatform
             || facts.Architecture is not (Architecture.X64 or Architecture.Arm64)
         )
         {
-            return new(SerializationWay.None, "only Linux on x86-64 and arm64 is known to this library");
+            return new(SerializationWay.None, "only Linux on x86-64 and arm64 is supported");
         }
 
-        if (GuaranteeTable.SyncCoreReachesSiblings(facts))
+        if (facts.Offers(MembarrierCommands.PrivateExpeditedSyncCore) && facts.SyncCoreIsKept)
         {
             return new(SerializationWay.SyncCoreAndSelf, "the kernel keeps what membarrier(2) promises");
         }
@@ -62,7 +62,7 @@ internal readonly record struct SerializationChoice(SerializationWay Way, string
         {
             null => new(
                 SerializationWay.None,
-                $"{why}, and the kernel's release is not known, so its sched_setaffinity may be an imitation"
+                $"{why}, and the kernel's release is not known, so its sched_setaffinity may not pin a thread"
             ),
             { Emulated: true } => new(
                 SerializationWay.None,

@@ -5,15 +5,15 @@ using Crosscore.Isa;
 namespace Crosscore;
 
 /// <summary>
-/// A function that does nothing but serialise the core it runs on, as machine code: C# cannot say any of these
-/// instructions. It changes rax and rcx only, so code of this library can call it, too.
+/// The machine code of a function that only serializes the core it runs on: C# has none of these instructions. It
+/// changes no register but rax and rcx, so machine code of this library can call it, too.
 /// </summary>
 internal static class SerializingInstruction
 {
     /// <summary>
-    /// <c>serialize</c>, where there is one; otherwise <c>iretq</c> to the next instruction, 50 ns against microseconds
-    /// for <c>cpuid</c>, which leaves a virtual machine. Under a shadow stack <c>iretq</c> would take its way back from
-    /// that stack, where it is not, so there it is <c>cpuid</c> after all.
+    /// Gets <c>serialize</c>, where there is one; otherwise <c>iretq</c> to the next instruction, which takes 50 ns
+    /// against microseconds for <c>cpuid</c>, which leaves a virtual machine. Under a shadow stack <c>iretq</c> would
+    /// take its return address from that stack, where it is not, so there the function executes <c>cpuid</c>.
     /// </summary>
     public static byte[] For(Architecture architecture, bool hasSerialize) =>
         architecture switch
@@ -22,11 +22,13 @@ internal static class SerializingInstruction
             Architecture.X64 => SerializingFunctions.IretOrCpuid(),
             Architecture.Arm64 => SerializingFunctions.Isb(),
             _ => throw new PlatformNotSupportedException(
-                $"No core-serialising instruction is known to this library for {architecture}."
+                $"CoreSerialization: {architecture} is not supported, only x86-64 and arm64. Test for that first."
             ),
         };
 
-    /// <summary>For this machine. SERIALIZE: Intel SDM vol. 2, CPUID leaf 7, EDX bit 14.</summary>
+    /// <summary>
+    /// Gets the function for this machine. SERIALIZE: Intel SDM vol. 2, CPUID leaf 7, EDX bit 14.
+    /// </summary>
     public static byte[] ForThisMachine() => For(RuntimeInformation.ProcessArchitecture, HasSerialize);
 
     private static bool HasSerialize =>

@@ -89,10 +89,10 @@ internal sealed unsafe class PerCpuSlots
 
     private static void WaitForLock(ref int word)
     {
-        using var patience = new Patience();
+        using var backoff = new Backoff();
         while (Volatile.Read(ref word) != 0 || Interlocked.CompareExchange(ref word, 1, 0) != 0)
         {
-            patience.Pause();
+            backoff.Pause();
         }
     }
 

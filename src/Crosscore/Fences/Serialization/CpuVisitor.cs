@@ -5,12 +5,12 @@ using Crosscore.Threads;
 namespace Crosscore;
 
 /// <summary>
-/// Takes a thread to every CPU on which a thread of the process may run. sched_setaffinity(2) returns only when the
-/// thread runs where it may, so an instruction executed behind it is executed on that CPU. Waits for its turn on
-/// each: behind a real-time thread that never sleeps it waits for ever. The thread is one that is started for it and
-/// ends with it, so no other thread is ever pinned, whatever the system refuses on the way.
+/// Takes a thread to every CPU on which a thread of the process may run. sched_setaffinity(2) returns when the thread
+/// runs where it may, so an instruction after it is executed on that CPU. It waits for its turn on each CPU: for ever,
+/// behind a real-time thread that never sleeps. The thread is started for the visits and ends with them, so no other thread
+/// is ever pinned, whatever the system refuses.
 /// </summary>
-internal static class CpuTour
+internal static class CpuVisitor
 {
     private const string Threads = "/proc/self/task";
     private const string AllowedCpus = "Cpus_allowed_list:";
@@ -18,19 +18,19 @@ internal static class CpuTour
     private const int ESRCH = 3; // the thread has ended since its folder was found
 
     /// <summary>
-    /// Calls <paramref name="visit"/> on each CPU, on another thread; returns when that has ended, and throws what
+    /// Calls <paramref name="visit"/> on each CPU, on another thread, and waits for that thread. Throws what
     /// <paramref name="visit"/> threw.
     /// </summary>
-    /// <returns>Why some CPU was not visited, or null.</returns>
-    public static string? Make(Action visit)
+    /// <returns>Why a CPU was not visited, or null.</returns>
+    public static string? VisitAll(Action visit)
     {
-        string? failure = "the thread for it did not run";
+        string? failure = "the thread that visits them did not run";
         ExceptionDispatchInfo? thrown = null;
         var thread = new Thread(() =>
         {
             try
             {
-                failure = Tour(visit);
+                failure = VisitInTurn(visit);
             }
             catch (Exception exception)
             {
@@ -46,11 +46,11 @@ internal static class CpuTour
         }
         catch (Exception refusal) when (refusal is OutOfMemoryException or ThreadStartException)
         {
-            return $"no thread could be started for it ({refusal.Message})";
+            return $"no thread could be started ({refusal.Message})";
         }
 
-        // The thread may be on its way for others' sake: the wait is not broken off.
-        using var steady = new Uninterrupted();
+        // Other threads may rely on the visits, so an interruption does not break off the wait.
+        using var uninterrupted = new Uninterrupted();
         while (true)
         {
             try
@@ -60,7 +60,7 @@ internal static class CpuTour
             }
             catch (ThreadInterruptedException)
             {
-                steady.Remember();
+                uninterrupted.Remember();
             }
         }
 
@@ -68,8 +68,8 @@ internal static class CpuTour
         return failure;
     }
 
-    /// <summary>Whether the system lets a thread be moved and tells which CPUs there are, without moving any.</summary>
-    /// <returns>Why not, or null.</returns>
+    /// <summary>Checks whether the system allows to move a thread and lists its CPUs, without moving any.</summary>
+    /// <returns>Why it does not, or null.</returns>
     public static string? FindObstacle()
     {
         Span<byte> home = stackalloc byte[Affinity.MaskLength];
@@ -82,13 +82,13 @@ internal static class CpuTour
 
         answer = Affinity.Set(home);
         return answer < 0 ? $"sched_setaffinity answered {Errno.Name(-answer)}"
-            : ThisKernel.Here.OnlineCpus is null ? NoList
+            : ThisKernel.Instance.OnlineCpus is null ? NoList
             : MayRun(-1, out _);
     }
 
-    private static string? Tour(Action visit)
+    private static string? VisitInTurn(Action visit)
     {
-        if (ThisKernel.Here.OnlineCpus is not { } online)
+        if (ThisKernel.Instance.OnlineCpus is not { } online)
         {
             return NoList;
         }
@@ -124,20 +124,20 @@ internal static class CpuTour
             return null;
         }
 
-        // EINVAL: outside of the thread's cpuset, or offline by now. A CPU on which no other thread may run either
-        // needs no visit.
+        // EINVAL: the CPU is outside of the thread's cpuset, or offline by now. It needs no visit if no other thread
+        // may run there either.
         return answer != -Errno.EINVAL ? $"sched_setaffinity to CPU {cpu} answered {Errno.Name(-answer)}"
-            : MayRun(cpu, out bool someThread) is { } obstacle
-                ? $"it cannot be told whether a thread may run on CPU {cpu}: {obstacle}"
-            : someThread ? $"sched_setaffinity to CPU {cpu} answered EINVAL, and another thread may run there"
+            : MayRun(cpu, out bool isAllowed) is { } obstacle
+                ? $"whether a thread may run on CPU {cpu} is unknown: {obstacle}"
+            : isAllowed ? $"sched_setaffinity to CPU {cpu} answered EINVAL, and another thread may run there"
             : null;
     }
 
-    /// <summary>Whether some thread of the process may run on a CPU.</summary>
-    /// <returns>Why that cannot be told, or null.</returns>
-    private static string? MayRun(int cpu, out bool someThread)
+    /// <summary>Finds out whether a thread of the process may run on a CPU.</summary>
+    /// <returns>Why that is unknown, or null.</returns>
+    private static string? MayRun(int cpu, out bool isAllowed)
     {
-        someThread = false;
+        isAllowed = false;
         List<string> threads = [];
         int answer = OpenFile.ListNames(Threads, threads);
         if (answer < 0)
@@ -161,7 +161,7 @@ internal static class CpuTour
             string? allowed = status
                 .Split('\n')
                 .FirstOrDefault(line => line.StartsWith(AllowedCpus, StringComparison.Ordinal));
-            someThread |= allowed is null || CpuList.Contains(allowed.AsSpan(AllowedCpus.Length), cpu);
+            isAllowed |= allowed is null || CpuList.Contains(allowed.AsSpan(AllowedCpus.Length), cpu);
         }
 
         return null;

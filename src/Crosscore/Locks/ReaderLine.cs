@@ -1,13 +1,12 @@
 using System.Runtime.CompilerServices;
-using Crosscore.Locks;
 using Crosscore.Threads;
 
-namespace Crosscore.Rcu;
+namespace Crosscore.Locks;
 
 /// <summary>
-/// The numbers of the <see cref="AsymmetricReaderWriterLock"/>s that one thread holds for reading, one entry for each
-/// entry into a lock. Only the thread writes them; writers look at them. One line serves all locks, so a lock that many
-/// threads read costs no memory for each of them.
+/// The identities of the <see cref="AsymmetricReaderWriterLock"/>s that one thread holds for reading, one element for
+/// each time that it entered a lock. Only the thread writes them; threads that enter a lock for writing read them. One
+/// line serves all locks, so a lock that many threads read costs no memory for each of them.
 /// </summary>
 internal sealed class ReaderLine : ThreadRecord
 {
@@ -18,8 +17,8 @@ internal sealed class ReaderLine : ThreadRecord
     [ThreadStatic]
     private static ReaderLine? t_line;
 
-    private long[] _entries = new long[Padding + FirstCapacity + Padding];
-    private int _top = Padding;
+    private long[] _entries = new long[Padding + FirstCapacity + Padding]; // 0 where nothing is held
+    private int _top = Padding; // behind the last element that is not 0
 
     /// <summary>The calling thread's line.</summary>
     public static ReaderLine Current
@@ -29,10 +28,10 @@ internal sealed class ReaderLine : ThreadRecord
     }
 
     /// <summary>
-    /// Says that the thread reads. The caller passes a light fence and looks at the writer's flag before it believes
-    /// so.
+    /// Announces that the thread reads. The caller passes a light fence and looks at the writer's flag before it relies
+    /// on that.
     /// </summary>
-    /// <returns>Which entry it is.</returns>
+    /// <returns>The index of the element.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int Announce(long id)
     {
@@ -49,10 +48,10 @@ internal sealed class ReaderLine : ThreadRecord
     }
 
     /// <summary>
-    /// Says that the thread does not read any more: a release store, so all that it read comes before. Pairs with the
-    /// acquire loads of <see cref="Holds"/>. Fails without: litmus/locks/ReaderWriterLock.Exit.PlainStore.litmus.
+    /// Withdraws an announcement by a release store, so all that the thread read comes before. Pairs with the acquire
+    /// loads of <see cref="Holds"/>. Fails without: litmus/locks/ReaderWriterLock.Exit.PlainStore.litmus.
     /// </summary>
-    /// <returns>False if the entry is not this lock's.</returns>
+    /// <returns>False if the element is not this lock's.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryWithdraw(int index, long id)
     {
@@ -71,7 +70,7 @@ internal sealed class ReaderLine : ThreadRecord
         return true;
     }
 
-    /// <summary>The same for the newest entry of the lock.</summary>
+    /// <summary>Withdraws the newest announcement for a lock.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryWithdrawNewest(long id)
     {
@@ -79,12 +78,13 @@ internal sealed class ReaderLine : ThreadRecord
         return TryWithdraw(newest, id) || TryWithdrawOlder(newest, id);
     }
 
-    /// <summary>Whether the thread reads, as far as it has said so; may be asked by any thread.</summary>
+    /// <summary>Whether the thread announces that it reads. Any thread may ask.</summary>
     /// <param name="id">The lock.</param>
-    /// <param name="below">Only entries before this one; for the thread itself.</param>
+    /// <param name="below">Only elements before this one count; for the thread itself.</param>
     public bool Holds(long id, int below = int.MaxValue)
     {
-        // An array that was replaced meanwhile may show an entry longer than it lasts; who waits for it asks again.
+        // An array that was replaced concurrently may show an announcement that was withdrawn; a thread that waits for
+        // that looks again.
         long[] entries = Volatile.Read(ref _entries);
         int end = Math.Min(below, entries.Length - Padding);
         for (int index = Padding; index < end; index++)
@@ -119,7 +119,7 @@ internal sealed class ReaderLine : ThreadRecord
         return false;
     }
 
-    // Below the top there may be entries that were withdrawn out of turn.
+    // Below the top there may be elements that were withdrawn out of order.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void LowerTop(int top, long[] entries)
     {
@@ -144,8 +144,8 @@ internal sealed class ReaderLine : ThreadRecord
 }
 
 /// <summary>
-/// The lines of all threads; apart from <see cref="ReaderLine"/>, whose thread-static would be slower beside a static
-/// that must be initialised.
+/// The lines of all threads. Not in <see cref="ReaderLine"/>, whose thread-static field would be slower beside a static
+/// field that must be initialized.
 /// </summary>
 internal static class ReaderLines
 {

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Crosscore;
 
-/// <summary>Asks the machine what <see cref="FenceDecision"/> decides from.</summary>
+/// <summary>Reads from the machine what <see cref="FenceDecision"/> decides from.</summary>
 internal static class FenceProbe
 {
     public static FenceFacts Ask() =>
@@ -22,7 +22,7 @@ internal static class FenceProbe
         );
 
     /// <summary>
-    /// The command itself, not only its registration: a sandbox may let one pass and refuse the other.
+    /// Tries the command itself, not only its registration: a sandbox may allow one and refuse the other.
     /// </summary>
     private static MembarrierFailure TryMembarrier()
     {
@@ -44,8 +44,8 @@ internal static class FenceProbe
 
     /// <summary>
     /// CPUID 8000_0008h, EBX bit 3: INVLPGB and TLBSYNC (AMD APM vol. 3, appendix E). From 6.15 on, Linux uses them for
-    /// processes that run on several processors, and then mprotect(2) interrupts nobody. /proc/cpuinfo does not show
-    /// the bit.
+    /// processes that run on several processors, and then mprotect(2) interrupts no processor. /proc/cpuinfo does not
+    /// show the bit.
     /// </summary>
     private static bool BroadcastsInvalidations()
     {

@@ -4,15 +4,15 @@ namespace Crosscore;
 
 /// <summary>What the choice of a mode depends on.</summary>
 /// <param name="IsLinux">Whether the system is Linux.</param>
-/// <param name="RuntimeBarrierIsSound">Whether .NET's own process-wide barrier rests on a call of the system that is
-/// one: Windows and Apple's systems.</param>
-/// <param name="Architecture">Of the process.</param>
+/// <param name="RuntimeBarrierIsSound">Whether the process-wide barrier of .NET uses a call of the system that is one:
+/// Windows and the systems of Apple.</param>
+/// <param name="Architecture">The architecture of the process.</param>
 /// <param name="Membarrier">Why PRIVATE_EXPEDITED cannot be used, or <see cref="MembarrierFailure.None"/>.</param>
 /// <param name="Emulated">Whether the kernel is an emulation of Linux (gVisor), which promises nothing about
 /// interrupts.</param>
-/// <param name="BroadcastsInvalidations">Whether the processor can make others forget translations without interrupting
-/// them (INVLPGB).</param>
-/// <param name="RuntimeMajor">The major version of .NET that runs this.</param>
+/// <param name="BroadcastsInvalidations">Whether the processor can invalidate the translations of others without
+/// interrupting them (INVLPGB).</param>
+/// <param name="RuntimeMajor">The major version of .NET.</param>
 internal sealed record FenceFacts(
     bool IsLinux,
     bool RuntimeBarrierIsSound,
@@ -24,18 +24,17 @@ internal sealed record FenceFacts(
 );
 
 /// <summary>
-/// The mode of <see cref="AsymmetricFence"/>, why, and the barrier behind it. <see cref="Choose"/> is pure. A choice
-/// that cannot be had leaves both sides full fences, which are always right, and an error that every caller gets to
-/// see.
+/// The mode of <see cref="AsymmetricFence"/>, its reason and its barrier. <see cref="Choose"/> is pure. A chosen mode
+/// that is unavailable leaves both sides full fences, which are always right, and an error that every caller gets.
 /// </summary>
-/// <param name="Mode">What stands behind the pair.</param>
-/// <param name="Reason">Why, or what it rests on.</param>
-/// <param name="Error">Why a choice cannot be had, or null.</param>
+/// <param name="Mode">The mode.</param>
+/// <param name="Reason">Why it was taken, or what it rests on.</param>
+/// <param name="Error">Why the chosen mode is unavailable, or null.</param>
 internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, string? Error)
 {
     /// <summary>
-    /// The major version of .NET whose compiled code the tests have read. Light rests on what its JIT does with <see
-    /// cref="Volatile.ReadBarrier"/>, which no document promises, so on another one nothing is taken for granted.
+    /// The major version of .NET whose compiled code the tests have read. Light rests on what its JIT does with
+    /// <see cref="Volatile.ReadBarrier"/>, which no document promises, so on another version it is not relied on.
     /// </summary>
     public const int TestedRuntime = 10;
 
@@ -43,12 +42,12 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
     public const string VariableName = "CROSSCORE_ASYMMETRIC_FENCE";
 
     /// <summary>
-    /// Set where full fences were taken only because the tests have not seen this version of .NET: what to tell the
-    /// user.
+    /// A message for the user, where full fences were taken only because the tests have not seen this version of .NET;
+    /// otherwise null.
     /// </summary>
     public string? Warning { get; private init; }
 
-    /// <summary>Takes a full fence in the caller too.</summary>
+    /// <summary>The barrier of the mode, which is a full fence in the caller too.</summary>
     public Action Barrier =>
         Mode switch
         {
@@ -76,8 +75,8 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
     }
 
     /// <summary>
-    /// The name of the mode that was chosen, by the property before the variable; an empty one chooses nothing. A value
-    /// of the property that is no string counts by its text, so that one which names no mode is an error.
+    /// Gets the name of the chosen mode, from the property or else from the variable; an empty name chooses nothing. A
+    /// property that is no string counts by its text, so that a text which names no mode is an error.
     /// </summary>
     public static string? Wish(object? property, string? variable)
     {
@@ -94,7 +93,7 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
             AsymmetricFenceMode best = Candidates.FirstOrDefault(mode => Obstacle(mode, facts) is null);
             if (best == AsymmetricFenceMode.Symmetric)
             {
-                return new FenceDecision(best, $"no process-wide barrier here: {Why(facts)}", null);
+                return new FenceDecision(best, $"there is no process-wide barrier here: {Why(facts)}", null);
             }
 
             if (facts.RuntimeMajor == TestedRuntime)
@@ -111,7 +110,7 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
                     $"AsymmetricFence: both sides are full fences, because {reason}. "
                     + $"Use a version of Crosscore that knows .NET {facts.RuntimeMajor}, "
                     + $"or choose {best} by {PropertyName} or {VariableName} "
-                    + "once its tests (AsymmetricFenceCodeTests) have passed there.",
+                    + "after its tests (AsymmetricFenceCodeTests) have passed there.",
             };
         }
 
@@ -119,8 +118,8 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
         if (!Enum.GetNames<AsymmetricFenceMode>().Contains(wish.Trim(), StringComparer.OrdinalIgnoreCase))
         {
             string error =
-                $"AsymmetricFence: '{wish}' was chosen by {PropertyName} or {VariableName}; "
-                + $"there are {string.Join(", ", Enum.GetNames<AsymmetricFenceMode>())}.";
+                $"AsymmetricFence: unknown mode '{wish}' in {PropertyName} or {VariableName}; "
+                + $"choose one of {string.Join(", ", Enum.GetNames<AsymmetricFenceMode>())}.";
             return new FenceDecision(AsymmetricFenceMode.Symmetric, error, error);
         }
 
@@ -131,8 +130,8 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
     }
 
     /// <summary>
-    /// Taken without being asked for. Page protection is not: no document promises that it is a barrier, and a
-    /// hypervisor or processor that flushes for others need not interrupt them.
+    /// The modes that are taken without being chosen. Page protection is not one: no document promises that it is a
+    /// barrier, and a hypervisor or processor that flushes for others need not interrupt them.
     /// </summary>
     private static IEnumerable<AsymmetricFenceMode> Candidates { get; } =
     [AsymmetricFenceMode.Membarrier, AsymmetricFenceMode.Runtime];
@@ -141,8 +140,8 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
         new(
             AsymmetricFenceMode.Symmetric,
             obstacle,
-            $"AsymmetricFence: {mode} was chosen by {PropertyName} or {VariableName} "
-                + $"and cannot be had here: {obstacle}."
+            $"AsymmetricFence: the mode {mode}, chosen by {PropertyName} or {VariableName}, is unavailable here: "
+                + $"{obstacle}. Remove the obstacle, or choose {AsymmetricFenceMode.Symmetric}."
         );
 
     private static string Basis(AsymmetricFenceMode mode) =>
@@ -156,7 +155,7 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
 
     private const string NotAsked =
         $"{nameof(AsymmetricFenceMode.PageProtection)}, which no document promises, "
-        + $"was not asked for ({PropertyName}, {VariableName})";
+        + $"was not chosen ({PropertyName}, {VariableName})";
 
     private static string Why(FenceFacts facts) =>
         Obstacle(facts.IsLinux ? AsymmetricFenceMode.Membarrier : AsymmetricFenceMode.Runtime, facts)
@@ -170,14 +169,14 @@ internal sealed record FenceDecision(AsymmetricFenceMode Mode, string Reason, st
                 : $"membarrier(2) cannot be used ({facts.Membarrier})",
             AsymmetricFenceMode.Runtime => facts.RuntimeBarrierIsSound
                 ? null
-                : "Interlocked.MemoryBarrierProcessWide is relied upon on Windows and Apple's systems only",
+                : "Interlocked.MemoryBarrierProcessWide is relied on only on Windows and the systems of Apple",
             AsymmetricFenceMode.PageProtection => facts switch
             {
                 { IsLinux: false } or { Architecture: not Architecture.X64 } =>
                     "mprotect(2) is a barrier on Linux on x86-64 only",
                 { Emulated: true } => "mprotect(2) of gVisor is not known to be a barrier",
                 { BroadcastsInvalidations: true } =>
-                    "mprotect(2) need not interrupt anybody on a processor with INVLPGB (Linux 6.15)",
+                    "mprotect(2) need not interrupt other processors with INVLPGB (Linux 6.15)",
                 _ => null,
             },
             _ => null,

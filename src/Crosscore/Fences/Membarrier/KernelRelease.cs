@@ -5,16 +5,17 @@ using Crosscore.Linux;
 namespace Crosscore;
 
 /// <summary>
-/// What a kernel's release text says of its age. A distribution appends to the number and back-ports behind it, so the
-/// text is evidence of what is at least there ("merged in 5.10"), and of what is missing only if nothing was appended.
+/// What the release text of a kernel says about its age. A distribution appends to the number and back-ports fixes, so
+/// the text is evidence of what is at least there ("merged in 5.10"), and of what is missing only if nothing was
+/// appended.
 /// </summary>
 /// <param name="Text">The release as uname(2) prints it.</param>
 /// <param name="Major">5 of 5.10.209.</param>
 /// <param name="Minor">10 of 5.10.209.</param>
-/// <param name="Patch">209 of 5.10.209; 0 where the text has none. Distributions write 0 there for any.</param>
+/// <param name="Patch">209 of 5.10.209; 0 where the text has none. Distributions write 0 for every patch.</param>
 /// <param name="Candidate">A release candidate: parts of this version may be missing.</param>
-/// <param name="Vendor">Something was appended: a distribution's, a vendor's or a local build.</param>
-/// <param name="Emulated">Not Linux at all but gVisor, which borrows a release number.</param>
+/// <param name="Vendor">Something was appended: a build of a distribution, of a vendor or of a user.</param>
+/// <param name="Emulated">The kernel is gVisor, which borrows a release number of Linux.</param>
 internal sealed record KernelRelease(
     string Text,
     int Major,
@@ -37,9 +38,51 @@ internal sealed record KernelRelease(
     public bool IsInSeries(int major, int minor, int patch) => (Major, Minor) == (major, minor) && Patch >= patch;
 
     /// <summary>
-    /// Reads this system's release, each time anew; null where there is none, as outside Linux. By uname(2), which
-    /// needs no file system and no descriptor: /proc/sys, which a container may hide, is asked only where a sandbox
-    /// refuses the call.
+    /// Whether what was merged in a version is certainly there. A candidate of that very version may lack it: the
+    /// barriers of 5.10 were merged between its candidates.
+    /// </summary>
+    public bool Contains(int major, int minor) =>
+        !Emulated && IsAtLeast(major, minor) && !(Candidate && !IsAtLeast(major, minor + 1));
+
+    /// <summary>The commands of membarrier(2) that mainline has in this version.</summary>
+    public MembarrierCommands MainlineCommands
+    {
+        get
+        {
+            MembarrierCommands commands = MembarrierCommands.None;
+            if (IsAtLeast(4, 3))
+            {
+                commands |= MembarrierCommands.Global;
+            }
+
+            if (IsAtLeast(4, 14))
+            {
+                commands |= MembarrierCommands.PrivateExpedited | MembarrierCommands.RegisterPrivateExpedited;
+            }
+
+            if (IsAtLeast(4, 16))
+            {
+                commands |=
+                    MembarrierCommands.GlobalExpedited
+                    | MembarrierCommands.RegisterGlobalExpedited
+                    | MembarrierCommands.PrivateExpeditedSyncCore
+                    | MembarrierCommands.RegisterPrivateExpeditedSyncCore;
+            }
+
+            if (IsAtLeast(5, 10))
+            {
+                commands |= MembarrierCommands.PrivateExpeditedRseq | MembarrierCommands.RegisterPrivateExpeditedRseq;
+            }
+
+            // A command that is newer than every one known here is no reason for doubt.
+            return IsAtLeast(6, 3) ? ~MembarrierCommands.None : commands;
+        }
+    }
+
+    /// <summary>
+    /// Reads the release of this system, each time anew; null outside Linux. It is read by uname(2), which needs no
+    /// file system and no descriptor. /proc/sys, which a container may hide, is read only where a sandbox refuses the
+    /// call.
     /// </summary>
     public static KernelRelease? Read()
     {
@@ -60,7 +103,7 @@ internal sealed record KernelRelease(
             : null;
     }
 
-    /// <summary>Takes the texts of uname(2) apart; null for a release that does not begin with two numbers.</summary>
+    /// <summary>Parses the texts of uname(2); null for a release that does not begin with two numbers.</summary>
     public static KernelRelease? Parse(string release, string build = "")
     {
         string text = release.Trim();

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Crosscore;
 
 /// <summary>
-/// A set of CPUs as the kernel prints it: numbers and ranges with commas, for example <c>0-3,8,10-11</c>; an empty set
-/// is an empty text, or <c>(null)</c>. Source: Documentation/admin-guide/cputopology.rst.
+/// Parses a set of CPUs as the kernel prints it: numbers and ranges with commas, for example <c>0-3,8,10-11</c>; an
+/// empty set is an empty text, or <c>(null)</c>. Source: Documentation/admin-guide/cputopology.rst.
 /// </summary>
 internal static class CpuList
 {
@@ -17,7 +17,7 @@ internal static class CpuList
     }
 
     /// <summary>
-    /// The largest number of the set, or -1 of an empty one. Numbers may have gaps, so this is not their count less
+    /// Gets the largest number of the set; -1 for an empty set. Numbers may have gaps, so this is not the count less
     /// one.
     /// </summary>
     /// <exception cref="FormatException">The text is not such a list.</exception>
