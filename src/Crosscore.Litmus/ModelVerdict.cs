@@ -1,9 +1,11 @@
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Programs;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus;
 
@@ -157,7 +159,7 @@ public sealed class ModelVerdict
     public static bool CanExecute(CoreKind core, LitmusTest test)
     {
         ArgumentNullException.ThrowIfNull(test);
-        return core == CoreKind.Sc || CoreRules.Of(core).HasViews == (test.Architecture == Architecture.AArch64);
+        return core == CoreKind.Sc || CoreRules.Of(core).IsWeaklyOrdered == (test.Architecture == Architecture.AArch64);
     }
 
     /// <summary>Explores a test.</summary>

@@ -1,3 +1,6 @@
+using Crosscore.Model.Kernel.Syntax;
+using Crosscore.Model.State;
+
 namespace Crosscore.Model.Exploration;
 
 /// <summary>

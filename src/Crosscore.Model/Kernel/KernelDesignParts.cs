@@ -1,3 +1,5 @@
+using Crosscore.Model.Kernel.Emission;
+
 namespace Crosscore.Model.Kernel;
 
 /// <summary>What is lost when a labelled call is left out; the strongest first.</summary>

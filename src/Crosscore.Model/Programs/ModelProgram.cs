@@ -1,3 +1,5 @@
+using Crosscore.Model.Kernel.Checking;
+
 namespace Crosscore.Model.Programs;
 
 /// <summary>
@@ -19,6 +21,12 @@ public sealed class ModelProgram
     /// The CPUs and the kernel on which the threads are tasks; <see langword="null"/> for cores and nothing else.
     /// </summary>
     public CpuSystem? System { get; init; }
+
+    /// <summary>Gets the code of all threads, and after it the code of each CPU.</summary>
+    internal IEnumerable<ThreadCode> AllCode => Threads.Concat(System?.CpuCode ?? []);
+
+    /// <summary>Gets the operations of <see cref="AllCode"/>.</summary>
+    internal IEnumerable<MicroOp> AllOps => AllCode.SelectMany(code => code.Ops);
 }
 
 /// <summary>A piece of shared memory: one element, or an array of equal ones.</summary>

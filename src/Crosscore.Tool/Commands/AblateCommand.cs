@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Kernel;
 using Crosscore.Tool.Output;
 

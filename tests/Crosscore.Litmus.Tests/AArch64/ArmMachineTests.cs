@@ -2,8 +2,10 @@ using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Designs;
 using Crosscore.Litmus.Tests.Model;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Programs;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.AArch64;
 

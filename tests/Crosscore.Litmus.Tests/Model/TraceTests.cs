@@ -1,4 +1,6 @@
 using Crosscore.Model.Exploration;
+using Crosscore.Model.Kernel.Emission;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.Model;
 

@@ -1,3 +1,6 @@
+using Crosscore.Model.Kernel.Emission;
+using Crosscore.Model.Programs;
+
 namespace Crosscore.Model.Kernel.Syntax;
 
 /// <summary>To whom a variable belongs.</summary>

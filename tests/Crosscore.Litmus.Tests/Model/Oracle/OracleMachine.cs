@@ -1,5 +1,7 @@
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
+using Crosscore.Model.Kernel.Emission;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.Model.Oracle;
 
