@@ -3,6 +3,7 @@ using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Comparison;

@@ -1,4 +1,3 @@
-using Crosscore.Model.Kernel.Emission;
 
 namespace Crosscore.Model.Cores;
 

@@ -1,4 +1,3 @@
-using Crosscore.Model.Kernel.Syntax;
 using Crosscore.Model.State;
 
 namespace Crosscore.Model.Exploration;

@@ -1,5 +1,5 @@
 using Crosscore.Model.Kernel.Checking;
-using Crosscore.Model.Kernel.Emission;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel;

@@ -1,4 +1,5 @@
 using System.Text;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel;

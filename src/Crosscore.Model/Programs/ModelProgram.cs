@@ -1,4 +1,3 @@
-using Crosscore.Model.Kernel.Checking;
 
 namespace Crosscore.Model.Programs;
 

@@ -3,6 +3,7 @@ using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Tool.Output;
 
 namespace Crosscore.Tool.Commands;

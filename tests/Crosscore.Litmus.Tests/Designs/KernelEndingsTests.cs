@@ -4,7 +4,6 @@ using Crosscore.Litmus.Tests.Kernel;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
-using Crosscore.Model.Kernel.Emission;
 using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.Designs;

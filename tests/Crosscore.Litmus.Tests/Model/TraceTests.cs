@@ -1,5 +1,4 @@
 using Crosscore.Model.Exploration;
-using Crosscore.Model.Kernel.Emission;
 using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.Model;

@@ -1,5 +1,3 @@
-using Crosscore.Model.Kernel.Emission;
-using Crosscore.Model.Kernel.Syntax;
 using Crosscore.Model.State;
 
 namespace Crosscore.Model.Cores.Views;

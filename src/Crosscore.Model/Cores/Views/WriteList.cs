@@ -1,4 +1,3 @@
-using Crosscore.Model.Kernel.Emission;
 using Crosscore.Model.State;
 
 namespace Crosscore.Model.Cores.Views;

@@ -1,4 +1,4 @@
-using Crosscore.Model.Kernel.Emission;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel.Checking;
@@ -46,7 +46,7 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
                 when design.FindVariable(name.Name) is { } variable && !locals.TryFind(name.Name, out _, out _):
                 if (variable.Scope is not (VariableScope.Global or VariableScope.Register))
                 {
-                    throw name.Position.Error($"found '{name.Name}' alone, expected {Vocabulary.Access(variable)}");
+                    throw name.Position.Error($"found '{name.Name}' alone, expected {Vocabulary.Access(variable.Scope, variable.Name)}");
                 }
 
                 return variable.Scope == VariableScope.Global ? variable : null;
@@ -216,7 +216,7 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
 
         return variable.Scope == scope
             ? variable
-            : throw position.Error($"found '{name}' here, expected {Vocabulary.Access(variable)}");
+            : throw position.Error($"found '{name}' here, expected {Vocabulary.Access(variable.Scope, variable.Name)}");
     }
 
     private KernelDesignException UnknownFunction(CallExpression call)

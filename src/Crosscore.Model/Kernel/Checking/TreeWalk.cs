@@ -1,4 +1,3 @@
-using Crosscore.Model.Kernel.Emission;
 using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel.Checking;

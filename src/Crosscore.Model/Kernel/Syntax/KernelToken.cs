@@ -1,4 +1,4 @@
-using Crosscore.Model.Kernel.Emission;
+using Crosscore.Model.Kernel.Language;
 
 namespace Crosscore.Model.Kernel.Syntax;
 

@@ -1,6 +1,5 @@
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
-using Crosscore.Model.Kernel.Emission;
 using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.Model.Oracle;

@@ -1,4 +1,4 @@
-namespace Crosscore.Model.Kernel.Checking;
+namespace Crosscore.Model.Kernel.Language;
 
 /// <summary>Finds the name that was probably meant, for messages about one that does not exist.</summary>
 public static class Suggestion

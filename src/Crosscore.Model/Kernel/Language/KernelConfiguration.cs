@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace Crosscore.Model.Kernel;
+namespace Crosscore.Model.Kernel.Language;
 
 /// <summary>A task as the test places it.</summary>
 /// <param name="Mm">The number of its address space, or -1 for a kernel thread.</param>

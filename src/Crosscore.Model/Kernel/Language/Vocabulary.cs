@@ -1,6 +1,4 @@
-using Crosscore.Model.Kernel.Syntax;
-
-namespace Crosscore.Model.Kernel.Checking;
+namespace Crosscore.Model.Kernel.Language;
 
 /// <summary>An option that the machine reads, whatever the design.</summary>
 internal sealed record MachineOption(string Name, KernelType Type, string Default, IReadOnlyList<string> Words);
@@ -112,13 +110,13 @@ internal static class Vocabulary
         };
 
     /// <summary>For messages: how a variable of a scope is written.</summary>
-    public static string Access(VariableDeclaration variable) =>
-        variable.Scope switch
+    public static string Access(VariableScope scope, string name) =>
+        scope switch
         {
-            VariableScope.PerCpu => $"a variable of each CPU, as in '{variable.Name}[this_cpu]'",
-            VariableScope.Task => $"a variable of each task, as in 'current.{variable.Name}'",
-            VariableScope.Mm => $"a variable of each address space, as in 'current.mm.{variable.Name}'",
-            VariableScope.Register => $"a register of this CPU, written '{variable.Name}'",
-            _ => $"a global variable, written '{variable.Name}'",
+            VariableScope.PerCpu => $"a variable of each CPU, as in '{name}[this_cpu]'",
+            VariableScope.Task => $"a variable of each task, as in 'current.{name}'",
+            VariableScope.Mm => $"a variable of each address space, as in 'current.mm.{name}'",
+            VariableScope.Register => $"a register of this CPU, written '{name}'",
+            _ => $"a global variable, written '{name}'",
         };
 }

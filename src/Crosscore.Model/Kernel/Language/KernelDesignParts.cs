@@ -1,6 +1,4 @@
-using Crosscore.Model.Kernel.Emission;
-
-namespace Crosscore.Model.Kernel;
+namespace Crosscore.Model.Kernel.Language;
 
 /// <summary>What is lost when a labelled call is left out; the strongest first.</summary>
 public enum KernelLabelKind

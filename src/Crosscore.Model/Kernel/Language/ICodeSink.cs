@@ -1,6 +1,6 @@
 using Crosscore.Model.Programs;
 
-namespace Crosscore.Model.Kernel;
+namespace Crosscore.Model.Kernel.Language;
 
 /// <summary>
 /// Where the compiler writes code to: that of a task, or that which any CPU runs on behalf of whatever task it has.

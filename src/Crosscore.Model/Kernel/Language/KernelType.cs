@@ -1,4 +1,4 @@
-namespace Crosscore.Model.Kernel;
+namespace Crosscore.Model.Kernel.Language;
 
 /// <summary>What a value of a kernel design is. In memory and registers all are small integers.</summary>
 public enum KernelType

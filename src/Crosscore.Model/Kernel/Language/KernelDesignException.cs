@@ -1,4 +1,4 @@
-namespace Crosscore.Model.Kernel;
+namespace Crosscore.Model.Kernel.Language;
 
 /// <summary>A kernel design that cannot be used: it says where, what was found there and what was expected.</summary>
 public sealed class KernelDesignException : Exception

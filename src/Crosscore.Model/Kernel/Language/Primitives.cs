@@ -1,4 +1,4 @@
-namespace Crosscore.Model.Kernel.Checking;
+namespace Crosscore.Model.Kernel.Language;
 
 /// <summary>What the machine does for a design: the verbs that no design can write in its own language.</summary>
 internal enum Primitive
