@@ -86,7 +86,7 @@ public sealed class ModelVerdict
     public MemoryLayout Layout { get; }
 
     /// <summary>All memory of the program that was explored: the test's and the kernel design's.</summary>
-    public IReadOnlyList<MemoryRegion> Memory { get; }
+    internal IReadOnlyList<MemoryRegion> Memory { get; }
 
     /// <summary>The kind of core.</summary>
     public CoreKind Core { get; }

@@ -27,7 +27,7 @@ public enum CoreKind
 /// design says about x86-64.</param>
 /// <param name="SwitchOrders">Whether the switch from task to task completes what came before it: the DSB in arm64's
 /// switch_to().</param>
-public sealed record CoreRules(bool IsWeaklyOrdered, bool ExceptionsSynchronize, bool SwitchOrders)
+internal sealed record CoreRules(bool IsWeaklyOrdered, bool ExceptionsSynchronize, bool SwitchOrders)
 {
     /// <summary>The rules of a kind of core.</summary>
     /// <param name="core">The kind.</param>

@@ -9,7 +9,7 @@ using Crosscore.Model.State;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>Explores every execution of a program on a kind of core.</summary>
-public static class Explorer
+internal static class Explorer
 {
     /// <summary>Finds all final states of a program.</summary>
     /// <param name="program">The program.</param>

@@ -10,7 +10,7 @@ namespace Crosscore.Model.Kernel;
 /// Compiles a design for a number of CPUs, tasks and address spaces: its variables to memory, its routines to
 /// micro-operations, written where they are needed. Functions are inlined and loops over CPUs unrolled.
 /// </summary>
-public sealed class KernelCompiler
+internal sealed class KernelCompiler
 {
     private readonly KernelDesign _design;
     private readonly EmissionInput _input;

@@ -1,7 +1,7 @@
 namespace Crosscore.Model.Programs;
 
 /// <summary>How an inter-processor interrupt orders memory.</summary>
-public enum IpiOrder
+internal enum IpiOrder
 {
     /// <summary>Not at all: request and answer overtake waiting stores.</summary>
     None,
@@ -36,7 +36,7 @@ public enum TaskStart
 /// <param name="IsIdle">Whether it is there only to be switched to: it has nothing to do and need not come to an
 /// end.</param>
 /// <param name="TakesSignals">Whether signals come to it, at any instruction; their handlers do nothing.</param>
-public sealed record TaskPlacement(
+internal sealed record TaskPlacement(
     int Cpu,
     TaskStart Start,
     bool Pinned,
@@ -49,7 +49,7 @@ public sealed record TaskPlacement(
 /// CPUs, tasks, and the code that a kernel runs on a CPU outside of its tasks. A kernel's system calls are part of the
 /// tasks' code.
 /// </summary>
-public sealed class CpuSystem
+internal sealed class CpuSystem
 {
     /// <summary>How many CPUs there are.</summary>
     public required int Cpus { get; init; }

@@ -1,7 +1,7 @@
 namespace Crosscore.Model.Programs;
 
 /// <summary>What a micro-operation does.</summary>
-public enum MicroOpKind
+internal enum MicroOpKind
 {
     /// <summary>Destination := Function(A, B). Touches nothing but registers of its thread.</summary>
     Compute,
@@ -144,7 +144,7 @@ public enum MicroOpKind
 /// Where an operation stands, which decides what may come between it and its neighbours. The default is user mode.
 /// </summary>
 [Flags]
-public enum OpContext
+internal enum OpContext
 {
     /// <summary>User mode: interrupts come at any moment, and the way out of one may go on with another task.</summary>
     User = 0,
@@ -168,14 +168,14 @@ public enum OpContext
 /// <summary>A pure function of two values; equal arguments give equal results.</summary>
 /// <param name="a">The first value.</param>
 /// <param name="b">The second value.</param>
-public delegate ulong ValueFunction(ulong a, ulong b);
+internal delegate ulong ValueFunction(ulong a, ulong b);
 
 /// <summary>
 /// One step of a thread, of any instruction set: what a front end lowers its instructions to. The model knows no
 /// instruction set; condition flags are an ordinary register, and what an instruction computes is a function that the
 /// front end supplies.
 /// </summary>
-public sealed record MicroOp
+internal sealed record MicroOp
 {
     private MicroOp(MicroOpKind kind) => Kind = kind;
 

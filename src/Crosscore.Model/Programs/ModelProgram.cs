@@ -5,7 +5,7 @@ namespace Crosscore.Model.Programs;
 /// What the model explores: memory, threads, and what of their final state matters. Without a <see cref="System"/> each
 /// thread runs on a core of its own.
 /// </summary>
-public sealed class ModelProgram
+internal sealed class ModelProgram
 {
     /// <summary>The shared memory; addresses must not overlap.</summary>
     public required IReadOnlyList<MemoryRegion> Memory { get; init; }
@@ -29,7 +29,7 @@ public sealed class ModelProgram
 }
 
 /// <summary>A piece of shared memory: one element, or an array of equal ones.</summary>
-public sealed class MemoryRegion
+internal sealed class MemoryRegion
 {
     /// <summary>Its name, for messages.</summary>
     public required string Name { get; init; }
@@ -64,7 +64,7 @@ public sealed class MemoryRegion
 }
 
 /// <summary>The code and the initial registers of a thread.</summary>
-public sealed class ThreadCode
+internal sealed class ThreadCode
 {
     /// <summary>The operations. Execution begins with the first; running off the end is halting.</summary>
     public required IReadOnlyList<MicroOp> Ops { get; init; }
@@ -82,14 +82,14 @@ public sealed class ThreadCode
 /// <param name="First">Its first operation.</param>
 /// <param name="End">The operation behind its last one, which commits.</param>
 /// <param name="Abort">Where a restart goes on; not in the section.</param>
-public readonly record struct RestartableSection(int First, int End, int Abort);
+internal readonly record struct RestartableSection(int First, int End, int Abort);
 
 /// <summary>A value of the final state: a register (<paramref name="Thread"/> not negative), or memory.</summary>
 /// <param name="Thread">The thread, or -1 for memory.</param>
 /// <param name="Register">The register.</param>
 /// <param name="Address">The address.</param>
 /// <param name="Width">Bytes: 1, 2, 4 or 8.</param>
-public readonly record struct Observation(int Thread, int Register, ulong Address, int Width)
+internal readonly record struct Observation(int Thread, int Register, ulong Address, int Width)
 {
     /// <summary>A register.</summary>
     public static Observation OfRegister(int thread, int register) => new(thread, register, 0, 8);

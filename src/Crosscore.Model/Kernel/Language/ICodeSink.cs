@@ -5,7 +5,7 @@ namespace Crosscore.Model.Kernel.Language;
 /// <summary>
 /// Where the compiler writes code to: that of a task, or that which any CPU runs on behalf of whatever task it has.
 /// </summary>
-public interface ICodeSink
+internal interface ICodeSink
 {
     /// <summary>
     /// The number of the task whose code this is, so that <c>current</c> is known; -1 when it is code of the CPUs.

@@ -7,13 +7,13 @@ namespace Crosscore.Model.Kernel.Language;
 /// <param name="Cpu">The CPU that it runs on at the start, or -1 when it runs on none.</param>
 /// <param name="Holds">The number of an address space that a kernel thread may borrow, or -1: it is counted among its
 /// users from the start.</param>
-public readonly record struct KernelTask(int Mm, int Cpu, int Holds = -1);
+internal readonly record struct KernelTask(int Mm, int Cpu, int Holds = -1);
 
 /// <summary>
 /// What a kernel design is compiled for: loops over CPUs are unrolled, and variables get one element for each CPU, task
 /// and address space.
 /// </summary>
-public sealed class KernelConfiguration
+internal sealed class KernelConfiguration
 {
     /// <summary>Describes a machine and the tasks on it.</summary>
     /// <param name="cpus">How many CPUs there are, from 1 to 64.</param>

@@ -1,7 +1,7 @@
 namespace Crosscore.Model.Kernel.Language;
 
 /// <summary>Finds the name that was probably meant, for messages about one that does not exist.</summary>
-public static class Suggestion
+internal static class Suggestion
 {
     /// <summary>"; did you mean 'x'?", or nothing when no known name is near.</summary>
     public static string For(string name, IEnumerable<string> known)
