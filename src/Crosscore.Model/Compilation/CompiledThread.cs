@@ -186,7 +186,7 @@ internal sealed class CompiledThread
             (Takes(before) && !Takes(after))
             || (Switches(before) && !Switches(after))
             // A task that is switched out where the kernel asks itself comes back without returning from an interrupt;
-            // elsewhere it comes back by one, which may serialise. So the two are different windows. Test:
+            // elsewhere it comes back by one, which may serialize. So the two are different windows. Test:
             // litmus/kernel/ScenarioC.FromSystemCall.NoBarriers.litmus.
             || (before.HasFlag(OpContext.ReschedulePoint) && !after.HasFlag(OpContext.ReschedulePoint))
             // So are user mode and the kernel where the ways back to them differ.
@@ -261,8 +261,8 @@ internal sealed class CompiledOp
     }
 
     /// <summary>
-    /// Gets whether the machine executes it: what a kernel and its scheduler do, and jumps. All others are operations of
-    /// the core, on memory and registers. Every step asks, so it is computed once.
+    /// Gets whether the machine executes it: what a kernel and its scheduler do, and jumps. All others are operations
+    /// of the core, on memory and registers. Every step asks, so it is computed once.
     /// </summary>
     public bool IsOfKernel { get; private init; }
 

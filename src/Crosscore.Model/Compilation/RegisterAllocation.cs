@@ -23,7 +23,7 @@ internal static class RegisterAllocation
             int destination = code.Ops[index].Destination;
             foreach (int next in analysis.SuccessorsOf(index).Where(_ => destination >= 0))
             {
-                // A result nobody waits for is written all the same, and must not hit a value that somebody does.
+                // A result that no code reads is written too, and must not overwrite a value that some code reads.
                 Conflict(conflicts, analysis.LiveRegisters[next] | (1UL << destination));
             }
         }

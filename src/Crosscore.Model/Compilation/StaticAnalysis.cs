@@ -100,7 +100,7 @@ internal sealed class StaticAnalysis
 
     /// <summary>
     /// Whether a restart can tell whether it comes before an operation or after it: the operation names a section,
-    /// enters or leaves one, or changes what a restart goes on with.
+    /// enters or leaves one, or changes what a restart resumes with.
     /// </summary>
     public bool IsSeenByRestart(int index)
     {
@@ -205,14 +205,7 @@ internal sealed class StaticAnalysis
                     waiting && kind is (MicroOpKind.Fence or MicroOpKind.AtomicBegin or MicroOpKind.Serialize)
                         ? 0
                         : after;
-                bool counts = waiting
-                    ? kind == MicroOpKind.Store && !atomic
-                    : kind
-                        is MicroOpKind.Store
-                            or MicroOpKind.CleanCode
-                            or MicroOpKind.InvalidateCode
-                            or MicroOpKind.InvalidateTranslation
-                            or MicroOpKind.CompleteInvalidation;
+                bool counts = waiting ? kind == MicroOpKind.Store && !atomic : IsWrite(kind);
                 after += counts ? 1 : 0;
                 if (after > limit)
                 {
@@ -239,6 +232,14 @@ internal sealed class StaticAnalysis
 
         return most;
     }
+
+    private static bool IsWrite(MicroOpKind kind) =>
+        kind
+            is MicroOpKind.Store
+                or MicroOpKind.CleanCode
+                or MicroOpKind.InvalidateCode
+                or MicroOpKind.InvalidateTranslation
+                or MicroOpKind.CompleteInvalidation;
 
     /// <summary>
     /// The most loads of some cells that the thread can still make, for each of its operations; past a limit as many as

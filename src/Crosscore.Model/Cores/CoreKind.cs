@@ -13,7 +13,7 @@ public enum CoreKind
     AArch64,
 
     /// <summary>
-    /// An approximation of RISC-V processors: AArch64's memory, on which entering and leaving the kernel synchronises
+    /// An approximation of RISC-V processors: AArch64's memory, on which entering and leaving the kernel synchronizes
     /// nothing, so that no control dependency is strengthened on the way, and on which a context switch is no barrier
     /// by itself.
     /// </summary>

@@ -4,8 +4,8 @@ namespace Crosscore.Model.Cores;
 public enum FetchProfile
 {
     /// <summary>
-    /// Intel's manual (SDM vol. 3, 9.1.3 and the errata on unsynchronised cross-modifying code): a core may execute
-    /// what it fetched before until it executes a serialising instruction, or, for its own store through the address
+    /// Intel's manual (SDM vol. 3, 9.1.3 and the errata on unsynchronized cross-modifying code): a core may execute
+    /// what it fetched before until it executes a serializing instruction, or, for its own store through the address
     /// that it executes, until a jump. Executing code that another core changed without that is promised nothing,
     /// unless the change is a store of one byte.
     /// </summary>

@@ -30,7 +30,9 @@ internal interface ICore
     /// <returns>Whether <paramref name="moves"/> has all moves; otherwise the machine asks each CPU.</returns>
     bool TryFindAllMoves(ReadOnlySpan<ulong> state, List<Move> moves);
 
-    /// <summary>Adds what memory may do for a CPU by itself: a buffered store reaches it, or a write is promised.</summary>
+    /// <summary>
+    /// Adds what memory may do for a CPU by itself: a buffered store reaches it, or a write is promised.
+    /// </summary>
     void AddMemoryMoves(ReadOnlySpan<ulong> state, int cpu, List<Move> moves);
 
     /// <summary>Adds one move for each choice that the next operation of a CPU has. It must be able to step.</summary>
@@ -62,7 +64,9 @@ internal interface ICore
     /// <summary>Ends a step: a core may make states that behave alike equal.</summary>
     void EndStep(Span<ulong> state, int cpu, CompiledThread code);
 
-    /// <summary>Takes one of the moves of <see cref="AddMemoryMoves"/> or <see cref="TryFindAllMoves"/>, or a fetch.</summary>
+    /// <summary>
+    /// Makes one of the moves of <see cref="AddMemoryMoves"/> or <see cref="TryFindAllMoves"/>, or a fetch.
+    /// </summary>
     void Apply(Span<ulong> state, Move move);
 
     // ---- What the kernel's borders do to memory.
@@ -82,7 +86,9 @@ internal interface ICore
     /// <summary>A CPU ends the handler, and the answer sets out for the sender.</summary>
     void LeaveInterrupt(Span<ulong> state, int cpu, int sender);
 
-    /// <summary>A CPU has made another task its current one. The core says when others may take the previous task.</summary>
+    /// <summary>
+    /// A CPU has made another task its current one. The core decides when other CPUs may take the previous task.
+    /// </summary>
     void SwitchTask(Span<ulong> state, int cpu, int previous, int next);
 
     /// <summary>A thread demands a fence of every other CPU.</summary>

@@ -1,3 +1,4 @@
+using Crosscore.Model.Kernel.Emission;
 
 namespace Crosscore.Model.Cores;
 

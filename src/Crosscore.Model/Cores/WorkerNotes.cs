@@ -10,7 +10,7 @@ namespace Crosscore.Model.Cores;
 internal sealed class WorkerNotes(BoundsReached bounds)
 {
     /// <summary>
-    /// Gets the bounds that were reached. A machine that looks for promises has notes of its own but shares these: a
+    /// Gets the bounds that were reached. A machine that looks for promises has separate notes but shares these: a
     /// bound that cuts its search cuts the exploration.
     /// </summary>
     public BoundsReached Bounds { get; } = bounds;

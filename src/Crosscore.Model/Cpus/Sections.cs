@@ -27,12 +27,12 @@ internal sealed class Sections
 
     public void Arm(Span<ulong> state, int task, int section) => _armed[task].Set(state, section + 1);
 
-    /// <summary>Whether a task is inside of the section that it named.</summary>
+    /// <summary>Whether a task is inside the section that it named.</summary>
     public bool IsInside(ReadOnlySpan<ulong> state, CompiledThread task) =>
         _armed[task.Id].Get(state) is int armed and > 0 && task.Analysis.SectionAt[task.Pc.Get(state)] == armed - 1;
 
     /// <summary>
-    /// The kernel takes notice: a task inside of its section goes on at the section's abort. Inside or not, no section
+    /// The kernel takes notice: a task inside its section resumes at the section's abort. Inside or not, no section
     /// is named any more (kernel/rseq.c clears the pointer).
     /// </summary>
     /// <returns>Whether it was inside.</returns>

@@ -9,8 +9,8 @@ using Crosscore.Model.State;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Independence on a core with store buffers: one move whose result no other agent can change, because no other task and
-/// no CPU's code may write what the step reads, or access what it writes, neither later nor by a store that waits
+/// Independence on a core with store buffers: one move whose result no other agent can change, because no other task
+/// and no CPU's code may write what the step reads, or access what it writes, neither later nor by a store that waits
 /// already.
 /// </summary>
 /// <remarks>

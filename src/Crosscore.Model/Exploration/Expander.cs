@@ -17,7 +17,7 @@ internal sealed class Expander<TCore>
     // in between is stored, and the loop is found when it comes back to it.
     private const int MostFusedOps = 1000;
 
-    // Reading so many states at once lets the misses of the caches overlap.
+    // Reading this many states at once lets the misses of the caches overlap.
     private const int StatesTogether = 16;
 
     private readonly CoreConfiguration<TCore> _configuration;

@@ -24,7 +24,7 @@ public sealed class Exploration
     /// </summary>
     public required Bounds Bounds { get; init; }
 
-    /// <summary>Whether executions come to an end.</summary>
+    /// <summary>Whether executions end.</summary>
     public required Endings Endings { get; init; }
 
     /// <summary>States stored.</summary>
@@ -53,7 +53,7 @@ public sealed class Exploration
     /// <summary>
     /// A shortest way from the start to a final state: no other has fewer steps of memory (a load of shared memory, a
     /// store reaching it, an indivisible operation). What threads do for themselves in between is told but not counted.
-    /// Two things are counted all the same: without <see cref="Reductions.LocalFusion"/> every operation, and where
+    /// Two things are counted nevertheless: without <see cref="Reductions.LocalFusion"/> every operation, and where
     /// fences may be demanded of a core its stores into its own buffer.
     /// </summary>
     /// <param name="final">One of <see cref="FinalStates"/>.</param>
@@ -89,7 +89,7 @@ public sealed class Exploration
 }
 
 /// <summary>
-/// Whether executions come to an end. A CPU that spins hangs only where no step of any other agent, now or later, can
+/// Whether executions end. A CPU that spins hangs only where no step of any other agent, now or later, can
 /// end the spin: scheduling, interrupts and store buffers are taken to be fair.
 /// </summary>
 public enum Endings

@@ -13,8 +13,8 @@ public enum Reductions
     None = 0,
 
     /// <summary>
-    /// What a thread does for itself alone (registers, jumps, a store into its own buffer, a load of what nobody else
-    /// writes, a fence that need not wait) happens together with the step before it.
+    /// What a thread does for itself alone (registers, jumps, a store into its own buffer, a load of what no other
+    /// thread writes, a fence that need not wait) happens together with the step before it.
     /// </summary>
     LocalFusion = 1,
 
@@ -60,8 +60,8 @@ public sealed record ExplorationOptions
     public bool Promises { get; init; } = true;
 
     /// <summary>
-    /// How many writes of an AArch64 program are told apart at once where loops set no limit. Reaching it is reported;
-    /// where the program sets a limit, that one is used and nothing is cut off.
+    /// Upper bound on the writes of an AArch64 program that are tracked at once, where loops set no limit. Reaching it
+    /// is reported; where the program sets a limit, that one is used and nothing is cut off.
     /// </summary>
     public int WriteBound { get; init; } = 20;
 
@@ -130,7 +130,7 @@ public enum Bounds
 
     /// <summary>
     /// <see cref="ExplorationOptions.WriteBound"/> made a store impossible, or a loop may look at more writes of a cell
-    /// side by side than were told apart.
+    /// side by side than were tracked.
     /// </summary>
     Writes = 16,
 
@@ -139,7 +139,7 @@ public enum Bounds
     /// </summary>
     Promises = 32,
 
-    /// <summary><see cref="ExplorationOptions.PreemptionBound"/> kept a CPU from going on with another task.</summary>
+    /// <summary><see cref="ExplorationOptions.PreemptionBound"/> kept a CPU from switching to another task.</summary>
     Preemptions = 64,
 }
 

@@ -15,9 +15,9 @@ internal static class Explorer
     /// <param name="program">The program.</param>
     /// <param name="core">The kind of cores that it runs on.</param>
     /// <param name="options">How to explore.</param>
-    /// <param name="progress">Is told now and then how far the exploration is.</param>
+    /// <param name="progress">Receives the progress from time to time.</param>
     /// <param name="cancellation">Ends the exploration early; the result says so.</param>
-    /// <returns>The final states, and what was not looked at.</returns>
+    /// <returns>The final states, and what was not explored.</returns>
     /// <exception cref="ModelException">The program does something that has no meaning here.</exception>
     public static Exploration Explore(
         ModelProgram program,
@@ -31,20 +31,7 @@ internal static class Explorer
         options ??= new ExplorationOptions();
         Validate(program, core, options);
         var map = new CellMap(program, mayCut: !CoreRules.Of(core).IsWeaklyOrdered);
-        StaticAnalysis[] analyses =
-        [
-            .. program.Threads.Select(
-                (thread, id) =>
-                    new StaticAnalysis(
-                        thread,
-                        map,
-                        program
-                            .Observations.Where(observed => observed.Thread == id)
-                            .Select(observed => observed.Register),
-                        id
-                    )
-            ),
-        ];
+        StaticAnalysis[] analyses = [.. program.Threads.Select((_, id) => Analyze(program, map, id))];
         var attempt = new Attempt(program, map, analyses, Stopwatch.GetTimestamp(), progress, cancellation);
 
         // A program that computes may meet values that it does not name. When there is no room for one more, everything
@@ -81,6 +68,14 @@ internal static class Explorer
         }
     }
 
+    private static StaticAnalysis Analyze(ModelProgram program, CellMap map, int thread) =>
+        new(
+            program.Threads[thread],
+            map,
+            program.Observations.Where(observed => observed.Thread == thread).Select(observed => observed.Register),
+            thread
+        );
+
     private static void Validate(ModelProgram program, CoreKind core, ExplorationOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.BufferBound, 1, nameof(options));
@@ -103,8 +98,8 @@ internal static class Explorer
         }
     }
 
-    // With all writes promised first an exploration is small, but does not always answer everything; then the program is
-    // explored once more, step by step.
+    // With all writes promised first an exploration is small, but does not always answer everything; then the program
+    // is explored once more, step by step.
     private static Exploration ExploreViews(Attempt attempt, ref ExplorationOptions options, int spareBits)
     {
         ViewConfiguration configuration = NewConfiguration(options);

@@ -101,7 +101,7 @@ internal sealed class Search<TCore> : IDisposable
     /// <summary>Ends the threads.</summary>
     public void Dispose() => _team?.Dispose();
 
-    // Whether executions come to an end, and the nearest state from which none can be reached any more; -1 for none.
+    // Whether executions end, and the nearest state from which none can be reached any more; -1 for none.
     private (Endings Endings, int Hang) FindHang()
     {
         SuccessorLog? log = _log;

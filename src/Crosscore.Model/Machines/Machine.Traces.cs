@@ -8,7 +8,7 @@ namespace Crosscore.Model.Machines;
 internal sealed partial class Machine<TCore>
 {
     /// <summary>
-    /// Lists what each task that has not ended executes next, and each CPU in code of its own: the CPU that runs it, -1
+    /// Lists what each task that has not ended executes next, and each CPU in its own code: the CPU that runs it, -1
     /// for none; the task, -1 for the code of the CPU; the operation.
     /// </summary>
     public List<(int Cpu, int Task, CompiledOp Op)> Unfinished(ReadOnlySpan<ulong> state)

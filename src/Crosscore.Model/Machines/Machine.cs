@@ -8,8 +8,8 @@ namespace Crosscore.Model.Machines;
 
 /// <summary>
 /// The CPUs of a machine and the tasks on them: which moves a state has, and what each does. It has the interrupts, the
-/// scheduler, the ways into the kernel and out of it, and restartable sections; how a CPU sees memory is the core's, and
-/// nothing here asks which kind of core that is.
+/// scheduler, the ways into the kernel and out of it, and restartable sections. How a CPU sees memory is the core's,
+/// and nothing here asks which kind of core that is.
 /// </summary>
 /// <remarks>Each worker of a search has its own, because of <see cref="Notes"/>.</remarks>
 internal sealed partial class Machine<TCore>
@@ -54,8 +54,8 @@ internal sealed partial class Machine<TCore>
     public int Cpus => _scheduler.Cpus;
 
     /// <summary>
-    /// Whether an execution has ended: all tasks that can end have, no CPU is in the kernel's own code, and no store and
-    /// no interrupt is under way. An execution whose rest has no meaning ends at once.
+    /// Whether an execution has ended: all tasks that can end have, no CPU is in the kernel's own code, and no store
+    /// and no interrupt is under way. An execution whose rest has no meaning ends at once.
     /// </summary>
     public bool IsFinal(ReadOnlySpan<ulong> state)
     {

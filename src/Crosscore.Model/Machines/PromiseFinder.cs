@@ -15,7 +15,7 @@ namespace Crosscore.Model.Machines;
 /// which promises are worth making.
 /// </summary>
 /// <remarks>
-/// The runs are executed by a machine of the finder's own (<see cref="Isolated"/>), so no state of the execution and
+/// The runs are executed by a separate machine (<see cref="Isolated"/>), so no state of the execution and
 /// no recorder is ever touched by one. A finder belongs to one worker and keeps its lists between calls.
 /// </remarks>
 internal sealed class PromiseFinder : IPromiseFinder
@@ -29,8 +29,8 @@ internal sealed class PromiseFinder : IPromiseFinder
     private readonly Machine<ViewCore<Isolated>> _machine;
     private readonly IsolatedRun _isolated = new();
 
-    // The states that runs of the CPU visit, and which of them lead to which. An index finds states again, so that runs
-    // which meet continue as one and loops end.
+    // The states that runs of the CPU visit, and which of them lead to which. An index finds states again, so that
+    // runs which meet continue as one and loops end.
     private readonly List<Visit> _visits = [];
     private readonly Dictionary<ulong, List<int>> _visitIndex = [];
     private readonly List<(int From, int To)> _edges = [];
@@ -47,7 +47,8 @@ internal sealed class PromiseFinder : IPromiseFinder
     /// <summary>Makes a finder for one worker.</summary>
     /// <param name="program">The program.</param>
     /// <param name="plan">How it is explored.</param>
-    /// <param name="bounds">Takes the bounds that runs reach: they hide promises, so the exploration is bounded.</param>
+    /// <param name="bounds">Takes the bounds that runs reach: they hide promises, so the exploration is
+    /// bounded.</param>
     public PromiseFinder(CompiledProgram program, ViewPlan plan, BoundsReached bounds)
     {
         _program = program;
@@ -89,8 +90,8 @@ internal sealed class PromiseFinder : IPromiseFinder
         return complete;
     }
 
-    // Follows everything that the CPU can do next. Returns whether the run ends here with all promises kept and no write
-    // beyond them.
+    // Follows everything that the CPU can do next. Returns whether the run ends here with all promises kept and no
+    // write beyond them.
     private bool Continue(int visit)
     {
         ulong[] origin = _visits[visit].State;

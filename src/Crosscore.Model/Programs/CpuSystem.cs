@@ -24,7 +24,7 @@ public enum TaskStart
     /// <summary>It was interrupted in user mode, or has not begun, and may be switched in.</summary>
     Runnable,
 
-    /// <summary>It sleeps inside of a system call and may wake at any moment.</summary>
+    /// <summary>It sleeps inside a system call and may wake at any moment.</summary>
     Asleep,
 }
 
@@ -32,7 +32,7 @@ public enum TaskStart
 /// <param name="Cpu">Its CPU.</param>
 /// <param name="Start">Where it is.</param>
 /// <param name="Pinned">Whether it stays on that CPU.</param>
-/// <param name="IsKernelThread">Whether it always runs inside of the kernel.</param>
+/// <param name="IsKernelThread">Whether it always runs inside the kernel.</param>
 /// <param name="IsIdle">Whether it is there only to be switched to: it has nothing to do and need not come to an
 /// end.</param>
 /// <param name="TakesSignals">Whether signals come to it, at any instruction; their handlers do nothing.</param>
@@ -96,10 +96,10 @@ internal sealed class CpuSystem
     /// <summary>Whether tasks are switched at all. Without it, each CPU runs its task for ever.</summary>
     public required bool Schedules { get; init; }
 
-    /// <summary>Whether a task may be switched out at any moment inside of the kernel.</summary>
+    /// <summary>Whether a task may be switched out at any moment inside the kernel.</summary>
     public required bool Preemptible { get; init; }
 
-    /// <summary>Whether taking an interrupt serialises the core.</summary>
+    /// <summary>Whether taking an interrupt serializes the core.</summary>
     public required bool InterruptEntrySerializes { get; init; }
 
     /// <summary>Whether returning from an interrupt does, to wherever.</summary>

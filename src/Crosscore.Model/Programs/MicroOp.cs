@@ -46,7 +46,7 @@ internal enum MicroOpKind
     ReadCurrent,
 
     /// <summary>
-    /// Serialises the core: waits until every earlier store has reached memory, then forgets every instruction fetched
+    /// Serializes the core: waits until every earlier store has reached memory, then forgets every instruction fetched
     /// before.
     /// </summary>
     Serialize,
@@ -123,7 +123,7 @@ internal enum MicroOpKind
 
     /// <summary>
     /// The access whose translation came before does not take place: it faults. A is its address; B is 1 where that
-    /// synchronises the context.
+    /// synchronizes the context.
     /// </summary>
     Fault,
 
@@ -244,7 +244,7 @@ internal sealed record MicroOp
     public Operand? Data { get; init; }
 
     /// <summary>
-    /// Whether a branch is only how the front end says "if" inside of one instruction, so that nothing depends on it by
+    /// Whether a branch is only how the front end says "if" inside one instruction, so that nothing depends on it by
     /// control.
     /// </summary>
     public bool IsPredicate { get; init; }
@@ -273,7 +273,7 @@ internal sealed record MicroOp
 
     /// <summary>Makes a <see cref="MicroOpKind.Fault"/>.</summary>
     /// <param name="address">The address of the access.</param>
-    /// <param name="synchronizes">Whether it is the entry of an exception that synchronises the context.</param>
+    /// <param name="synchronizes">Whether it is the entry of an exception that synchronizes the context.</param>
     public static MicroOp Fault(Operand address, bool synchronizes) =>
         new(MicroOpKind.Fault) { A = address, B = Operand.Number(synchronizes ? 1UL : 0) };
 

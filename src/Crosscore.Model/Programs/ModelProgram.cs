@@ -1,9 +1,10 @@
+using Crosscore.Model.Kernel.Checking;
 
 namespace Crosscore.Model.Programs;
 
 /// <summary>
 /// What the model explores: memory, threads, and what of their final state matters. Without a <see cref="System"/> each
-/// thread runs on a core of its own.
+/// thread has its own core.
 /// </summary>
 internal sealed class ModelProgram
 {
@@ -77,11 +78,11 @@ internal sealed class ThreadCode
 }
 
 /// <summary>
-/// A per-CPU section (restartable sequence): whoever is interrupted in it with a restart, goes on elsewhere.
+/// A per-CPU section (restartable sequence): a thread that is interrupted in it with a restart resumes elsewhere.
 /// </summary>
 /// <param name="First">Its first operation.</param>
 /// <param name="End">The operation behind its last one, which commits.</param>
-/// <param name="Abort">Where a restart goes on; not in the section.</param>
+/// <param name="Abort">Where a restarted thread resumes; not in the section.</param>
 internal readonly record struct RestartableSection(int First, int End, int Abort);
 
 /// <summary>A value of the final state: a register (<paramref name="Thread"/> not negative), or memory.</summary>

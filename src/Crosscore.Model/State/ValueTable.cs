@@ -5,9 +5,9 @@ namespace Crosscore.Model.State;
 /// numbering is exact: each value has one number and is never forgotten. Number 0 is the value 0.
 /// </summary>
 /// <remarks>
-/// While several threads use it, it is closed (<see cref="IsClosed"/>): who meets a new value stops, and goes on when
-/// the others are at rest. So the table never changes under a reader, and which value gets which number does not depend
-/// on who comes first.
+/// While several threads use it, it is closed (<see cref="IsClosed"/>): a thread that meets a new value stops, and
+/// resumes when the others are at rest. So the table never changes under a reader, and which value gets which number
+/// does not depend on who comes first.
 /// </remarks>
 internal sealed class ValueTable
 {

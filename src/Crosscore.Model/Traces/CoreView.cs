@@ -1,4 +1,3 @@
-
 namespace Crosscore.Model.Traces;
 
 /// <summary>What a CPU holds that no other one can see: what a timeline shows beside each step.</summary>

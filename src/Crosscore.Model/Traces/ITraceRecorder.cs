@@ -3,7 +3,7 @@ using Crosscore.Model.State;
 
 namespace Crosscore.Model.Traces;
 
-/// <summary>Is told what happens while a way is taken once more.</summary>
+/// <summary>Receives what happens while a trace is replayed.</summary>
 internal interface ITraceRecorder
 {
     /// <summary>Something happened that concerns no memory.</summary>
@@ -17,6 +17,6 @@ internal interface ITraceRecorder
     /// <summary>Memory was accessed.</summary>
     void Access(int cpu, int task, TraceEventKind kind, CompiledOp? op, CellSpan span, int value);
 
-    /// <summary>What was told since the last call is done, and this is how it left the CPUs.</summary>
+    /// <summary>What was noted since the last call is done; this is how it left the CPUs.</summary>
     void Took(IReadOnlyList<CoreView> cores);
 }

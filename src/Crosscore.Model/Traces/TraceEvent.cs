@@ -1,4 +1,3 @@
-
 namespace Crosscore.Model.Traces;
 
 /// <summary>What an event of a trace is.</summary>
@@ -28,7 +27,7 @@ public enum TraceEventKind
     /// <summary>All demanded fences have been passed.</summary>
     AwaitFences,
 
-    /// <summary>The core was serialised.</summary>
+    /// <summary>The core was serialized.</summary>
     Serialize,
 
     /// <summary>Code was fetched as memory has it.</summary>
@@ -55,10 +54,10 @@ public enum TraceEventKind
     /// <summary>A CPU begins to return from an interrupt.</summary>
     BeginReturn,
 
-    /// <summary>A task goes on after an interrupt.</summary>
+    /// <summary>A task resumes after an interrupt.</summary>
     Return,
 
-    /// <summary>The same, and the return serialised the core.</summary>
+    /// <summary>The same, and the return serialized the core.</summary>
     ReturnSerializing,
 
     /// <summary>A CPU begins to switch to the task, because the one it runs asked for it.</summary>
@@ -86,7 +85,7 @@ public enum TraceEventKind
     AwaitIpi,
 
     /// <summary>
-    /// A system call is on its way back to user mode; a task that is switched out before is switched out inside of the
+    /// A system call is on its way back to user mode; a task that is switched out before is switched out inside the
     /// call.
     /// </summary>
     LeaveSyscall,

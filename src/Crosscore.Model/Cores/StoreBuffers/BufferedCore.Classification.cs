@@ -67,8 +67,8 @@ internal readonly partial struct BufferedCore<TMemory>
         _fetch.Any && op.Kind == MicroOpKind.Store && op.A.IsConstant && _fetch.IsCode(op.Span.First);
 
     /// <summary>
-    /// Whether an operation is the load of a divisible instruction. From there to its store the core passes no fence, so
-    /// it matters whether a demand comes before it or after it.
+    /// Whether an operation is the load of a divisible instruction. From there to its store the core passes no fence,
+    /// so it matters whether a demand comes before it or after it.
     /// </summary>
     public bool DelaysFences(ReadOnlySpan<ulong> state, int cpu, CompiledThread code, int pc) =>
         code.Analysis.InsideInstruction[pc + 1]

@@ -93,6 +93,7 @@ internal readonly partial struct BufferedCore<TMemory> : ICore
     public bool DelaysInterrupts(ReadOnlySpan<ulong> state, int cpu) =>
         _memory.HasWaitingStores(state, cpu) && (System!.InterruptEntrySerializes || System.IpiOrder == IpiOrder.Full);
 
+    // A state of this core has one form only.
     public void EndStep(Span<ulong> state, int cpu, CompiledThread code) { }
 
     public void Serialize(Span<ulong> state, int cpu) => _fetch.Serialize(state, cpu, _program.Memory);

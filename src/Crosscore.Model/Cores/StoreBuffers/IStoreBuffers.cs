@@ -3,8 +3,8 @@ using Crosscore.Model.State;
 namespace Crosscore.Model.Cores.StoreBuffers;
 
 /// <summary>
-/// Memory behind store buffers: what a load returns, where a store goes, and which store reaches memory next. A value is
-/// a number of the value table. Implementations are structs (see <see cref="ICore"/>).
+/// Memory behind store buffers: what a load returns, where a store goes, and which store reaches memory next. A value
+/// is a number of the value table. Implementations are structs (see <see cref="ICore"/>).
 /// </summary>
 internal interface IStoreBuffers
 {

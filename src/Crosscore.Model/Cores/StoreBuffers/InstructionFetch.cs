@@ -5,7 +5,7 @@ namespace Crosscore.Model.Cores.StoreBuffers;
 
 /// <summary>
 /// For each core and each piece of code, the set of values that a fetch may still return. A store that reaches memory
-/// adds its value everywhere; a serialising event leaves only what memory holds; a store through the address of
+/// adds its value everywhere; a serializing event leaves only what memory holds; a store through the address of
 /// execution leaves its own core only its own value, for the core checks for that (SDM vol. 3, 9.1.3, option 1; it does
 /// not check aliases).
 /// </summary>
@@ -147,7 +147,7 @@ internal sealed class InstructionFetch
 
     /// <summary>
     /// Whether a fetch now is one for which nothing is promised: a change that is not fetched whole has not been
-    /// synchronised with.
+    /// synchronized with.
     /// </summary>
     public bool IsUnpredictable(ReadOnlySpan<ulong> state, int core, int cell)
     {

@@ -29,6 +29,7 @@ internal readonly struct SequentialConsistency(MainMemory memory) : IStoreBuffer
         return false;
     }
 
+    // No store ever waits.
     public void Drain(Span<ulong> state, int core) { }
 
     public ulong WaitingCells(ReadOnlySpan<ulong> state, int core) => 0;

@@ -57,7 +57,7 @@ internal sealed class CpuViews
 
     /// <summary>
     /// What the addresses of earlier accesses and the conditions of earlier branches depended on (vCAP), picks
-    /// included: it binds stores, and by a context synchronisation everything.
+    /// included: it binds stores, and by a context synchronization everything.
     /// </summary>
     public BitField Control { get; }
 
@@ -89,12 +89,12 @@ internal sealed class CpuViews
     public BitField Fetched { get; }
 
     /// <summary>
-    /// What later fetches and translations must not fall behind: raised by context synchronisation only.
+    /// What later fetches and translations must not fall behind: raised by context synchronization only.
     /// </summary>
     public BitField FetchFloor { get; }
 
     /// <summary>
-    /// What the last DSB found complete, or a context synchronisation waited for: cache maintenance comes after it.
+    /// What the last DSB found complete, or a context synchronization waited for: cache maintenance comes after it.
     /// </summary>
     public BitField Completed { get; }
 

@@ -3,12 +3,14 @@ using Crosscore.Model.State;
 namespace Crosscore.Model.Cores.Views;
 
 /// <summary>
-/// Finds the writes that a CPU can promise. The finder runs a machine of its own, so it lies above the cores; a core
+/// Finds the writes that a CPU can promise. The finder runs a separate machine, so it lies above the cores; a core
 /// calls it through this interface, once for each CPU and state.
 /// </summary>
 internal interface IPromiseFinder
 {
-    /// <summary>Runs a CPU in isolation and adds each promise that some run keeps, along with all earlier promises.</summary>
+    /// <summary>
+    /// Runs a CPU in isolation and adds each promise that some run keeps, along with all earlier promises.
+    /// </summary>
     /// <param name="state">The state.</param>
     /// <param name="cpu">The CPU.</param>
     /// <param name="worthPromising">The cells (<see cref="CellSpan.Mask"/>) that another agent may still access: a

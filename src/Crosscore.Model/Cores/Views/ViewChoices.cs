@@ -74,7 +74,9 @@ internal sealed class ViewChoices<TMode>
         return true;
     }
 
-    /// <summary>Lists the choices of an operation of any kind; one that has nothing to choose has the choice 0.</summary>
+    /// <summary>
+    /// Lists the choices of an operation of any kind; one that has nothing to choose has the choice 0.
+    /// </summary>
     public void List(ReadOnlySpan<ulong> state, int cpu, CompiledOp op, List<int> choices)
     {
         bool chooses =

@@ -5,7 +5,7 @@ namespace Crosscore.Model.Cores.Views;
 
 /// <summary>
 /// Which steps commute with everything that other agents can do: the argument for <c>Reductions.LocalFusion</c>. The
-/// order in which writes reach memory is chosen when they are appended, so what only raises views of its own CPU (a
+/// order in which writes reach memory is chosen when they are appended, so what only raises views of the same CPU (a
 /// fence, the end of an interrupt) is local.
 /// </summary>
 internal readonly partial struct ViewCore<TMode>
@@ -81,7 +81,7 @@ internal readonly partial struct ViewCore<TMode>
         }
 
         // Once all writes are promised each CPU runs for itself alone. In isolation before that, a write is a candidate
-        // for a promise, which must be a step of its own.
+        // for a promise, which must be a separate step.
         bool local = _plan.PromisesFirst
             ? !TMode.IsIsolated || !ViewChoices<TMode>.IsWrite(op)
             : _futures.IsPrivate(state, cpu, op, _views);

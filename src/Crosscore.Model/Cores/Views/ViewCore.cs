@@ -289,7 +289,7 @@ internal readonly partial struct ViewCore<TMode> : ICore
 
     public int ReadMemory(ReadOnlySpan<ulong> state, CellSpan span) => _views.Newest(state, span.First);
 
-    // Promised stores wait for their own execution. The maintenance of caches and TLBs stores nothing, so it is omitted.
+    // Promised stores wait to be executed. The maintenance of caches and TLBs stores nothing, so it is omitted.
     public List<WaitingStore> WaitingStores(ReadOnlySpan<ulong> state, int cpu)
     {
         var stores = new List<WaitingStore>();

@@ -3,7 +3,7 @@ using Crosscore.Model.State;
 namespace Crosscore.Model.Cores.Views;
 
 /// <summary>
-/// Forgets writes that no view can tell apart any more, so that loops and kernels have finitely many states. It is
+/// Forgets writes that no view distinguishes any more, so that loops and kernels have finitely many states. It is
 /// never done where all writes are promised first: there a CPU starts at the beginning of the list.
 /// </summary>
 internal sealed partial class ViewMemory
@@ -71,8 +71,8 @@ internal sealed partial class ViewMemory
             }
             else if (from > 0 && Writes.Newest(state, place, Writes.Count(state)) > position)
             {
-                // A CPU alone: it stored there again, and nobody else is there to look. What was behind the write stays
-                // behind what is now in its place.
+                // A CPU alone: it stored there again, and no other CPU is there to look. What was behind the write
+                // stays behind what is now in its place.
                 Remove(state, position, position + 1);
             }
             else if (from == 0 && IsHidden(state, position, reads))
@@ -102,10 +102,10 @@ internal sealed partial class ViewMemory
         }
     }
 
-    // Writes of one cell side by side, as of a scheduler that switches again and again while nobody looks. No view can
+    // Writes of one cell side by side, as of a scheduler that switches again and again while no CPU looks. No view can
     // fall between them but one of that cell. So if all CPUs together can make no more than k loads of it, what they
     // see there is a sequence of at most k of the values in their order, and then the last. Where the writes before
-    // this one contain every sequence of k of their values, and its value is one of them, it shows nobody anything that
+    // this one contain every sequence of k of their values, and its value is one of them, it shows no CPU anything that
     // they do not, to lower views. Test: AArch64/FoldingTests.
     private bool IsOneMore(ReadOnlySpan<ulong> state, int position, Func<int, int> loadsLeft)
     {
@@ -128,7 +128,7 @@ internal sealed partial class ViewMemory
                 return false;
             }
 
-            // Who has seen some of them already sees those from there on.
+            // A CPU that has seen some of them sees those from there on.
             int seen = Math.Max(_cpus[cpu].Coherence[cell].Get(state).Read, _cpus[cpu].LoadFloor.Get(state).Read);
             first = seen < position ? Math.Max(first, seen) : first;
         }
@@ -216,7 +216,7 @@ internal sealed partial class ViewMemory
         && Writes.Place(state, position) == cell
         && !Writes.IsPromise(state, position);
 
-    // A write of somebody else after the one that was reserved makes the exclusive store fail. It must not be forgotten
+    // A write of another CPU after the one that was reserved makes the exclusive store fail. It must not be forgotten
     // that it was there.
     private void LoseReservations(Span<ulong> state, int position)
     {
@@ -244,8 +244,8 @@ internal sealed partial class ViewMemory
         }
     }
 
-    // Whoever may still read the cell reads this write or a newer one, and comes after it in any case; older writes of
-    // it are gone already.
+    // A CPU that may still read the cell reads this write or a newer one, and comes after it in any case; older writes
+    // of it are gone already.
     private bool IsForgotten(ReadOnlySpan<ulong> state, int position, ReadOnlySpan<ulong> reads)
     {
         int cell = Writes.Place(state, position);
@@ -261,7 +261,7 @@ internal sealed partial class ViewMemory
         return Writes.Newest(state, cell, position - 1) == 0;
     }
 
-    // A newer write of the same cell is behind everybody who may still read it.
+    // A newer write of the same cell is behind every CPU that may still read it.
     private bool IsHidden(ReadOnlySpan<ulong> state, int position, ReadOnlySpan<ulong> reads)
     {
         int cell = Writes.Place(state, position);
@@ -293,8 +293,8 @@ internal sealed partial class ViewMemory
         return true;
     }
 
-    // Two writes side by side that store the same value: whoever reads one of them might as well have read the other,
-    // unless it is told apart by who wrote it.
+    // Two writes side by side that store the same value: a CPU that reads one of them might as well have read the
+    // other, unless it can distinguish which CPU wrote it.
     private bool RepeatsNext(ReadOnlySpan<ulong> state, int position)
     {
         int next = position + 1;

@@ -3,8 +3,8 @@ using Crosscore.Model.State;
 namespace Crosscore.Model.Cores.Views;
 
 /// <summary>
-/// What passes between CPUs beside memory: interrupts, tasks, demanded fences. Each carries a view from the one who
-/// sends it to the one who receives it.
+/// What passes between CPUs beside memory: interrupts, tasks, demanded fences. Each carries a view from the
+/// sender to the receiver.
 /// </summary>
 internal sealed partial class ViewMemory
 {
@@ -122,7 +122,7 @@ internal sealed partial class ViewMemory
         }
     }
 
-    // What comes after a message is executed because of it, so a context synchronisation puts fetches behind it too.
+    // What comes after a message is executed because of it, so a context synchronization puts fetches behind it too.
     // Test: litmus/aarch64/kernel/LiveCode.SyncCore.litmus.
     private void Receive(Span<ulong> state, int cpu, int view)
     {

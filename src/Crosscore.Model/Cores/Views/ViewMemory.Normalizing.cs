@@ -42,7 +42,7 @@ internal sealed partial class ViewMemory
             views.Stores.Set(state, OfCode(state, views.Stores.Get(state)));
         }
 
-        // What control depended on can come to bind loads, by a context synchronisation.
+        // What control depended on can come to bind loads, by a context synchronization.
         if (views.Control.Get(state) <= Math.Min(floor.Write, loadFloor))
         {
             views.Control.Set(state, OfCode(state, views.Control.Get(state)));
@@ -59,6 +59,20 @@ internal sealed partial class ViewMemory
             views.Release.Set(state, 0);
         }
 
+        NormalizeCells(state, views, floor, reads, promised);
+        foreach (ViewField register in registers)
+        {
+            Clear(state, register, floor with { Write = Math.Min(floor.Write, loadFloor) });
+        }
+
+        if (HasCode)
+        {
+            NormalizeFetch(state, views, maintains);
+        }
+    }
+
+    private void NormalizeCells(Span<ulong> state, CpuViews views, View floor, ulong reads, bool promised)
+    {
         for (int cell = 0; cell < _cells; cell++)
         {
             OwnWrite own = views.Own[cell];
@@ -76,25 +90,15 @@ internal sealed partial class ViewMemory
             }
 
             int position = own.Position.Get(state);
-            if (position != 0 && position <= Math.Min(loadFloor, floor.Write))
+            if (position != 0 && position <= Math.Min(floor.Read, floor.Write))
             {
                 ClearOwn(state, own);
             }
         }
-
-        foreach (ViewField register in registers)
-        {
-            Clear(state, register, floor with { Write = Math.Min(floor.Write, loadFloor) });
-        }
-
-        if (HasCode)
-        {
-            NormalizeFetch(state, views, maintains);
-        }
     }
 
-    // What fetches and maintenance must not fall behind is told apart by code and its maintenance only: everything else
-    // that it orders, the floors do as well.
+    // What fetches and maintenance must not fall behind is distinguished by code and its maintenance only: everything
+    // else that it orders, the floors do as well.
     private void NormalizeFetch(Span<ulong> state, CpuViews views, bool maintains)
     {
         foreach (BitField field in (ReadOnlySpan<BitField>)[views.FetchFloor, views.Completed, views.Fetched])
@@ -108,7 +112,7 @@ internal sealed partial class ViewMemory
         }
     }
 
-    // What no later access can tell apart may still say how much a later context synchronisation puts before fetches.
+    // What no later access can distinguish may still say how much a later context synchronization puts before fetches.
     private void Clear(Span<ulong> state, ViewField field, View floor)
     {
         View view = field.Get(state);

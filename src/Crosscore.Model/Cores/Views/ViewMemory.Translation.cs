@@ -101,7 +101,7 @@ internal sealed partial class ViewMemory
     /// </summary>
     public void Translatable(ReadOnlySpan<ulong> state, int cpu, int entry, View address, List<int> positions)
     {
-        // Nothing but a context synchronisation ([IFB-ob]) and what its address depends on ([dob: addr]) puts a
+        // Nothing but a context synchronization ([IFB-ob]) and what its address depends on ([dob: addr]) puts a
         // translation after what its CPU did before.
         int floor = Math.Max(_cpus[cpu].FetchFloor.Get(state), address.Read);
         for (int position = Writes.Count(state); position >= 0; position--)
@@ -195,7 +195,7 @@ internal sealed partial class ViewMemory
     /// <param name="state">The state.</param>
     /// <param name="cpu">The CPU.</param>
     /// <param name="address">What its address depends on.</param>
-    /// <param name="synchronizes">Whether it is the entry of an exception that synchronises the context.</param>
+    /// <param name="synchronizes">Whether it is the entry of an exception that synchronizes the context.</param>
     public void Fault(Span<ulong> state, int cpu, View address, bool synchronizes)
     {
         // [IFB-ob: R; pick-addr-dep; tr-ib; IFB; po], [R-TTD; tr-ib; IFB; po]
@@ -204,7 +204,7 @@ internal sealed partial class ViewMemory
     }
 
     // What a fault comes after: its translation, and in program order fences, acquire loads and context
-    // synchronisations ([bob] to MMU-FAULT). Earlier accesses alone, and what its value or its being executed depends
+    // synchronizations ([bob] to MMU-FAULT). Earlier accesses alone, and what its value or its being executed depends
     // on, order effects that it does not have.
     private int BeforeFault(ReadOnlySpan<ulong> state, int cpu, View address)
     {

@@ -188,8 +188,8 @@ internal sealed partial class ViewMemory
 
         views.Coherence[cell].Raise(state, result | new View(position, position));
 
-        // [bob: R \ NoRet]: DMB LD waits for a load only when somebody takes its result. A full fence waits for it all
-        // the same, here with the stores.
+        // [bob: R \ NoRet]: DMB LD waits for a load only when the instruction keeps its result. A full fence waits for
+        // it in any case, here with the stores.
         if (order.HasFlag(AccessOrder.NoReturn))
         {
             Raise(state, views.Stores, result.Read);
@@ -248,51 +248,6 @@ internal sealed partial class ViewMemory
             : floor;
     }
 
-    /// <summary>
-    /// Whether a store could take a position: nobody came between it and the load that it belongs to.
-    /// </summary>
-    public bool IsUndivided(ReadOnlySpan<ulong> state, int cpu, int cell, AccessOrder order, int position)
-    {
-        if (!order.HasFlag(AccessOrder.Exclusive) && !order.HasFlag(AccessOrder.Atomic))
-        {
-            return true;
-        }
-
-        if (!HasReservation(state, cpu, cell))
-        {
-            return false;
-        }
-
-        int loaded = _cpus[cpu].ReservedPosition.Get(state);
-        for (int between = Math.Min(position, Writes.Count(state) + 1) - 1; between > loaded; between--)
-        {
-            if (
-                Writes.Place(state, between) == cell
-                && (Writes.Cpu(state, between) != cpu || order.HasFlag(AccessOrder.Atomic))
-            )
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    /// <summary>
-    /// Whether a CPU holds a reservation of a cell, by an exclusive load or by the load of an indivisible instruction
-    /// that it is in.
-    /// </summary>
-    public bool HasReservation(ReadOnlySpan<ulong> state, int cpu, int cell) =>
-        _cpus[cpu].ReservedCell.Get(state) == cell + 1;
-
-    public void DropReservation(Span<ulong> state, int cpu)
-    {
-        CpuViews views = _cpus[cpu];
-        views.ReservedCell.Set(state, 0);
-        views.ReservedPosition.Set(state, 0);
-        views.ReservedView.Set(state, default);
-    }
-
     /// <summary>A store takes a position in the list.</summary>
     public void Store(
         Span<ulong> state,
@@ -338,7 +293,7 @@ internal sealed partial class ViewMemory
     }
 
     /// <summary>
-    /// A branch depends on something: later stores and maintenance follow it, and a context synchronisation makes
+    /// A branch depends on something: later stores and maintenance follow it, and a context synchronization makes
     /// everything later do so.
     /// </summary>
     public void Branch(Span<ulong> state, int cpu, View condition)

@@ -27,7 +27,7 @@ internal static class LabelKinds
     private static KernelLabelKind? Of(Primitive primitive) =>
         primitive switch
         {
-            Primitive.SyncCore => KernelLabelKind.Serialisation,
+            Primitive.SyncCore => KernelLabelKind.Serialization,
             Primitive.RestartSequence => KernelLabelKind.Restart,
             Primitive.Barrier or Primitive.DemandFences => KernelLabelKind.Barrier,
             Primitive.IpiAndWait => KernelLabelKind.Interrupt,

@@ -15,10 +15,11 @@ internal interface ICodeSink
     /// <summary>The index of the next operation.</summary>
     int Position { get; }
 
-    /// <summary>A register that nobody else uses until it is released. Its first value does not matter.</summary>
+    /// <summary>Gets a register that no other code uses until it is released. Its first value does not
+    /// matter.</summary>
     int NewRegister();
 
-    /// <summary>Takes back a register whose value is not needed any more.</summary>
+    /// <summary>Releases a register whose value is no longer needed.</summary>
     void ReleaseRegister(int number);
 
     /// <summary>

@@ -3,8 +3,8 @@ namespace Crosscore.Model.Kernel.Language;
 /// <summary>What is lost when a labelled call is left out; the strongest first.</summary>
 public enum KernelLabelKind
 {
-    /// <summary>A core-serialising event.</summary>
-    Serialisation,
+    /// <summary>A core-serializing event.</summary>
+    Serialization,
 
     /// <summary>A restart of a per-CPU section.</summary>
     Restart,

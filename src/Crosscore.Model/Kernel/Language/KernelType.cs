@@ -24,7 +24,7 @@ public enum KernelType
     /// <summary>A set of CPUs, as a bit mask.</summary>
     Cpus,
 
-    /// <summary>1 while somebody holds it.</summary>
+    /// <summary>1 while a task holds it.</summary>
     Lock,
 
     /// <summary>A word that only the machine reads; only options have it.</summary>
