@@ -1,9 +1,11 @@
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Programs;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus;
 
@@ -84,7 +86,7 @@ public sealed class ModelVerdict
     public MemoryLayout Layout { get; }
 
     /// <summary>All memory of the program that was explored: the test's and the kernel design's.</summary>
-    public IReadOnlyList<MemoryRegion> Memory { get; }
+    internal IReadOnlyList<MemoryRegion> Memory { get; }
 
     /// <summary>The kind of core.</summary>
     public CoreKind Core { get; }
@@ -157,7 +159,7 @@ public sealed class ModelVerdict
     public static bool CanExecute(CoreKind core, LitmusTest test)
     {
         ArgumentNullException.ThrowIfNull(test);
-        return core == CoreKind.Sc || CoreRules.Of(core).HasViews == (test.Architecture == Architecture.AArch64);
+        return core == CoreKind.Sc || CoreRules.Of(core).IsWeaklyOrdered == (test.Architecture == Architecture.AArch64);
     }
 
     /// <summary>Explores a test.</summary>

@@ -1,5 +1,5 @@
 using Crosscore.Model.Kernel;
-using Crosscore.Model.Kernel.Checking;
+using Crosscore.Model.Kernel.Language;
 
 namespace Crosscore.Tool;
 

@@ -162,7 +162,7 @@ public partial class AblationTests
         "litmus/aarch64/kernel/ScenarioD.litmus"
     )]
     [InlineData(
-        "The label 'entry' of linux-5.12 is not clear",
+        "The label 'entry' of linux-5.12 is ambiguous",
         "ablate",
         "--kernel",
         "linux-5.12",

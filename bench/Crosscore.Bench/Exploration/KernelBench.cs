@@ -4,6 +4,7 @@ using Crosscore.Litmus;
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 

@@ -1,7 +1,7 @@
 using Crosscore.Litmus;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 
 namespace Crosscore.Bench.Machine;
 

@@ -1,10 +1,10 @@
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
-using Crosscore.Model.Kernel.Checking;
-using Crosscore.Model.Memory;
+using Crosscore.Model.Kernel.Language;
 
 namespace Crosscore.Litmus.Comparison;
 

@@ -1,9 +1,10 @@
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
-using Crosscore.Model.Kernel.Checking;
+using Crosscore.Model.Kernel.Language;
 
 namespace Crosscore.Litmus.Comparison;
 

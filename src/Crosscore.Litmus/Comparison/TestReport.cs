@@ -1,6 +1,7 @@
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Comparison;

@@ -1,6 +1,6 @@
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
-using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Comparison;
 

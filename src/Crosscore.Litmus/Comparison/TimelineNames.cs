@@ -1,5 +1,5 @@
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Comparison;

@@ -1,5 +1,6 @@
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 
 namespace Crosscore.Litmus.Comparison;
 

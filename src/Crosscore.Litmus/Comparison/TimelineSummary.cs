@@ -1,4 +1,4 @@
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Comparison;
 

@@ -1,4 +1,5 @@
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Comparison;
 

@@ -1,6 +1,7 @@
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Lowering;
@@ -206,13 +207,13 @@ internal sealed class KernelLowering
             PersistentRegisters = sink.Persistent,
             Schedules = _system.Schedules,
             Preemptible = _design.Flag("preemptible"),
-            InterruptEntrySerializes = _rules.HasViews
+            InterruptEntrySerializes = _rules.IsWeaklyOrdered
                 ? _rules.ExceptionsSynchronize
                 : _design.Flag("interrupt_entry_serializes"),
-            InterruptReturnSerializes = _rules.HasViews
+            InterruptReturnSerializes = _rules.IsWeaklyOrdered
                 ? _rules.ExceptionsSynchronize
                 : _design.Flag("interrupt_return_serializes"),
-            UserReturnSerializes = !_rules.HasViews && _design.Flag("pti"),
+            UserReturnSerializes = !_rules.IsWeaklyOrdered && _design.Flag("pti"),
             SwitchOrders = _rules.SwitchOrders,
             Offline = system.Offline,
             IpiOrder = _design.Options["ipi_order"].Value switch
@@ -230,7 +231,7 @@ internal sealed class KernelLowering
     {
         sink.Emit(MicroOp.Jump(sink.Position + 1) with { Context = OpContext.Kernel | OpContext.ReschedulePoint });
         _compiler.EmitSyscallReturn(sink);
-        if (_rules.HasViews)
+        if (_rules.IsWeaklyOrdered)
         {
             Synchronize(sink);
         }

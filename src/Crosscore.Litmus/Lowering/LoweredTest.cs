@@ -1,5 +1,5 @@
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Programs;
 
@@ -8,7 +8,7 @@ namespace Crosscore.Litmus.Lowering;
 /// <summary>A litmus test as a program of the model.</summary>
 /// <param name="Program">The program; its observations are the test's observables, in their order.</param>
 /// <param name="Layout">Where the variables lie.</param>
-public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
+internal sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
 {
     /// <summary>Lowers a test.</summary>
     /// <param name="test">The test.</param>

@@ -1,6 +1,6 @@
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax.AArch64;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Syntax;
 

@@ -1,4 +1,6 @@
-using Crosscore.Model.Memory;
+using Crosscore.Model.Cores;
+using Crosscore.Model.Cpus;
+using Crosscore.Model.Machines;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Model.Exploration;
@@ -8,21 +10,24 @@ namespace Crosscore.Model.Exploration;
 /// CPU then does for itself. All that it shares with the expanders of other threads is the setup, which does not
 /// change, and the tables of values and words, which are made for it.
 /// </summary>
-internal sealed class Expander<TMachine>
-    where TMachine : struct, IMemoryMachine
+internal sealed class Expander<TCore>
+    where TCore : struct, ICore
 {
     // An endless computation that touches no shared memory would never end a step: past this many operations the state
     // in between is stored, and the loop is found when it comes back to it.
     private const int MostFusedOps = 1000;
 
-    // Reading so many states at once lets the misses of the caches overlap.
+    // Reading this many states at once lets the misses of the caches overlap.
     private const int StatesTogether = 16;
 
-    private readonly Explorer.Setup _setup;
-    private readonly CpuMachine<TMachine> _machine;
+    private readonly CoreConfiguration<TCore> _configuration;
+    private readonly CompiledProgram _program;
+    private readonly Machine<TCore> _machine;
     private readonly StateCodec _codec;
     private readonly bool _fuse;
-    private readonly bool _independence;
+
+    // Null where every move is explored.
+    private readonly IIndependence? _independence;
     private readonly bool _clear;
     private readonly NumberSpare _spare = new();
     private readonly OutcomeSet _known;
@@ -31,29 +36,31 @@ internal sealed class Expander<TMachine>
     private readonly ulong[] _successor;
     private readonly ulong[] _outcome;
 
-    public Expander(Explorer.Setup setup, CpuMachine<TMachine> machine, StateCodec codec, OutcomeSet known)
+    public Expander(CoreConfiguration<TCore> configuration, StateCodec codec, OutcomeSet known)
     {
-        _setup = setup;
-        _machine = machine;
+        (_configuration, _program) = (configuration, configuration.Program);
+        Worker<TCore> worker = configuration.NewWorker();
+        Reductions reductions = configuration.Options.Reductions;
+        _machine = worker.Machine;
         _codec = codec;
         _known = known;
-        _fuse = setup.Options.Reductions.HasFlag(Reductions.LocalFusion);
-        _independence = setup.Options.Reductions.HasFlag(Reductions.Independence);
-        _clear = setup.Options.Reductions.HasFlag(Reductions.DeadRegisters);
+        _fuse = reductions.HasFlag(Reductions.LocalFusion);
+        _independence = reductions.HasFlag(Reductions.Independence) ? worker.Independence : null;
+        _clear = reductions.HasFlag(Reductions.DeadRegisters);
         _origins = new ulong[StatesTogether * codec.TreeWords];
         _successor = new ulong[codec.TreeWords];
-        _outcome = new ulong[setup.Program.Observations.Count];
+        _outcome = new ulong[_program.Source.Observations.Count];
     }
 
     /// <summary>The thread's own machine.</summary>
-    public CpuMachine<TMachine> Machine => _machine;
+    public Machine<TCore> Machine => _machine;
 
     /// <summary>The moves of the state that was expanded last.</summary>
     public IReadOnlyList<Move> Moves => _moves;
 
     public ulong[] InitialState()
     {
-        ulong[] state = _setup.InitialState();
+        ulong[] state = _configuration.InitialState();
         for (int cpu = 0; cpu < _machine.Cpus; cpu++)
         {
             Settle(state, cpu);
@@ -115,7 +122,7 @@ internal sealed class Expander<TMachine>
             return true;
         }
 
-        if (!_independence || !_machine.TryFindIndependent(state, _moves))
+        if (_independence is null || !_independence.TryFind(state, _moves))
         {
             _machine.FindMoves(state, _moves);
         }
@@ -137,7 +144,7 @@ internal sealed class Expander<TMachine>
         {
             ulong[] successor = [.. state];
             Apply(successor, move);
-            if (!_machine.IsHopeless(successor, move.Cpu))
+            if (!_machine.Core.IsHopeless(successor, move.Cpu))
             {
                 successors.Add(successor);
             }
@@ -160,18 +167,20 @@ internal sealed class Expander<TMachine>
     public bool IsNewOutcome(ReadOnlySpan<ulong> state, out ulong[]? outcome)
     {
         outcome = null;
-        if (_machine.IsUndefined(state))
+        if (_machine.Core.IsUndefined(state))
         {
             return !_known.HasUndefined;
         }
 
         for (int index = 0; index < _outcome.Length; index++)
         {
-            Observation observed = _setup.Program.Observations[index];
+            Observation observed = _program.Source.Observations[index];
             _outcome[index] =
                 observed.Thread >= 0
-                    ? _setup.Values[_setup.Threads[observed.Thread].Registers[observed.Register].Get(state)]
-                    : _setup.Values[_machine.ReadMemory(state, _setup.Map.Find(observed.Address, observed.Width))];
+                    ? _program.Values[_program.Threads[observed.Thread].Registers[observed.Register].Get(state)]
+                    : _program.Values[
+                        _machine.Core.ReadMemory(state, _program.Map.Find(observed.Address, observed.Width))
+                    ];
         }
 
         if (_known.Contains(_outcome))
@@ -197,7 +206,7 @@ internal sealed class Expander<TMachine>
             return true;
         }
 
-        if (_moves.Count == 0 && !_machine.IsDeadEnd(state))
+        if (_moves.Count == 0 && !_machine.Core.IsDeadEnd(state))
         {
             run.Stuck.Add(place);
         }
@@ -207,7 +216,7 @@ internal sealed class Expander<TMachine>
         {
             state.CopyTo(successor);
             Apply(successor[.._codec.Words], move);
-            if (_machine.IsHopeless(successor[.._codec.Words], move.Cpu))
+            if (_machine.Core.IsHopeless(successor[.._codec.Words], move.Cpu))
             {
                 continue;
             }

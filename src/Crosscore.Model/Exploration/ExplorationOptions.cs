@@ -1,46 +1,6 @@
-using Crosscore.Model.Memory;
-using Crosscore.Model.Memory.Views;
+using Crosscore.Model.Cores;
 
 namespace Crosscore.Model.Exploration;
-
-/// <summary>The kinds of cores.</summary>
-public enum CoreKind
-{
-    /// <summary>x86-64 processors, for ordinary write-back memory: x86-TSO.</summary>
-    X86Tso,
-
-    /// <summary>Sequential consistency: no processor, but the yardstick.</summary>
-    Sc,
-
-    /// <summary>AArch64 processors, for ordinary write-back memory: Promising-ARM, see docs/aarch64.md.</summary>
-    AArch64,
-
-    /// <summary>
-    /// An approximation of RISC-V processors: AArch64's memory, on which entering and leaving the kernel synchronises
-    /// nothing, so that no control dependency is strengthened on the way, and on which a context switch is no barrier
-    /// by itself.
-    /// </summary>
-    RiscVLike,
-}
-
-/// <summary>What a kind of core does, beyond memory, at the borders of the kernel.</summary>
-/// <param name="HasViews">Whether its memory is AArch64's.</param>
-/// <param name="ExceptionsSynchronize">Whether exception entry and return synchronise the context, whatever the kernel
-/// design says of x86's ways in and out.</param>
-/// <param name="SwitchOrders">Whether the switch from task to task completes what came before it: the DSB in arm64's
-/// switch_to().</param>
-public sealed record CoreRules(bool HasViews, bool ExceptionsSynchronize, bool SwitchOrders)
-{
-    /// <summary>The rules of a kind of core.</summary>
-    /// <param name="core">The kind.</param>
-    public static CoreRules Of(CoreKind core) =>
-        core switch
-        {
-            CoreKind.AArch64 => new(true, true, true),
-            CoreKind.RiscVLike => new(true, false, false),
-            _ => new(false, false, false),
-        };
-}
 
 /// <summary>
 /// Ways to visit fewer states without losing a final state or a shortest way to one. Each can be switched off, to check
@@ -53,8 +13,8 @@ public enum Reductions
     None = 0,
 
     /// <summary>
-    /// What a thread does for itself alone (registers, jumps, a store into its own buffer, a load of what nobody else
-    /// writes, a fence that need not wait) happens together with the step before it.
+    /// What a thread does for itself alone (registers, jumps, a store into its own buffer, a load of what no other
+    /// thread writes, a fence that need not wait) happens together with the step before it.
     /// </summary>
     LocalFusion = 1,
 
@@ -100,8 +60,8 @@ public sealed record ExplorationOptions
     public bool Promises { get; init; } = true;
 
     /// <summary>
-    /// How many writes of an AArch64 program are told apart at once where loops set no limit. Reaching it is reported;
-    /// where the program sets a limit, that one is used and nothing is cut off.
+    /// Upper bound on the writes of an AArch64 program that are tracked at once, where loops set no limit. Reaching it
+    /// is reported; where the program sets a limit, that one is used and nothing is cut off.
     /// </summary>
     public int WriteBound { get; init; } = 20;
 
@@ -170,7 +130,7 @@ public enum Bounds
 
     /// <summary>
     /// <see cref="ExplorationOptions.WriteBound"/> made a store impossible, or a loop may look at more writes of a cell
-    /// side by side than were told apart.
+    /// side by side than were tracked.
     /// </summary>
     Writes = 16,
 
@@ -179,7 +139,7 @@ public enum Bounds
     /// </summary>
     Promises = 32,
 
-    /// <summary><see cref="ExplorationOptions.PreemptionBound"/> kept a CPU from going on with another task.</summary>
+    /// <summary><see cref="ExplorationOptions.PreemptionBound"/> kept a CPU from switching to another task.</summary>
     Preemptions = 64,
 }
 

@@ -1,8 +1,10 @@
+using Crosscore.Model.State;
+
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
 /// Outcomes, each once: the values that the program observes in final states, or <see langword="null"/> where they mean
-/// nothing. Threads may ask at once while nobody adds.
+/// nothing. Threads may ask concurrently while no thread adds.
 /// </summary>
 internal sealed class OutcomeSet
 {

@@ -1,5 +1,7 @@
-using Crosscore.Model.Memory;
+using Crosscore.Model.Compilation;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Programs;
+using Crosscore.Model.State;
 
 namespace Crosscore.Model.Exploration;
 
@@ -8,8 +10,8 @@ namespace Crosscore.Model.Exploration;
 /// They are the first strongly connected component that a depth-first search completes (Tarjan 1972), so none but the
 /// states on the way there are looked at.
 /// </summary>
-internal sealed class RestFinder<TMachine>(Expander<TMachine> expander)
-    where TMachine : struct, IMemoryMachine
+internal sealed class RestFinder<TCore>(Expander<TCore> expander)
+    where TCore : struct, ICore
 {
     // A trace is for people, who wait for it; states of the search are not asked, for many of these are not stored.
     private const int MostStates = 20_000;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.ExceptionServices;
-using Crosscore.Model.Memory;
+using Crosscore.Model.Cores;
+using Crosscore.Model.State;
 
 namespace Crosscore.Model.Exploration;
 
@@ -13,13 +14,12 @@ namespace Crosscore.Model.Exploration;
 /// Whatever the number of threads, the same states get the same numbers, and a bound cuts at the same place: what a
 /// thread does depends on no other's progress.
 /// </remarks>
-internal sealed class Search<TMachine> : IDisposable
-    where TMachine : struct, IMemoryMachine
+internal sealed class Search<TCore> : IDisposable
+    where TCore : struct, ICore
 {
     private const int StatesBetweenReports = 1 << 15;
 
-    private readonly Explorer.Setup _setup;
-    private readonly Func<CpuMachine<TMachine>> _newMachine;
+    private readonly CoreConfiguration<TCore> _configuration;
     private readonly long _start;
     private readonly IProgress<ExplorationProgress>? _progress;
     private readonly CancellationToken _cancellation;
@@ -29,7 +29,7 @@ internal sealed class Search<TMachine> : IDisposable
     private readonly int _mostStates;
 
     // One of each for each thread; the caller's thread is the first, and alone until a block is large.
-    private readonly List<Expander<TMachine>> _expanders = [];
+    private readonly List<Expander<TCore>> _expanders = [];
     private WorkerTeam? _team;
     private int _taken;
     private int _initial;
@@ -46,24 +46,25 @@ internal sealed class Search<TMachine> : IDisposable
     private Bounds _bounds;
 
     public Search(
-        Explorer.Setup setup,
-        Func<CpuMachine<TMachine>> newMachine,
+        CoreConfiguration<TCore> configuration,
         long start,
         IProgress<ExplorationProgress>? progress,
         CancellationToken cancellation
     )
     {
-        _setup = setup;
-        _newMachine = newMachine;
+        _configuration = configuration;
         _start = start;
         _progress = progress;
         _cancellation = cancellation;
-        _states = new StateTable(setup.Layout.Words);
+        _states = new StateTable(configuration.Program.Layout.Words);
         _block = new StateBlock(_states);
-        _workers = setup.Options.Workers;
-        _mostStates = Math.Min(setup.Options.MaxStates, StateTable.MostStates);
-        _log = setup.Options.Endings && setup.MayNotEnd && !setup.PromisesFirst ? new SuccessorLog() : null;
-        _expanders.Add(new Expander<TMachine>(setup, newMachine(), _states.Codec, _outcomes));
+        _workers = configuration.Options.Workers;
+        _mostStates = Math.Min(configuration.Options.MaxStates, StateTable.MostStates);
+        _log =
+            configuration.Options.Endings && configuration.Program.MayNotEnd && !configuration.RunsInPhases
+                ? new SuccessorLog()
+                : null;
+        _expanders.Add(new Expander<TCore>(configuration, _states.Codec, _outcomes));
     }
 
     public Exploration Run()
@@ -72,14 +73,16 @@ internal sealed class Search<TMachine> : IDisposable
         _states.TryAdd(initial);
         _initial = StateTable.Number(StateTable.PartOf(StateHash.Of(initial)), 0);
         ExpandAll();
-        _bounds |= _expanders.Any(expander => expander.Machine.BufferBoundReached) ? Bounds.Buffer : Bounds.None;
-        _bounds |= _expanders.Any(expander => expander.Machine.WriteBoundReached) ? Bounds.Writes : Bounds.None;
-        _bounds |= _setup is { Views: not null, Options.Promises: false } ? Bounds.Promises : Bounds.None;
-        _bounds |= _expanders.Any(expander => expander.Machine.PreemptionBoundReached)
-            ? Bounds.Preemptions
-            : Bounds.None;
+        _bounds |= _configuration.Bounds;
+        foreach (BoundsReached reached in _expanders.Select(expander => expander.Machine.Notes.Bounds))
+        {
+            _bounds |= reached.Buffer ? Bounds.Buffer : Bounds.None;
+            _bounds |= reached.Writes ? Bounds.Writes : Bounds.None;
+            _bounds |= reached.Preemptions ? Bounds.Preemptions : Bounds.None;
+        }
+
         (Endings endings, int hang) = FindHang();
-        var ways = new WayFinder<TMachine>(_setup, _expanders[0], _states, _layers);
+        var ways = new WayFinder<TCore>(_configuration, _expanders[0], _states, _layers);
         return new Exploration(ways.WayTo, hang < 0 ? null : () => ways.WayToHang(hang))
         {
             Endings = endings,
@@ -89,7 +92,7 @@ internal sealed class Search<TMachine> : IDisposable
             Transitions = _transitions,
             Depth = _layers.Count - 2,
             StuckStates = _stuck,
-            StateBits = _setup.Layout.Bits,
+            StateBits = _configuration.Program.Layout.Bits,
             Bytes = _states.Bytes,
             Elapsed = Stopwatch.GetElapsedTime(_start),
         };
@@ -98,12 +101,12 @@ internal sealed class Search<TMachine> : IDisposable
     /// <summary>Ends the threads.</summary>
     public void Dispose() => _team?.Dispose();
 
-    // Whether executions come to an end, and the nearest state from which none can be reached any more; -1 for none.
+    // Whether executions end, and the nearest state from which none can be reached any more; -1 for none.
     private (Endings Endings, int Hang) FindHang()
     {
         SuccessorLog? log = _log;
         _log = null;
-        if (_bounds != Bounds.None || !_setup.Options.Endings)
+        if (_bounds != Bounds.None || !_configuration.Options.Endings)
         {
             return (Endings.NotLookedFor, -1);
         }
@@ -113,7 +116,7 @@ internal sealed class Search<TMachine> : IDisposable
             return (Endings.Never, _initial);
         }
 
-        if (!_setup.MayNotEnd)
+        if (!_configuration.Program.MayNotEnd)
         {
             return (Endings.Always, -1);
         }
@@ -127,7 +130,7 @@ internal sealed class Search<TMachine> : IDisposable
         foreach (int number in log.EndlessStates(_layers))
         {
             _states.Read(number, tree);
-            if (_expanders[0].Machine.IsPossible(tree.AsSpan(0, _states.Codec.Words)))
+            if (_expanders[0].Machine.Core.IsPossible(tree.AsSpan(0, _states.Codec.Words)))
             {
                 return (Endings.MayHang, number);
             }
@@ -189,17 +192,18 @@ internal sealed class Search<TMachine> : IDisposable
     // runs if there is none.
     private (int Run, int Origin) ExpandBlock()
     {
-        bool large = _block.Origins >= _setup.Options.LeastShared;
+        bool large = _block.Origins >= _configuration.Options.LeastShared;
         bool found = TryFindSuccessors(large);
         if (_log is not null)
         {
             // The states come first.
             bool fits =
-                found && _block.BytesNeeded + _log.BytesWith(_block.Origins, _block.Count) <= _setup.Options.MaxBytes;
+                found
+                && _block.BytesNeeded + _log.BytesWith(_block.Origins, _block.Count) <= _configuration.Options.MaxBytes;
             _log = fits ? _log : null;
         }
 
-        if (!found || _block.BytesNeeded > _setup.Options.MaxBytes)
+        if (!found || _block.BytesNeeded > _configuration.Options.MaxBytes)
         {
             _bounds |= Bounds.Memory;
             return (0, 0);
@@ -229,13 +233,13 @@ internal sealed class Search<TMachine> : IDisposable
     private bool TryFindSuccessors(bool large)
     {
         // Also where there is one thread only: new values are numbered in the same order then.
-        _setup.Values.IsClosed = large;
+        _configuration.Program.Values.IsClosed = large;
         while (true)
         {
             Share(large, _block.Runs, (run, worker) => _expanders[worker].Expand(_states, _block[run]));
 
             // All threads are at rest from here on.
-            _setup.Values.IsClosed = false;
+            _configuration.Program.Values.IsClosed = false;
             bool complete = true;
             for (int run = 0; run < _block.Runs; run++)
             {
@@ -260,13 +264,13 @@ internal sealed class Search<TMachine> : IDisposable
                 return true;
             }
 
-            if (_states.Bytes - _states.Codec.Bytes + _states.Codec.BytesAfterGrowth > _setup.Options.MaxBytes)
+            if (_states.Bytes - _states.Codec.Bytes + _states.Codec.BytesAfterGrowth > _configuration.Options.MaxBytes)
             {
                 return false;
             }
 
             _states.Codec.Grow();
-            _setup.Values.IsClosed = large;
+            _configuration.Program.Values.IsClosed = large;
         }
     }
 
@@ -300,7 +304,7 @@ internal sealed class Search<TMachine> : IDisposable
         {
             while (_expanders.Count < _workers)
             {
-                _expanders.Add(new Expander<TMachine>(_setup, _newMachine(), _states.Codec, _outcomes));
+                _expanders.Add(new Expander<TCore>(_configuration, _states.Codec, _outcomes));
             }
 
             _team = new WorkerTeam(_workers);
@@ -346,7 +350,7 @@ internal sealed class Search<TMachine> : IDisposable
 
     private void AddFinalsOf(int part, int first, int end)
     {
-        Expander<TMachine> expander = _expanders[0];
+        Expander<TCore> expander = _expanders[0];
         ulong[] tree = new ulong[_states.Codec.TreeWords];
         for (int position = first; position < end; position++)
         {
@@ -365,7 +369,11 @@ internal sealed class Search<TMachine> : IDisposable
         if (_outcomes.Add(outcome))
         {
             _finals.Add(
-                new FinalState(number, outcome ?? new ulong[_setup.Program.Observations.Count], outcome is null)
+                new FinalState(
+                    number,
+                    outcome ?? new ulong[_configuration.Program.Source.Observations.Count],
+                    outcome is null
+                )
             );
         }
     }

@@ -7,7 +7,7 @@ namespace Crosscore.Model.Exploration;
 /// </summary>
 /// <remarks>
 /// No two threads touch the same part at once, and a barrier lies before and after (<see cref="WorkerTeam"/>), so that
-/// nothing here needs an order of its own.
+/// nothing here needs a separate order.
 /// </remarks>
 internal sealed class StateBlock(StateTable table)
 {

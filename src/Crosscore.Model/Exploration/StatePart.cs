@@ -1,8 +1,10 @@
+using Crosscore.Model.State;
+
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
 /// Some of the states: their records in the order in which they were found, and the index that finds them. One thread
-/// at a time adds to it, after it has made room; any number may read meanwhile what was there before.
+/// at a time adds to it, after it has made room; any number may concurrently read what was there before.
 /// </summary>
 internal sealed class StatePart
 {

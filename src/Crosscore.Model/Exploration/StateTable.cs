@@ -1,3 +1,5 @@
+using Crosscore.Model.State;
+
 namespace Crosscore.Model.Exploration;
 
 /// <summary>

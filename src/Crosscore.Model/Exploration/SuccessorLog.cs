@@ -57,7 +57,7 @@ internal sealed class SuccessorLog
             offsets[part] = _targets[part].Count;
         }
 
-        // From the farthest states backwards: nearly all that leads to an end leads there by way of states that are
+        // From the farthest states backwards: nearly all that leads to an end leads there through states that are
         // farther from the start.
         var open = new List<(int Number, long First)>();
         for (int layer = layers.Count - 2; layer >= 0; layer--)

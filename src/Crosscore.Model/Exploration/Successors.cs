@@ -1,3 +1,5 @@
+using Crosscore.Model.State;
+
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
@@ -99,7 +101,7 @@ internal sealed class Successors(StateCodec codec)
     /// <summary>Ends the expansion of an origin.</summary>
     public void EndOrigin() => _ends[++Expanded] = Count;
 
-    /// <summary>Takes back what was added since the last <see cref="EndOrigin"/>.</summary>
+    /// <summary>Removes what was added since the last <see cref="EndOrigin"/>.</summary>
     public void TakeBack()
     {
         while (Count > CountBefore(Expanded))

@@ -1,4 +1,8 @@
-using Crosscore.Model.Memory;
+using Crosscore.Model.Compilation;
+using Crosscore.Model.Cores;
+using Crosscore.Model.Cpus;
+using Crosscore.Model.State;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Model.Exploration;
 
@@ -6,13 +10,13 @@ namespace Crosscore.Model.Exploration;
 /// Tells a shortest way to a state. Ways are not stored: the moves are found again by expanding the layers of the
 /// search backwards, then taken once more with a recorder watching.
 /// </summary>
-internal sealed class WayFinder<TMachine>(
-    Explorer.Setup setup,
-    Expander<TMachine> expander,
+internal sealed class WayFinder<TCore>(
+    CoreConfiguration<TCore> configuration,
+    Expander<TCore> expander,
     StateTable states,
     IReadOnlyList<int[]> layers
 )
-    where TMachine : struct, IMemoryMachine
+    where TCore : struct, ICore
 {
     private readonly ulong[] _candidate = new ulong[states.Codec.TreeWords];
     private readonly ulong[] _target = new ulong[states.Codec.TreeWords];
@@ -28,8 +32,8 @@ internal sealed class WayFinder<TMachine>(
         int step = moves.Count;
         List<TraceEvent> events = Replay(moves);
         states.Read(target, _target);
-        var rest = new RestFinder<TMachine>(expander);
-        (ulong[] state, bool stays) = rest.From(_target.AsSpan(0, _successor.Length), !setup.PromisesFirst);
+        var rest = new RestFinder<TCore>(expander);
+        (ulong[] state, bool stays) = rest.From(_target.AsSpan(0, _successor.Length), !configuration.RunsInPhases);
         IReadOnlyList<CoreView> cores = expander.Machine.ViewCores(state);
         events.AddRange(
             rest.Unfinished(state)
@@ -111,8 +115,8 @@ internal sealed class WayFinder<TMachine>(
 
     private List<TraceEvent> Replay(Stack<Move> moves)
     {
-        var recorder = new Recorder(setup);
-        expander.Machine.Recorder = recorder;
+        var recorder = new Recorder(configuration.Program);
+        expander.Machine.Notes.Recorder = recorder;
         ulong[] state = expander.InitialState();
         foreach (Move move in moves)
         {
@@ -120,11 +124,11 @@ internal sealed class WayFinder<TMachine>(
             expander.Apply(state, move);
         }
 
-        expander.Machine.Recorder = null;
+        expander.Machine.Notes.Recorder = null;
         return recorder.Events;
     }
 
-    private sealed class Recorder(Explorer.Setup setup) : ITraceRecorder
+    private sealed class Recorder(CompiledProgram program) : ITraceRecorder
     {
         // Events whose operation is done, and which know what it left behind.
         private int _told;
@@ -147,9 +151,9 @@ internal sealed class WayFinder<TMachine>(
                     kind,
                     op?.Source ?? -1,
                     op?.KernelLine ?? 0,
-                    setup.Map.AddressOf(span.First),
-                    setup.Map.WidthOf(span),
-                    setup.Values[value]
+                    program.Map.AddressOf(span.First),
+                    program.Map.WidthOf(span),
+                    program.Values[value]
                 )
             );
 

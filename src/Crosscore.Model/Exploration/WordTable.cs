@@ -1,3 +1,5 @@
+using Crosscore.Model.State;
+
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
@@ -7,8 +9,8 @@ namespace Crosscore.Model.Exploration;
 /// </summary>
 /// <remarks>
 /// Any number of threads may look up, add and read at once. The table never grows under their hands: when it is full
-/// <see cref="TryNumber"/> says so, and whoever directs the threads calls <see cref="Grow"/> while none of them is
-/// inside.
+/// <see cref="TryNumber"/> says so, and the caller that directs the threads calls <see cref="Grow"/> while none of them
+/// is inside.
 /// </remarks>
 internal sealed class WordTable
 {
@@ -84,7 +86,8 @@ internal sealed class WordTable
     }
 
     /// <summary>
-    /// Doubles the room. No other thread may use the table meanwhile, and all must learn by a barrier that it is done.
+    /// Doubles the room. No other thread may use the table concurrently, and all must learn by a barrier that it is
+    /// done.
     /// </summary>
     public void Grow()
     {
@@ -116,8 +119,8 @@ internal sealed class WordTable
         return (slots * sizeof(ulong)) + (chunks * ((ChunkWords * sizeof(ulong)) + IntPtr.Size));
     }
 
-    // Writes the word under a number that nobody has seen: a fresh one, or the one that the last attempt of this thread
-    // left over.
+    // Writes the word under a number that no thread has seen: a fresh one, or the one that the last attempt of this
+    // thread left over.
     private bool TryWrite(ulong word, NumberSpare spare, out uint number)
     {
         if (spare.Number < 0)

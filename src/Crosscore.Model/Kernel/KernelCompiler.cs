@@ -1,5 +1,6 @@
 using Crosscore.Model.Kernel.Checking;
 using Crosscore.Model.Kernel.Emission;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 using Crosscore.Model.Programs;
 
@@ -9,7 +10,7 @@ namespace Crosscore.Model.Kernel;
 /// Compiles a design for a number of CPUs, tasks and address spaces: its variables to memory, its routines to
 /// micro-operations, written where they are needed. Functions are inlined and loops over CPUs unrolled.
 /// </summary>
-public sealed class KernelCompiler
+internal sealed class KernelCompiler
 {
     private readonly KernelDesign _design;
     private readonly EmissionInput _input;

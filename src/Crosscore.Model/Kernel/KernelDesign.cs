@@ -1,4 +1,5 @@
 using Crosscore.Model.Kernel.Checking;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel;
@@ -210,13 +211,16 @@ public sealed class KernelDesign
         {
             [KernelLabel only] => only,
             [] => throw new ArgumentException(
-                $"{Name} has no label "
-                    + $"'{name}'{Suggestion.For(name, Labels.Select(label => name.Contains('.') ? label.Name : label.Name[(label.Name.IndexOf('.') + 1)..]))}."
+                $"{Name} has no label '{name}'{Suggestion.For(name, Labels.Select(NameToCompare))}."
             ),
             _ => throw new ArgumentException(
-                $"The label '{name}' of {Name} is not clear: {string.Join(", ", found.Select(label => label.Name))}."
+                $"The label '{name}' of {Name} is ambiguous: {string.Join(", ", found.Select(label => label.Name))}."
             ),
         };
+
+        // A name without a routine is compared with the labels alone.
+        string NameToCompare(KernelLabel label) =>
+            name.Contains('.') ? label.Name : label.Name[(label.Name.IndexOf('.') + 1)..];
     }
 
     /// <summary>The value of an option that is true or false.</summary>

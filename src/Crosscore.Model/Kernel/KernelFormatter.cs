@@ -1,4 +1,5 @@
 using System.Text;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel;
@@ -8,7 +9,7 @@ namespace Crosscore.Model.Kernel;
 /// comments stay as they are, white space does not. Line breaks between statements are its business; empty lines are
 /// the author's, one at a time.
 /// </summary>
-public static class KernelFormatter
+internal static class KernelFormatter
 {
     private const int IndentWidth = 4;
 

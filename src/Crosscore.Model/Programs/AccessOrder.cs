@@ -25,13 +25,13 @@ public enum AccessOrder
     Exclusive = 8,
 
     /// <summary>
-    /// One half of an indivisible instruction (CAS, SWP, LDADD): no store of anybody comes between the load and the
+    /// One half of an indivisible instruction (CAS, SWP, LDADD): no store of any CPU comes between the load and the
     /// store.
     /// </summary>
     Atomic = 16,
 
     /// <summary>
-    /// A load whose value the instruction hands to nobody (STADD, a result in the zero register): DMB LD does not wait
+    /// A load whose value the instruction discards (STADD, a result in the zero register): DMB LD does not wait
     /// for it.
     /// </summary>
     NoReturn = 32,
@@ -67,7 +67,7 @@ public enum FenceKind
     StoreCompletion,
 
     /// <summary>
-    /// A context synchronisation event: ISB, exception entry, exception return. It waits for what decided that it is
+    /// A context synchronization event: ISB, exception entry, exception return. It waits for what decided that it is
     /// executed and for completed barriers.
     /// </summary>
     Context,

@@ -1,7 +1,7 @@
 namespace Crosscore.Model.Programs;
 
 /// <summary>How an inter-processor interrupt orders memory.</summary>
-public enum IpiOrder
+internal enum IpiOrder
 {
     /// <summary>Not at all: request and answer overtake waiting stores.</summary>
     None,
@@ -24,7 +24,7 @@ public enum TaskStart
     /// <summary>It was interrupted in user mode, or has not begun, and may be switched in.</summary>
     Runnable,
 
-    /// <summary>It sleeps inside of a system call and may wake at any moment.</summary>
+    /// <summary>It sleeps inside a system call and may wake at any moment.</summary>
     Asleep,
 }
 
@@ -32,11 +32,11 @@ public enum TaskStart
 /// <param name="Cpu">Its CPU.</param>
 /// <param name="Start">Where it is.</param>
 /// <param name="Pinned">Whether it stays on that CPU.</param>
-/// <param name="IsKernelThread">Whether it always runs inside of the kernel.</param>
+/// <param name="IsKernelThread">Whether it always runs inside the kernel.</param>
 /// <param name="IsIdle">Whether it is there only to be switched to: it has nothing to do and need not come to an
 /// end.</param>
 /// <param name="TakesSignals">Whether signals come to it, at any instruction; their handlers do nothing.</param>
-public sealed record TaskPlacement(
+internal sealed record TaskPlacement(
     int Cpu,
     TaskStart Start,
     bool Pinned,
@@ -49,7 +49,7 @@ public sealed record TaskPlacement(
 /// CPUs, tasks, and the code that a kernel runs on a CPU outside of its tasks. A kernel's system calls are part of the
 /// tasks' code.
 /// </summary>
-public sealed class CpuSystem
+internal sealed class CpuSystem
 {
     /// <summary>How many CPUs there are.</summary>
     public required int Cpus { get; init; }
@@ -96,10 +96,10 @@ public sealed class CpuSystem
     /// <summary>Whether tasks are switched at all. Without it, each CPU runs its task for ever.</summary>
     public required bool Schedules { get; init; }
 
-    /// <summary>Whether a task may be switched out at any moment inside of the kernel.</summary>
+    /// <summary>Whether a task may be switched out at any moment inside the kernel.</summary>
     public required bool Preemptible { get; init; }
 
-    /// <summary>Whether taking an interrupt serialises the core.</summary>
+    /// <summary>Whether taking an interrupt serializes the core.</summary>
     public required bool InterruptEntrySerializes { get; init; }
 
     /// <summary>Whether returning from an interrupt does, to wherever.</summary>

@@ -1,7 +1,7 @@
 namespace Crosscore.Model.Programs;
 
 /// <summary>What a micro-operation does.</summary>
-public enum MicroOpKind
+internal enum MicroOpKind
 {
     /// <summary>Destination := Function(A, B). Touches nothing but registers of its thread.</summary>
     Compute,
@@ -46,7 +46,7 @@ public enum MicroOpKind
     ReadCurrent,
 
     /// <summary>
-    /// Serialises the core: waits until every earlier store has reached memory, then forgets every instruction fetched
+    /// Serializes the core: waits until every earlier store has reached memory, then forgets every instruction fetched
     /// before.
     /// </summary>
     Serialize,
@@ -123,7 +123,7 @@ public enum MicroOpKind
 
     /// <summary>
     /// The access whose translation came before does not take place: it faults. A is its address; B is 1 where that
-    /// synchronises the context.
+    /// synchronizes the context.
     /// </summary>
     Fault,
 
@@ -144,7 +144,7 @@ public enum MicroOpKind
 /// Where an operation stands, which decides what may come between it and its neighbours. The default is user mode.
 /// </summary>
 [Flags]
-public enum OpContext
+internal enum OpContext
 {
     /// <summary>User mode: interrupts come at any moment, and the way out of one may go on with another task.</summary>
     User = 0,
@@ -168,14 +168,14 @@ public enum OpContext
 /// <summary>A pure function of two values; equal arguments give equal results.</summary>
 /// <param name="a">The first value.</param>
 /// <param name="b">The second value.</param>
-public delegate ulong ValueFunction(ulong a, ulong b);
+internal delegate ulong ValueFunction(ulong a, ulong b);
 
 /// <summary>
 /// One step of a thread, of any instruction set: what a front end lowers its instructions to. The model knows no
 /// instruction set; condition flags are an ordinary register, and what an instruction computes is a function that the
 /// front end supplies.
 /// </summary>
-public sealed record MicroOp
+internal sealed record MicroOp
 {
     private MicroOp(MicroOpKind kind) => Kind = kind;
 
@@ -244,7 +244,7 @@ public sealed record MicroOp
     public Operand? Data { get; init; }
 
     /// <summary>
-    /// Whether a branch is only how the front end says "if" inside of one instruction, so that nothing depends on it by
+    /// Whether a branch is only how the front end says "if" inside one instruction, so that nothing depends on it by
     /// control.
     /// </summary>
     public bool IsPredicate { get; init; }
@@ -273,7 +273,7 @@ public sealed record MicroOp
 
     /// <summary>Makes a <see cref="MicroOpKind.Fault"/>.</summary>
     /// <param name="address">The address of the access.</param>
-    /// <param name="synchronizes">Whether it is the entry of an exception that synchronises the context.</param>
+    /// <param name="synchronizes">Whether it is the entry of an exception that synchronizes the context.</param>
     public static MicroOp Fault(Operand address, bool synchronizes) =>
         new(MicroOpKind.Fault) { A = address, B = Operand.Number(synchronizes ? 1UL : 0) };
 

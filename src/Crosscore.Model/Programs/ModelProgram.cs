@@ -1,10 +1,12 @@
+using Crosscore.Model.Kernel.Checking;
+
 namespace Crosscore.Model.Programs;
 
 /// <summary>
 /// What the model explores: memory, threads, and what of their final state matters. Without a <see cref="System"/> each
-/// thread runs on a core of its own.
+/// thread has its own core.
 /// </summary>
-public sealed class ModelProgram
+internal sealed class ModelProgram
 {
     /// <summary>The shared memory; addresses must not overlap.</summary>
     public required IReadOnlyList<MemoryRegion> Memory { get; init; }
@@ -19,10 +21,16 @@ public sealed class ModelProgram
     /// The CPUs and the kernel on which the threads are tasks; <see langword="null"/> for cores and nothing else.
     /// </summary>
     public CpuSystem? System { get; init; }
+
+    /// <summary>Gets the code of all threads, and after it the code of each CPU.</summary>
+    internal IEnumerable<ThreadCode> AllCode => Threads.Concat(System?.CpuCode ?? []);
+
+    /// <summary>Gets the operations of <see cref="AllCode"/>.</summary>
+    internal IEnumerable<MicroOp> AllOps => AllCode.SelectMany(code => code.Ops);
 }
 
 /// <summary>A piece of shared memory: one element, or an array of equal ones.</summary>
-public sealed class MemoryRegion
+internal sealed class MemoryRegion
 {
     /// <summary>Its name, for messages.</summary>
     public required string Name { get; init; }
@@ -57,7 +65,7 @@ public sealed class MemoryRegion
 }
 
 /// <summary>The code and the initial registers of a thread.</summary>
-public sealed class ThreadCode
+internal sealed class ThreadCode
 {
     /// <summary>The operations. Execution begins with the first; running off the end is halting.</summary>
     public required IReadOnlyList<MicroOp> Ops { get; init; }
@@ -70,19 +78,19 @@ public sealed class ThreadCode
 }
 
 /// <summary>
-/// A per-CPU section (restartable sequence): whoever is interrupted in it with a restart, goes on elsewhere.
+/// A per-CPU section (restartable sequence): a thread that is interrupted in it with a restart resumes elsewhere.
 /// </summary>
 /// <param name="First">Its first operation.</param>
 /// <param name="End">The operation behind its last one, which commits.</param>
-/// <param name="Abort">Where a restart goes on; not in the section.</param>
-public readonly record struct RestartableSection(int First, int End, int Abort);
+/// <param name="Abort">Where a restarted thread resumes; not in the section.</param>
+internal readonly record struct RestartableSection(int First, int End, int Abort);
 
 /// <summary>A value of the final state: a register (<paramref name="Thread"/> not negative), or memory.</summary>
 /// <param name="Thread">The thread, or -1 for memory.</param>
 /// <param name="Register">The register.</param>
 /// <param name="Address">The address.</param>
 /// <param name="Width">Bytes: 1, 2, 4 or 8.</param>
-public readonly record struct Observation(int Thread, int Register, ulong Address, int Width)
+internal readonly record struct Observation(int Thread, int Register, ulong Address, int Width)
 {
     /// <summary>A register.</summary>
     public static Observation OfRegister(int thread, int register) => new(thread, register, 0, 8);

@@ -1,7 +1,7 @@
 namespace Crosscore.Model.Programs;
 
 /// <summary>Where a micro-operation takes a value from: a register of its thread, or a constant.</summary>
-public readonly record struct Operand
+internal readonly record struct Operand
 {
     // One more than the register, so that the default is the constant 0.
     private readonly int _registerPlusOne;

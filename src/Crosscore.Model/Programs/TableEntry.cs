@@ -4,7 +4,7 @@ namespace Crosscore.Model.Programs;
 /// An entry of a translation table as a number: a page descriptor of the last level (Arm ARM D8.3), of which only the
 /// fields that are modelled can be other than zero.
 /// </summary>
-public static class TableEntry
+internal static class TableEntry
 {
     /// <summary>Bytes of a page: what one entry translates.</summary>
     public const ulong PageSize = 4096;

@@ -1,8 +1,9 @@
 using System.CommandLine;
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Tool.Output;
 
 namespace Crosscore.Tool.Commands;

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Kernel;
-using Crosscore.Model.Memory;
 
 namespace Crosscore.Tool.Commands;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Tool.Output;
 using Spectre.Console;
 

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Crosscore.Litmus.Answers;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
-using Crosscore.Model.Memory.Views;
 
 namespace Crosscore.Tool.Commands;
 

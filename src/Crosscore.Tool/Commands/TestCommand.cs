@@ -2,6 +2,7 @@ using System.CommandLine;
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 using Crosscore.Tool.Output;

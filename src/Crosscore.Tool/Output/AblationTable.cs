@@ -5,6 +5,7 @@ using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 using Spectre.Console;
 
 namespace Crosscore.Tool.Output;

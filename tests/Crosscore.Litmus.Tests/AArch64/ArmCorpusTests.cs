@@ -1,6 +1,7 @@
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.AArch64;

@@ -2,8 +2,10 @@ using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Designs;
 using Crosscore.Litmus.Tests.Model;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Programs;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.AArch64;
 
@@ -234,10 +236,11 @@ public class ArmMachineTests
     }
 
     [Theory]
-    [InlineData(MicroOpKind.CleanCode)]
-    [InlineData(MicroOpKind.InvalidateCode)]
-    public void Maintenance_of_another_line_is_caught_by_fresh_code(MicroOpKind kind)
+    [InlineData(nameof(MicroOpKind.CleanCode))]
+    [InlineData(nameof(MicroOpKind.InvalidateCode))]
+    public void Maintenance_of_another_line_is_caught_by_fresh_code(string name)
     {
+        MicroOpKind kind = Enum.Parse<MicroOpKind>(name);
         LitmusTest test = Test("FreshCode");
         Assert.True(
             IsWrong(

@@ -104,7 +104,7 @@ public class ArmSyntaxTests
             $"AArch64 Entries\n{{ {entry} 0:X1=PTE(x); pteval_t 0:X2; y=7; }}\nP0 ;\nLDR X2,[X1] "
                 + ";\nforall (0:X2=(oa:PA(x), valid:0) /\\ [PTE(x)]=(valid:0) /\\ ~fault(P0))"
         );
-        ModelVerdict verdict = Tests.Model.Outcomes.Explore(test, Crosscore.Model.Exploration.CoreKind.AArch64);
+        ModelVerdict verdict = Tests.Model.Outcomes.Explore(test, Crosscore.Model.Cores.CoreKind.AArch64);
         Assert.Equal(Frequency.Always, verdict.Frequency);
         Assert.Equal(
             "0:X2=(oa:PA(x), valid:0); [PTE(x)]=(oa:PA(x), valid:0);  ~Fault(P0);",
@@ -161,7 +161,7 @@ public class ArmSyntaxTests
                 .Throws<LitmusException>(() =>
                     ModelVerdict.Of(
                         test,
-                        Crosscore.Model.Exploration.CoreKind.X86Tso,
+                        Crosscore.Model.Cores.CoreKind.X86Tso,
                         cancellation: TestContext.Current.CancellationToken
                     )
                 )

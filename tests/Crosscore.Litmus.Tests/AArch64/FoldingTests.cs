@@ -1,5 +1,6 @@
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.AArch64;

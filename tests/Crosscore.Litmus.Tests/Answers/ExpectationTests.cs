@@ -1,7 +1,7 @@
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Tests.Answers;
 

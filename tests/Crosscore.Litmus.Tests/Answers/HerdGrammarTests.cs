@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Tests.Answers;
 

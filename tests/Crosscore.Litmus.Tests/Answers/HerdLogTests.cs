@@ -1,6 +1,7 @@
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
+using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Tests.Answers;
 

@@ -1,6 +1,6 @@
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Tests.Answers;
 

@@ -1,7 +1,7 @@
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Tests.Comparison;
 

@@ -2,7 +2,7 @@ using System.Xml;
 using System.Xml.Linq;
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Tests.Comparison;
 

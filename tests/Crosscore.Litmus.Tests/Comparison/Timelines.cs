@@ -2,6 +2,7 @@ using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Kernel;
 using Crosscore.Litmus.Tests.Model;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 

@@ -1,8 +1,10 @@
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Kernel;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.Designs;
 
@@ -117,7 +119,7 @@ public class KernelEndingsTests
         KernelDesign design = DesignText.Parse(declarations);
         LitmusTest test = LitmusParser.Parse(
             $"""
-            {(CoreRules.Of(core).HasViews ? "AArch64" : "X86_64")} TwoCalls
+            {(CoreRules.Of(core).IsWeaklyOrdered ? "AArch64" : "X86_64")} TwoCalls
             Cpus=2
             Schedule=no
             P0=cpu 0 pinned
@@ -140,7 +142,7 @@ public class KernelEndingsTests
         )
         {
             // Weak cores have too many states without any.
-            if (reductions == Reductions.None && CoreRules.Of(core).HasViews)
+            if (reductions == Reductions.None && CoreRules.Of(core).IsWeaklyOrdered)
             {
                 continue;
             }

@@ -1,8 +1,8 @@
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
-using Crosscore.Model.Memory;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Tests.Designs;

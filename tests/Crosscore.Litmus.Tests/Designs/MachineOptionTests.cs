@@ -1,5 +1,6 @@
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 

@@ -1,5 +1,5 @@
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Tests.Designs;
 

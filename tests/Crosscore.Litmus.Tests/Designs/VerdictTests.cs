@@ -1,9 +1,9 @@
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
-using Crosscore.Model.Memory;
 
 namespace Crosscore.Litmus.Tests.Designs;
 

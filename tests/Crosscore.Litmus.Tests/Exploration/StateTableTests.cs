@@ -1,4 +1,5 @@
 using Crosscore.Model.Exploration;
+using Crosscore.Model.State;
 
 namespace Crosscore.Litmus.Tests.Explorations;
 

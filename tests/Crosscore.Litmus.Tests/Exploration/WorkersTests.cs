@@ -4,6 +4,7 @@ using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model;
 using Crosscore.Model;
 using Crosscore.Model.Exploration;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.Explorations;
 

@@ -1,4 +1,4 @@
-using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 
 namespace Crosscore.Litmus.Tests.Kernel;
 
@@ -248,14 +248,14 @@ public class DesignErrorTests
         12,
         18,
         "found 'lock' after the label 'a', expected what can be left out: a barrier, "
-            + "a serialisation, a restart, an interrupt or a function without result"
+            + "a serialization, a restart, an interrupt or a function without result"
     )]
     [InlineData(
         "a: plus(1, 2);",
         12,
         18,
         "found 'plus' after the label 'a', expected what can be left out: a barrier, "
-            + "a serialisation, a restart, an interrupt or a function without result"
+            + "a serialization, a restart, an interrupt or a function without result"
     )]
     [InlineData("return;", 12, 15, "found 'return' alone, expected an int after it")]
     [InlineData("return none;", 12, 22, "found none, expected an int")]
@@ -329,7 +329,7 @@ public class DesignErrorTests
         "percpu register lock l;",
         2,
         22,
-        "found a lock 'l' in a register, expected one in memory: nobody else could see it"
+        "found a lock 'l' in a register, expected one in memory: no other CPU could see it"
     )]
     [InlineData("global int x; percpu int x;", 2, 26, "found a second 'x', expected one; the first is in line 2")]
     [InlineData("global int pti;", 2, 12, "found 'pti', expected another name: there is an option of this one")]

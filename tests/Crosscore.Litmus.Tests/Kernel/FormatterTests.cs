@@ -1,4 +1,5 @@
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 
 namespace Crosscore.Litmus.Tests.Kernel;
 

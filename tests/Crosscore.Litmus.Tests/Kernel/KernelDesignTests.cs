@@ -1,4 +1,5 @@
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 
 namespace Crosscore.Litmus.Tests.Kernel;
 
@@ -29,8 +30,8 @@ public class KernelDesignTests
         Assert.Equal(
             [
                 ("f.entry", KernelLabelKind.Barrier, "smp_mb();"),
-                ("g.entry", KernelLabelKind.Serialisation, "help();"),
-                ("help.sync", KernelLabelKind.Serialisation, "sync_core();"),
+                ("g.entry", KernelLabelKind.Serialization, "help();"),
+                ("help.sync", KernelLabelKind.Serialization, "sync_core();"),
             ],
             design.Labels.Select(label => (label.Name, label.Kind, design.SourceLines[label.Line].Text))
         );
@@ -80,7 +81,7 @@ public class KernelDesignTests
         );
 
     [Theory]
-    [InlineData("entry", "The label 'entry' of d is not clear: f.entry, g.entry.")]
+    [InlineData("entry", "The label 'entry' of d is ambiguous: f.entry, g.entry.")]
     [InlineData("g.entri", "d has no label 'g.entri'; did you mean 'g.entry'?")]
     [InlineData("synk", "d has no label 'synk'; did you mean 'sync'?")]
     public void Labels_that_cannot_be(string name, string message) =>

@@ -1,4 +1,5 @@
 using Crosscore.Model.Kernel;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Tests.Kernel;
@@ -67,9 +68,9 @@ public class ProjectDesignTests
 
     [Theory]
     [InlineData("linux-5.10", "membarrier_private_expedited_sync_core.entry", KernelLabelKind.Barrier)]
-    [InlineData("linux-5.10", "handler_sync", KernelLabelKind.Serialisation)]
-    [InlineData("linux-5.10", "cr3_write", KernelLabelKind.Serialisation)]
-    [InlineData("linux-5.10", "lazy_sync", KernelLabelKind.Serialisation)]
+    [InlineData("linux-5.10", "handler_sync", KernelLabelKind.Serialization)]
+    [InlineData("linux-5.10", "cr3_write", KernelLabelKind.Serialization)]
+    [InlineData("linux-5.10", "lazy_sync", KernelLabelKind.Serialization)]
     [InlineData("linux-5.10", "restart", KernelLabelKind.Restart)]
     [InlineData("linux-4.14", "switch_out", KernelLabelKind.Barrier)]
     [InlineData("linux-4.14", "switch_in", KernelLabelKind.Barrier)]
@@ -187,7 +188,7 @@ public class ProjectDesignTests
     private static MicroOpKind[] KindsOf(KernelLabelKind kind) =>
         kind switch
         {
-            KernelLabelKind.Serialisation => [MicroOpKind.Serialize],
+            KernelLabelKind.Serialization => [MicroOpKind.Serialize],
             KernelLabelKind.Restart => [MicroOpKind.MarkRestart],
             _ => [MicroOpKind.Fence],
         };

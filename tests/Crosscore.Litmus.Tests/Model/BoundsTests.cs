@@ -1,5 +1,6 @@
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Programs;
 

@@ -1,5 +1,7 @@
 using Crosscore.Litmus.Comparison;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.Model;
 

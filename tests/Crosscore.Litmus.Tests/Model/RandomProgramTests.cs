@@ -1,5 +1,6 @@
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model.Oracle;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using FsCheck;
 using FsCheck.Fluent;

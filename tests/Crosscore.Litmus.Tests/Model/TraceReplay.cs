@@ -1,6 +1,6 @@
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model.Oracle;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.Model;
 

@@ -6,6 +6,7 @@ using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Designs;
 using Crosscore.Litmus.Tests.Model;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 

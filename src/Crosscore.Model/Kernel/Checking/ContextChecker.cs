@@ -1,3 +1,5 @@
+using Crosscore.Model.Kernel.Emission;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel.Checking;
@@ -5,7 +7,7 @@ namespace Crosscore.Model.Kernel.Checking;
 /// <summary>Whether interrupts and preemption are off at a place.</summary>
 /// <param name="InterruptsOff">No interrupt comes here.</param>
 /// <param name="PreemptionOff">How many times preemption was disabled.</param>
-/// <param name="Awaited">Whether interrupts were sent that nobody has waited for yet.</param>
+/// <param name="Awaited">Whether interrupts were sent that the routine has not waited for yet.</param>
 internal readonly record struct CodeContext(bool InterruptsOff, int PreemptionOff, bool Awaited = false)
 {
     /// <summary>

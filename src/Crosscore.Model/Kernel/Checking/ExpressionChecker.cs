@@ -1,3 +1,4 @@
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel.Checking;
@@ -45,7 +46,9 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
                 when design.FindVariable(name.Name) is { } variable && !locals.TryFind(name.Name, out _, out _):
                 if (variable.Scope is not (VariableScope.Global or VariableScope.Register))
                 {
-                    throw name.Position.Error($"found '{name.Name}' alone, expected {Vocabulary.Access(variable)}");
+                    throw name.Position.Error(
+                        $"found '{name.Name}' alone, expected {Vocabulary.Access(variable.Scope, variable.Name)}"
+                    );
                 }
 
                 return variable.Scope == VariableScope.Global ? variable : null;
@@ -207,15 +210,13 @@ internal sealed class ExpressionChecker(MergedDesign design, LocalScope locals)
                 VariableScope.Task => "each task",
                 _ => "each address space",
             };
-            throw position.Error(
-                $"found '{name}', expected a variable of "
-                    + $"{whose}{Suggestion.For(name, design.Variables.Where(v => v.Scope == scope).Select(v => v.Name))}"
-            );
+            IEnumerable<string> known = design.Variables.Where(v => v.Scope == scope).Select(v => v.Name);
+            throw position.Error($"found '{name}', expected a variable of {whose}{Suggestion.For(name, known)}");
         }
 
         return variable.Scope == scope
             ? variable
-            : throw position.Error($"found '{name}' here, expected {Vocabulary.Access(variable)}");
+            : throw position.Error($"found '{name}' here, expected {Vocabulary.Access(variable.Scope, variable.Name)}");
     }
 
     private KernelDesignException UnknownFunction(CallExpression call)

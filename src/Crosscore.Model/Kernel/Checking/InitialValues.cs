@@ -1,3 +1,4 @@
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel.Checking;
@@ -11,7 +12,7 @@ internal static class InitialValues
         if (variable is { Scope: VariableScope.Register, Type: KernelType.Lock })
         {
             throw variable.Position.Error(
-                $"found a lock '{variable.Name}' in a register, expected one in memory: nobody else could see it"
+                $"found a lock '{variable.Name}' in a register, expected one in memory: no other CPU could see it"
             );
         }
 

@@ -1,3 +1,4 @@
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel.Checking;
@@ -26,7 +27,7 @@ internal static class LabelKinds
     private static KernelLabelKind? Of(Primitive primitive) =>
         primitive switch
         {
-            Primitive.SyncCore => KernelLabelKind.Serialisation,
+            Primitive.SyncCore => KernelLabelKind.Serialization,
             Primitive.RestartSequence => KernelLabelKind.Restart,
             Primitive.Barrier or Primitive.DemandFences => KernelLabelKind.Barrier,
             Primitive.IpiAndWait => KernelLabelKind.Interrupt,

@@ -1,3 +1,4 @@
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Programs;
 
 namespace Crosscore.Model.Kernel.Checking;

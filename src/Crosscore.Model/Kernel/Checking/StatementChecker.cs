@@ -1,3 +1,4 @@
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel.Checking;
@@ -219,7 +220,7 @@ internal sealed class StatementChecker
             throw labelled.Inner.Position.Error(
                 $"found '{labelled.Inner.Call.Name}' after the label "
                     + $"'{labelled.Label}', expected what can be left out: "
-                    + "a barrier, a serialisation, a restart, an interrupt or a function without result"
+                    + "a barrier, a serialization, a restart, an interrupt or a function without result"
             );
         }
     }

@@ -1,5 +1,6 @@
 using System.Numerics;
 using Crosscore.Model.Kernel.Checking;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 using Crosscore.Model.Programs;
 

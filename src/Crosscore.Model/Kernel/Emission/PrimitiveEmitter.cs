@@ -1,4 +1,4 @@
-using Crosscore.Model.Kernel.Checking;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 using Crosscore.Model.Programs;
 
@@ -54,6 +54,19 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
                 break;
             case Primitive.CompareExchange:
                 return EmitCompareExchange(call);
+            default:
+                EmitControl(call, primitive);
+                break;
+        }
+
+        return default;
+    }
+
+    // What changes who runs, and when: interrupts, switches, sections without either, and fences.
+    private void EmitControl(CallExpression call, Primitive primitive)
+    {
+        switch (primitive)
+        {
             case Primitive.IpiAndWait:
                 EmitSend(call);
                 Writer.Emit(MicroOpKind.AwaitIpi);
@@ -85,7 +98,7 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
                     && input.Design.Options["preemptible"].Value == "true"
                 )
                 {
-                    // Such a kernel looks here whether another task should run; who is switched out here comes back
+                    // Such a kernel asks here whether another task should run; a task that is switched out here resumes
                     // without returning from an interrupt.
                     EmitReschedulePoint();
                 }
@@ -95,8 +108,6 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
                 Writer.Emit(Plain(primitive));
                 break;
         }
-
-        return default;
     }
 
     private static MicroOpKind Plain(Primitive primitive) =>
@@ -123,7 +134,7 @@ internal sealed class PrimitiveEmitter(EmissionInput input, RoutineEmitter routi
     }
 
     // An exchange, again and again, until it brings a 0. It is an acquire load and orders nothing before it, as Linux
-    // has it; on x86 it is a full barrier all the same. Pairs with the release store of unlock(). Test:
+    // has it; on x86 it is a full barrier nevertheless. Pairs with the release store of unlock(). Test:
     // Designs/WeakAblationTests.A_lock_is_an_acquire_and_its_release_a_release.
     private void EmitLock(CallExpression call)
     {

@@ -1,4 +1,5 @@
 using Crosscore.Model.Kernel.Checking;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 using Crosscore.Model.Programs;
 

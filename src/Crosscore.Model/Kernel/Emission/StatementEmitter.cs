@@ -1,4 +1,5 @@
 using Crosscore.Model.Kernel.Checking;
+using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 using Crosscore.Model.Programs;
 
@@ -111,7 +112,7 @@ internal sealed class StatementEmitter(EmissionInput input, RoutineEmitter routi
         }
     }
 
-    // A local that never changes is its first value, without a register of its own where that is a constant.
+    // A local that never changes is its first value, without a register where that is a constant.
     private void Declare(LocalStatement local, int mark)
     {
         Operand value = Expressions.Value(local.Initial).Operand;

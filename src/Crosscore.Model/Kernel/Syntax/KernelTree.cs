@@ -1,16 +1,7 @@
+using Crosscore.Model.Kernel.Language;
+using Crosscore.Model.Programs;
+
 namespace Crosscore.Model.Kernel.Syntax;
-
-/// <summary>To whom a variable belongs.</summary>
-internal enum VariableScope
-{
-    Global,
-    PerCpu,
-    Task,
-    Mm,
-
-    /// <summary>A register of each CPU, which is not memory.</summary>
-    Register,
-}
 
 /// <summary>When a routine runs.</summary>
 internal enum RoutineKind

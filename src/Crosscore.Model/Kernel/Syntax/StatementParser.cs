@@ -1,4 +1,4 @@
-using Crosscore.Model.Kernel.Checking;
+using Crosscore.Model.Kernel.Language;
 
 namespace Crosscore.Model.Kernel.Syntax;
 

@@ -1,3 +1,5 @@
+using Crosscore.Model.Kernel.Language;
+
 namespace Crosscore.Model.Kernel.Syntax;
 
 /// <summary>

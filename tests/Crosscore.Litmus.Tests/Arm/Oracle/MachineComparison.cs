@@ -1,4 +1,5 @@
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Arm.Oracle;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Arm.Oracle;

@@ -1,5 +1,6 @@
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Exploration;
+using Crosscore.Model.Cores;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.Model.Oracle;
 
