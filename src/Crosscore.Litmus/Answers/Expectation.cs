@@ -1,4 +1,5 @@
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Answers;
@@ -12,20 +13,6 @@ namespace Crosscore.Litmus.Answers;
 public static class Expectation
 {
     private const string DesignKey = "Expect[";
-
-    /// <summary>The names of the kinds of cores, as the command line has them.</summary>
-    public static IReadOnlyDictionary<string, CoreKind> CoreNames { get; } =
-        new Dictionary<string, CoreKind>
-        {
-            ["x86-tso"] = CoreKind.X86Tso,
-            ["sc"] = CoreKind.Sc,
-            ["aarch64"] = CoreKind.AArch64,
-            ["riscv-like"] = CoreKind.RiscVLike,
-        };
-
-    /// <summary>The name of a kind of cores.</summary>
-    /// <param name="core">The kind.</param>
-    public static string NameOf(CoreKind core) => CoreNames.First(name => name.Value == core).Key;
 
     // Enum.TryParse would also take numbers and lists.
     internal static bool TryParse(string word, out Frequency frequency) =>
@@ -49,7 +36,7 @@ public static class Expectation
             string[] parts = entry.Split(':');
             if (
                 parts.Length != 2
-                || !CoreNames.TryGetValue(parts[0], out CoreKind named)
+                || !CoreNames.All.TryGetValue(parts[0], out CoreKind named)
                 || !TryParse(parts[1], out Frequency frequency)
             )
             {

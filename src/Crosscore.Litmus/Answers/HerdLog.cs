@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 
 namespace Crosscore.Litmus.Answers;
 

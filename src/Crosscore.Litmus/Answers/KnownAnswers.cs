@@ -1,4 +1,7 @@
+using Crosscore.Litmus.Isa;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Answers;
@@ -51,7 +54,7 @@ public sealed class KnownAnswers
                 verdict.Frequency == own ? null : $"the test expects {own}, the model says {verdict.Frequency}";
         }
 
-        if (core != test.HomeCore)
+        if (core != test.HomeCore())
         {
             yield break;
         }

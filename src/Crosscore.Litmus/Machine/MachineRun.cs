@@ -1,3 +1,4 @@
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Machine;

@@ -1,3 +1,5 @@
+using Crosscore.Litmus.Outcomes;
+
 namespace Crosscore.Litmus.Machine;
 
 /// <summary>How the threads of a test are brought together.</summary>

@@ -1,3 +1,5 @@
+using Crosscore.Litmus.Isa.Common;
+
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>A fault that can happen, as far as herd tells one from another.</summary>
@@ -39,7 +41,7 @@ public sealed class FaultTable
 
     /// <summary>The bit of a fault in the value of a question; 0 where the question is not about it.</summary>
     /// <param name="question">A question of the test.</param>
-    /// <param name="index">The instruction that faults, as an index into <see cref="LitmusThread.ArmCode"/>.</param>
+    /// <param name="index">The instruction that faults, as an index into <see cref="LitmusThread.Instructions"/>.</param>
     /// <param name="location">The location that was to be accessed; <see langword="null"/> for none.</param>
     /// <param name="kind">The kind of fault.</param>
     public ulong BitOf(FaultQuestion question, int index, string? location, FaultKind kind)
@@ -78,7 +80,7 @@ public sealed class FaultTable
             :
             [
                 .. Enumerable
-                    .Range(0, thread.ArmCode.Count)
+                    .Range(0, thread.Instructions.Count)
                     .Select(index => LabelOf(question.Thread, index))
                     .Distinct()
                     .Order(StringComparer.Ordinal),
@@ -103,11 +105,5 @@ public sealed class FaultTable
         return all.Count <= MostEvents ? all : Combine([null], [null]);
     }
 
-    private string? LabelOf(int thread, int index) =>
-        _test
-            .Threads[thread]
-            .Labels.Where(label => label.Value == index)
-            .Select(label => label.Key)
-            .Order(StringComparer.Ordinal)
-            .FirstOrDefault();
+    private string? LabelOf(int thread, int index) => _test.Threads[thread].LabelAt(index);
 }

@@ -28,7 +28,13 @@ internal readonly record struct Token(TokenKind Kind, string Text, SourcePositio
     public bool IsName(string name) =>
         Kind == TokenKind.Name && string.Equals(Text, name, StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>For messages.</summary>
+    /// <summary>Gets the number of the thread that it names, as <c>P0</c>; otherwise <see langword="null"/>.</summary>
+    public int? ThreadNumber =>
+        Kind == TokenKind.Name && Text.Length > 1 && Text[0] == 'P' && int.TryParse(Text.AsSpan(1), out int thread)
+            ? thread
+            : null;
+
+    /// <summary>Formats it for messages.</summary>
     public override string ToString() => Kind == TokenKind.End ? "the end of the file" : $"'{Text}'";
 }
 

@@ -1,7 +1,3 @@
-using Crosscore.Litmus.Lowering;
-using Crosscore.Litmus.Syntax.AArch64;
-using Crosscore.Model.Exploration;
-
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>
@@ -14,9 +10,6 @@ public sealed record LitmusTest
 
     /// <summary>The instruction set that it is written in.</summary>
     public required Architecture Architecture { get; init; }
-
-    /// <summary>The kind of cores that execute its instructions.</summary>
-    public CoreKind HomeCore => Architecture == Architecture.AArch64 ? CoreKind.AArch64 : CoreKind.X86Tso;
 
     /// <summary>The name in its first line.</summary>
     public required string Name { get; init; }
@@ -54,24 +47,6 @@ public sealed record LitmusTest
     /// <summary>The condition.</summary>
     public required Proposition Condition { get; init; }
 
-    /// <summary>
-    /// Why it cannot run on a machine, which has a kernel of its own and does not let tasks be placed;
-    /// <see langword="null"/> when it can.
-    /// </summary>
-    public string? ModelOnlyBecause =>
-        Architecture != Architecture.X86_64 ? "AArch64 tests can only be explored"
-        : Variables.Any(variable => variable.IsCode) ? "tests that change code can only be explored"
-        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Syscall))
-            ? "tests with system calls of a kernel design can only be explored"
-        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Serialize))
-            ? "it serializes cores, which only changed code can notice, and can only be explored"
-        : Threads.Any(thread =>
-            thread.Code.Any(instruction => instruction.Opcode is X86Opcode.Rseq or X86Opcode.RseqCpu)
-        )
-            ? "tests with restartable sections can only be explored"
-        : System.IsPlain ? null
-        : "tests that place their threads on CPUs can only be explored";
-
     /// <summary>The arrays that its question names as a whole; herd prints these as a whole.</summary>
     public IReadOnlySet<string> WholeArrays { get; init; } = new HashSet<string>();
 
@@ -81,8 +56,20 @@ public sealed record LitmusTest
     /// <summary>What its questions about faults are about.</summary>
     public FaultTable Faults => field ??= new FaultTable(this);
 
-    /// <summary>The opcodes that it writes as instructions, or has at places whose address it takes.</summary>
-    internal IReadOnlyDictionary<ulong, ArmInstruction> Opcodes => field ??= new ArmCode(this).Written;
+    /// <summary>
+    /// The opcodes that it writes as instructions or has at places whose address it takes; <see langword="null"/> for an
+    /// instruction set in whose tests code is no data.
+    /// </summary>
+    public IReadOnlyDictionary<ulong, ITestInstruction>? Opcodes { get; init; }
+
+    /// <summary>The entries of translation tables in its initial state.</summary>
+    internal IEnumerable<PageEntry> PageEntries => InitialValues.Select(value => value.Entry).OfType<PageEntry>();
+
+    /// <summary>All values of its initial state: of memory, then of registers.</summary>
+    internal IEnumerable<InitialValue> InitialValues =>
+        Variables
+            .SelectMany(variable => variable.InitialValues)
+            .Concat(Threads.SelectMany(thread => thread.InitialRegisters.Values));
 
     /// <summary>Whether it looks at translation tables, so that accesses are translated.</summary>
     public bool HasTables => Variables.Any(variable => variable.Translates is not null);
@@ -138,57 +125,6 @@ public sealed class Variable
 
     /// <inheritdoc/>
     public override string ToString() => Name;
-}
-
-/// <summary>An initial value: a number, or the address of an element of a variable.</summary>
-/// <param name="Number">The number, or 0 where it is an address.</param>
-/// <param name="AddressOf">The variable whose address it is, or <see langword="null"/>.</param>
-/// <param name="Element">Which element's address.</param>
-public readonly record struct InitialValue(ulong Number, string? AddressOf = null, int Element = 0)
-{
-    /// <summary>
-    /// The label, as <c>P1:L0</c>, whose address <see cref="Number"/> is; otherwise <see langword="null"/>.
-    /// </summary>
-    public string? Label { get; init; }
-
-    /// <summary>The instruction whose opcode <see cref="Number"/> is; otherwise <see langword="null"/>.</summary>
-    public ArmInstruction? Instruction { get; init; }
-
-    /// <summary>The entry of a translation table that it is; otherwise <see langword="null"/>.</summary>
-    public ArmTableEntry? Entry { get; init; }
-
-    /// <summary>Whether it is an address, which takes 8 bytes.</summary>
-    public bool IsAddress => AddressOf is not null || Label is not null;
-}
-
-/// <summary>One column: a thread of the process.</summary>
-public sealed class LitmusThread
-{
-    /// <summary>Its number, 0 for P0.</summary>
-    public required int Id { get; init; }
-
-    /// <summary>Registers with an initial value; all others start as zero.</summary>
-    public required IReadOnlyDictionary<TestRegister, InitialValue> InitialRegisters { get; init; }
-
-    /// <summary>The instructions of an X86_64 test, in order; otherwise empty.</summary>
-    public IReadOnlyList<X86Instruction> Code { get; init; } = [];
-
-    /// <summary>
-    /// The instructions of an AArch64 test, in order; otherwise empty. A fault handler (column P0.F) follows the column
-    /// that it belongs to, after an <see cref="ArmOpcode.End"/>.
-    /// </summary>
-    public IReadOnlyList<ArmInstruction> ArmCode { get; init; } = [];
-
-    /// <summary>Where the fault handler begins in <see cref="ArmCode"/>; -1 when there is none.</summary>
-    public int Handler { get; init; } = -1;
-
-    /// <summary>The instructions, whatever the architecture.</summary>
-    public IReadOnlyList<ITestInstruction> Instructions => Code.Count > 0 ? Code : ArmCode;
-
-    /// <summary>
-    /// Labels: the index into <see cref="Code"/> that each stands before; <c>Code.Count</c> is the end.
-    /// </summary>
-    public required IReadOnlyDictionary<string, int> Labels { get; init; }
 }
 
 /// <summary>One value of a final state: a register of a thread, or an element of a variable.</summary>

@@ -1,5 +1,6 @@
 using System.CommandLine;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Memory;

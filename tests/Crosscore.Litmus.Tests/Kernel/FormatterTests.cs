@@ -1,3 +1,4 @@
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Model.Kernel;
 
 namespace Crosscore.Litmus.Tests.Kernel;

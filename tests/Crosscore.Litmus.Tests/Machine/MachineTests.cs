@@ -1,5 +1,6 @@
 using Crosscore.Litmus.Machine;
-using Crosscore.Litmus.Machine.Engine;
+using Crosscore.Litmus.Outcomes;
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Machine;

@@ -1,5 +1,8 @@
-using Crosscore.Litmus.Syntax;
-using Crosscore.Litmus.Tests.Model.Oracle;
+using Crosscore.Litmus.Isa.Common;
+using Crosscore.Litmus.Isa.X86_64;
+using Crosscore.Litmus.Outcomes;
+using Crosscore.Litmus.Tests.Isa.X86_64.Oracle;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Model;
@@ -21,7 +24,8 @@ internal static class TraceReplay
         {
             if (
                 expected.Kind == TraceEventKind.Fence
-                && verdict.Test.Threads[expected.Task].Code[expected.Source].Opcode == X86Opcode.Membarrier
+                && verdict.Test.Threads[expected.Task].InstructionsAs<X86_64Instruction>()[expected.Source].Opcode
+                    == X86_64Opcode.Membarrier
             )
             {
                 // The caller's own fence: the oracle makes it and the demand one step, at the moment of the demand.

@@ -1,3 +1,4 @@
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Tests.Model;
@@ -12,7 +13,7 @@ public class TraceTests
         Reductions reductions
     )
     {
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             """
             X86_64 SB
             { }
@@ -44,7 +45,7 @@ public class TraceTests
     [Fact]
     public void Every_kind_of_event_is_told_with_its_instruction_address_width_and_value()
     {
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             """
             X86_64 Kinds
             { uint64_t x=0x0102030405060708; }
@@ -98,7 +99,7 @@ public class TraceTests
     [Fact]
     public void Final_states_come_shortest_way_first()
     {
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             """
             X86_64 Lengths
             { }

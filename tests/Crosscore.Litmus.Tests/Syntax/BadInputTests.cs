@@ -1,5 +1,6 @@
-using Crosscore.Litmus.Lowering;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 
 namespace Crosscore.Litmus.Tests.Syntax;
 
@@ -199,7 +200,7 @@ public class BadInputTests
     [InlineData("movb $1,-1(x)", "accesses 1 byte(s) of x")]
     public void An_access_outside_of_its_location_is_reported_where_it_stands(string instruction, string message)
     {
-        LitmusTest test = Litmus.Parse($"X86_64 T\n{{ int x; int t; }}\nP0 ;\n{instruction} ;\nforall true");
+        LitmusTest test = LitmusText.Parse($"X86_64 T\n{{ int x; int t; }}\nP0 ;\n{instruction} ;\nforall true");
         LitmusException exception = Assert.Throws<LitmusException>(() => LoweredTest.Of(test));
         Assert.Equal(new SourcePosition(4, 1), exception.Position);
         Assert.Contains(message, exception.Problem, StringComparison.Ordinal);
@@ -214,7 +215,7 @@ public class BadInputTests
     [InlineData("shlb $9,%al ;\nincl %ebx", "jae")]
     public void A_look_at_an_undefined_flag_is_reported(string before, string jump)
     {
-        LitmusTest test = Litmus.Parse($"X86_64 T\n{{ }}\nP0 ;\n{before} ;\n{jump} L ;\nL: ;\nforall true");
+        LitmusTest test = LitmusText.Parse($"X86_64 T\n{{ }}\nP0 ;\n{before} ;\n{jump} L ;\nL: ;\nforall true");
         LitmusException exception = Assert.Throws<LitmusException>(() => LoweredTest.Of(test));
         Assert.Contains("leaves undefined", exception.Problem, StringComparison.Ordinal);
         Assert.StartsWith($"found {jump} L", exception.Problem, StringComparison.Ordinal);
@@ -231,7 +232,7 @@ public class BadInputTests
     public void A_look_at_a_defined_flag_is_not(string before, string jump) =>
         Assert.NotEmpty(
             LoweredTest
-                .Of(Litmus.Parse($"X86_64 T\n{{ }}\nP0 ;\n{before} ;\n{jump} L ;\nL: ;\nforall true"))
+                .Of(LitmusText.Parse($"X86_64 T\n{{ }}\nP0 ;\n{before} ;\n{jump} L ;\nL: ;\nforall true"))
                 .Program.Threads[0]
                 .Ops
         );
@@ -245,10 +246,10 @@ public class BadInputTests
     {
         string Deep(int depth) =>
             string.Concat(Enumerable.Repeat(open, depth)) + "x=1" + string.Concat(Enumerable.Repeat(close, depth));
-        LitmusTest test = Litmus.Question("x", "exists " + Deep(200));
+        LitmusTest test = LitmusText.Question("x", "exists " + Deep(200));
         Assert.Contains("[x]=1", test.Condition.Format(test), StringComparison.Ordinal);
         LitmusException exception = Assert.Throws<LitmusException>(() =>
-            Litmus.Question("x", "exists " + Deep(1_000_000))
+            LitmusText.Question("x", "exists " + Deep(1_000_000))
         );
         Assert.Contains("nested more than", exception.Problem, StringComparison.Ordinal);
     }
@@ -256,14 +257,14 @@ public class BadInputTests
     [Fact]
     public void A_message_begins_with_the_file_and_the_place()
     {
-        LitmusException exception = Litmus.Error("X86_64 T\n{ }\nP0 ;\n  frob ;\n");
+        LitmusException exception = LitmusText.Error("X86_64 T\n{ }\nP0 ;\n  frob ;\n");
         Assert.Equal(("t.litmus", new SourcePosition(4, 3)), (exception.File, exception.Position));
         Assert.Equal("t.litmus:4:3: " + exception.Problem, exception.Message);
     }
 
     private static void AssertError(string text, int line, int column, string message)
     {
-        LitmusException exception = Litmus.Error(text);
+        LitmusException exception = LitmusText.Error(text);
         Assert.Contains(message, exception.Problem, StringComparison.Ordinal);
         Assert.Equal(new SourcePosition(line, column), exception.Position);
     }

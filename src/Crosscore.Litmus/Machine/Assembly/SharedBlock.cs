@@ -1,0 +1,23 @@
+namespace Crosscore.Litmus.Machine.Assembly;
+
+/// <summary>
+/// The memory that all threads of a run share, besides the test's own: one word that asks everybody to leave, then one
+/// number for each thread on a cache line of its own, so that waiting for one thread does not disturb another. The
+/// number is the iteration that the thread has arrived at.
+/// </summary>
+internal static class SharedBlock
+{
+    /// <summary>The word that asks everybody to leave: not zero means leave.</summary>
+    public const int Leave = 0;
+
+    /// <summary>The number of a thread.</summary>
+    /// <param name="thread">The thread.</param>
+    public static int Line(int thread) => Distance * (1 + thread);
+
+    /// <summary>Bytes of the block.</summary>
+    /// <param name="threads">How many threads there are.</param>
+    public static int Size(int threads) => Line(threads);
+
+    // Two lines, because some processors fetch lines in pairs (Intel optimization manual, "spatial prefetcher").
+    private const int Distance = 128;
+}
