@@ -10,7 +10,7 @@ namespace Crosscore.Litmus.Answers;
 /// when the test runs on an x86-64 processor: the test is a control that proves that a neighbour's "never seen" means
 /// something.
 /// </summary>
-public static class Expectation
+internal static class Expectation
 {
     private const string DesignKey = "Expect[";
 

@@ -11,7 +11,7 @@ namespace Crosscore.Litmus.Answers;
 /// difference remains: herd counts executions where we count final states, so the numbers of witnesses differ where
 /// several executions end alike.
 /// </summary>
-public static class HerdLog
+internal static class HerdLog
 {
     /// <summary>Formats a verdict.</summary>
     /// <param name="verdict">The verdict.</param>

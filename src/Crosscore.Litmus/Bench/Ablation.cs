@@ -8,13 +8,13 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Litmus.Bench;
 
 /// <summary>What leaving labels of a design out does to a test.</summary>
-public enum AblationEffect
+internal enum AblationEffect
 {
     /// <summary>The test executes nothing of what was left out.</summary>
     NotExecuted,
 
     /// <summary>
-    /// Nobody asked: of a pair, one label alone breaks the test already, or the test executes nothing of it.
+    /// Not explored: of a pair, one label alone breaks the test already, or the test executes nothing of it.
     /// </summary>
     NotAsked,
 
@@ -27,20 +27,21 @@ public enum AblationEffect
     /// <summary>The outcome that was impossible can happen.</summary>
     Breaks,
 
-    /// <summary>No execution comes to an end any more.</summary>
+    /// <summary>No execution terminates any more.</summary>
     NeverEnds,
 }
 
 /// <summary>One test without some labels.</summary>
 /// <param name="Effect">What that does.</param>
-/// <param name="Steps">Steps of a shortest way to an outcome that should be impossible; 0 when there is none.</param>
+/// <param name="Steps">Steps of the shortest trace to an outcome that should be impossible; 0 when there is
+/// none.</param>
 /// <param name="Outcome">That outcome, in words.</param>
-public sealed record AblationCell(AblationEffect Effect, int Steps = 0, string Outcome = "");
+internal sealed record AblationCell(AblationEffect Effect, int Steps = 0, string Outcome = "");
 
 /// <summary>Labels that were left out together, against all tests.</summary>
 /// <param name="Labels">The labels.</param>
 /// <param name="Cells">One for each test of the report.</param>
-public sealed record AblationRow(IReadOnlyList<KernelLabel> Labels, IReadOnlyList<AblationCell> Cells)
+internal sealed record AblationRow(IReadOnlyList<KernelLabel> Labels, IReadOnlyList<AblationCell> Cells)
 {
     /// <summary>Their names.</summary>
     public string Name => string.Join(" + ", Labels.Select(label => label.Name));
@@ -72,7 +73,7 @@ public sealed record AblationRow(IReadOnlyList<KernelLabel> Labels, IReadOnlyLis
 /// explored.</param>
 /// <param name="LeftOut">The other tests, and why they tell nothing.</param>
 /// <param name="Rows">One for each label, in the order of the design; then those that were asked for together.</param>
-public sealed record AblationReport(
+internal sealed record AblationReport(
     KernelDesign Design,
     CoreKind Core,
     IReadOnlyList<LitmusTest> Tests,
@@ -81,13 +82,17 @@ public sealed record AblationReport(
 );
 
 /// <summary>
-/// Removes labelled barriers, serialisations and restarts of a design and asks tests what that breaks. What breaks
+/// Removes labeled barriers, serializations and restarts of a design and asks tests what that breaks. What breaks
 /// nothing is not shown to be superfluous: other tests, or a core with weaker memory, may need it.
 /// </summary>
 /// <param name="core">The kind of core.</param>
 /// <param name="options">How to explore.</param>
 /// <param name="progress">Is told how far a long exploration is.</param>
-public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgress<ExplorationProgress>? progress = null)
+internal sealed class Ablation(
+    CoreKind core,
+    ExplorationOptions options,
+    IProgress<ExplorationProgress>? progress = null
+)
 {
     /// <summary>Removes each label alone.</summary>
     /// <param name="design">The design.</param>
@@ -230,10 +235,10 @@ public sealed class Ablation(CoreKind core, ExplorationOptions options, IProgres
         {
             Outcome outcome = verdict
                 .Allowed.Where(outcome => verdict.IsWitness(outcome) == (subject.Test.Quantifier != Quantifier.ForAll))
-                .MinBy(outcome => verdict.ShortestWayTo(outcome)[^1].Step)!;
+                .MinBy(outcome => verdict.ShortestTraceTo(outcome)[^1].Step)!;
             return new AblationCell(
                 AblationEffect.Breaks,
-                verdict.ShortestWayTo(outcome)[^1].Step,
+                verdict.ShortestTraceTo(outcome)[^1].Step,
                 outcome.Describe(subject.Test, verdict.Layout)
             );
         }

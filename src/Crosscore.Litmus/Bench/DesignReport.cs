@@ -18,7 +18,7 @@ namespace Crosscore.Litmus.Bench;
 /// <param name="Lacking">What it lacks, in words: system calls that the test makes, labels that it removes, options
 /// that it sets.</param>
 /// <param name="Expected">What the test expects, and why, if it says so.</param>
-public sealed record DesignReport(
+internal sealed record DesignReport(
     KernelDesign Design,
     ModelVerdict? Verdict,
     IReadOnlyList<string> Lacking,
@@ -31,7 +31,7 @@ public sealed record DesignReport(
     public DesignReport? Base { get; init; }
 
     /// <summary>
-    /// Whether it makes an outcome possible that speaks against the question and that the design that it extends
+    /// Whether it makes an outcome possible that contradicts the question and that the design that it extends
     /// forbids.
     /// </summary>
     public bool IsWorseThanBase =>
@@ -94,7 +94,7 @@ public sealed record DesignReport(
     }
 
     /// <summary>
-    /// Refuses a test with a system call that no design has: a misspelt one would be passed over like one that came
+    /// Refuses a test with a system call that no design has: a misspelled one would be skipped like one that came
     /// with a later kernel.
     /// </summary>
     /// <param name="test">The test.</param>

@@ -13,7 +13,7 @@ namespace Crosscore.Litmus.Bench;
 /// </summary>
 /// <param name="Name">What is not kept, in a few words.</param>
 /// <param name="Source">How that is known of this kernel.</param>
-public sealed record KnownDefect(string Name, string Source)
+internal sealed record KnownDefect(string Name, string Source)
 {
     /// <summary>
     /// The defect that explains forbidden outcomes; <see langword="null"/> when none that is known does.
@@ -46,7 +46,7 @@ public sealed record KnownDefect(string Name, string Source)
         ModelVerdict verdict = ModelVerdict.Of(without, CoreKind.X86Tso, options, cancellation: cancellation);
         return forbidden.All(verdict.Allows)
             ? new KnownDefect(
-                "GLOBAL_EXPEDITED passes over a CPU on which a thread of the process has exited or registered",
+                "GLOBAL_EXPEDITED skips a CPU on which a thread of the process has exited or registered",
                 broken.Source
             )
             : null;

@@ -13,7 +13,7 @@ using Crosscore.Model.Kernel.Checking;
 namespace Crosscore.Litmus.Bench;
 
 /// <summary>What to find out about tests.</summary>
-public sealed record BenchOptions
+internal sealed record BenchOptions
 {
     /// <summary>Whether to ask the model, and of which kind of core.</summary>
     public CoreKind? Core { get; init; }
@@ -54,7 +54,7 @@ public sealed record BenchOptions
 
 /// <summary>Examines tests: reads, explores, runs and compares them.</summary>
 /// <param name="options">What to find out.</param>
-public sealed class TestBench(BenchOptions options)
+internal sealed class TestBench(BenchOptions options)
 {
     private readonly KnownAnswers _known = new();
     private IReadOnlyList<MachineGuarantee>? _guarantees;

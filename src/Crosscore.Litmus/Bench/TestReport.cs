@@ -8,7 +8,7 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Bench;
 
 /// <summary>How an examination of a test came out; the worst that applies.</summary>
-public enum TestVerdict
+internal enum TestVerdict
 {
     /// <summary>Everything that was expected of the test came out so.</summary>
     AsExpected,
@@ -38,7 +38,7 @@ public enum TestVerdict
     Violated,
 
     /// <summary>
-    /// No execution comes to an end, so there is no final state of which the condition could be true or false.
+    /// No execution terminates, so there is no final state of which the condition could be true or false.
     /// </summary>
     NeverEnds,
 
@@ -61,11 +61,13 @@ public enum TestVerdict
 /// <param name="IsWeak">Whether no interleaving explains it: sequential consistency forbids it.</param>
 /// <param name="IsWitness">Whether the condition's proposition is true of it.</param>
 /// <param name="Seen">How often it was seen; <see langword="null"/> when the test was not run.</param>
-public sealed record GradedOutcome(Outcome Outcome, bool? IsAllowed, bool IsWeak, bool IsWitness, long? Seen);
+internal sealed record GradedOutcome(Outcome Outcome, bool? IsAllowed, bool IsWeak, bool IsWitness, long? Seen);
 
 /// <summary>Everything found out about one test.</summary>
-public sealed class TestReport
+internal sealed class TestReport
 {
+    private TestVerdict? _verdict;
+
     /// <summary>The test.</summary>
     public required LitmusTest Test { get; init; }
 
@@ -97,7 +99,7 @@ public sealed class TestReport
     public IReadOnlyList<GradedOutcome> Outcomes => field ??= Grade();
 
     /// <summary>How it came out.</summary>
-    public TestVerdict Verdict => Judge();
+    public TestVerdict Verdict => _verdict ??= Judge();
 
     /// <summary>What was seen and the test's filter lets through.</summary>
     public IReadOnlyDictionary<Outcome, long> Seen =>
@@ -135,7 +137,7 @@ public sealed class TestReport
     public IEnumerable<GradedOutcome> Forbidden =>
         Model is { IsComplete: true } ? Outcomes.Where(outcome => outcome is { IsAllowed: false, Seen: > 0 }) : [];
 
-    /// <summary>What a reader should know of the way in which the question was read.</summary>
+    /// <summary>What a reader should know of how the question was read.</summary>
     public IEnumerable<string> Notes =>
         new[] { Model }
             .Concat(Designs.Select(design => design.Verdict))
@@ -154,7 +156,7 @@ public sealed class TestReport
     public bool MayHang => Model is { MayHang: true } || Designs.Any(design => design.Verdict is { MayHang: true });
 
     /// <summary>
-    /// Whether, by the model or on one of the designs, it is not known whether executions come to an end.
+    /// Whether, by the model or on one of the designs, it is not known whether executions terminate.
     /// </summary>
     public bool HangsNotLookedFor =>
         Model is { Exploration.Endings: Endings.NotLookedFor }

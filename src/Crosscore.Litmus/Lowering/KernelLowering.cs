@@ -149,7 +149,7 @@ internal sealed class KernelLowering
         {
             throw Error(
                 instruction,
-                $"found {words.Count - 1} argument(s) of {name}, expected {call.Parameters.Count}"
+                $"found {Plural.Of(words.Count - 1, "argument")} of {name}, expected {call.Parameters.Count}"
             );
         }
 
@@ -225,7 +225,7 @@ internal sealed class KernelLowering
     }
 
     // The way out of a system call asks whether another task should run, does what the design does, and, where that
-    // serialises, serialises.
+    // serializes, serializes.
     private void EmitReturn(ICodeSink sink)
     {
         sink.Emit(MicroOp.Jump(sink.Position + 1) with { Context = OpContext.Kernel | OpContext.ReschedulePoint });
@@ -277,13 +277,15 @@ internal sealed class KernelLowering
                 : -1,
             _ => int.TryParse(word, out int value) ? value : -1,
         };
+        string expected = type switch
+        {
+            KernelType.Mm => $"an address space ({string.Join(", ", _system.AddressSpaces)})",
+            KernelType.Task => "a thread such as P0",
+            _ => "a number",
+        };
         return number >= 0
             ? (ulong)number
-            : throw Error(
-                instruction,
-                $"found the argument '{word}', expected "
-                    + $"{(type == KernelType.Mm ? $"an address space ({string.Join(", ", _system.AddressSpaces)})" : type == KernelType.Task ? "a thread such as P0" : "a number")}"
-            );
+            : throw Error(instruction, $"found the argument '{word}', expected {expected}");
     }
 
     /// <summary>Collects the code that every CPU has.</summary>

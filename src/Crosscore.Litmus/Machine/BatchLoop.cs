@@ -10,10 +10,10 @@ internal interface IBatchRun
     TimeSpan BatchTime { get; }
 
     /// <summary>Gets the iterations of the first batch.</summary>
-    int SmallestBatch { get; }
+    int FirstBatch { get; }
 
     /// <summary>Gets the most iterations that a batch may have.</summary>
-    int LargestBatch { get; }
+    int BatchLimit { get; }
 
     /// <summary>Gets the memory that the threads share, with the word that asks them to leave.</summary>
     NativeBlock Shared { get; }
@@ -62,7 +62,7 @@ internal static class BatchLoop
     )
     {
         long done = 0;
-        int batch = run.SmallestBatch;
+        int batch = run.FirstBatch;
         while (done < iterations)
         {
             if (clock.IsUp)
@@ -92,7 +92,7 @@ internal static class BatchLoop
 
             if (Stopwatch.GetElapsedTime(began) < run.BatchTime)
             {
-                batch = Math.Min(2 * batch, run.LargestBatch);
+                batch = Math.Min(2 * batch, run.BatchLimit);
             }
         }
 

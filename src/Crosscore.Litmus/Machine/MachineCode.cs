@@ -75,7 +75,7 @@ internal sealed unsafe class MachineCode : IDisposable
         }
     }
 
-    /// <summary>Unmaps the code; nobody may be running it.</summary>
+    /// <summary>Unmaps the code; no thread may be running it.</summary>
     public void Dispose() => _installed.Dispose();
 
     private static string ErrorName(long answer) =>

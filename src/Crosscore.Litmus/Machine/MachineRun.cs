@@ -3,8 +3,8 @@ using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Machine;
 
-/// <summary>Why a run ended.</summary>
-public enum MachineRunEnd
+/// <summary>Says why a run ended.</summary>
+internal enum MachineRunEnd
 {
     /// <summary>All iterations were made.</summary>
     Completed,
@@ -16,14 +16,14 @@ public enum MachineRunEnd
     TimeLimit,
 
     /// <summary>
-    /// The time was up, and a column was still running: it loops for ever, or for very long. The iterations that had
+    /// The time was up, and a column was still running: it loops forever, or for very long. The iterations that had
     /// ended count; the unfinished one is no outcome.
     /// </summary>
     DidNotEnd,
 }
 
 /// <summary>What was seen when a test ran on this machine.</summary>
-public sealed record MachineRun
+internal sealed record MachineRun
 {
     /// <summary>The test.</summary>
     public required LitmusTest Test { get; init; }

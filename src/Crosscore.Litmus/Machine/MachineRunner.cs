@@ -8,13 +8,13 @@ namespace Crosscore.Litmus.Machine;
 
 /// <summary>
 /// Runs litmus tests on this processor and this kernel: each column's instructions, unaltered, on a thread bound to a
-/// processor of its own.
+/// processor that no other column runs on.
 /// </summary>
 /// <remarks>
 /// Caller must: run only tests whose addresses stay in the test's memory. The code runs in this process, as written; a
 /// test that dereferences a number ends the process.
 /// </remarks>
-public static class MachineRunner
+internal static class MachineRunner
 {
     /// <summary>Runs a test.</summary>
     /// <param name="test">The test.</param>

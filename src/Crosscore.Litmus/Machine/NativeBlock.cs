@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Litmus.Machine;
 
 /// <summary>
-/// Memory that machine code uses: outside the collector's reach, zeroed, starting on a page of its own.
+/// Memory that machine code uses: outside the collector's reach, zeroed, starting on a page boundary.
 /// </summary>
 internal sealed unsafe class NativeBlock : IDisposable
 {
@@ -33,7 +33,7 @@ internal sealed unsafe class NativeBlock : IDisposable
     /// <param name="offset">Its offset in bytes; the caller keeps it inside the block.</param>
     public ref long this[int offset] => ref *(long*)(_start + offset);
 
-    /// <summary>Frees it; nobody may be using it.</summary>
+    /// <summary>Frees it; no thread may be using it.</summary>
     public void Dispose()
     {
         NativeMemory.AlignedFree(_start);

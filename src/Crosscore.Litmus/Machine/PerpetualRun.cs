@@ -56,9 +56,9 @@ internal sealed unsafe class PerpetualRun : IBatchRun, IDisposable
 
     public TimeSpan BatchTime { get; } = TimeSpan.FromMilliseconds(20);
 
-    public int SmallestBatch => 16;
+    public int FirstBatch => 16;
 
-    public int LargestBatch => MaxBatch;
+    public int BatchLimit => MaxBatch;
 
     public NativeBlock Shared { get; } = new(SharedBlock.Size(2));
 

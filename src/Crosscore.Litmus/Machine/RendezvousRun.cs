@@ -83,9 +83,9 @@ internal sealed unsafe class RendezvousRun : IBatchRun, IDisposable
     // milliseconds.
     public TimeSpan BatchTime { get; } = TimeSpan.FromMilliseconds(5);
 
-    public int SmallestBatch => MinBatch;
+    public int FirstBatch => MinBatch;
 
-    public int LargestBatch => _capacity;
+    public int BatchLimit => _capacity;
 
     public NativeBlock Shared { get; }
 
@@ -143,7 +143,7 @@ internal sealed unsafe class RendezvousRun : IBatchRun, IDisposable
         }
 
         _code.Call(thread, _control.Start + (thread * RendezvousControl.Size));
-        // Everybody has arrived behind the last iteration, unless somebody was asked to leave before it: then the batch
+        // All threads have arrived behind the last iteration, unless one was asked to leave before it: then the batch
         // is dropped.
         if (Volatile.Read(ref Shared[SharedBlock.Leave]) == 0)
         {

@@ -4,8 +4,8 @@ using Crosscore.Litmus.Machine.Assembly;
 namespace Crosscore.Litmus.Machine;
 
 /// <summary>
-/// Decides when a run ends, and gets everybody out of the machine code when it must: a column that spins for ever looks
-/// at the word that this class sets.
+/// Decides when a run ends, and gets all threads out of the machine code when it must: a column that spins forever
+/// looks at the word that this class sets.
 /// </summary>
 /// <param name="limit">The time limit.</param>
 /// <param name="cancellation">Ends the run at once, with an exception.</param>
@@ -59,7 +59,7 @@ internal sealed class RunClock(TimeSpan limit, CancellationToken cancellation)
         crew.Wait(Timeout.InfiniteTimeSpan, CancellationToken.None);
     }
 
-    // The timer's largest step is a little under 50 days; nobody waits that long for a batch.
+    // The timer's largest step is a little under 50 days; no batch takes that long.
     private static TimeSpan Patience(TimeSpan time) =>
         time.TotalMilliseconds < int.MaxValue ? time : TimeSpan.FromMilliseconds(int.MaxValue);
 }

@@ -3,7 +3,7 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Outcomes;
 
 /// <summary>Evaluates and prints the propositions of a test.</summary>
-public static class Conditions
+internal static class Conditions
 {
     /// <summary>Whether a proposition is true of an outcome.</summary>
     /// <param name="proposition">A proposition of the test.</param>

@@ -9,7 +9,7 @@ namespace Crosscore.Litmus.Outcomes;
 /// order, cut to their types. An address of the test's memory is a model address
 /// (<see cref="MemoryLayout.ModelBase"/>), wherever the outcome comes from.
 /// </summary>
-public sealed class Outcome : IEquatable<Outcome>
+internal sealed class Outcome : IEquatable<Outcome>
 {
     private readonly ulong[] _values;
 
@@ -128,7 +128,7 @@ public sealed class Outcome : IEquatable<Outcome>
             : string.Join(' ', elements.Select((element, index) => $"{array.Name}[{index}]={element};"));
     }
 
-    // herd tells the faults that happened, then the questions that none answers, each behind a blank of its own.
+    // herd tells the faults that happened, then the questions that none answers, each behind a blank.
     private string DescribeFaults(LitmusTest test)
     {
         var asked = test
@@ -162,7 +162,8 @@ public sealed class Outcome : IEquatable<Outcome>
     private static string Describe(FaultEvent fault, bool isNamed)
     {
         string kind = (isNamed || fault.Kind < FaultKind.Translation ? "" : "D-") + fault.Kind.Name();
-        return $"Fault({string.Join(',', ((string?[])[fault.Label is null ? $"P{fault.Thread}" : $"P{fault.Thread}:{fault.Label}", fault.Location, kind]).OfType<string>())});";
+        string place = fault.Label is null ? $"P{fault.Thread}" : $"P{fault.Thread}:{fault.Label}";
+        return $"Fault({string.Join(',', ((string?[])[place, fault.Location, kind]).OfType<string>())});";
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,4 @@
 using Crosscore.Litmus.Isa.Common;
-using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Parsing;
@@ -18,6 +17,7 @@ internal sealed class ConditionParser(
     // A condition is read, asked and printed by recursion: a file must not be able to exhaust the stack.
     private const int DeepestNesting = 500;
 
+    private readonly FaultQuestionReader _faults = new(scanner, state, threadCount);
     private readonly List<WrittenPlace> _places = [];
     private int _depth;
     private Raw? _filter;
@@ -72,7 +72,7 @@ internal sealed class ConditionParser(
         scanner.Expect("[", "after locations");
         while (!scanner.Accept("]"))
         {
-            if (IsFault())
+            if (_faults.IsNext)
             {
                 ParseFault();
             }
@@ -203,7 +203,7 @@ internal sealed class ConditionParser(
 
     private Raw ParseAtom()
     {
-        if (IsFault())
+        if (_faults.IsNext)
         {
             return ParseFault();
         }
@@ -284,63 +284,12 @@ internal sealed class ConditionParser(
     private bool IsLabel(Token token) =>
         token.ThreadNumber is not null && instructionSet.IsLabel(scanner.PeekThird().Text);
 
-    private bool IsFault() => scanner.Peek().IsName("fault") && scanner.PeekSecond().Is("(");
-
-    // "fault(P0:L0)", "fault(P0:L0,x)", "fault(P0,x,MMU:Translation)": did the instruction there fault, accessing this,
-    // in that way?
     private RawValue ParseFault()
     {
-        Token first = scanner.Next();
-        scanner.Expect("(", "after fault");
-        Token column = scanner.Next();
-        int? thread = column.Kind == TokenKind.Number ? (int)column.Value : column.ThreadNumber;
-        if (thread is null || thread >= threadCount)
-        {
-            throw scanner.Unexpected(column, "the column of the instruction, such as P0");
-        }
-
-        var question = new FaultQuestion(thread.Value, null, null, null);
-        if (scanner.Accept(":"))
-        {
-            Token label = scanner.Next();
-            if (label.Kind != TokenKind.Name)
-            {
-                throw scanner.Unexpected(label, "a label");
-            }
-
-            state.Labels.Note($"P{thread}:{label.Text}", label.Position);
-            question = question with { Label = label.Text };
-        }
-
-        while (scanner.Accept(","))
-        {
-            question = ParseFaultPart(question);
-        }
-
-        scanner.Expect(")", "after the fault");
-        var place = new WrittenPlace(thread.Value, TestRegister.AnswerTo(question), null, -1, first.Position);
+        (FaultQuestion question, SourcePosition position) = _faults.Read();
+        var place = new WrittenPlace(question.Thread, TestRegister.AnswerTo(question), null, -1, position);
         _places.Add(place);
-        return new RawValue(place, new InitialValue(1), first.Position);
-    }
-
-    private FaultQuestion ParseFaultPart(FaultQuestion question)
-    {
-        Token part = scanner.Next();
-        string text = part.Text + (scanner.Accept("-") ? "-" + scanner.Next().Text : "");
-        text += scanner.Accept(":") ? ":" + scanner.Next().Text : "";
-        if (FaultKindNames.Find(text) is FaultKind kind)
-        {
-            return question with { Kind = kind };
-        }
-
-        string kinds = string.Join(", ", Enum.GetValues<FaultKind>().Select(known => known.Name()));
-        string location = part.Kind == TokenKind.Name && text == part.Text ? state.LocationName(part) : "";
-        return state.Locations.Knows(location) && question.Location is null
-            ? question with
-            {
-                Location = location,
-            }
-            : throw scanner.Error(part.Position, $"found '{text}', expected a location of the test or one of {kinds}");
+        return new RawValue(place, new InitialValue(1), position);
     }
 
     private WrittenPlace ParsePlace()

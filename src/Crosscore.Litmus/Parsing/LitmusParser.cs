@@ -9,7 +9,7 @@ namespace Crosscore.Litmus.Parsing;
 /// then <c>locations</c>, <c>filter</c> and the condition. Nothing is skipped silently: what is not understood is an
 /// error with its place.
 /// </summary>
-public sealed class LitmusParser
+internal sealed class LitmusParser
 {
     private static readonly string[] Sections = ["exists", "forall", "final", "filter", "locations", "not"];
 
@@ -40,8 +40,11 @@ public sealed class LitmusParser
         Header header = ParseHeader();
         _state.Parse();
         List<Column> columns = ParseColumns();
-        _state.JoinCode(name =>
-            columns.Find(column => column.Find(name) is not null) is Column column ? $"P{column.Id}:{name}" : null
+        CodeAliases.Join(
+            _scanner,
+            _state,
+            name =>
+                columns.Find(column => column.Find(name) is not null) is Column column ? $"P{column.Id}:{name}" : null
         );
         _state.ResolveLabels(label => AddressOfLabel(columns, label));
         columns.ForEach(column => column.NoteAccesses(_state));

@@ -5,7 +5,7 @@ namespace Crosscore.Litmus.Syntax;
 /// <summary>
 /// Names the instruction set of a test. What a name stands for is in one table, <c>Isa/InstructionSets.cs</c>.
 /// </summary>
-public enum Architecture
+internal enum Architecture
 {
 #pragma warning disable CS1591 // the names are the architectures'
     X86_64,

@@ -3,9 +3,9 @@ using Crosscore.Litmus.Isa.Common;
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>
-/// Where the code of AArch64 tests lies in the model: each column has addresses of its own, four bytes an instruction.
+/// Assigns addresses in the model to the code of tests: a range for each column, four bytes for each instruction.
 /// </summary>
-public static class CodeLayout
+internal static class CodeLayout
 {
     private const ulong Base = 0x0000_5CD0_0000_0000;
     private const ulong Column = 0x1_0000;

@@ -8,7 +8,7 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="Name">The C name, as the test wrote it.</param>
 /// <param name="Width">Bytes: 1, 2, 4 or 8.</param>
 /// <param name="Signed">Whether the topmost bit is a sign.</param>
-public sealed record DataType(string Name, int Width, bool Signed)
+internal sealed record DataType(string Name, int Width, bool Signed)
 {
     /// <summary>What an undeclared location is, as in herd.</summary>
     public static DataType Int { get; } = new("int", 4, true);

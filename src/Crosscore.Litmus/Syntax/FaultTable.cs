@@ -9,15 +9,15 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="Location">The location that was to be accessed; <see langword="null"/> where none was, or where faults
 /// are too many.</param>
 /// <param name="Kind">The kind of fault.</param>
-public sealed record FaultEvent(int Thread, string? Label, string? Location, FaultKind Kind);
+internal sealed record FaultEvent(int Thread, string? Label, string? Location, FaultKind Kind);
 
 /// <summary>
 /// Which faults each question of a test is about. The final value of a question has a bit for each of them, so that a
 /// final state tells not only that an instruction faulted but where and how, as herd's does.
 /// </summary>
-public sealed class FaultTable
+internal sealed class FaultTable
 {
-    private const int MostEvents = 64;
+    private const int MaxEvents = 64;
 
     private readonly LitmusTest _test;
     private readonly Dictionary<FaultQuestion, List<FaultEvent>> _events = [];
@@ -41,7 +41,8 @@ public sealed class FaultTable
 
     /// <summary>The bit of a fault in the value of a question; 0 where the question is not about it.</summary>
     /// <param name="question">A question of the test.</param>
-    /// <param name="index">The instruction that faults, as an index into <see cref="LitmusThread.Instructions"/>.</param>
+    /// <param name="index">The instruction that faults, as an index into
+    /// <see cref="LitmusThread.Instructions"/>.</param>
     /// <param name="location">The location that was to be accessed; <see langword="null"/> for none.</param>
     /// <param name="kind">The kind of fault.</param>
     public ulong BitOf(FaultQuestion question, int index, string? location, FaultKind kind)
@@ -101,8 +102,8 @@ public sealed class FaultTable
                 select new FaultEvent(question.Thread, label, page, kind),
             ];
         List<FaultEvent> all = Combine(labels, pages);
-        all = all.Count <= MostEvents ? all : Combine(labels, [null]);
-        return all.Count <= MostEvents ? all : Combine([null], [null]);
+        all = all.Count <= MaxEvents ? all : Combine(labels, [null]);
+        return all.Count <= MaxEvents ? all : Combine([null], [null]);
     }
 
     private string? LabelOf(int thread, int index) => _test.Threads[thread].LabelAt(index);

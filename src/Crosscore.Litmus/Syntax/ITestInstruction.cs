@@ -1,7 +1,7 @@
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>What instructions of all instruction sets have in common.</summary>
-public interface ITestInstruction
+internal interface ITestInstruction
 {
     /// <summary>Gets the place in the file.</summary>
     SourcePosition Position { get; }

@@ -4,7 +4,7 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="Number">The number; 0 for the address of a variable and for an entry.</param>
 /// <param name="AddressOf">The variable whose address it is, or <see langword="null"/>.</param>
 /// <param name="Element">The element whose address it is.</param>
-public readonly record struct InitialValue(ulong Number, string? AddressOf = null, int Element = 0)
+internal readonly record struct InitialValue(ulong Number, string? AddressOf = null, int Element = 0)
 {
     /// <summary>
     /// The label, such as <c>P1:L0</c>, whose address <see cref="Number"/> is; otherwise <see langword="null"/>.
@@ -25,7 +25,7 @@ public readonly record struct InitialValue(ulong Number, string? AddressOf = nul
 /// <param name="OutputAddress">The location at which the page lies; <see langword="null"/> if the test names
 /// none.</param>
 /// <param name="Fields">The other fields, in the layout of <see cref="Model.Programs.TableEntry"/>.</param>
-public sealed record PageEntry(string? OutputAddress, ulong Fields)
+internal sealed record PageEntry(string? OutputAddress, ulong Fields)
 {
     private const string Prefix = "PTE(";
 

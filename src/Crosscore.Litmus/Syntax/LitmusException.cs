@@ -3,7 +3,7 @@ namespace Crosscore.Litmus.Syntax;
 /// <summary>
 /// A litmus file that cannot be used: it says where, what was found there and what was expected.
 /// </summary>
-public sealed class LitmusException : Exception
+internal sealed class LitmusException : Exception
 {
     /// <summary>Reports an error at a place in a file.</summary>
     /// <param name="file">The file as the user named it.</param>

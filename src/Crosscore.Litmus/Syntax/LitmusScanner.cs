@@ -89,7 +89,7 @@ internal sealed class LitmusScanner(string text, string file)
 
     /// <summary>
     /// The rest of the current line of the header without the white space around it, or <see langword="null"/> when the
-    /// initial state's brace comes next. Empty lines and comments are passed over.
+    /// initial state's brace comes next. Empty lines and comments are skipped.
     /// </summary>
     public string? HeaderLine(out SourcePosition position)
     {

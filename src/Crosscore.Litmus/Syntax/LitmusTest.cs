@@ -3,7 +3,7 @@ namespace Crosscore.Litmus.Syntax;
 /// <summary>
 /// A litmus test as written: its program, its initial state and the question it asks of the final states.
 /// </summary>
-public sealed record LitmusTest
+internal sealed record LitmusTest
 {
     /// <summary>The file it was read from, as the user named it.</summary>
     public required string File { get; init; }
@@ -57,8 +57,8 @@ public sealed record LitmusTest
     public FaultTable Faults => field ??= new FaultTable(this);
 
     /// <summary>
-    /// The opcodes that it writes as instructions or has at places whose address it takes; <see langword="null"/> for an
-    /// instruction set in whose tests code is no data.
+    /// The opcodes that it writes as instructions or has at places whose address it takes; <see langword="null"/> for
+    /// an instruction set in whose tests code is no data.
     /// </summary>
     public IReadOnlyDictionary<ulong, ITestInstruction>? Opcodes { get; init; }
 
@@ -76,7 +76,7 @@ public sealed record LitmusTest
 }
 
 /// <summary>How a condition is asked of the final states.</summary>
-public enum Quantifier
+internal enum Quantifier
 {
     /// <summary><c>exists</c>: is there one for which it is true?</summary>
     Exists,
@@ -89,7 +89,7 @@ public enum Quantifier
 }
 
 /// <summary>A location, or an array of them, in shared memory.</summary>
-public sealed class Variable
+internal sealed class Variable
 {
     /// <summary>Its name.</summary>
     public required string Name { get; init; }
@@ -133,7 +133,7 @@ public sealed class Variable
 /// <param name="Variable">The variable, or <see langword="null"/> for a register.</param>
 /// <param name="Element">Which element of the variable.</param>
 /// <param name="Type">How its bits are read.</param>
-public sealed record Observable(int Thread, TestRegister Register, Variable? Variable, int Element, DataType Type)
+internal sealed record Observable(int Thread, TestRegister Register, Variable? Variable, int Element, DataType Type)
 {
     /// <summary>Whether it is memory.</summary>
     public bool IsMemory => Variable is not null;

@@ -1,7 +1,7 @@
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>One column: a thread of the process.</summary>
-public sealed class LitmusThread
+internal sealed class LitmusThread
 {
     /// <summary>Its number, 0 for P0.</summary>
     public required int Id { get; init; }

@@ -4,9 +4,9 @@ namespace Crosscore.Litmus.Syntax;
 
 /// <summary>
 /// Where each variable of a test lies, relative to the start of its memory: in the model and on the machine alike, so
-/// that an address that a test stores or loads means the same on both sides. Each variable has cache lines of its own.
+/// that an address that a test stores or loads means the same on both sides. No two variables share a cache line.
 /// </summary>
-public sealed class MemoryLayout
+internal sealed class MemoryLayout
 {
     /// <summary>Bytes of a cache line of every x86-64 processor, and the alignment of each variable.</summary>
     public const int Line = 64;
@@ -24,7 +24,7 @@ public sealed class MemoryLayout
     /// <param name="variables">The variables.</param>
     public MemoryLayout(IEnumerable<Variable> variables)
     {
-        // Where pages are translated each variable has one of its own.
+        // Where pages are translated, no two variables share one.
         List<Variable> all = [.. variables];
         int unit = all.Exists(variable => variable.Translates is not null) ? (int)TableEntry.PageSize : Line;
         foreach (Variable variable in all)

@@ -3,7 +3,7 @@ namespace Crosscore.Litmus.Syntax;
 /// <summary>A general register of the instruction set that a test is written in.</summary>
 /// <param name="Number">Its number there.</param>
 /// <param name="Name">Its full name, as herd writes it.</param>
-public readonly record struct TestRegister(int Number, string Name)
+internal readonly record struct TestRegister(int Number, string Name)
 {
     /// <summary>
     /// The question, such as <c>fault(P0:L0)</c>, whose answer this is instead of a register: not zero where an

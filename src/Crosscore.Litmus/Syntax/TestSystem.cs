@@ -8,7 +8,7 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="AddressSpace">The name of its address space; <see langword="null"/> for a kernel thread.</param>
 /// <param name="Pinned">Whether it stays on its CPU.</param>
 /// <param name="TakesSignals">Whether signals come to it, at any instruction.</param>
-public sealed record ThreadPlacement(
+internal sealed record ThreadPlacement(
     int Cpu,
     TaskStart Start,
     string? AddressSpace,
@@ -16,10 +16,10 @@ public sealed record ThreadPlacement(
     bool TakesSignals = false
 );
 
-/// <summary>What whoever asks about tests wants of the machine beneath them, beyond what they say themselves.</summary>
+/// <summary>What the caller asks of the machine beneath tests, beyond what the tests say themselves.</summary>
 /// <param name="Cpus">The fewest CPUs that it has.</param>
 /// <param name="Offline">CPUs, as a bit mask, that are offline, of those that it has.</param>
-public readonly record struct TestMachine(int Cpus, int Offline);
+internal readonly record struct TestMachine(int Cpus, int Offline);
 
 /// <summary>The CPUs of a test and the threads on them, as header lines say it; see docs/litmus.md.</summary>
 /// <param name="Cpus">How many CPUs there are.</param>
@@ -27,9 +27,9 @@ public readonly record struct TestMachine(int Cpus, int Offline);
 /// <param name="Offline">The CPUs, as a bit mask, that are offline.</param>
 /// <param name="HasIdle">Whether each CPU has an idle task to switch to.</param>
 /// <param name="Schedules">Whether tasks are switched.</param>
-/// <param name="IsPlain">Whether nothing of this was written: each thread has a CPU of its own, and the same address
+/// <param name="IsPlain">Whether nothing of this was written: each thread has a separate CPU, and the same address
 /// space.</param>
-public sealed record TestSystem(
+internal sealed record TestSystem(
     int Cpus,
     IReadOnlyList<ThreadPlacement> Threads,
     int Offline,
@@ -39,7 +39,7 @@ public sealed record TestSystem(
 )
 {
     /// <summary>The most CPUs that a test can have.</summary>
-    public const int MostCpus = 8;
+    public const int MaxCpus = 8;
 
     private const string DefaultAddressSpace = "a";
 
@@ -109,9 +109,9 @@ public sealed record TestSystem(
 
         int needed = placements.Max(placement => placement.Cpu) + 1;
         int cpus = Number(scanner, properties, positions, "Cpus", needed);
-        if (cpus < needed || cpus > MostCpus)
+        if (cpus < needed || cpus > MaxCpus)
         {
-            throw scanner.Error(positions["Cpus"], $"found {cpus} CPUs, expected {needed} to {MostCpus}");
+            throw scanner.Error(positions["Cpus"], $"found {cpus} CPUs, expected {needed} to {MaxCpus}");
         }
 
         int offline = ParseOffline(scanner, properties, positions, cpus, placements);
@@ -172,7 +172,7 @@ public sealed record TestSystem(
             string? next = index + 1 < words.Length ? words[index + 1] : null;
             switch (words[index])
             {
-                case "cpu" when int.TryParse(next, out int number) && number is >= 0 and < MostCpus:
+                case "cpu" when int.TryParse(next, out int number) && number is >= 0 and < MaxCpus:
                     cpu = number;
                     index++;
                     break;

@@ -7,11 +7,11 @@ using Crosscore.Model.Kernel;
 namespace Crosscore.Litmus.Timelines;
 
 /// <summary>
-/// The way to an outcome, as a reader can follow it: a lane for each CPU (without a kernel, for each thread), what
+/// The trace to an outcome, as a reader can follow it: a lane for each CPU (without a kernel, for each thread), what
 /// happens in which order, what each lane holds afterwards, and what goes from lane to lane. It says nothing that the
 /// exploration did not do.
 /// </summary>
-public sealed class Timeline
+internal sealed class Timeline
 {
     private Timeline(ModelVerdict verdict, Outcome? outcome, IReadOnlyList<TraceEvent> events)
     {
@@ -35,11 +35,11 @@ public sealed class Timeline
     public ModelVerdict Verdict { get; }
 
     /// <summary>
-    /// The outcome; <see langword="null"/> where the way leads to a state from which no end can be reached.
+    /// The outcome; <see langword="null"/> where the trace leads to a state from which no end can be reached.
     /// </summary>
     public Outcome? Outcome { get; }
 
-    /// <summary>Where the way leads to, for people.</summary>
+    /// <summary>Gets what the trace leads to, for people.</summary>
     public string Target =>
         Outcome?.Describe(Verdict.Test, Verdict.Layout) ?? "a hang: no end can be reached from here";
 
@@ -70,19 +70,19 @@ public sealed class Timeline
     /// <param name="lane">The lane.</param>
     public int FirstTaskOf(int lane) => Names.FirstTask(lane);
 
-    /// <summary>Tells a shortest way to an allowed outcome.</summary>
+    /// <summary>Makes the shortest trace to an allowed outcome.</summary>
     /// <param name="verdict">The verdict that allows it.</param>
     /// <param name="outcome">The outcome.</param>
     public static Timeline Of(ModelVerdict verdict, Outcome outcome)
     {
         ArgumentNullException.ThrowIfNull(verdict);
         ArgumentNullException.ThrowIfNull(outcome);
-        return new Timeline(verdict, outcome, verdict.ShortestWayTo(outcome));
+        return new Timeline(verdict, outcome, verdict.ShortestTraceTo(outcome));
     }
 
     /// <summary>
-    /// Tells a shortest way to an outcome for which the condition's proposition is true; <see langword="null"/> when
-    /// none is allowed.
+    /// Makes the shortest trace to an outcome for which the condition's proposition is true; <see langword="null"/>
+    /// when none is allowed.
     /// </summary>
     /// <param name="verdict">The verdict.</param>
     public static Timeline? OfWitness(ModelVerdict verdict)
@@ -92,7 +92,8 @@ public sealed class Timeline
     }
 
     /// <summary>
-    /// Tells a shortest way to a state from which no end can be reached; <see langword="null"/> when none was found.
+    /// Makes the shortest trace to a state from which no end can be reached; <see langword="null"/> when none was
+    /// found.
     /// </summary>
     /// <param name="verdict">The verdict.</param>
     public static Timeline? OfHang(ModelVerdict verdict)

@@ -201,7 +201,7 @@ internal sealed class TimelineBuilder
                         );
                     int more = (last - first) / period - 1;
                     string again =
-                        waits ? "without end"
+                        waits ? "forever"
                         : more == 1 ? "once more"
                         : $"{more} times more";
                     folded[^1] = folded[^1] with { Effect = $"{folded[^1].Effect}; again, {again}" };
@@ -303,7 +303,7 @@ internal sealed class TimelineBuilder
         return null;
     }
 
-    // A task that wakes is on no CPU: it stands in the lane where it goes on.
+    // A task that wakes is on no CPU: it stands in the lane where it resumes.
     private int NextCpuOf(int task, int index)
     {
         foreach (TraceEvent later in _events.Skip(index + 1))
@@ -335,7 +335,7 @@ internal sealed class TimelineBuilder
             _ => false,
         };
 
-    // Where one CPU stores and another loads or stores, on this way.
+    // Where one CPU stores and another loads or stores, in this trace.
     private static HashSet<ulong> SharedPlaces(IReadOnlyList<TraceEvent> events)
     {
         IEnumerable<IGrouping<ulong, TraceEvent>> places = events

@@ -6,14 +6,14 @@ namespace Crosscore.Litmus.Timelines;
 /// <summary>
 /// The lanes: a grid with a row for each row of the timeline. Where there is no room for columns it becomes a list.
 /// </summary>
-public static partial class TimelinePage
+internal static partial class TimelinePage
 {
     private const int FirstGridRow = 2;
-    private const int TaskColours = 6;
+    private const int TaskColors = 6;
 
     private static void WriteLanes(Markup page, Timeline timeline)
     {
-        page.Text("h2", "", "A shortest way there");
+        page.Text("h2", "", "A shortest trace");
         WriteLegend(page, timeline);
         int details = timeline.Rows.Count(row => row.IsDetail);
         page.Open("div", ("class", "fold"));
@@ -80,7 +80,7 @@ public static partial class TimelinePage
             {
                 bool thread = task < timeline.Verdict.Test.Threads.Count;
                 page.Open("span");
-                page.Open("span", ("class", thread ? $"key t{task % TaskColours}" : "key"));
+                page.Open("span", ("class", thread ? $"key t{task % TaskColors}" : "key"));
                 page.End();
                 page.Text($"{timeline.NameOf(task)} is the current task");
                 page.Close();
@@ -103,7 +103,7 @@ public static partial class TimelinePage
             page.End();
             page.Text(
                 timeline.Arrows.Any(arrow => arrow.Kind == TimelineArrowKind.Migration)
-                    ? "an interrupt; dotted: its answer; coloured: a task moves"
+                    ? "an interrupt; dotted: its answer; colored: a task moves"
                     : "an interrupt; dotted: its answer"
             );
             page.Close();
@@ -119,12 +119,13 @@ public static partial class TimelinePage
         TimelineLane? before = index == 0 ? null : timeline.Rows[index - 1].After[lane];
         bool here = row.Lane == lane;
         bool changed = !after.HoldsSame(before ?? new TimelineLane(0, [], []));
-        string colour = after.Task < timeline.Verdict.Test.Threads.Count ? $" t{after.Task % TaskColours}" : "";
+        string color = after.Task < timeline.Verdict.Test.Threads.Count ? $" t{after.Task % TaskColors}" : "";
         page.Open(
             "div",
             (
                 "class",
-                $"cell l{lane}{colour}{(after.OldCode.Count > 0 ? " stale" : "")}{(here || changed ? "" : " empty")}{(row.IsDetail ? " detail" : "")}"
+                $"cell l{lane}{color}{(after.OldCode.Count > 0 ? " stale" : "")}"
+                    + $"{(here || changed ? "" : " empty")}{(row.IsDetail ? " detail" : "")}"
             ),
             ("style", Place(index + FirstGridRow, Column(lane)))
         );
@@ -156,7 +157,7 @@ public static partial class TimelinePage
         page.Text("span", "where", timeline.Lanes[row.Lane]);
         if (row.Source == TimelineSource.Test && timeline.Verdict.Kernel is not null)
         {
-            page.Text("span", thread ? $"who n{row.Task % TaskColours}" : "who", name);
+            page.Text("span", thread ? $"who n{row.Task % TaskColors}" : "who", name);
         }
 
         page.Text("span", "code", row.Code);

@@ -5,9 +5,9 @@ namespace Crosscore.Litmus.Timelines;
 
 /// <summary>
 /// What was executed, where it stands: the columns of the test and the routines of the kernel design, with the lines
-/// marked that the way passes.
+/// marked that the trace passes.
 /// </summary>
-public static partial class TimelinePage
+internal static partial class TimelinePage
 {
     private static void WriteSources(Markup page, Timeline timeline)
     {
@@ -18,11 +18,11 @@ public static partial class TimelinePage
             return;
         }
 
-        page.Text("h2", "", $"The lines of {design.Name} on this way");
+        page.Text("h2", "", $"The lines of {design.Name} in this trace");
         page.Text(
             "p",
             "note",
-            "Marked lines did something that others can see, or that orders or serialises. "
+            "Marked lines did something that others can see, or that orders or serializes. "
                 + "A design extends others; what it does not replace stands in their files."
         );
         page.Open("div", ("class", "sources"));
@@ -89,7 +89,8 @@ public static partial class TimelinePage
 
     private static string Placement(ThreadPlacement thread) =>
         $"CPU {thread.Cpu}, "
-        + $"{thread.Start.ToString().ToLowerInvariant()}{(thread.Pinned ? ", pinned" : "")}{(thread.AddressSpace is null ? ", kernel thread" : "")}";
+        + $"{thread.Start.ToString().ToLowerInvariant()}{(thread.Pinned ? ", pinned" : "")}"
+        + $"{(thread.AddressSpace is null ? ", kernel thread" : "")}";
 
     private static void WriteBlock(
         Markup page,

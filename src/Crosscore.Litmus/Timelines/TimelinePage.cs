@@ -11,13 +11,13 @@ namespace Crosscore.Litmus.Timelines;
 /// <param name="Verdict">The answer in a word or two.</param>
 /// <param name="Profile">What cores promise of instruction fetch.</param>
 /// <param name="Command">The command that makes the page again.</param>
-public sealed record TimelinePageFacts(string Question, string Verdict, string Profile, string Command);
+internal sealed record TimelinePageFacts(string Question, string Verdict, string Profile, string Command);
 
 /// <summary>
 /// A timeline as one page that needs nothing else: no network, no script. It is well-formed XML as well as HTML, so
 /// what a test or a design says can only ever be text.
 /// </summary>
-public static partial class TimelinePage
+internal static partial class TimelinePage
 {
     /// <summary>Writes the page.</summary>
     /// <param name="output">Where to.</param>

@@ -1,7 +1,7 @@
 namespace Crosscore.Litmus.Timelines;
 
 /// <summary>Whose doing a row of a timeline is.</summary>
-public enum TimelineSource
+internal enum TimelineSource
 {
     /// <summary>An instruction of the test.</summary>
     Test,
@@ -16,13 +16,13 @@ public enum TimelineSource
     Scheduler,
 }
 
-/// <summary>What needs a mark of its own in a row.</summary>
-public enum TimelineMark
+/// <summary>Marks what a reader should see at a glance.</summary>
+internal enum TimelineMark
 {
     /// <summary>Nothing.</summary>
     None,
 
-    /// <summary>The core was serialised: it holds no old code any more.</summary>
+    /// <summary>The core was serialized: it holds no old code any more.</summary>
     Serialized,
 
     /// <summary>Old code was executed, or code of which nothing is promised.</summary>
@@ -33,7 +33,7 @@ public enum TimelineMark
 /// <param name="Task">The task on it.</param>
 /// <param name="Waiting">Its store buffer, the oldest store first: <c>x = 2</c>.</param>
 /// <param name="OldCode">The code of which it may still execute an old version: <c>f: 1 or 2</c>.</param>
-public sealed record TimelineLane(int Task, IReadOnlyList<string> Waiting, IReadOnlyList<string> OldCode)
+internal sealed record TimelineLane(int Task, IReadOnlyList<string> Waiting, IReadOnlyList<string> OldCode)
 {
     /// <summary>Whether another lane holds the same.</summary>
     /// <param name="other">The other one.</param>
@@ -42,7 +42,7 @@ public sealed record TimelineLane(int Task, IReadOnlyList<string> Waiting, IRead
 }
 
 /// <summary>One row of a timeline.</summary>
-public sealed record TimelineRow
+internal sealed record TimelineRow
 {
     /// <summary>The step of the exploration, from 1; 0 for what threads do for themselves before the first.</summary>
     public required int Step { get; init; }
@@ -69,11 +69,11 @@ public sealed record TimelineRow
     public required string Effect { get; init; }
 
     /// <summary>
-    /// Whether it is bookkeeping of the kernel that nobody else takes part in on this way; a reader may pass over it.
+    /// Whether it is bookkeeping of the kernel that no other CPU takes part in; a reader may skip it.
     /// </summary>
     public bool IsDetail { get; init; }
 
-    /// <summary>What is to be seen at a glance.</summary>
+    /// <summary>What a reader should see at a glance.</summary>
     public TimelineMark Mark { get; init; }
 
     /// <summary>What each lane holds afterwards.</summary>
@@ -81,7 +81,7 @@ public sealed record TimelineRow
 }
 
 /// <summary>What connects two lanes.</summary>
-public enum TimelineArrowKind
+internal enum TimelineArrowKind
 {
     /// <summary>An interrupt, from where it is sent to where it is taken.</summary>
     Interrupt,
@@ -89,7 +89,7 @@ public enum TimelineArrowKind
     /// <summary>The answer to it.</summary>
     Answer,
 
-    /// <summary>A task that leaves one CPU and goes on on another.</summary>
+    /// <summary>A task that leaves one CPU and resumes on another.</summary>
     Migration,
 }
 
@@ -99,4 +99,4 @@ public enum TimelineArrowKind
 /// <param name="FromLane">The lane where it begins.</param>
 /// <param name="ToRow">The index of the row where it ends; not before the first.</param>
 /// <param name="ToLane">The lane where it ends.</param>
-public sealed record TimelineArrow(TimelineArrowKind Kind, int FromRow, int FromLane, int ToRow, int ToLane);
+internal sealed record TimelineArrow(TimelineArrowKind Kind, int FromRow, int FromLane, int ToRow, int ToLane);

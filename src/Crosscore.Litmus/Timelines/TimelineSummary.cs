@@ -4,7 +4,7 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Timelines;
 
 /// <summary>
-/// Says in a sentence or two what a way to an outcome turns on. Each clause is looked up in the events; where they do
+/// Says in a sentence or two what a trace to an outcome turns on. Each clause is looked up in the events; where they do
 /// not bear one out, it is not said.
 /// </summary>
 internal static class TimelineSummary
@@ -131,12 +131,12 @@ internal static class TimelineSummary
                     && happened.Kind is TraceEventKind.Serialize or TraceEventKind.ReturnSerializing
                 );
 
-        // The entry of an interrupt may serialise without an event of its own: then the old value is gone from what the
+        // The entry of an interrupt may serialize without a separate event: then the old value is gone from what the
         // core may fetch.
         bool held = from >= 0 && events.Skip(from).Take(to - from).All(happened => MayFetch(happened, fetch));
         return serialized || !held ? ""
-            : entry ? $" No step {since} serialised CPU {fetch.Cpu}, which took an interrupt in between."
-            : $" No step {since} serialised CPU {fetch.Cpu}.";
+            : entry ? $" No step {since} serialized CPU {fetch.Cpu}, which took an interrupt in between."
+            : $" No step {since} serialized CPU {fetch.Cpu}.";
     }
 
     private static bool MayFetch(TraceEvent happened, TraceEvent fetch) =>

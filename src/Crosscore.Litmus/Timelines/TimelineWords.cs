@@ -3,14 +3,14 @@ using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Timelines;
 
-/// <summary>What an event is called, and what it did, in words.</summary>
+/// <summary>Names events and describes what they did.</summary>
 internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
 {
     private readonly bool _buffered = verdict.Core == CoreKind.X86Tso;
     private readonly bool _syscallReturnSerializes =
         verdict.Kernel is { } kernel && (kernel.Flag("syscall_return_serializes") || kernel.Flag("pti"));
 
-    /// <summary>Whether taking an interrupt serialises the core.</summary>
+    /// <summary>Whether taking an interrupt serializes the core.</summary>
     public bool EntrySerializes { get; } = verdict.Kernel is { } kernel && kernel.Flag("interrupt_entry_serializes");
 
     /// <summary>
@@ -61,33 +61,33 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
             TraceEventKind.AtomicStore => $"writes {place} := {value} at once",
             TraceEventKind.Fence => _buffered
                 ? "nothing waits in the store buffer"
-                : "orders what is before it before what is after",
+                : "orders earlier accesses before later ones",
             TraceEventKind.RequestFences => "demands a fence of every other thread",
             TraceEventKind.AwaitFences => "all of them have passed one",
-            TraceEventKind.Serialize => "serialises the core",
+            TraceEventKind.Serialize => "serializes the core",
             TraceEventKind.Fetch => $"executes {place} as memory has it: it returns {value}",
             TraceEventKind.FetchStale => $"executes OLD code: {place} still returns {value}",
             TraceEventKind.FetchUnpredictable => "executes code while it changes: nothing is promised from here on",
             TraceEventKind.SendIpi => happened.Value == 0
-                ? "interrupts nobody"
+                ? "interrupts no CPU"
                 : $"interrupts {TimelineNames.Cpus(happened.Value)}",
-            TraceEventKind.AwaitIpi when last is { Kind: TraceEventKind.SendIpi, Value: 0 } => "has nobody to wait for",
+            TraceEventKind.AwaitIpi when last is { Kind: TraceEventKind.SendIpi, Value: 0 } => "has no CPU to wait for",
             TraceEventKind.AwaitIpi => "all interrupted CPUs have answered",
             TraceEventKind.TakeInterrupt =>
                 $"{names.Task(before.Count == 0 ? names.FirstTask(happened.Cpu) : before[happened.Cpu].Task)} "
                     + "is interrupted"
-                    + (EntrySerializes ? "; that serialises the core" : ""),
+                    + (EntrySerializes ? "; that serializes the core" : ""),
             TraceEventKind.EndInterrupt => happened.Cores.Count > happened.Cpu
             && happened.Cores[happened.Cpu].Waiting.Any(store => store.Answers == happened.Task)
                 ? $"the answer to CPU {happened.Task} waits in the store buffer"
                 : $"answers CPU {happened.Task}",
             TraceEventKind.AnswerArrives => $"the answer reaches CPU {happened.Task}",
-            TraceEventKind.BeginReturn => "nobody else is to run here",
-            TraceEventKind.Return => $"back to {names.Task(happened.Task)}; does not serialise the core",
-            TraceEventKind.ReturnSerializing => $"back to {names.Task(happened.Task)}; serialises the core",
+            TraceEventKind.BeginReturn => "no other task to run",
+            TraceEventKind.Return => $"back to {names.Task(happened.Task)}; does not serialize the core",
+            TraceEventKind.ReturnSerializing => $"back to {names.Task(happened.Task)}; serializes the core",
             TraceEventKind.LeaveSyscall => _syscallReturnSerializes
                 ? $"{names.Task(happened.Task)} leaves its system call"
-                : $"{names.Task(happened.Task)} leaves its system call; does not serialise the core",
+                : $"{names.Task(happened.Task)} leaves its system call; does not serialize the core",
             TraceEventKind.BeginSwitch =>
                 $"from {Current(happened, before)}, which asked for it, to {names.Task(happened.Task)}",
             TraceEventKind.Preempt when last is { Kind: TraceEventKind.EndInterrupt } =>
@@ -121,7 +121,7 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
                 ? $" (line {verdict.Test.Threads[happened.Task].Instructions[happened.Source].Position.Line})"
                 : "";
         return happened.Value != 0
-            ? $"{who} waits at {where} without end{line}"
+            ? $"{who} waits at {where} forever{line}"
             : $"{who} is at {where}{line}; no end can be reached from here";
     }
 

@@ -3,7 +3,7 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Verdicts;
 
 /// <summary>The names of the kinds of cores, as the command line and tests have them.</summary>
-public static class CoreNames
+internal static class CoreNames
 {
     /// <summary>Gets all kinds by their names.</summary>
     public static IReadOnlyDictionary<string, CoreKind> All { get; } =

@@ -11,11 +11,11 @@ namespace Crosscore.Litmus.Verdicts;
 /// <summary>A litmus test as a program of the model.</summary>
 /// <param name="Program">The program; its observations are the test's observables, in their order.</param>
 /// <param name="Layout">Where the variables lie.</param>
-public sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
+internal sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
 {
     /// <summary>Lowers a test.</summary>
     /// <param name="test">The test.</param>
-    /// <param name="design">The kernel that it runs on; without one, each thread has a core of its own and nothing else
+    /// <param name="design">The kernel that it runs on; without one, each thread has a separate core and nothing else
     /// happens.</param>
     /// <param name="core">The kind of cores, whose rules decide what entering and leaving the kernel does.</param>
     /// <exception cref="LitmusException">An instruction has no meaning in the model.</exception>

@@ -8,7 +8,7 @@ using Crosscore.Model.Programs;
 namespace Crosscore.Litmus.Verdicts;
 
 /// <summary>What the model says of a test: which outcomes a kind of core allows.</summary>
-public sealed class ModelVerdict
+internal sealed class ModelVerdict
 {
     private readonly Dictionary<Outcome, FinalState> _finals;
 
@@ -29,7 +29,7 @@ public sealed class ModelVerdict
         _finals = [];
         foreach (FinalState final in exploration.FinalStates)
         {
-            // Different values may be equal once cut to the observed types; the first one found has the shortest way.
+            // Different values may be equal once cut to the observed types; the first one found has the shortest trace.
             Outcome outcome = final.IsUndefined ? Outcome.Unpredictable : LoweredTest.OutcomeOf(test, final.Values);
             if (outcome.IsUnpredictable || test.PassesFilter(outcome))
             {
@@ -111,7 +111,7 @@ public sealed class ModelVerdict
         : TestAnswer.Violated;
 
     /// <summary>
-    /// What a reader should know of the way in which the question was read; <see langword="null"/> when there is
+    /// What a reader should know of how the question was read; <see langword="null"/> when there is
     /// nothing.
     /// </summary>
     public string? Note { get; }
@@ -219,7 +219,7 @@ public sealed class ModelVerdict
     /// <param name="outcome">An outcome of the test.</param>
     public bool Allows(Outcome outcome) => _finals.ContainsKey(outcome);
 
-    /// <summary>A shortest way to an allowed outcome.</summary>
+    /// <summary>Gets the shortest trace to an allowed outcome.</summary>
     /// <param name="outcome">An allowed outcome.</param>
-    public IReadOnlyList<TraceEvent> ShortestWayTo(Outcome outcome) => Exploration.ShortestWayTo(_finals[outcome]);
+    public IReadOnlyList<TraceEvent> ShortestTraceTo(Outcome outcome) => Exploration.ShortestWayTo(_finals[outcome]);
 }

@@ -1,7 +1,7 @@
 namespace Crosscore.Litmus.Verdicts;
 
 /// <summary>How often the condition's proposition is true among final states, in the words of the field.</summary>
-public enum Frequency
+internal enum Frequency
 {
     /// <summary>In none.</summary>
     Never,
@@ -14,7 +14,7 @@ public enum Frequency
 }
 
 /// <summary>The answer to the question of a test, as it is asked.</summary>
-public enum TestAnswer
+internal enum TestAnswer
 {
     /// <summary>What <c>~exists</c> or <c>forall</c> asks for is true of every final state.</summary>
     Holds,

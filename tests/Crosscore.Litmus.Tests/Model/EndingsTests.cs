@@ -183,7 +183,7 @@ public class EndingsTests
                 last.Code,
                 StringComparison.Ordinal
             );
-            Assert.StartsWith("P1 waits at this instruction without end (line ", last.Effect, StringComparison.Ordinal);
+            Assert.StartsWith("P1 waits at this instruction forever (line ", last.Effect, StringComparison.Ordinal);
         }
     }
 
@@ -192,7 +192,7 @@ public class EndingsTests
     {
         Timeline trace = Timeline.OfHang(TestOutcomes.Explore(Order(TwoLocks, "b", "a")))!;
         Assert.Equal(
-            ["P0 waits at this instruction without end (line 9)", "P1 waits at this instruction without end (line 9)"],
+            ["P0 waits at this instruction forever (line 9)", "P1 waits at this instruction forever (line 9)"],
             trace.Rows.TakeLast(2).Select(row => row.Effect)
         );
         Assert.Equal(["xchgl %eax,(b)", "xchgl %eax,(a)"], trace.Rows.TakeLast(2).Select(row => row.Code));

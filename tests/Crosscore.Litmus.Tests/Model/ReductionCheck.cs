@@ -85,5 +85,5 @@ internal static class ReductionCheck
     // Fused, every step has an event; otherwise only those that touch memory do, so that this may be less than the
     // whole way.
     private static int Steps(ModelVerdict verdict, Outcome outcome) =>
-        verdict.ShortestWayTo(outcome).Select(happened => happened.Step).Where(step => step > 0).Distinct().Count();
+        verdict.ShortestTraceTo(outcome).Select(happened => happened.Step).Where(step => step > 0).Distinct().Count();
 }

@@ -20,7 +20,7 @@ internal static class TraceReplay
         var events = new Queue<OracleEvent>();
         var oracle = new OracleMachine(verdict.Test, verdict.Core) { Recorder = events.Enqueue };
         OracleState state = oracle.InitialState();
-        foreach (TraceEvent expected in verdict.ShortestWayTo(outcome))
+        foreach (TraceEvent expected in verdict.ShortestTraceTo(outcome))
         {
             if (
                 expected.Kind == TraceEventKind.Fence

@@ -24,7 +24,7 @@ public class TraceTests
             """,
             options: new ExplorationOptions { Reductions = reductions }
         );
-        IReadOnlyList<TraceEvent> way = verdict.ShortestWayTo(verdict.Allowed.Single(verdict.IsWitness));
+        IReadOnlyList<TraceEvent> way = verdict.ShortestTraceTo(verdict.Allowed.Single(verdict.IsWitness));
         TraceEvent[] ofMemory = [.. way.Where(happened => happened.Kind != TraceEventKind.Store)];
         Assert.Equal([1, 2, 3, 4], ofMemory.Select(happened => happened.Step));
         for (int thread = 0; thread < 2; thread++)
@@ -57,7 +57,7 @@ public class TraceTests
             """
         );
         ulong x = verdict.Layout.ModelAddressOf("x");
-        IReadOnlyList<TraceEvent> way = verdict.ShortestWayTo(verdict.Allowed[0]);
+        IReadOnlyList<TraceEvent> way = verdict.ShortestTraceTo(verdict.Allowed[0]);
         Assert.Equal(
             Enum.GetValues<TraceEventKind>().Where(kind => kind <= TraceEventKind.AwaitFences),
             way.Select(happened => happened.Kind).Distinct().Order()

@@ -103,7 +103,7 @@ public class TimelineTests
             $"P2 on CPU 1 executed the old code of f (step {timeline.Rows[executed].Step}) "
                 + "after membarrier private_expedited_sync_core of P0 had returned on CPU 0 "
                 + $"(step {timeline.Rows.First(row => row is { Code: "SYSRET", Lane: 0 }).Step}). No "
-                + "step since that call began serialised CPU 1, which took an interrupt in between.",
+                + "step since that call began serialized CPU 1, which took an interrupt in between.",
             timeline.Summary
         );
     }

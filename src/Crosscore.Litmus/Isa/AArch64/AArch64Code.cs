@@ -6,7 +6,7 @@ namespace Crosscore.Litmus.Isa.AArch64;
 
 /// <summary>
 /// What of an AArch64 test's code can be changed, and where a register can jump to: the labels whose addresses the test
-/// has in its initial state or takes by ADR. An instruction that nobody has the address of stays as it is.
+/// has in its initial state or takes by ADR. An instruction whose address the test does not have stays as it is.
 /// </summary>
 internal sealed class AArch64Code
 {
@@ -190,6 +190,9 @@ internal sealed class AArch64Code
                         or AArch64Opcode.WriteSystem
             );
 
-    private string NameOf((int Thread, int Index) place) =>
-        $"P{place.Thread}:{_test.Threads[place.Thread].Labels.FirstOrDefault(label => label.Value == place.Index).Key ?? $"instruction {place.Index}"}";
+    private string NameOf((int Thread, int Index) place)
+    {
+        string? label = _test.Threads[place.Thread].Labels.FirstOrDefault(label => label.Value == place.Index).Key;
+        return $"P{place.Thread}:{label ?? $"instruction {place.Index}"}";
+    }
 }

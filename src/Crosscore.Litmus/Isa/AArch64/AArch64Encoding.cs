@@ -6,7 +6,7 @@ namespace Crosscore.Litmus.Isa.AArch64;
 /// The opcodes of the instructions that code may be changed to and from (Arm ARM C4), and their text. Every instruction
 /// that can be encoded can be read as data; what is decoded from a bare number is what tests change code to.
 /// </summary>
-public static class AArch64Encoding
+internal static class AArch64Encoding
 {
     private const uint NopCode = 0xD503201F;
     private const uint IsbCode = 0xD5033FDF;

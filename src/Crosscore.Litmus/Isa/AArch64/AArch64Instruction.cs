@@ -3,7 +3,7 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Isa.AArch64;
 
 /// <summary>What an instruction does, in groups that are lowered alike.</summary>
-public enum AArch64Opcode
+internal enum AArch64Opcode
 {
 #pragma warning disable CS1591 // the names say it
     Nop,
@@ -53,7 +53,7 @@ public enum AArch64Opcode
 }
 
 /// <summary>Functions of two values.</summary>
-public enum AArch64Function
+internal enum AArch64Function
 {
 #pragma warning disable CS1591 // the names are the architecture's
     None,
@@ -80,7 +80,7 @@ public enum AArch64Function
 }
 
 /// <summary>Condition codes, in the order of their encoding (Arm ARM C1.2.4).</summary>
-public enum AArch64Condition
+internal enum AArch64Condition
 {
 #pragma warning disable CS1591 // the names are the architecture's
     Eq,
@@ -103,7 +103,7 @@ public enum AArch64Condition
 }
 
 /// <summary>One instruction.</summary>
-public sealed class AArch64Instruction : ITestInstruction
+internal sealed class AArch64Instruction : ITestInstruction
 {
     /// <summary>What its mnemonic means.</summary>
     public required AArch64Mnemonic Mnemonic { get; init; }

@@ -147,7 +147,7 @@ internal sealed partial class AArch64Lowering
         NoteFault(index, FaultKind.UndefinedInstruction);
         if (Thread.Handler < 0 && _translation.Return == FaultReturn.Retry)
         {
-            // Tried again it faults again, and again: where nobody has a handler for it the thread is at its end.
+            // Retried, it faults again and again: without a handler the thread is at its end.
             Emit(MicroOp.Plain(MicroOpKind.Halt));
             return;
         }
@@ -163,7 +163,7 @@ internal sealed partial class AArch64Lowering
         }
     }
 
-    // Entry to the handler synchronises the context, and so does the way back. A supervisor call that nobody handles
+    // Entry to the handler synchronizes the context, and so does the return. A supervisor call without a handler
     // comes back at once, unless faults end the thread.
     private void TakeException(ulong link)
     {

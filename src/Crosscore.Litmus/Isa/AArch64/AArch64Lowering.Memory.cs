@@ -187,7 +187,7 @@ internal sealed partial class AArch64Lowering
             instruction.Opcode != AArch64Opcode.StoreModified
             && !(instruction.Opcode == AArch64Opcode.CompareAndSwap ? first : second).IsZero;
 
-        // A load whose result nobody takes is no acquire load (Arm ARM B2.3.x, C6 of each instruction).
+        // A load whose result is discarded is no acquire load (Arm ARM B2.3.x, C6 of each instruction).
         AccessOrder load = _translated | (returns ? mnemonic.LoadOrder : AccessOrder.Atomic | AccessOrder.NoReturn);
         AccessOrder store =
             _translated | (returns ? mnemonic.StoreOrder : mnemonic.StoreOrder & ~AccessOrder.OrdersLater);

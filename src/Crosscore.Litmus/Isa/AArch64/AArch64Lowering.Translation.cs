@@ -151,7 +151,7 @@ internal sealed partial class AArch64Lowering
             return;
         }
 
-        // Somebody handles it: there and back the context is synchronised.
+        // The kernel handles it: there and back the context is synchronized.
         Synchronize(_translation.EntrySynchronizes || _translation.ReturnSynchronizes);
         _jumps.Add((Ops.Count, _column, _translation.Return == FaultReturn.Skip ? index + 1 : index));
         Emit(MicroOp.Jump(0));

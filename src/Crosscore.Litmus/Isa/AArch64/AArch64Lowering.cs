@@ -9,7 +9,7 @@ namespace Crosscore.Litmus.Isa.AArch64;
 /// <summary>
 /// Lowers one column of an AArch64 test. A thread that jumps to where a register says may execute the code of other
 /// columns, so that is lowered along with its own. This part is the frame; memory, arithmetic and control flow have
-/// files of their own.
+/// separate files.
 /// </summary>
 internal sealed partial class AArch64Lowering : ThreadLowering
 {

@@ -5,7 +5,7 @@ namespace Crosscore.Litmus.Isa.AArch64;
 /// <summary>What a mnemonic means.</summary>
 /// <param name="Name">In capitals.</param>
 /// <param name="Opcode">What it does.</param>
-public sealed record AArch64Mnemonic(string Name, AArch64Opcode Opcode)
+internal sealed record AArch64Mnemonic(string Name, AArch64Opcode Opcode)
 {
     private static readonly Dictionary<string, AArch64Mnemonic> Known = Build();
 

@@ -57,7 +57,7 @@ internal sealed class AArch64PageEntries : IPageEntrySyntax
                 throw scanner.Unexpected(
                     field,
                     $"one of the fields {Location}, {string.Join(", ", Flags.Select(flag => flag.Name))} "
-                        + "of an entry, others are not modelled"
+                        + "of an entry, others are not modeled"
                 );
             }
 

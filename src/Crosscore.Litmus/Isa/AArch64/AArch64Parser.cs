@@ -81,9 +81,9 @@ internal sealed class AArch64Parser(LitmusScanner scanner)
     private static string Hint(string name) =>
         name.ToUpperInvariant() switch
         {
-            "AT" => ": address translation instructions are not modelled",
+            "AT" => ": address translation instructions are not modeled",
             ['C', 'A', 'S', 'P', ..] or "LDXP" or "LDAXP" or "STXP" or "STLXP" =>
-                ": exclusive and atomic pairs are not modelled",
+                ": exclusive and atomic pairs are not modeled",
             _ => "",
         };
 

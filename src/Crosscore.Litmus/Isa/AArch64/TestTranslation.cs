@@ -3,7 +3,7 @@ using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Isa.AArch64;
 
-/// <summary>Where a thread without a handler goes on after a fault, as herd's variants say it.</summary>
+/// <summary>Where a thread without a handler continues after a fault, as herd's variants say it.</summary>
 internal enum FaultReturn
 {
     /// <summary>At the instruction that faulted, which is tried again.</summary>
@@ -21,7 +21,7 @@ internal enum FaultReturn
 /// <c>TTHM=...</c>.
 /// </summary>
 /// <param name="Return">What follows a fault.</param>
-/// <param name="EntrySynchronizes">Whether exception entry is a context synchronisation; with FEAT_ExS only where EIS
+/// <param name="EntrySynchronizes">Whether exception entry is a context synchronization; with FEAT_ExS only where EIS
 /// says so.</param>
 /// <param name="ReturnSynchronizes">Whether exception return is one; with FEAT_ExS only where EOS says so.</param>
 /// <param name="Unprivileged">The threads that run at EL0.</param>
@@ -35,7 +35,7 @@ internal sealed record TestTranslation(
     private static readonly char[] Separators = [' ', ','];
 
     /// <summary>Reads the header.</summary>
-    /// <exception cref="LitmusException">It asks for something that is not modelled, or nobody knows.</exception>
+    /// <exception cref="LitmusException">It asks for something that is unknown or not modeled.</exception>
     public static TestTranslation Of(LitmusTest test)
     {
         // Herd's default, with and without a line in the header.
@@ -54,7 +54,7 @@ internal sealed record TestTranslation(
                     test.File,
                     position,
                     $"found the variant '{word}', expected vmsa, ifetch, fatal, "
-                        + "handled, skip, exs, eis or eos; no other is modelled"
+                        + "handled, skip, exs, eis or eos; no other is modeled"
                 ),
             };
         }
@@ -83,7 +83,7 @@ internal sealed record TestTranslation(
             throw new LitmusException(
                 test.File,
                 managed,
-                "found TTHM= and an entry with af:0 or db:0; that hardware manages these fields is not modelled"
+                "found TTHM= and an entry with af:0 or db:0; that hardware manages these fields is not modeled"
             );
         }
 

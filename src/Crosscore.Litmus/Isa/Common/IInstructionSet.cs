@@ -43,7 +43,8 @@ internal interface IInstructionSet
     /// <param name="register">The register.</param>
     int PrintOrder(TestRegister register);
 
-    /// <summary>Gets the bytes of the widest name that a column uses for a register; 0 when it does not use it.</summary>
+    /// <summary>Gets the bytes of the widest name that a column uses for a register; 0 when it does not use
+    /// it.</summary>
     /// <param name="column">The column.</param>
     /// <param name="register">The register.</param>
     int WidestUse(LitmusThread column, TestRegister register);

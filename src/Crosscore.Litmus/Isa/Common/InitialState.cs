@@ -73,9 +73,9 @@ internal sealed class InitialState
     }
 
     /// <summary>
-    /// Reads the location that a name begins, which may be followed by more: <c>PTE(x)</c>, in older tests <c>pte_x</c>, is
-    /// the entry of the page of x, and <c>PA(x)</c> or <c>phy_x</c> the memory that x has when nothing is said of its
-    /// page.
+    /// Reads the location that a name begins, which may be followed by more: <c>PTE(x)</c>, in older tests
+    /// <c>pte_x</c>, is the entry of the page of x, and <c>PA(x)</c> or <c>phy_x</c> the memory that x has when nothing
+    /// is said of its page.
     /// </summary>
     public string LocationName(Token name)
     {
@@ -140,55 +140,6 @@ internal sealed class InitialState
         }
 
         Registers.Convert(Labels.Resolve);
-    }
-
-    /// <summary>
-    /// Makes locations other names of a label's code if the entry of the label's page leads to their memory. Call it
-    /// when the columns are known, before <see cref="ResolveLabels"/>.
-    /// </summary>
-    /// <param name="labelOf">Gets the label of a name with its column; <see langword="null"/> where there is
-    /// none.</param>
-    public void JoinCode(Func<string, string?> labelOf)
-    {
-        foreach (
-            Location table in Locations
-                .InOrder.Where(location => location.Translates is string page && labelOf(page) is not null)
-                .ToList()
-        )
-        {
-            string label = labelOf(table.Translates!)!;
-            string memory = table.Values[0].Entry!.OutputAddress!;
-            string? MemoryOf(Location location) =>
-                Locations.Known(PageEntry.NameFor(location.Name)) is Location own
-                    ? own.Values[0].Entry!.OutputAddress
-                    : location.Name;
-            List<Location> joined =
-            [
-                .. Locations.InOrder.Where(location =>
-                    location.Translates is null && labelOf(location.Name) is null && MemoryOf(location) == memory
-                ),
-            ];
-            if (joined.Count == 0 || joined.Find(location => location.IsDeclared) is not null)
-            {
-                throw _scanner.Error(
-                    table.Position,
-                    $"found the page of the label {table.Translates}, expected that "
-                        + "it leads to that of a location without a value of its own"
-                );
-            }
-
-            InitialValue Join(InitialValue value) =>
-                joined.Exists(location => location.Name == value.AddressOf)
-                    ? Labels.ValueOf(label, table.Position)
-                    : value;
-            Registers.Convert(Join);
-            Locations.Remove([
-                .. joined
-                    .Select(location => location.Name)
-                    .Append(table.Translates!)
-                    .SelectMany(name => (string[])[name, PageEntry.NameFor(name)]),
-            ]);
-        }
     }
 
     private string TableOf(string location, SourcePosition position)

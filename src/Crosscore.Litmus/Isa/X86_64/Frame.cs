@@ -2,14 +2,14 @@ namespace Crosscore.Litmus.Isa.X86_64;
 
 /// <summary>
 /// The stack frame of a running column, as offsets from rsp. The column owns all registers but one or two, so whatever
-/// the loop around it must remember from one iteration to the next lies here, in the cache of its own core.
+/// the loop around it must remember from one iteration to the next lies here, in the cache of its core.
 /// </summary>
 internal static class Frame
 {
     /// <summary>Where the thread's control block is.</summary>
     public const int Control = 0;
 
-    /// <summary>Where the block shared by all threads is; its first word asks everybody to leave.</summary>
+    /// <summary>Where the block shared by all threads is; its first word asks all threads to leave.</summary>
     public const int Shared = 8;
 
     /// <summary>The memory of the current iteration.</summary>

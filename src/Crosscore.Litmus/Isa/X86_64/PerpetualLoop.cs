@@ -12,14 +12,16 @@ namespace Crosscore.Litmus.Isa.X86_64;
 /// <code>
 ///     do {
 ///         n++; the column
-///         if (any observed register differs from last time) log(n, the registers)      // own numbers are logged less n: 0 or -1, so they do not differ
+///         // own numbers are logged less n: 0 or -1, so they do not differ
+///         if (any observed register differs from last time) log(n, the registers)
 ///         progress = n
 ///     } while (!leave &amp;&amp; n != limit)
 /// </code>
 /// The slow side, which begins once the fast side runs and ends it when it is through:
 /// <code>
 ///     do {
-///         n++; the column, with the fast side's progress noted before and after its membarrier (without one: only at the end)
+///         // without a membarrier, progress is noted only at the end
+///         n++; the column, with the fast side's progress noted before and after its membarrier
 ///         log(progress before, progress after, the registers)
 ///     } while (!leave &amp;&amp; n != limit)
 ///     leave = 1
@@ -31,7 +33,7 @@ internal static class PerpetualLoop
     public const int RegistersNeeded = 3;
 
     /// <summary>Most registers that one column can log.</summary>
-    public const int LargestLog = 13;
+    public const int MaxLogged = 13;
 
     /// <summary>What no logged value is: iteration numbers are small, and so are their differences.</summary>
     private const long NeverLogged = long.MinValue;

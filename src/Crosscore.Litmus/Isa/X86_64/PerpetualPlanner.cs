@@ -75,9 +75,9 @@ internal sealed class PerpetualPlanner
         foreach (LitmusThread thread in _test.Threads)
         {
             _loads[thread.Id] = FinalLoads(thread);
-            if (_loads[thread.Id].Count > PerpetualLoop.LargestLog)
+            if (_loads[thread.Id].Count > PerpetualLoop.MaxLogged)
             {
-                return $"P{thread.Id} observes more than {PerpetualLoop.LargestLog} registers";
+                return $"P{thread.Id} observes more than {PerpetualLoop.MaxLogged} registers";
             }
 
             if (new ColumnRegisters(_test, thread).Free < PerpetualLoop.RegistersNeeded)

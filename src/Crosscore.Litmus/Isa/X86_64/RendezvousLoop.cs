@@ -10,9 +10,10 @@ namespace Crosscore.Litmus.Isa.X86_64;
 /// afterwards:
 /// <code>
 ///     fetch lines of a later instance, each for reading, for writing, or not, as two bit masks say
-///     line[me] = ++arrival                                // plain store
-///     mfence                                              // my arrival is visible before I look around, so nobody starts far ahead
-///     for each other: while (line[other] &lt; arrival) ;     // now and then: leave if asked to, give the processor away
+///     line[me] = ++arrival                    // plain store
+///     mfence                                  // my arrival is visible before I look around: none starts far ahead
+///     for each other:
+///         while (line[other] &lt; arrival) ;     // at intervals: leave if asked to, yield the processor
 ///     if (remaining-- == 0) leave
 ///     for (n = *delays++; n != 0; n--) ;
 ///     registers and flags as the test says; the column; observed registers into results

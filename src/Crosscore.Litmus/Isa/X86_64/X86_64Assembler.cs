@@ -271,7 +271,7 @@ internal sealed class X86_64Assembler
         : displacement == (sbyte)displacement ? 1
         : 8;
 
-    // A column may spin for ever, by itself or because of a bug. Where a backward jump arrives, the request to leave is
+    // A column may spin forever, by itself or because of a bug. Where a backward jump arrives, the request to leave is
     // looked at; flags survive. The frame lies 8 bytes further while they are on the stack.
     private void LeaveWhenAsked()
     {

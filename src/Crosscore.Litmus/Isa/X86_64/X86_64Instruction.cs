@@ -5,7 +5,7 @@ namespace Crosscore.Litmus.Isa.X86_64;
 /// <summary>
 /// What an instruction does; the operand order is always (source, destination) as AT&amp;T syntax writes it.
 /// </summary>
-public enum X86_64Opcode
+internal enum X86_64Opcode
 {
 #pragma warning disable CS1591 // the names are the architecture's
     Mov,
@@ -59,7 +59,7 @@ public enum X86_64Opcode
     RseqCpu,
 
     /// <summary>
-    /// An instruction that serialises the core (Intel SDM vol. 3, 9.3): CPUID, SERIALIZE, IRETQ to the next
+    /// An instruction that serializes the core (Intel SDM vol. 3, 9.3): CPUID, SERIALIZE, IRETQ to the next
     /// instruction.
     /// </summary>
     Serialize,
@@ -68,7 +68,7 @@ public enum X86_64Opcode
 /// <summary>
 /// Condition codes, in the order of their encoding (Intel SDM vol. 1, appendix B), without the parity ones.
 /// </summary>
-public enum X86_64Condition
+internal enum X86_64Condition
 {
 #pragma warning disable CS1591 // the names are the architecture's
     O,
@@ -89,20 +89,20 @@ public enum X86_64Condition
 }
 
 /// <summary>An operand.</summary>
-public abstract record X86_64Operand;
+internal abstract record X86_64Operand;
 
 /// <summary>A register, of which the lowest <paramref name="Width"/> bytes are named.</summary>
 /// <param name="Register">The register.</param>
 /// <param name="Width">Bytes: 1, 2, 4 or 8.</param>
-public sealed record X86_64RegisterOperand(X86_64Register Register, int Width) : X86_64Operand;
+internal sealed record X86_64RegisterOperand(X86_64Register Register, int Width) : X86_64Operand;
 
 /// <summary>A constant, sign-extended.</summary>
 /// <param name="Value">The constant.</param>
-public sealed record X86_64ImmediateOperand(long Value) : X86_64Operand;
+internal sealed record X86_64ImmediateOperand(long Value) : X86_64Operand;
 
 /// <summary>The address of a variable, as a constant.</summary>
 /// <param name="Variable">The variable.</param>
-public sealed record X86_64AddressOperand(string Variable) : X86_64Operand;
+internal sealed record X86_64AddressOperand(string Variable) : X86_64Operand;
 
 /// <summary>
 /// Memory at <c>Variable + Displacement + Base + Index * Scale</c>; absent parts are zero. Address registers count with
@@ -113,7 +113,7 @@ public sealed record X86_64AddressOperand(string Variable) : X86_64Operand;
 /// <param name="Base">The base register.</param>
 /// <param name="Index">The index register.</param>
 /// <param name="Scale">1, 2, 4 or 8.</param>
-public sealed record X86_64MemoryOperand(
+internal sealed record X86_64MemoryOperand(
     string? Variable,
     int Displacement,
     X86_64Register? Base,
@@ -126,7 +126,7 @@ public sealed record X86_64MemoryOperand(
 }
 
 /// <summary>One instruction.</summary>
-public sealed class X86_64Instruction : ITestInstruction
+internal sealed class X86_64Instruction : ITestInstruction
 {
     /// <summary>What it does.</summary>
     public required X86_64Opcode Opcode { get; init; }
@@ -144,7 +144,8 @@ public sealed class X86_64Instruction : ITestInstruction
     public required IReadOnlyList<X86_64Operand> Operands { get; init; }
 
     /// <summary>
-    /// The condition of <see cref="X86_64Opcode.Jcc"/>, <see cref="X86_64Opcode.Cmov"/> and <see cref="X86_64Opcode.Set"/>.
+    /// The condition of <see cref="X86_64Opcode.Jcc"/>, <see cref="X86_64Opcode.Cmov"/> and
+    /// <see cref="X86_64Opcode.Set"/>.
     /// </summary>
     public required X86_64Condition Condition { get; init; }
 

@@ -82,7 +82,7 @@ internal sealed partial class X86_64Lowering
     {
         var register = (X86_64RegisterOperand)instruction.Operands[0];
         Operand given = Read(register, instruction, instruction.Width);
-        // Read gives a whole register by name; the exchange overwrites it, so its old value needs a place of its own.
+        // Read gives a whole register by name; the exchange overwrites it, so its old value needs another place.
         given = Compute(static (a, _) => a, given, default);
         Operand taken = default;
         Modify(

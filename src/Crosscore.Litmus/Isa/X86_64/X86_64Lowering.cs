@@ -151,7 +151,7 @@ internal sealed partial class X86_64Lowering : ThreadLowering
                 Emit(MicroOp.ArmSection(_code.Take(Source).Count(earlier => earlier.Opcode == X86_64Opcode.Rseq)));
                 break;
             case X86_64Opcode.RseqCpu:
-                // A task moves only inside of the kernel, which refreshes the number before the task goes on: it is
+                // A task moves only inside of the kernel, which refreshes the number before the task resumes: it is
                 // that of the CPU.
                 int number = ModelRegister(((X86_64RegisterOperand)instruction.Operands[0]).Register);
                 Emit(
@@ -311,7 +311,7 @@ internal sealed partial class X86_64Lowering : ThreadLowering
             throw new LitmusException(
                 Test.File,
                 instruction.Position,
-                $"found {instruction}, which accesses {width} byte(s) of {name}, "
+                $"found {instruction}, which accesses {Plural.Of(width, "byte")} of {name}, "
                     + $"but {name} has only {variable.Size - displacement} there"
             );
         }

@@ -95,7 +95,7 @@ internal sealed class X86_64Operands(LitmusScanner scanner, LocationTable locati
         {
             throw scanner.Unexpected(
                 name,
-                "a general-purpose register (the high bytes ah, bh, ch and dh are not modelled)"
+                "a general-purpose register (the high bytes ah, bh, ch and dh are not modeled)"
             );
         }
 

@@ -3,7 +3,7 @@ using Crosscore.Litmus.Syntax;
 namespace Crosscore.Litmus.Isa.X86_64;
 
 /// <summary>The general-purpose registers, in the order of their encoding (Intel SDM vol. 2, table 3-1).</summary>
-public enum X86_64Register
+internal enum X86_64Register
 {
 #pragma warning disable CS1591 // the names are the architecture's
     Rax,
@@ -26,7 +26,7 @@ public enum X86_64Register
 }
 
 /// <summary>Names of registers, and their places in the registers of a test.</summary>
-public static class X86_64RegisterNames
+internal static class X86_64RegisterNames
 {
     private static readonly string[] Names64 =
     [

@@ -4,7 +4,7 @@ namespace Crosscore.Litmus.Machine.Assembly;
 /// A test that cannot be run on this machine, or was not run as written: the message says why and, where there is one,
 /// the way out.
 /// </summary>
-public sealed class MachineRunException : Exception
+internal sealed class MachineRunException : Exception
 {
     /// <summary>Reports it.</summary>
     /// <param name="message">Why.</param>

@@ -1,13 +1,13 @@
 namespace Crosscore.Litmus.Machine.Assembly;
 
 /// <summary>
-/// The memory that all threads of a run share, besides the test's own: one word that asks everybody to leave, then one
-/// number for each thread on a cache line of its own, so that waiting for one thread does not disturb another. The
+/// The memory that all threads of a run share, besides the test's own: one word that asks all threads to leave, then
+/// one number for each thread on a separate cache line, so that waiting for one thread does not disturb another. The
 /// number is the iteration that the thread has arrived at.
 /// </summary>
 internal static class SharedBlock
 {
-    /// <summary>The word that asks everybody to leave: not zero means leave.</summary>
+    /// <summary>The word that asks all threads to leave: not zero means leave.</summary>
     public const int Leave = 0;
 
     /// <summary>The number of a thread.</summary>

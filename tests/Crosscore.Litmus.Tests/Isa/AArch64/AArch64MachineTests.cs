@@ -45,7 +45,7 @@ public class AArch64MachineTests
     public void A_trace_tells_what_was_promised_and_what_was_read_late()
     {
         ModelVerdict verdict = Explore("MessagePassing");
-        IReadOnlyList<TraceEvent> way = verdict.ShortestWayTo(verdict.Allowed.Single(verdict.IsWitness));
+        IReadOnlyList<TraceEvent> way = verdict.ShortestTraceTo(verdict.Allowed.Single(verdict.IsWitness));
         Assert.Contains(way, happened => happened.Kind == TraceEventKind.Promise);
         Assert.Contains(way, happened => happened.Kind == TraceEventKind.Fulfil);
         Assert.Contains(way, happened => happened.Kind == TraceEventKind.LoadOld);

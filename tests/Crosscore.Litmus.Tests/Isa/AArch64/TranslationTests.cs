@@ -187,7 +187,7 @@ public class TranslationTests
     [Theory]
     [InlineData(
         "TTHM=HA\n{ [PTE(x)]=(af:0); 0:X1=x; }\nP0 ;\nLDR W0,[X1] ;\nforall true",
-        "that hardware manages these fields is not modelled"
+        "that hardware manages these fields is not modeled"
     )]
     [InlineData(
         "Variant=vmsa,ETS2\n{ [PTE(x)]=(valid:1); 0:X1=x; }\nP0 ;\nLDR W0,[X1] ;\nforall true",
@@ -210,7 +210,7 @@ public class TranslationTests
         "{ [PTE(L0)]=(oa:PA(x)); x=1; 0:X1=x; }\nP0 ;\nL0: NOP ;\nforall true",
         "found the page of the label L0"
     )]
-    public void What_is_not_modelled_of_translation_is_refused_at_its_place(string test, string expected)
+    public void What_is_not_modeled_of_translation_is_refused_at_its_place(string test, string expected)
     {
         Assert.Contains(expected, Assert.Throws<LitmusException>(() => Explore(test)).Message);
     }
@@ -227,7 +227,7 @@ public class TranslationTests
     public void A_trace_tells_which_entry_was_used_and_that_it_is_old()
     {
         ModelVerdict verdict = TestOutcomes.Explore(Own("Unmap.NoCompletion"), CoreKind.AArch64);
-        IReadOnlyList<TraceEvent> way = verdict.ShortestWayTo(verdict.Allowed.First(verdict.IsWitness));
+        IReadOnlyList<TraceEvent> way = verdict.ShortestTraceTo(verdict.Allowed.First(verdict.IsWitness));
         Assert.Contains(way, happened => happened.Kind == TraceEventKind.TranslateStale);
         Assert.Contains(way, happened => happened.Kind == TraceEventKind.InvalidateTranslation);
     }
