@@ -18,7 +18,7 @@ internal static class Expectation
     internal static bool TryParse(string word, out Frequency frequency) =>
         Enum.TryParse(word, out frequency) && frequency.ToString() == word;
 
-    /// <summary>The verdict that a test expects of the model.</summary>
+    /// <summary>Gets the verdict that a test expects of the model.</summary>
     /// <param name="test">The test.</param>
     /// <param name="core">The kind of core.</param>
     /// <returns>The verdict, or <see langword="null"/> when it names none for this core.</returns>
@@ -59,7 +59,7 @@ internal static class Expectation
         test.Properties.Keys.Any(key => key.StartsWith(DesignKey, StringComparison.Ordinal));
 
     /// <summary>
-    /// The designs that a test's <c>Expect[...]</c> lines name, without <c>*</c> and without profiles.
+    /// Gets the designs that a test's <c>Expect[...]</c> lines name, without <c>*</c> and without profiles.
     /// </summary>
     /// <param name="test">The test.</param>
     internal static IEnumerable<string> NamesOfDesigns(LitmusTest test) =>
@@ -71,9 +71,9 @@ internal static class Expectation
             .Distinct();
 
     /// <summary>
-    /// The verdict that a test expects on a kernel design, from lines such as <c>Expect[linux-5.4 linux-4.16]=Sometimes
-    /// the reason in one line</c>. A name may carry a fetch profile, <c>linux-5.4/coherent</c>; <c>*</c> is every
-    /// design. A line with the profile counts before one without, then one with the name.
+    /// Gets the verdict that a test expects on a kernel design, from lines such as <c>Expect[linux-5.4
+    /// linux-4.16]=Sometimes the reason in one line</c>. A name may carry a fetch profile, <c>linux-5.4/coherent</c>;
+    /// <c>*</c> is every design. A line with the profile counts before one without, then one with the name.
     /// </summary>
     /// <param name="test">The test.</param>
     /// <param name="design">The name of the design.</param>

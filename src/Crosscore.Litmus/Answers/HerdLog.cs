@@ -92,7 +92,7 @@ internal static class HerdLog
         return text.ToString();
     }
 
-    /// <summary>The condition with its quantifier.</summary>
+    /// <summary>Gets the condition with its quantifier.</summary>
     /// <param name="test">The test.</param>
     public static string FormatCondition(LitmusTest test)
     {
@@ -105,7 +105,7 @@ internal static class HerdLog
         return $"{quantifier} ({test.Condition.Format(test)})";
     }
 
-    /// <summary>The sets of final states in a log, by test.</summary>
+    /// <summary>Gets the sets of final states in a log, by test.</summary>
     /// <param name="log">The text of a log.</param>
     /// <exception cref="InvalidDataException">The log breaks off, or a line of it is no final state.</exception>
     public static Dictionary<string, IReadOnlyList<HerdState>> ReadStates(string log)

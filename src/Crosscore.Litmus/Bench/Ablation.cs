@@ -56,7 +56,7 @@ internal sealed record AblationRow(IReadOnlyList<KernelLabel> Labels, IReadOnlyL
     public bool IsExecuted =>
         Cells.Any(cell => cell.Effect is not (AblationEffect.NotExecuted or AblationEffect.NotAsked));
 
-    /// <summary>The index of the test with the shortest counterexample; -1 when nothing breaks.</summary>
+    /// <summary>Gets the index of the test with the shortest counterexample; -1 when nothing breaks.</summary>
     public int Shortest =>
         Cells
             .Index()

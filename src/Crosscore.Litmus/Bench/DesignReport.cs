@@ -26,7 +26,7 @@ internal sealed record DesignReport(
 )
 {
     /// <summary>
-    /// The same test on the design that this one extends, where that was asked; otherwise <see langword="null"/>.
+    /// Gets the same test on the design that this one extends, where that was asked; otherwise <see langword="null"/>.
     /// </summary>
     public DesignReport? Base { get; init; }
 
@@ -46,8 +46,8 @@ internal sealed record DesignReport(
         Verdict is { IsFinal: true } && Expected is { } expected && Verdict.Frequency != expected.Frequency;
 
     /// <summary>
-    /// The outcomes that the design allows and the specification forbids: on this test the design is wrong when there
-    /// is one. <see langword="null"/> when either of them has no verdict.
+    /// Gets the outcomes that the design allows and the specification forbids: on this test the design is wrong when
+    /// there is one. <see langword="null"/> when either of them has no verdict.
     /// </summary>
     /// <param name="specification">The report of the same test on the specification.</param>
     public IReadOnlyList<Outcome>? Excess(DesignReport specification) =>
@@ -118,7 +118,7 @@ internal sealed record DesignReport(
         }
     }
 
-    /// <summary>The name of a fetch profile, as the command line and tests have it.</summary>
+    /// <summary>Gets the name of a fetch profile, as the command line and tests have it.</summary>
     /// <param name="profile">The profile.</param>
     public static string ProfileName(FetchProfile profile) =>
         profile switch

@@ -16,7 +16,7 @@ namespace Crosscore.Litmus.Bench;
 internal sealed record KnownDefect(string Name, string Source)
 {
     /// <summary>
-    /// The defect that explains forbidden outcomes; <see langword="null"/> when none that is known does.
+    /// Gets the defect that explains forbidden outcomes; <see langword="null"/> when none that is known does.
     /// </summary>
     /// <param name="test">The test.</param>
     /// <param name="forbidden">The outcomes that were seen and that the model forbids.</param>

@@ -23,7 +23,7 @@ internal sealed record BenchOptions
     /// </summary>
     public bool IsCoreChosen { get; init; }
 
-    /// <summary>The core to explore a test on; <see langword="null"/> for none.</summary>
+    /// <summary>Gets the core to explore a test on; <see langword="null"/> for none.</summary>
     /// <param name="test">The test.</param>
     public CoreKind? CoreOf(LitmusTest test) => Core is null || IsCoreChosen ? Core : test.HomeCore();
 
@@ -31,24 +31,25 @@ internal sealed record BenchOptions
     public IReadOnlyList<KernelDesign> Kernels { get; init; } = [];
 
     /// <summary>
-    /// The design that one of <see cref="Kernels"/> is compared with: the one that it extends; <see langword="null"/>
-    /// for none.
+    /// Gets the design that one of <see cref="Kernels"/> is compared with: the one that it extends;
+    /// <see langword="null"/> for none.
     /// </summary>
     public Func<DesignReport, KernelDesign?> BaseOf { get; init; } = _ => null;
 
-    /// <summary>What the machine beneath kernel designs has in addition to what tests say.</summary>
+    /// <summary>Gets what the machine beneath kernel designs has in addition to what tests say.</summary>
     public TestMachine KernelMachine { get; init; }
 
-    /// <summary>All designs that are known, for tests that are about kernels.</summary>
+    /// <summary>Gets all designs that are known, for tests that are about kernels.</summary>
     public Func<IReadOnlyList<KernelDesign>> KnownKernels { get; init; } = () => [];
 
-    /// <summary>How to explore.</summary>
+    /// <summary>Gets how to explore.</summary>
     public ExplorationOptions Exploration { get; init; } = new();
 
     /// <summary>Whether to run on this machine, and how.</summary>
     public MachineRunOptions? Machine { get; init; }
 
-    /// <summary>How long a control (<see cref="Expectation.MustBeSeen"/>) may run until its outcome is seen.</summary>
+    /// <summary>Gets how long a control (<see cref="Expectation.MustBeSeen"/>) may run until its outcome is
+    /// seen.</summary>
     public TimeSpan ControlLimit { get; init; } = TimeSpan.FromSeconds(10);
 }
 
@@ -66,7 +67,7 @@ internal sealed class TestBench(BenchOptions options)
     internal Func<LitmusTest, MachineRunOptions, CancellationToken, MachineRun> OnMachine { get; init; } =
         MachineRunner.Run;
 
-    /// <summary>What this machine promises.</summary>
+    /// <summary>Gets what this machine promises.</summary>
     internal Func<IReadOnlyList<MachineGuarantee>> Guarantees { get; init; } = MachineGuarantees.Detect;
 
     /// <summary>Examines the test in a file.</summary>

@@ -8,7 +8,7 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Bench;
 
 /// <summary>How an examination of a test came out; the worst that applies.</summary>
-internal enum TestVerdict
+public enum TestVerdict
 {
     /// <summary>Everything that was expected of the test came out so.</summary>
     AsExpected,
@@ -68,40 +68,40 @@ internal sealed class TestReport
 {
     private TestVerdict? _verdict;
 
-    /// <summary>The test.</summary>
+    /// <summary>Gets the test.</summary>
     public required LitmusTest Test { get; init; }
 
-    /// <summary>The model's verdict, when it was asked for.</summary>
+    /// <summary>Gets the model's verdict, when it was asked for.</summary>
     public ModelVerdict? Model { get; init; }
 
     /// <summary>
-    /// The verdict under sequential consistency, the measure of what is weak; none of a test that is about kernel
+    /// Gets the verdict under sequential consistency, the measure of what is weak; none of a test that is about kernel
     /// designs.
     /// </summary>
     public ModelVerdict? Sequential { get; init; }
 
-    /// <summary>The verdicts on kernel designs, when the test is about them or that was asked for.</summary>
+    /// <summary>Gets the verdicts on kernel designs, when the test is about them or that was asked for.</summary>
     public IReadOnlyList<DesignReport> Designs { get; init; } = [];
 
-    /// <summary>The test's memory.</summary>
+    /// <summary>Gets the test's memory.</summary>
     public MemoryLayout Layout => field ??= new MemoryLayout(Test.Variables);
 
-    /// <summary>What was known before, compared with <see cref="Model"/>.</summary>
+    /// <summary>Gets what was known before, compared with <see cref="Model"/>.</summary>
     public KnownAnswers.Comparison? Known { get; init; }
 
-    /// <summary>What was seen on this machine, when it was run.</summary>
+    /// <summary>Gets what was seen on this machine, when it was run.</summary>
     public MachineRun? Run { get; init; }
 
-    /// <summary>Why it was not run although that was asked for.</summary>
+    /// <summary>Gets why it was not run although that was asked for.</summary>
     public string? NotRunBecause { get; init; }
 
-    /// <summary>The allowed and the seen outcomes, sorted.</summary>
+    /// <summary>Gets the allowed and the seen outcomes, sorted.</summary>
     public IReadOnlyList<GradedOutcome> Outcomes => field ??= Grade();
 
-    /// <summary>How it came out.</summary>
+    /// <summary>Gets how it came out.</summary>
     public TestVerdict Verdict => _verdict ??= Judge();
 
-    /// <summary>What was seen and the test's filter lets through.</summary>
+    /// <summary>Gets what was seen and the test's filter lets through.</summary>
     public IReadOnlyDictionary<Outcome, long> Seen =>
         field ??= new SortedDictionary<Outcome, long>(
             (Run?.Histogram ?? new Dictionary<Outcome, long>())
@@ -110,16 +110,16 @@ internal sealed class TestReport
             Outcome.Order(Test)
         );
 
-    /// <summary>How often an outcome was seen for which the condition's proposition is true.</summary>
+    /// <summary>Gets how often an outcome was seen for which the condition's proposition is true.</summary>
     public long WitnessesSeen => Outcomes.Sum(outcome => outcome.IsWitness ? outcome.Seen ?? 0 : 0);
 
     /// <summary>
-    /// The defect of this kernel that explains the forbidden outcomes that were seen; <see langword="null"/> when none
-    /// does.
+    /// Gets the defect of this kernel that explains the forbidden outcomes that were seen; <see langword="null"/> when
+    /// none does.
     /// </summary>
     public KnownDefect? Defect { get; private init; }
 
-    /// <summary>The same with what explains its forbidden outcomes.</summary>
+    /// <summary>Gets the same with what explains its forbidden outcomes.</summary>
     internal TestReport With(KnownDefect? defect) =>
         new()
         {
@@ -133,11 +133,11 @@ internal sealed class TestReport
             Defect = defect,
         };
 
-    /// <summary>The outcomes that were seen although the fully explored model forbids them.</summary>
+    /// <summary>Gets the outcomes that were seen although the fully explored model forbids them.</summary>
     public IEnumerable<GradedOutcome> Forbidden =>
         Model is { IsComplete: true } ? Outcomes.Where(outcome => outcome is { IsAllowed: false, Seen: > 0 }) : [];
 
-    /// <summary>What a reader should know of how the question was read.</summary>
+    /// <summary>Gets what a reader should know of how the question was read.</summary>
     public IEnumerable<string> Notes =>
         new[] { Model }
             .Concat(Designs.Select(design => design.Verdict))
@@ -167,13 +167,13 @@ internal sealed class TestReport
         NotRunBecause is not null
         && ((Model is null && Designs.Count == 0) || Designs.Any(design => design.Expected is not null));
 
-    /// <summary>The designs on which no execution ends.</summary>
+    /// <summary>Gets the designs on which no execution ends.</summary>
     public IEnumerable<DesignReport> Endless =>
         Designs.Where(design => design.Verdict is { Answer: TestAnswer.NeverEnds });
 
     /// <summary>
-    /// What the test expects, where it only ran: a number of trials can contradict <see cref="Frequency.Never"/> and
-    /// <see cref="Frequency.Always"/>.
+    /// Gets what the test expects, where it only ran: a number of trials can contradict <see cref="Frequency.Never"/>
+    /// and <see cref="Frequency.Always"/>.
     /// </summary>
     public Frequency? ExpectedOfRun => Run is not null && Model is null ? Expectation.Of(Test, CoreKind.X86Tso) : null;
 

@@ -79,16 +79,16 @@ internal sealed class KernelLowering
             .DefaultIfEmpty(-1)
             .Max();
 
-    /// <summary>The variables of the design.</summary>
+    /// <summary>Gets the variables of the design.</summary>
     public IReadOnlyList<MemoryRegion> Memory => _compiler.Memory;
 
-    /// <summary>The code of the tasks that the test does not write: idle ones, which have nothing to do.</summary>
+    /// <summary>Gets the code of the tasks that the test does not write: idle ones, which have nothing to do.</summary>
     public IEnumerable<ThreadCode> OtherTasks =>
         Enumerable
             .Range(0, _tasks.Count - _test.Threads.Count)
             .Select(_ => new ThreadCode { Ops = [], InitialRegisters = [] });
 
-    /// <summary>The name of the system call that a membarrier command is in a design.</summary>
+    /// <summary>Gets the name of the system call that a membarrier command is in a design.</summary>
     public static string MembarrierCall(MembarrierCommand command) =>
         command switch
         {
@@ -99,7 +99,7 @@ internal sealed class KernelLowering
             _ => "membarrier_private_expedited_rseq",
         };
 
-    /// <summary>The system calls that a test makes of a design, by the names that the design gives them.</summary>
+    /// <summary>Gets the system calls that a test makes of a design, by the names that the design gives them.</summary>
     public static IEnumerable<(ITestInstruction Instruction, string Name)> Calls(LitmusTest test) =>
         from thread in test.Threads
         from instruction in thread.Instructions
@@ -108,7 +108,7 @@ internal sealed class KernelLowering
         select (instruction, name);
 
     /// <summary>
-    /// What a thread does before its column: one that sleeps in a system call has yet to return from it.
+    /// Emits what a thread does before its column: one that sleeps in a system call has yet to return from it.
     /// </summary>
     public void EmitStart(int thread, ICodeSink sink)
     {
@@ -167,7 +167,7 @@ internal sealed class KernelLowering
         EmitReturn(sink);
     }
 
-    /// <summary>The CPUs with the design's code on them.</summary>
+    /// <summary>Gets the CPUs with the design's code on them.</summary>
     public CpuSystem Build()
     {
         TestSystem system = _system;

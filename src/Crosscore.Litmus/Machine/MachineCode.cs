@@ -45,7 +45,7 @@ internal sealed unsafe class MachineCode : IDisposable
     }
 
     /// <summary>
-    /// A membarrier that the kernel did not carry out spoils the run: nothing that was counted means anything then.
+    /// Checks that the kernel carried out every membarrier: if it did not, nothing that was counted means anything.
     /// </summary>
     /// <param name="control">The control blocks.</param>
     /// <param name="size">Bytes of each.</param>

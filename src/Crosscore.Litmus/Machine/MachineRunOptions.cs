@@ -3,7 +3,7 @@ using Crosscore.Litmus.Outcomes;
 namespace Crosscore.Litmus.Machine;
 
 /// <summary>How the threads of a test are brought together.</summary>
-internal enum MachineMode
+public enum MachineMode
 {
     /// <summary>
     /// <see cref="Perpetual"/> where exactly one of two columns issues membarrier and the test has a perpetual form,
@@ -25,10 +25,10 @@ internal enum MachineMode
 /// <summary>What to run, and when to end.</summary>
 internal sealed record MachineRunOptions
 {
-    /// <summary>How many iterations; in <see cref="MachineMode.Perpetual"/>, of the slow side.</summary>
+    /// <summary>Gets how many iterations; in <see cref="MachineMode.Perpetual"/>, of the slow side.</summary>
     public long Iterations { get; init; } = 1_000_000;
 
-    /// <summary>The mode.</summary>
+    /// <summary>Gets the mode.</summary>
     public MachineMode Mode { get; init; } = MachineMode.Auto;
 
     /// <summary>

@@ -20,16 +20,16 @@ internal sealed unsafe class NativeBlock : IDisposable
         NativeMemory.Clear(_start, (nuint)(length + Page));
     }
 
-    /// <summary>Bytes.</summary>
+    /// <summary>Gets the bytes.</summary>
     public long Length { get; }
 
-    /// <summary>The first byte.</summary>
+    /// <summary>Gets the first byte.</summary>
     public byte* Start => _start;
 
-    /// <summary>The address of the first byte.</summary>
+    /// <summary>Gets the address of the first byte.</summary>
     public long Address => (long)_start;
 
-    /// <summary>An eight-byte cell.</summary>
+    /// <summary>Gets an eight-byte cell.</summary>
     /// <param name="offset">Its offset in bytes; the caller keeps it inside the block.</param>
     public ref long this[int offset] => ref *(long*)(_start + offset);
 

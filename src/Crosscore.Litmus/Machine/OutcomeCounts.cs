@@ -14,15 +14,15 @@ internal sealed class OutcomeCounts(int width)
     private int[] _buckets = NewBuckets(64);
 
     /// <summary>
-    /// How many distinct outcomes there are; they are numbered from zero in the order of their first appearance.
+    /// Gets how many distinct outcomes there are; they are numbered from zero in the order of their first appearance.
     /// </summary>
     public int Distinct { get; private set; }
 
-    /// <summary>The values of an outcome.</summary>
+    /// <summary>Gets the values of an outcome.</summary>
     /// <param name="number">Its number.</param>
     public ReadOnlySpan<ulong> ValuesOf(int number) => _values.AsSpan(number * width, width);
 
-    /// <summary>How often it was counted.</summary>
+    /// <summary>Gets how often it was counted.</summary>
     /// <param name="number">Its number.</param>
     public long CountOf(int number) => _counts[number];
 
@@ -31,7 +31,7 @@ internal sealed class OutcomeCounts(int width)
     /// <param name="times">How often it was seen.</param>
     public void Count(int number, long times = 1) => _counts[number] += times;
 
-    /// <summary>The number of an outcome, new or known; its count does not change.</summary>
+    /// <summary>Gets the number of an outcome, new or known; its count does not change.</summary>
     /// <param name="values">Its values.</param>
     public int NumberOf(ReadOnlySpan<ulong> values)
     {

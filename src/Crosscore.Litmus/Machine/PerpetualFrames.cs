@@ -45,7 +45,7 @@ internal sealed class PerpetualFrames
         Counts = new OutcomeCounts(test.Observables.Count);
     }
 
-    /// <summary>The outcomes so far, each counted once for each slow iteration that shows it.</summary>
+    /// <summary>Gets the outcomes so far, each counted once for each slow iteration that shows it.</summary>
     public OutcomeCounts Counts { get; }
 
     /// <summary>Slow iterations during which the fast side advanced.</summary>
@@ -70,33 +70,8 @@ internal sealed class PerpetualFrames
             ReadOnlySpan<long> slow = slowLog.Slice((j - 1) * slowEntry, slowEntry);
             Relevant += slow[1] > slow[0] ? 1 : 0;
 
-            int count = 0;
             int distinct = 0;
-            for (int load = 0; load < _slow.Count; load++)
-            {
-                if (_slow[load].Writer == _plan.Fast)
-                {
-                    places[count++] = slow[2 + load];
-                    places[count++] = slow[2 + load] + 1;
-                }
-            }
-
-            for (int load = 0; load < _fast.Count; load++)
-            {
-                if (_fast[load].Writer == _plan.Slow)
-                {
-                    int entry = FirstThatFound(fastLog, fastEntry, load, j);
-                    long first = entry * fastEntry < fastLog.Length ? fastLog[entry * fastEntry] : fastIterations + 1;
-                    places[count++] = first - 1;
-                    places[count++] = first;
-                }
-            }
-
-            if (count == 0)
-            {
-                places[count++] = 1;
-            }
-
+            int count = FindPlaces(places, fastLog, fastIterations, slow, j);
             foreach (long i in places[..count])
             {
                 if (i < 1 || i > fastIterations)
@@ -119,6 +94,45 @@ internal sealed class PerpetualFrames
                 }
             }
         }
+    }
+
+    // The iterations of the fast side at which the outcome of the frames with slow iteration j can change.
+    private int FindPlaces(
+        Span<long> places,
+        ReadOnlySpan<long> fastLog,
+        long fastIterations,
+        ReadOnlySpan<long> slow,
+        long j
+    )
+    {
+        int fastEntry = 1 + _fast.Count;
+        int count = 0;
+        for (int load = 0; load < _slow.Count; load++)
+        {
+            if (_slow[load].Writer == _plan.Fast)
+            {
+                places[count++] = slow[2 + load];
+                places[count++] = slow[2 + load] + 1;
+            }
+        }
+
+        for (int load = 0; load < _fast.Count; load++)
+        {
+            if (_fast[load].Writer == _plan.Slow)
+            {
+                int entry = FirstThatFound(fastLog, fastEntry, load, j);
+                long first = entry * fastEntry < fastLog.Length ? fastLog[entry * fastEntry] : fastIterations + 1;
+                places[count++] = first - 1;
+                places[count++] = first;
+            }
+        }
+
+        if (count == 0)
+        {
+            places[count++] = 1;
+        }
+
+        return count;
     }
 
     private void Show(Span<ulong> values, long i, ReadOnlySpan<long> fast, long j, ReadOnlySpan<long> slow)

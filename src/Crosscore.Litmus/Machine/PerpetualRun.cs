@@ -48,7 +48,7 @@ internal sealed unsafe class PerpetualRun : IBatchRun, IDisposable
         );
     }
 
-    /// <summary>What the batches showed.</summary>
+    /// <summary>Gets what the batches showed.</summary>
     public PerpetualFrames Frames { get; }
 
     /// <summary>Iterations of the fast side.</summary>

@@ -11,7 +11,7 @@ internal static unsafe partial class Processors
 {
     private const int MaskBytes = 1024; // 8192 processors, the largest CONFIG_NR_CPUS of x86-64
 
-    /// <summary>The processors allowed to the calling thread, ascending.</summary>
+    /// <summary>Gets the processors allowed to the calling thread, ascending.</summary>
     /// <exception cref="MachineRunException">The kernel does not say.</exception>
     public static IReadOnlyList<int> Allowed()
     {
@@ -40,7 +40,7 @@ internal static unsafe partial class Processors
     }
 
     /// <summary>
-    /// One processor for each thread: distinct ones while there are enough, then from the beginning again.
+    /// Gets one processor for each thread: distinct ones while there are enough, then from the beginning again.
     /// </summary>
     /// <param name="allowed">The processors.</param>
     /// <param name="threads">How many threads.</param>

@@ -50,7 +50,7 @@ internal static class Conditions
     public static bool PassesFilter(this LitmusTest test, Outcome outcome) =>
         test.Filter?.Holds(outcome, test, new MemoryLayout(test.Variables)) ?? true;
 
-    /// <summary>A proposition as herd prints it.</summary>
+    /// <summary>Gets a proposition as herd prints it.</summary>
     /// <param name="proposition">A proposition of the test.</param>
     /// <param name="test">The test.</param>
     public static string Format(this Proposition proposition, LitmusTest test) => Format(proposition, test, Loosest);

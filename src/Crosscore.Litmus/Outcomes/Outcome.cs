@@ -23,7 +23,7 @@ internal sealed class Outcome : IEquatable<Outcome>
     /// <param name="values">The values, already cut to their types; copied.</param>
     public Outcome(ReadOnlySpan<ulong> values) => _values = values.ToArray();
 
-    /// <summary>The values; none of <see cref="Unpredictable"/>.</summary>
+    /// <summary>Gets the values; none of <see cref="Unpredictable"/>.</summary>
     public ReadOnlySpan<ulong> Values => _values;
 
     /// <summary>Whether it is <see cref="Unpredictable"/>.</summary>

@@ -35,11 +35,11 @@ internal sealed class FaultTable
         }
     }
 
-    /// <summary>The faults that a question is about: bit 0 of its value is the first.</summary>
+    /// <summary>Gets the faults that a question is about: bit 0 of its value is the first.</summary>
     /// <param name="question">A question of the test.</param>
     public IReadOnlyList<FaultEvent> About(FaultQuestion question) => _events[question];
 
-    /// <summary>The bit of a fault in the value of a question; 0 where the question is not about it.</summary>
+    /// <summary>Gets the bit of a fault in the value of a question; 0 where the question is not about it.</summary>
     /// <param name="question">A question of the test.</param>
     /// <param name="index">The instruction that faults, as an index into
     /// <see cref="LitmusThread.Instructions"/>.</param>

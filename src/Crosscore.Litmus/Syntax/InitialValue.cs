@@ -7,14 +7,14 @@ namespace Crosscore.Litmus.Syntax;
 internal readonly record struct InitialValue(ulong Number, string? AddressOf = null, int Element = 0)
 {
     /// <summary>
-    /// The label, such as <c>P1:L0</c>, whose address <see cref="Number"/> is; otherwise <see langword="null"/>.
+    /// Gets the label, such as <c>P1:L0</c>, whose address <see cref="Number"/> is; otherwise <see langword="null"/>.
     /// </summary>
     public string? Label { get; init; }
 
-    /// <summary>The instruction whose opcode <see cref="Number"/> is; otherwise <see langword="null"/>.</summary>
+    /// <summary>Gets the instruction whose opcode <see cref="Number"/> is; otherwise <see langword="null"/>.</summary>
     public ITestInstruction? Instruction { get; init; }
 
-    /// <summary>The entry of a translation table; <see langword="null"/> for any other value.</summary>
+    /// <summary>Gets the entry of a translation table; <see langword="null"/> for any other value.</summary>
     public PageEntry? Entry { get; init; }
 
     /// <summary>Whether it is an address, which takes 8 bytes.</summary>

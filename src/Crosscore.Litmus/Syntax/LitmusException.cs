@@ -17,12 +17,12 @@ internal sealed class LitmusException : Exception
         Problem = problem;
     }
 
-    /// <summary>The file as the user named it.</summary>
+    /// <summary>Gets the file as the user named it.</summary>
     public string File { get; }
 
-    /// <summary>Where in the file.</summary>
+    /// <summary>Gets where in the file.</summary>
     public SourcePosition Position { get; }
 
-    /// <summary>What was found and what was expected, without the place.</summary>
+    /// <summary>Gets what was found and what was expected, without the place.</summary>
     public string Problem { get; }
 }

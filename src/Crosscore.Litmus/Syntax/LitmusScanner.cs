@@ -88,8 +88,8 @@ internal sealed class LitmusScanner(string text, string file)
         Error(found.Position, $"found {found}, expected {expected}");
 
     /// <summary>
-    /// The rest of the current line of the header without the white space around it, or <see langword="null"/> when the
-    /// initial state's brace comes next. Empty lines and comments are skipped.
+    /// Gets the rest of the current line of the header without the white space around it, or <see langword="null"/>
+    /// when the initial state's brace comes next. Empty lines and comments are skipped.
     /// </summary>
     public string? HeaderLine(out SourcePosition position)
     {
@@ -115,7 +115,8 @@ internal sealed class LitmusScanner(string text, string file)
     }
 
     /// <summary>
-    /// A quoted text that stands at this place and may run over several lines; <see langword="null"/> when none does.
+    /// Gets a quoted text that stands at this place and may run over several lines; <see langword="null"/> when none
+    /// does.
     /// </summary>
     public string? QuotedText()
     {
@@ -145,10 +146,10 @@ internal sealed class LitmusScanner(string text, string file)
 
     public Token Peek() => PeekAt(0);
 
-    /// <summary>The token after the next one.</summary>
+    /// <summary>Gets the token after the next one.</summary>
     public Token PeekSecond() => PeekAt(1);
 
-    /// <summary>The one after that.</summary>
+    /// <summary>Gets the one after that.</summary>
     public Token PeekThird() => PeekAt(2);
 
     public Token Next()
@@ -159,7 +160,7 @@ internal sealed class LitmusScanner(string text, string file)
         return token;
     }
 
-    /// <summary>What is written from a token to the last one taken, white space folded.</summary>
+    /// <summary>Gets what is written from a token to the last one taken, white space folded.</summary>
     public string TextFrom(Token first) =>
         string.Join(' ', text[first.Start.._end].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 

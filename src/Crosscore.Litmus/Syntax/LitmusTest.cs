@@ -5,67 +5,68 @@ namespace Crosscore.Litmus.Syntax;
 /// </summary>
 internal sealed record LitmusTest
 {
-    /// <summary>The file it was read from, as the user named it.</summary>
+    /// <summary>Gets the file it was read from, as the user named it.</summary>
     public required string File { get; init; }
 
-    /// <summary>The instruction set that it is written in.</summary>
+    /// <summary>Gets the instruction set that it is written in.</summary>
     public required Architecture Architecture { get; init; }
 
-    /// <summary>The name in its first line.</summary>
+    /// <summary>Gets the name in its first line.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The quoted text under the first line; empty when there is none.</summary>
+    /// <summary>Gets the quoted text under the first line; empty when there is none.</summary>
     public required string Description { get; init; }
 
-    /// <summary>The <c>Key=value</c> lines of the header.</summary>
+    /// <summary>Gets the <c>Key=value</c> lines of the header.</summary>
     public required IReadOnlyDictionary<string, string> Properties { get; init; }
 
-    /// <summary>Where each of <see cref="Properties"/> stands.</summary>
+    /// <summary>Gets where each of <see cref="Properties"/> stands.</summary>
     public required IReadOnlyDictionary<string, SourcePosition> PropertyPositions { get; init; }
 
-    /// <summary>Other names of variables, as other linear addresses of the same memory.</summary>
+    /// <summary>Gets other names of variables, as other linear addresses of the same memory.</summary>
     public required IReadOnlyDictionary<string, string> Aliases { get; init; }
 
-    /// <summary>Where its threads run.</summary>
+    /// <summary>Gets where its threads run.</summary>
     public required TestSystem System { get; init; }
 
-    /// <summary>The shared memory, in the order of first mention.</summary>
+    /// <summary>Gets the shared memory, in the order of first mention.</summary>
     public required IReadOnlyList<Variable> Variables { get; init; }
 
-    /// <summary>The columns.</summary>
+    /// <summary>Gets the columns.</summary>
     public required IReadOnlyList<LitmusThread> Threads { get; init; }
 
-    /// <summary>What a final state is made of, in the order in which it is printed: registers, then memory.</summary>
+    /// <summary>Gets what a final state is made of, in the order in which it is printed: registers, then
+    /// memory.</summary>
     public required IReadOnlyList<Observable> Observables { get; init; }
 
     /// <summary>Final states for which this is false do not count; <see langword="null"/> when all do.</summary>
     public required Proposition? Filter { get; init; }
 
-    /// <summary>How the condition is asked.</summary>
+    /// <summary>Gets how the condition is asked.</summary>
     public required Quantifier Quantifier { get; init; }
 
-    /// <summary>The condition.</summary>
+    /// <summary>Gets the condition.</summary>
     public required Proposition Condition { get; init; }
 
-    /// <summary>The arrays that its question names as a whole; herd prints these as a whole.</summary>
+    /// <summary>Gets the arrays that its question names as a whole; herd prints these as a whole.</summary>
     public IReadOnlySet<string> WholeArrays { get; init; } = new HashSet<string>();
 
-    /// <summary>The elements of arrays that its question names one by one.</summary>
+    /// <summary>Gets the elements of arrays that its question names one by one.</summary>
     public IReadOnlySet<(string Variable, int Element)> NamedElements { get; init; } = new HashSet<(string, int)>();
 
-    /// <summary>What its questions about faults are about.</summary>
+    /// <summary>Gets what its questions about faults are about.</summary>
     public FaultTable Faults => field ??= new FaultTable(this);
 
     /// <summary>
-    /// The opcodes that it writes as instructions or has at places whose address it takes; <see langword="null"/> for
-    /// an instruction set in whose tests code is no data.
+    /// Gets the opcodes that it writes as instructions or has at places whose address it takes; <see langword="null"/>
+    /// for an instruction set in whose tests code is no data.
     /// </summary>
     public IReadOnlyDictionary<ulong, ITestInstruction>? Opcodes { get; init; }
 
-    /// <summary>The entries of translation tables in its initial state.</summary>
+    /// <summary>Gets the entries of translation tables in its initial state.</summary>
     internal IEnumerable<PageEntry> PageEntries => InitialValues.Select(value => value.Entry).OfType<PageEntry>();
 
-    /// <summary>All values of its initial state: of memory, then of registers.</summary>
+    /// <summary>Gets all values of its initial state: of memory, then of registers.</summary>
     internal IEnumerable<InitialValue> InitialValues =>
         Variables
             .SelectMany(variable => variable.InitialValues)
@@ -76,7 +77,7 @@ internal sealed record LitmusTest
 }
 
 /// <summary>How a condition is asked of the final states.</summary>
-internal enum Quantifier
+public enum Quantifier
 {
     /// <summary><c>exists</c>: is there one for which it is true?</summary>
     Exists,
@@ -91,13 +92,13 @@ internal enum Quantifier
 /// <summary>A location, or an array of them, in shared memory.</summary>
 internal sealed class Variable
 {
-    /// <summary>Its name.</summary>
+    /// <summary>Gets its name.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The place of its declaration or first mention.</summary>
+    /// <summary>Gets the place of its declaration or first mention.</summary>
     public required SourcePosition Position { get; init; }
 
-    /// <summary>The type of an element.</summary>
+    /// <summary>Gets the type of an element.</summary>
     public required DataType Type { get; init; }
 
     /// <summary>Whether it is code: a value stands for what the code returns.</summary>
@@ -109,18 +110,18 @@ internal sealed class Variable
     public bool IsUnmapped { get; init; }
 
     /// <summary>
-    /// The variable whose page it translates, as the entry of a translation table; <see langword="null"/> for ordinary
-    /// memory.
+    /// Gets the variable whose page it translates, as the entry of a translation table; <see langword="null"/> for
+    /// ordinary memory.
     /// </summary>
     public string? Translates { get; init; }
 
     /// <summary>Whether it was declared as an array.</summary>
     public required bool IsArray { get; init; }
 
-    /// <summary>One value for each element; a scalar has one.</summary>
+    /// <summary>Gets one value for each element; a scalar has one.</summary>
     public required IReadOnlyList<InitialValue> InitialValues { get; init; }
 
-    /// <summary>Bytes of the whole.</summary>
+    /// <summary>Gets the bytes of the whole.</summary>
     public int Size => Type.Width * InitialValues.Count;
 
     /// <inheritdoc/>

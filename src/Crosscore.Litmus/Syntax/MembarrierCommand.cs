@@ -1,7 +1,7 @@
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>The commands that <c>membarrier</c> takes in a test.</summary>
-internal enum MembarrierCommand
+public enum MembarrierCommand
 {
     /// <summary>MEMBARRIER_CMD_GLOBAL.</summary>
     Global = 1,

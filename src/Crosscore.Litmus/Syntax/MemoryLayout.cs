@@ -35,18 +35,18 @@ internal sealed class MemoryLayout
         }
     }
 
-    /// <summary>Bytes of the whole; a multiple of <see cref="Line"/>.</summary>
+    /// <summary>Gets the bytes of the whole; a multiple of <see cref="Line"/>.</summary>
     public int Size { get; private set; }
 
-    /// <summary>The offset of a variable.</summary>
+    /// <summary>Gets the offset of a variable.</summary>
     /// <param name="variable">Its name.</param>
     public int OffsetOf(string variable) => _offsets[variable];
 
-    /// <summary>The address of a variable in the model.</summary>
+    /// <summary>Gets the address of a variable in the model.</summary>
     /// <param name="variable">Its name.</param>
     public ulong ModelAddressOf(string variable) => ModelBase + (ulong)OffsetOf(variable);
 
-    /// <summary>The bits of an initial value, for memory that starts at an address.</summary>
+    /// <summary>Gets the bits of an initial value, for memory that starts at an address.</summary>
     /// <param name="value">The value.</param>
     /// <param name="start">The address of offset 0.</param>
     public ulong Resolve(InitialValue value, ulong start) =>
@@ -56,7 +56,7 @@ internal sealed class MemoryLayout
         : start + (ulong)(OffsetOf(value.AddressOf) + (value.Element * Find(value.AddressOf).Type.Width));
 
     /// <summary>
-    /// A model address in words: <c>x</c>, <c>t[1]</c>, <c>x+2</c>; <see langword="null"/> where it is none.
+    /// Gets a model address in words: <c>x</c>, <c>t[1]</c>, <c>x+2</c>; <see langword="null"/> where it is none.
     /// </summary>
     /// <param name="address">A value.</param>
     /// <param name="inBytes">Whether an element is told by its distance in bytes, as herd's logs have it.</param>
@@ -81,7 +81,7 @@ internal sealed class MemoryLayout
     }
 
     /// <summary>
-    /// The type of what lies at a model address; of another width than the variable's, the signed one.
+    /// Gets the type of what lies at a model address; of another width than the variable's, the signed one.
     /// </summary>
     /// <param name="address">The address.</param>
     /// <param name="width">Bytes: 1, 2, 4 or 8.</param>

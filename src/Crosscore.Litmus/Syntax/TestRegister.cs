@@ -6,7 +6,7 @@ namespace Crosscore.Litmus.Syntax;
 internal readonly record struct TestRegister(int Number, string Name)
 {
     /// <summary>
-    /// The question, such as <c>fault(P0:L0)</c>, whose answer this is instead of a register: not zero where an
+    /// Gets the question, such as <c>fault(P0:L0)</c>, whose answer this is instead of a register: not zero where an
     /// instruction faulted.
     /// </summary>
     public FaultQuestion? Fault { get; init; }

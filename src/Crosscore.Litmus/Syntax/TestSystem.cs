@@ -47,7 +47,7 @@ internal sealed record TestSystem(
     /// <param name="cpu">Its number.</param>
     public bool IsOnline(int cpu) => (Offline >> cpu & 1) == 0;
 
-    /// <summary>The CPUs that have an idle task, in their order. One that is offline has nothing else.</summary>
+    /// <summary>Gets the CPUs that have an idle task, in their order. One that is offline has nothing else.</summary>
     public IReadOnlyList<int> IdleCpus =>
         [
             .. Enumerable
@@ -58,7 +58,7 @@ internal sealed record TestSystem(
                 ),
         ];
 
-    /// <summary>The same on another machine.</summary>
+    /// <summary>Gets the same on another machine.</summary>
     /// <param name="machine">The machine.</param>
     /// <param name="file">The test's file, for an error.</param>
     /// <exception cref="LitmusException">A thread would be on a CPU that is offline.</exception>
@@ -80,7 +80,7 @@ internal sealed record TestSystem(
             );
     }
 
-    /// <summary>The names of the address spaces, in the order of first mention.</summary>
+    /// <summary>Gets the names of the address spaces, in the order of first mention.</summary>
     public IReadOnlyList<string> AddressSpaces =>
         [.. Threads.Select(thread => thread.AddressSpace).OfType<string>().Distinct()];
 
@@ -116,25 +116,7 @@ internal sealed record TestSystem(
 
         int offline = ParseOffline(scanner, properties, positions, cpus, placements);
 
-        for (int cpu = 0; cpu < cpus; cpu++)
-        {
-            int[] running =
-            [
-                .. Enumerable
-                    .Range(0, threads)
-                    .Where(thread => placements[thread].Cpu == cpu && placements[thread].Start == TaskStart.Running),
-            ];
-            if (running.Length > 1)
-            {
-                SourcePosition position = positions.GetValueOrDefault($"P{running[1]}", new SourcePosition(1, 1));
-                throw scanner.Error(
-                    position,
-                    $"found P{running[0]} and P{running[1]} both running on "
-                        + $"CPU {cpu}, expected one of them runnable or asleep"
-                );
-            }
-        }
-
+        CheckRunning(scanner, positions, cpus, placements);
         bool schedules = YesNo(scanner, properties, positions, "Schedule", !plain);
         int waiting = schedules ? -1 : placements.FindIndex(placement => placement.Start != TaskStart.Running);
         if (waiting >= 0)
@@ -155,6 +137,34 @@ internal sealed record TestSystem(
             schedules,
             plain
         );
+    }
+
+    // At the start at most one thread runs on a CPU.
+    private static void CheckRunning(
+        LitmusScanner scanner,
+        IReadOnlyDictionary<string, SourcePosition> positions,
+        int cpus,
+        List<ThreadPlacement> placements
+    )
+    {
+        for (int cpu = 0; cpu < cpus; cpu++)
+        {
+            int[] running =
+            [
+                .. Enumerable
+                    .Range(0, placements.Count)
+                    .Where(thread => placements[thread].Cpu == cpu && placements[thread].Start == TaskStart.Running),
+            ];
+            if (running.Length > 1)
+            {
+                SourcePosition position = positions.GetValueOrDefault($"P{running[1]}", new SourcePosition(1, 1));
+                throw scanner.Error(
+                    position,
+                    $"found P{running[0]} and P{running[1]} both running on "
+                        + $"CPU {cpu}, expected one of them runnable or asleep"
+                );
+            }
+        }
     }
 
     private static bool IsThread(string key) => key.Length > 1 && key[0] == 'P' && key.Skip(1).All(char.IsAsciiDigit);

@@ -31,11 +31,11 @@ internal sealed class Timeline
         Summary = TimelineSummary.Of(verdict, Names, Events);
     }
 
-    /// <summary>The verdict that allows the outcome.</summary>
+    /// <summary>Gets the verdict that allows the outcome.</summary>
     public ModelVerdict Verdict { get; }
 
     /// <summary>
-    /// The outcome; <see langword="null"/> where the trace leads to a state from which no end can be reached.
+    /// Gets the outcome; <see langword="null"/> where the trace leads to a state from which no end can be reached.
     /// </summary>
     public Outcome? Outcome { get; }
 
@@ -43,30 +43,31 @@ internal sealed class Timeline
     public string Target =>
         Outcome?.Describe(Verdict.Test, Verdict.Layout) ?? "a hang: no end can be reached from here";
 
-    /// <summary>The names of the lanes.</summary>
+    /// <summary>Gets the names of the lanes.</summary>
     public IReadOnlyList<string> Lanes { get; }
 
-    /// <summary>The rows, in order.</summary>
+    /// <summary>Gets the rows, in order.</summary>
     public IReadOnlyList<TimelineRow> Rows { get; }
 
-    /// <summary>What goes from lane to lane.</summary>
+    /// <summary>Gets what goes from lane to lane.</summary>
     public IReadOnlyList<TimelineArrow> Arrows { get; }
 
-    /// <summary>Why the outcome comes about, in a sentence or two; empty when the events alone do not tell.</summary>
+    /// <summary>Gets why the outcome comes about, in a sentence or two; empty when the events alone do not
+    /// tell.</summary>
     public string Summary { get; }
 
-    /// <summary>How many tasks have names.</summary>
+    /// <summary>Gets how many tasks have names.</summary>
     public int Tasks => Names.Tasks;
 
     internal TimelineNames Names { get; }
 
     internal IReadOnlyList<TraceEvent> Events { get; }
 
-    /// <summary>The name of a task: that of its thread, or <c>idle</c>.</summary>
+    /// <summary>Gets the name of a task: that of its thread, or <c>idle</c>.</summary>
     /// <param name="task">The task.</param>
     public string NameOf(int task) => Names.Task(task);
 
-    /// <summary>The task that a lane runs at the start.</summary>
+    /// <summary>Gets the task that a lane runs at the start.</summary>
     /// <param name="lane">The lane.</param>
     public int FirstTaskOf(int lane) => Names.FirstTask(lane);
 
@@ -103,12 +104,12 @@ internal sealed class Timeline
     }
 
     /// <summary>
-    /// The lines of the design that were executed, by their index in <see cref="KernelDesign.SourceLines"/>.
+    /// Gets the lines of the design that were executed, by their index in <see cref="KernelDesign.SourceLines"/>.
     /// </summary>
     public IReadOnlySet<int> ExecutedKernelLines =>
         Events.Select(happened => happened.KernelLine).Where(line => line > 0).ToHashSet();
 
-    /// <summary>The instructions of a thread that did something, by their index.</summary>
+    /// <summary>Gets the instructions of a thread that did something, by their index.</summary>
     /// <param name="thread">The thread.</param>
     public IReadOnlySet<int> ExecutedInstructions(LitmusThread thread) =>
         Events

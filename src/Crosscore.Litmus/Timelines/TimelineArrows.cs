@@ -5,67 +5,79 @@ namespace Crosscore.Litmus.Timelines;
 /// <summary>Finds what goes from lane to lane: interrupts, their answers, tasks that move.</summary>
 internal static class TimelineArrows
 {
-    public static IReadOnlyList<TimelineArrow> Of(IReadOnlyList<TraceEvent> events, IReadOnlyList<int> rowOfEvent)
+    public static IReadOnlyList<TimelineArrow> Of(IReadOnlyList<TraceEvent> events, IReadOnlyList<int> rowOfEvent) =>
+        new Finder(events, rowOfEvent).Find();
+
+    private sealed class Finder(IReadOnlyList<TraceEvent> events, IReadOnlyList<int> rowOfEvent)
     {
-        var arrows = new List<TimelineArrow>();
-        for (int index = 0; index < events.Count; index++)
+        private readonly List<TimelineArrow> _arrows = [];
+
+        public IReadOnlyList<TimelineArrow> Find()
         {
-            TraceEvent from = events[index];
-            switch (from.Kind)
+            for (int index = 0; index < events.Count; index++)
             {
-                case TraceEventKind.SendIpi:
-                    // A CPU sends no further interrupts before it has all answers, so the next one that is taken of it
-                    // is this.
-                    foreach (
-                        int target in Enumerable.Range(0, from.Cores.Count).Where(cpu => (from.Value >> cpu & 1) != 0)
-                    )
-                    {
+                TraceEvent from = events[index];
+                switch (from.Kind)
+                {
+                    case TraceEventKind.SendIpi:
+                        ConnectInterrupts(index);
+                        break;
+                    case TraceEventKind.AnswerArrives:
+                    case TraceEventKind.EndInterrupt when !AnswerWaits(from) && !ArrivesLater(events, index):
                         Connect(
-                            TimelineArrowKind.Interrupt,
+                            TimelineArrowKind.Answer,
                             index,
                             from.Cpu,
-                            target,
-                            later =>
-                                later.Kind == TraceEventKind.TakeInterrupt
-                                && later.Cpu == target
-                                && later.Task == from.Cpu
+                            from.Task,
+                            later => later.Kind == TraceEventKind.AwaitIpi && later.Cpu == from.Task
                         );
-                    }
+                        break;
+                    case TraceEventKind.SwitchTo when LastCpuOf(events, index) is int last && last != from.Cpu:
+                        _arrows.Add(
+                            new TimelineArrow(
+                                TimelineArrowKind.Migration,
+                                rowOfEvent[LeftAt(events, index, last)],
+                                last,
+                                rowOfEvent[index],
+                                from.Cpu
+                            )
+                        );
+                        break;
+                }
+            }
 
-                    break;
-                case TraceEventKind.AnswerArrives:
-                case TraceEventKind.EndInterrupt when !AnswerWaits(from) && !ArrivesLater(events, index):
-                    Connect(
-                        TimelineArrowKind.Answer,
-                        index,
-                        from.Cpu,
-                        from.Task,
-                        later => later.Kind == TraceEventKind.AwaitIpi && later.Cpu == from.Task
-                    );
-                    break;
-                case TraceEventKind.SwitchTo when LastCpuOf(events, index) is int last && last != from.Cpu:
-                    arrows.Add(
-                        new TimelineArrow(
-                            TimelineArrowKind.Migration,
-                            rowOfEvent[LeftAt(events, index, last)],
-                            last,
-                            rowOfEvent[index],
-                            from.Cpu
-                        )
-                    );
-                    break;
+            return _arrows;
+        }
+
+        // A CPU sends no further interrupts before it has all answers, so the next one that is taken of it is this.
+        private void ConnectInterrupts(int index)
+        {
+            TraceEvent from = events[index];
+            foreach (int target in Enumerable.Range(0, from.Cores.Count).Where(cpu => (from.Value >> cpu & 1) != 0))
+            {
+                Connect(
+                    TimelineArrowKind.Interrupt,
+                    index,
+                    from.Cpu,
+                    target,
+                    later => later.Kind == TraceEventKind.TakeInterrupt && later.Cpu == target && later.Task == from.Cpu
+                );
             }
         }
 
-        return arrows;
-
-        void Connect(TimelineArrowKind kind, int index, int fromLane, int toLane, Func<TraceEvent, bool> arrives)
+        private void Connect(
+            TimelineArrowKind kind,
+            int index,
+            int fromLane,
+            int toLane,
+            Func<TraceEvent, bool> arrives
+        )
         {
             for (int later = index + 1; later < events.Count; later++)
             {
                 if (arrives(events[later]))
                 {
-                    arrows.Add(new TimelineArrow(kind, rowOfEvent[index], fromLane, rowOfEvent[later], toLane));
+                    _arrows.Add(new TimelineArrow(kind, rowOfEvent[index], fromLane, rowOfEvent[later], toLane));
                     return;
                 }
             }

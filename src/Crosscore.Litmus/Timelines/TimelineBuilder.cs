@@ -37,7 +37,7 @@ internal sealed class TimelineBuilder
 
     public IReadOnlyList<TimelineRow> Rows => _rows;
 
-    /// <summary>The row that tells of an event.</summary>
+    /// <summary>Gets the row that tells of an event.</summary>
     public IReadOnlyList<int> RowOfEvent => _rowOfEvent;
 
     private void Add(int index)
@@ -192,18 +192,7 @@ internal sealed class TimelineBuilder
 
                 if (period > 0)
                 {
-                    (int step, int task) = (folded[^1].Step, folded[^1].Task);
-                    bool waits =
-                        last == end
-                        && _events.Any(happened =>
-                            happened is { Kind: TraceEventKind.Wait, Value: 1 }
-                            && (happened.Step, happened.Task) == (step, task)
-                        );
-                    int more = (last - first) / period - 1;
-                    string again =
-                        waits ? "forever"
-                        : more == 1 ? "once more"
-                        : $"{more} times more";
+                    string again = Again(folded[^1], last == end, (last - first) / period - 1);
                     folded[^1] = folded[^1] with { Effect = $"{folded[^1].Effect}; again, {again}" };
                 }
 
@@ -218,6 +207,20 @@ internal sealed class TimelineBuilder
 
         _rows.Clear();
         _rows.AddRange(folded);
+    }
+
+    // How often what a row ends is repeated.
+    private string Again(TimelineRow row, bool isLast, int more)
+    {
+        bool waits =
+            isLast
+            && _events.Any(happened =>
+                happened is { Kind: TraceEventKind.Wait, Value: 1 }
+                && (happened.Step, happened.Task) == (row.Step, row.Task)
+            );
+        return waits ? "forever"
+            : more == 1 ? "once more"
+            : $"{more} times more";
     }
 
     // How many rows come again directly behind themselves; 0 for none.

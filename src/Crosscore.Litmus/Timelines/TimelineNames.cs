@@ -27,12 +27,12 @@ internal sealed class TimelineNames
         _kernelVariables = verdict.Kernel?.Variables.ToDictionary(variable => variable.Name) ?? [];
     }
 
-    /// <summary>How many tasks there are.</summary>
+    /// <summary>Gets how many tasks there are.</summary>
     public int Tasks => _tasks.Count;
 
     public string Task(int task) => task >= 0 && task < _tasks.Count ? _tasks[task] : "";
 
-    /// <summary>The index of the task that a CPU runs at the start.</summary>
+    /// <summary>Gets the index of the task that a CPU runs at the start.</summary>
     public int FirstTask(int lane)
     {
         TestSystem system = _verdict.Test.System;
@@ -42,7 +42,7 @@ internal sealed class TimelineNames
         return running >= 0 ? running : _tasks.IndexOf($"idle/{lane}");
     }
 
-    /// <summary>A place in memory: <c>x</c>, <c>t[1]</c>, <c>curr[0]</c>, <c>P1.mm</c>.</summary>
+    /// <summary>Gets a place in memory: <c>x</c>, <c>t[1]</c>, <c>curr[0]</c>, <c>P1.mm</c>.</summary>
     public string Place(ulong address) =>
         _verdict.Layout.Describe(address)
         ?? Kernel(address) switch
@@ -54,7 +54,7 @@ internal sealed class TimelineNames
             var (variable, cpu) => $"{variable.Name}[{cpu}]",
         };
 
-    /// <summary>A value as it stands at a place.</summary>
+    /// <summary>Gets a value as it stands at a place.</summary>
     public string Value(ulong address, int width, ulong value) =>
         Kernel(address) switch
         {
@@ -66,7 +66,7 @@ internal sealed class TimelineNames
             _ => DataType.SignedOf(8).Format(value),
         };
 
-    /// <summary>A set of CPUs: <c>CPU 1, 2</c>.</summary>
+    /// <summary>Gets a set of CPUs: <c>CPU 1, 2</c>.</summary>
     public static string Cpus(ulong mask, string prefix = "CPU ") =>
         prefix + string.Join(", ", Enumerable.Range(0, 64).Where(cpu => (mask >> cpu & 1) != 0));
 

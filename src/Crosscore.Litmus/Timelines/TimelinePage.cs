@@ -73,16 +73,7 @@ internal static partial class TimelinePage
     private static void WriteHeader(Markup page, Timeline timeline, TimelinePageFacts facts)
     {
         ModelVerdict verdict = timeline.Verdict;
-        page.Open("h1");
-        string[] parts = verdict.Test.Name.Split('.');
-        for (int part = 0; part < parts.Length; part++)
-        {
-            // Names are long and have no spaces; a narrow screen breaks them at their dots.
-            page.Text(parts[part] + (part + 1 < parts.Length ? "." : ""));
-            page.Void("wbr");
-        }
-
-        page.Close();
+        WriteTitle(page, verdict.Test.Name);
         if (verdict.Test.Description.Length > 0)
         {
             page.Text("p", "description", verdict.Test.Description);
@@ -134,6 +125,20 @@ internal static partial class TimelinePage
         }
     }
 
+    private static void WriteTitle(Markup page, string name)
+    {
+        page.Open("h1");
+        string[] parts = name.Split('.');
+        for (int part = 0; part < parts.Length; part++)
+        {
+            // Names are long and have no spaces; a narrow screen breaks them at their dots.
+            page.Text(parts[part] + (part + 1 < parts.Length ? "." : ""));
+            page.Void("wbr");
+        }
+
+        page.Close();
+    }
+
     private static string Style()
     {
         using Stream stream = typeof(TimelinePage).Assembly.GetManifestResourceStream("TimelinePage.css")!;
@@ -173,7 +178,7 @@ internal static partial class TimelinePage
             xml.WriteEndElement();
         }
 
-        /// <summary>An element with nothing but text in it; no white space follows it.</summary>
+        /// <summary>Writes an element with nothing but text in it; no white space follows it.</summary>
         public void Text(string name, string style, string text)
         {
             Open(name, ("class", style));

@@ -44,28 +44,29 @@ internal sealed record TimelineLane(int Task, IReadOnlyList<string> Waiting, IRe
 /// <summary>One row of a timeline.</summary>
 internal sealed record TimelineRow
 {
-    /// <summary>The step of the exploration, from 1; 0 for what threads do for themselves before the first.</summary>
+    /// <summary>Gets the step of the exploration, from 1; 0 for what threads do for themselves before the
+    /// first.</summary>
     public required int Step { get; init; }
 
     /// <summary>In which lane it stands: a CPU, or without a kernel a thread.</summary>
     public required int Lane { get; init; }
 
-    /// <summary>The task that the lane is running, whether or not it is its own doing.</summary>
+    /// <summary>Gets the task that the lane is running, whether or not it is its own doing.</summary>
     public required int Task { get; init; }
 
     /// <summary>Whose doing it is.</summary>
     public required TimelineSource Source { get; init; }
 
     /// <summary>
-    /// What is executed, as the test or the design has it, or the processor's name for it; empty for what memory does
-    /// by itself.
+    /// Gets what is executed, as the test or the design has it, or the processor's name for it; empty for what memory
+    /// does by itself.
     /// </summary>
     public required string Code { get; init; }
 
-    /// <summary>Where that stands, as <c>file:line</c>; empty for what stands nowhere.</summary>
+    /// <summary>Gets where that stands, as <c>file:line</c>; empty for what stands nowhere.</summary>
     public required string Place { get; init; }
 
-    /// <summary>What happened, in words.</summary>
+    /// <summary>Gets what happened, in words.</summary>
     public required string Effect { get; init; }
 
     /// <summary>
@@ -73,10 +74,10 @@ internal sealed record TimelineRow
     /// </summary>
     public bool IsDetail { get; init; }
 
-    /// <summary>What a reader should see at a glance.</summary>
+    /// <summary>Gets what a reader should see at a glance.</summary>
     public TimelineMark Mark { get; init; }
 
-    /// <summary>What each lane holds afterwards.</summary>
+    /// <summary>Gets what each lane holds afterwards.</summary>
     public required IReadOnlyList<TimelineLane> After { get; init; }
 }
 

@@ -14,7 +14,8 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
     public bool EntrySerializes { get; } = verdict.Kernel is { } kernel && kernel.Flag("interrupt_entry_serializes");
 
     /// <summary>
-    /// The name of what neither the test nor the design writes down; <see langword="null"/> for what one of them does.
+    /// Gets the name of what neither the test nor the design writes down; <see langword="null"/> for what one of them
+    /// does.
     /// </summary>
     public string? Hardware(TraceEvent happened) =>
         happened.Kind switch
@@ -33,7 +34,7 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
             _ => null,
         };
 
-    /// <summary>What happened.</summary>
+    /// <summary>Gets what happened.</summary>
     /// <param name="happened">The event.</param>
     /// <param name="before">What the CPUs held before it; none before the first event.</param>
     /// <param name="last">What its CPU did last; for what waits for answers, what was asked.</param>
@@ -64,10 +65,18 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
                 : "orders earlier accesses before later ones",
             TraceEventKind.RequestFences => "demands a fence of every other thread",
             TraceEventKind.AwaitFences => "all of them have passed one",
-            TraceEventKind.Serialize => "serializes the core",
             TraceEventKind.Fetch => $"executes {place} as memory has it: it returns {value}",
             TraceEventKind.FetchStale => $"executes OLD code: {place} still returns {value}",
             TraceEventKind.FetchUnpredictable => "executes code while it changes: nothing is promised from here on",
+            _ => OfKernel(happened, before, last),
+        };
+    }
+
+    // What cores do for the kernel: interrupts, system calls, switches of tasks.
+    private string OfKernel(TraceEvent happened, IReadOnlyList<CoreView> before, TraceEvent? last) =>
+        happened.Kind switch
+        {
+            TraceEventKind.Serialize => "serializes the core",
             TraceEventKind.SendIpi => happened.Value == 0
                 ? "interrupts no CPU"
                 : $"interrupts {TimelineNames.Cpus(happened.Value)}",
@@ -105,7 +114,6 @@ internal sealed class TimelineWords(ModelVerdict verdict, TimelineNames names)
             TraceEventKind.Wake => $"{names.Task(happened.Task)} wakes inside of its system call",
             _ => throw new InvalidOperationException($"Crosscore bug: unknown event {happened.Kind}"),
         };
-    }
 
     private string Wait(TraceEvent happened)
     {

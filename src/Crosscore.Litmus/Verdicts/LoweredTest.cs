@@ -24,30 +24,7 @@ internal sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
         ArgumentNullException.ThrowIfNull(test);
         var layout = new MemoryLayout(test.Variables);
         KernelLowering? kernel = design is null ? null : new KernelLowering(test, design, CoreRules.Of(core));
-        if (
-            test.Variables.FirstOrDefault(variable =>
-                kernel?.Memory.Any(region => region.Name == variable.Name) == true
-            ) is
-            { } clash
-        )
-        {
-            throw new LitmusException(
-                test.File,
-                clash.Position,
-                $"found the location {clash.Name}, which is a variable of "
-                    + $"the design {design!.Name} too; expected another name"
-            );
-        }
-
-        if (design is not null && test.HasTables)
-        {
-            throw new LitmusException(
-                test.File,
-                test.Variables.First(variable => variable.Translates is not null).Position,
-                "found translation tables; expected none in a test on a kernel design"
-            );
-        }
-
+        CheckMemory(test, design, kernel);
         LoweredColumns columns = test.InstructionSet().Lower(test, layout, kernel);
         HashSet<string> taken = [.. AddressesTaken(test), .. columns.AddressesTaken];
         var program = new ModelProgram
@@ -92,7 +69,7 @@ internal sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
         return new LoweredTest(program, layout);
     }
 
-    /// <summary>The outcome that a final state of the program is.</summary>
+    /// <summary>Gets the outcome that a final state of the program is.</summary>
     /// <param name="test">The test that was lowered.</param>
     /// <param name="values">The values of the final state.</param>
     public static Outcome OutcomeOf(LitmusTest test, IReadOnlyList<ulong> values)
@@ -104,6 +81,34 @@ internal sealed record LoweredTest(ModelProgram Program, MemoryLayout Layout)
         }
 
         return new Outcome(cut);
+    }
+
+    // The memory of the test and that of the design are one memory, which has no translation tables.
+    private static void CheckMemory(LitmusTest test, KernelDesign? design, KernelLowering? kernel)
+    {
+        if (
+            test.Variables.FirstOrDefault(variable =>
+                kernel?.Memory.Any(region => region.Name == variable.Name) == true
+            ) is
+            { } clash
+        )
+        {
+            throw new LitmusException(
+                test.File,
+                clash.Position,
+                $"found the location {clash.Name}, which is a variable of "
+                    + $"the design {design!.Name} too; expected another name"
+            );
+        }
+
+        if (design is not null && test.HasTables)
+        {
+            throw new LitmusException(
+                test.File,
+                test.Variables.First(variable => variable.Translates is not null).Position,
+                "found translation tables; expected none in a test on a kernel design"
+            );
+        }
     }
 
     // The variables whose addresses the initial state has.

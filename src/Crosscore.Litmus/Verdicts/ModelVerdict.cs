@@ -42,26 +42,26 @@ internal sealed class ModelVerdict
         Note = WholeReading();
     }
 
-    /// <summary>The test.</summary>
+    /// <summary>Gets the test.</summary>
     public LitmusTest Test { get; }
 
-    /// <summary>The test's memory.</summary>
+    /// <summary>Gets the test's memory.</summary>
     public MemoryLayout Layout { get; }
 
-    /// <summary>All memory of the program that was explored: the test's and the kernel design's.</summary>
+    /// <summary>Gets all memory of the program that was explored: the test's and the kernel design's.</summary>
     public IReadOnlyList<MemoryRegion> Memory { get; }
 
-    /// <summary>The kind of core.</summary>
+    /// <summary>Gets the kind of core.</summary>
     public CoreKind Core { get; }
 
-    /// <summary>The kernel design, if the test ran on one.</summary>
+    /// <summary>Gets the kernel design, if the test ran on one.</summary>
     public KernelDesign? Kernel { get; }
 
-    /// <summary>The exploration behind the verdict.</summary>
+    /// <summary>Gets the exploration behind the verdict.</summary>
     public Exploration Exploration { get; }
 
     /// <summary>
-    /// The outcomes that the core allows and the filter lets through, sorted. Complete only when
+    /// Gets the outcomes that the core allows and the filter lets through, sorted. Complete only when
     /// <see cref="IsComplete"/>.
     /// </summary>
     public IReadOnlyList<Outcome> Allowed { get; }
@@ -78,7 +78,7 @@ internal sealed class ModelVerdict
     /// <summary>For how many allowed outcomes the condition's proposition is true.</summary>
     public int Witnesses { get; }
 
-    /// <summary>The same in a word.</summary>
+    /// <summary>Gets the same in a word.</summary>
     public Frequency Frequency => FrequencyOf(Witnesses);
 
     /// <summary>Whether the answer to the condition, as it is asked, is yes.</summary>
@@ -102,7 +102,7 @@ internal sealed class ModelVerdict
             _ => Witnesses > 0,
         };
 
-    /// <summary>The answer to the question of the test.</summary>
+    /// <summary>Gets the answer to the question of the test.</summary>
     public TestAnswer Answer =>
         Exploration.FinalStates.Count == 0 && IsComplete ? TestAnswer.NeverEnds
         : !IsFinal ? TestAnswer.NotFound
@@ -111,7 +111,7 @@ internal sealed class ModelVerdict
         : TestAnswer.Violated;
 
     /// <summary>
-    /// What a reader should know of how the question was read; <see langword="null"/> when there is
+    /// Gets what a reader should know of how the question was read; <see langword="null"/> when there is
     /// nothing.
     /// </summary>
     public string? Note { get; }

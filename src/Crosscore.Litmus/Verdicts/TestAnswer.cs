@@ -1,7 +1,7 @@
 namespace Crosscore.Litmus.Verdicts;
 
 /// <summary>How often the condition's proposition is true among final states, in the words of the field.</summary>
-internal enum Frequency
+public enum Frequency
 {
     /// <summary>In none.</summary>
     Never,

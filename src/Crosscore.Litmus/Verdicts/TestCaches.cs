@@ -10,7 +10,7 @@ internal static class TestCaches
 {
     private const string Key = "CacheType";
 
-    /// <summary>The caches; without the line, those that do nothing by themselves.</summary>
+    /// <summary>Gets the caches; without the line, those that do nothing by themselves.</summary>
     /// <exception cref="LitmusException">The line names something else.</exception>
     public static CacheType Of(LitmusTest test)
     {

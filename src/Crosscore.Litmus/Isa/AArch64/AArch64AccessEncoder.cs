@@ -21,15 +21,7 @@ internal static class AArch64AccessEncoder
         uint imm9 = ((uint)offset & 0x1FF) << 12;
         bool isNear = Fits(offset, 9);
         string name = mnemonic.Name.TrimEnd('B', 'H');
-        uint? ordered = name switch
-        {
-            "LDAR" => 0x08DF_FC00,
-            "LDAPR" => 0x38BF_C000,
-            "STLR" => 0x089F_FC00,
-            "LDXR" => 0x085F_7C00,
-            "LDAXR" => 0x085F_FC00,
-            _ => null,
-        };
+        uint? ordered = Ordered(name);
         if (data.Width == 8 && mnemonic.AccessWidth != 0 && !mnemonic.IsSigned)
         {
             return null;
@@ -49,11 +41,7 @@ internal static class AArch64AccessEncoder
                 : null;
         }
 
-        uint kind =
-            !loads ? 0u
-            : !mnemonic.IsSigned ? 1u
-            : data.Width == 8 ? 2u
-            : 3u;
+        uint kind = KindOf(loads, mnemonic.IsSigned, data);
         if (kind == 3 && width == 4)
         {
             return null;
@@ -62,22 +50,7 @@ internal static class AArch64AccessEncoder
         common |= 0x3800_0000 | kind << 22;
         if (memory.Offset is AArch64Register index)
         {
-            string extension = index.Shift?.Kind ?? "LSL";
-            uint amount = (uint)(index.Shift?.Amount ?? 0);
-            uint option = extension switch
-            {
-                "UXTW" => 2,
-                "SXTW" => 6,
-                "SXTX" => 7,
-                _ => 3,
-            };
-            return
-                memory.Indexing != AArch64Indexing.None
-                || index.Width != ((option & 1) == 0 ? 4 : 8)
-                || (amount != 0 && amount != BitOperations.Log2((uint)width))
-                || mnemonic.Name.Contains("UR", StringComparison.Ordinal)
-                ? null
-                : common | 0x0020_0800 | Bits(index) << 16 | option << 13 | (amount != 0 ? 1u << 12 : 0);
+            return Indexed(memory, index, width, mnemonic.Name) is uint indexed ? common | indexed : null;
         }
 
         return memory.Indexing != AArch64Indexing.None
@@ -92,6 +65,43 @@ internal static class AArch64AccessEncoder
                 : isNear
                     ? common | imm9
                     : null;
+    }
+
+    private static uint KindOf(bool loads, bool isSigned, AArch64Register data) =>
+        !loads ? 0u
+        : !isSigned ? 1u
+        : data.Width == 8 ? 2u
+        : 3u;
+
+    private static uint? Ordered(string name) =>
+        name switch
+        {
+            "LDAR" => 0x08DF_FC00,
+            "LDAPR" => 0x38BF_C000,
+            "STLR" => 0x089F_FC00,
+            "LDXR" => 0x085F_7C00,
+            "LDAXR" => 0x085F_FC00,
+            _ => null,
+        };
+
+    private static uint? Indexed(AArch64Memory memory, AArch64Register index, int width, string name)
+    {
+        string extension = index.Shift?.Kind ?? "LSL";
+        uint amount = (uint)(index.Shift?.Amount ?? 0);
+        uint option = extension switch
+        {
+            "UXTW" => 2,
+            "SXTW" => 6,
+            "SXTX" => 7,
+            _ => 3,
+        };
+        return
+            memory.Indexing != AArch64Indexing.None
+            || index.Width != ((option & 1) == 0 ? 4 : 8)
+            || (amount != 0 && amount != BitOperations.Log2((uint)width))
+            || name.Contains("UR", StringComparison.Ordinal)
+            ? null
+            : 0x0020_0800 | Bits(index) << 16 | option << 13 | (amount != 0 ? 1u << 12 : 0);
     }
 
     public static uint? Pair(AArch64Instruction instruction)

@@ -9,7 +9,7 @@ namespace Crosscore.Litmus.Isa.AArch64;
 /// </summary>
 internal static class AArch64Arithmetic
 {
-    /// <summary>A function of two values of a width.</summary>
+    /// <summary>Gets a function of two values of a width.</summary>
     public static ValueFunction Of(AArch64Function function, int width)
     {
         int bits = 8 * width;
@@ -40,7 +40,7 @@ internal static class AArch64Arithmetic
         };
     }
 
-    /// <summary>The flags after a function of two values.</summary>
+    /// <summary>Gets the flags after a function of two values.</summary>
     public static ValueFunction Flags(AArch64Function function, int width)
     {
         ulong sign = 1UL << ((8 * width) - 1);
@@ -90,7 +90,7 @@ internal static class AArch64Arithmetic
             return holds ? 1UL : 0;
         };
 
-    /// <summary>What a shift or an extension makes of a register of a width.</summary>
+    /// <summary>Gets what a shift or an extension makes of a register of a width.</summary>
     public static ValueFunction Shifted(AArch64Shift shift, int width)
     {
         int amount = shift.Amount;

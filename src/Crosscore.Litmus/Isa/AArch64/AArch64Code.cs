@@ -24,7 +24,32 @@ internal sealed class AArch64Code
             _taken.Add(CodeLayout.Find(value.Number)!.Value);
         }
 
-        foreach (LitmusThread thread in test.Threads)
+        TakeAddresses();
+        // Labels whose address only jumps use are code like any other; changed can be what a store may reach, so
+        // without stores to code nothing is.
+        var known = new Dictionary<ulong, AArch64Instruction>();
+        foreach (InitialValue value in initial.Where(value => value.Instruction is not null))
+        {
+            known.TryAdd(value.Number, (AArch64Instruction)value.Instruction!);
+        }
+
+        foreach ((int thread, int index) in Changeable.Where(place => HasOpcode(place.Thread, place.Index)))
+        {
+            known.TryAdd(
+                OpcodeAt(thread, index),
+                AArch64Encoding.Relocatable(_columns[thread][index], OffsetOf(thread, index))
+            );
+        }
+
+        Written = known.ToDictionary(entry => entry.Key, entry => (ITestInstruction)entry.Value);
+        AddDecoded(known, initial);
+        Known = [.. known.Select(entry => (entry.Key, entry.Value))];
+    }
+
+    // By ADR.
+    private void TakeAddresses()
+    {
+        foreach (LitmusThread thread in _test.Threads)
         {
             foreach (
                 (int index, AArch64Instruction instruction) in _columns[thread.Id]
@@ -44,24 +69,11 @@ internal sealed class AArch64Code
                 }
             }
         }
+    }
 
-        // Labels whose address only jumps use are code like any other; changed can be what a store may reach, so
-        // without stores to code nothing is.
-        var known = new Dictionary<ulong, AArch64Instruction>();
-        foreach (InitialValue value in initial.Where(value => value.Instruction is not null))
-        {
-            known.TryAdd(value.Number, (AArch64Instruction)value.Instruction!);
-        }
-
-        foreach ((int thread, int index) in Changeable.Where(place => HasOpcode(place.Thread, place.Index)))
-        {
-            known.TryAdd(
-                OpcodeAt(thread, index),
-                AArch64Encoding.Relocatable(_columns[thread][index], OffsetOf(thread, index))
-            );
-        }
-
-        Written = known.ToDictionary(entry => entry.Key, entry => (ITestInstruction)entry.Value);
+    // Numbers that are opcodes.
+    private void AddDecoded(Dictionary<ulong, AArch64Instruction> known, IEnumerable<InitialValue> initial)
+    {
         IEnumerable<ulong> numbers = initial
             .Where(value => !value.IsAddress)
             .Select(value => value.Number)
@@ -80,15 +92,14 @@ internal sealed class AArch64Code
                 known.TryAdd(number, instruction);
             }
         }
-
-        Known = [.. known.Select(entry => (entry.Key, entry.Value))];
     }
 
-    /// <summary>The opcodes that code can become, and what they are.</summary>
+    /// <summary>Gets the opcodes that code can become, and what they are.</summary>
     public IReadOnlyList<(ulong Opcode, AArch64Instruction Instruction)> Known { get; }
 
     /// <summary>
-    /// Those among them that the test writes as instructions: in its initial state, or at a place whose address it has.
+    /// Gets those among them that the test writes as instructions: in its initial state, or at a place whose address it
+    /// has.
     /// </summary>
     public IReadOnlyDictionary<ulong, ITestInstruction> Written { get; }
 
@@ -98,13 +109,13 @@ internal sealed class AArch64Code
     /// </summary>
     public bool HasUnreadable => Changeable.Any(place => !HasOpcode(place.Thread, place.Index));
 
-    /// <summary>The instruction at an address, if it can change and is not encoded here.</summary>
+    /// <summary>Gets the instruction at an address, if it can change and is not encoded here.</summary>
     public AArch64Instruction? UnreadableAt(ulong address) =>
         CodeLayout.Find(address) is (int thread, int index) && IsChangeable(thread, index) && !HasOpcode(thread, index)
             ? _columns[thread][index]
             : null;
 
-    /// <summary>The code that can change, as memory.</summary>
+    /// <summary>Gets the code that can change, as memory.</summary>
     public IEnumerable<MemoryRegion> Memory =>
         Changeable.Select(place => new MemoryRegion
         {
@@ -130,8 +141,8 @@ internal sealed class AArch64Code
         && _columns[thread][index].Opcode != AArch64Opcode.End;
 
     /// <summary>
-    /// The opcode of an instruction; of one that is not encoded here, a number that is no opcode and that no load may
-    /// see.
+    /// Gets the opcode of an instruction; of one that is not encoded here, a number that is no opcode and that no load
+    /// may see.
     /// </summary>
     public ulong OpcodeAt(int thread, int index) =>
         Encode(thread, index) ?? 0xFFFF_0000u + (uint)((thread << 8) | index);
@@ -150,7 +161,7 @@ internal sealed class AArch64Code
             : place.Offset;
     }
 
-    /// <summary>The columns, besides its own, that a thread may come to execute.</summary>
+    /// <summary>Gets the columns, besides its own, that a thread may come to execute.</summary>
     public IEnumerable<LitmusThread> ReachableFrom(LitmusThread thread) =>
         JumpsByRegister(thread)
             ? _taken
@@ -160,7 +171,7 @@ internal sealed class AArch64Code
                 .Select(id => _test.Threads[id])
             : [];
 
-    /// <summary>Where a register can lead a thread.</summary>
+    /// <summary>Gets where a register can lead a thread.</summary>
     public IEnumerable<(int Thread, int Index)> Targets(LitmusThread thread)
     {
         int[] columns = [thread.Id, .. ReachableFrom(thread).Select(other => other.Id)];

@@ -8,7 +8,7 @@ namespace Crosscore.Litmus.Isa.AArch64;
 /// </summary>
 internal static class AArch64Encoder
 {
-    /// <summary>The opcode of an instruction.</summary>
+    /// <summary>Gets the opcode of an instruction.</summary>
     /// <param name="instruction">The instruction.</param>
     /// <param name="offset">Bytes from it to the place that it names, if it names one.</param>
     /// <returns>The opcode, or <see langword="null"/>.</returns>

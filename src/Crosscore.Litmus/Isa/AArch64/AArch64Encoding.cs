@@ -11,14 +11,14 @@ internal static class AArch64Encoding
     private const uint NopCode = 0xD503201F;
     private const uint IsbCode = 0xD5033FDF;
 
-    /// <summary>The opcode of an instruction.</summary>
+    /// <summary>Gets the opcode of an instruction.</summary>
     /// <param name="instruction">The instruction.</param>
     /// <param name="offset">Bytes from it to the place that it names, if it names one.</param>
     /// <returns>The opcode, or <see langword="null"/> for an instruction that is not encoded here.</returns>
     public static uint? Encode(AArch64Instruction instruction, long offset) =>
         AArch64Encoder.Encode(instruction, offset);
 
-    /// <summary>An instruction as it is wherever it stands: a label that it names is an offset.</summary>
+    /// <summary>Gets an instruction as it is wherever it stands: a label that it names is an offset.</summary>
     /// <param name="instruction">The instruction.</param>
     /// <param name="offset">Bytes from it to the place that it names, if it names one.</param>
     public static AArch64Instruction Relocatable(AArch64Instruction instruction, long offset)
@@ -38,7 +38,8 @@ internal static class AArch64Encoding
         };
     }
 
-    /// <summary>The instruction that an opcode is, or <see langword="null"/> for one that is not known here.</summary>
+    /// <summary>Gets the instruction that an opcode is, or <see langword="null"/> for one that is not known
+    /// here.</summary>
     /// <param name="opcode">The opcode.</param>
     public static AArch64Instruction? Decode(ulong opcode)
     {

@@ -105,13 +105,13 @@ internal enum AArch64Condition
 /// <summary>One instruction.</summary>
 internal sealed class AArch64Instruction : ITestInstruction
 {
-    /// <summary>What its mnemonic means.</summary>
+    /// <summary>Gets what its mnemonic means.</summary>
     public required AArch64Mnemonic Mnemonic { get; init; }
 
-    /// <summary>What it does.</summary>
+    /// <summary>Gets what it does.</summary>
     public AArch64Opcode Opcode => Mnemonic.Opcode;
 
-    /// <summary>The operands as written.</summary>
+    /// <summary>Gets the operands as written.</summary>
     public required IReadOnlyList<AArch64Operand> Operands { get; init; }
 
     /// <inheritdoc/>
@@ -126,7 +126,7 @@ internal sealed class AArch64Instruction : ITestInstruction
     /// <inheritdoc/>
     public required string Text { get; init; }
 
-    /// <summary>The labels that it names.</summary>
+    /// <summary>Gets the labels that it names.</summary>
     public IEnumerable<string> Labels =>
         Operands.OfType<AArch64Place>().Where(place => place.Label is not null).Select(place => place.Label!);
 

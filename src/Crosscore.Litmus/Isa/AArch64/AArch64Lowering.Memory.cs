@@ -201,25 +201,7 @@ internal sealed partial class AArch64Lowering
         switch (instruction.Opcode)
         {
             case AArch64Opcode.CompareAndSwap:
-                // Whether it stores depends on the comparison, by a pick dependency; what it returns does not.
-                Operand differs = Compute(static (a, b) => a == b ? 0 : 1UL, found, expected);
-                int branch = Ops.Count;
-                Emit(MicroOp.Branch(differs, 0) with { IsPredicate = true });
-                Emit(MicroOp.Store(address, operand, width) with { Order = store, Pick = differs });
-                if (returns)
-                {
-                    // Where it stores, what it returns may come from memory, or be what was expected, which is the
-                    // same: then that it is depends on the load as on a pick. Each way has other dependencies, and the
-                    // architecture allows both.
-                    int way = Temporary();
-                    Emit(MicroOp.Choose(way));
-                    int keep = Ops.Count;
-                    Emit(MicroOp.Branch(Operand.Of(way), 0) with { IsPredicate = true });
-                    Emit(MicroOp.Copy(loaded, expected) with { Pick = found });
-                    Ops[keep] = Ops[keep] with { Target = Ops.Count };
-                }
-
-                Ops[branch] = Ops[branch] with { Target = Ops.Count };
+                LowerCompareAndSwap(address, found, expected, operand, width, returns, store);
                 break;
             case AArch64Opcode.Swap:
                 Emit(MicroOp.Store(address, operand, width) with { Order = store });
@@ -235,5 +217,36 @@ internal sealed partial class AArch64Lowering
         {
             Write(instruction.Opcode == AArch64Opcode.CompareAndSwap ? first : second, found);
         }
+    }
+
+    private void LowerCompareAndSwap(
+        Operand address,
+        Operand found,
+        Operand expected,
+        Operand operand,
+        int width,
+        bool returns,
+        AccessOrder store
+    )
+    {
+        // Whether it stores depends on the comparison, by a pick dependency; what it returns does not.
+        Operand differs = Compute(static (a, b) => a == b ? 0 : 1UL, found, expected);
+        int branch = Ops.Count;
+        Emit(MicroOp.Branch(differs, 0) with { IsPredicate = true });
+        Emit(MicroOp.Store(address, operand, width) with { Order = store, Pick = differs });
+        if (returns)
+        {
+            // Where it stores, what it returns may come from memory, or be what was expected, which is the
+            // same: then that it is depends on the load as on a pick. Each way has other dependencies, and the
+            // architecture allows both.
+            int way = Temporary();
+            Emit(MicroOp.Choose(way));
+            int keep = Ops.Count;
+            Emit(MicroOp.Branch(Operand.Of(way), 0) with { IsPredicate = true });
+            Emit(MicroOp.Copy(found.Register, expected) with { Pick = found });
+            Ops[keep] = Ops[keep] with { Target = Ops.Count };
+        }
+
+        Ops[branch] = Ops[branch] with { Target = Ops.Count };
     }
 }

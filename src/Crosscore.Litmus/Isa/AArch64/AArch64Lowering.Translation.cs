@@ -53,6 +53,16 @@ internal sealed partial class AArch64Lowering
         int branch = Ops.Count + 1;
         Emit(MicroOp.Branch(Compute(static (a, _) => a == 0 ? 1UL : 0, fault, default), 0) with { IsPredicate = true });
         Emit(MicroOp.Fault(address, synchronizes: _translation.EntrySynchronizes));
+        NoteTranslationFault(fault, address, index);
+        LeaveFault(index);
+        Ops[branch] = Ops[branch] with { Target = Ops.Count };
+        _translated = AccessOrder.Translated;
+        return found;
+    }
+
+    // Sets the bits of the questions that ask about this fault.
+    private void NoteTranslationFault(Operand fault, Operand address, int index)
+    {
         foreach (TestRegister question in QuestionsAt(index))
         {
             FaultQuestion asked = question.Fault!;
@@ -78,14 +88,9 @@ internal sealed partial class AArch64Lowering
             Emit(MicroOp.Compute(answer, static (a, b) => a | b, Operand.Of(answer), matches));
             UsedTemporaries--;
         }
-
-        LeaveFault(index);
-        Ops[branch] = Ops[branch] with { Target = Ops.Count };
-        _translated = AccessOrder.Translated;
-        return found;
     }
 
-    /// <summary>Where an access of a virtual address goes.</summary>
+    /// <summary>Gets where an access of a virtual address goes.</summary>
     private Operand Physical(Operand entry, Operand address) =>
         _translated == AccessOrder.Plain ? address : Compute(TableEntry.Translate, entry, address);
 

@@ -7,30 +7,100 @@ namespace Crosscore.Litmus.Isa.AArch64;
 /// <param name="Opcode">What it does.</param>
 internal sealed record AArch64Mnemonic(string Name, AArch64Opcode Opcode)
 {
+    // Those that are no part of a family of names.
+    private static readonly AArch64Mnemonic[] Single =
+    [
+        new("NOP", AArch64Opcode.Nop),
+        new("YIELD", AArch64Opcode.Nop),
+        new("SEV", AArch64Opcode.Nop),
+        new("SEVL", AArch64Opcode.Nop),
+        new("WFE", AArch64Opcode.Nop),
+        new("BTI", AArch64Opcode.Nop),
+        new("WFI", AArch64Opcode.Nop),
+        new("PRFM", AArch64Opcode.Nop),
+        new("MOV", AArch64Opcode.Move),
+        new("MOVZ", AArch64Opcode.Move),
+        new("MOVN", AArch64Opcode.Move) { Function = AArch64Function.Orn },
+        new("MVN", AArch64Opcode.Move) { Function = AArch64Function.Orn },
+        new("NEG", AArch64Opcode.Move) { Function = AArch64Function.Sub },
+        new("MOVK", AArch64Opcode.MoveKeep),
+        new("CMP", AArch64Opcode.Compare) { Function = AArch64Function.Sub, SetsFlags = true },
+        new("CMN", AArch64Opcode.Compare) { Function = AArch64Function.Add, SetsFlags = true },
+        new("TST", AArch64Opcode.Compare) { Function = AArch64Function.And, SetsFlags = true },
+        new("CSEL", AArch64Opcode.Select),
+        new("CSINC", AArch64Opcode.Select) { Function = AArch64Function.Add },
+        new("CSINV", AArch64Opcode.Select) { Function = AArch64Function.Orn },
+        new("CSNEG", AArch64Opcode.Select) { Function = AArch64Function.Sub },
+        new("CSET", AArch64Opcode.Select) { Function = AArch64Function.Add },
+        new("CSETM", AArch64Opcode.Select) { Function = AArch64Function.Orn },
+        new("CINC", AArch64Opcode.Select) { Function = AArch64Function.Add },
+        new("CINV", AArch64Opcode.Select) { Function = AArch64Function.Orn },
+        new("CNEG", AArch64Opcode.Select) { Function = AArch64Function.Sub },
+        new("ADR", AArch64Opcode.Address),
+        new("ADRP", AArch64Opcode.Address),
+        new("SXTB", AArch64Opcode.Extend) { AccessWidth = 1, IsSigned = true },
+        new("SXTH", AArch64Opcode.Extend) { AccessWidth = 2, IsSigned = true },
+        new("SXTW", AArch64Opcode.Extend) { AccessWidth = 4, IsSigned = true },
+        new("UXTB", AArch64Opcode.Extend) { AccessWidth = 1 },
+        new("UXTH", AArch64Opcode.Extend) { AccessWidth = 2 },
+        new("UXTW", AArch64Opcode.Extend) { AccessWidth = 4 },
+        new("B", AArch64Opcode.Branch),
+        new("BL", AArch64Opcode.BranchLink),
+        new("BR", AArch64Opcode.BranchRegister),
+        new("BLR", AArch64Opcode.BranchLinkRegister),
+        new("RET", AArch64Opcode.Return),
+        new("CBZ", AArch64Opcode.CompareAndBranch) { Condition = AArch64Condition.Eq },
+        new("CBNZ", AArch64Opcode.CompareAndBranch) { Condition = AArch64Condition.Ne },
+        new("TBZ", AArch64Opcode.TestAndBranch) { Condition = AArch64Condition.Eq },
+        new("TBNZ", AArch64Opcode.TestAndBranch) { Condition = AArch64Condition.Ne },
+        new("DMB", AArch64Opcode.Barrier) { Fence = FenceKind.Full },
+        new("DSB", AArch64Opcode.Barrier) { Fence = FenceKind.FullCompletion },
+        new("ISB", AArch64Opcode.Barrier) { Fence = FenceKind.Context },
+        new("DC", AArch64Opcode.CleanCode),
+        new("IC", AArch64Opcode.InvalidateCode),
+        new("TLBI", AArch64Opcode.InvalidateTranslation),
+        new("MRS", AArch64Opcode.ReadSystem),
+        new("MSR", AArch64Opcode.WriteSystem),
+        new("SVC", AArch64Opcode.SupervisorCall),
+        new("ERET", AArch64Opcode.ExceptionReturn),
+        new("UDF", AArch64Opcode.Undefined),
+        new("MEMBARRIER", AArch64Opcode.Membarrier),
+        new("SYSCALL", AArch64Opcode.Syscall),
+        new("LDP", AArch64Opcode.LoadPair),
+        new("LDNP", AArch64Opcode.LoadPair),
+        new("LDIAPP", AArch64Opcode.LoadPair) { LoadOrder = AccessOrder.AcquirePc },
+        new("STP", AArch64Opcode.StorePair),
+        new("STNP", AArch64Opcode.StorePair),
+        new("STILP", AArch64Opcode.StorePair) { StoreOrder = AccessOrder.Release },
+        new("LDRSW", AArch64Opcode.Load) { AccessWidth = 4, IsSigned = true },
+        new("LDURSW", AArch64Opcode.Load) { AccessWidth = 4, IsSigned = true },
+        new("LDPSW", AArch64Opcode.LoadPair) { AccessWidth = 4, IsSigned = true },
+    ];
+
     private static readonly Dictionary<string, AArch64Mnemonic> Known = Build();
 
-    /// <summary>What it computes.</summary>
+    /// <summary>Gets what it computes.</summary>
     public AArch64Function Function { get; init; }
 
     /// <summary>Whether it sets the condition flags.</summary>
     public bool SetsFlags { get; init; }
 
-    /// <summary>Bytes of memory accessed; 0 for as many as the register has.</summary>
+    /// <summary>Gets the bytes of memory accessed; 0 for as many as the register has.</summary>
     public int AccessWidth { get; init; }
 
     /// <summary>Whether what is loaded is sign-extended.</summary>
     public bool IsSigned { get; init; }
 
-    /// <summary>The order of its load.</summary>
+    /// <summary>Gets the order of its load.</summary>
     public AccessOrder LoadOrder { get; init; }
 
-    /// <summary>The order of its store.</summary>
+    /// <summary>Gets the order of its store.</summary>
     public AccessOrder StoreOrder { get; init; }
 
-    /// <summary>What kind of fence it is.</summary>
+    /// <summary>Gets what kind of fence it is.</summary>
     public FenceKind Fence { get; init; }
 
-    /// <summary>The condition in its name, as of <c>B.EQ</c>.</summary>
+    /// <summary>Gets the condition in its name, as of <c>B.EQ</c>.</summary>
     public AArch64Condition Condition { get; init; }
 
     /// <summary>Looks a mnemonic up.</summary>
@@ -53,74 +123,7 @@ internal sealed record AArch64Mnemonic(string Name, AArch64Opcode Opcode)
 
     private static Dictionary<string, AArch64Mnemonic> Build()
     {
-        var all = new List<AArch64Mnemonic>
-        {
-            new("NOP", AArch64Opcode.Nop),
-            new("YIELD", AArch64Opcode.Nop),
-            new("SEV", AArch64Opcode.Nop),
-            new("SEVL", AArch64Opcode.Nop),
-            new("WFE", AArch64Opcode.Nop),
-            new("BTI", AArch64Opcode.Nop),
-            new("WFI", AArch64Opcode.Nop),
-            new("PRFM", AArch64Opcode.Nop),
-            new("MOV", AArch64Opcode.Move),
-            new("MOVZ", AArch64Opcode.Move),
-            new("MOVN", AArch64Opcode.Move) { Function = AArch64Function.Orn },
-            new("MVN", AArch64Opcode.Move) { Function = AArch64Function.Orn },
-            new("NEG", AArch64Opcode.Move) { Function = AArch64Function.Sub },
-            new("MOVK", AArch64Opcode.MoveKeep),
-            new("CMP", AArch64Opcode.Compare) { Function = AArch64Function.Sub, SetsFlags = true },
-            new("CMN", AArch64Opcode.Compare) { Function = AArch64Function.Add, SetsFlags = true },
-            new("TST", AArch64Opcode.Compare) { Function = AArch64Function.And, SetsFlags = true },
-            new("CSEL", AArch64Opcode.Select),
-            new("CSINC", AArch64Opcode.Select) { Function = AArch64Function.Add },
-            new("CSINV", AArch64Opcode.Select) { Function = AArch64Function.Orn },
-            new("CSNEG", AArch64Opcode.Select) { Function = AArch64Function.Sub },
-            new("CSET", AArch64Opcode.Select) { Function = AArch64Function.Add },
-            new("CSETM", AArch64Opcode.Select) { Function = AArch64Function.Orn },
-            new("CINC", AArch64Opcode.Select) { Function = AArch64Function.Add },
-            new("CINV", AArch64Opcode.Select) { Function = AArch64Function.Orn },
-            new("CNEG", AArch64Opcode.Select) { Function = AArch64Function.Sub },
-            new("ADR", AArch64Opcode.Address),
-            new("ADRP", AArch64Opcode.Address),
-            new("SXTB", AArch64Opcode.Extend) { AccessWidth = 1, IsSigned = true },
-            new("SXTH", AArch64Opcode.Extend) { AccessWidth = 2, IsSigned = true },
-            new("SXTW", AArch64Opcode.Extend) { AccessWidth = 4, IsSigned = true },
-            new("UXTB", AArch64Opcode.Extend) { AccessWidth = 1 },
-            new("UXTH", AArch64Opcode.Extend) { AccessWidth = 2 },
-            new("UXTW", AArch64Opcode.Extend) { AccessWidth = 4 },
-            new("B", AArch64Opcode.Branch),
-            new("BL", AArch64Opcode.BranchLink),
-            new("BR", AArch64Opcode.BranchRegister),
-            new("BLR", AArch64Opcode.BranchLinkRegister),
-            new("RET", AArch64Opcode.Return),
-            new("CBZ", AArch64Opcode.CompareAndBranch) { Condition = AArch64Condition.Eq },
-            new("CBNZ", AArch64Opcode.CompareAndBranch) { Condition = AArch64Condition.Ne },
-            new("TBZ", AArch64Opcode.TestAndBranch) { Condition = AArch64Condition.Eq },
-            new("TBNZ", AArch64Opcode.TestAndBranch) { Condition = AArch64Condition.Ne },
-            new("DMB", AArch64Opcode.Barrier) { Fence = FenceKind.Full },
-            new("DSB", AArch64Opcode.Barrier) { Fence = FenceKind.FullCompletion },
-            new("ISB", AArch64Opcode.Barrier) { Fence = FenceKind.Context },
-            new("DC", AArch64Opcode.CleanCode),
-            new("IC", AArch64Opcode.InvalidateCode),
-            new("TLBI", AArch64Opcode.InvalidateTranslation),
-            new("MRS", AArch64Opcode.ReadSystem),
-            new("MSR", AArch64Opcode.WriteSystem),
-            new("SVC", AArch64Opcode.SupervisorCall),
-            new("ERET", AArch64Opcode.ExceptionReturn),
-            new("UDF", AArch64Opcode.Undefined),
-            new("MEMBARRIER", AArch64Opcode.Membarrier),
-            new("SYSCALL", AArch64Opcode.Syscall),
-            new("LDP", AArch64Opcode.LoadPair),
-            new("LDNP", AArch64Opcode.LoadPair),
-            new("LDIAPP", AArch64Opcode.LoadPair) { LoadOrder = AccessOrder.AcquirePc },
-            new("STP", AArch64Opcode.StorePair),
-            new("STNP", AArch64Opcode.StorePair),
-            new("STILP", AArch64Opcode.StorePair) { StoreOrder = AccessOrder.Release },
-            new("LDRSW", AArch64Opcode.Load) { AccessWidth = 4, IsSigned = true },
-            new("LDURSW", AArch64Opcode.Load) { AccessWidth = 4, IsSigned = true },
-            new("LDPSW", AArch64Opcode.LoadPair) { AccessWidth = 4, IsSigned = true },
-        };
+        List<AArch64Mnemonic> all = [.. Single];
         foreach (
             AArch64Function function in Enum.GetValues<AArch64Function>()
                 .Where(function => function is > AArch64Function.None and < AArch64Function.Clr)

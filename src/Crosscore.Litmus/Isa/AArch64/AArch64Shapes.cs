@@ -6,7 +6,7 @@ namespace Crosscore.Litmus.Isa.AArch64;
 internal static class AArch64Shapes
 {
     /// <summary>
-    /// What was expected instead of the operands of an instruction; <see langword="null"/> when they are right.
+    /// Gets what was expected instead of the operands of an instruction; <see langword="null"/> when they are right.
     /// </summary>
     public static string? ExpectedOf(AArch64Instruction instruction)
     {

@@ -14,13 +14,13 @@ internal abstract class Column(int id, LitmusScanner scanner)
     /// <summary>Whether it has a fault handler.</summary>
     public bool HasHandler { get; set; }
 
-    /// <summary>How many instructions have been read, without the handler's.</summary>
+    /// <summary>Gets how many instructions have been read, without the handler's.</summary>
     protected abstract int Length { get; }
 
-    /// <summary>How many instructions of the handler have been read.</summary>
+    /// <summary>Gets how many instructions of the handler have been read.</summary>
     protected abstract int HandlerLength { get; }
 
-    /// <summary>The text.</summary>
+    /// <summary>Gets the text.</summary>
     protected LitmusScanner Scanner { get; } = scanner;
 
     // The end of the column, which precedes the handler, is an instruction.
@@ -98,7 +98,7 @@ internal abstract class Column<TInstruction>(int id, LitmusScanner scanner, TIns
 
     protected override int HandlerLength => _handler.Count;
 
-    /// <summary>The instructions that have been read.</summary>
+    /// <summary>Gets the instructions that have been read.</summary>
     protected IReadOnlyList<TInstruction> Instructions =>
         HasHandler ? [.. _instructions, end!, .. _handler] : _instructions;
 

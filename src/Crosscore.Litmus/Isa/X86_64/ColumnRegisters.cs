@@ -144,14 +144,15 @@ internal sealed class ColumnRegisters
         Initialized = [.. _used];
     }
 
-    /// <summary>The column.</summary>
+    /// <summary>Gets the column.</summary>
     public LitmusThread Column { get; }
 
-    /// <summary>The registers whose final value the test asks for, in the order in which a result is stored.</summary>
+    /// <summary>Gets the registers whose final value the test asks for, in the order in which a result is
+    /// stored.</summary>
     public IReadOnlyList<X86_64Register> Observed { get; }
 
     /// <summary>
-    /// The registers that the column itself names or that are observed: they start as its initial state says.
+    /// Gets the registers that the column itself names or that are observed: they start as its initial state says.
     /// </summary>
     public IReadOnlyList<X86_64Register> Initialized { get; }
 
@@ -174,14 +175,14 @@ internal sealed class ColumnRegisters
         );
     }
 
-    /// <summary>How many registers are left.</summary>
+    /// <summary>Gets how many registers are left.</summary>
     public int Free => Preferred.Count(register => !_used.Contains(register));
 
     /// <summary>Whether the column or the code around it needs the register's value.</summary>
     /// <param name="register">A register.</param>
     public bool Uses(X86_64Register register) => _used.Contains(register);
 
-    /// <summary>The assembler's name of the lowest bytes of a register.</summary>
+    /// <summary>Gets the assembler's name of the lowest bytes of a register.</summary>
     /// <param name="register">The register.</param>
     /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
     public static Register Name(X86_64Register register, int width = 8) =>

@@ -11,7 +11,7 @@ using Code = Iced.Intel.Code; // not the namespace Crosscore.Code
 /// <param name="Quad">For 8 bytes.</param>
 internal readonly record struct ByWidth(Code Byte, Code Word, Code Double, Code Quad)
 {
-    /// <summary>The encoding for a width in bytes.</summary>
+    /// <summary>Gets the encoding for a width in bytes.</summary>
     /// <param name="width">1, 2, 4 or 8.</param>
     public Code this[int width] =>
         width switch

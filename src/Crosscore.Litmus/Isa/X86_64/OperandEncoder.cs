@@ -18,7 +18,7 @@ internal sealed class OperandEncoder(
     Func<X86_64MemoryOperand, Iced.Intel.MemoryOperand> resolve
 )
 {
-    /// <summary>The instruction, without a lock prefix.</summary>
+    /// <summary>Gets the instruction, without a lock prefix.</summary>
     public Instruction Encode()
     {
         IReadOnlyList<X86_64Operand> operands = instruction.Operands;

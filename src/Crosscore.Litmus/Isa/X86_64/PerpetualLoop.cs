@@ -59,38 +59,15 @@ internal static class PerpetualLoop
         Assembler emit = assembler.Emit;
         Label finish = emit.CreateLabel();
 
-        assembler.Enter(PerpetualControl.Shared);
-        foreach (
-            (int from, int to) in new[]
-            {
-                (PerpetualControl.Memory, Frame.Instance),
-                (PerpetualControl.Log, LogSlot),
-                (PerpetualControl.LogEnd, LogEndSlot),
-                (PerpetualControl.Limit, LimitSlot),
-            }
-        )
-        {
-            emit.mov(rax, __qword_ptr[rdi + from]);
-            emit.mov(X86_64Assembler.Slot(to), rax);
-        }
+        assembler.Enter(
+            PerpetualControl.Shared,
+            (PerpetualControl.Memory, Frame.Instance),
+            (PerpetualControl.Log, LogSlot),
+            (PerpetualControl.LogEnd, LogEndSlot),
+            (PerpetualControl.Limit, LimitSlot)
+        );
 
-        if (!fast)
-        {
-            AwaitFastSide(assembler);
-        }
-
-        emit.mov(rax, NeverLogged);
-        for (int index = 0; index < loads.Count; index++)
-        {
-            emit.mov(X86_64Assembler.Slot(LastSlot + (8 * index)), rax);
-        }
-
-        emit.mov(assembler.Base, X86_64Assembler.Slot(Frame.Instance));
-        assembler.SetInitialRegisters();
-        var narrow = new AssemblerRegister32(ColumnRegisters.Name(number, 4));
-        emit.xor(narrow, narrow);
-        emit.mov(X86_64Assembler.Slot(Frame.ProgressAfter), X86_64Assembler.Of(number));
-
+        Begin(assembler, loads.Count, number, fast);
         Label top = emit.CreateLabel();
         emit.Label(ref top);
         emit.inc(X86_64Assembler.Of(number));
@@ -103,13 +80,7 @@ internal static class PerpetualLoop
         {
             if (!plan.HasMembarrier)
             {
-                // An iteration may be shorter than one of the fast side's, so the end of the one before is taken as the
-                // beginning.
-                emit.push(X86_64Assembler.Slot(Frame.ProgressAfter));
-                emit.pop(X86_64Assembler.Slot(Frame.ProgressBefore));
-                emit.mov(work, X86_64Assembler.Slot(Frame.Shared));
-                emit.mov(work, __qword_ptr[work + SharedBlock.Line(0)]);
-                emit.mov(X86_64Assembler.Slot(Frame.ProgressAfter), work);
+                NoteProgress(emit, work);
             }
 
             LogIteration(emit, loads, work);
@@ -127,6 +98,45 @@ internal static class PerpetualLoop
         emit.jne(top);
 
         emit.Label(ref finish);
+        Finish(emit, number, work, fast);
+        assembler.Leave(PerpetualControl.Answer);
+        return assembler.ToBytes();
+    }
+
+    private static void Begin(X86_64Assembler assembler, int loads, X86_64Register number, bool fast)
+    {
+        Assembler emit = assembler.Emit;
+        if (!fast)
+        {
+            AwaitFastSide(assembler);
+        }
+
+        emit.mov(rax, NeverLogged);
+        for (int index = 0; index < loads; index++)
+        {
+            emit.mov(X86_64Assembler.Slot(LastSlot + (8 * index)), rax);
+        }
+
+        emit.mov(assembler.Base, X86_64Assembler.Slot(Frame.Instance));
+        assembler.SetInitialRegisters();
+        var narrow = new AssemblerRegister32(ColumnRegisters.Name(number, 4));
+        emit.xor(narrow, narrow);
+        emit.mov(X86_64Assembler.Slot(Frame.ProgressAfter), X86_64Assembler.Of(number));
+    }
+
+    // An iteration may be shorter than one of the fast side's, so the end of the one before is taken as the beginning.
+    private static void NoteProgress(Assembler emit, AssemblerRegister64 work)
+    {
+        emit.push(X86_64Assembler.Slot(Frame.ProgressAfter));
+        emit.pop(X86_64Assembler.Slot(Frame.ProgressBefore));
+        emit.mov(work, X86_64Assembler.Slot(Frame.Shared));
+        emit.mov(work, __qword_ptr[work + SharedBlock.Line(0)]);
+        emit.mov(X86_64Assembler.Slot(Frame.ProgressAfter), work);
+    }
+
+    // Leaves the results in the control block; the slow side ends the fast one.
+    private static void Finish(Assembler emit, X86_64Register number, AssemblerRegister64 work, bool fast)
+    {
         emit.mov(work, X86_64Assembler.Slot(Frame.Control));
         emit.mov(__qword_ptr[work + PerpetualControl.Iterations], X86_64Assembler.Of(number));
         emit.push(X86_64Assembler.Slot(LogSlot));
@@ -136,9 +146,6 @@ internal static class PerpetualLoop
             emit.mov(work, X86_64Assembler.Slot(Frame.Shared));
             emit.mov(__dword_ptr[work + SharedBlock.Leave], 1);
         }
-
-        assembler.Leave(PerpetualControl.Answer);
-        return assembler.ToBytes();
     }
 
     // Unaltered but for the constants: a store writes the number of the iteration, with the width that the test gives

@@ -111,42 +111,52 @@ internal sealed class PerpetualPlanner
                     return $"'{instruction.Text}' is neither a fence nor a plain load or store of 4 or 8 bytes";
             }
 
-            if (Locate(thread, instruction.Memory) is not { } place)
+            if (CollectAccess(thread, instruction, instruction.Memory) is string problem)
             {
-                return $"'{instruction.Text}' has an address that is not the same each time";
+                return problem;
             }
+        }
 
-            if (place.Offset % instruction.Width != 0 || place.Offset < 0 || place.Offset >= PaddedSize(place.Variable))
+        return null;
+    }
+
+    private string? CollectAccess(LitmusThread thread, X86_64Instruction instruction, X86_64MemoryOperand memory)
+    {
+        if (Locate(thread, memory) is not { } place)
+        {
+            return $"'{instruction.Text}' has an address that is not the same each time";
+        }
+
+        if (place.Offset % instruction.Width != 0 || place.Offset < 0 || place.Offset >= PaddedSize(place.Variable))
+        {
+            // Only an aligned access is one access (Intel SDM vol. 3, 9.1.1); a torn number would be no number of
+            // an iteration.
+            return $"'{instruction.Text}' is not aligned, or lies outside of {place.Variable}";
+        }
+
+        if (
+            !_cells.TryAdd(place.Variable, (place.Offset, instruction.Width))
+            && _cells[place.Variable] != (place.Offset, instruction.Width)
+        )
+        {
+            return $"'{instruction.Text}' accesses another part of {place.Variable} than an instruction before it";
+        }
+
+        if (instruction.Operands[1] is not X86_64RegisterOperand)
+        {
+            if (instruction.Operands[0] is not X86_64ImmediateOperand constant)
             {
-                // Only an aligned access is one access (Intel SDM vol. 3, 9.1.1); a torn number would be no number of
-                // an iteration.
-                return $"'{instruction.Text}' is not aligned, or lies outside of {place.Variable}";
+                return $"'{instruction.Text}' stores something else than a constant";
             }
 
             if (
-                !_cells.TryAdd(place.Variable, (place.Offset, instruction.Width))
-                && _cells[place.Variable] != (place.Offset, instruction.Width)
+                !_stores.TryAdd(
+                    place.Variable,
+                    (thread.Id, DataType.Truncate((ulong)constant.Value, instruction.Width))
+                )
             )
             {
-                return $"'{instruction.Text}' accesses another part of {place.Variable} than an instruction before it";
-            }
-
-            if (instruction.Operands[1] is not X86_64RegisterOperand)
-            {
-                if (instruction.Operands[0] is not X86_64ImmediateOperand constant)
-                {
-                    return $"'{instruction.Text}' stores something else than a constant";
-                }
-
-                if (
-                    !_stores.TryAdd(
-                        place.Variable,
-                        (thread.Id, DataType.Truncate((ulong)constant.Value, instruction.Width))
-                    )
-                )
-                {
-                    return $"{place.Variable} is stored to more than once";
-                }
+                return $"{place.Variable} is stored to more than once";
             }
         }
 

@@ -47,25 +47,18 @@ internal static class RendezvousLoop
         Assembler emit = assembler.Emit;
         int me = registers.Column.Id;
 
-        assembler.Enter(RendezvousControl.Shared);
-        foreach (
-            (int from, int to) in new[]
-            {
-                (RendezvousControl.Instance, Frame.Instance),
-                (RendezvousControl.Results, ResultSlot),
-                (RendezvousControl.Delays, DelaySlot),
-                (RendezvousControl.Prefetch, PrefetchSlot),
-                (RendezvousControl.Arrival, ArrivalSlot),
-                (RendezvousControl.Remaining, RemainingSlot),
-                (RendezvousControl.Patience, PatienceSlot),
-                (RendezvousControl.Read, ReadSlot),
-                (RendezvousControl.Write, WriteSlot),
-            }
-        )
-        {
-            emit.mov(rax, __qword_ptr[rdi + from]);
-            emit.mov(X86_64Assembler.Slot(to), rax);
-        }
+        assembler.Enter(
+            RendezvousControl.Shared,
+            (RendezvousControl.Instance, Frame.Instance),
+            (RendezvousControl.Results, ResultSlot),
+            (RendezvousControl.Delays, DelaySlot),
+            (RendezvousControl.Prefetch, PrefetchSlot),
+            (RendezvousControl.Arrival, ArrivalSlot),
+            (RendezvousControl.Remaining, RemainingSlot),
+            (RendezvousControl.Patience, PatienceSlot),
+            (RendezvousControl.Read, ReadSlot),
+            (RendezvousControl.Write, WriteSlot)
+        );
 
         Label top = emit.CreateLabel();
         emit.Label(ref top);

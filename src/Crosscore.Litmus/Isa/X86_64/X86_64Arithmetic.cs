@@ -23,7 +23,7 @@ internal static class X86_64Arithmetic
     public const ulong Overflow = 8;
 
     /// <summary>
-    /// The result of an instruction of two operands: <c>a</c> is the destination, <c>b</c> the source.
+    /// Gets the result of an instruction of two operands: <c>a</c> is the destination, <c>b</c> the source.
     /// </summary>
     public static ValueFunction Result(X86_64Opcode opcode, int width) =>
         opcode switch
@@ -40,7 +40,7 @@ internal static class X86_64Arithmetic
             _ => throw new InvalidOperationException($"Crosscore bug: {opcode} computes nothing of two operands."),
         };
 
-    /// <summary>The flags after an instruction of two operands.</summary>
+    /// <summary>Gets the flags after an instruction of two operands.</summary>
     public static ValueFunction Flags(X86_64Opcode opcode, int width) =>
         opcode switch
         {
@@ -55,17 +55,18 @@ internal static class X86_64Arithmetic
             ),
         };
 
-    /// <summary>The flags after an increment or decrement: the carry (in <c>b</c>, the flags before) stays.</summary>
+    /// <summary>Gets the flags after an increment or decrement: the carry (in <c>b</c>, the flags before)
+    /// stays.</summary>
     public static ValueFunction CountingFlags(X86_64Opcode opcode, int width) =>
         opcode == X86_64Opcode.Inc
             ? (a, b) => (AddFlags(a, 1, width) & ~Carry) | (b & Carry)
             : (a, b) => (SubFlags(a, 1, width) & ~Carry) | (b & Carry);
 
-    /// <summary>The flags after negating <c>a</c>.</summary>
+    /// <summary>Gets the flags after negating <c>a</c>.</summary>
     public static ValueFunction NegFlags(int width) => (a, _) => SubFlags(0, a, width);
 
     /// <summary>
-    /// The flags after shifting <c>a</c> by a constant count that is not zero after masking. The overflow flag is
+    /// Gets the flags after shifting <c>a</c> by a constant count that is not zero after masking. The overflow flag is
     /// defined only for a count of one; for others the lowering forbids to look at it.
     /// </summary>
     public static ValueFunction ShiftFlags(X86_64Opcode opcode, int width, int count)
@@ -93,7 +94,7 @@ internal static class X86_64Arithmetic
     public static ValueFunction Holds(X86_64Condition condition) =>
         (flags, _) => Evaluate(condition, flags) ? 1UL : 0UL;
 
-    /// <summary>The flags that a condition looks at.</summary>
+    /// <summary>Gets the flags that a condition looks at.</summary>
     public static ulong FlagsOf(X86_64Condition condition) =>
         condition switch
         {
@@ -107,13 +108,13 @@ internal static class X86_64Arithmetic
         };
 
     /// <summary>
-    /// A register after an instruction wrote its lowest bytes: a write of 4 bytes zeroes the upper half, narrower ones
-    /// leave the rest (Intel SDM vol. 1, 3.4.1.1). <c>a</c> is the register before, <c>b</c> the bytes.
+    /// Gets a register after an instruction wrote its lowest bytes: a write of 4 bytes zeroes the upper half, narrower
+    /// ones leave the rest (Intel SDM vol. 1, 3.4.1.1). <c>a</c> is the register before, <c>b</c> the bytes.
     /// </summary>
     public static ValueFunction Merge(int width) =>
         width >= 4 ? (_, b) => b : (a, b) => (a & ~((1UL << (8 * width)) - 1)) | DataType.Truncate(b, width);
 
-    /// <summary>The lowest bytes of a value, extended by their top bit.</summary>
+    /// <summary>Gets the lowest bytes of a value, extended by their top bit.</summary>
     public static ulong SignExtend(ulong value, int width)
     {
         int unused = 64 - (8 * width);

@@ -49,26 +49,26 @@ internal sealed class X86_64Assembler
         _refused = Emit.CreateLabel();
     }
 
-    /// <summary>The code so far; the loop around the column appends to it, too.</summary>
+    /// <summary>Gets the code so far; the loop around the column appends to it, too.</summary>
     public Assembler Emit { get; } = new(64);
 
-    /// <summary>The registers of the column.</summary>
+    /// <summary>Gets the registers of the column.</summary>
     public ColumnRegisters Registers { get; }
 
     /// <summary>Holds the address of the test's memory while the column runs.</summary>
     public AssemblerRegister64 Base { get; }
 
-    /// <summary>Where to go to leave the function, from anywhere in it.</summary>
+    /// <summary>Gets where to go to leave the function, from anywhere in it.</summary>
     public Label Exit => _exit;
 
     /// <summary>Whether a membarrier notes the fast side's progress before and after the call.</summary>
     public bool NotesProgress { get; init; }
 
-    /// <summary>A register by its 64-bit name.</summary>
+    /// <summary>Gets a register by its 64-bit name.</summary>
     /// <param name="register">The register.</param>
     public static AssemblerRegister64 Of(X86_64Register register) => new(ColumnRegisters.Name(register));
 
-    /// <summary>A slot of the frame.</summary>
+    /// <summary>Gets a slot of the frame.</summary>
     /// <param name="offset">One of <see cref="Frame"/>.</param>
     public static AssemblerMemoryOperand Slot(int offset) => __qword_ptr[rsp + offset];
 
@@ -80,7 +80,8 @@ internal sealed class X86_64Assembler
     /// Enters the function: keeps what the caller wants back, makes the frame. rdi then still holds the control block.
     /// </summary>
     /// <param name="sharedOffset">Where in the control block the address of the shared block is.</param>
-    public void Enter(int sharedOffset)
+    /// <param name="slots">What else of the control block goes to which slots of the frame.</param>
+    public void Enter(int sharedOffset, params ReadOnlySpan<(int From, int To)> slots)
     {
         foreach (AssemblerRegister64 register in CalleeSaved)
         {
@@ -91,6 +92,11 @@ internal sealed class X86_64Assembler
         Emit.mov(Slot(Frame.Control), rdi);
         Emit.mov(rax, __qword_ptr[rdi + sharedOffset]);
         Emit.mov(Slot(Frame.Shared), rax);
+        foreach ((int from, int to) in slots)
+        {
+            Emit.mov(rax, __qword_ptr[rdi + from]);
+            Emit.mov(Slot(to), rax);
+        }
     }
 
     /// <summary>Ends the function: what a refused membarrier does, and the way out.</summary>
@@ -114,7 +120,7 @@ internal sealed class X86_64Assembler
         Emit.ret();
     }
 
-    /// <summary>The bytes.</summary>
+    /// <summary>Gets the bytes.</summary>
     public byte[] ToBytes()
     {
         using var stream = new MemoryStream();
@@ -150,7 +156,7 @@ internal sealed class X86_64Assembler
         Emit.test(rsp, rsp);
     }
 
-    /// <summary>The whole column, labels and jumps included; it ends by falling through.</summary>
+    /// <summary>Assembles the whole column, labels and jumps included; it ends by falling through.</summary>
     public void Column()
     {
         LitmusThread column = Registers.Column;
@@ -204,7 +210,7 @@ internal sealed class X86_64Assembler
         Emit.zero_bytes();
     }
 
-    /// <summary>One instruction that is no jump.</summary>
+    /// <summary>Assembles one instruction that is no jump.</summary>
     /// <param name="instruction">The instruction.</param>
     /// <exception cref="LitmusException">The architecture has no such instruction.</exception>
     public void Instruction(X86_64Instruction instruction)

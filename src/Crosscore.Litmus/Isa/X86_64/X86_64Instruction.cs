@@ -5,7 +5,7 @@ namespace Crosscore.Litmus.Isa.X86_64;
 /// <summary>
 /// What an instruction does; the operand order is always (source, destination) as AT&amp;T syntax writes it.
 /// </summary>
-internal enum X86_64Opcode
+public enum X86_64Opcode
 {
 #pragma warning disable CS1591 // the names are the architecture's
     Mov,
@@ -68,7 +68,7 @@ internal enum X86_64Opcode
 /// <summary>
 /// Condition codes, in the order of their encoding (Intel SDM vol. 1, appendix B), without the parity ones.
 /// </summary>
-internal enum X86_64Condition
+public enum X86_64Condition
 {
 #pragma warning disable CS1591 // the names are the architecture's
     O,
@@ -128,23 +128,23 @@ internal sealed record X86_64MemoryOperand(
 /// <summary>One instruction.</summary>
 internal sealed class X86_64Instruction : ITestInstruction
 {
-    /// <summary>What it does.</summary>
+    /// <summary>Gets what it does.</summary>
     public required X86_64Opcode Opcode { get; init; }
 
-    /// <summary>Bytes of its (destination) operand; 0 where it has none.</summary>
+    /// <summary>Gets the bytes of its (destination) operand; 0 where it has none.</summary>
     public required int Width { get; init; }
 
     /// <summary>
-    /// Bytes of the source of <see cref="X86_64Opcode.Movzx"/> and <see cref="X86_64Opcode.Movsx"/>; otherwise equal to
-    /// <see cref="Width"/>.
+    /// Gets the bytes of the source of <see cref="X86_64Opcode.Movzx"/> and <see cref="X86_64Opcode.Movsx"/>; otherwise
+    /// equal to <see cref="Width"/>.
     /// </summary>
     public required int SourceWidth { get; init; }
 
-    /// <summary>The operands, (source, destination); a comparison is (subtrahend, minuend).</summary>
+    /// <summary>Gets the operands, (source, destination); a comparison is (subtrahend, minuend).</summary>
     public required IReadOnlyList<X86_64Operand> Operands { get; init; }
 
     /// <summary>
-    /// The condition of <see cref="X86_64Opcode.Jcc"/>, <see cref="X86_64Opcode.Cmov"/> and
+    /// Gets the condition of <see cref="X86_64Opcode.Jcc"/>, <see cref="X86_64Opcode.Cmov"/> and
     /// <see cref="X86_64Opcode.Set"/>.
     /// </summary>
     public required X86_64Condition Condition { get; init; }
@@ -152,16 +152,16 @@ internal sealed class X86_64Instruction : ITestInstruction
     /// <summary>Whether it carries a lock prefix. An exchange with memory is locked without one.</summary>
     public required bool Lock { get; init; }
 
-    /// <summary>The label that a jump goes to.</summary>
+    /// <summary>Gets the label that a jump goes to.</summary>
     public required string? Target { get; init; }
 
     /// <inheritdoc/>
     public IReadOnlyList<string> SystemCall { get; init; } = [];
 
-    /// <summary>The label behind the section that <see cref="X86_64Opcode.Rseq"/> begins.</summary>
+    /// <summary>Gets the label behind the section that <see cref="X86_64Opcode.Rseq"/> begins.</summary>
     public string? SectionEnd { get; init; }
 
-    /// <summary>The label at which that section restarts.</summary>
+    /// <summary>Gets the label at which that section restarts.</summary>
     public string? SectionAbort { get; init; }
 
     /// <inheritdoc/>
@@ -173,7 +173,7 @@ internal sealed class X86_64Instruction : ITestInstruction
     /// <inheritdoc/>
     public required string Text { get; init; }
 
-    /// <summary>The memory operand, if there is one; no instruction here has two.</summary>
+    /// <summary>Gets the memory operand, if there is one; no instruction here has two.</summary>
     public X86_64MemoryOperand? Memory => Operands.OfType<X86_64MemoryOperand>().FirstOrDefault();
 
     /// <summary>Whether it reads and writes memory as one indivisible step (Intel SDM vol. 3, 9.1.2).</summary>

@@ -240,7 +240,7 @@ internal sealed partial class X86_64Lowering : ThreadLowering
         }
     }
 
-    /// <summary>The value of an operand, cut to a width.</summary>
+    /// <summary>Gets the value of an operand, cut to a width.</summary>
     private Operand Read(X86_64Operand operand, X86_64Instruction instruction, int width)
     {
         switch (operand)

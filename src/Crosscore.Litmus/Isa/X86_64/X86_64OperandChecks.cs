@@ -19,7 +19,18 @@ internal sealed class X86_64OperandChecks(LitmusScanner scanner)
             throw scanner.Error(positions[1], $"found two memory operands of {mnemonic.Text}, expected at most one");
         }
 
-        bool shift = opcode is X86_64Opcode.Shl or X86_64Opcode.Shr or X86_64Opcode.Sar;
+        CheckConstants(mnemonic, opcode, width, operands, positions);
+        CheckKinds(mnemonic, opcode, width, operands, positions);
+    }
+
+    private void CheckConstants(
+        Token mnemonic,
+        X86_64Opcode opcode,
+        int width,
+        List<X86_64Operand> operands,
+        SourcePosition[] positions
+    )
+    {
         for (int index = 0; index < operands.Count; index++)
         {
             bool destination = index == operands.Count - 1;
@@ -54,7 +65,17 @@ internal sealed class X86_64OperandChecks(LitmusScanner scanner)
                 CheckImmediate(mnemonic, opcode, width, operands[1], immediate.Value, positions[index]);
             }
         }
+    }
 
+    private void CheckKinds(
+        Token mnemonic,
+        X86_64Opcode opcode,
+        int width,
+        List<X86_64Operand> operands,
+        SourcePosition[] positions
+    )
+    {
+        bool shift = opcode is X86_64Opcode.Shl or X86_64Opcode.Shr or X86_64Opcode.Sar;
         if (
             shift
             && operands[0] is not X86_64ImmediateOperand

@@ -24,17 +24,7 @@ internal sealed class X86_64Operands(LitmusScanner scanner, LocationTable locati
         Token token = scanner.Next();
         if (token.Is("$"))
         {
-            Token constant = scanner.Next();
-            switch (constant.Kind)
-            {
-                case TokenKind.Number:
-                    return new X86_64ImmediateOperand((long)constant.Value);
-                case TokenKind.Name:
-                    locations.AddressOf(constant.Text, 0, constant.Position);
-                    return new X86_64AddressOperand(constant.Text);
-                default:
-                    throw scanner.Unexpected(constant, "a number or a location after '$'");
-            }
+            return ReadConstant();
         }
 
         if (token.Is("%"))
@@ -84,6 +74,21 @@ internal sealed class X86_64Operands(LitmusScanner scanner, LocationTable locati
         }
 
         throw scanner.Unexpected(token, "an operand: %register, $constant, (location) or displacement(%register)");
+    }
+
+    private X86_64Operand ReadConstant()
+    {
+        Token constant = scanner.Next();
+        switch (constant.Kind)
+        {
+            case TokenKind.Number:
+                return new X86_64ImmediateOperand((long)constant.Value);
+            case TokenKind.Name:
+                locations.AddressOf(constant.Text, 0, constant.Position);
+                return new X86_64AddressOperand(constant.Text);
+            default:
+                throw scanner.Unexpected(constant, "a number or a location after '$'");
+        }
     }
 
     private X86_64RegisterOperand ParseRegister(Token name, int suffix)

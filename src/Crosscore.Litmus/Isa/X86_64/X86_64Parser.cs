@@ -72,22 +72,7 @@ internal sealed class X86_64Parser(LitmusScanner scanner, LocationTable location
 
         if (name is "jmp" || (name[0] == 'j' && X86_64Mnemonics.Conditions.ContainsKey(name[1..])))
         {
-            Token target = scanner.Next();
-            if (target.Kind != TokenKind.Name)
-            {
-                throw scanner.Unexpected(target, "a label of this column");
-            }
-
-            X86_64Opcode jump = name == "jmp" ? X86_64Opcode.Jmp : X86_64Opcode.Jcc;
-            return Make(
-                mnemonic,
-                jump,
-                0,
-                [],
-                locked,
-                X86_64Mnemonics.Conditions.GetValueOrDefault(name[1..]),
-                target.Text
-            );
+            return ParseJump(mnemonic, name, locked);
         }
 
         if (
@@ -107,6 +92,26 @@ internal sealed class X86_64Parser(LitmusScanner scanner, LocationTable location
         return name.StartsWith("movz", StringComparison.Ordinal) || name.StartsWith("movs", StringComparison.Ordinal)
             ? ParseExtension(mnemonic, name, locked)
             : throw Unknown(mnemonic);
+    }
+
+    private X86_64Instruction ParseJump(Token mnemonic, string name, bool locked)
+    {
+        Token target = scanner.Next();
+        if (target.Kind != TokenKind.Name)
+        {
+            throw scanner.Unexpected(target, "a label of this column");
+        }
+
+        X86_64Opcode jump = name == "jmp" ? X86_64Opcode.Jmp : X86_64Opcode.Jcc;
+        return Make(
+            mnemonic,
+            jump,
+            0,
+            [],
+            locked,
+            X86_64Mnemonics.Conditions.GetValueOrDefault(name[1..]),
+            target.Text
+        );
     }
 
     private LitmusException Unknown(Token mnemonic) =>

@@ -50,7 +50,7 @@ internal static class X86_64RegisterNames
 
     private static readonly Dictionary<string, (X86_64Register, int)> Known = BuildNames();
 
-    /// <summary>The 64-bit name, in lower case.</summary>
+    /// <summary>Gets the 64-bit name, in lower case.</summary>
     /// <param name="register">The register.</param>
     public static string Name(this X86_64Register register) => Names64[(int)register];
 

@@ -27,6 +27,6 @@ internal sealed record PerpetualPlan(
     IReadOnlySet<string> Stored
 )
 {
-    /// <summary>The other column.</summary>
+    /// <summary>Gets the other column.</summary>
     public int Slow => 1 - Fast;
 }

@@ -10,11 +10,11 @@ internal static class SharedBlock
     /// <summary>The word that asks all threads to leave: not zero means leave.</summary>
     public const int Leave = 0;
 
-    /// <summary>The number of a thread.</summary>
+    /// <summary>Gets the number of a thread.</summary>
     /// <param name="thread">The thread.</param>
     public static int Line(int thread) => Distance * (1 + thread);
 
-    /// <summary>Bytes of the block.</summary>
+    /// <summary>Gets the bytes of the block.</summary>
     /// <param name="threads">How many threads there are.</param>
     public static int Size(int threads) => Line(threads);
 

@@ -265,7 +265,7 @@ public class InstructionTests
             );
         }
 
-        // Tests with these do not run on a machine (LitmusTest.ModelOnlyBecause).
+        // Tests with these do not run on a machine (IInstructionSet.WhyModelOnly).
         X86_64Opcode[] modelOnly =
         [
             X86_64Opcode.Syscall,

@@ -37,7 +37,7 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
 
     public string Text => Print();
 
-    public LitmusTest Parse() => LitmusParser.Parse(Text, $"seed-{Seed}.litmus");
+    internal LitmusTest Parse() => LitmusParser.Parse(Text, $"seed-{Seed}.litmus");
 
     public override string ToString() => $"seed {Seed}, {Ingredients}\n{Text}";
 
