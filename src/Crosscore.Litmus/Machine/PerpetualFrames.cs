@@ -1,4 +1,3 @@
-using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 

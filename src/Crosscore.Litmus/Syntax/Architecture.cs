@@ -1,5 +1,3 @@
-using Crosscore.Litmus.Isa;
-
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>

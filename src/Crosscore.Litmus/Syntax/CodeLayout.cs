@@ -1,5 +1,3 @@
-using Crosscore.Litmus.Isa.Common;
-
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>

@@ -1,6 +1,3 @@
-using Crosscore.Litmus.Isa.Common;
-using Crosscore.Litmus.Isa.X86_64;
-
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>A question of a condition: did an instruction of a column fault?</summary>

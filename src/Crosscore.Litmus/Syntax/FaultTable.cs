@@ -1,5 +1,3 @@
-using Crosscore.Litmus.Isa.Common;
-
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>A fault that can happen, as far as herd tells one from another.</summary>

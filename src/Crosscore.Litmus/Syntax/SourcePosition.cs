@@ -1,5 +1,3 @@
-using Crosscore.Litmus.Isa.Common;
-
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>A place in a litmus file; both numbers count from 1.</summary>

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Crosscore.Litmus.Isa.Common;
 
 namespace Crosscore.Litmus.Timelines;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Xml;
-using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Verdicts;
 
 namespace Crosscore.Litmus.Timelines;

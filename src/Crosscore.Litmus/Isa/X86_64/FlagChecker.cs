@@ -1,5 +1,4 @@
 using Crosscore.Litmus.Isa.Common;
-using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Isa.X86_64;

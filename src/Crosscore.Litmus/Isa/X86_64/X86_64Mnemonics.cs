@@ -1,5 +1,3 @@
-using Crosscore.Litmus.Outcomes;
-
 namespace Crosscore.Litmus.Isa.X86_64;
 
 /// <summary>The names of instructions and conditions in AT&amp;T syntax.</summary>

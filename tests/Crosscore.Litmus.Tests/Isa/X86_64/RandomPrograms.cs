@@ -1,5 +1,4 @@
 using System.Text;
-using Crosscore.Litmus.Isa.Common;
 using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 using FsCheck;
@@ -49,34 +48,11 @@ public sealed record RandomProgram(int Seed, Ingredients Ingredients, IReadOnlyL
     public static RandomProgram Make(int seed, Ingredients ingredients)
     {
         var maker = new Maker(new Random(seed), ingredients);
-        int threads = maker.Chance(30) ? 3 : 2;
-        return new RandomProgram(
-            seed,
-            ingredients,
-            [.. Enumerable.Range(0, threads).Select(_ => maker.Column(threads == 2 ? 4 : 3))]
-        );
+        return new RandomProgram(seed, ingredients, RandomColumns.Make(maker.Chance(30), maker.Column));
     }
 
-    private static IEnumerable<RandomProgram> Shrink(RandomProgram program)
-    {
-        for (int column = 0; column < program.Columns.Count; column++)
-        {
-            for (int line = 0; line < program.Columns[column].Count; line++)
-            {
-                if (program.Columns[column][line].EndsWith(':'))
-                {
-                    continue;
-                }
-
-                List<IReadOnlyList<string>> columns = [.. program.Columns];
-                columns[column] = [.. program.Columns[column].Where((_, index) => index != line)];
-                yield return program with
-                {
-                    Columns = columns,
-                };
-            }
-        }
-    }
+    private static IEnumerable<RandomProgram> Shrink(RandomProgram program) =>
+        RandomColumns.WithoutOneLine(program.Columns).Select(columns => program with { Columns = columns });
 
     private string Print()
     {

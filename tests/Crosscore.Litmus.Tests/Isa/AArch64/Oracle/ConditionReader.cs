@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Crosscore.Litmus.Isa.Common;
-using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;
 

@@ -1,4 +1,3 @@
-using Crosscore.Litmus.Isa.Common;
 using Crosscore.Litmus.Tests.Isa.X86_64;
 
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;
@@ -52,35 +51,12 @@ public sealed record RandomAArch64Program(
     public static RandomAArch64Program Make(int seed, AArch64Ingredients ingredients)
     {
         var maker = new Maker(new Random(seed), ingredients);
-        int threads = maker.Chance(30) ? 3 : 2;
-        return new RandomAArch64Program(
-            seed,
-            ingredients,
-            [.. Enumerable.Range(0, threads).Select(_ => maker.Column(threads == 2 ? 4 : 3))]
-        );
+        return new RandomAArch64Program(seed, ingredients, RandomColumns.Make(maker.Chance(30), maker.Column));
     }
 
     /// <summary>The program with one line less, for each of its lines.</summary>
-    public static IEnumerable<RandomAArch64Program> Shrink(RandomAArch64Program program)
-    {
-        for (int column = 0; column < program.Columns.Count; column++)
-        {
-            for (int line = 0; line < program.Columns[column].Count; line++)
-            {
-                if (program.Columns[column][line].EndsWith(':'))
-                {
-                    continue;
-                }
-
-                List<IReadOnlyList<string>> columns = [.. program.Columns];
-                columns[column] = [.. program.Columns[column].Where((_, index) => index != line)];
-                yield return program with
-                {
-                    Columns = columns,
-                };
-            }
-        }
-    }
+    public static IEnumerable<RandomAArch64Program> Shrink(RandomAArch64Program program) =>
+        RandomColumns.WithoutOneLine(program.Columns).Select(columns => program with { Columns = columns });
 
     private string Print()
     {

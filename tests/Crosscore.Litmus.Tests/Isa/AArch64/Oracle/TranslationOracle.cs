@@ -1,5 +1,4 @@
 using System.Numerics;
-using Crosscore.Litmus.Isa.Common;
 
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;
 
