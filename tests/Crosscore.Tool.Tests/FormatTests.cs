@@ -150,7 +150,7 @@ public class FormatTests
             lines,
             row =>
                 row.Contains(instruction, StringComparison.Ordinal)
-                && row.Contains($"P0 waits at this instruction without end ({line}", StringComparison.Ordinal)
+                && row.Contains($"P0 waits at this instruction forever ({line}", StringComparison.Ordinal)
         );
     }
 
@@ -202,8 +202,8 @@ public class FormatTests
         Assert.Equal("", run.Errors);
         Assert.Matches(@"while \(READ_ONCE\(go\) == 0\) \{ +answer\.kernel:8", trace);
         Assert.Matches(@"ipi_and_wait\(online, ping\); +answer\.kernel:15", trace);
-        Assert.Contains("P1 waits at this line without end", trace, StringComparison.Ordinal);
-        Assert.Contains("P0 waits at this line without end", trace, StringComparison.Ordinal);
+        Assert.Contains("P1 waits at this line forever", trace, StringComparison.Ordinal);
+        Assert.Contains("P0 waits at this line forever", trace, StringComparison.Ordinal);
     }
 
     [Fact]

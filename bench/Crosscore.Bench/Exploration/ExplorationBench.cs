@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Crosscore.Litmus.Lowering;
-using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Parsing;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Threads;

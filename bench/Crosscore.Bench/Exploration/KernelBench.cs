@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
-using Crosscore.Litmus;
-using Crosscore.Litmus.Comparison;
-using Crosscore.Litmus.Lowering;
+using Crosscore.Litmus.Bench;
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;

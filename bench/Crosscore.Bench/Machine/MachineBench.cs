@@ -1,6 +1,8 @@
-using Crosscore.Litmus;
 using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Machine.Assembly;
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 
 namespace Crosscore.Bench.Machine;

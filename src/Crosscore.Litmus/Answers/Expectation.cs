@@ -1,4 +1,5 @@
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Answers;
@@ -9,29 +10,15 @@ namespace Crosscore.Litmus.Answers;
 /// when the test runs on an x86-64 processor: the test is a control that proves that a neighbour's "never seen" means
 /// something.
 /// </summary>
-public static class Expectation
+internal static class Expectation
 {
     private const string DesignKey = "Expect[";
-
-    /// <summary>The names of the kinds of cores, as the command line has them.</summary>
-    public static IReadOnlyDictionary<string, CoreKind> CoreNames { get; } =
-        new Dictionary<string, CoreKind>
-        {
-            ["x86-tso"] = CoreKind.X86Tso,
-            ["sc"] = CoreKind.Sc,
-            ["aarch64"] = CoreKind.AArch64,
-            ["riscv-like"] = CoreKind.RiscVLike,
-        };
-
-    /// <summary>The name of a kind of cores.</summary>
-    /// <param name="core">The kind.</param>
-    public static string NameOf(CoreKind core) => CoreNames.First(name => name.Value == core).Key;
 
     // Enum.TryParse would also take numbers and lists.
     internal static bool TryParse(string word, out Frequency frequency) =>
         Enum.TryParse(word, out frequency) && frequency.ToString() == word;
 
-    /// <summary>The verdict that a test expects of the model.</summary>
+    /// <summary>Gets the verdict that a test expects of the model.</summary>
     /// <param name="test">The test.</param>
     /// <param name="core">The kind of core.</param>
     /// <returns>The verdict, or <see langword="null"/> when it names none for this core.</returns>
@@ -49,7 +36,7 @@ public static class Expectation
             string[] parts = entry.Split(':');
             if (
                 parts.Length != 2
-                || !CoreNames.TryGetValue(parts[0], out CoreKind named)
+                || !CoreNames.All.TryGetValue(parts[0], out CoreKind named)
                 || !TryParse(parts[1], out Frequency frequency)
             )
             {
@@ -72,7 +59,7 @@ public static class Expectation
         test.Properties.Keys.Any(key => key.StartsWith(DesignKey, StringComparison.Ordinal));
 
     /// <summary>
-    /// The designs that a test's <c>Expect[...]</c> lines name, without <c>*</c> and without profiles.
+    /// Gets the designs that a test's <c>Expect[...]</c> lines name, without <c>*</c> and without profiles.
     /// </summary>
     /// <param name="test">The test.</param>
     internal static IEnumerable<string> NamesOfDesigns(LitmusTest test) =>
@@ -84,9 +71,9 @@ public static class Expectation
             .Distinct();
 
     /// <summary>
-    /// The verdict that a test expects on a kernel design, from lines such as <c>Expect[linux-5.4 linux-4.16]=Sometimes
-    /// the reason in one line</c>. A name may carry a fetch profile, <c>linux-5.4/coherent</c>; <c>*</c> is every
-    /// design. A line with the profile counts before one without, then one with the name.
+    /// Gets the verdict that a test expects on a kernel design, from lines such as <c>Expect[linux-5.4
+    /// linux-4.16]=Sometimes the reason in one line</c>. A name may carry a fetch profile, <c>linux-5.4/coherent</c>;
+    /// <c>*</c> is every design. A line with the profile counts before one without, then one with the name.
     /// </summary>
     /// <param name="test">The test.</param>
     /// <param name="design">The name of the design.</param>

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 
 namespace Crosscore.Litmus.Answers;
 
@@ -9,7 +11,7 @@ namespace Crosscore.Litmus.Answers;
 /// difference remains: herd counts executions where we count final states, so the numbers of witnesses differ where
 /// several executions end alike.
 /// </summary>
-public static class HerdLog
+internal static class HerdLog
 {
     /// <summary>Formats a verdict.</summary>
     /// <param name="verdict">The verdict.</param>
@@ -90,7 +92,7 @@ public static class HerdLog
         return text.ToString();
     }
 
-    /// <summary>The condition with its quantifier.</summary>
+    /// <summary>Gets the condition with its quantifier.</summary>
     /// <param name="test">The test.</param>
     public static string FormatCondition(LitmusTest test)
     {
@@ -103,7 +105,7 @@ public static class HerdLog
         return $"{quantifier} ({test.Condition.Format(test)})";
     }
 
-    /// <summary>The sets of final states in a log, by test.</summary>
+    /// <summary>Gets the sets of final states in a log, by test.</summary>
     /// <param name="log">The text of a log.</param>
     /// <exception cref="InvalidDataException">The log breaks off, or a line of it is no final state.</exception>
     public static Dictionary<string, IReadOnlyList<HerdState>> ReadStates(string log)

@@ -7,7 +7,7 @@ namespace Crosscore.Litmus.Answers;
 /// whole has an entry for each element.</param>
 /// <param name="Faults">The faults that happened, as the log writes them between the parentheses:
 /// <c>P0:L0,x,MMU:Translation</c>.</param>
-public sealed record HerdState(IReadOnlyDictionary<string, string> Values, IReadOnlyList<string> Faults)
+internal sealed record HerdState(IReadOnlyDictionary<string, string> Values, IReadOnlyList<string> Faults)
 {
     /// <summary>Reads a line.</summary>
     /// <param name="line">The line.</param>

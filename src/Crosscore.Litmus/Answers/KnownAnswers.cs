@@ -1,4 +1,7 @@
+using Crosscore.Litmus.Isa;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Answers;
@@ -9,7 +12,7 @@ namespace Crosscore.Litmus.Answers;
 /// log of herd7), in the folder of the test or the one above. Tables speak of the cores that the test is written for:
 /// x86-TSO, AArch64.
 /// </summary>
-public sealed class KnownAnswers
+internal sealed class KnownAnswers
 {
     private readonly Dictionary<string, Dictionary<string, Func<ModelVerdict, string?>>> _tables = [];
 
@@ -51,7 +54,7 @@ public sealed class KnownAnswers
                 verdict.Frequency == own ? null : $"the test expects {own}, the model says {verdict.Frequency}";
         }
 
-        if (core != test.HomeCore)
+        if (core != test.HomeCore())
         {
             yield break;
         }
@@ -216,7 +219,7 @@ public sealed class KnownAnswers
                             observable.Register.Fault is FaultQuestion question
                                 ? Fault(question, !outcome.IsUnpredictable && outcome.Values[index] != 0)
                             : outcome.IsUnpredictable ? "unpredictable"
-                            : $"{observable}={ValueText.Format(test, verdict.Layout, observable, outcome.Values[index], whole: false)};"
+                            : $"{observable}={Value(verdict, observable, outcome.Values[index])};"
                     )
                 )
             ),
@@ -228,6 +231,9 @@ public sealed class KnownAnswers
         ];
         return differences.Length == 0 ? null : $"{log} has other final states: {string.Join(", ", differences)}";
     }
+
+    private static string Value(ModelVerdict verdict, Observable observable, ulong value) =>
+        ValueText.Format(verdict.Test, verdict.Layout, observable, value, whole: false);
 
     private static string Fault(FaultQuestion question, bool answer) => $"{(answer ? "" : "~")}Fault({question});";
 }

@@ -80,16 +80,16 @@ internal sealed class KernelLowering
             .DefaultIfEmpty(-1)
             .Max();
 
-    /// <summary>The variables of the design.</summary>
+    /// <summary>Gets the variables of the design.</summary>
     public IReadOnlyList<MemoryRegion> Memory => _compiler.Memory;
 
-    /// <summary>The code of the tasks that the test does not write: idle ones, which have nothing to do.</summary>
+    /// <summary>Gets the code of the tasks that the test does not write: idle ones, which have nothing to do.</summary>
     public IEnumerable<ThreadCode> OtherTasks =>
         Enumerable
             .Range(0, _tasks.Count - _test.Threads.Count)
             .Select(_ => new ThreadCode { Ops = [], InitialRegisters = [] });
 
-    /// <summary>The name of the system call that a membarrier command is in a design.</summary>
+    /// <summary>Gets the name of the system call that a membarrier command is in a design.</summary>
     public static string MembarrierCall(MembarrierCommand command) =>
         command switch
         {
@@ -100,7 +100,7 @@ internal sealed class KernelLowering
             _ => "membarrier_private_expedited_rseq",
         };
 
-    /// <summary>The system calls that a test makes of a design, by the names that the design gives them.</summary>
+    /// <summary>Gets the system calls that a test makes of a design, by the names that the design gives them.</summary>
     public static IEnumerable<(ITestInstruction Instruction, string Name)> Calls(LitmusTest test) =>
         from thread in test.Threads
         from instruction in thread.Instructions
@@ -109,7 +109,7 @@ internal sealed class KernelLowering
         select (instruction, name);
 
     /// <summary>
-    /// What a thread does before its column: one that sleeps in a system call has yet to return from it.
+    /// Emits what a thread does before its column: one that sleeps in a system call has yet to return from it.
     /// </summary>
     public void EmitStart(int thread, ICodeSink sink)
     {
@@ -150,7 +150,7 @@ internal sealed class KernelLowering
         {
             throw Error(
                 instruction,
-                $"found {words.Count - 1} argument(s) of {name}, expected {call.Parameters.Count}"
+                $"found {Plural.Of(words.Count - 1, "argument")} of {name}, expected {call.Parameters.Count}"
             );
         }
 
@@ -168,7 +168,7 @@ internal sealed class KernelLowering
         EmitReturn(sink);
     }
 
-    /// <summary>The CPUs with the design's code on them.</summary>
+    /// <summary>Gets the CPUs with the design's code on them.</summary>
     public CpuSystem Build()
     {
         TestSystem system = _system;
@@ -226,7 +226,7 @@ internal sealed class KernelLowering
     }
 
     // The way out of a system call asks whether another task should run, does what the design does, and, where that
-    // serialises, serialises.
+    // serializes, serializes.
     private void EmitReturn(ICodeSink sink)
     {
         sink.Emit(MicroOp.Jump(sink.Position + 1) with { Context = OpContext.Kernel | OpContext.ReschedulePoint });
@@ -278,13 +278,15 @@ internal sealed class KernelLowering
                 : -1,
             _ => int.TryParse(word, out int value) ? value : -1,
         };
+        string expected = type switch
+        {
+            KernelType.Mm => $"an address space ({string.Join(", ", _system.AddressSpaces)})",
+            KernelType.Task => "a thread such as P0",
+            _ => "a number",
+        };
         return number >= 0
             ? (ulong)number
-            : throw Error(
-                instruction,
-                $"found the argument '{word}', expected "
-                    + $"{(type == KernelType.Mm ? $"an address space ({string.Join(", ", _system.AddressSpaces)})" : type == KernelType.Task ? "a thread such as P0" : "a number")}"
-            );
+            : throw Error(instruction, $"found the argument '{word}', expected {expected}");
     }
 
     /// <summary>Collects the code that every CPU has.</summary>

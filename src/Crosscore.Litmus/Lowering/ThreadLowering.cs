@@ -42,10 +42,11 @@ internal abstract class ThreadLowering : ICodeSink
 
     protected List<MicroOp> Ops { get; } = [];
 
-    /// <summary>The instruction that operations are emitted for, as traces tell it; -1 for none.</summary>
+    /// <summary>Gets the instruction that operations are emitted for, as traces tell it; -1 for none.</summary>
     protected int Source { get; set; } = -1;
 
-    /// <summary>How many temporaries hold what is still needed; setting it back gives the later ones away.</summary>
+    /// <summary>Gets how many temporaries hold what is still needed; setting it back gives the later ones
+    /// away.</summary>
     protected int UsedTemporaries { get; set; }
 
     protected Operand Flags
@@ -57,10 +58,10 @@ internal abstract class ThreadLowering : ICodeSink
         }
     }
 
-    /// <summary>What the column has of restartable sections.</summary>
+    /// <summary>Gets what the column has of restartable sections.</summary>
     protected virtual IReadOnlyList<RestartableSection> Sections => [];
 
-    /// <summary>The model's register for one of the processor's.</summary>
+    /// <summary>Gets the model's register for one of the processor's.</summary>
     public int ModelRegister(TestRegister register)
     {
         if (!_registers.TryGetValue(register, out int number))
@@ -76,7 +77,7 @@ internal abstract class ThreadLowering : ICodeSink
         return number;
     }
 
-    /// <summary>The column as code of the model; call it after the last <see cref="ModelRegister"/>.</summary>
+    /// <summary>Gets the column as code of the model; call it after the last <see cref="ModelRegister"/>.</summary>
     public ThreadCode Build() =>
         new()
         {
@@ -101,7 +102,7 @@ internal abstract class ThreadLowering : ICodeSink
     void ICodeSink.Patch(int index, MicroOp op) => Ops[index] = op with { Source = Source };
 
     /// <summary>
-    /// The operations that follow are those of another instruction, which has all temporaries to itself.
+    /// Begins another instruction: the operations that follow belong to it, and it has all temporaries to itself.
     /// </summary>
     protected void BeginInstruction(int source)
     {

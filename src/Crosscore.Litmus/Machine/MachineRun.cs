@@ -1,9 +1,10 @@
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Machine;
 
-/// <summary>Why a run ended.</summary>
-public enum MachineRunEnd
+/// <summary>Says why a run ended.</summary>
+internal enum MachineRunEnd
 {
     /// <summary>All iterations were made.</summary>
     Completed,
@@ -15,25 +16,25 @@ public enum MachineRunEnd
     TimeLimit,
 
     /// <summary>
-    /// The time was up, and a column was still running: it loops for ever, or for very long. The iterations that had
+    /// The time was up, and a column was still running: it loops forever, or for very long. The iterations that had
     /// ended count; the unfinished one is no outcome.
     /// </summary>
     DidNotEnd,
 }
 
 /// <summary>What was seen when a test ran on this machine.</summary>
-public sealed record MachineRun
+internal sealed record MachineRun
 {
-    /// <summary>The test.</summary>
+    /// <summary>Gets the test.</summary>
     public required LitmusTest Test { get; init; }
 
-    /// <summary>The mode used; never <see cref="MachineMode.Auto"/>.</summary>
+    /// <summary>Gets the mode used; never <see cref="MachineMode.Auto"/>.</summary>
     public required MachineMode Mode { get; init; }
 
-    /// <summary>Why this mode, as a sentence.</summary>
+    /// <summary>Gets why this mode, as a sentence.</summary>
     public required string ModeReason { get; init; }
 
-    /// <summary>Why it ended.</summary>
+    /// <summary>Gets why it ended.</summary>
     public required MachineRunEnd End { get; init; }
 
     /// <summary>Iterations that count; in perpetual mode, of the slow side.</summary>
@@ -50,7 +51,7 @@ public sealed record MachineRun
     public required long RelevantTrials { get; init; }
 
     /// <summary>
-    /// Each outcome seen, with a count, in ascending order. In rendezvous mode the counts add up to
+    /// Gets each outcome seen, with a count, in ascending order. In rendezvous mode the counts add up to
     /// <see cref="Iterations"/>. In perpetual mode the count is the number of slow iterations that show the outcome
     /// together with some fast iteration; one slow iteration usually shows several.
     /// </summary>
@@ -59,12 +60,12 @@ public sealed record MachineRun
     /// <summary>Time from the first batch to the last, the counting of outcomes included.</summary>
     public required TimeSpan Elapsed { get; init; }
 
-    /// <summary>The processor that each column ran on.</summary>
+    /// <summary>Gets the processor that each column ran on.</summary>
     public required IReadOnlyList<int> Processors { get; init; }
 
     /// <summary>Whether there were fewer processors than columns, so that weak outcomes were unlikely.</summary>
     public required bool Oversubscribed { get; init; }
 
-    /// <summary>What a reader of the figures should know, as sentences; empty when there is nothing.</summary>
+    /// <summary>Gets what a reader of the figures should know, as sentences; empty when there is nothing.</summary>
     public required IReadOnlyList<string> Remarks { get; init; }
 }

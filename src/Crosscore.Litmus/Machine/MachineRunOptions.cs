@@ -1,3 +1,5 @@
+using Crosscore.Litmus.Outcomes;
+
 namespace Crosscore.Litmus.Machine;
 
 /// <summary>How the threads of a test are brought together.</summary>
@@ -9,11 +11,11 @@ public enum MachineMode
     /// </summary>
     Auto,
 
-    /// <summary>All threads meet before every iteration, which runs on memory of its own.</summary>
+    /// <summary>All threads meet before every iteration, which runs on fresh memory.</summary>
     Rendezvous,
 
     /// <summary>
-    /// Nobody ever waits: each iteration stores its number in place of the test's constants, and pairs of iterations
+    /// No thread ever waits: each iteration stores its number in place of the test's constants, and pairs of iterations
     /// are judged afterwards. What a slow barrier on one side needs, because the other side would otherwise have
     /// finished long before the barrier takes effect.
     /// </summary>
@@ -21,12 +23,12 @@ public enum MachineMode
 }
 
 /// <summary>What to run, and when to end.</summary>
-public sealed record MachineRunOptions
+internal sealed record MachineRunOptions
 {
-    /// <summary>How many iterations; in <see cref="MachineMode.Perpetual"/>, of the slow side.</summary>
+    /// <summary>Gets how many iterations; in <see cref="MachineMode.Perpetual"/>, of the slow side.</summary>
     public long Iterations { get; init; } = 1_000_000;
 
-    /// <summary>The mode.</summary>
+    /// <summary>Gets the mode.</summary>
     public MachineMode Mode { get; init; } = MachineMode.Auto;
 
     /// <summary>

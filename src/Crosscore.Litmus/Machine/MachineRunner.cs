@@ -1,19 +1,20 @@
 using System.Runtime.InteropServices;
-using Crosscore.Litmus.Machine.Encoding;
-using Crosscore.Litmus.Machine.Engine;
+using Crosscore.Litmus.Isa;
+using Crosscore.Litmus.Machine.Assembly;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Machine;
 
 /// <summary>
 /// Runs litmus tests on this processor and this kernel: each column's instructions, unaltered, on a thread bound to a
-/// processor of its own.
+/// processor that no other column runs on.
 /// </summary>
 /// <remarks>
 /// Caller must: run only tests whose addresses stay in the test's memory. The code runs in this process, as written; a
 /// test that dereferences a number ends the process.
 /// </remarks>
-public static class MachineRunner
+internal static class MachineRunner
 {
     /// <summary>Runs a test.</summary>
     /// <param name="test">The test.</param>
@@ -28,89 +29,117 @@ public static class MachineRunner
     {
         ArgumentNullException.ThrowIfNull(test);
         ArgumentNullException.ThrowIfNull(options);
-        if (
-            !OperatingSystem.IsLinux()
-            || RuntimeInformation.ProcessArchitecture != System.Runtime.InteropServices.Architecture.X64
-        )
+        ITestAssembler assembler =
+            test.InstructionSet().Assembler
+            ?? throw new MachineRunException($"{test.Name} cannot run: {test.WhyModelOnly()}.");
+        if (!assembler.RunsHere)
         {
             throw new MachineRunException(
-                $"{test.Name}: this machine is {RuntimeInformation.RuntimeIdentifier}; "
-                    + "the test's code runs on x86-64 Linux only."
+                $"{test.Name} cannot run: this machine is {RuntimeInformation.RuntimeIdentifier}; "
+                    + $"the test's code runs on {assembler.Requires} only."
             );
         }
 
-        (PerpetualPlan? plan, string reason) = ChooseMode(test, options.Mode);
+        (PerpetualPlan? plan, string reason) = ChooseMode(test, assembler, options.Mode);
         Register(test);
-
         IReadOnlyList<int> allowed = Processors.Allowed();
         int[] processors = Processors.Assign(allowed, test.Threads.Count);
         bool oversubscribed = allowed.Count < test.Threads.Count;
-        var layout = new MemoryLayout(test.Variables);
-        ColumnRegisters[] registers = [.. test.Threads.Select(thread => new ColumnRegisters(test, thread))];
-        byte[][] functions = Array.ConvertAll(
-            registers,
-            column =>
-                plan is null
-                    ? RendezvousLoop.Assemble(test, layout, column)
-                    : PerpetualLoop.Assemble(test, layout, plan, column)
-        );
-
-        using var code = new MachineCode(test, functions);
-        using var crew = new PinnedCrew(processors);
-        var clock = new RunClock(options.TimeLimit, cancellation);
-        long iterations;
-        long fastIterations;
-        long relevant;
-        MachineRunEnd end;
-        Dictionary<Outcome, long> counts;
-        if (plan is null)
-        {
-            using var run = new RendezvousRun(test, layout, registers, code, crew, oversubscribed);
-            (iterations, end) = run.Run(
-                options.Iterations,
-                clock,
-                new StopCondition(options.StopWhen, run.Counts).IsMet
-            );
-            (fastIterations, relevant) = (iterations, iterations);
-            counts = Merge(run.Counts);
-        }
-        else
-        {
-            using var run = new PerpetualRun(test, layout, plan, code, crew);
-            (iterations, end) = run.Run(
-                options.Iterations,
-                clock,
-                new StopCondition(options.StopWhen, [run.Frames.Counts]).IsMet
-            );
-            (fastIterations, relevant) = (run.FastIterations, run.Frames.Relevant);
-            counts = Merge([run.Frames.Counts]);
-        }
-
+        Batches batches = plan is null
+            ? RunRendezvous(test, assembler, processors, oversubscribed, options, cancellation)
+            : RunPerpetual(test, assembler, processors, plan, options, cancellation);
         return new MachineRun
         {
             Test = test,
             Mode = plan is null ? MachineMode.Rendezvous : MachineMode.Perpetual,
             ModeReason = reason,
-            End = end,
-            Iterations = iterations,
-            FastIterations = fastIterations,
-            RelevantTrials = relevant,
-            Histogram = new SortedDictionary<Outcome, long>(counts, Outcome.Order(test)),
-            Elapsed = clock.Elapsed,
+            End = batches.End,
+            Iterations = batches.Iterations,
+            FastIterations = batches.FastIterations,
+            RelevantTrials = batches.Relevant,
+            Histogram = new SortedDictionary<Outcome, long>(batches.Counts, Outcome.Order(test)),
+            Elapsed = batches.Elapsed,
             Processors = processors,
             Oversubscribed = oversubscribed,
-            Remarks = Remarks(test, plan is { HasMembarrier: true }, end, iterations, relevant, allowed.Count, options),
+            Remarks = Remarks(test, plan is { HasMembarrier: true }, batches, allowed.Count, options),
         };
     }
 
-    private static (PerpetualPlan? Plan, string Reason) ChooseMode(LitmusTest test, MachineMode mode)
+    /// <summary>What the batches of a run showed.</summary>
+    private sealed record Batches(
+        long Iterations,
+        MachineRunEnd End,
+        long FastIterations,
+        long Relevant,
+        TimeSpan Elapsed,
+        Dictionary<Outcome, long> Counts
+    );
+
+    private static Batches RunRendezvous(
+        LitmusTest test,
+        ITestAssembler assembler,
+        int[] processors,
+        bool oversubscribed,
+        MachineRunOptions options,
+        CancellationToken cancellation
+    )
+    {
+        var layout = new MemoryLayout(test.Variables);
+        RendezvousCode columns = assembler.Rendezvous(test, layout);
+        using var code = new MachineCode(test, columns.Functions);
+        using var crew = new PinnedCrew(processors);
+        using var run = new RendezvousRun(
+            test,
+            layout,
+            columns.Observed,
+            code,
+            test.Threads.Any(assembler.HasLoop) ? MachineRunEnd.DidNotEnd : MachineRunEnd.TimeLimit,
+            oversubscribed
+        );
+        var clock = new RunClock(options.TimeLimit, cancellation);
+        var stop = new StopCondition(options.StopWhen, run.Counts);
+        (long iterations, MachineRunEnd end) = BatchLoop.Run(run, crew, options.Iterations, clock, stop.IsMet);
+        return new Batches(iterations, end, iterations, iterations, clock.Elapsed, Merge(run.Counts));
+    }
+
+    private static Batches RunPerpetual(
+        LitmusTest test,
+        ITestAssembler assembler,
+        int[] processors,
+        PerpetualPlan plan,
+        MachineRunOptions options,
+        CancellationToken cancellation
+    )
+    {
+        var layout = new MemoryLayout(test.Variables);
+        using var code = new MachineCode(test, assembler.Perpetual(test, layout, plan));
+        using var crew = new PinnedCrew(processors);
+        using var run = new PerpetualRun(test, layout, plan, code);
+        var clock = new RunClock(options.TimeLimit, cancellation);
+        var stop = new StopCondition(options.StopWhen, [run.Frames.Counts]);
+        (long iterations, MachineRunEnd end) = BatchLoop.Run(run, crew, options.Iterations, clock, stop.IsMet);
+        return new Batches(
+            iterations,
+            end,
+            run.FastIterations,
+            run.Frames.Relevant,
+            clock.Elapsed,
+            Merge([run.Frames.Counts])
+        );
+    }
+
+    private static (PerpetualPlan? Plan, string Reason) ChooseMode(
+        LitmusTest test,
+        ITestAssembler assembler,
+        MachineMode mode
+    )
     {
         if (mode == MachineMode.Rendezvous)
         {
             return (null, "Rendezvous mode was asked for.");
         }
 
-        PerpetualPlan? plan = PerpetualPlan.TryCreate(test, out string reason);
+        PerpetualPlan? plan = assembler.Plan(test, out string reason);
         if (mode == MachineMode.Perpetual)
         {
             return plan is not null
@@ -119,7 +148,7 @@ public static class MachineRunner
         }
 
         int slow = test.Threads.Count(thread =>
-            thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier)
+            thread.Instructions.Any(instruction => instruction.Command is not null)
         );
         return slow switch
         {
@@ -142,19 +171,16 @@ public static class MachineRunner
     private static void Register(LitmusTest test)
     {
         MembarrierRegistrations registrations = MembarrierRegistrations.None;
-        foreach (X86Instruction instruction in test.Threads.SelectMany(thread => thread.Code))
+        foreach (ITestInstruction instruction in test.Threads.SelectMany(thread => thread.Instructions))
         {
-            if (instruction.Opcode == X86Opcode.Membarrier)
+            registrations |= instruction.Command switch
             {
-                registrations |= instruction.Command switch
-                {
-                    MembarrierCommand.GlobalExpedited => MembarrierRegistrations.GlobalExpedited,
-                    MembarrierCommand.PrivateExpedited => MembarrierRegistrations.PrivateExpedited,
-                    MembarrierCommand.PrivateExpeditedSyncCore => MembarrierRegistrations.SyncCore,
-                    MembarrierCommand.PrivateExpeditedRseq => MembarrierRegistrations.RestartSequences,
-                    _ => MembarrierRegistrations.None, // the call itself will tell what the kernel thinks of it
-                };
-            }
+                MembarrierCommand.GlobalExpedited => MembarrierRegistrations.GlobalExpedited,
+                MembarrierCommand.PrivateExpedited => MembarrierRegistrations.PrivateExpedited,
+                MembarrierCommand.PrivateExpeditedSyncCore => MembarrierRegistrations.SyncCore,
+                MembarrierCommand.PrivateExpeditedRseq => MembarrierRegistrations.RestartSequences,
+                _ => MembarrierRegistrations.None, // the kernel answers the call itself
+            };
         }
 
         try
@@ -185,9 +211,7 @@ public static class MachineRunner
     private static List<string> Remarks(
         LitmusTest test,
         bool asymmetric,
-        MachineRunEnd end,
-        long iterations,
-        long relevant,
+        Batches batches,
         int processors,
         MachineRunOptions options
     )
@@ -197,26 +221,26 @@ public static class MachineRunner
         if (processors < test.Threads.Count)
         {
             remarks.Add(
-                $"{test.Threads.Count} threads shared {processors} processor(s): "
+                $"{test.Threads.Count} threads shared {Plural.Of(processors, "processor")}: "
                     + "weak outcomes are unlikely, and their absence says little."
             );
         }
 
-        if (end == MachineRunEnd.DidNotEnd)
+        if (batches.End == MachineRunEnd.DidNotEnd)
         {
             remarks.Add($"A column did not end within the time limit of {limit}; its iteration is not an outcome.");
         }
-        else if (end == MachineRunEnd.TimeLimit)
+        else if (batches.End == MachineRunEnd.TimeLimit)
         {
             string asked = options.Iterations == long.MaxValue ? "" : $" of {options.Iterations}";
-            remarks.Add($"The time limit of {limit} ended the run after {iterations}{asked} iterations.");
+            remarks.Add($"The time limit of {limit} ended the run after {batches.Iterations}{asked} iterations.");
         }
 
-        if (asymmetric && 2 * relevant < iterations)
+        if (asymmetric && 2 * batches.Relevant < batches.Iterations)
         {
             remarks.Add(
-                $"The fast side was seen to advance during only {relevant} of "
-                    + $"{iterations} iterations of the slow side; the others tested little."
+                $"The fast side was seen to advance during only {batches.Relevant} of "
+                    + $"{batches.Iterations} iterations of the slow side; the others tested little."
             );
         }
 

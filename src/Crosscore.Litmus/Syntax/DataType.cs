@@ -8,15 +8,15 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="Name">The C name, as the test wrote it.</param>
 /// <param name="Width">Bytes: 1, 2, 4 or 8.</param>
 /// <param name="Signed">Whether the topmost bit is a sign.</param>
-public sealed record DataType(string Name, int Width, bool Signed)
+internal sealed record DataType(string Name, int Width, bool Signed)
 {
-    /// <summary>What an undeclared location is, as in herd.</summary>
+    /// <summary>Gets what an undeclared location is, as in herd.</summary>
     public static DataType Int { get; } = new("int", 4, true);
 
-    /// <summary>A pointer to a location of the test.</summary>
+    /// <summary>Gets a pointer to a location of the test.</summary>
     public static DataType Pointer { get; } = new("void*", 8, false);
 
-    /// <summary>An entry of a translation table.</summary>
+    /// <summary>Gets an entry of a translation table.</summary>
     public static DataType TableEntry { get; } = new("pteval_t", 8, false);
 
     private static readonly Dictionary<string, DataType> Known = new DataType[]
@@ -41,7 +41,7 @@ public sealed record DataType(string Name, int Width, bool Signed)
         new("void", 1, false),
     }.ToDictionary(type => type.Name);
 
-    /// <summary>The names that <see cref="TryParse"/> knows.</summary>
+    /// <summary>Gets the names that <see cref="TryParse"/> knows.</summary>
     public static IEnumerable<string> Names => Known.Keys;
 
     /// <summary>Looks a C type name up.</summary>
@@ -55,15 +55,15 @@ public sealed record DataType(string Name, int Width, bool Signed)
         return known;
     }
 
-    /// <summary>The signed type of a width.</summary>
+    /// <summary>Gets the signed type of a width.</summary>
     /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
     public static DataType SignedOf(int width) => Known[$"int{(width * 8).ToString(CultureInfo.InvariantCulture)}_t"];
 
-    /// <summary>The bits of a value that the type keeps; the others are zero.</summary>
+    /// <summary>Gets the bits of a value that the type keeps; the others are zero.</summary>
     /// <param name="value">Any value.</param>
     public ulong Truncate(ulong value) => Truncate(value, Width);
 
-    /// <summary>The lowest bytes of a value; the others are zero.</summary>
+    /// <summary>Gets the lowest bytes of a value; the others are zero.</summary>
     /// <param name="value">Any value.</param>
     /// <param name="width">Bytes: 1, 2, 4 or 8.</param>
     public static ulong Truncate(ulong value, int width) => width == 8 ? value : value & ((1UL << (8 * width)) - 1);
@@ -75,7 +75,8 @@ public sealed record DataType(string Name, int Width, bool Signed)
     public bool CanHold(ulong value) =>
         Truncate(value) == value || ((long)value < 0 && (long)value >= -(1L << ((Width * 8) - 1)));
 
-    /// <summary>The value as a 64-bit number: by its top bit when the type is signed, by zeros otherwise.</summary>
+    /// <summary>Gets the value as a 64-bit number: by its top bit when the type is signed, by zeros
+    /// otherwise.</summary>
     /// <param name="value">The bits.</param>
     public long Extend(ulong value)
     {
@@ -83,7 +84,7 @@ public sealed record DataType(string Name, int Width, bool Signed)
         return Signed ? (long)(value << unused) >> unused : (long)Truncate(value);
     }
 
-    /// <summary>The value as a decimal number of this type.</summary>
+    /// <summary>Gets the value as a decimal number of this type.</summary>
     /// <param name="value">The bits.</param>
     public string Format(ulong value) =>
         Signed

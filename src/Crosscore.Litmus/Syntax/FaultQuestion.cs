@@ -5,7 +5,7 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="Label">The label of the instruction; <see langword="null"/> for any.</param>
 /// <param name="Location">The location that was to be accessed; <see langword="null"/> for any.</param>
 /// <param name="Kind">The kind of fault; <see langword="null"/> for any.</param>
-public sealed record FaultQuestion(int Thread, string? Label, string? Location, FaultKind? Kind)
+internal sealed record FaultQuestion(int Thread, string? Label, string? Location, FaultKind? Kind)
 {
     /// <summary>As herd writes it, without <c>fault</c> and the parentheses.</summary>
     public override string ToString() =>
@@ -18,7 +18,7 @@ public sealed record FaultQuestion(int Thread, string? Label, string? Location, 
 }
 
 /// <summary>Why an instruction faults.</summary>
-public enum FaultKind
+internal enum FaultKind
 {
     /// <summary>It is no instruction.</summary>
     UndefinedInstruction,
@@ -37,7 +37,7 @@ public enum FaultKind
 }
 
 /// <summary>The names of kinds of faults.</summary>
-public static class FaultKindNames
+internal static class FaultKindNames
 {
     private const string Mmu = "MMU:";
 

@@ -7,15 +7,15 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="Location">The location that was to be accessed; <see langword="null"/> where none was, or where faults
 /// are too many.</param>
 /// <param name="Kind">The kind of fault.</param>
-public sealed record FaultEvent(int Thread, string? Label, string? Location, FaultKind Kind);
+internal sealed record FaultEvent(int Thread, string? Label, string? Location, FaultKind Kind);
 
 /// <summary>
 /// Which faults each question of a test is about. The final value of a question has a bit for each of them, so that a
 /// final state tells not only that an instruction faulted but where and how, as herd's does.
 /// </summary>
-public sealed class FaultTable
+internal sealed class FaultTable
 {
-    private const int MostEvents = 64;
+    private const int MaxEvents = 64;
 
     private readonly LitmusTest _test;
     private readonly Dictionary<FaultQuestion, List<FaultEvent>> _events = [];
@@ -33,13 +33,14 @@ public sealed class FaultTable
         }
     }
 
-    /// <summary>The faults that a question is about: bit 0 of its value is the first.</summary>
+    /// <summary>Gets the faults that a question is about: bit 0 of its value is the first.</summary>
     /// <param name="question">A question of the test.</param>
     public IReadOnlyList<FaultEvent> About(FaultQuestion question) => _events[question];
 
-    /// <summary>The bit of a fault in the value of a question; 0 where the question is not about it.</summary>
+    /// <summary>Gets the bit of a fault in the value of a question; 0 where the question is not about it.</summary>
     /// <param name="question">A question of the test.</param>
-    /// <param name="index">The instruction that faults, as an index into <see cref="LitmusThread.ArmCode"/>.</param>
+    /// <param name="index">The instruction that faults, as an index into
+    /// <see cref="LitmusThread.Instructions"/>.</param>
     /// <param name="location">The location that was to be accessed; <see langword="null"/> for none.</param>
     /// <param name="kind">The kind of fault.</param>
     public ulong BitOf(FaultQuestion question, int index, string? location, FaultKind kind)
@@ -78,7 +79,7 @@ public sealed class FaultTable
             :
             [
                 .. Enumerable
-                    .Range(0, thread.ArmCode.Count)
+                    .Range(0, thread.Instructions.Count)
                     .Select(index => LabelOf(question.Thread, index))
                     .Distinct()
                     .Order(StringComparer.Ordinal),
@@ -99,15 +100,9 @@ public sealed class FaultTable
                 select new FaultEvent(question.Thread, label, page, kind),
             ];
         List<FaultEvent> all = Combine(labels, pages);
-        all = all.Count <= MostEvents ? all : Combine(labels, [null]);
-        return all.Count <= MostEvents ? all : Combine([null], [null]);
+        all = all.Count <= MaxEvents ? all : Combine(labels, [null]);
+        return all.Count <= MaxEvents ? all : Combine([null], [null]);
     }
 
-    private string? LabelOf(int thread, int index) =>
-        _test
-            .Threads[thread]
-            .Labels.Where(label => label.Value == index)
-            .Select(label => label.Key)
-            .Order(StringComparer.Ordinal)
-            .FirstOrDefault();
+    private string? LabelOf(int thread, int index) => _test.Threads[thread].LabelAt(index);
 }

@@ -1,17 +1,17 @@
 namespace Crosscore.Litmus.Syntax;
 
-/// <summary>What all instructions of tests have, whatever the architecture.</summary>
-public interface ITestInstruction
+/// <summary>What instructions of all instruction sets have in common.</summary>
+internal interface ITestInstruction
 {
-    /// <summary>Where it stands.</summary>
+    /// <summary>Gets the place in the file.</summary>
     SourcePosition Position { get; }
 
-    /// <summary>As written, white space folded.</summary>
+    /// <summary>Gets the instruction as written, white space folded.</summary>
     string Text { get; }
 
-    /// <summary>The command, if it is a membarrier(2) call; otherwise <see langword="null"/>.</summary>
+    /// <summary>Gets the command of a membarrier(2) call; <see langword="null"/> for any other instruction.</summary>
     MembarrierCommand? Command { get; }
 
-    /// <summary>The name and the arguments of another system call; empty for anything else.</summary>
+    /// <summary>Gets the name and the arguments of another system call; empty for any other instruction.</summary>
     IReadOnlyList<string> SystemCall { get; }
 }

@@ -3,7 +3,7 @@ namespace Crosscore.Litmus.Syntax;
 /// <summary>
 /// A litmus file that cannot be used: it says where, what was found there and what was expected.
 /// </summary>
-public sealed class LitmusException : Exception
+internal sealed class LitmusException : Exception
 {
     /// <summary>Reports an error at a place in a file.</summary>
     /// <param name="file">The file as the user named it.</param>
@@ -17,12 +17,12 @@ public sealed class LitmusException : Exception
         Problem = problem;
     }
 
-    /// <summary>The file as the user named it.</summary>
+    /// <summary>Gets the file as the user named it.</summary>
     public string File { get; }
 
-    /// <summary>Where in the file.</summary>
+    /// <summary>Gets where in the file.</summary>
     public SourcePosition Position { get; }
 
-    /// <summary>What was found and what was expected, without the place.</summary>
+    /// <summary>Gets what was found and what was expected, without the place.</summary>
     public string Problem { get; }
 }

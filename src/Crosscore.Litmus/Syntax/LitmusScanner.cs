@@ -28,7 +28,13 @@ internal readonly record struct Token(TokenKind Kind, string Text, SourcePositio
     public bool IsName(string name) =>
         Kind == TokenKind.Name && string.Equals(Text, name, StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>For messages.</summary>
+    /// <summary>Gets the number of the thread that it names, as <c>P0</c>; otherwise <see langword="null"/>.</summary>
+    public int? ThreadNumber =>
+        Kind == TokenKind.Name && Text.Length > 1 && Text[0] == 'P' && int.TryParse(Text.AsSpan(1), out int thread)
+            ? thread
+            : null;
+
+    /// <summary>Formats it for messages.</summary>
     public override string ToString() => Kind == TokenKind.End ? "the end of the file" : $"'{Text}'";
 }
 
@@ -82,8 +88,8 @@ internal sealed class LitmusScanner(string text, string file)
         Error(found.Position, $"found {found}, expected {expected}");
 
     /// <summary>
-    /// The rest of the current line of the header without the white space around it, or <see langword="null"/> when the
-    /// initial state's brace comes next. Empty lines and comments are passed over.
+    /// Gets the rest of the current line of the header without the white space around it, or <see langword="null"/>
+    /// when the initial state's brace comes next. Empty lines and comments are skipped.
     /// </summary>
     public string? HeaderLine(out SourcePosition position)
     {
@@ -109,7 +115,8 @@ internal sealed class LitmusScanner(string text, string file)
     }
 
     /// <summary>
-    /// A quoted text that stands at this place and may run over several lines; <see langword="null"/> when none does.
+    /// Gets a quoted text that stands at this place and may run over several lines; <see langword="null"/> when none
+    /// does.
     /// </summary>
     public string? QuotedText()
     {
@@ -139,10 +146,10 @@ internal sealed class LitmusScanner(string text, string file)
 
     public Token Peek() => PeekAt(0);
 
-    /// <summary>The token after the next one.</summary>
+    /// <summary>Gets the token after the next one.</summary>
     public Token PeekSecond() => PeekAt(1);
 
-    /// <summary>The one after that.</summary>
+    /// <summary>Gets the one after that.</summary>
     public Token PeekThird() => PeekAt(2);
 
     public Token Next()
@@ -153,7 +160,7 @@ internal sealed class LitmusScanner(string text, string file)
         return token;
     }
 
-    /// <summary>What is written from a token to the last one taken, white space folded.</summary>
+    /// <summary>Gets what is written from a token to the last one taken, white space folded.</summary>
     public string TextFrom(Token first) =>
         string.Join(' ', text[first.Start.._end].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 

@@ -1,5 +1,3 @@
-using Crosscore.Litmus.Lowering;
-using Crosscore.Litmus.Syntax.AArch64;
 using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Syntax;
@@ -7,82 +5,74 @@ namespace Crosscore.Litmus.Syntax;
 /// <summary>
 /// A litmus test as written: its program, its initial state and the question it asks of the final states.
 /// </summary>
-public sealed record LitmusTest
+internal sealed record LitmusTest
 {
-    /// <summary>The file it was read from, as the user named it.</summary>
+    /// <summary>Gets the file it was read from, as the user named it.</summary>
     public required string File { get; init; }
 
-    /// <summary>The instruction set that it is written in.</summary>
+    /// <summary>Gets the instruction set that it is written in.</summary>
     public required Architecture Architecture { get; init; }
 
-    /// <summary>The kind of cores that execute its instructions.</summary>
-    public CoreKind HomeCore => Architecture == Architecture.AArch64 ? CoreKind.AArch64 : CoreKind.X86Tso;
-
-    /// <summary>The name in its first line.</summary>
+    /// <summary>Gets the name in its first line.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The quoted text under the first line; empty when there is none.</summary>
+    /// <summary>Gets the quoted text under the first line; empty when there is none.</summary>
     public required string Description { get; init; }
 
-    /// <summary>The <c>Key=value</c> lines of the header.</summary>
+    /// <summary>Gets the <c>Key=value</c> lines of the header.</summary>
     public required IReadOnlyDictionary<string, string> Properties { get; init; }
 
-    /// <summary>Where each of <see cref="Properties"/> stands.</summary>
+    /// <summary>Gets where each of <see cref="Properties"/> stands.</summary>
     public required IReadOnlyDictionary<string, SourcePosition> PropertyPositions { get; init; }
 
-    /// <summary>Other names of variables, as other linear addresses of the same memory.</summary>
+    /// <summary>Gets other names of variables, as other linear addresses of the same memory.</summary>
     public required IReadOnlyDictionary<string, string> Aliases { get; init; }
 
-    /// <summary>Where its threads run.</summary>
+    /// <summary>Gets where its threads run.</summary>
     public required TestSystem System { get; init; }
 
-    /// <summary>The shared memory, in the order of first mention.</summary>
+    /// <summary>Gets the shared memory, in the order of first mention.</summary>
     public required IReadOnlyList<Variable> Variables { get; init; }
 
-    /// <summary>The columns.</summary>
+    /// <summary>Gets the columns.</summary>
     public required IReadOnlyList<LitmusThread> Threads { get; init; }
 
-    /// <summary>What a final state is made of, in the order in which it is printed: registers, then memory.</summary>
+    /// <summary>Gets what a final state is made of, in the order in which it is printed: registers, then
+    /// memory.</summary>
     public required IReadOnlyList<Observable> Observables { get; init; }
 
     /// <summary>Final states for which this is false do not count; <see langword="null"/> when all do.</summary>
     public required Proposition? Filter { get; init; }
 
-    /// <summary>How the condition is asked.</summary>
+    /// <summary>Gets how the condition is asked.</summary>
     public required Quantifier Quantifier { get; init; }
 
-    /// <summary>The condition.</summary>
+    /// <summary>Gets the condition.</summary>
     public required Proposition Condition { get; init; }
 
-    /// <summary>
-    /// Why it cannot run on a machine, which has a kernel of its own and does not let tasks be placed;
-    /// <see langword="null"/> when it can.
-    /// </summary>
-    public string? ModelOnlyBecause =>
-        Architecture != Architecture.X86_64 ? "AArch64 tests can only be explored"
-        : Variables.Any(variable => variable.IsCode) ? "tests that change code can only be explored"
-        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Syscall))
-            ? "tests with system calls of a kernel design can only be explored"
-        : Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Serialize))
-            ? "it serializes cores, which only changed code can notice, and can only be explored"
-        : Threads.Any(thread =>
-            thread.Code.Any(instruction => instruction.Opcode is X86Opcode.Rseq or X86Opcode.RseqCpu)
-        )
-            ? "tests with restartable sections can only be explored"
-        : System.IsPlain ? null
-        : "tests that place their threads on CPUs can only be explored";
-
-    /// <summary>The arrays that its question names as a whole; herd prints these as a whole.</summary>
+    /// <summary>Gets the arrays that its question names as a whole; herd prints these as a whole.</summary>
     public IReadOnlySet<string> WholeArrays { get; init; } = new HashSet<string>();
 
-    /// <summary>The elements of arrays that its question names one by one.</summary>
+    /// <summary>Gets the elements of arrays that its question names one by one.</summary>
     public IReadOnlySet<(string Variable, int Element)> NamedElements { get; init; } = new HashSet<(string, int)>();
 
-    /// <summary>What its questions about faults are about.</summary>
+    /// <summary>Gets what its questions about faults are about.</summary>
     public FaultTable Faults => field ??= new FaultTable(this);
 
-    /// <summary>The opcodes that it writes as instructions, or has at places whose address it takes.</summary>
-    internal IReadOnlyDictionary<ulong, ArmInstruction> Opcodes => field ??= new ArmCode(this).Written;
+    /// <summary>
+    /// Gets the opcodes that it writes as instructions or has at places whose address it takes; <see langword="null"/>
+    /// for an instruction set in whose tests code is no data.
+    /// </summary>
+    public IReadOnlyDictionary<ulong, ITestInstruction>? Opcodes { get; init; }
+
+    /// <summary>Gets the entries of translation tables in its initial state.</summary>
+    internal IEnumerable<PageEntry> PageEntries => InitialValues.Select(value => value.Entry).OfType<PageEntry>();
+
+    /// <summary>Gets all values of its initial state: of memory, then of registers.</summary>
+    internal IEnumerable<InitialValue> InitialValues =>
+        Variables
+            .SelectMany(variable => variable.InitialValues)
+            .Concat(Threads.SelectMany(thread => thread.InitialRegisters.Values));
 
     /// <summary>Whether it looks at translation tables, so that accesses are translated.</summary>
     public bool HasTables => Variables.Any(variable => variable.Translates is not null);
@@ -102,15 +92,15 @@ public enum Quantifier
 }
 
 /// <summary>A location, or an array of them, in shared memory.</summary>
-public sealed class Variable
+internal sealed class Variable
 {
-    /// <summary>Its name.</summary>
+    /// <summary>Gets its name.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The place of its declaration or first mention.</summary>
+    /// <summary>Gets the place of its declaration or first mention.</summary>
     public required SourcePosition Position { get; init; }
 
-    /// <summary>The type of an element.</summary>
+    /// <summary>Gets the type of an element.</summary>
     public required DataType Type { get; init; }
 
     /// <summary>Whether it is code: a value stands for what the code returns.</summary>
@@ -122,73 +112,22 @@ public sealed class Variable
     public bool IsUnmapped { get; init; }
 
     /// <summary>
-    /// The variable whose page it translates, as the entry of a translation table; <see langword="null"/> for ordinary
-    /// memory.
+    /// Gets the variable whose page it translates, as the entry of a translation table; <see langword="null"/> for
+    /// ordinary memory.
     /// </summary>
     public string? Translates { get; init; }
 
     /// <summary>Whether it was declared as an array.</summary>
     public required bool IsArray { get; init; }
 
-    /// <summary>One value for each element; a scalar has one.</summary>
+    /// <summary>Gets one value for each element; a scalar has one.</summary>
     public required IReadOnlyList<InitialValue> InitialValues { get; init; }
 
-    /// <summary>Bytes of the whole.</summary>
+    /// <summary>Gets the bytes of the whole.</summary>
     public int Size => Type.Width * InitialValues.Count;
 
     /// <inheritdoc/>
     public override string ToString() => Name;
-}
-
-/// <summary>An initial value: a number, or the address of an element of a variable.</summary>
-/// <param name="Number">The number, or 0 where it is an address.</param>
-/// <param name="AddressOf">The variable whose address it is, or <see langword="null"/>.</param>
-/// <param name="Element">Which element's address.</param>
-public readonly record struct InitialValue(ulong Number, string? AddressOf = null, int Element = 0)
-{
-    /// <summary>
-    /// The label, as <c>P1:L0</c>, whose address <see cref="Number"/> is; otherwise <see langword="null"/>.
-    /// </summary>
-    public string? Label { get; init; }
-
-    /// <summary>The instruction whose opcode <see cref="Number"/> is; otherwise <see langword="null"/>.</summary>
-    public ArmInstruction? Instruction { get; init; }
-
-    /// <summary>The entry of a translation table that it is; otherwise <see langword="null"/>.</summary>
-    public ArmTableEntry? Entry { get; init; }
-
-    /// <summary>Whether it is an address, which takes 8 bytes.</summary>
-    public bool IsAddress => AddressOf is not null || Label is not null;
-}
-
-/// <summary>One column: a thread of the process.</summary>
-public sealed class LitmusThread
-{
-    /// <summary>Its number, 0 for P0.</summary>
-    public required int Id { get; init; }
-
-    /// <summary>Registers with an initial value; all others start as zero.</summary>
-    public required IReadOnlyDictionary<TestRegister, InitialValue> InitialRegisters { get; init; }
-
-    /// <summary>The instructions of an X86_64 test, in order; otherwise empty.</summary>
-    public IReadOnlyList<X86Instruction> Code { get; init; } = [];
-
-    /// <summary>
-    /// The instructions of an AArch64 test, in order; otherwise empty. A fault handler (column P0.F) follows the column
-    /// that it belongs to, after an <see cref="ArmOpcode.End"/>.
-    /// </summary>
-    public IReadOnlyList<ArmInstruction> ArmCode { get; init; } = [];
-
-    /// <summary>Where the fault handler begins in <see cref="ArmCode"/>; -1 when there is none.</summary>
-    public int Handler { get; init; } = -1;
-
-    /// <summary>The instructions, whatever the architecture.</summary>
-    public IReadOnlyList<ITestInstruction> Instructions => Code.Count > 0 ? Code : ArmCode;
-
-    /// <summary>
-    /// Labels: the index into <see cref="Code"/> that each stands before; <c>Code.Count</c> is the end.
-    /// </summary>
-    public required IReadOnlyDictionary<string, int> Labels { get; init; }
 }
 
 /// <summary>One value of a final state: a register of a thread, or an element of a variable.</summary>
@@ -197,7 +136,7 @@ public sealed class LitmusThread
 /// <param name="Variable">The variable, or <see langword="null"/> for a register.</param>
 /// <param name="Element">Which element of the variable.</param>
 /// <param name="Type">How its bits are read.</param>
-public sealed record Observable(int Thread, TestRegister Register, Variable? Variable, int Element, DataType Type)
+internal sealed record Observable(int Thread, TestRegister Register, Variable? Variable, int Element, DataType Type)
 {
     /// <summary>Whether it is memory.</summary>
     public bool IsMemory => Variable is not null;

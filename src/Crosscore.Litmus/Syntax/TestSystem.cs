@@ -8,7 +8,7 @@ namespace Crosscore.Litmus.Syntax;
 /// <param name="AddressSpace">The name of its address space; <see langword="null"/> for a kernel thread.</param>
 /// <param name="Pinned">Whether it stays on its CPU.</param>
 /// <param name="TakesSignals">Whether signals come to it, at any instruction.</param>
-public sealed record ThreadPlacement(
+internal sealed record ThreadPlacement(
     int Cpu,
     TaskStart Start,
     string? AddressSpace,
@@ -16,10 +16,10 @@ public sealed record ThreadPlacement(
     bool TakesSignals = false
 );
 
-/// <summary>What whoever asks about tests wants of the machine beneath them, beyond what they say themselves.</summary>
+/// <summary>What the caller asks of the machine beneath tests, beyond what the tests say themselves.</summary>
 /// <param name="Cpus">The fewest CPUs that it has.</param>
 /// <param name="Offline">CPUs, as a bit mask, that are offline, of those that it has.</param>
-public readonly record struct TestMachine(int Cpus, int Offline);
+internal readonly record struct TestMachine(int Cpus, int Offline);
 
 /// <summary>The CPUs of a test and the threads on them, as header lines say it; see docs/litmus.md.</summary>
 /// <param name="Cpus">How many CPUs there are.</param>
@@ -27,9 +27,9 @@ public readonly record struct TestMachine(int Cpus, int Offline);
 /// <param name="Offline">The CPUs, as a bit mask, that are offline.</param>
 /// <param name="HasIdle">Whether each CPU has an idle task to switch to.</param>
 /// <param name="Schedules">Whether tasks are switched.</param>
-/// <param name="IsPlain">Whether nothing of this was written: each thread has a CPU of its own, and the same address
+/// <param name="IsPlain">Whether nothing of this was written: each thread has a separate CPU, and the same address
 /// space.</param>
-public sealed record TestSystem(
+internal sealed record TestSystem(
     int Cpus,
     IReadOnlyList<ThreadPlacement> Threads,
     int Offline,
@@ -39,7 +39,7 @@ public sealed record TestSystem(
 )
 {
     /// <summary>The most CPUs that a test can have.</summary>
-    public const int MostCpus = 8;
+    public const int MaxCpus = 8;
 
     private const string DefaultAddressSpace = "a";
 
@@ -47,7 +47,7 @@ public sealed record TestSystem(
     /// <param name="cpu">Its number.</param>
     public bool IsOnline(int cpu) => (Offline >> cpu & 1) == 0;
 
-    /// <summary>The CPUs that have an idle task, in their order. One that is offline has nothing else.</summary>
+    /// <summary>Gets the CPUs that have an idle task, in their order. One that is offline has nothing else.</summary>
     public IReadOnlyList<int> IdleCpus =>
         [
             .. Enumerable
@@ -58,7 +58,7 @@ public sealed record TestSystem(
                 ),
         ];
 
-    /// <summary>The same on another machine.</summary>
+    /// <summary>Gets the same on another machine.</summary>
     /// <param name="machine">The machine.</param>
     /// <param name="file">The test's file, for an error.</param>
     /// <exception cref="LitmusException">A thread would be on a CPU that is offline.</exception>
@@ -80,7 +80,7 @@ public sealed record TestSystem(
             );
     }
 
-    /// <summary>The names of the address spaces, in the order of first mention.</summary>
+    /// <summary>Gets the names of the address spaces, in the order of first mention.</summary>
     public IReadOnlyList<string> AddressSpaces =>
         [.. Threads.Select(thread => thread.AddressSpace).OfType<string>().Distinct()];
 
@@ -109,32 +109,14 @@ public sealed record TestSystem(
 
         int needed = placements.Max(placement => placement.Cpu) + 1;
         int cpus = Number(scanner, properties, positions, "Cpus", needed);
-        if (cpus < needed || cpus > MostCpus)
+        if (cpus < needed || cpus > MaxCpus)
         {
-            throw scanner.Error(positions["Cpus"], $"found {cpus} CPUs, expected {needed} to {MostCpus}");
+            throw scanner.Error(positions["Cpus"], $"found {cpus} CPUs, expected {needed} to {MaxCpus}");
         }
 
         int offline = ParseOffline(scanner, properties, positions, cpus, placements);
 
-        for (int cpu = 0; cpu < cpus; cpu++)
-        {
-            int[] running =
-            [
-                .. Enumerable
-                    .Range(0, threads)
-                    .Where(thread => placements[thread].Cpu == cpu && placements[thread].Start == TaskStart.Running),
-            ];
-            if (running.Length > 1)
-            {
-                SourcePosition position = positions.GetValueOrDefault($"P{running[1]}", new SourcePosition(1, 1));
-                throw scanner.Error(
-                    position,
-                    $"found P{running[0]} and P{running[1]} both running on "
-                        + $"CPU {cpu}, expected one of them runnable or asleep"
-                );
-            }
-        }
-
+        CheckRunning(scanner, positions, cpus, placements);
         bool schedules = YesNo(scanner, properties, positions, "Schedule", !plain);
         int waiting = schedules ? -1 : placements.FindIndex(placement => placement.Start != TaskStart.Running);
         if (waiting >= 0)
@@ -157,6 +139,34 @@ public sealed record TestSystem(
         );
     }
 
+    // At the start at most one thread runs on a CPU.
+    private static void CheckRunning(
+        LitmusScanner scanner,
+        IReadOnlyDictionary<string, SourcePosition> positions,
+        int cpus,
+        List<ThreadPlacement> placements
+    )
+    {
+        for (int cpu = 0; cpu < cpus; cpu++)
+        {
+            int[] running =
+            [
+                .. Enumerable
+                    .Range(0, placements.Count)
+                    .Where(thread => placements[thread].Cpu == cpu && placements[thread].Start == TaskStart.Running),
+            ];
+            if (running.Length > 1)
+            {
+                SourcePosition position = positions.GetValueOrDefault($"P{running[1]}", new SourcePosition(1, 1));
+                throw scanner.Error(
+                    position,
+                    $"found P{running[0]} and P{running[1]} both running on "
+                        + $"CPU {cpu}, expected one of them runnable or asleep"
+                );
+            }
+        }
+    }
+
     private static bool IsThread(string key) => key.Length > 1 && key[0] == 'P' && key.Skip(1).All(char.IsAsciiDigit);
 
     private static ThreadPlacement ParseThread(LitmusScanner scanner, string line, SourcePosition position, int thread)
@@ -172,7 +182,7 @@ public sealed record TestSystem(
             string? next = index + 1 < words.Length ? words[index + 1] : null;
             switch (words[index])
             {
-                case "cpu" when int.TryParse(next, out int number) && number is >= 0 and < MostCpus:
+                case "cpu" when int.TryParse(next, out int number) && number is >= 0 and < MaxCpus:
                     cpu = number;
                     index++;
                     break;

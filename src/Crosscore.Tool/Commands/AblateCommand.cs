@@ -1,5 +1,7 @@
 using System.CommandLine;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
+using Crosscore.Litmus.Isa;
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Kernel;
@@ -84,7 +86,7 @@ internal static class AblateCommand
                 CoreKind core =
                     model.Core(result)
                     ?? (
-                        read.Select(test => test.HomeCore).Distinct().ToList() is [CoreKind home]
+                        read.Select(test => test.HomeCore()).Distinct().ToList() is [CoreKind home]
                             ? home
                             : CoreKind.X86Tso
                     );

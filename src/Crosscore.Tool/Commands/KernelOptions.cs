@@ -1,5 +1,6 @@
 using System.CommandLine;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Kernel;
@@ -47,7 +48,7 @@ internal sealed class KernelOptions
     {
         Description = "The machine beneath the kernel has at least this many CPUs",
         HelpName = "N",
-    }.Taking($"a whole number from 1 to {TestSystem.MostCpus}", value => value is >= 1 and <= TestSystem.MostCpus);
+    }.Taking($"a whole number from 1 to {TestSystem.MaxCpus}", value => value is >= 1 and <= TestSystem.MaxCpus);
 
     private readonly Option<string?> _offline = new("--offline")
     {
@@ -66,11 +67,11 @@ internal sealed class KernelOptions
         foreach (string word in (result.GetValue(_offline) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
         {
             offline |=
-                int.TryParse(word, out int cpu) && cpu is >= 0 and < TestSystem.MostCpus
+                int.TryParse(word, out int cpu) && cpu is >= 0 and < TestSystem.MaxCpus
                     ? 1 << cpu
                     : throw new UsageException(
                         $"found '{word}' after --offline, expected numbers of CPUs "
-                            + $"from 0 to {TestSystem.MostCpus - 1}, with commas between"
+                            + $"from 0 to {TestSystem.MaxCpus - 1}, with commas between"
                     );
         }
 

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Crosscore.Litmus.Answers;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
@@ -22,7 +22,7 @@ internal sealed class ModelOptions
     private readonly Option<string> _core = new Option<string>("--core")
     {
         Description = "The kind of cores [default: x86-tso, or aarch64 for a test written in AArch64]",
-    }.AcceptOnlyFromAmong([.. Expectation.CoreNames.Keys]);
+    }.AcceptOnlyFromAmong([.. CoreNames.All.Keys]);
 
     private readonly Option<int> _states = new Option<int>("--max-states")
     {
@@ -88,8 +88,7 @@ internal sealed class ModelOptions
             : [_states, _memory, _buffer, _writes, _noPromises, _caches, _without];
 
     /// <summary>The kind of cores that was named; without one it is for the test to say.</summary>
-    public CoreKind? Core(ParseResult result) =>
-        result.GetValue(_core) is string name ? Expectation.CoreNames[name] : null;
+    public CoreKind? Core(ParseResult result) => result.GetValue(_core) is string name ? CoreNames.All[name] : null;
 
     public ExplorationOptions Read(ParseResult result)
     {

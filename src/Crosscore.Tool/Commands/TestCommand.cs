@@ -1,6 +1,6 @@
 using System.CommandLine;
-using Crosscore.Litmus.Comparison;
-using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Bench;
+using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Tool.Output;

@@ -1,4 +1,4 @@
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
 
 namespace Crosscore.Tool.Output;
 

@@ -1,8 +1,8 @@
 using System.Globalization;
-using Crosscore.Litmus;
-using Crosscore.Litmus.Answers;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Timelines;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Kernel.Language;
@@ -103,8 +103,7 @@ internal static class AblationTable
                 ),
         ];
 
-    public static string CoreName(AblationReport report) =>
-        Expectation.CoreNames.First(entry => entry.Value == report.Core).Key;
+    public static string CoreName(AblationReport report) => CoreNames.Of(report.Core);
 
     public static string Kind(AblationRow row) =>
         string.Join(" + ", row.Labels.Select(label => label.Kind.ToString().ToLowerInvariant()).Distinct());

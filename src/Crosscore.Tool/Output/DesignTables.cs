@@ -1,6 +1,6 @@
 using System.Globalization;
-using Crosscore.Litmus;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
+using Crosscore.Litmus.Verdicts;
 using Spectre.Console;
 
 namespace Crosscore.Tool.Output;

@@ -1,7 +1,8 @@
 using System.Globalization;
 using Crosscore.Litmus.Answers;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Outcomes;
 
 namespace Crosscore.Tool.Output;
 
@@ -55,7 +56,7 @@ internal sealed class HerdWriter(TextWriter output, FailOn failOn) : IReportWrit
         }
 
         if (
-            report.Verdict == Litmus.Comparison.TestVerdict.KnownDefect
+            report.Verdict == Litmus.Bench.TestVerdict.KnownDefect
             || FailOnRules.StatusOf(report, failOn) != ExitCode.Success
         )
         {

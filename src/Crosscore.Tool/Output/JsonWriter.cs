@@ -1,7 +1,8 @@
 using System.Text.Json;
-using Crosscore.Litmus;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Outcomes;
+using Crosscore.Litmus.Verdicts;
 
 namespace Crosscore.Tool.Output;
 
@@ -87,7 +88,7 @@ internal sealed class JsonWriter : IReportWriter
     private void WriteModel(ModelVerdict model, TestReport report)
     {
         _json.WriteStartObject("model");
-        _json.WriteString("core", Litmus.Answers.Expectation.CoreNames.First(entry => entry.Value == model.Core).Key);
+        _json.WriteString("core", CoreNames.Of(model.Core));
         _json.WriteString("frequency", model.Frequency.ToString());
         _json.WriteString("answer", Wording.Code(model.Answer));
         WriteEndings(model);

@@ -1,5 +1,6 @@
-using Crosscore.Litmus;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
+using Crosscore.Litmus.Timelines;
+using Crosscore.Litmus.Verdicts;
 
 namespace Crosscore.Tool.Output;
 

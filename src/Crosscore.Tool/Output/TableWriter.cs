@@ -1,8 +1,8 @@
 using System.Globalization;
-using Crosscore.Litmus;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Machine;
-using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Timelines;
+using Crosscore.Litmus.Verdicts;
 using Spectre.Console;
 
 namespace Crosscore.Tool.Output;
@@ -210,7 +210,7 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
             if (
                 run.Mode == MachineMode.Rendezvous
                 && report.Test.Threads.Any(thread =>
-                    thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier)
+                    thread.Instructions.Any(instruction => instruction.Command is not null)
                 )
             )
             {

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Timelines;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

@@ -1,9 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
-using Crosscore.Litmus;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Tool.Output;
@@ -217,7 +218,7 @@ internal static class Wording
         {
             { Allowed.Count: 0, IsComplete: true } => "no final state passes the filter",
             { IsFinal: false, Witnesses: 0 } => "not found within the bound",
-            { IsComplete: false, Frequency: Crosscore.Litmus.Frequency.Always } => "always within the bound",
+            { IsComplete: false, Frequency: Litmus.Verdicts.Frequency.Always } => "always within the bound",
             _ => verdict.Frequency.ToString(),
         };
 

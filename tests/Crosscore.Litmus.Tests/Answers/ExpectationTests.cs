@@ -1,6 +1,9 @@
 using Crosscore.Litmus.Answers;
+using Crosscore.Litmus.Isa;
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Tests.Answers;
@@ -55,7 +58,7 @@ public class ExpectationTests
 
     [Fact]
     public void Every_kind_of_core_has_a_name() =>
-        Assert.Equal(Enum.GetValues<CoreKind>().Order(), Expectation.CoreNames.Values.Order());
+        Assert.Equal(Enum.GetValues<CoreKind>().Order(), CoreNames.All.Values.Order());
 
     [Fact]
     public void Every_test_of_the_project_says_what_it_expects_of_the_cores_it_is_written_for_and_is_right()
@@ -78,7 +81,7 @@ public class ExpectationTests
                 continue;
             }
 
-            foreach (CoreKind core in (CoreKind[])[test.HomeCore, CoreKind.Sc])
+            foreach (CoreKind core in (CoreKind[])[test.HomeCore(), CoreKind.Sc])
             {
                 Frequency? expected = Expectation.Of(test, core);
 

@@ -1,7 +1,11 @@
 using System.Text.RegularExpressions;
 using Crosscore.Litmus.Answers;
+using Crosscore.Litmus.Isa;
+using Crosscore.Litmus.Outcomes;
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Tests.Answers;
@@ -92,7 +96,7 @@ public partial class HerdGrammarTests
             }
 
             string[] lines = Lines(
-                ModelVerdict.Of(test, test.HomeCore, cancellation: TestContext.Current.CancellationToken)
+                ModelVerdict.Of(test, test.HomeCore(), cancellation: TestContext.Current.CancellationToken)
             );
             int count = int.Parse(lines[1]["States ".Length..], System.Globalization.CultureInfo.InvariantCulture);
             Assert.Matches(TestLine(), lines[0]);
@@ -137,7 +141,7 @@ public partial class HerdGrammarTests
             "Test Faulting Allowed\nStates 2\n0:X0=0; Fault(P0:L0,x,MMU:Translation);\n0:X0=0;  ~Fault(P0:L0,x);\nOk\n"
         );
         KnownAnswers.Comparison comparison = new KnownAnswers().Compare(
-            Outcomes.Explore(LitmusParser.Parse(File.ReadAllText(file), file), CoreKind.AArch64)
+            TestOutcomes.Explore(LitmusParser.Parse(File.ReadAllText(file), file), CoreKind.AArch64)
         );
         Assert.Equal(1, comparison.Known);
         Assert.Empty(comparison.Disagreements);

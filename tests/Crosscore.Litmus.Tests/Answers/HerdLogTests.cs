@@ -1,5 +1,7 @@
 using Crosscore.Litmus.Answers;
-using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Outcomes;
+using Crosscore.Litmus.Parsing;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Programs;
 

@@ -1,5 +1,6 @@
 using Crosscore.Litmus.Answers;
-using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Parsing;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Tests.Answers;

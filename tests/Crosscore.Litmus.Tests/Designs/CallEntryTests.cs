@@ -1,6 +1,9 @@
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
+using Crosscore.Litmus.Isa;
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Kernel;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 
@@ -203,7 +206,7 @@ public class CallEntryTests
             DesignReport report = DesignReport.Of(
                 test,
                 design,
-                test.HomeCore,
+                test.HomeCore(),
                 options,
                 default,
                 null,

@@ -1,4 +1,5 @@
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model;
 using Crosscore.Model.Cores;

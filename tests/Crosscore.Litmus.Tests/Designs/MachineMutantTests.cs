@@ -1,5 +1,6 @@
-using Crosscore.Litmus.Lowering;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;

@@ -1,4 +1,8 @@
+using Crosscore.Litmus.Isa;
+using Crosscore.Litmus.Isa.Common;
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Tests.Designs;
@@ -135,7 +139,7 @@ public class SectionTests
             "T.litmus"
         );
         Assert.True(ModelVerdict.Of(test, CoreKind.X86Tso, cancellation: TestContext.Current.CancellationToken).Holds);
-        Assert.Contains("restartable", test.ModelOnlyBecause, StringComparison.Ordinal);
+        Assert.Contains("restartable", test.WhyModelOnly(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Crosscore.Litmus.Answers;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;

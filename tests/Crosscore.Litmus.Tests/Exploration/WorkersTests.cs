@@ -1,7 +1,8 @@
 using System.Text;
-using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Tests.Isa.X86_64;
 using Crosscore.Litmus.Tests.Model;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Traces;
@@ -94,7 +95,7 @@ public class WorkersTests
     public void Values_that_only_turn_up_on_the_way_are_numbered_in_the_same_order()
     {
         // Every interleaving of the additions computes sums of its own.
-        LitmusTest test = Outcomes.Parse(
+        LitmusTest test = TestOutcomes.Parse(
             """
             X86_64 Sums
             { }
@@ -224,7 +225,7 @@ public class WorkersTests
             .Range(0, threads)
             .SelectMany(thread => observed.Take(rounds).Select(register => $"{thread}:{register};"));
         text.AppendLine($"locations [{string.Concat(all)}]").AppendLine("exists (0:rax=0)");
-        return Outcomes.Parse(text.ToString());
+        return TestOutcomes.Parse(text.ToString());
     }
 
     private sealed class Watcher(Action<ExplorationProgress> report) : IProgress<ExplorationProgress>

@@ -1,3 +1,4 @@
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Kernel.Language;
 

@@ -1,5 +1,6 @@
 using Crosscore.Litmus.Machine;
-using Crosscore.Litmus.Machine.Engine;
+using Crosscore.Litmus.Outcomes;
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Machine;
@@ -77,7 +78,7 @@ internal static class MachineTests
         int allowed = Processors.Allowed().Count;
         Assert.SkipWhen(
             allowed < count,
-            $"This process may use {allowed} processor(s); {count} are needed to see anything."
+            $"This process may use {Plural.Of(allowed, "processor")}; {count} are needed to see anything."
         );
     }
 }

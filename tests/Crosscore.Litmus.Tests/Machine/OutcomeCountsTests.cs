@@ -1,4 +1,4 @@
-using Crosscore.Litmus.Machine.Engine;
+using Crosscore.Litmus.Machine;
 
 namespace Crosscore.Litmus.Tests.Machine;
 

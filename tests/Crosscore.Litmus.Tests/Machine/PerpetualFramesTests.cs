@@ -1,4 +1,6 @@
-using Crosscore.Litmus.Machine.Engine;
+using Crosscore.Litmus.Isa.X86_64;
+using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Machine;
@@ -76,7 +78,7 @@ public class PerpetualFramesTests
     private static OutcomeCounts Judge(long[] fastLog, long fastIterations, long[] slowLog, out long relevant)
     {
         LitmusTest test = MachineTests.Parse(MachineTests.StoreBuffering);
-        PerpetualPlan? plan = PerpetualPlan.TryCreate(test, out string reason);
+        PerpetualPlan? plan = PerpetualPlanner.TryCreate(test, out string reason);
         Assert.NotNull(plan);
         Assert.Equal("", reason);
         var frames = new PerpetualFrames(test, new MemoryLayout(test.Variables), plan);

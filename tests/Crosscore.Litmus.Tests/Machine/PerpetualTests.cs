@@ -1,4 +1,6 @@
 using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Machine.Assembly;
+using Crosscore.Litmus.Outcomes;
 
 namespace Crosscore.Litmus.Tests.Machine;
 

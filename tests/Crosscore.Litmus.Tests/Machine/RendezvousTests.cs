@@ -1,4 +1,7 @@
+using Crosscore.Litmus.Isa.Common;
+using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Machine;
@@ -167,11 +170,13 @@ public class RendezvousTests
                     Id = thread.Id,
                     InitialRegisters = thread.InitialRegisters,
                     Labels = thread.Labels,
-                    Code =
+                    Instructions =
                     [
-                        .. thread.Code.Select(instruction =>
-                            instruction.Opcode == X86Opcode.Membarrier ? With(instruction, unknown) : instruction
-                        ),
+                        .. thread
+                            .InstructionsAs<X86_64Instruction>()
+                            .Select(instruction =>
+                                instruction.Opcode == X86_64Opcode.Membarrier ? With(instruction, unknown) : instruction
+                            ),
                     ],
                 },
                 test.Threads[1],
@@ -187,7 +192,7 @@ public class RendezvousTests
         Assert.Contains("-22, EINVAL", error.Message);
     }
 
-    private static X86Instruction With(X86Instruction instruction, MembarrierCommand command) =>
+    private static X86_64Instruction With(X86_64Instruction instruction, MembarrierCommand command) =>
         new()
         {
             Opcode = instruction.Opcode,

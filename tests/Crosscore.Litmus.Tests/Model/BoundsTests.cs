@@ -1,4 +1,6 @@
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
@@ -48,7 +50,7 @@ public class BoundsTests
             je L | ;
             exists (1:rax=1)
             """;
-        ModelVerdict verdict = Outcomes.Explore(text, options: new ExplorationOptions { BufferBound = 3 });
+        ModelVerdict verdict = TestOutcomes.Explore(text, options: new ExplorationOptions { BufferBound = 3 });
         Assert.Equal(expected, verdict.Exploration.Bounds);
         Assert.True(verdict.Holds);
         Assert.Equal(expected == Bounds.None, verdict.IsComplete);
@@ -64,7 +66,7 @@ public class BoundsTests
             $"X86_64 Loop\n{{ }}\nP0 ;\nL: movl $1,(x) ;\nmovl $2,(x) "
             + $";\n{fence} ;\ncmpl $0,(y) ;\njne L ;\nforall true";
         int Bits(int bound) =>
-            Outcomes.Explore(text, options: new ExplorationOptions { BufferBound = bound }).Exploration.StateBits;
+            TestOutcomes.Explore(text, options: new ExplorationOptions { BufferBound = bound }).Exploration.StateBits;
         Assert.Equal(Bits(1), Bits(60));
     }
 
@@ -72,14 +74,14 @@ public class BoundsTests
     public void More_stores_than_the_bound_are_no_bound_where_the_program_itself_ends()
     {
         string stores = string.Join('\n', Enumerable.Range(1, 12).Select(value => $"movl ${value},(x) | ;"));
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             $"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nforall true",
             options: new ExplorationOptions { BufferBound = 1 }
         );
         Assert.True(verdict.IsComplete);
         Assert.Equal(
             13,
-            Outcomes
+            TestOutcomes
                 .Explore($"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nlocations [1:rax]\nforall true")
                 .Allowed.Count
         );
@@ -89,13 +91,13 @@ public class BoundsTests
     public void More_stores_than_states_have_room_for_are_a_bound()
     {
         string stores = string.Join('\n', Enumerable.Range(1, 70).Select(_ => "movl $1,(x) | ;"));
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             $"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nexists (1:rax=1)"
         );
         Assert.Equal(Bounds.Buffer, verdict.Exploration.Bounds);
         Assert.Equal(
             Frequency.Sometimes,
-            Outcomes
+            TestOutcomes
                 .Explore(
                     $"X86_64 Many\n{{ }}\nP0 | P1 ;\n{stores}\n | movl (x),%eax ;\nlocations [1:rax]\nexists (1:rax=1)"
                 )
@@ -106,10 +108,10 @@ public class BoundsTests
     [Fact]
     public void A_bound_on_states_ends_the_exploration_and_keeps_what_was_found()
     {
-        ModelVerdict whole = Outcomes.Explore(Large);
+        ModelVerdict whole = TestOutcomes.Explore(Large);
         Assert.True(whole.IsComplete);
         var options = new ExplorationOptions { MaxStates = (int)whole.Exploration.States - (whole.Allowed.Count / 2) };
-        ModelVerdict part = Outcomes.Explore(Large, options: options);
+        ModelVerdict part = TestOutcomes.Explore(Large, options: options);
         Assert.Equal(Bounds.States, part.Exploration.Bounds);
         Assert.Equal(options.MaxStates, part.Exploration.States);
         Assert.NotEmpty(part.Allowed);
@@ -124,21 +126,21 @@ public class BoundsTests
     [Fact]
     public void As_many_states_as_the_program_has_are_no_bound()
     {
-        ModelVerdict whole = Outcomes.Explore(Large);
-        ModelVerdict exact = Outcomes.Explore(
+        ModelVerdict whole = TestOutcomes.Explore(Large);
+        ModelVerdict exact = TestOutcomes.Explore(
             Large,
             options: new ExplorationOptions { MaxStates = (int)whole.Exploration.States }
         );
         Assert.Equal(Bounds.None, exact.Exploration.Bounds);
-        Assert.Equal(Outcomes.Of(whole), Outcomes.Of(exact));
+        Assert.Equal(TestOutcomes.Of(whole), TestOutcomes.Of(exact));
     }
 
     [Fact]
     public void A_bound_on_memory_is_kept_and_reported()
     {
-        ModelVerdict whole = Outcomes.Explore(Large);
+        ModelVerdict whole = TestOutcomes.Explore(Large);
         var options = new ExplorationOptions { MaxBytes = whole.Exploration.Bytes / 2 };
-        ModelVerdict part = Outcomes.Explore(Large, options: options);
+        ModelVerdict part = TestOutcomes.Explore(Large, options: options);
         Assert.Equal(Bounds.Memory, part.Exploration.Bounds);
         Assert.True(part.Exploration.Bytes <= options.MaxBytes);
         Assert.Subset(whole.Allowed.ToHashSet(), part.Allowed.ToHashSet());
@@ -156,7 +158,7 @@ public class BoundsTests
         });
         var options = new ExplorationOptions { Reductions = Reductions.None };
         ModelVerdict verdict = ModelVerdict.Of(
-            Outcomes.Parse(Large),
+            TestOutcomes.Parse(Large),
             CoreKind.X86Tso,
             options,
             null,
@@ -178,7 +180,10 @@ public class BoundsTests
         string text = "X86_64 Endless\n{ }\nP0 | P1 ;\n" + string.Join('\n', Rows(rows)) + "\nexists (x=1)";
         foreach (Reductions reductions in ReductionCheck.Combinations)
         {
-            ModelVerdict verdict = Outcomes.Explore(text, options: new ExplorationOptions { Reductions = reductions });
+            ModelVerdict verdict = TestOutcomes.Explore(
+                text,
+                options: new ExplorationOptions { Reductions = reductions }
+            );
             Assert.True(verdict.IsComplete);
             Assert.Empty(verdict.Allowed);
             Assert.Equal(Frequency.Never, verdict.Frequency);
@@ -189,7 +194,7 @@ public class BoundsTests
     public void A_long_computation_of_one_thread_alone_ends_with_its_result()
     {
         // 5,000 rounds are many more operations than one step takes in.
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             """
             X86_64 Count
             { 0:rcx=5000; }
@@ -220,13 +225,13 @@ public class BoundsTests
             locations [x]
             forall true
             """;
-        ModelVerdict verdict = Outcomes.Explore(Text);
+        ModelVerdict verdict = TestOutcomes.Explore(Text);
         Assert.True(verdict.IsComplete);
 
         // The classic: lost updates leave anything from 2 to 48.
         Assert.Equal(
             Enumerable.Range(2, 47).Select(sum => $"[x]={sum};").Order(StringComparer.Ordinal),
-            Outcomes.Of(verdict)
+            TestOutcomes.Of(verdict)
         );
     }
 
@@ -234,7 +239,7 @@ public class BoundsTests
     public void A_loop_that_counts_for_ever_is_refused_in_words()
     {
         LitmusException exception = Assert.Throws<LitmusException>(() =>
-            Outcomes.Explore(
+            TestOutcomes.Explore(
                 """
                 X86_64 Forever
                 { }

@@ -1,3 +1,4 @@
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
@@ -21,7 +22,7 @@ public class ByteArrayTests
     public void A_wide_store_to_bytes_is_seen_whole_or_not_at_all(Reductions reductions)
     {
         ModelVerdict verdict = ModelVerdict.Of(
-            Outcomes.Parse(WideStores),
+            TestOutcomes.Parse(WideStores),
             CoreKind.X86Tso,
             new ExplorationOptions { Reductions = reductions },
             cancellation: TestContext.Current.CancellationToken

@@ -1,3 +1,4 @@
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Model;

@@ -1,7 +1,9 @@
 using System.Text.RegularExpressions;
 using Crosscore.Litmus.Answers;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Litmus.Tests.Model.Oracle;
+using Crosscore.Litmus.Tests.Isa.X86_64.Oracle;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 
 namespace Crosscore.Litmus.Tests.Model;
@@ -16,7 +18,7 @@ public partial class CorpusTests
         int known = 0;
         foreach (LitmusTest test in Corpus.All())
         {
-            KnownAnswers.Comparison comparison = answers.Compare(Outcomes.Explore(test, CoreKind.X86Tso));
+            KnownAnswers.Comparison comparison = answers.Compare(TestOutcomes.Explore(test, CoreKind.X86Tso));
             Assert.True(comparison.Agrees, $"{test.File}: {string.Join("; ", comparison.Disagreements)}");
             Assert.True(comparison.Known > 0, $"Nothing is known of {test.File}.");
             known += comparison.Known;
@@ -35,7 +37,7 @@ public partial class CorpusTests
         {
             HashSet<Outcome>? expected = OracleSearch.Outcomes(test, core);
             Assert.True(expected is not null, $"{test.File} has too many states for the oracle.");
-            Outcomes.AssertEqual(Outcomes.Explore(test, core), expected);
+            TestOutcomes.AssertEqual(TestOutcomes.Explore(test, core), expected);
         }
     }
 
@@ -53,7 +55,7 @@ public partial class CorpusTests
     {
         foreach (LitmusTest test in Corpus.All())
         {
-            ModelVerdict verdict = Outcomes.Explore(test, CoreKind.X86Tso);
+            ModelVerdict verdict = TestOutcomes.Explore(test, CoreKind.X86Tso);
             foreach (Outcome outcome in verdict.Allowed)
             {
                 TraceReplay.AssertLegal(verdict, outcome);
@@ -81,7 +83,7 @@ public partial class CorpusTests
             foreach (LitmusTest test in folder)
             {
                 string their = theirs[test.Name];
-                string our = HerdLog.Format(Outcomes.Explore(test, CoreKind.X86Tso)).TrimEnd();
+                string our = HerdLog.Format(TestOutcomes.Explore(test, CoreKind.X86Tso)).TrimEnd();
                 compared++;
                 if (Question(their) != Question(our))
                 {

@@ -1,4 +1,5 @@
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Isa.Common;
+using Crosscore.Litmus.Timelines;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Traces;
@@ -147,8 +148,8 @@ public class EndingsTests
     public void A_lost_wake_up_needs_the_store_buffers()
     {
         string text = LostWakeUp.Replace("FENCE", "nop", StringComparison.Ordinal);
-        Assert.Equal(Endings.MayHang, Outcomes.Explore(text).Exploration.Endings);
-        Assert.Equal(Endings.Always, Outcomes.Explore(text, CoreKind.Sc).Exploration.Endings);
+        Assert.Equal(Endings.MayHang, TestOutcomes.Explore(text).Exploration.Endings);
+        Assert.Equal(Endings.Always, TestOutcomes.Explore(text, CoreKind.Sc).Exploration.Endings);
     }
 
     [Fact]
@@ -175,7 +176,7 @@ public class EndingsTests
         string text = core == CoreKind.AArch64 ? WeakColumn(store) : Column(store);
         foreach (Reductions reductions in (Reductions[])[Reductions.All, Reductions.All & ~Reductions.LocalFusion])
         {
-            Timeline trace = Timeline.OfHang(Outcomes.Explore(text, core, new() { Reductions = reductions }))!;
+            Timeline trace = Timeline.OfHang(TestOutcomes.Explore(text, core, new() { Reductions = reductions }))!;
             Assert.InRange(trace.Rows.Count, 1, 3);
             TimelineRow last = trace.Rows[^1];
             Assert.Equal((1, 1), (last.Lane, last.Task));
@@ -184,16 +185,16 @@ public class EndingsTests
                 last.Code,
                 StringComparison.Ordinal
             );
-            Assert.StartsWith("P1 waits at this instruction without end (line ", last.Effect, StringComparison.Ordinal);
+            Assert.StartsWith("P1 waits at this instruction forever (line ", last.Effect, StringComparison.Ordinal);
         }
     }
 
     [Fact]
     public void The_trace_to_a_deadlock_names_what_each_thread_waits_at()
     {
-        Timeline trace = Timeline.OfHang(Outcomes.Explore(Order(TwoLocks, "b", "a")))!;
+        Timeline trace = Timeline.OfHang(TestOutcomes.Explore(Order(TwoLocks, "b", "a")))!;
         Assert.Equal(
-            ["P0 waits at this instruction without end (line 9)", "P1 waits at this instruction without end (line 9)"],
+            ["P0 waits at this instruction forever (line 9)", "P1 waits at this instruction forever (line 9)"],
             trace.Rows.TakeLast(2).Select(row => row.Effect)
         );
         Assert.Equal(["xchgl %eax,(b)", "xchgl %eax,(a)"], trace.Rows.TakeLast(2).Select(row => row.Code));
@@ -202,14 +203,14 @@ public class EndingsTests
     [Fact]
     public void A_program_without_a_hang_has_no_trace_to_one()
     {
-        Exploration exploration = Outcomes.Explore(Column("movl $1,(flag)")).Exploration;
+        Exploration exploration = TestOutcomes.Explore(Column("movl $1,(flag)")).Exploration;
         Assert.Throws<InvalidOperationException>(exploration.ShortestWayToHang);
     }
 
     [Fact]
     public void Where_the_states_need_the_memory_hangs_are_not_looked_for()
     {
-        Exploration whole = Outcomes.Explore(MissedFlag).Exploration;
+        Exploration whole = TestOutcomes.Explore(MissedFlag).Exploration;
         Exploration bounded = Explore(MissedFlag, new() { MaxBytes = whole.Bytes });
         Assert.Equal(Bounds.None, bounded.Bounds);
         Assert.Equal(Endings.NotLookedFor, bounded.Endings);
@@ -238,7 +239,7 @@ public class EndingsTests
     }
 
     private static Exploration Explore(string text, ExplorationOptions options, CoreKind core = CoreKind.X86Tso) =>
-        Outcomes.Explore(text, core, options).Exploration;
+        TestOutcomes.Explore(text, core, options).Exploration;
 
     private static string Order(string text, string first, string second) =>
         text.Replace("FIRST", first, StringComparison.Ordinal).Replace("SECOND", second, StringComparison.Ordinal);

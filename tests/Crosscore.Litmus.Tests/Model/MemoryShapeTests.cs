@@ -1,5 +1,8 @@
+using Crosscore.Litmus.Isa.Common;
+using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Litmus.Tests.Model.Oracle;
+using Crosscore.Litmus.Tests.Isa.X86_64.Oracle;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
@@ -18,7 +21,7 @@ public class MemoryShapeTests
         int first = offset;
         int second = offset - 4;
         string extra = declaration.Contains("[9]", StringComparison.Ordinal) ? "movb $0,1(t)" : "nop";
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             $$"""
             X86_64 Far
             { {{declaration}}; }
@@ -45,7 +48,7 @@ public class MemoryShapeTests
         string value
     )
     {
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             $$"""
             X86_64 Partial
             { uint64_t x=0x0807060504030201; uint64_t 0:rax; 0:rbx=0x1122334455667788; }
@@ -73,9 +76,9 @@ public class MemoryShapeTests
             locations [1:rax]
             forall (0:rax=0x11332211 /\ 0:rbx=0x1133)
             """;
-        ModelVerdict verdict = Outcomes.Explore(Text);
+        ModelVerdict verdict = TestOutcomes.Explore(Text);
         Assert.True(verdict.Holds);
-        Outcomes.AssertEqual(verdict, OracleSearch.Outcomes(Outcomes.Parse(Text), CoreKind.X86Tso)!);
+        TestOutcomes.AssertEqual(verdict, OracleSearch.Outcomes(TestOutcomes.Parse(Text), CoreKind.X86Tso)!);
 
         // 0, the first store, the first two, all three: each store reaches memory as one.
         Assert.Equal(4, verdict.Allowed.Count);
@@ -100,14 +103,14 @@ public class MemoryShapeTests
             {{instruction}} | movl $1,(v) ;
             forall true
             """;
-        LitmusException exception = Assert.Throws<LitmusException>(() => Outcomes.Explore(text));
+        LitmusException exception = Assert.Throws<LitmusException>(() => TestOutcomes.Explore(text));
         Assert.Contains(message, exception.Problem, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_pointer_that_travels_through_memory_reaches_what_it_points_to()
     {
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             """
             X86_64 Publish
             { p=x; x=1; y=0; }
@@ -119,7 +122,7 @@ public class MemoryShapeTests
             """
         );
         Assert.False(verdict.Holds);
-        Assert.Equal(["1:rbx=1; 1:rsi=x;", "1:rbx=2; 1:rsi=y;"], Outcomes.Of(verdict));
+        Assert.Equal(["1:rbx=1; 1:rsi=x;", "1:rbx=2; 1:rsi=y;"], TestOutcomes.Of(verdict));
     }
 
     [Fact]
@@ -128,11 +131,11 @@ public class MemoryShapeTests
         // Three threads that only count for themselves: every combination of their places is a state, more than 2^18 of
         // them, so that some 32-bit hashes must be equal.
         string rows = string.Concat(Enumerable.Repeat("xorl $1,%eax | xorl $1,%eax | xorl $1,%eax ;\n", 30));
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             $"X86_64 Hash\n{{ }}\nP0 | P1 | P2 ;\n{rows}forall true",
             options: new ExplorationOptions { Reductions = Reductions.None }
         );
-        long places = 1 + (30 * verdict.Test.Threads[0].Code.Count / 30 * 4);
+        long places = 1 + (30 * verdict.Test.Threads[0].InstructionsAs<X86_64Instruction>().Count / 30 * 4);
         Assert.Equal(places * places * places, verdict.Exploration.States);
     }
 }

@@ -1,5 +1,7 @@
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Litmus.Tests.Model.Oracle;
+using Crosscore.Litmus.Tests.Isa.X86_64.Oracle;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
@@ -46,12 +48,12 @@ public class ProtocolTests
             movl (y),%eax | movl (x),%eax ;
             exists (0:rax=0 /\ 1:rax=0)
             """;
-        ModelVerdict weak = Outcomes.Explore(text);
+        ModelVerdict weak = TestOutcomes.Explore(text);
         Assert.Equal(shows, weak.Holds);
         Assert.Equal(shows ? 4 : 3, weak.Allowed.Count);
 
         // Lamport's machine never shows it, fence or none; and x86 shows everything that his does.
-        ModelVerdict strong = Outcomes.Explore(text, CoreKind.Sc);
+        ModelVerdict strong = TestOutcomes.Explore(text, CoreKind.Sc);
         Assert.False(strong.Holds);
         Assert.Subset(weak.Allowed.ToHashSet(), strong.Allowed.ToHashSet());
     }
@@ -70,8 +72,8 @@ public class ProtocolTests
             {{rows}} ;
             exists ({{condition}})
             """;
-        Assert.True(Outcomes.Explore(text).Holds);
-        Assert.True(Outcomes.Explore(text, CoreKind.Sc).Holds);
+        Assert.True(TestOutcomes.Explore(text).Holds);
+        Assert.True(TestOutcomes.Explore(text, CoreKind.Sc).Holds);
     }
 
     [Fact]
@@ -86,13 +88,13 @@ public class ProtocolTests
         LitmusTest test = LitmusParser.Parse(File.ReadAllText(file), file);
         foreach (Reductions reductions in new[] { Reductions.All, Reductions.None })
         {
-            ModelVerdict verdict = Outcomes.Explore(
+            ModelVerdict verdict = TestOutcomes.Explore(
                 test,
                 CoreKind.X86Tso,
                 new ExplorationOptions { Reductions = reductions }
             );
             Assert.Equal(Frequency.Sometimes, verdict.Frequency);
-            Assert.Equal(["0:rax=0; 1:rax=1;", "0:rax=1; 1:rax=0;", "0:rax=1; 1:rax=1;"], Outcomes.Of(verdict));
+            Assert.Equal(["0:rax=0; 1:rax=1;", "0:rax=1; 1:rax=0;", "0:rax=1; 1:rax=1;"], TestOutcomes.Of(verdict));
         }
     }
 
@@ -103,7 +105,7 @@ public class ProtocolTests
     {
         // P1 read z before P0's exchange, so P1's store was issued before P0's barrier began, and has reached memory
         // when it returns.
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             $$"""
             X86_64 TwoStores
             { 0:rcx=1; }
@@ -133,8 +135,11 @@ public class ProtocolTests
             movl (y),%ecx | movl $1,(y) | ;
             exists (1:rbx=0 /\ 2:rax=0 /\ 0:rax=0 /\ 0:rcx=0)
             """;
-        Assert.True(Outcomes.Explore(Text).Holds);
-        Outcomes.AssertEqual(Outcomes.Explore(Text), OracleSearch.Outcomes(Outcomes.Parse(Text), CoreKind.X86Tso)!);
+        Assert.True(TestOutcomes.Explore(Text).Holds);
+        TestOutcomes.AssertEqual(
+            TestOutcomes.Explore(Text),
+            OracleSearch.Outcomes(TestOutcomes.Parse(Text), CoreKind.X86Tso)!
+        );
     }
 
     [Theory]
@@ -155,10 +160,10 @@ public class ProtocolTests
             movl (x),%eax | ;
             exists (0:rax=5 /\ [x]=1)
             """;
-        Assert.Equal(shows, Outcomes.Explore(text).Holds);
-        Assert.Equal(shows, Outcomes.Explore(text, CoreKind.Sc).Holds);
+        Assert.Equal(shows, TestOutcomes.Explore(text).Holds);
+        Assert.Equal(shows, TestOutcomes.Explore(text, CoreKind.Sc).Holds);
         Assert.True(
-            Outcomes.Explore(text.Replace("membarrier private_expedited", "mfence", StringComparison.Ordinal)).Holds
+            TestOutcomes.Explore(text.Replace("membarrier private_expedited", "mfence", StringComparison.Ordinal)).Holds
         );
     }
 
@@ -166,7 +171,7 @@ public class ProtocolTests
     [InlineData("movl $1,(y)", "movl (y),%eax", true)]
     public void Message_passing_needs_no_fence(string publish, string observe, bool always)
     {
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             $$"""
             X86_64 MP
             { }
@@ -183,7 +188,7 @@ public class ProtocolTests
     [Fact]
     public void Three_threads_with_two_barriers_at_once_pass_them_in_turn()
     {
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             """
             X86_64 Three
             { }

@@ -1,4 +1,8 @@
+using Crosscore.Litmus.Isa.Common;
+using Crosscore.Litmus.Isa.X86_64;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
@@ -15,7 +19,7 @@ internal static class ReductionCheck
     {
         foreach (CoreKind core in new[] { CoreKind.X86Tso, CoreKind.Sc })
         {
-            ModelVerdict reference = Outcomes.Explore(
+            ModelVerdict reference = TestOutcomes.Explore(
                 test,
                 core,
                 new ExplorationOptions { Reductions = Reductions.None, MaxStates = mostStates }
@@ -28,9 +32,13 @@ internal static class ReductionCheck
             var lengths = new Dictionary<Reductions, Dictionary<Outcome, int>>();
             foreach (Reductions reductions in Combinations)
             {
-                ModelVerdict verdict = Outcomes.Explore(test, core, new ExplorationOptions { Reductions = reductions });
+                ModelVerdict verdict = TestOutcomes.Explore(
+                    test,
+                    core,
+                    new ExplorationOptions { Reductions = reductions }
+                );
                 Assert.Equal(Bounds.None, verdict.Exploration.Bounds);
-                Outcomes.AssertEqual(verdict, [.. reference.Allowed]);
+                TestOutcomes.AssertEqual(verdict, [.. reference.Allowed]);
                 Assert.Equal(reference.Exploration.Endings, verdict.Exploration.Endings);
                 Assert.True(
                     verdict.Exploration.States <= reference.Exploration.States,
@@ -45,7 +53,13 @@ internal static class ReductionCheck
 
             // Where fences are demanded, whether a store into the own buffer is a step of its own depends on who may
             // still demand one.
-            if (test.Threads.Any(thread => thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier)))
+            if (
+                test.Threads.Any(thread =>
+                    thread
+                        .InstructionsAs<X86_64Instruction>()
+                        .Any(instruction => instruction.Opcode == X86_64Opcode.Membarrier)
+                )
+            )
             {
                 continue;
             }
@@ -72,5 +86,5 @@ internal static class ReductionCheck
     // Fused, every step has an event; otherwise only those that touch memory do, so that this may be less than the
     // whole way.
     private static int Steps(ModelVerdict verdict, Outcome outcome) =>
-        verdict.ShortestWayTo(outcome).Select(happened => happened.Step).Where(step => step > 0).Distinct().Count();
+        verdict.ShortestTraceTo(outcome).Select(happened => happened.Step).Where(step => step > 0).Distinct().Count();
 }

@@ -1,5 +1,8 @@
-using Crosscore.Litmus.Syntax;
-using Crosscore.Litmus.Tests.Model.Oracle;
+using Crosscore.Litmus.Isa.Common;
+using Crosscore.Litmus.Isa.X86_64;
+using Crosscore.Litmus.Outcomes;
+using Crosscore.Litmus.Tests.Isa.X86_64.Oracle;
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Tests.Model;
@@ -17,11 +20,12 @@ internal static class TraceReplay
         var events = new Queue<OracleEvent>();
         var oracle = new OracleMachine(verdict.Test, verdict.Core) { Recorder = events.Enqueue };
         OracleState state = oracle.InitialState();
-        foreach (TraceEvent expected in verdict.ShortestWayTo(outcome))
+        foreach (TraceEvent expected in verdict.ShortestTraceTo(outcome))
         {
             if (
                 expected.Kind == TraceEventKind.Fence
-                && verdict.Test.Threads[expected.Task].Code[expected.Source].Opcode == X86Opcode.Membarrier
+                && verdict.Test.Threads[expected.Task].InstructionsAs<X86_64Instruction>()[expected.Source].Opcode
+                    == X86_64Opcode.Membarrier
             )
             {
                 // The caller's own fence: the oracle makes it and the demand one step, at the moment of the demand.

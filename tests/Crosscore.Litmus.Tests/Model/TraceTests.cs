@@ -1,3 +1,4 @@
+using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Traces;
 
@@ -13,7 +14,7 @@ public class TraceTests
         Reductions reductions
     )
     {
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             """
             X86_64 SB
             { }
@@ -24,7 +25,7 @@ public class TraceTests
             """,
             options: new ExplorationOptions { Reductions = reductions }
         );
-        IReadOnlyList<TraceEvent> way = verdict.ShortestWayTo(verdict.Allowed.Single(verdict.IsWitness));
+        IReadOnlyList<TraceEvent> way = verdict.ShortestTraceTo(verdict.Allowed.Single(verdict.IsWitness));
         TraceEvent[] ofMemory = [.. way.Where(happened => happened.Kind != TraceEventKind.Store)];
         Assert.Equal([1, 2, 3, 4], ofMemory.Select(happened => happened.Step));
         for (int thread = 0; thread < 2; thread++)
@@ -45,7 +46,7 @@ public class TraceTests
     [Fact]
     public void Every_kind_of_event_is_told_with_its_instruction_address_width_and_value()
     {
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             """
             X86_64 Kinds
             { uint64_t x=0x0102030405060708; }
@@ -57,7 +58,7 @@ public class TraceTests
             """
         );
         ulong x = verdict.Layout.ModelAddressOf("x");
-        IReadOnlyList<TraceEvent> way = verdict.ShortestWayTo(verdict.Allowed[0]);
+        IReadOnlyList<TraceEvent> way = verdict.ShortestTraceTo(verdict.Allowed[0]);
         Assert.Equal(
             Enum.GetValues<TraceEventKind>().Where(kind => kind <= TraceEventKind.AwaitFences),
             way.Select(happened => happened.Kind).Distinct().Order()
@@ -99,7 +100,7 @@ public class TraceTests
     [Fact]
     public void Final_states_come_shortest_way_first()
     {
-        ModelVerdict verdict = Outcomes.Explore(
+        ModelVerdict verdict = TestOutcomes.Explore(
             """
             X86_64 Lengths
             { }

@@ -1,5 +1,6 @@
-using Crosscore.Litmus.Lowering;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 
 namespace Crosscore.Litmus.Tests.Syntax;
 
@@ -49,10 +50,10 @@ public class BadInputTests
             { 1, 3, "found 'rax', expected ':' between", "0 rax=1" },
             { 1, 7, "found '0', expected the number of elements, 1 to 4096", "int t[0]" },
             { 1, 7, "found '5000', expected the number of elements", "int t[5000]" },
-            { 1, 10, "found 3 element(s), expected 2 as declared", "int t[2]={1,2,3}" },
-            { 1, 3, "found 1 element(s), expected 0 as declared", "x={1}" },
+            { 1, 10, "found 3 elements, expected 2 as declared", "int t[2]={1,2,3}" },
+            { 1, 3, "found 1 element, expected 0 as declared", "x={1}" },
             { 1, 10, "found '1', expected the elements in braces", "int t[2]=1" },
-            { 1, 4, "found x[1], but x has 1 element(s)", "p=&x[1]; x" },
+            { 1, 4, "found x[1], but x has 1 element", "p=&x[1]; x" },
             { 1, 5, "found an address as a value of p, which has type int", "int p=x; x" },
             { 1, 5, "found an address as the value of 0:rax, which has type int", "int 0:rax=x; x" },
             {
@@ -69,12 +70,12 @@ public class BadInputTests
     public static TheoryData<int, int, string, string> Rows { get; } =
         new()
         {
-            { 1, 1, "found the instruction 'adcl', which is not modelled", "adcl %eax,%ebx ;" },
-            { 1, 1, "found the instruction 'movq2dq', which is not modelled", "movq2dq %xmm0,%xmm1 ;" },
-            { 1, 1, "found the instruction 'jp', which is not modelled", "jp L ;" },
-            { 1, 1, "found the instruction 'clflush', which is not modelled", "clflush (x) ;" },
-            { 1, 1, "found the instruction 'cmovzz', which is not modelled", "cmovzz %eax,%ebx ;" },
-            { 1, 1, "found the instruction 'movzx', which is not modelled", "movzx %al,%ebx ;" },
+            { 1, 1, "found the instruction 'adcl', which is not modeled", "adcl %eax,%ebx ;" },
+            { 1, 1, "found the instruction 'movq2dq', which is not modeled", "movq2dq %xmm0,%xmm1 ;" },
+            { 1, 1, "found the instruction 'jp', which is not modeled", "jp L ;" },
+            { 1, 1, "found the instruction 'clflush', which is not modeled", "clflush (x) ;" },
+            { 1, 1, "found the instruction 'cmovzz', which is not modeled", "cmovzz %eax,%ebx ;" },
+            { 1, 1, "found the instruction 'movzx', which is not modeled", "movzx %al,%ebx ;" },
             { 1, 1, "found 'movzlq', which would extend 4 bytes to 8", "movzlq %eax,%rbx ;" },
             { 1, 1, "found 'movsww', which would extend 2 bytes to 2", "movsww %ax,%bx ;" },
             { 1, 1, "found '5', expected an instruction, a label", "5 ;" },
@@ -129,7 +130,7 @@ public class BadInputTests
     public static TheoryData<int, int, string, string> Question { get; } =
         new()
         {
-            { 1, 1, "found the instruction 'maybe', which is not modelled", "maybe (x=1)" },
+            { 1, 1, "found the instruction 'maybe', which is not modeled", "maybe (x=1)" },
             { 1, 3, "found 'forall', expected exists", "~ forall (x=1)" },
             { 1, 8, "found the end of the file, expected a location such as [x]", "exists " },
             { 1, 10, "found ')', expected '=' or '!='", "exists (x)" },
@@ -143,9 +144,9 @@ public class BadInputTests
             { 1, 11, "found 4294967296, which [x] of type int can never hold", "exists (x=4294967296)" },
             { 1, 11, "found the address of y, which [x] of type int cannot hold", "exists (x=y)" },
             { 1, 9, "found the whole array t, expected one element of it", "exists (t=1)" },
-            { 1, 9, "found t[2], but t has 2 element(s)", "exists (t[2]=1)" },
+            { 1, 9, "found t[2], but t has 2 elements", "exists (t[2]=1)" },
             { 1, 9, "found x[0], but x is no array", "exists (x[0]=1)" },
-            { 1, 11, "found 3 element(s), expected 2", "exists (t={1,2,3})" },
+            { 1, 11, "found 3 elements, expected 2", "exists (t={1,2,3})" },
             { 1, 11, "found '5000', expected the index of an element", "exists (t[5000]=1)" },
             { 1, 11, "found 'exists', expected '[' after locations", "locations exists (x=1)" },
             { 1, 14, "found '/\\', expected ';' or ']' after a location", "locations [x /\\ y] exists (x=1)" },
@@ -194,12 +195,12 @@ public class BadInputTests
         AssertError($"X86_64 T\n{{\n}}\n{columns}\nforall true", line, column, message);
 
     [Theory]
-    [InlineData("movl $1,2(x)", "accesses 4 byte(s) of x, but x has only 2 there")]
-    [InlineData("movq (t),%rax", "accesses 8 byte(s) of t, but t has only 4 there")]
-    [InlineData("movb $1,-1(x)", "accesses 1 byte(s) of x")]
+    [InlineData("movl $1,2(x)", "accesses 4 bytes of x, but x has only 2 there")]
+    [InlineData("movq (t),%rax", "accesses 8 bytes of t, but t has only 4 there")]
+    [InlineData("movb $1,-1(x)", "accesses 1 byte of x")]
     public void An_access_outside_of_its_location_is_reported_where_it_stands(string instruction, string message)
     {
-        LitmusTest test = Litmus.Parse($"X86_64 T\n{{ int x; int t; }}\nP0 ;\n{instruction} ;\nforall true");
+        LitmusTest test = LitmusText.Parse($"X86_64 T\n{{ int x; int t; }}\nP0 ;\n{instruction} ;\nforall true");
         LitmusException exception = Assert.Throws<LitmusException>(() => LoweredTest.Of(test));
         Assert.Equal(new SourcePosition(4, 1), exception.Position);
         Assert.Contains(message, exception.Problem, StringComparison.Ordinal);
@@ -214,7 +215,7 @@ public class BadInputTests
     [InlineData("shlb $9,%al ;\nincl %ebx", "jae")]
     public void A_look_at_an_undefined_flag_is_reported(string before, string jump)
     {
-        LitmusTest test = Litmus.Parse($"X86_64 T\n{{ }}\nP0 ;\n{before} ;\n{jump} L ;\nL: ;\nforall true");
+        LitmusTest test = LitmusText.Parse($"X86_64 T\n{{ }}\nP0 ;\n{before} ;\n{jump} L ;\nL: ;\nforall true");
         LitmusException exception = Assert.Throws<LitmusException>(() => LoweredTest.Of(test));
         Assert.Contains("leaves undefined", exception.Problem, StringComparison.Ordinal);
         Assert.StartsWith($"found {jump} L", exception.Problem, StringComparison.Ordinal);
@@ -231,7 +232,7 @@ public class BadInputTests
     public void A_look_at_a_defined_flag_is_not(string before, string jump) =>
         Assert.NotEmpty(
             LoweredTest
-                .Of(Litmus.Parse($"X86_64 T\n{{ }}\nP0 ;\n{before} ;\n{jump} L ;\nL: ;\nforall true"))
+                .Of(LitmusText.Parse($"X86_64 T\n{{ }}\nP0 ;\n{before} ;\n{jump} L ;\nL: ;\nforall true"))
                 .Program.Threads[0]
                 .Ops
         );
@@ -245,10 +246,10 @@ public class BadInputTests
     {
         string Deep(int depth) =>
             string.Concat(Enumerable.Repeat(open, depth)) + "x=1" + string.Concat(Enumerable.Repeat(close, depth));
-        LitmusTest test = Litmus.Question("x", "exists " + Deep(200));
+        LitmusTest test = LitmusText.Question("x", "exists " + Deep(200));
         Assert.Contains("[x]=1", test.Condition.Format(test), StringComparison.Ordinal);
         LitmusException exception = Assert.Throws<LitmusException>(() =>
-            Litmus.Question("x", "exists " + Deep(1_000_000))
+            LitmusText.Question("x", "exists " + Deep(1_000_000))
         );
         Assert.Contains("nested more than", exception.Problem, StringComparison.Ordinal);
     }
@@ -256,14 +257,14 @@ public class BadInputTests
     [Fact]
     public void A_message_begins_with_the_file_and_the_place()
     {
-        LitmusException exception = Litmus.Error("X86_64 T\n{ }\nP0 ;\n  frob ;\n");
+        LitmusException exception = LitmusText.Error("X86_64 T\n{ }\nP0 ;\n  frob ;\n");
         Assert.Equal(("t.litmus", new SourcePosition(4, 3)), (exception.File, exception.Position));
         Assert.Equal("t.litmus:4:3: " + exception.Problem, exception.Message);
     }
 
     private static void AssertError(string text, int line, int column, string message)
     {
-        LitmusException exception = Litmus.Error(text);
+        LitmusException exception = LitmusText.Error(text);
         Assert.Contains(message, exception.Problem, StringComparison.Ordinal);
         Assert.Equal(new SourcePosition(line, column), exception.Position);
     }

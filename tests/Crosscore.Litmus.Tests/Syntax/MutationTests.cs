@@ -1,7 +1,7 @@
 using System.Text;
-using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Litmus.Tests.Model;
+using Crosscore.Litmus.Tests.Isa.X86_64;
+using Crosscore.Litmus.Verdicts;
 
 namespace Crosscore.Litmus.Tests.Syntax;
 
@@ -100,7 +100,7 @@ public class MutationTests
     [Fact]
     public void A_damaged_test_is_a_test_or_an_error_with_a_place()
     {
-        Litmus.Parse(Everything);
+        LitmusText.Parse(Everything);
         var random = new Random(Seed);
         int parsed = 0;
         int refused = 0;
@@ -116,7 +116,7 @@ public class MutationTests
             );
             try
             {
-                LoweredTest.Of(Litmus.Parse(text));
+                LoweredTest.Of(LitmusText.Parse(text));
                 parsed++;
             }
             catch (LitmusException exception)
@@ -143,7 +143,7 @@ public class MutationTests
             string text = Everything[..length];
             try
             {
-                LoweredTest.Of(Litmus.Parse(text));
+                LoweredTest.Of(LitmusText.Parse(text));
             }
             catch (LitmusException exception)
             {

@@ -1,3 +1,6 @@
+using Crosscore.Litmus.Isa.Common;
+using Crosscore.Litmus.Isa.X86_64;
+using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Syntax;
@@ -8,7 +11,7 @@ public class TestSyntaxTests
     [Fact]
     public void The_header_has_a_name_a_description_and_properties()
     {
-        LitmusTest test = Litmus.Parse(
+        LitmusTest test = LitmusText.Parse(
             """
             X86_64 SB+mfence+po
 
@@ -38,7 +41,7 @@ public class TestSyntaxTests
     [Fact]
     public void Comments_nest_and_stand_anywhere()
     {
-        LitmusTest test = Litmus.Parse(
+        LitmusTest test = LitmusText.Parse(
             """
             (* before (* within *) after *)
             x86_64 T
@@ -51,7 +54,7 @@ public class TestSyntaxTests
             exists (* ! *) (x=1)
             """
         );
-        Assert.Single(test.Threads[0].Code);
+        Assert.Single(test.Threads[0].InstructionsAs<X86_64Instruction>());
         Assert.Equal(1UL, Assert.Single(test.Variables).InitialValues[0].Number);
     }
 
@@ -77,7 +80,7 @@ public class TestSyntaxTests
     [InlineData("uintptr_t x=1", "uintptr_t", 8, 1)]
     public void A_location_has_a_type_and_a_value_cut_to_it(string entry, string type, int width, ulong value)
     {
-        Variable variable = Assert.Single(Litmus.Question(entry, "exists (x=0)").Variables);
+        Variable variable = Assert.Single(LitmusText.Question(entry, "exists (x=0)").Variables);
         Assert.Equal(
             (type, width, value, false),
             (variable.Type.Name, variable.Type.Width, variable.InitialValues[0].Number, variable.IsArray)
@@ -90,12 +93,12 @@ public class TestSyntaxTests
     [InlineData("movq $1,(x) ;", 8)]
     [InlineData("movzbl (x),%eax ;\nmovq (x),%rax ;", 8)]
     public void An_undeclared_location_is_an_int_or_as_wide_as_its_widest_access(string rows, int width) =>
-        Assert.Equal(width, Assert.Single(Litmus.Question("", "forall true", rows).Variables).Type.Width);
+        Assert.Equal(width, Assert.Single(LitmusText.Question("", "forall true", rows).Variables).Type.Width);
 
     [Fact]
     public void Arrays_have_elements_and_zeros_where_none_are_given()
     {
-        LitmusTest test = Litmus.Question(
+        LitmusTest test = LitmusText.Question(
             "int t[3]={1,-2,0x3}; uint64_t u[2]; v[2]={4,5}; w[1]={7}",
             "exists (t[1]=-2 /\\ u[0]=0 /\\ t={1,-2,3} /\\ w[0]=7)"
         );
@@ -112,17 +115,17 @@ public class TestSyntaxTests
     [Fact]
     public void Registers_and_memory_hold_numbers_and_addresses()
     {
-        LitmusTest test = Litmus.Question(
+        LitmusTest test = LitmusText.Question(
             "0:rax=1; P0:%rbx=-1; uint8_t 0:rcx=0x1ff; 0:rsi=x; 0:rdi=&t[1]; int t[2]; p=x; uint64_t 0:r8",
             "exists (p=&x /\\ 0:rsi=x /\\ 0:rdi=t[1])"
         );
         IReadOnlyDictionary<TestRegister, InitialValue> registers = test.Threads[0].InitialRegisters;
-        Assert.Equal(new InitialValue(1), registers[X86Register.Rax]);
-        Assert.Equal(new InitialValue(ulong.MaxValue), registers[X86Register.Rbx]);
-        Assert.Equal(new InitialValue(0xFF), registers[X86Register.Rcx]);
-        Assert.Equal(new InitialValue(0, "x"), registers[X86Register.Rsi]);
-        Assert.Equal(new InitialValue(0, "t", 1), registers[X86Register.Rdi]);
-        Assert.False(registers.ContainsKey(X86Register.R8));
+        Assert.Equal(new InitialValue(1), registers[X86_64Register.Rax.ToTest()]);
+        Assert.Equal(new InitialValue(ulong.MaxValue), registers[X86_64Register.Rbx.ToTest()]);
+        Assert.Equal(new InitialValue(0xFF), registers[X86_64Register.Rcx.ToTest()]);
+        Assert.Equal(new InitialValue(0, "x"), registers[X86_64Register.Rsi.ToTest()]);
+        Assert.Equal(new InitialValue(0, "t", 1), registers[X86_64Register.Rdi.ToTest()]);
+        Assert.False(registers.ContainsKey(X86_64Register.R8.ToTest()));
         Assert.Equal(DataType.Pointer, test.Variables.Single(variable => variable.Name == "p").Type);
         var parts = Assert.IsType<Conjunction>(test.Condition);
         Assert.Equal(new InitialValue(0, "t", 1), Assert.IsType<EqualsValue>(parts.Parts[2]).Value);
@@ -141,7 +144,7 @@ public class TestSyntaxTests
     [InlineData("locations [x;] forall (x=1)", Quantifier.ForAll)]
     [InlineData("locations [x; 0:rax; y] filter x=1 ~exists (x=1)", Quantifier.NotExists)]
     public void The_question_has_a_quantifier(string condition, Quantifier quantifier) =>
-        Assert.Equal(quantifier, Litmus.Question("x; y", condition).Quantifier);
+        Assert.Equal(quantifier, LitmusText.Question("x; y", condition).Quantifier);
 
     [Theory]
     [InlineData("x=1 /\\ y=2 \\/ z=3", "[x]=1 /\\ [y]=2 \\/ [z]=3")]
@@ -168,9 +171,9 @@ public class TestSyntaxTests
     public void A_condition_prints_as_herd_prints_it_and_means_the_same_again(string condition, string printed)
     {
         const string Initial = "x; y; z; int t[2]";
-        LitmusTest test = Litmus.Question(Initial, $"exists ( {condition})");
+        LitmusTest test = LitmusText.Question(Initial, $"exists ( {condition})");
         Assert.Equal(printed, test.Condition.Format(test));
-        LitmusTest again = Litmus.Question(Initial, $"exists ({printed})");
+        LitmusTest again = LitmusText.Question(Initial, $"exists ({printed})");
         Assert.Equal(printed, again.Condition.Format(again));
     }
 
@@ -190,7 +193,7 @@ public class TestSyntaxTests
     {
         // "x!=y" compares x with the address of y, which no int can hold: only a pointer may be asked that.
         string initial = condition == "x!=y" ? "uint64_t x; y; z" : "x; y; z";
-        LitmusTest test = Litmus.Question(initial, $"locations [x;y;z] exists ({condition})");
+        LitmusTest test = LitmusText.Question(initial, $"locations [x;y;z] exists ({condition})");
         var layout = new MemoryLayout(test.Variables);
         int holds = Enumerable
             .Range(0, 8)
@@ -207,7 +210,7 @@ public class TestSyntaxTests
     [Fact]
     public void Observables_are_in_herds_order_whatever_order_they_are_named_in()
     {
-        LitmusTest test = Litmus.Parse(
+        LitmusTest test = LitmusText.Parse(
             "X86_64 T\n{ int t[2]; a; z; }\nP0 | P1 ;\nnop | nop ;\nlocations "
                 + "[z; t; 1:rax; 0:r9; 0:rdi; 0:rbx; 0:rax; a]\nexists (0:rdx=0)"
         );
@@ -217,7 +220,7 @@ public class TestSyntaxTests
     [Fact]
     public void An_observed_register_is_as_wide_as_it_is_used_or_declared()
     {
-        LitmusTest test = Litmus.Question(
+        LitmusTest test = LitmusText.Question(
             "uint8_t 0:rdx; 0:rsi=x",
             "exists (0:rax=0 /\\ 0:rbx=0 /\\ 0:rcx=0 /\\ 0:rdx=0 /\\ 0:rsi=x)",
             "movl (x),%eax ;\nmovq (x),%rbx ;\nlock; cmpxchgl %edi,(x) ;"
@@ -231,7 +234,7 @@ public class TestSyntaxTests
     [Fact]
     public void A_byte_order_mark_and_windows_line_ends_are_white_space()
     {
-        LitmusTest test = Litmus.Parse(
+        LitmusTest test = LitmusText.Parse(
             "\uFEFFX86_64 T\r\n\"d\"\r\nKey=value\r\n{ x=1; }\r\n P0 ;\r\n movl $1,(x) ;\r\nexists (x=1)\r\n"
         );
         Assert.Equal(("T", "d", "value"), (test.Name, test.Description, test.Properties["Key"]));
@@ -240,7 +243,7 @@ public class TestSyntaxTests
     [Fact]
     public void Without_a_condition_everything_is_asked_of_every_state()
     {
-        LitmusTest test = Litmus.Question("x", "");
+        LitmusTest test = LitmusText.Question("x", "");
         Assert.Equal(Quantifier.ForAll, test.Quantifier);
         Assert.Equal("true", test.Condition.Format(test));
     }

@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Crosscore.Litmus.Answers;
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Lowering;
+using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Designs;
 using Crosscore.Litmus.Tests.Model;
@@ -253,7 +254,7 @@ public partial class NamesTests
     {
         string file = Path.Combine(Corpus.Repository, "litmus", name + ".litmus");
         LitmusTest test = LitmusParser.Parse(File.ReadAllText(file), file);
-        return Outcomes.Explore(test, core, new ExplorationOptions { Reductions = reductions }).Exploration;
+        return TestOutcomes.Explore(test, core, new ExplorationOptions { Reductions = reductions }).Exploration;
     }
 
     // A file of the reader, of an error message, or one that the page says how to write.

@@ -13,7 +13,7 @@ internal static class PossibleCpus
 
     private static int Count()
     {
-        string? list = ThisKernel.Here.PossibleCpus;
+        string? list = ThisKernel.Instance.PossibleCpus;
         int last = list is null ? -1 : CpuList.Last(list);
         if (last >= 0)
         {

@@ -1,4 +1,0 @@
-namespace Crosscore.Litmus.Tests.Arm.Oracle;
-
-/// <summary>The oracle does not judge this test; the message says which property of the test is the reason.</summary>
-internal sealed class OracleRefusal(string reason) : Exception(reason);
