@@ -1,3 +1,4 @@
+using Crosscore.Model.Cores;
 using Crosscore.Litmus.Isa.AArch64;
 using Crosscore.Litmus.Isa.Common;
 using Crosscore.Litmus.Isa.X86_64;

@@ -1,3 +1,4 @@
+using Crosscore.Model.Traces;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Timelines;

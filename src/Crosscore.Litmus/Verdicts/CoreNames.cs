@@ -1,3 +1,4 @@
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Verdicts;

@@ -1,3 +1,4 @@
+using Crosscore.Model.Cores;
 using Crosscore.Litmus.Isa.Common;
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Machine.Assembly;
