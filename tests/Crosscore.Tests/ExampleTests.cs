@@ -26,9 +26,9 @@ public sealed class ExampleTests
     [
         "ExampleTests.cs",
         "PerCpu/PerCpuExampleTests.cs",
-        "Reclamation/HazardPointersTests.cs",
-        "Reclamation/BiasedLockTests.cs",
-        "Reclamation/AsymmetricReaderWriterLockTests.cs",
+        "HazardPointers/HazardPointersTests.cs",
+        "Locks/BiasedLockTests.cs",
+        "Locks/AsymmetricReaderWriterLockTests.cs",
         "Structures/ReadMostlyMapTests.cs",
         "Structures/NativeStructureTests.cs",
         "Code/CodeExampleTests.cs",
@@ -105,7 +105,7 @@ public sealed class ExampleTests
             Console.WriteLine(((byte*)seen)[5]);
         }
 
-        // The writer, now and then: unlink first, then retire.
+        // The writer, rarely: unlink first, then retire.
         nint old = Interlocked.Exchange(ref table, (nint)NativeMemory.AllocZeroed(1024));
         domain.Retire(old, static address => NativeMemory.Free((void*)address), bytes: 1024);
         // end
@@ -140,7 +140,7 @@ public sealed class ExampleTests
         using (RcuAsyncReadSection section = domain.EnterAsyncReadSection())
         {
             Certificate certificate = current.Read(section);
-            await Task.Delay(1); // may go on on another thread
+            await Task.Delay(1); // may resume on another thread
             Console.WriteLine(certificate.Name);
         }
         // end

@@ -188,7 +188,7 @@ public class ExitStatusTests
 
         Assert.Equal(2, run.Status);
         Assert.Contains(
-            $"{file.Name}:5:2: found movl 8(%rax),%ebx in P0: An access of 4 byte(s) at t+8",
+            $"{file.Name}:5:2: found movl 8(%rax),%ebx in P0: An access of 4 byte",
             run.Errors,
             StringComparison.Ordinal
         );

@@ -88,7 +88,7 @@ internal static class KernelsCommand
             KernelSourceLine line = design.SourceLines[label.Line];
             labels.AddRow(
                 Markup.Escape(label.Name),
-                Markup.Escape($"{label.Kind}".ToLowerInvariant()),
+                AblationTable.Kind(label.Kind),
                 Markup.Escape($"{Path.GetFileName(line.File)}:{line.Number}"),
                 Markup.Escape(line.Text)
             );

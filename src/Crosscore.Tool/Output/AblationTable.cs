@@ -74,7 +74,17 @@ internal static class AblationTable
         Expectation.CoreNames.First(entry => entry.Value == report.Core).Key;
 
     public static string Kind(AblationRow row) =>
-        string.Join(" + ", row.Labels.Select(label => label.Kind.ToString().ToLowerInvariant()).Distinct());
+        string.Join(" + ", row.Labels.Select(label => Kind(label.Kind)).Distinct());
+
+    /// <summary>Gets the word for a kind of label.</summary>
+    public static string Kind(KernelLabelKind kind) =>
+        kind switch
+        {
+            KernelLabelKind.Barrier => "barrier",
+            KernelLabelKind.Restart => "restart",
+            KernelLabelKind.Interrupt => "interrupt",
+            _ => "serialization",
+        };
 
     public static string Place(AblationReport report, AblationRow row) =>
         string.Join(
