@@ -153,7 +153,7 @@ public class ExitStatusTests
     public void A_system_call_that_no_design_has_is_not_passed_over(string command, params string[] options)
     {
         using var file = new LitmusFile(
-            "X86_64 Misspelt\n{ }\n P0 ;\n nop ;\n syscall membarrier_privat_expedited ;\nexists (0:rax=1)"
+            "X86_64 Misspelled\n{ }\n P0 ;\n nop ;\n syscall membarrier_privat_expedited ;\nexists (0:rax=1)"
         );
         Command run = Command.Run([command, file.Name, .. options]);
 
