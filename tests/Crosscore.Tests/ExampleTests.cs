@@ -190,7 +190,7 @@ public sealed class ExampleTests
 
     private static IEnumerable<string> Blocks(string text, string begin, string end)
     {
-        // The markers as they stand on lines of their own, not as they stand in this method.
+        // The markers on separate lines, not as they stand in this method.
         int at = 0;
         while ((at = text.IndexOf(begin, at, StringComparison.Ordinal)) >= 0)
         {

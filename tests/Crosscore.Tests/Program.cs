@@ -1,6 +1,7 @@
 using Crosscore.Tests.Sandbox;
 using Xunit.MicrosoftTestingPlatform;
 using Xunit.Runner.InProc.SystemConsole;
+
 // The kernel's registrations and the children of a test belong to the whole process, and an executable that is being
 // written cannot be started while another thread forks: one test at a time.
 [assembly: CollectionBehavior(DisableTestParallelization = true)]

@@ -94,7 +94,7 @@ public class VerdictWordsTests
     }
 
     [Fact]
-    public void What_was_expected_and_did_not_come_out_so_is_worse_than_what_nobody_expected()
+    public void What_was_expected_and_did_not_come_out_so_is_worse_than_what_was_not_expected()
     {
         using var file = new LitmusFile($"X86_64 Words\n{Program}~exists (0:rax=0 /\\ 1:rax=0)");
         using var wrong = new LitmusFile($"X86_64 Wrong\nExpect=x86-tso:Never\n{Program}exists (0:rax=0 /\\ 1:rax=0)");

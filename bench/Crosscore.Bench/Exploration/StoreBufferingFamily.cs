@@ -79,7 +79,8 @@ internal static class StoreBufferingFamily
               d_step {
                 core[id].loaded[r] = memory[a]; k = 0;
                 do
-                :: k < core[id].n -> if :: core[id].address[k] == a -> core[id].loaded[r] = core[id].value[k] :: else fi; k = k + 1
+                :: k < core[id].n ->
+                     if :: core[id].address[k] == a -> core[id].loaded[r] = core[id].value[k] :: else fi; k = k + 1
                 :: else -> break
                 od; k = 0
               }
@@ -90,10 +91,13 @@ internal static class StoreBufferingFamily
               :: d_step { core[id].n > 0 ->
                    memory[core[id].address[0]] = core[id].value[0]; k = 1;
                    do
-                   :: k < core[id].n -> core[id].address[k - 1] = core[id].address[k]; core[id].value[k - 1] = core[id].value[k]; k = k + 1
+                   :: k < core[id].n ->
+                        core[id].address[k - 1] = core[id].address[k];
+                        core[id].value[k - 1] = core[id].value[k]; k = k + 1
                    :: else -> break
                    od;
-                   core[id].n = core[id].n - 1; core[id].address[core[id].n] = 0; core[id].value[core[id].n] = 0; k = 0 }
+                   core[id].n = core[id].n - 1;
+                   core[id].address[core[id].n] = 0; core[id].value[core[id].n] = 0; k = 0 }
               od
             }
 

@@ -112,7 +112,7 @@ internal sealed class KernelOptions
     }
 
     /// <summary>
-    /// Gets the design that a design extends and is compared with: on the same machine, without <c>--remove</c>. Call it
+    /// Gets the base that a design is compared with: on the same machine, without <c>--remove</c>. Call it
     /// after <see cref="Read"/>. A design of the project is compared only if the test expects nothing of it.
     /// </summary>
     public KernelDesign? BaseOf(DesignReport report)

@@ -76,7 +76,7 @@ internal sealed class ModelOptions
         Description = "Disable a reduction of the exploration; verdicts do not change",
     }.AcceptOnlyFromAmong([.. ReductionNames.Keys]);
 
-    /// <summary>Gets the options; those of core and scheduler only for commands that let the user choose them.</summary>
+    /// <summary>Gets the options; those of core and scheduler only if the user may choose them.</summary>
     public IEnumerable<Option> All(bool withCore) =>
         withCore
             ? [_core, _states, _memory, _buffer, _writes, _noPromises, _caches, _preemptions, _without]

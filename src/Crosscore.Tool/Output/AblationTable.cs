@@ -37,9 +37,8 @@ internal static class AblationTable
             IGrouping<string, (LitmusTest Test, string Reason)> group in report.LeftOut.GroupBy(entry => entry.Reason)
         )
         {
-            output.Line(
-                $"[dim]{Markup.Escape($"Skipped, {group.Key}: {string.Join(", ", group.Select(entry => entry.Test.Name))}")}[/]"
-            );
+            string tests = string.Join(", ", group.Select(entry => entry.Test.Name));
+            output.Line($"[dim]{Markup.Escape($"Skipped, {group.Key}: {tests}")}[/]");
         }
     }
 

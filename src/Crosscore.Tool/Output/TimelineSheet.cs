@@ -118,6 +118,8 @@ internal sealed record TimelinePiece(TimelineRow Row, int Index, int Folded)
             .Where(folded => folded.Place.Length > 0)
             .GroupBy(folded => folded.Place[..folded.Place.LastIndexOf(':')])
             .Select(file =>
-                $"{file.Key}:{string.Join(',', file.Select(folded => folded.Place[(file.Key.Length + 1)..]).Distinct())}"
-            );
+            {
+                IEnumerable<string> lines = file.Select(folded => folded.Place[(file.Key.Length + 1)..]);
+                return $"{file.Key}:{string.Join(',', lines.Distinct())}";
+            });
 }

@@ -128,7 +128,8 @@ internal static class TimelineTable
         lines.Add(
             code.Length == 0
                 ? $"[yellow]{effect}{arrow}[/]"
-                : $"{(row.Source is TimelineSource.Test ? who + "  " : "")}[bold]{code}[/]{(place.Length > 0 ? $"  [dim]{Markup.Escape(place)}[/]" : "")}"
+                : $"{(row.Source is TimelineSource.Test ? who + "  " : "")}[bold]{code}[/]"
+                    + (place.Length > 0 ? $"  [dim]{Markup.Escape(place)}[/]" : "")
         );
         if (code.Length > 0)
         {

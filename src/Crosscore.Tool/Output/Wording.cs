@@ -24,8 +24,8 @@ internal static class Wording
     }
 
     /// <summary>
-    /// Gets the answer to the question of a test: of the model, otherwise of this machine. Several designs have one each,
-    /// in a table.
+    /// Gets the answer to the question of a test: of the model, otherwise of this machine. Several designs have one
+    /// each, in a table.
     /// </summary>
     public static string Answer(TestReport report) =>
         report switch
@@ -67,8 +67,8 @@ internal static class Wording
         : null;
 
     /// <summary>
-    /// Gets the answer to the question of a test in JSON: of the model, otherwise of this machine; <see langword="null"/>
-    /// if there is none, or several designs have one each.
+    /// Gets the answer to the question of a test in JSON: of the model, otherwise of this machine;
+    /// <see langword="null"/> if there is none, or several designs have one each.
     /// </summary>
     public static string? AnswerCode(TestReport report) =>
         report switch
@@ -96,12 +96,10 @@ internal static class Wording
                 ? $"as expected ({Counted(known.Known, "known answer")})"
                 : "as expected",
             TestVerdict.NoExpectation => "no expectation",
-            TestVerdict.Violated when report.Designs.Count > 1 => $"violated on "
-                + $"{Names(report.Designs.Where(design => design is { Expected: null, Verdict.Answer: TestAnswer.Violated }))}; "
-                + "no expectation",
+            TestVerdict.Violated when report.Designs.Count > 1 =>
+                $"violated on {Names(Violated(report))}; no expectation",
             TestVerdict.Violated or TestVerdict.Worse => Worse(report) + "no expectation",
-            TestVerdict.Undecided => $"undecided: "
-                + $"{Bounds(report.Model is { IsFinal: false } model ? model : report.Designs.First(design => design.Verdict is { IsFinal: false }).Verdict!)}",
+            TestVerdict.Undecided => $"undecided: {Bounds(Bounded(report))}",
             TestVerdict.NeverEnds when report.Designs.Count > 0 =>
                 $"no execution ends on {Names(report.Endless)}; the condition cannot be evaluated",
             TestVerdict.NeverEnds => "no execution ends; the condition cannot be evaluated",
@@ -128,6 +126,14 @@ internal static class Wording
                 + (report.Test.Properties.TryGetValue("Flaw", out string? flaw) ? $"; the test says: {flaw}" : ""),
             _ => throw new InvalidOperationException($"Crosscore bug: unknown verdict {report.Verdict}"),
         };
+
+    private static IEnumerable<DesignReport> Violated(TestReport report) =>
+        report.Designs.Where(design => design is { Expected: null, Verdict.Answer: TestAnswer.Violated });
+
+    private static ModelVerdict Bounded(TestReport report) =>
+        report.Model is { IsFinal: false } model
+            ? model
+            : report.Designs.Select(design => design.Verdict).First(verdict => verdict is { IsFinal: false })!;
 
     private static string Worse(TestReport report) =>
         report.Designs.Any(design => design.IsWorseThanBase)
@@ -206,7 +212,7 @@ internal static class Wording
     }
 
     /// <summary>
-    /// Gets how often the condition's proposition is true, in a word, whether that is final, and whether executions end.
+    /// Gets how often the condition's proposition is true, whether that is final, and whether executions end.
     /// </summary>
     public static string Frequency(ModelVerdict verdict) =>
         verdict.Answer == TestAnswer.NeverEnds ? Ending(verdict)! : FrequencyAlone(verdict) + EndingAfterComma(verdict);

@@ -185,10 +185,7 @@ public sealed class HazardDefaultTests
         HazardDomain.Default.Retire(new object(), _ => Print("object"));
         HazardDomain.Default.Retire(64, _ => Print("pointer"));
         HazardDomain.Default.Retire(new object(), _ => Print("cohort"), cohort: cohort);
-        HazardDomain.Default.Retire(
-            new object(),
-            _ => HazardDomain.Default.Retire(new object(), _ => Print("nested"))
-        );
+        HazardDomain.Default.Retire(new object(), _ => HazardDomain.Default.Retire(new object(), _ => Print("nested")));
         object? held = new();
         _ = HazardDomain.Default.Acquire().Protect(ref held); // by the main thread, which never lets go
         HazardDomain.Default.Retire(held!, _ => Print("held"));

@@ -87,7 +87,7 @@ public sealed class HazardPointersTests : IDisposable
     }
 
     [Fact]
-    public void Objects_are_told_apart_by_identity_not_by_equality()
+    public void Objects_are_distinguished_by_identity_not_by_equality()
     {
         string? source = new('x', 3);
         string equal = new('x', 3);

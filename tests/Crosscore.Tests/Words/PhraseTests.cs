@@ -129,7 +129,7 @@ public sealed partial class PhraseTests
         }
     }
 
-    // Line by line the comments, the literals and the names of tests of a C# file; a line without any separates phrases.
+    // The comments, literals and test names of a C# file, line by line; a line without any of them ends a phrase.
     private static string ProseOf(string[] lines)
     {
         var prose = new StringBuilder();
