@@ -33,11 +33,12 @@ public sealed partial class PhraseTests
 
     [Theory]
     [MemberData(nameof(Folders))]
-    public void Words_are_plain_and_American(string folder) => AssertNothing(folder, FindWords);
+    public void Words_are_plain_and_American(string folder) =>
+        AssertNothing(folder, FindWords, ".cs", ".md", ".kernel", ".litmus");
 
     [Theory]
     [MemberData(nameof(Folders))]
-    public void Lines_have_at_most_120_columns(string folder) => AssertNothing(folder, FindWideLines);
+    public void Lines_have_at_most_120_columns(string folder) => AssertNothing(folder, FindWideLines, ".cs", ".md");
 
     [Theory]
     [InlineData("A.md", "A thread, by way of a lock.", 1)]
@@ -64,14 +65,18 @@ public sealed partial class PhraseTests
         Assert.Empty(FindWideLines("A.md", $"[x](https://{new string('x', MaxWidth)})"));
     }
 
-    private static void AssertNothing(string folder, Func<string, string, IEnumerable<string>> find)
+    private static void AssertNothing(
+        string folder,
+        Func<string, string, IEnumerable<string>> find,
+        params string[] extensions
+    )
     {
         string path = Path.Combine(Root, folder);
         IEnumerable<string> files = File.Exists(path) ? [path] : Directory.EnumerateFiles(path, "*", Recursive);
         string found = string.Join(
             '\n',
             files
-                .Where(file => Path.GetExtension(file) is ".cs" or ".md" && !IsGenerated(file))
+                .Where(file => extensions.Contains(Path.GetExtension(file)) && !IsGenerated(file))
                 .Order(StringComparer.Ordinal)
                 .SelectMany(file => find(Path.GetRelativePath(Root, file), File.ReadAllText(file)))
         );
@@ -81,7 +86,7 @@ public sealed partial class PhraseTests
     private static IEnumerable<string> FindWords(string file, string text)
     {
         string[] lines = text.Split('\n');
-        string prose = file.EndsWith(".cs", StringComparison.Ordinal) ? ProseOf(lines) : text;
+        string prose = Path.GetExtension(file) is ".cs" or ".kernel" ? ProseOf(lines) : text;
         IEnumerable<(int Line, string Message)> phrases =
             from rule in Phrases
             from Match match in rule.Pattern.Matches(prose)
