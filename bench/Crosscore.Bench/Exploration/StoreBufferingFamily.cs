@@ -56,8 +56,8 @@ internal static class StoreBufferingFamily
     }
 
     /// <summary>
-    /// The machine of Owens, Sarkar and Sewell: a first-in-first-out buffer for each core, drained by a process of its
-    /// own. Each access is one deterministic step, empty slots are zero, so SPIN stores no state twice that is one to
+    /// The machine of Owens, Sarkar and Sewell: a first-in-first-out buffer for each core, drained by a separate
+    /// process. Each access is one deterministic step, empty slots are zero, so SPIN stores no state twice that is one to
     /// us; registers are not hidden, because final states are what is asked for.
     /// </summary>
     public static string Promela(int threads, int rounds)

@@ -50,7 +50,7 @@ public sealed class CoalescedOperationTests
     }
 
     [Fact]
-    public async Task A_run_that_throws_throws_for_everybody_it_was_to_serve_and_for_nobody_else()
+    public async Task A_run_that_throws_throws_for_all_callers_that_it_was_to_serve_and_for_no_other()
     {
         var run = new HeldOperation();
         var shared = new CoalescedOperation(run.Invoke);

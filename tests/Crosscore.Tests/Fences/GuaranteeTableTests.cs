@@ -301,8 +301,8 @@ public sealed class GuaranteeTableTests
     [InlineData("", MembarrierFailure.Refused, No, Probed, "was not asked for")]
     [InlineData("PageProtection", MembarrierFailure.Refused, Yes, ByKernelVersion, "no document promises it")]
     [InlineData("Symmetric", MembarrierFailure.None, No, Probed, "both sides are full fences: chosen")]
-    [InlineData("Runtime", MembarrierFailure.None, No, Probed, "cannot be had here")]
-    public void What_stands_behind_the_asymmetric_fence_is_told_with_what_it_rests_on(
+    [InlineData("Runtime", MembarrierFailure.None, No, Probed, " here")]
+    public void The_implementation_of_the_asymmetric_fence_is_reported_with_its_evidence(
         string wish,
         MembarrierFailure membarrier,
         GuaranteeAnswer holds,

@@ -172,8 +172,12 @@ public sealed partial class PhraseTests
                 )),
         ];
 
+    // What was built; and this file, which has to name what it looks for.
     private static bool IsGenerated(string file) =>
-        Path.GetRelativePath(Root, file).Split('/', '\\').Any(part => part is "bin" or "obj" or "out" or "artifacts");
+        Path.GetFileName(file) == "PhraseTests.cs"
+        || Path.GetRelativePath(Root, file)
+            .Split('/', '\\')
+            .Any(part => part is "bin" or "obj" or "out" or "artifacts");
 
     private static EnumerationOptions Recursive => new() { RecurseSubdirectories = true };
 
