@@ -57,8 +57,8 @@ internal static class StoreBufferingFamily
 
     /// <summary>
     /// The machine of Owens, Sarkar and Sewell: a first-in-first-out buffer for each core, drained by a separate
-    /// process. Each access is one deterministic step, empty slots are zero, so SPIN stores no state twice that is one to
-    /// us; registers are not hidden, because final states are what is asked for.
+    /// process. Each access is one deterministic step and empty slots are zero, so that SPIN and the model count the
+    /// same states; registers are not hidden, because final states are compared.
     /// </summary>
     public static string Promela(int threads, int rounds)
     {
