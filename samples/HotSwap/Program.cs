@@ -15,7 +15,7 @@ if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
     return 1;
 }
 
-// Callers and the one who replaces share the processors, so it takes a while; something is to be seen all the time.
+// Callers and the one who replaces share the processors, so it takes a while; progress is shown all the time.
 Console.WriteLine(
     $"{Callers} threads call one function, on {Environment.ProcessorCount} processors, while it is "
         + $"replaced {Versions:N0} times: each version is new machine code, the old one is unmapped."
@@ -123,7 +123,7 @@ internal sealed unsafe class Caller
         }
     }
 
-    // In a method of its own, which CodeReclaimer.AfterSuspension asks for.
+    // In a separate method, which CodeReclaimer.AfterSuspension asks for.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static ulong Call(nint address)
     {

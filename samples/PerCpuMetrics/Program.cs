@@ -61,9 +61,10 @@ app.MapGet(
     {
         long[] slots = new long[RestartableSequences.CpuSlots + 1];
         long sum = requests.Read(slots);
-        return $"{sum} requests: "
-            + $"{string.Join(", ", slots.Select((count, slot) => slot < slots.Length - 1 ? $"CPU {slot} {count}" : $"no CPU {count}"))}; "
-            + $"sections: {requests.UsesSections}\n";
+        IEnumerable<string> counts = slots.Select(
+            (count, slot) => slot < slots.Length - 1 ? $"CPU {slot} {count}" : $"no CPU {count}"
+        );
+        return $"{sum} requests: {string.Join(", ", counts)}; sections: {requests.UsesSections}\n";
     }
 );
 app.Urls.Add(address);

@@ -3,10 +3,10 @@ namespace Crosscore.Tool;
 /// <summary>The command's exit statuses.</summary>
 internal static class ExitCode
 {
-    /// <summary>Nothing of what <c>--fail-on</c> names.</summary>
+    /// <summary>Nothing failed that <c>--fail-on</c> names.</summary>
     public const int Success = 0;
 
-    /// <summary>Something that was expected did not come out so.</summary>
+    /// <summary>An expectation was not met.</summary>
     public const int Failure = 1;
 
     /// <summary>Bad input: a file or an argument that cannot be understood.</summary>
@@ -17,6 +17,6 @@ internal static class ExitCode
     /// </summary>
     public const int Violated = 3;
 
-    /// <summary>A mistake of this program.</summary>
+    /// <summary>A bug in this program.</summary>
     public const int InternalError = 70;
 }

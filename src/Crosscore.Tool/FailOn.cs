@@ -6,17 +6,17 @@ namespace Crosscore.Tool;
 [Flags]
 internal enum FailOn
 {
-    /// <summary>Nothing but input that cannot be understood.</summary>
+    /// <summary>Nothing except bad input.</summary>
     Nothing = 0,
 
     /// <summary>
-    /// A forbidden outcome, an expectation that is not met or not decided, a control that was not seen, a test that
-    /// never ends.
+    /// A forbidden outcome, an expectation that is not met or undecided, a control that was not seen, a test that never
+    /// ends.
     /// </summary>
     Unexpected = 1,
 
     /// <summary>
-    /// A question that is violated where nothing is expected, and a design that is worse than the one that it extends.
+    /// A violated question without an expectation, and a design that is worse than its base.
     /// </summary>
     Violated = 2,
 
@@ -26,17 +26,17 @@ internal enum FailOn
     /// <summary>Any test that a bound leaves undecided.</summary>
     Undecided = 8,
 
-    /// <summary>Any test that did not run although that was asked for.</summary>
+    /// <summary>Any test that was to run and did not.</summary>
     NotRun = 16,
 
-    /// <summary>Any test of which some execution reaches a state from which no end can be reached.</summary>
+    /// <summary>Any test with an execution that may hang: it reaches a state from which it cannot end.</summary>
     MayHang = 32,
 }
 
 /// <summary>Reads <see cref="FailOn"/> and turns verdicts into exit statuses.</summary>
 internal static class FailOnRules
 {
-    /// <summary>What fails where the command line does not say.</summary>
+    /// <summary>The classes that fail by default.</summary>
     public const string Default = "unexpected,violated";
 
     private static readonly Dictionary<string, FailOn> Names = new()
@@ -69,7 +69,7 @@ internal static class FailOnRules
         if (words.Length > 1 && words.Any(word => Names.TryGetValue(word, out FailOn one) && one == FailOn.Nothing))
         {
             throw new UsageException(
-                $"found '{list}' after --fail-on: nothing stands alone; leave it out, or leave the others out"
+                $"found '{list}' after --fail-on, expected 'nothing' alone or other classes without it"
             );
         }
 
@@ -80,7 +80,7 @@ internal static class FailOnRules
                 ? one
                 : throw new UsageException(
                     $"found '{word}' after --fail-on, expected some of "
-                        + $"{string.Join(", ", Names.Keys)}, with commas between"
+                        + $"{string.Join(", ", Names.Keys)}, separated by commas"
                 );
         }
 

@@ -3,14 +3,14 @@ using Crosscore.Model.Kernel.Language;
 
 namespace Crosscore.Tool;
 
-/// <summary>Where the project's kernel designs lie.</summary>
+/// <summary>The folder of the project's kernel designs.</summary>
 internal static class KernelFolder
 {
     /// <summary>The folder of a clone, or the copy beside the program.</summary>
     public static string Path => ProjectFolder.Find("kernels");
 
     /// <summary>
-    /// All designs: releases in their order, what was never released after them, what all are measured by last.
+    /// Loads all designs: releases in their order, then what was never released, then the specification.
     /// </summary>
     public static IReadOnlyList<KernelDesign> All() =>
         [
@@ -22,7 +22,7 @@ internal static class KernelFolder
                 .Select(Load),
         ];
 
-    /// <summary>Whether a design came with the command, and is not one of the user's own.</summary>
+    /// <summary>Whether a design comes with the command, unlike a design of the user.</summary>
     public static bool Holds(KernelDesign design) =>
         System.IO.Path.GetFullPath(System.IO.Path.GetDirectoryName(design.File) ?? ".")
         == System.IO.Path.GetFullPath(Path);
@@ -41,7 +41,7 @@ internal static class KernelFolder
             : default;
     }
 
-    /// <summary>A design by its name or file.</summary>
+    /// <summary>Loads a design by its name or file.</summary>
     public static KernelDesign Load(string name)
     {
         try
@@ -51,15 +51,16 @@ internal static class KernelFolder
         catch (FileNotFoundException) when (KernelDesign.IsPath(name))
         {
             throw new UsageException(
-                $"no such file '{name}'; the designs that come with the "
-                    + $"command are {string.Join(", ", KernelDesign.NamesIn(Path))}"
+                $"cannot load the kernel design: no such file '{name}'; correct the path, or name one of "
+                    + string.Join(", ", KernelDesign.NamesIn(Path))
             );
         }
         catch (FileNotFoundException)
         {
             throw new UsageException(
-                $"found no kernel design '{name}'{Suggestion.For(name, KernelDesign.NamesIn(Path))}; "
-                    + $"known are {string.Join(", ", KernelDesign.NamesIn(Path))}, in {Path}"
+                $"no kernel design '{name}' in {Path}: known designs are "
+                    + $"{string.Join(", ", KernelDesign.NamesIn(Path))}"
+                    + Suggestion.For(name, KernelDesign.NamesIn(Path))
             );
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

@@ -4,7 +4,7 @@ using Crosscore.Model.Kernel.Language;
 using Crosscore.Tool;
 using Crosscore.Tool.Commands;
 
-// The field's tools, and the tests of this one, read UTF-8 whatever the locale says.
+// herd7's tools, and the tests of this one, read UTF-8 in every locale.
 Console.OutputEncoding = new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
 
 var root = new RootCommand("Litmus tests of memory, decided by an exhaustive model and run on this machine")
@@ -13,14 +13,14 @@ var root = new RootCommand("Litmus tests of memory, decided by an exhaustive mod
     TestCommand.Explore(),
     TestCommand.Run(),
     MachineCommand.Create(),
-    AblateCommand.Create(),
+    new AblateCommand(),
     KernelsCommand.Create(),
 };
 
 // A newcomer types the name alone.
 args = args.Length == 0 ? ["--help"] : args;
 
-// "@list" is ours: a file of tests, not of arguments.
+// "@list" names a file of tests, not of arguments.
 ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
 if (parsed.Errors.Count > 0)
 {
@@ -29,7 +29,7 @@ if (parsed.Errors.Count > 0)
         Console.Error.WriteLine($"crosscore: {error.Message}");
     }
 
-    // The word that is no command comes first; what follows it is no option of any.
+    // The misspelled command comes first; what follows it belongs to no command.
     string hint =
         parsed.CommandResult.Command == root && args.Length > 0
             ? Suggestion.For(args[0], root.Subcommands.Select(command => command.Name))
@@ -49,8 +49,6 @@ catch (UsageException problem)
 }
 catch (Exception bug) when (bug is not OperationCanceledException)
 {
-    Console.Error.WriteLine(
-        $"crosscore: this is a mistake of Crosscore, please report it with the test that shows it.\n{bug}"
-    );
+    Console.Error.WriteLine($"crosscore: internal error in Crosscore; please report it together with the test\n{bug}");
     return ExitCode.InternalError;
 }

@@ -1,8 +1,8 @@
 namespace Crosscore.Tool;
 
 /// <summary>
-/// Finds folders of the project: in a clone the folder itself, so that an edited file is the one that counts; elsewhere
-/// the copy beside the program.
+/// Finds folders of the project: in a clone the folder itself, so that edits take effect; elsewhere the copy beside the
+/// program.
 /// </summary>
 internal static class ProjectFolder
 {

@@ -2,22 +2,22 @@ using Crosscore.Model.Kernel.Language;
 
 namespace Crosscore.Tool;
 
-/// <summary>Something that the user asked for and that cannot be done; the message names it and the way out.</summary>
+/// <summary>Thrown when a request cannot be carried out; the message says why and what to do.</summary>
 internal sealed class UsageException(string message) : Exception(message);
 
-/// <summary>The files that the TESTS of the command line name.</summary>
+/// <summary>The files that the arguments TESTS name.</summary>
 /// <param name="Files">The files, in the order of the arguments; those of a folder sorted by name.</param>
 /// <param name="Problems">What cannot be examined, each with the reason and what to do.</param>
 internal sealed record TestSelection(IReadOnlyList<string> Files, IReadOnlyList<string> Problems)
 {
-    /// <summary>The files, where none may be missing.</summary>
+    /// <summary>Gets the files of a command that needs every one of them.</summary>
     /// <exception cref="UsageException">Something cannot be examined.</exception>
     public IReadOnlyList<string> All =>
         Problems.Count == 0 ? Files : throw new UsageException(string.Join("\ncrosscore: ", Problems));
 
     /// <summary>Finds the files.</summary>
     /// <param name="arguments">Files, folders, and <c>@list</c> files with one of them a line.</param>
-    /// <param name="options">The options of the command, for one that is misspelt.</param>
+    /// <param name="options">The options of the command, to suggest one for a misspelled option.</param>
     /// <exception cref="UsageException">An option is unknown, or there is no test at all.</exception>
     public static TestSelection Resolve(IReadOnlyList<string> arguments, IReadOnlyList<string> options)
     {
@@ -30,7 +30,9 @@ internal sealed record TestSelection(IReadOnlyList<string> Files, IReadOnlyList<
 
         return files.Count + problems.Count > 0
             ? new TestSelection(files, problems)
-            : throw new UsageException($"found no .litmus file in {string.Join(", ", arguments)}");
+            : throw new UsageException(
+                $"no .litmus file in {string.Join(", ", arguments)}; name a file, a folder or a @list"
+            );
     }
 
     private static void Add(
@@ -66,7 +68,7 @@ internal sealed record TestSelection(IReadOnlyList<string> Files, IReadOnlyList<
             catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
             {
                 problems.Add(
-                    $"{argument}: not examined{origin}: {problem.Message}; make it readable, or name files of it"
+                    $"{argument}: not examined{origin}: {problem.Message}; make it readable, or name single files"
                 );
             }
         }
@@ -81,7 +83,7 @@ internal sealed record TestSelection(IReadOnlyList<string> Files, IReadOnlyList<
         else
         {
             string correct = fromList is null ? "correct the name" : "correct the name in the list";
-            problems.Add($"{argument}: not examined: found no file or folder '{argument}'{origin}; {correct}");
+            problems.Add($"{argument}: not examined: no such file or directory{origin}; {correct}");
         }
     }
 
@@ -95,8 +97,8 @@ internal sealed record TestSelection(IReadOnlyList<string> Files, IReadOnlyList<
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            string why = File.Exists(list) ? problem.Message : $"found no list file '{list}'";
-            problems.Add($"@{list}: not examined: {why}; name a file with a test a line behind the @");
+            string why = File.Exists(list) ? problem.Message : "no such file";
+            problems.Add($"@{list}: not examined: {why}; name a file with one test per line after the @");
             return;
         }
 

@@ -106,7 +106,7 @@ public sealed class ExampleTests
             Console.WriteLine(((byte*)seen)[5]);
         }
 
-        // The writer, now and then: unlink first, then retire.
+        // The writer, rarely: unlink first, then retire.
         nint old = Interlocked.Exchange(ref table, (nint)NativeMemory.AllocZeroed(1024));
         domain.Retire(old, static address => NativeMemory.Free((void*)address), bytes: 1024);
         // end
@@ -141,7 +141,7 @@ public sealed class ExampleTests
         using (RcuAsyncReadSection section = domain.EnterAsyncReadSection())
         {
             Certificate certificate = current.Read(section);
-            await Task.Delay(1); // may go on on another thread
+            await Task.Delay(1); // may resume on another thread
             Console.WriteLine(certificate.Name);
         }
         // end
@@ -191,7 +191,7 @@ public sealed class ExampleTests
 
     private static IEnumerable<string> Blocks(string text, string begin, string end)
     {
-        // The markers as they stand on lines of their own, not as they stand in this method.
+        // The markers on separate lines, not as they stand in this method.
         int at = 0;
         while ((at = text.IndexOf(begin, at, StringComparison.Ordinal)) >= 0)
         {

@@ -15,7 +15,7 @@ internal sealed class Workers
 
     private Workers(TimeSpan time) => _time = time;
 
-    /// <summary>True until the time is over or somebody failed.</summary>
+    /// <summary>True until the time is over or a worker failed.</summary>
     public bool Continue => !_stop && Stopwatch.GetElapsedTime(_begin) < _time;
 
     /// <summary>Ends the run early.</summary>
@@ -36,7 +36,7 @@ internal sealed class Workers
         }
     }
 
-    /// <summary>Something on a thread of its own, which has ended when this returns.</summary>
+    /// <summary>Runs an action on a new thread, which has ended when this returns.</summary>
     public static void OnOtherThread(Action body) => Run(TimeSpan.Zero, _ => body());
 
     private void Start(Action<Workers> body)

@@ -141,7 +141,7 @@ public class AnswerTests
                 + $";\nforall ({proposition})"
         );
         Command run = Command.Run("explore", file.Name);
-        Assert.Contains($"{verdict}, ", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"\nmodel\t{verdict}\n", run.Output, StringComparison.Ordinal);
         Assert.Equal(noted, run.Output.Contains("registers without a type are read as int", StringComparison.Ordinal));
     }
 
@@ -161,7 +161,7 @@ public class AnswerTests
         using var file = new LitmusFile(text);
         Command run = Command.Run("explore", file.Name);
         Assert.Equal("", run.Errors);
-        Assert.Contains($"model    {verdict}, ", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"\nmodel\t{verdict}\n", run.Output, StringComparison.Ordinal);
     }
 
     private static void AssertError(string text, string message)

@@ -57,7 +57,7 @@ internal sealed record Command(int Status, string Output, string Errors)
     }
 }
 
-/// <summary>A litmus test in a file of its own, which goes when the test is over.</summary>
+/// <summary>A litmus test in a temporary file, which is deleted when the test is over.</summary>
 internal sealed class LitmusFile : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("crosscore-tool").FullName;

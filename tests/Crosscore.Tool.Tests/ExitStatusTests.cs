@@ -47,8 +47,12 @@ public class ExitStatusTests
     }
 
     [Theory]
-    [InlineData("found no file or folder 'nowhere.litmus'", "explore", "nowhere.litmus")]
-    [InlineData("found no kernel design 'linux-7'", "explore", StoreBuffering, "--kernel", "linux-7")]
+    [InlineData(
+        "nowhere.litmus: not examined: no such file or directory; correct the name",
+        "explore",
+        "nowhere.litmus"
+    )]
+    [InlineData("no kernel design 'linux-7' in ", "explore", StoreBuffering, "--kernel", "linux-7")]
     [InlineData(
         "linux-5.10 has no label 'nothing'",
         "explore",
@@ -86,8 +90,14 @@ public class ExitStatusTests
         "--offline",
         "x"
     )]
-    [InlineData("--option and --remove change a design", "explore", StoreBuffering, "--option", "pti=true")]
-    [InlineData("--html shows one test, found", "explore", "litmus/classic", "--html", "page.html")]
+    [InlineData(
+        "--option and --remove need a kernel design: add --kernel NAME",
+        "explore",
+        StoreBuffering,
+        "--option",
+        "pti=true"
+    )]
+    [InlineData("--html needs exactly one test: found ", "explore", "litmus/classic", "--html", "page.html")]
     [InlineData("Unrecognized command or argument 'nonsense'", "nonsense")]
     public void What_cannot_be_understood_ends_with_2_and_says_what_was_found(string message, params string[] arguments)
     {
@@ -105,7 +115,7 @@ public class ExitStatusTests
 
         Assert.Equal(2, run.Status);
         Assert.Contains($"{file.Name}:4:2: found the instruction 'movnti'", run.Errors, StringComparison.Ordinal);
-        Assert.Contains("1 file not understood", run.Output, StringComparison.Ordinal);
+        Assert.Contains("1 file not examined", run.Output, StringComparison.Ordinal);
         Assert.Contains("StoreBuffering", run.Output, StringComparison.Ordinal);
     }
 
@@ -120,13 +130,13 @@ public class ExitStatusTests
         Assert.Equal(2, run.Status);
         Assert.All(
             [
-                "nowhere.litmus: not examined: found no file or folder 'nowhere.litmus'; ",
-                $"found no file or folder '{file.Beside("gone.litmus")}' (named in {list}); ",
-                "found no list file 'nolist'; ",
+                "nowhere.litmus: not examined: no such file or directory; ",
+                $"{file.Beside("gone.litmus")}: not examined: no such file or directory (named in {list}); ",
+                "@nolist: not examined: no such file; ",
             ],
             message => Assert.Contains(message, run.Errors, StringComparison.Ordinal)
         );
-        Assert.Contains("3 files not understood", run.Output, StringComparison.Ordinal);
+        Assert.Contains("3 files not examined", run.Output, StringComparison.Ordinal);
         Assert.Contains("StoreBuffering", run.Output, StringComparison.Ordinal);
         Assert.Contains("Wrong", run.Output, StringComparison.Ordinal);
 
@@ -143,7 +153,7 @@ public class ExitStatusTests
     public void A_system_call_that_no_design_has_is_not_passed_over(string command, params string[] options)
     {
         using var file = new LitmusFile(
-            "X86_64 Misspelt\n{ }\n P0 ;\n nop ;\n syscall membarrier_privat_expedited ;\nexists (0:rax=1)"
+            "X86_64 Misspelled\n{ }\n P0 ;\n nop ;\n syscall membarrier_privat_expedited ;\nexists (0:rax=1)"
         );
         Command run = Command.Run([command, file.Name, .. options]);
 
@@ -178,7 +188,7 @@ public class ExitStatusTests
 
         Assert.Equal(2, run.Status);
         Assert.Contains(
-            $"{file.Name}:5:2: found movl 8(%rax),%ebx in P0: An access of 4 byte(s) at t+8",
+            $"{file.Name}:5:2: found movl 8(%rax),%ebx in P0: An access of 4 byte",
             run.Errors,
             StringComparison.Ordinal
         );

@@ -98,7 +98,7 @@ public class FormatTests
 
         Assert.Contains(
             output.Split('\n'),
-            line => line.Contains("P0  membarrier private_expedited_sync_core  line 15", StringComparison.Ordinal)
+            line => line.Contains("\tP0\tmembarrier private_expedited_sync_core\tline 15\t", StringComparison.Ordinal)
         );
         Assert.Contains(output.Split('\n'), line => line.Contains("SYSRET", StringComparison.Ordinal));
         Assert.DoesNotContain('\u001b', output);
@@ -140,9 +140,7 @@ public class FormatTests
         [
             .. trace
                 .Split('\n')
-                .Where(row =>
-                    row.StartsWith("  ", StringComparison.Ordinal) && row.TrimStart() is [>= '0' and <= '9', ..]
-                ),
+                .Where(row => row is [>= '0' and <= '9', ..] && row.Contains('\t', StringComparison.Ordinal)),
         ];
 
         Assert.InRange(lines.Length, 1, rows);
@@ -200,8 +198,8 @@ public class FormatTests
         string trace = run.Output[run.Output.IndexOf("shortest trace to a hang", StringComparison.Ordinal)..];
 
         Assert.Equal("", run.Errors);
-        Assert.Matches(@"while \(READ_ONCE\(go\) == 0\) \{ +answer\.kernel:8", trace);
-        Assert.Matches(@"ipi_and_wait\(online, ping\); +answer\.kernel:15", trace);
+        Assert.Matches(@"while \(READ_ONCE\(go\) == 0\) \{\tanswer\.kernel:8", trace);
+        Assert.Matches(@"ipi_and_wait\(online, ping\);\tanswer\.kernel:15", trace);
         Assert.Contains("P1 waits at this line forever", trace, StringComparison.Ordinal);
         Assert.Contains("P0 waits at this line forever", trace, StringComparison.Ordinal);
     }

@@ -56,7 +56,7 @@ public class VerdictWordsTests
         Command run = Command.Run("explore", file.Name);
 
         Assert.Equal((status, ""), (run.Status, run.Errors));
-        Assert.Contains($"\n  {words}\n", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"\nverdict\t{words}\n", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("agree", run.Output, StringComparison.Ordinal);
     }
 
@@ -94,7 +94,7 @@ public class VerdictWordsTests
     }
 
     [Fact]
-    public void What_was_expected_and_did_not_come_out_so_is_worse_than_what_nobody_expected()
+    public void What_was_expected_and_did_not_come_out_so_is_worse_than_what_was_not_expected()
     {
         using var file = new LitmusFile($"X86_64 Words\n{Program}~exists (0:rax=0 /\\ 1:rax=0)");
         using var wrong = new LitmusFile($"X86_64 Wrong\nExpect=x86-tso:Never\n{Program}exists (0:rax=0 /\\ 1:rax=0)");
@@ -112,7 +112,7 @@ public class VerdictWordsTests
     {
         string help = Joined(Command.Run(command, "--help").Output);
         string refused = Command.Run(command, "litmus/classic/StoreBuffering.litmus", "--fail-on", "?").Errors;
-        string[] classes = refused.Split("some of ")[1].Split(", with commas")[0].Split(", ");
+        string[] classes = refused.Split("some of ")[1].Split(", separated by commas")[0].Split(", ");
 
         Assert.Contains("may-hang", classes);
         Assert.All(classes, name => Assert.Matches($"not 0: .*\\b{name}\\b", help));
@@ -194,7 +194,7 @@ public class VerdictWordsTests
         Assert.Equal((1, 0), Hangs(kernel));
 
         string table = Joined(Command.Run("explore", missed.Name, missed.Name).Output);
-        Assert.Matches(@"folder . tests .*may hang .* 2 .", table);
+        Assert.Matches(@"folder tests .*may hang .* 2 ", table);
 
         static (string?, string?) AnswerOf(JsonElement test) =>
             (test.GetProperty("answer").GetString(), test.GetProperty("endings").GetString());

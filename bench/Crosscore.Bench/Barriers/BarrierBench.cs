@@ -30,8 +30,8 @@ internal static class BarrierBench
 
     private static void PrintAlone()
     {
-        // In this process: this version of BenchmarkDotNet does not know the framework's newest name, which a project
-        // of its own would need.
+        // In this process: this version of BenchmarkDotNet does not know the framework's newest name, which a separate
+        // project would need.
         IConfig config = ManualConfig
             .CreateEmpty()
             .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))

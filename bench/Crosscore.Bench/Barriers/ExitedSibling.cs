@@ -14,7 +14,7 @@ internal sealed class ExitedSibling
     private const int Rounds = 100;
 
     // Stores that wait before the one that counts keep it from the other side for longer than a call takes that
-    // interrupts nobody.
+    // interrupts no processor.
     private const int StoresBefore = 40;
     private const int Line = 64; // in ints
     private const int Apart = 1040; // more than a page, so that each of them needs a translation too
@@ -24,7 +24,7 @@ internal sealed class ExitedSibling
     private volatile int _roundEnded;
     private volatile bool _over;
 
-    // Cache lines of their own: what the slow side stores, what the fast side stores, the iteration, and what the fast
+    // On separate cache lines: what the slow side stores, what the fast side stores, the iteration, and what the fast
     // side has seen in it.
     private ref int X => ref _shared[1 * Line];
 

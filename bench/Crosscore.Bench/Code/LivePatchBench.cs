@@ -36,7 +36,7 @@ internal static unsafe partial class LivePatchBench
             "how",
             "sites",
             "method",
-            "synchronisations",
+            "synchronizations",
             "ns a site",
             "ratio"
         );

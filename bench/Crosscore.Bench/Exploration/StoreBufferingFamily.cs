@@ -56,9 +56,9 @@ internal static class StoreBufferingFamily
     }
 
     /// <summary>
-    /// The machine of Owens, Sarkar and Sewell: a first-in-first-out buffer for each core, drained by a process of its
-    /// own. Each access is one deterministic step, empty slots are zero, so SPIN stores no state twice that is one to
-    /// us; registers are not hidden, because final states are what is asked for.
+    /// The machine of Owens, Sarkar and Sewell: a first-in-first-out buffer for each core, drained by a separate
+    /// process. Each access is one deterministic step and empty slots are zero, so that SPIN and the model count the
+    /// same states; registers are not hidden, because final states are compared.
     /// </summary>
     public static string Promela(int threads, int rounds)
     {
@@ -79,7 +79,8 @@ internal static class StoreBufferingFamily
               d_step {
                 core[id].loaded[r] = memory[a]; k = 0;
                 do
-                :: k < core[id].n -> if :: core[id].address[k] == a -> core[id].loaded[r] = core[id].value[k] :: else fi; k = k + 1
+                :: k < core[id].n ->
+                     if :: core[id].address[k] == a -> core[id].loaded[r] = core[id].value[k] :: else fi; k = k + 1
                 :: else -> break
                 od; k = 0
               }
@@ -90,10 +91,13 @@ internal static class StoreBufferingFamily
               :: d_step { core[id].n > 0 ->
                    memory[core[id].address[0]] = core[id].value[0]; k = 1;
                    do
-                   :: k < core[id].n -> core[id].address[k - 1] = core[id].address[k]; core[id].value[k - 1] = core[id].value[k]; k = k + 1
+                   :: k < core[id].n ->
+                        core[id].address[k - 1] = core[id].address[k];
+                        core[id].value[k - 1] = core[id].value[k]; k = k + 1
                    :: else -> break
                    od;
-                   core[id].n = core[id].n - 1; core[id].address[core[id].n] = 0; core[id].value[core[id].n] = 0; k = 0 }
+                   core[id].n = core[id].n - 1;
+                   core[id].address[core[id].n] = 0; core[id].value[core[id].n] = 0; k = 0 }
               od
             }
 

@@ -15,7 +15,7 @@ internal sealed class NaiveHarness
     /// <summary>A number far from every other: the naive harness has heard of false sharing.</summary>
     private sealed class Cell
     {
-#pragma warning disable CS0169, IDE0051 // never used: they keep the neighbours away
+#pragma warning disable CS0169, IDE0051 // never used: they keep the neighbors away
         private readonly Padding _before;
         public int Value;
         private readonly Padding _after;

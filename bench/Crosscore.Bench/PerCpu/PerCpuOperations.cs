@@ -6,7 +6,7 @@ using Crosscore.PerCpu;
 
 namespace Crosscore.Bench.PerCpu;
 
-/// <summary>An operation in a loop of its own, so that no delegate is called inside of what is measured.</summary>
+/// <summary>An operation in a separate loop, so that no delegate is called inside of what is measured.</summary>
 internal sealed record Operation(string Name, Action<int> Run);
 
 /// <summary>

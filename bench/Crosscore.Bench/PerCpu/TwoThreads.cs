@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Crosscore.Bench.PerCpu;
 
-/// <summary>The same operation by two threads, each on a processor of its own.</summary>
+/// <summary>The same operation by two threads, each on a separate processor.</summary>
 internal static class TwoThreads
 {
     /// <summary>

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Crosscore.Bench.Reclamation;
 
-/// <summary>liburcu's memb flavour, measured by a small C program that is compiled here and run beside.</summary>
+/// <summary>liburcu's memb flavor, measured by a small C program that is compiled here and run beside.</summary>
 internal static class LiburcuPeer
 {
     private const string Source = "Reclamation/liburcu-peer.c";

@@ -10,7 +10,7 @@ internal static unsafe class HazardBench
     private static readonly HazardDomain Domain = new();
     private static readonly nint Memory = (nint)NativeMemory.AllocZeroed(256);
 
-    // Each reader of its own sources, as far as they differ: both threads read the same ones and nobody writes.
+    // Both threads read the same sources, and no thread writes.
     private static nint s_native = Memory + 128;
     private static Box? s_managed = new();
     private static long s_result;
@@ -38,7 +38,7 @@ internal static unsafe class HazardBench
     private static void PrintRetirement()
     {
         var table = new Table(
-            "Retirement, with its share of scans and callbacks, nobody reading",
+            "Retirement, with its share of scans and callbacks, no thread reading",
             "what",
             "ns each",
             "ratio"

@@ -29,7 +29,12 @@ internal static class LockBench
 
     private static void PrintOwner()
     {
-        var table = new Table("One thread enters, adds one, exits; nobody else wants the lock", "what", "ns", "ratio");
+        var table = new Table(
+            "One thread enters, adds one, exits; no other thread wants the lock",
+            "what",
+            "ns",
+            "ratio"
+        );
         (string Name, LoopTimer.Loop Loop)[] rows =
         [
             ("BiasedLock, EnterScope, by its owner", BiasedScope),
@@ -52,7 +57,7 @@ internal static class LockBench
 
     private static void PrintWriter()
     {
-        var table = new Table("Enter for writing and exit, nobody reading, no sibling running", "what", "ns", "ratio");
+        var table = new Table("Enter for writing and exit, no reader, no sibling running", "what", "ns", "ratio");
         double[] times = LoopTimer.Alone(AsymmetricWrite, SlimWrite);
         table.Add("AsymmetricReaderWriterLock", Table.Number(times[0]), Table.Ratio(times[0], times[0]));
         table.Add("ReaderWriterLockSlim", Table.Number(times[1]), Table.Ratio(times[1], times[0]));

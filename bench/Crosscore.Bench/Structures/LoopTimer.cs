@@ -12,10 +12,10 @@ internal static class LoopTimer
     private const int Chunks = 60;
     private const int Passes = 25;
 
-    // So many that the scheduler has the time to put the two threads on processors of their own.
+    // Enough rounds for the scheduler to put the two threads on separate processors.
     private const int ChunksTogether = 400;
 
-    /// <summary>A loop of so many rounds.</summary>
+    /// <summary>A loop of a number of rounds.</summary>
     public delegate void Loop(int rounds);
 
     /// <summary>Nanoseconds a round, each loop alone.</summary>

@@ -3,14 +3,14 @@ using System.CommandLine;
 namespace Crosscore.Tool.Commands;
 
 /// <summary>
-/// Commands and their options: given to a command, and as a user gave them, so that what they made can be made again.
+/// Adds options to commands, and quotes what the user gave, so that a report names the command that reproduces it.
 /// </summary>
 internal static class CommandLine
 {
     public static string Of(ParseResult result) =>
         string.Join(' ', result.Tokens.Select(token => Quote(token.Value)).Prepend("crosscore"));
 
-    /// <summary>Those of some options that were given, as they were given.</summary>
+    /// <summary>Quotes those of some options that were given.</summary>
     public static string Of(ParseResult result, IEnumerable<Option> options) =>
         string.Join(
             ' ',
@@ -29,7 +29,7 @@ internal static class CommandLine
         }
     }
 
-    /// <summary>The names of the options of a command.</summary>
+    /// <summary>Gets the names of the options of a command.</summary>
     public static IReadOnlyList<string> OptionNames(this Command command) =>
         [.. command.Options.Select(option => option.Name)];
 

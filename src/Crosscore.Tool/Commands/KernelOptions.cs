@@ -7,7 +7,7 @@ using Crosscore.Model.Kernel;
 
 namespace Crosscore.Tool.Commands;
 
-/// <summary>The options about kernel designs and what cores promise of instruction fetch.</summary>
+/// <summary>The options about kernel designs and instruction fetch.</summary>
 internal sealed class KernelOptions
 {
     private readonly Dictionary<string, string> _values = [];
@@ -28,31 +28,31 @@ internal sealed class KernelOptions
 
     private readonly Option<string> _profile = new Option<string>("--profile")
     {
-        Description = "What cores promise of instruction fetch",
+        Description = "What cores guarantee about instruction fetch",
         DefaultValueFactory = _ => "sdm",
     }.AcceptOnlyFromAmong([.. ProfileNames.Keys]);
 
     private readonly Option<string[]> _option = new("--option")
     {
-        Description = "Give an option of the design another value",
+        Description = "Override an option of the design",
         HelpName = "NAME=VALUE",
     };
 
     private readonly Option<string[]> _remove = new("--remove")
     {
-        Description = "Leave a labelled barrier, serialisation or restart of the design out",
+        Description = "Remove a labeled barrier, serialization or restart from the design",
         HelpName = "LABEL",
     };
 
     private readonly Option<int> _cpus = new Option<int>("--cpus")
     {
-        Description = "The machine beneath the kernel has at least this many CPUs",
+        Description = "Minimum number of CPUs of the simulated machine",
         HelpName = "N",
     }.Taking($"a whole number from 1 to {TestSystem.MaxCpus}", value => value is >= 1 and <= TestSystem.MaxCpus);
 
     private readonly Option<string?> _offline = new("--offline")
     {
-        Description = "CPUs that are offline, as in 1,2; no thread of a test may start there",
+        Description = "CPUs that are offline, for example 1,2; no thread of a test may start on them",
         HelpName = "CPUS",
     };
 
@@ -60,7 +60,7 @@ internal sealed class KernelOptions
 
     public FetchProfile Profile(ParseResult result) => ProfileNames[result.GetValue(_profile)!];
 
-    /// <summary>The machine beneath the kernel, beyond what tests say.</summary>
+    /// <summary>Reads the simulated machine: what the options add to the lines of a test.</summary>
     public TestMachine Machine(ParseResult result)
     {
         int offline = 0;
@@ -71,14 +71,14 @@ internal sealed class KernelOptions
                     ? 1 << cpu
                     : throw new UsageException(
                         $"found '{word}' after --offline, expected numbers of CPUs "
-                            + $"from 0 to {TestSystem.MaxCpus - 1}, with commas between"
+                            + $"from 0 to {TestSystem.MaxCpus - 1}, separated by commas"
                     );
         }
 
         return new TestMachine(result.GetValue(_cpus), offline);
     }
 
-    /// <summary>The designs that were asked for; none when none was.</summary>
+    /// <summary>Reads the designs; none without <c>--kernel</c>.</summary>
     public IReadOnlyList<KernelDesign> Read(ParseResult result)
     {
         string? name = result.GetValue(_kernel);
@@ -88,7 +88,7 @@ internal sealed class KernelOptions
         {
             return removed.Length + settings.Length == 0
                 ? []
-                : throw new UsageException("--option and --remove change a design: name it with --kernel");
+                : throw new UsageException("--option and --remove need a kernel design: add --kernel NAME");
         }
 
         _isAll = name == "all";
@@ -113,9 +113,8 @@ internal sealed class KernelOptions
     }
 
     /// <summary>
-    /// The design that another one is compared with, which it extends: on the same machine, without what
-    /// <c>--remove</c> leaves out. Call it after <see cref="Read"/>. Of the project's own designs tests say what they
-    /// expect, so that they are compared only where a test does not.
+    /// Gets the base that a design is compared with: on the same machine, without <c>--remove</c>. Call it
+    /// after <see cref="Read"/>. A design of the project is compared only if the test expects nothing of it.
     /// </summary>
     public KernelDesign? BaseOf(DesignReport report)
     {

@@ -13,10 +13,10 @@ internal static class KernelsCommand
     {
         var name = new Argument<string?>("NAME")
         {
-            Description = "A design to show: its system calls, labels, options and text",
+            Description = "The design to show: its system calls, labels, options and text",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var command = new Command("kernels", "The kernel designs known") { name };
+        var command = new Command("kernels", "List the kernel designs, or show one") { name };
         command.SetAction(result =>
         {
             if (result.GetValue(name) is string wanted)
@@ -35,48 +35,71 @@ internal static class KernelsCommand
 
     private static void List()
     {
+        ReportOutput output = ReportOutput.Standard;
+        if (output.Terminal is null)
+        {
+            Sheet sheet = new Sheet().AddColumns("design", "system calls", "labels", "description");
+            foreach (KernelDesign design in KernelFolder.All())
+            {
+                sheet.AddRow(
+                    Markup.Escape(design.Name),
+                    output.Number(design.Syscalls.Count),
+                    output.Number(design.Labels.Count),
+                    Markup.Escape(FirstComment(design))
+                );
+            }
+
+            output.Write(sheet);
+            return;
+        }
+
         foreach (KernelDesign design in KernelFolder.All())
         {
-            Terminal.Console.MarkupLine(
+            output.Line(
                 $"[bold]{Markup.Escape(design.Name)}[/]  [dim]{design.Syscalls.Count} "
                     + $"system calls, {design.Labels.Count} labels[/]"
             );
-            Terminal.Console.Write(Terminal.Prose(FirstComment(design)));
-            Terminal.Console.WriteLine();
+            output.Prose("description", FirstComment(design));
+            output.Break();
         }
 
-        Terminal.Console.MarkupLine(
+        output.Line(
             "[dim]crosscore kernels NAME shows one; crosscore explore "
-                + "TESTS --kernel NAME (or all) runs tests on them.[/]"
+                + "TESTS --kernel NAME (or all) runs tests on them[/]"
         );
     }
 
     private static void Show(KernelDesign design)
     {
-        IAnsiConsole console = Terminal.Console;
-        console.MarkupLine($"[bold]{Markup.Escape(design.Name)}[/]  [dim]{Markup.Escape(design.File)}[/]");
-        console.WriteLine($"system calls  {string.Join(", ", design.Syscalls.Select(call => call.Name))}");
-        console.WriteLine(
-            $"options       "
-                + $"{string.Join(", ", design.Options.Values.Select(option => $"{option.Name}={option.Value}"))}"
+        ReportOutput output = ReportOutput.Standard;
+        output.Facts(
+            ("design", $"[bold]{Markup.Escape(design.Name)}[/]"),
+            ("file", Markup.Escape(design.File)),
+            ("system calls", Markup.Escape(string.Join(", ", design.Syscalls.Select(call => call.Name)))),
+            (
+                "options",
+                Markup.Escape(
+                    string.Join(", ", design.Options.Values.Select(option => $"{option.Name}={option.Value}"))
+                )
+            )
         );
-        Table labels = new Table().Border(TableBorder.Simple).AddColumns("label", "kind", "place", "text");
+        Sheet labels = new Sheet().AddColumns("label", "kind", "place", "text");
         foreach (KernelLabel label in design.Labels)
         {
             KernelSourceLine line = design.SourceLines[label.Line];
             labels.AddRow(
                 Markup.Escape(label.Name),
-                Markup.Escape($"{label.Kind}".ToLowerInvariant()),
+                AblationTable.Kind(label.Kind),
                 Markup.Escape($"{Path.GetFileName(line.File)}:{line.Number}"),
                 Markup.Escape(line.Text)
             );
         }
 
-        console.Write(labels);
-        console.WriteLine(File.ReadAllText(design.File));
+        output.Write(labels);
+        output.Verbatim(File.ReadAllText(design.File));
     }
 
-    // The first sentence of the comment that a file begins with, without the name before it.
+    // Gets the first sentence of the comment that a file begins with, without the name before it.
     private static string FirstComment(KernelDesign design)
     {
         string text = string.Join(

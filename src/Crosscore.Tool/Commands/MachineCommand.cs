@@ -5,39 +5,35 @@ using Spectre.Console;
 
 namespace Crosscore.Tool.Commands;
 
-/// <summary>Prints what this machine, kernel and process promise.</summary>
+/// <summary>Prints what this machine, kernel and process guarantee.</summary>
 internal static class MachineCommand
 {
     public static Command Create()
     {
-        var command = new Command("machine", "What this machine, kernel and process promise");
+        var command = new Command("machine", "Show what this machine, kernel and process guarantee");
         command.SetAction(_ =>
         {
-            Print(Terminal.Console);
+            Print(ReportOutput.Standard);
             return ExitCode.Success;
         });
         return command;
     }
 
-    private static void Print(IAnsiConsole console)
+    private static void Print(ReportOutput output)
     {
-        var facts = new Grid().AddColumns(2);
-        facts.AddRow(
-            "system",
-            Markup.Escape($"{Environment.OSVersion.VersionString}, {RuntimeInformation.OSDescription}")
+        output.Facts(
+            ("system", Markup.Escape($"{Environment.OSVersion.VersionString}, {RuntimeInformation.OSDescription}")),
+            ("processor", Markup.Escape($"{ProcessorName()}, {RuntimeInformation.ProcessArchitecture}")),
+            ("processors", $"{Environment.ProcessorCount} for this process"),
+            ("runtime", Markup.Escape(RuntimeInformation.FrameworkDescription)),
+            ("membarrier", Markup.Escape(Commands())),
+            ("registered", Markup.Escape($"{Membarrier.FindRegistered()}"))
         );
-        facts.AddRow("processor", Markup.Escape($"{ProcessorName()}, {RuntimeInformation.ProcessArchitecture}"));
-        facts.AddRow("processors", $"{Environment.ProcessorCount} for this process");
-        facts.AddRow("runtime", Markup.Escape(RuntimeInformation.FrameworkDescription));
-        facts.AddRow("membarrier", Markup.Escape(Commands()));
-        facts.AddRow("registered", Markup.Escape($"{Membarrier.FindRegistered()}"));
-        console.Write(facts);
-        console.WriteLine();
-
-        var table = new Table().Border(TableBorder.Rounded).AddColumns("promise", "here", "known", "source");
+        output.Break();
+        Sheet sheet = new Sheet(isFramed: true).AddColumns("promise", "holds", "evidence", "source");
         foreach (MachineGuarantee guarantee in MachineGuarantees.Detect())
         {
-            table.AddRow(
+            sheet.AddRow(
                 Markup.Escape(guarantee.What),
                 guarantee.Holds switch
                 {
@@ -55,10 +51,8 @@ internal static class MachineCommand
             );
         }
 
-        console.Write(table);
-        console.MarkupLine(
-            "[dim]unknown means: act as if it were not so. docs/guarantees.md has the same for all systems.[/]"
-        );
+        output.Write(sheet);
+        output.Line("[dim]unknown: assume it does not hold; docs/guarantees.md lists the promises of all systems[/]");
     }
 
     private static string Commands()
@@ -73,7 +67,7 @@ internal static class MachineCommand
         }
     }
 
-    // "model name" is what people know their processor by; the runtime does not tell it.
+    // The runtime does not offer the name of the processor.
     private static string ProcessorName()
     {
         const string Info = "/proc/cpuinfo";

@@ -3,7 +3,7 @@ using Crosscore.Litmus.Machine;
 
 namespace Crosscore.Tool.Commands;
 
-/// <summary>The options about running on this machine.</summary>
+/// <summary>The options about running tests on this machine.</summary>
 internal sealed class MachineOptions
 {
     private static readonly Dictionary<string, MachineMode> ModeNames = new()
@@ -15,20 +15,20 @@ internal sealed class MachineOptions
 
     private readonly Option<long> _iterations = new Option<long>("--iterations")
     {
-        Description = "How often each test runs (in perpetual mode: its slow side)",
+        Description = "Iterations of each test (in perpetual mode: of its slow side)",
         DefaultValueFactory = _ => 200_000,
         HelpName = "N",
     }.Taking("a whole number from 1", value => value >= 1);
 
     private readonly Option<string> _mode = new Option<string>("--mode")
     {
-        Description = "How threads are brought together; auto takes perpetual for a barrier on one side",
+        Description = "How threads are synchronized; auto chooses perpetual for a barrier on one side",
         DefaultValueFactory = _ => "auto",
     }.AcceptOnlyFromAmong([.. ModeNames.Keys]);
 
     private readonly Option<double> _limit = new Option<double>("--time-limit")
     {
-        Description = "The longest time for each test, in seconds",
+        Description = "Maximum time per test, in seconds",
         DefaultValueFactory = _ => 10,
         HelpName = "SECONDS",
     }.Taking("a number of seconds above 0, at most 86400", value => value is > 0 and <= 86_400);

@@ -33,44 +33,39 @@ internal sealed class ModelOptions
 
     private readonly Option<int> _memory = new Option<int>("--max-memory")
     {
-        Description = "Stop when the states take this many MiB",
+        Description = "Stop when the states occupy this many MiB",
         DefaultValueFactory = _ => (int)(new ExplorationOptions().MaxBytes >> 20),
         HelpName = "MIB",
     }.Taking(WholeNumber, value => value >= 1);
 
     private readonly Option<int> _buffer = new Option<int>("--buffer")
     {
-        Description = "How many stores of a core may wait where a loop without a fence sets no limit",
+        Description = "Store-buffer entries per core, for loops that store without a fence",
         DefaultValueFactory = _ => new ExplorationOptions().BufferBound,
         HelpName = "N",
     }.Taking(WholeNumber, value => value >= 1);
 
     private readonly Option<int> _writes = new Option<int>("--writes")
     {
-        Description = "How many writes of an AArch64 test are told apart where loops set no limit",
+        Description = "AArch64: maximum writes tracked, for programs with unbounded loops",
         DefaultValueFactory = _ => new ExplorationOptions().WriteBound,
         HelpName = "N",
     }.Taking(WholeNumber, value => value >= 1);
 
     private readonly Option<bool> _noPromises = new("--no-promises")
     {
-        Description =
-            "AArch64: no store reaches memory before earlier accesses of its CPU; "
-            + "load buffering is then out of reach, and so are stores out of order",
+        Description = "AArch64: disable early stores (promises); load buffering and store reordering are not explored",
     };
 
     private readonly Option<string[]> _caches = new Option<string[]>("--cache-type")
     {
-        Description =
-            "AArch64: what code changes need not do, whatever the test says: "
-            + "clean the data cache (idc), invalidate the instruction caches (dic)",
+        Description = "AArch64: override CTR_EL0 (idc: no D-cache clean needed; dic: no I-cache invalidation needed)",
         AllowMultipleArgumentsPerToken = true,
     }.AcceptOnlyFromAmong("idc", "dic", "none");
 
     private readonly Option<int?> _preemptions = new Option<int?>("--preemptions")
     {
-        Description =
-            "On a kernel: switch tasks out at most this often that did not ask for it; without it, any number of times",
+        Description = "With --kernel: maximum involuntary preemptions [default: unlimited]",
         HelpName = "N",
         CustomParser = static result =>
             int.TryParse(result.Tokens[0].Value, out int value) && value >= 0 ? value : Wrong(result),
@@ -78,17 +73,18 @@ internal sealed class ModelOptions
 
     private readonly Option<string[]> _without = new Option<string[]>("--without")
     {
-        Description = "Explore without a reduction; verdicts must not change",
+        Description = "Disable a reduction of the exploration; verdicts do not change",
     }.AcceptOnlyFromAmong([.. ReductionNames.Keys]);
 
-    /// <summary>All of them; those of the core and of the scheduler only where the command lets choose them.</summary>
+    /// <summary>Gets the options; those of core and scheduler only if the user may choose them.</summary>
     public IEnumerable<Option> All(bool withCore) =>
         withCore
             ? [_core, _states, _memory, _buffer, _writes, _noPromises, _caches, _preemptions, _without]
             : [_states, _memory, _buffer, _writes, _noPromises, _caches, _without];
 
-    /// <summary>The kind of cores that was named; without one it is for the test to say.</summary>
-    public CoreKind? Core(ParseResult result) => result.GetValue(_core) is string name ? CoreNames.All[name] : null;
+    /// <summary>Reads the kind of cores; <see langword="null"/> leaves it to the test.</summary>
+    public CoreKind? Core(ParseResult result) =>
+        result.GetValue(_core) is string name ? CoreNames.All[name] : null;
 
     public ExplorationOptions Read(ParseResult result)
     {

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Crosscore.Tool.Commands;
 
-/// <summary>Checks of numeric options: one message for what is no number and for what is out of range.</summary>
+/// <summary>Checks numeric options, with one message for text and for numbers out of range.</summary>
 internal static class Numbers
 {
     /// <summary>Lets an option take only numbers within a range.</summary>

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Machine.Assembly;
-using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
@@ -10,216 +9,150 @@ using Crosscore.Tool.Output;
 namespace Crosscore.Tool.Commands;
 
 /// <summary>
-/// The three commands that take tests: check, explore and run. They differ in what they ask and share everything else.
+/// A command that examines tests: check, explore or run. They differ in whether the model, this machine or both are
+/// asked, and share everything else.
 /// </summary>
-internal static class TestCommand
+internal sealed class TestCommand : Command
 {
-    public static Command Check() =>
-        Create(
-            "check",
-            "Explore and run tests, and compare; without TESTS, the project's own",
-            explore: true,
-            run: true
-        );
-
-    public static Command Explore() =>
-        Create("explore", "Ask the model alone: every outcome that the cores allow", explore: true, run: false);
-
-    public static Command Run() =>
-        Create("run", "Run tests on this machine alone, and count outcomes", explore: false, run: true);
-
-    private static Command Create(string name, string description, bool explore, bool run)
+    private readonly Argument<string[]> _tests = new("TESTS")
     {
-        var tests = new Argument<string[]>("TESTS")
-        {
-            Description = "Files (.litmus), folders, or @list files",
-            Arity = ArgumentArity.ZeroOrMore,
-        };
-        var format = new Option<string>("--format")
-        {
-            Description = "table for people, herd for the field's tools, json for programs",
-            DefaultValueFactory = _ => "table",
-        }.AcceptOnlyFromAmong("table", "herd", "json");
-        var outcomes = new Option<bool>("--outcomes")
-        {
-            Description = "Show the outcomes of each test, however many tests there are",
-        };
-        var failOn = new Option<string>("--fail-on")
-        {
-            Description = $"What makes the exit status not 0: {FailOnRules.Explained}",
-            HelpName = "CLASS,CLASS...",
-            DefaultValueFactory = _ => FailOnRules.Default,
-        };
-        var trace = new Option<bool>("--trace") { Description = "Show a shortest trace to the condition's outcome" };
-        var page = new Option<string?>("--html")
-        {
-            Description =
-                "Write a shortest trace to the condition's outcome as a page, of one test on one kernel design",
-            HelpName = "FILE",
-        };
-        var model = new ModelOptions();
-        var machine = new MachineOptions();
-        var kernel = new KernelOptions();
+        Description = "Files (.litmus), folders, or @list files; without any, the project's tests",
+        Arity = ArgumentArity.ZeroOrMore,
+    };
 
-        var command = new Command(name, description) { tests, format, outcomes, failOn };
-        if (explore)
+    private readonly Option<string> _format = new Option<string>("--format")
+    {
+        Description = "table for people, herd for output compatible with herd7, json for programs",
+        DefaultValueFactory = _ => "table",
+    }.AcceptOnlyFromAmong("table", "herd", "json");
+
+    private readonly Option<bool> _outcomes = new("--outcomes")
+    {
+        Description = "Show the outcomes of each test, however many tests there are",
+    };
+
+    private readonly Option<string> _failOn = new("--fail-on")
+    {
+        Description = $"What makes the exit status not 0: {FailOnRules.Explained}",
+        HelpName = "CLASS,CLASS...",
+        DefaultValueFactory = _ => FailOnRules.Default,
+    };
+
+    private readonly Option<bool> _trace = new("--trace")
+    {
+        Description = "Show a shortest trace to the condition's outcome",
+    };
+
+    private readonly Option<string?> _page = new("--html")
+    {
+        Description =
+            "Write a shortest trace to the condition's outcome as a page; needs one test and one kernel design",
+        HelpName = "FILE",
+    };
+
+    private readonly ModelOptions _model = new();
+    private readonly KernelOptions _kernel = new();
+    private readonly MachineOptions _machine = new();
+    private readonly bool _explores;
+    private readonly bool _runs;
+
+    private TestCommand(string name, string description, bool explores, bool runs)
+        : base(name, description)
+    {
+        _explores = explores;
+        _runs = runs;
+        this.AddAll([_format, _outcomes, _failOn]);
+        Add(_tests);
+        if (explores)
         {
-            command.Add(trace);
+            Add(_trace);
         }
 
-        // The machine is x86-64: only that model can be held against it.
-        command.AddAll(model.All(withCore: explore && !run));
-        if (explore && !run)
+        // The machine is x86-64: only that model can be compared with it.
+        this.AddAll(_model.All(withCore: IsModelAlone));
+        if (IsModelAlone)
         {
-            command.Add(page);
-            command.AddAll(kernel.All);
+            Add(_page);
+            this.AddAll(_kernel.All);
         }
 
-        if (run)
+        if (runs)
         {
-            machine.AddTo(command);
+            _machine.AddTo(this);
         }
 
-        command.SetAction(
-            async (result, cancellation) =>
-            {
-                TestSelection selection = TestSelection.Resolve(result.GetValue(tests) ?? [], command.OptionNames());
-                IReadOnlyList<string> files = selection.Files;
-                FailOn classes = FailOnRules.Parse(result.GetValue(failOn)!);
-                var known = new Lazy<IReadOnlyList<KernelDesign>>(KernelFolder.All);
-                var options = new BenchOptions
-                {
-                    Core = explore ? (run ? CoreKind.X86Tso : model.Core(result) ?? CoreKind.X86Tso) : null,
-                    IsCoreChosen = explore && !run && model.Core(result) is not null,
-                    Exploration =
-                        explore && !run
-                            ? model.Read(result) with
-                            {
-                                Fetch = kernel.Profile(result),
-                            }
-                            : model.Read(result),
-                    Kernels = explore && !run ? kernel.Read(result) : [],
-                    BaseOf = kernel.BaseOf,
-                    KernelMachine = explore && !run ? kernel.Machine(result) : default,
-                    KnownKernels = () => known.Value,
-                    Machine = run ? machine.Read(result) : null,
-                };
-                string? pageFile = explore && !run ? result.GetValue(page) : null;
-                if (pageFile is not null && files.Count + selection.Problems.Count != 1)
-                {
-                    throw new UsageException($"--html shows one test, found {files.Count + selection.Problems.Count}");
-                }
-
-                bool details = files.Count <= TableWriter.MostTestsWithDetails || result.GetValue(outcomes);
-                using IReportWriter table = result.GetValue(format) switch
-                {
-                    "herd" => new HerdWriter(Console.Out, classes),
-                    "json" => new JsonWriter(Console.OpenStandardOutput()),
-                    _ => new TableWriter(
-                        classes,
-                        details,
-                        result.GetValue(outcomes),
-                        !explore ? Traces.None
-                            : result.GetValue(trace) ? Traces.All
-                            : files.Count == 1 ? Traces.OfOne
-                            : Traces.None
-                    ),
-                };
-                IReportWriter writer = pageFile is null
-                    ? table
-                    : new PageWriter(
-                        table,
-                        pageFile,
-                        CommandLine.Of(result),
-                        DesignReport.ProfileName(options.Exploration.Fetch)
-                    );
-                // Not on this thread: it waits for an interrupt of the user.
-                var bench = new TestBench(options);
-                return await Task.Run(
-                    () => Examine(selection, bench, writer, classes, cancellation),
-                    CancellationToken.None
-                );
-            }
-        );
-        return command;
+        SetAction(ExamineAsync);
     }
 
-    private static int Examine(
-        TestSelection selection,
-        TestBench bench,
-        IReportWriter writer,
-        FailOn failOn,
-        CancellationToken cancellation
-    )
+    private bool IsModelAlone => _explores && !_runs;
+
+    public static TestCommand Check() =>
+        new("check", "Explore tests, run them on this machine, and compare", explores: true, runs: true);
+
+    public static TestCommand Explore() =>
+        new("explore", "Explore tests in the model: every outcome that the cores allow", explores: true, runs: false);
+
+    public static TestCommand Run() =>
+        new("run", "Run tests on this machine, and count outcomes", explores: false, runs: true);
+
+    private async Task<int> ExamineAsync(ParseResult result, CancellationToken cancellation)
     {
-        int failures = 0;
-        int violated = 0;
-        int unreadable = selection.Problems.Count;
-        int bugs = 0;
-        foreach (string problem in selection.Problems)
+        TestSelection selection = TestSelection.Resolve(result.GetValue(_tests) ?? [], this.OptionNames());
+        FailOn failOn = FailOnRules.Parse(result.GetValue(_failOn)!);
+        BenchOptions options = ReadOptions(result);
+        string? page = IsModelAlone ? result.GetValue(_page) : null;
+        int tests = selection.Files.Count + selection.Problems.Count;
+        if (page is not null && tests != 1)
         {
-            Console.Error.WriteLine($"crosscore: {problem}");
+            throw new UsageException($"--html needs exactly one test: found {tests}; name one file");
         }
 
-        using var progress = new ProgressLine();
-        foreach (string file in selection.Files)
+        using IReportWriter inner = Writer(result, selection.Files.Count, failOn);
+        IReportWriter writer = page is null
+            ? inner
+            : new PageWriter(inner, page, CommandLine.Of(result), DesignReport.ProfileName(options.Exploration.Fetch));
+        var examination = new Examination(new TestBench(options), writer, failOn);
+
+        // Not on this thread, which waits for an interruption by the user.
+        return await Task.Run(() => examination.Run(selection, cancellation), CancellationToken.None);
+    }
+
+    private BenchOptions ReadOptions(ParseResult result)
+    {
+        var known = new Lazy<IReadOnlyList<KernelDesign>>(KernelFolder.All);
+        CoreKind? chosen = IsModelAlone ? _model.Core(result) : null;
+        ExplorationOptions exploration = _model.Read(result);
+        return new BenchOptions
         {
-            if (cancellation.IsCancellationRequested)
-            {
-                break;
-            }
+            Core = _explores ? chosen ?? CoreKind.X86Tso : null,
+            IsCoreChosen = chosen is not null,
+            Exploration = IsModelAlone ? exploration with { Fetch = _kernel.Profile(result) } : exploration,
+            Kernels = IsModelAlone ? _kernel.Read(result) : [],
+            BaseOf = _kernel.BaseOf,
+            KernelMachine = IsModelAlone ? _kernel.Machine(result) : default,
+            KnownKernels = () => known.Value,
+            Machine = _runs ? _machine.Read(result) : null,
+        };
+    }
 
-            try
-            {
-                progress.Begin(file);
-                TestReport report = bench.Examine(file, progress, cancellation);
-                progress.Clear();
-                writer.Write(report);
-                int status = FailOnRules.StatusOf(report, failOn);
-                failures += status == ExitCode.Failure ? 1 : 0;
-                violated += status == ExitCode.Violated ? 1 : 0;
-            }
-            catch (OperationCanceledException)
-            {
-                progress.Clear();
-            }
-            catch (Exception problem)
-                when (problem
-                        is LitmusException
-                            or MachineRunException
-                            or InvalidDataException
-                            or IOException
-                            or UnauthorizedAccessException
-                )
-            {
-                progress.Clear();
-                Console.Error.WriteLine($"crosscore: {problem.Message}");
-                unreadable++;
-            }
-            catch (Exception bug) when (bug is not UsageException)
-            {
-                // The other tests can still be examined.
-                progress.Clear();
-                Console.Error.WriteLine(
-                    $"crosscore: {file}: this is a mistake of Crosscore, please report it with this test.\n{bug}"
-                );
-                bugs++;
-            }
-        }
-
-        if (cancellation.IsCancellationRequested)
+    private IReportWriter Writer(ParseResult result, int tests, FailOn failOn)
+    {
+        bool everyOutcome = result.GetValue(_outcomes);
+        Traces traces =
+            !_explores ? Traces.None
+            : result.GetValue(_trace) ? Traces.All
+            : tests == 1 ? Traces.OfOne
+            : Traces.None;
+        return result.GetValue(_format) switch
         {
-            Console.Error.WriteLine(
-                "crosscore: interrupted; what had begun was cut short, and the tests after it were not examined"
-            );
-            failures++;
-        }
-
-        writer.Finish(unreadable + bugs);
-        return bugs > 0 ? ExitCode.InternalError
-            : unreadable > 0 ? ExitCode.BadInput
-            : failures > 0 ? ExitCode.Failure
-            : violated > 0 ? ExitCode.Violated
-            : ExitCode.Success;
+            "herd" => new HerdWriter(Console.Out, failOn),
+            "json" => new JsonWriter(Console.OpenStandardOutput()),
+            _ => new TableWriter(
+                failOn,
+                tests <= TableWriter.MaxTestsWithDetails || everyOutcome,
+                everyOutcome,
+                traces
+            ),
+        };
     }
 }

@@ -26,8 +26,8 @@ internal static class AblationMarkdown
 
         output.WriteLine();
         output.WriteLine(
-            $"Not shown necessary on this core by the tests that can tell "
-                + $"({report.Tests.Count}): {AblationTable.List(report, executed: true)}."
+            $"Not shown necessary on this core by the {report.Tests.Count} applicable tests: "
+                + $"{AblationTable.List(report, executed: true)}."
         );
         output.WriteLine();
         output.WriteLine($"Executed by none of them: {AblationTable.List(report, executed: false)}.");

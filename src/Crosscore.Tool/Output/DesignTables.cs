@@ -11,55 +11,44 @@ internal static class DesignTables
     // The design that says what the manual promises; others are measured by it.
     private const string Specification = "specification";
 
-    // So many that a line of the legend is no wider than the table above it.
+    // With this many, a line of the legend is no wider than the table above it.
     private const int NamesInLine = 5;
 
     /// <summary>One test: a line for each design.</summary>
-    public static Table Of(TestReport report)
+    public static Sheet Of(TestReport report)
     {
-        Table table = new Table()
-            .Border(TableBorder.Simple)
-            .AddColumns("design", "verdict", "answer", "against the manual", "expected");
+        Sheet sheet = new Sheet().AddColumns("design", "verdict", "answer", "against the manual", "expected");
         bool compares = report.Designs.Any(design => design.Base is not null);
         if (compares)
         {
-            table.AddColumn("against its base");
+            sheet.AddColumn("against its base");
         }
 
         foreach (DesignReport design in report.Designs)
         {
-            string verdict = design.Verdict is null
-                ? $"[dim]{Markup.Escape(Wording.OfDesign(design))}[/]"
-                : Markup.Escape(Wording.OfDesign(design));
-            string expected =
-                design.Expected is not { } wanted || design.Verdict is null ? ""
-                : design.Disagrees ? $"[red]{wanted.Frequency}, NOT as expected[/] {Markup.Escape(wanted.Reason)}"
-                : $"[green]as expected[/]  [dim]{Markup.Escape(wanted.Reason)}[/]";
+            string verdict = Markup.Escape(Wording.OfDesign(design));
             List<string> cells =
             [
                 Markup.Escape(design.Design.Name),
-                verdict,
+                design.Verdict is null ? $"[dim]{verdict}[/]" : verdict,
                 Answer(design),
                 Grade(report, design),
-                expected,
+                Expected(design),
             ];
             if (compares)
             {
-                cells.Add(
-                    design.IsWorseThanBase
-                        ? $"[red]{Markup.Escape(Wording.Change(design))}[/]"
-                        : Markup.Escape(Wording.Change(design))
-                );
+                string change = Markup.Escape(Wording.Change(design));
+                cells.Add(design.IsWorseThanBase ? $"[red]{change}[/]" : change);
             }
 
-            table.AddRow([.. cells]);
+            sheet.AddRow(cells);
         }
 
-        return table;
+        return sheet;
     }
 
     /// <summary>All tests against all designs.</summary>
-    public static void WriteMatrix(IAnsiConsole console, IReadOnlyList<TestReport> reports)
+    public static void WriteMatrix(ReportOutput output, IReadOnlyList<TestReport> reports)
     {
         // The test that says something of most designs has them in the order of all.
         string[] names =
@@ -70,35 +59,56 @@ internal static class DesignTables
                 .Select(design => design.Design.Name)
                 .Distinct(),
         ];
-        Table table = new Table().Border(TableBorder.Rounded).AddColumn("test");
-        for (int index = 0; index < names.Length; index++)
+
+        // A window is too narrow for the names.
+        bool isNumbered = output.Terminal is not null;
+        Sheet sheet = new Sheet(isFramed: true).AddColumn("test");
+        foreach ((int index, string name) in names.Index())
         {
-            table.AddColumn(new TableColumn((index + 1).ToString(CultureInfo.InvariantCulture)).Centered());
+            sheet.AddColumn(
+                isNumbered ? (index + 1).ToString(CultureInfo.InvariantCulture) : Markup.Escape(name),
+                Justify.Center
+            );
         }
 
         foreach (TestReport report in reports)
         {
-            table.AddRow([
+            sheet.AddRow([
                 Markup.Escape(report.Test.Name),
                 .. names.Select(name =>
                     report.Designs.FirstOrDefault(design => design.Design.Name == name) is DesignReport design
-                        ? Cell(report, design)
+                        ? Cell(report, design, isNumbered)
                         : ""
                 ),
             ]);
         }
 
-        console.Write(table);
-        foreach (IEnumerable<string> line in names.Select((name, index) => $"{index + 1} {name}").Chunk(NamesInLine))
+        output.Write(sheet);
+        if (isNumbered)
         {
-            console.WriteLine(string.Join("  ", line));
+            foreach (
+                IEnumerable<string> line in names.Select((name, index) => $"{index + 1} {name}").Chunk(NamesInLine)
+            )
+            {
+                output.Line(Markup.Escape(string.Join("  ", line)));
+            }
         }
 
-        console.MarkupLine(
-            "N never, S sometimes, A always; [red]red[/]: allows what the manual forbids; hangs: no execution "
-                + "ends; h: some execution may hang; -: the design lacks what the test needs; !: NOT as expected"
+        output.Facts(
+            ("N, S, A", "never, sometimes, always"),
+            (isNumbered ? "red" : "*", "the design allows what the manual forbids"),
+            ("hangs", "no execution ends"),
+            ("h", "some execution may hang"),
+            ("?", "a bound was hit"),
+            ("-", "the design lacks what the test needs, or was not examined"),
+            ("!", "NOT as expected")
         );
     }
+
+    private static string Expected(DesignReport design) =>
+        design.Expected is not { } wanted || design.Verdict is null ? ""
+        : design.Disagrees ? $"[red]{wanted.Frequency}, NOT as expected[/] {Markup.Escape(wanted.Reason)}"
+        : $"[green]as expected[/]  [dim]{Markup.Escape(wanted.Reason)}[/]";
 
     private static string Answer(DesignReport design) =>
         design.Verdict is not ModelVerdict verdict ? ""
@@ -106,7 +116,7 @@ internal static class DesignTables
             ? $"[red]{Markup.Escape(Wording.Answer(verdict))}[/]"
         : Markup.Escape(Wording.Answer(verdict));
 
-    private static string Cell(TestReport report, DesignReport design)
+    private static string Cell(TestReport report, DesignReport design, bool hasColor)
     {
         if (design.Verdict is not ModelVerdict verdict)
         {
@@ -119,14 +129,16 @@ internal static class DesignTables
             : "?";
         string mark = verdict is { MayHang: true, Answer: not TestAnswer.NeverEnds } ? "h" : "";
         mark += design.Disagrees ? "!" : "";
-        return IsWrong(report, design) == true ? $"[red]{letter}{mark}[/]" : $"[green]{letter}{mark}[/]";
+        return IsWrong(report, design) != true ? $"[green]{letter}{mark}[/]"
+            : hasColor ? $"[red]{letter}{mark}[/]"
+            : $"{letter}{mark}*";
     }
 
     private static string Grade(TestReport report, DesignReport design) =>
         IsWrong(report, design) switch
         {
             true => "[red]allows what it forbids[/]",
-            false => "[green]right[/]",
+            false => "[green]conforms[/]",
             null => "",
         };
 

@@ -23,7 +23,7 @@ internal sealed class HerdWriter(TextWriter output, FailOn failOn) : IReportWrit
             {
                 Console.Error.WriteLine(
                     $"crosscore: {report.Test.Name}: {Wording.Bounds(report.Model)}; "
-                        + "what is not among its states was not found within the bound"
+                        + "states that are not listed were not found within the bound"
                 );
             }
         }

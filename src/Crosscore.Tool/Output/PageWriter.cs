@@ -5,8 +5,7 @@ using Crosscore.Litmus.Verdicts;
 namespace Crosscore.Tool.Output;
 
 /// <summary>
-/// Writes, besides what another writer does, the way to the condition's outcome of one test on one design as a page of
-/// its own.
+/// Writes what another writer writes, and the trace to the condition's outcome of one test on one design as a page.
 /// </summary>
 internal sealed class PageWriter(IReportWriter inner, string file, string command, string profile) : IReportWriter
 {
@@ -21,22 +20,22 @@ internal sealed class PageWriter(IReportWriter inner, string file, string comman
         if (report.Designs.Count > 1)
         {
             throw new UsageException(
-                $"--html shows one kernel design, found {report.Designs.Count}: name one with --kernel"
+                $"--html needs exactly one kernel design: found {report.Designs.Count}; name one with --kernel"
             );
         }
 
         if (verdicts is not [ModelVerdict verdict])
         {
             throw new UsageException(
-                $"--html has nothing to show: {report.Designs[0].Design.Name} "
-                    + $"has no {string.Join(", ", report.Designs[0].Lacking)}"
+                $"cannot write {file}: {report.Designs[0].Design.Name} "
+                    + $"has no {string.Join(", ", report.Designs[0].Lacking)}; name another design with --kernel"
             );
         }
 
         Timeline timeline =
             Timeline.OfWitness(verdict)
             ?? throw new UsageException(
-                $"--html has nothing to show: no outcome is as asked, the verdict is {Wording.Frequency(verdict)}"
+                $"cannot write {file}: there is no trace, since the verdict is {Wording.Frequency(verdict)}"
             );
         using var output = new StreamWriter(
             file,
@@ -52,6 +51,6 @@ internal sealed class PageWriter(IReportWriter inner, string file, string comman
 
     public void Finish(int unreadable) => inner.Finish(unreadable);
 
-    // The other writer belongs to whoever made it.
+    // The caller disposes of the other writer.
     public void Dispose() { }
 }

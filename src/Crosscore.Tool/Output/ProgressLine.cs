@@ -6,13 +6,13 @@ using Crosscore.Threads;
 namespace Crosscore.Tool.Output;
 
 /// <summary>
-/// One line on the terminal's error stream that tells what a long examination is at: how far an exploration is, or for
-/// how long nothing was heard, as while the machine runs. Nothing when that is no terminal.
+/// Shows the progress of a long examination in one line of the error stream: the states explored, or the time of a run
+/// on the machine. Shows nothing if the error stream is no terminal.
 /// </summary>
 internal sealed class ProgressLine : IProgress<ExplorationProgress>, IDisposable
 {
-    // What takes less time ends before anybody has read a line.
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
+    // A shorter examination ends before the line could be read.
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
 
     private readonly bool _visible = !Console.IsErrorRedirected;
     private readonly Lock _lock = new();
@@ -24,23 +24,23 @@ internal sealed class ProgressLine : IProgress<ExplorationProgress>, IDisposable
 
     public ProgressLine() => _timer = new Timer(_ => Wait(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 
-    public void Begin(string file)
+    public void Begin(string name)
     {
         lock (_lock)
         {
-            _name = Path.GetFileNameWithoutExtension(file);
+            _name = name;
             _began = _shown = Stopwatch.GetTimestamp();
         }
 
         if (_visible)
         {
-            _timer.Change(2 * Patience, Patience);
+            _timer.Change(2 * Interval, Interval);
         }
     }
 
     public void Report(ExplorationProgress value)
     {
-        if (_visible && Stopwatch.GetElapsedTime(_shown) >= Patience)
+        if (_visible && Stopwatch.GetElapsedTime(_shown) >= Interval)
         {
             Show(
                 string.Create(
@@ -71,10 +71,10 @@ internal sealed class ProgressLine : IProgress<ExplorationProgress>, IDisposable
         Clear();
     }
 
-    // An exploration reports by itself; what does not is a run on the machine, or something that begins.
+    // Explorations report their progress; runs on the machine, and beginnings, do not.
     private void Wait()
     {
-        if (Stopwatch.GetElapsedTime(_shown) >= 2 * Patience)
+        if (Stopwatch.GetElapsedTime(_shown) >= 2 * Interval)
         {
             Show(
                 string.Create(

@@ -6,24 +6,31 @@ using Spectre.Console.Rendering;
 namespace Crosscore.Tool.Output;
 
 /// <summary>
-/// A timeline on the terminal: a column for each lane where the window is wide enough for them, otherwise one below the
-/// other. Nothing depends on colour.
+/// A timeline on the terminal: a column for each lane if the window is wide enough, otherwise one below the other. In a
+/// file or pipe: a line for each step. Nothing depends on color.
 /// </summary>
 internal static class TimelineTable
 {
-    // Below this a lane wraps so often that nobody follows it.
-    private const int LeastLaneWidth = 44;
+    // Below this a lane wraps so often that it cannot be followed.
+    private const int MinLaneWidth = 44;
 
-    public static void Write(IAnsiConsole console, Timeline timeline, string outcome)
+    public static void Write(ReportOutput output, Timeline timeline)
     {
-        console.MarkupLine($"  shortest trace to [cyan]{Markup.Escape(outcome)}[/]");
+        string title = $"shortest trace to [cyan]{Markup.Escape(timeline.Target)}[/]";
+        output.Line(output.Terminal is null ? title : "  " + title);
         if (timeline.Summary.Length > 0 && timeline.Verdict.Kernel is not null)
         {
-            console.Write(Terminal.Prose(timeline.Summary));
+            output.Prose("summary", timeline.Summary);
+        }
+
+        if (output.Terminal is not IAnsiConsole console)
+        {
+            output.Write(TimelineSheet.Of(timeline));
+            return;
         }
 
         bool plain = timeline.Verdict.Kernel is null;
-        bool lanes = plain || console.Profile.Width >= 8 + (timeline.Lanes.Count * LeastLaneWidth);
+        bool lanes = plain || console.Profile.Width >= 8 + (timeline.Lanes.Count * MinLaneWidth);
         console.Write(new Padder(lanes ? InLanes(timeline, plain) : InOneColumn(timeline), new Padding(1, 0, 0, 0)));
     }
 
@@ -36,7 +43,7 @@ internal static class TimelineTable
             table.AddColumn(timeline.Lanes[lane] + first);
         }
 
-        foreach (Piece piece in Pieces(timeline))
+        foreach (TimelinePiece piece in TimelinePiece.Of(timeline))
         {
             IRenderable[] cells = [.. Enumerable.Repeat(Text.Empty, timeline.Lanes.Count + 1)];
             cells[0] = Step(piece.Row.Step);
@@ -63,7 +70,7 @@ internal static class TimelineTable
     private static Table InOneColumn(Timeline timeline)
     {
         Table table = NewTable().AddColumns("where", "what");
-        foreach (Piece piece in Pieces(timeline))
+        foreach (TimelinePiece piece in TimelinePiece.Of(timeline))
         {
             List<string> lines = Lines(timeline, piece, plain: false);
             for (int lane = 0; lane < timeline.Lanes.Count && piece.Folded == 0; lane++)
@@ -87,25 +94,17 @@ internal static class TimelineTable
 
     private static Text Step(int step) => new(step.ToString(CultureInfo.InvariantCulture));
 
-    private static List<string> Lines(Timeline timeline, Piece piece, bool plain)
+    private static List<string> Lines(Timeline timeline, TimelinePiece piece, bool plain)
     {
         TimelineRow row = piece.Row;
         string code = Markup.Escape(row.Code);
         string effect = Markup.Escape(row.Effect);
         if (piece.Folded > 0)
         {
-            IEnumerable<string> places = timeline
-                .Rows.Skip(piece.Index)
-                .Take(piece.Folded)
-                .Where(folded => folded.Place.Length > 0)
-                .GroupBy(folded => folded.Place[..folded.Place.LastIndexOf(':')])
-                .Select(file =>
-                    $"{file.Key}:{string.Join(',', file.Select(folded => folded.Place[(file.Key.Length + 1)..]).Distinct())}"
-                );
             return
             [
                 $"[dim]… {Wording.Counted(piece.Folded, "step")} of "
-                    + $"bookkeeping  {Markup.Escape(string.Join("  ", places))}[/]",
+                    + $"bookkeeping  {Markup.Escape(string.Join("  ", piece.FoldedPlaces(timeline)))}[/]",
             ];
         }
 
@@ -115,7 +114,7 @@ internal static class TimelineTable
         }
 
         string who = Markup.Escape(timeline.NameOf(row.Task));
-        string colour = row.Mark switch
+        string color = row.Mark switch
         {
             TimelineMark.Stale => "red",
             TimelineMark.Serialized => "green",
@@ -124,22 +123,26 @@ internal static class TimelineTable
             : "yellow",
         };
         var lines = new List<string>();
-        // The test is named above; its file would fill the lane.
-        string place =
-            row.Source == TimelineSource.Test ? $"line {row.Place[(row.Place.LastIndexOf(':') + 1)..]}" : row.Place;
+        string place = TimelineSheet.Place(row);
         string arrow = Arrow(timeline, piece.Index, row);
         lines.Add(
             code.Length == 0
                 ? $"[yellow]{effect}{arrow}[/]"
-                : $"{(row.Source is TimelineSource.Test ? who + "  " : "")}[bold]{code}[/]{(place.Length > 0 ? $"  [dim]{Markup.Escape(place)}[/]" : "")}"
+                : $"{(row.Source is TimelineSource.Test ? who + "  " : "")}[bold]{code}[/]"
+                    + (place.Length > 0 ? $"  [dim]{Markup.Escape(place)}[/]" : "")
         );
         if (code.Length > 0)
         {
-            lines.Add($"  [{colour}]{effect}{arrow}[/]");
+            lines.Add($"  [{color}]{effect}{arrow}[/]");
         }
 
         return lines;
     }
+
+    private static IEnumerable<string> Holdings(Timeline timeline, int index, int lane) =>
+        TimelineSheet
+            .Changes(timeline, index, lane)
+            .Select(change => $"  [{change.Color}]{Markup.Escape(change.Text)}[/]");
 
     private static string Arrow(Timeline timeline, int index, TimelineRow row)
     {
@@ -157,50 +160,4 @@ internal static class TimelineTable
                     : ""
             );
     }
-
-    // Only what the row changed: what is not said again still holds.
-    private static IEnumerable<string> Holdings(Timeline timeline, int index, int lane)
-    {
-        TimelineLane after = timeline.Rows[index].After[lane];
-        TimelineLane? before = index == 0 ? null : timeline.Rows[index - 1].After[lane];
-        IReadOnlyList<string> waited = before?.Waiting ?? [];
-        IReadOnlyList<string> old = before?.OldCode ?? [];
-        if (!after.Waiting.SequenceEqual(waited))
-        {
-            yield return after.Waiting.Count == 0
-                ? "  [blue]buffer: empty[/]"
-                : $"  [blue]buffer: {Markup.Escape(string.Join("; ", after.Waiting))}[/]";
-        }
-
-        if (!after.OldCode.SequenceEqual(old))
-        {
-            yield return after.OldCode.Count == 0
-                ? "  [green]holds no old code[/]"
-                : $"  [red]may still execute {Markup.Escape(string.Join("; ", after.OldCode))}[/]";
-        }
-    }
-
-    private static IEnumerable<Piece> Pieces(Timeline timeline)
-    {
-        for (int index = 0; index < timeline.Rows.Count; )
-        {
-            TimelineRow row = timeline.Rows[index];
-            int end = index;
-            while (
-                timeline.Verdict.Kernel is not null
-                && end < timeline.Rows.Count
-                && timeline.Rows[end].IsDetail
-                && timeline.Rows[end].Lane == row.Lane
-            )
-            {
-                end++;
-            }
-
-            yield return new Piece(row, index, end - index);
-            index = Math.Max(end, index + 1);
-        }
-    }
-
-    /// <summary>A row, or neighbouring rows of bookkeeping of which it is the first.</summary>
-    private sealed record Piece(TimelineRow Row, int Index, int Folded);
 }

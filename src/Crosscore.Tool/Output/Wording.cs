@@ -13,7 +13,7 @@ namespace Crosscore.Tool.Output;
 internal static class Wording
 {
     /// <summary>
-    /// How a test came out, in one sentence: the answer to its question, then what it was held against.
+    /// Gets the result of a test in one sentence: the answer to its question, then the comparison with expectations.
     /// </summary>
     public static string Verdict(TestReport report)
     {
@@ -25,8 +25,8 @@ internal static class Wording
     }
 
     /// <summary>
-    /// The answer to the question of a test: of the model, otherwise of this machine. Designs have one each, which a
-    /// table tells.
+    /// Gets the answer to the question of a test: of the model, otherwise of this machine. Several designs have one
+    /// each, in a table.
     /// </summary>
     public static string Answer(TestReport report) =>
         report switch
@@ -46,7 +46,7 @@ internal static class Wording
             _ => "",
         };
 
-    /// <summary>The answer to the question of a test, of the model.</summary>
+    /// <summary>Gets the model's answer to the question of a test.</summary>
     public static string Answer(ModelVerdict verdict) =>
         verdict.Answer switch
         {
@@ -59,8 +59,7 @@ internal static class Wording
         };
 
     /// <summary>
-    /// How executions end, where not all do; <see langword="null"/> where all do. What is said of endings is said here
-    /// alone.
+    /// Gets how executions end; <see langword="null"/> if all of them do. The only place with words for endings.
     /// </summary>
     public static string? Ending(ModelVerdict verdict) =>
         verdict.Answer == TestAnswer.NeverEnds ? "never ends"
@@ -69,8 +68,8 @@ internal static class Wording
         : null;
 
     /// <summary>
-    /// The answer to the question of a test as programs read it: of the model, otherwise of this machine;
-    /// <see langword="null"/> where several designs have one each, or there is none.
+    /// Gets the answer to the question of a test in JSON: of the model, otherwise of this machine;
+    /// <see langword="null"/> if there is none, or several designs have one each.
     /// </summary>
     public static string? AnswerCode(TestReport report) =>
         report switch
@@ -83,14 +82,14 @@ internal static class Wording
             _ => null,
         };
 
-    /// <summary>A value of an enumeration as programs read it.</summary>
+    /// <summary>Gets a value of an enumeration in JSON.</summary>
     public static string Code<T>(T value)
         where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 
     private static string EndingAfterComma(ModelVerdict verdict) =>
         Ending(verdict) is string ending ? ", " + ending : "";
 
-    /// <summary>What a test was held against, and how it came out.</summary>
+    /// <summary>Gets the comparison of a test with its expectations.</summary>
     private static string Judgement(TestReport report) =>
         report.Verdict switch
         {
@@ -98,12 +97,10 @@ internal static class Wording
                 ? $"as expected ({Counted(known.Known, "known answer")})"
                 : "as expected",
             TestVerdict.NoExpectation => "no expectation",
-            TestVerdict.Violated when report.Designs.Count > 1 => $"violated on "
-                + $"{Names(report.Designs.Where(design => design is { Expected: null, Verdict.Answer: TestAnswer.Violated }))}; "
-                + "no expectation",
+            TestVerdict.Violated when report.Designs.Count > 1 =>
+                $"violated on {Names(Violated(report))}; no expectation",
             TestVerdict.Violated or TestVerdict.Worse => Worse(report) + "no expectation",
-            TestVerdict.Undecided => $"undecided: "
-                + $"{Bounds(report.Model is { IsFinal: false } model ? model : report.Designs.First(design => design.Verdict is { IsFinal: false }).Verdict!)}",
+            TestVerdict.Undecided => $"undecided: {Bounds(Bounded(report))}",
             TestVerdict.NeverEnds when report.Designs.Count > 0 =>
                 $"no execution ends on {Names(report.Endless)}; the condition cannot be evaluated",
             TestVerdict.NeverEnds => "no execution ends; the condition cannot be evaluated",
@@ -131,6 +128,14 @@ internal static class Wording
             _ => throw new InvalidOperationException($"Crosscore bug: unknown verdict {report.Verdict}"),
         };
 
+    private static IEnumerable<DesignReport> Violated(TestReport report) =>
+        report.Designs.Where(design => design is { Expected: null, Verdict.Answer: TestAnswer.Violated });
+
+    private static ModelVerdict Bounded(TestReport report) =>
+        report.Model is { IsFinal: false } model
+            ? model
+            : report.Designs.Select(design => design.Verdict).First(verdict => verdict is { IsFinal: false })!;
+
     private static string Worse(TestReport report) =>
         report.Designs.Any(design => design.IsWorseThanBase)
             ? $"worse than its base: "
@@ -138,15 +143,15 @@ internal static class Wording
             : "";
 
     /// <summary>
-    /// What a design changes of the verdict on the one that it extends: "linux-5.10: Never -> mine: Sometimes"; empty
-    /// where that was not asked.
+    /// Gets how the verdict on a design differs from that on its base: "linux-5.10: Never -> mine: Sometimes"; empty if
+    /// they are not compared.
     /// </summary>
     public static string Change(DesignReport design) =>
         design.Base is not DesignReport before ? ""
         : before.Verdict is null || design.Verdict is null ? "not comparable"
         : $"{before.Design.Name}: {OfDesign(before)} -> {design.Design.Name}: {OfDesign(design)}";
 
-    /// <summary>The verdict on a design, or what it lacks for one.</summary>
+    /// <summary>Gets the verdict on a design, or what the design lacks.</summary>
     public static string OfDesign(DesignReport design) =>
         design.Verdict is ModelVerdict verdict ? Frequency(verdict) : $"has no {string.Join(", ", design.Lacking)}";
 
@@ -161,7 +166,7 @@ internal static class Wording
             )
         );
 
-    /// <summary>What an exploration did not look at.</summary>
+    /// <summary>Gets why an exploration is incomplete.</summary>
     public static string Bounds(ModelVerdict verdict)
     {
         var parts = new List<string>();
@@ -179,14 +184,14 @@ internal static class Wording
         if (bounds.HasFlag(Model.Exploration.Bounds.Promises))
         {
             parts.Add(
-                "--no-promises: load buffering and stores out of order (LB, "
-                    + "MP, S, 2+2W and what contains them) are out of reach"
+                "--no-promises: load buffering and store reordering (LB, MP, S, 2+2W "
+                    + "and tests that contain them) are not explored"
             );
         }
 
         if (bounds.HasFlag(Model.Exploration.Bounds.Preemptions))
         {
-            parts.Add("a task would have been switched out more often than --preemptions allows");
+            parts.Add("an execution would exceed --preemptions");
         }
 
         if (bounds.HasFlag(Model.Exploration.Bounds.States))
@@ -208,7 +213,7 @@ internal static class Wording
     }
 
     /// <summary>
-    /// How often the condition's proposition is true, in a word, whether that stands, and whether executions end.
+    /// Gets how often the condition's proposition is true, whether that is final, and whether executions end.
     /// </summary>
     public static string Frequency(ModelVerdict verdict) =>
         verdict.Answer == TestAnswer.NeverEnds ? Ending(verdict)! : FrequencyAlone(verdict) + EndingAfterComma(verdict);
@@ -222,7 +227,7 @@ internal static class Wording
             _ => verdict.Frequency.ToString(),
         };
 
-    /// <summary>How a run was made, in a line.</summary>
+    /// <summary>Gets a line about a run: iterations, mode, speed, processors.</summary>
     public static string Run(MachineRun run)
     {
         string speed =
@@ -239,7 +244,7 @@ internal static class Wording
     public static string Describe(TestReport report, Outcome outcome) =>
         outcome.Describe(report.Test, report.Layout, whole: true);
 
-    /// <summary>A number of things: "1 test", "2 tests".</summary>
+    /// <summary>Gets a number with its noun: "1 test", "2 tests".</summary>
     public static string Counted(long number, string thing) => $"{Number(number)} {thing}{(number == 1 ? "" : "s")}";
 
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);

@@ -20,7 +20,7 @@ public sealed partial class AsymmetricFenceCodeTests
         Check(listings: 2, expected: ["Tier0", "Tier1", "OSR"], ("DOTNET_TieredPGO", "0"));
 
     [Fact]
-    public void With_loops_optimised_at_once() =>
+    public void With_loops_optimized_at_once() =>
         Check(listings: 1, expected: ["FullOpts"], ("DOTNET_TC_QuickJitForLoops", "0"), ("DOTNET_TieredPGO", "0"));
 
     [Fact]
@@ -55,13 +55,13 @@ public sealed partial class AsymmetricFenceCodeTests
             );
             foreach (Listing listing in all)
             {
-                if (listing.IsOptimised)
+                if (listing.IsOptimized)
                 {
-                    CheckOptimised(listing);
+                    CheckOptimized(listing);
                 }
                 else
                 {
-                    CheckUnoptimised(listing);
+                    CheckUnoptimized(listing);
                 }
             }
         }
@@ -71,7 +71,7 @@ public sealed partial class AsymmetricFenceCodeTests
         }
     }
 
-    private static void CheckOptimised(Listing listing)
+    private static void CheckOptimized(Listing listing)
     {
         // A fence would be a locked or a fence instruction; an undecided mode a call or a test of the field.
         Assert.DoesNotContain(listing.Code, line => Fences().IsMatch(line));
@@ -106,8 +106,8 @@ public sealed partial class AsymmetricFenceCodeTests
         }
     }
 
-    /// <summary>Code that is not optimised calls the fence; everything stays where it was written.</summary>
-    private static void CheckUnoptimised(Listing listing)
+    /// <summary>Code that is not optimized calls the fence; everything stays where it was written.</summary>
+    private static void CheckUnoptimized(Listing listing)
     {
         if (listing.Method is nameof(FencedCode.LoadLoad) or nameof(FencedCode.NothingInLoop))
         {
@@ -133,7 +133,7 @@ public sealed partial class AsymmetricFenceCodeTests
     /// <summary>The code of one method in one tier, from which what belongs to its frame has been left out.</summary>
     private sealed partial record Listing(string Method, string Tier, string[] Code)
     {
-        public bool IsOptimised =>
+        public bool IsOptimized =>
             Tier.Contains("Tier1", StringComparison.Ordinal) || Tier.Contains("FullOpts", StringComparison.Ordinal);
 
         public IEnumerable<string> Accesses =>

@@ -16,7 +16,7 @@ public sealed class AsymmetricFenceTests
     }
 
     [Fact]
-    public async Task A_cancelled_token_ends_the_waiting() =>
+    public async Task A_canceled_token_ends_the_waiting() =>
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
             AsymmetricFence.HeavyAsync(new CancellationToken(canceled: true))
         );

@@ -50,7 +50,7 @@ public sealed class CoalescedOperationTests
     }
 
     [Fact]
-    public async Task A_run_that_throws_throws_for_everybody_it_was_to_serve_and_for_nobody_else()
+    public async Task A_run_that_throws_throws_for_all_callers_that_it_was_to_serve_and_for_no_other()
     {
         var run = new HeldOperation();
         var shared = new CoalescedOperation(run.Invoke);
@@ -69,7 +69,7 @@ public sealed class CoalescedOperationTests
         _ = await Assert.ThrowsAsync<InvalidOperationException>(() => task);
         Assert.Equal(3, errors.Count);
 
-        // Nothing is stuck: the next caller gets a run of its own.
+        // Nothing is stuck: the next caller gets a separate run.
         Thread next = Start(shared.RunOrJoin);
         run.WaitUntilBegun(3);
         run.Release();
@@ -77,7 +77,7 @@ public sealed class CoalescedOperationTests
     }
 
     [Fact]
-    public void A_thread_that_is_interrupted_while_it_waits_is_served_all_the_same_and_interrupted_afterwards()
+    public void A_thread_that_is_interrupted_while_it_waits_is_served_nevertheless_and_interrupted_afterwards()
     {
         var run = new HeldOperation();
         var shared = new CoalescedOperation(run.Invoke);
@@ -110,7 +110,7 @@ public sealed class CoalescedOperationTests
     }
 
     [Fact]
-    public void Nobody_returns_before_a_run_that_began_after_the_call()
+    public void No_caller_returns_before_a_run_that_began_after_the_call()
     {
         // Each run draws its number when it begins. A caller reads the number of runs begun before it asks; when it
         // returns, a run with a higher number must be over.
@@ -194,7 +194,7 @@ public sealed class CoalescedOperationTests
         Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(30)));
 
     /// <summary>
-    /// An operation that goes on when it is told to. It waits without a wait that could be interrupted, as the
+    /// An operation that continues when it is told to. It waits without a wait that could be interrupted, as the
     /// operations of the library do.
     /// </summary>
     private sealed class HeldOperation

@@ -5,7 +5,7 @@ using Iced.Intel;
 
 namespace Crosscore.Tests.Fences;
 
-/// <summary>Which way all threads are serialised, by table; and that both ways work here.</summary>
+/// <summary>Which way all threads are serialized, by table; and that both ways work here.</summary>
 public sealed class CoreSerializationTests
 {
     private const string GVisorBuild = "#1 SMP Sun Jan 10 15:06:54 PST 2016";
@@ -179,7 +179,7 @@ public sealed class CoreSerializationTests
     }
 
     [Fact]
-    public void The_caller_can_serialise_itself_a_million_times()
+    public void The_caller_can_serialize_itself_a_million_times()
     {
         Machine.NeedsRawPrograms();
         for (int time = 0; time < 1_000_000; time++)

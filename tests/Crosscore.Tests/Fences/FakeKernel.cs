@@ -45,7 +45,7 @@ internal sealed class FakeKernel(MembarrierCommands commands) : IMembarrierKerne
     /// <summary>The registrations that are finished.</summary>
     public int Ready => Volatile.Read(ref _ready);
 
-    /// <summary>A registration that somebody has begun and is still waiting for.</summary>
+    /// <summary>A registration that another thread has begun and is still waiting for.</summary>
     public void BeginRegistration(int registration) => _wanted |= registration;
 
     public void FinishRegistration(int registration) => _ready |= registration;
@@ -98,7 +98,7 @@ internal sealed class FakeKernel(MembarrierCommands commands) : IMembarrierKerne
     private void Register(int wanted, int ready)
     {
         _ = Interlocked.Or(ref _wanted, wanted);
-        _ = Thread.Yield(); // The grace period: others run meanwhile.
+        _ = Thread.Yield(); // The grace period: others run concurrently.
         _ = Interlocked.Or(ref _ready, ready);
     }
 }

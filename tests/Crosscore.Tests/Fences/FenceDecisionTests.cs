@@ -59,7 +59,7 @@ public sealed class FenceDecisionTests
     [InlineData("PageProtection", "arm64", "on Linux on x86-64 only")]
     [InlineData("PageProtection", "no call, INVLPGB", "INVLPGB")]
     [InlineData("Runtime", "linux", "Windows and the systems of Apple")]
-    public void A_choice_that_cannot_be_had_is_an_error_and_full_fences_on_both_sides(
+    public void A_choice_that_is_unavailable_is_an_error_and_full_fences_on_both_sides(
         string wish,
         string machine,
         string says

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace Crosscore.Tests.Fences;
 
 /// <summary>
-/// Store buffering between a light and a heavy side, in C#: each stores its turn and looks for the other's. Nobody
-/// waits for anybody; afterwards every pair of turns is judged. The outcome is forbidden in which turn i of the light
+/// Store buffering between a light and a heavy side, in C#: each stores its turn and looks for the other's. No thread
+/// waits for another; afterwards every pair of turns is judged. The outcome is forbidden in which turn i of the light
 /// side missed turn j of the heavy side, and that one missed turn i.
 /// </summary>
 internal static unsafe class FenceTrial
@@ -73,7 +73,7 @@ internal static unsafe class FenceTrial
     }
 
     /// <summary>
-    /// As the child of a test: the mode; the pair; and the same with a heavy side that is a fence of its own thread
+    /// As the child of a test: the mode; the pair; and the same with a heavy side that is a fence of the calling thread
     /// alone, and one that is none.
     /// </summary>
     public static void RunAndPrint()

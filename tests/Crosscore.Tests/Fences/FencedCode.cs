@@ -104,7 +104,7 @@ internal static class FencedCode
     /// </summary>
     public static int CompileInEveryTier()
     {
-        // The decision comes first, as it does in every program that has made a domain: code that is optimised after it
+        // The decision comes first, as it does in every program that has made a domain: code that is optimized after it
         // holds its value.
         Console.WriteLine(AsymmetricFence.Mode);
         int wanted = int.Parse(Environment.GetEnvironmentVariable(ListingsVariable)!);

@@ -27,13 +27,13 @@ public sealed class GuaranteeTableTests
     // A release that offers more than it can have.
     [InlineData("4.18.0-553.el8.x86_64", Architecture.X64, FakeKernel.Linux510, Unknown, ByKernelVersion)]
     [InlineData("5.4.0", Architecture.X64, FakeKernel.Linux510, Unknown, ByKernelVersion)]
-    // arm64 serialises on every return to user mode.
+    // arm64 serializes on every return to user mode.
     [InlineData("4.18.0-553.el8.aarch64", Architecture.Arm64, FakeKernel.Linux416, Yes, Documented)]
     [InlineData("6.12.1", Architecture.Arm64, FakeKernel.Linux63, Yes, Documented)]
     // No SYNC_CORE, so nothing to promise.
     [InlineData("4.14.336", Architecture.X64, FakeKernel.Linux414, No, Probed)]
     [InlineData("6.12.1", Architecture.Arm64, FakeKernel.Linux414, No, Probed)]
-    public void Whether_the_caller_is_serialised_is_known_by_the_release_and_no_document(
+    public void Whether_the_caller_is_serialized_is_known_by_the_release_and_no_document(
         string release,
         Architecture architecture,
         MembarrierCommands commands,
@@ -53,7 +53,7 @@ public sealed class GuaranteeTableTests
     [InlineData("4.18.0-553.el8.x86_64", Architecture.X64, FakeKernel.Linux416, Unknown, ByKernelVersion)]
     [InlineData("5.4.0-150-generic", Architecture.Arm64, FakeKernel.Linux416, Yes, Documented)]
     [InlineData("4.14.336", Architecture.X64, FakeKernel.Linux414, No, Probed)]
-    public void Whether_siblings_are_serialised_is_documented_but_was_not_always_kept(
+    public void Whether_siblings_are_serialized_is_documented_but_was_not_always_kept(
         string release,
         Architecture architecture,
         MembarrierCommands commands,
@@ -299,7 +299,7 @@ public sealed class GuaranteeTableTests
     [InlineData("PageProtection", MembarrierFailure.Refused, Yes, ByKernelVersion, "no document promises it")]
     [InlineData("Symmetric", MembarrierFailure.None, No, Probed, "both sides are full fences: chosen")]
     [InlineData("Runtime", MembarrierFailure.None, No, Probed, "is unavailable here")]
-    public void What_stands_behind_the_asymmetric_fence_is_told_with_what_it_rests_on(
+    public void The_implementation_of_the_asymmetric_fence_is_reported_with_its_evidence(
         string wish,
         MembarrierFailure membarrier,
         GuaranteeAnswer holds,

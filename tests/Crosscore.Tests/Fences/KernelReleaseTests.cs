@@ -36,7 +36,7 @@ public sealed class KernelReleaseTests
     [InlineData("4.4.0", GVisorBuild)]
     [InlineData("4.19.0-gvisor", GVisorBuild)]
     [InlineData("4.19.0-gvisor", "")]
-    public void GVisor_is_recognised(string release, string build) =>
+    public void GVisor_is_recognized(string release, string build) =>
         Assert.True(KernelRelease.Parse(release, build)!.Emulated);
 
     [Theory]

@@ -66,7 +66,7 @@ public sealed class MembarrierSessionTests
     [Theory]
     [InlineData(FakeKernel.Linux63)]
     [InlineData(FakeKernel.Linux510)] // Without GET_REGISTRATIONS.
-    public void A_registration_that_somebody_else_made_is_found_and_one_that_is_unfinished_is_not(
+    public void A_registration_that_another_thread_made_is_found_and_one_that_is_unfinished_is_not(
         MembarrierCommands commands
     )
     {

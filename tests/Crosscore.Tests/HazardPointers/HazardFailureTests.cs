@@ -5,7 +5,7 @@ namespace Crosscore.Tests.HazardPointers;
 
 /// <summary>
 /// What becomes of retired objects and of values in flight when the process-wide barrier fails: nothing is lost,
-/// nothing is reclaimed twice or unfenced, and whoever asks is told.
+/// nothing is reclaimed twice or unfenced, and the caller gets an exception.
 /// </summary>
 public sealed class HazardFailureTests : IDisposable
 {
@@ -65,7 +65,7 @@ public sealed class HazardFailureTests : IDisposable
     }
 
     [Fact]
-    public void Disposing_says_that_the_barrier_failed_and_the_next_call_goes_on()
+    public void Disposing_says_that_the_barrier_failed_and_the_next_call_resumes()
     {
         var domain = new HazardDomain(Heavy, scanThreshold: 100);
         HazardCohort cohort = domain.CreateCohort();

@@ -23,7 +23,7 @@ public sealed class HazardPointersTests : IDisposable
         {
             Settings? seen = hazard.Protect(ref current); // not reclaimed while the handle protects it
             Settings? old = Interlocked.Exchange(ref current, new() { Path = "new" });
-            domain.Retire(old!, settings => closed.Add(settings.Path)); // when nobody protects it any more
+            domain.Retire(old!, settings => closed.Add(settings.Path)); // when no thread protects it any more
             domain.Reclaim();
             Assert.Equal("old", seen!.Path);
             Assert.Empty(closed);
@@ -87,7 +87,7 @@ public sealed class HazardPointersTests : IDisposable
     }
 
     [Fact]
-    public void Objects_are_told_apart_by_identity_not_by_equality()
+    public void Objects_are_distinguished_by_identity_not_by_equality()
     {
         string? source = new('x', 3);
         string equal = new('x', 3);

@@ -6,7 +6,7 @@ using Crosscore.Tests.Rcu;
 namespace Crosscore.Tests.HazardPointers;
 
 /// <summary>Callbacks that do everything that the library offers, from inside of it: nothing is lost, called twice or
-/// called for ever, and no stack overflows.</summary>
+/// called forever, and no stack overflows.</summary>
 public sealed class HazardReentrancyTests
 {
     private const int Deep = 100_000;

@@ -220,7 +220,7 @@ public sealed class HazardScanTests
     }
 
     [Fact]
-    public void A_callback_that_retires_its_object_again_for_ever_holds_nothing_up()
+    public void A_callback_that_retires_its_object_again_forever_holds_nothing_up()
     {
         var domain = new HazardDomain(1, executor: HazardExecutor.Caller);
         int calls = 0;

@@ -92,7 +92,7 @@ public sealed class HazardThreadTests
     }
 
     [Fact]
-    public void A_domain_that_nobody_uses_any_more_is_collected()
+    public void A_domain_that_no_thread_uses_any_more_is_collected()
     {
         WeakReference domain = UseAndForget();
         using (new HazardDomain(executor: HazardExecutor.Caller).Acquire())

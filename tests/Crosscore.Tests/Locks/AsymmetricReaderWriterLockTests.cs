@@ -3,7 +3,7 @@ using Crosscore.Threads;
 
 namespace Crosscore.Tests.Locks;
 
-/// <summary>The reader-writer lock whose readers write only memory of their own.</summary>
+/// <summary>The reader-writer lock whose readers write only their own memory.</summary>
 public sealed class AsymmetricReaderWriterLockTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -153,7 +153,7 @@ public sealed class AsymmetricReaderWriterLockTests
                 _lock.ExitReadLock();
                 Assert.False(_lock.TryEnterWriteLock(TimeSpan.Zero));
                 Assert.False(_lock.TryEnterWriteLock(Moment));
-                Assert.True(_lock.TryEnterReadLock(TimeSpan.Zero)); // a writer that gave up holds nobody back
+                Assert.True(_lock.TryEnterReadLock(TimeSpan.Zero)); // a writer that gave up holds no reader back
                 _lock.ExitReadLock();
             });
             Assert.True(_lock.IsReadLockHeld);
@@ -338,7 +338,7 @@ public sealed class AsymmetricReaderWriterLockTests
     }
 
     [Fact]
-    public void A_writer_that_waits_for_a_reader_that_ends_goes_on()
+    public void A_writer_that_waits_for_a_reader_that_ends_continues()
     {
         var reading = new ManualResetEventSlim();
         var end = new ManualResetEventSlim();

@@ -70,7 +70,7 @@ public sealed class BiasedLockTests
     [Fact]
     public void Every_revocation_finds_what_the_owner_did()
     {
-        // A lock of its own for each round, so that each round revokes a bias that is in use.
+        // A new lock for each round, so that each round revokes a bias that is in use.
         var shared = new Shared(new BiasedLock());
         long rounds = 0;
         Workers.Run(
@@ -127,7 +127,7 @@ public sealed class BiasedLockTests
     }
 
     [Fact]
-    public void A_thread_that_used_the_lock_alone_for_long_enough_gets_the_bias_and_after_each_loss_that_takes_twice_as_long()
+    public void A_thread_that_uses_the_lock_alone_gets_the_bias_and_after_each_loss_that_takes_twice_as_long()
     {
         EnterAndExit(2);
         Workers.OnOtherThread(() => EnterAndExit(1));
@@ -159,7 +159,7 @@ public sealed class BiasedLockTests
             _lock.Exit();
             _lock.Exit();
             Workers.OnOtherThread(() => Assert.False(_lock.TryEnter()));
-            _lock.Enter(); // with a bias: although it was revoked meanwhile
+            _lock.Enter(); // with a bias: although it was revoked concurrently
             _lock.Exit();
         }
 
@@ -284,7 +284,7 @@ public sealed class BiasedLockTests
         }
     }
 
-    // The calling thread gets the bias, or nobody has it.
+    // The calling thread gets the bias, or no thread has it.
     private void Prepare(bool biased)
     {
         EnterAndExit(1);

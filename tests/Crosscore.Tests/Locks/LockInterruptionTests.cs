@@ -5,9 +5,9 @@ using Crosscore.Tests.Rcu;
 namespace Crosscore.Tests.Locks;
 
 /// <summary>
-/// Leaving a lock wakes whoever waits, for which a <see cref="ManualResetEventSlim"/> enters a monitor. An interruption
-/// that meets a thread there must not come out of the exit, which has happened already, nor keep the waiting thread
-/// asleep.
+/// Leaving a lock wakes the thread that waits, for which a <see cref="ManualResetEventSlim"/> enters a monitor. An
+/// interruption that meets a thread there must not come out of the exit, which has happened already, nor keep the
+/// waiting thread asleep.
 /// </summary>
 public sealed class LockInterruptionTests
 {

@@ -69,14 +69,14 @@ internal sealed class RawProgram
     /// <summary>What the kernel reports registered.</summary>
     public RawProgram Registrations() => Membarrier(MEMBARRIER_CMD_GET_REGISTRATIONS);
 
-    /// <summary>A child with a copy of the memory; the parent goes on when it has ended.</summary>
+    /// <summary>A child with a copy of the memory; the parent continues when it has ended.</summary>
     public RawProgram Fork(Action child) => ChildProcess(cloneFlags: 0, withStack: false, child);
 
-    /// <summary>A child process, not a thread, in the same memory; the parent goes on when it has ended.</summary>
+    /// <summary>A child process, not a thread, in the same memory; the parent continues when it has ended.</summary>
     public RawProgram ChildInTheSameMemory(Action child) => ChildProcess(CloneFlags.Vm, withStack: true, child);
 
     /// <summary>
-    /// A child in the same memory until it executes another program; the parent sleeps as long, and goes on when the
+    /// A child in the same memory until it executes another program; the parent sleeps as long, and continues when the
     /// child has ended.
     /// </summary>
     public RawProgram Vfork(Action child) => ChildProcess(CloneFlags.Vm | CloneFlags.Vfork, withStack: true, child);

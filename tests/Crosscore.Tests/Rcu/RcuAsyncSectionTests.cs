@@ -82,7 +82,7 @@ public sealed class RcuAsyncSectionTests : IDisposable
     }
 
     [Fact]
-    public async Task Waiting_inside_of_a_section_can_be_cancelled_and_the_section_is_named()
+    public async Task Waiting_inside_of_a_section_can_be_canceled_and_the_section_is_named()
     {
         using RcuAsyncReadSection section = _domain.EnterAsyncReadSection();
         using var cancellation = new CancellationTokenSource();
@@ -91,7 +91,7 @@ public sealed class RcuAsyncSectionTests : IDisposable
         RcuHolder holder = Assert.Single(_domain.GetHolders());
         Assert.Null(holder.Thread);
         Assert.Contains(
-            $"{nameof(Waiting_inside_of_a_section_can_be_cancelled_and_the_section_is_named)} "
+            $"{nameof(Waiting_inside_of_a_section_can_be_canceled_and_the_section_is_named)} "
                 + $"({nameof(RcuAsyncSectionTests)}.cs:",
             holder.ToString(),
             StringComparison.Ordinal

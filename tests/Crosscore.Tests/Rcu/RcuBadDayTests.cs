@@ -312,7 +312,7 @@ public sealed class RcuBadDayTests
     }
 
     [Fact]
-    public void A_mode_of_the_fence_that_cannot_be_had_is_reported_by_the_documented_exception()
+    public void A_mode_of_the_fence_that_is_unavailable_is_reported_by_the_documented_exception()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "on other systems the mode can be had");
         ChildResult child = ChildProcess.RunThisProgram(
@@ -431,7 +431,7 @@ public sealed class RcuBadDayTests
     }
 
     [Fact]
-    public async Task Retiring_code_inside_of_a_section_that_crosses_an_await_does_not_wait_for_itself_for_ever()
+    public async Task Retiring_code_inside_of_a_section_that_crosses_an_await_does_not_wait_for_itself_forever()
     {
         using var domain = new RcuDomain();
         CodeReclaimer reclaimer = CodeReclaimer.AfterReadSections(domain);

@@ -182,14 +182,14 @@ public sealed class RcuDomainTests : IDisposable
     }
 
     [Fact]
-    public async Task A_grace_period_can_be_awaited_and_the_waiting_cancelled()
+    public async Task A_grace_period_can_be_awaited_and_the_waiting_canceled()
     {
         using var inside = new Inside(_domain);
         using var cancellation = new CancellationTokenSource();
-        Task cancelled = _domain.SynchronizeAsync(cancellation.Token);
+        Task canceled = _domain.SynchronizeAsync(cancellation.Token);
         Task patient = _domain.SynchronizeAsync(TestContext.Current.CancellationToken);
         await cancellation.CancelAsync();
-        _ = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
+        _ = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => canceled);
         Assert.False(patient.IsCompleted);
         inside.Leave();
         await patient;
@@ -249,7 +249,7 @@ public sealed class RcuDomainTests : IDisposable
     {
         Assert.Empty(_domain.GetHolders());
         using var inside = new Inside(_domain, name: "slow reader");
-        Assert.Empty(_domain.GetHolders()); // nobody waits
+        Assert.Empty(_domain.GetHolders()); // no thread waits
         using var writer = new Background(_domain.Synchronize);
         Background.Until(() => _domain.GetHolders() is [{ Age.TotalMilliseconds: > 20 }]);
         RcuHolder holder = Assert.Single(_domain.GetHolders());
@@ -350,7 +350,7 @@ public sealed class RcuDomainTests : IDisposable
     }
 
     [Fact]
-    public void A_domain_that_is_dropped_is_collected_although_a_living_thread_has_read_it_and_its_number_is_used_again()
+    public void A_dropped_domain_is_collected_although_a_living_thread_has_read_it_and_its_number_is_reused()
     {
         const int Times = 50;
         var numbers = new HashSet<int>();

@@ -6,8 +6,8 @@ using Crosscore.Tests.Sandbox;
 namespace Crosscore.Tests.Rcu;
 
 /// <summary>
-/// What is left behind when the kernel refuses a barrier or a thread, and when somebody interrupts the thread that
-/// works for others. Nothing may be lost, and nothing may be claimed that is not so.
+/// What is left behind when the kernel refuses a barrier or a thread, and when another thread interrupts the thread
+/// that works for others. Nothing may be lost, and nothing may be claimed that is not so.
 /// </summary>
 public sealed class RcuFailureTests : IDisposable
 {
@@ -69,7 +69,7 @@ public sealed class RcuFailureTests : IDisposable
     }
 
     [Fact]
-    public void A_grace_period_whose_barrier_was_refused_waits_for_nobody()
+    public void A_grace_period_whose_barrier_was_refused_waits_for_no_reader()
     {
         using var entered = new ManualResetEventSlim();
         using var leave = new ManualResetEventSlim();
@@ -93,7 +93,7 @@ public sealed class RcuFailureTests : IDisposable
     }
 
     [Fact]
-    public void A_refusal_that_nobody_waits_for_is_no_unobserved_exception()
+    public void A_refusal_that_no_caller_waits_for_is_no_unobserved_exception()
     {
         var refusal = new TimeoutException("no memory");
         var control = new TimeoutException("dropped by the test");
@@ -121,12 +121,12 @@ public sealed class RcuFailureTests : IDisposable
             TaskScheduler.UnobservedTaskException -= Note;
         }
 
-        Assert.True(controlSeen, "A task whose exception nobody looked at was not reported, so this shows nothing.");
+        Assert.True(controlSeen, "A task whose exception was not observed was not reported, so this shows nothing.");
         Assert.False(unobserved);
     }
 
     [Fact]
-    public void Disposing_of_a_domain_whose_barrier_is_refused_says_so_and_goes_on_at_the_next_call()
+    public void Disposing_of_a_domain_whose_barrier_is_refused_says_so_and_resumes_at_the_next_call()
     {
         int reclaimed = 0;
         _refusal = new TimeoutException("no memory");

@@ -19,7 +19,7 @@ public sealed class RcuHazardTests
     }
 
     [Fact]
-    public void A_method_that_is_optimised_in_the_middle_of_a_section_keeps_it()
+    public void A_method_that_is_optimized_in_the_middle_of_a_section_keeps_it()
     {
         using var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.Zero });
         using var middle = new ManualResetEventSlim();
@@ -38,7 +38,7 @@ public sealed class RcuHazardTests
     }
 
     [Fact]
-    public void Finalisers_may_enter_sections_and_retire()
+    public void Finalizers_may_enter_sections_and_retire()
     {
         using var domain = new RcuDomain();
         int reclaimed = 0;
@@ -86,7 +86,7 @@ public sealed class RcuHazardTests
         // What is found beside these has to be kept in order by a barrier, or to be added here because no order is
         // needed. Here the reads are figures that are no snapshot, fields written once before they are published, or an
         // estimate (WaitForOthers, IsDue, IsFull, HasMoreThanProtected, TakeReclaimable's bytes), or flags of an end that
-        // are never taken back (ThrowIfDisposed); Push looks whether it may and then for a first guess at the top,
+        // are never withdrawn (ThrowIfDisposed); Push looks whether it may and then for a first guess at the top,
         // which its exchange verifies.
         Assert.Equal(
             [
@@ -146,13 +146,13 @@ public sealed class RcuHazardTests
     {
         for (int i = 0; i < 100; i++)
         {
-            _ = new Finalised(domain, reclaimed);
+            _ = new Finalized(domain, reclaimed);
         }
     }
 
-    private sealed class Finalised(RcuDomain domain, Action reclaimed)
+    private sealed class Finalized(RcuDomain domain, Action reclaimed)
     {
-        ~Finalised()
+        ~Finalized()
         {
             using RcuReadSection section = domain.EnterReadSection();
             domain.Retire(reclaimed, static action => action());

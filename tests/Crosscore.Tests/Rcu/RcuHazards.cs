@@ -194,7 +194,7 @@ internal static partial class RcuHazards
         Console.WriteLine(
             returned.Wait(Background.Bound)
                 ? "all threads of the pool returned"
-                : $"{returned.CurrentCount} blocked for ever"
+                : $"{returned.CurrentCount} blocked forever"
         );
 
         void Block(Action action) =>
@@ -215,7 +215,7 @@ internal static partial class RcuHazards
         }
     }
 
-    /// <summary>Uses what needs the fence where a mode was chosen that cannot be had.</summary>
+    /// <summary>Uses what needs the fence where a mode was chosen that is unavailable.</summary>
     public static void UseMissingFence()
     {
         Try(() => new RcuDomain());

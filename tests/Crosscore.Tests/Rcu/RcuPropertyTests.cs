@@ -48,7 +48,7 @@ public sealed class RcuPropertyTests
         int retired = 0;
         PlayFrom(0);
 
-        // All are left: everything comes to an end, in the order of retiring.
+        // All are left: everything ends, in the order of retiring.
         open.OfType<RcuAsyncReadSection>().ToList().ForEach(section => section.Dispose());
         domain.Barrier();
         Assert.Equal(Enumerable.Range(0, retired), order);

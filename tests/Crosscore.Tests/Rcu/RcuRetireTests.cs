@@ -44,7 +44,7 @@ public sealed class RcuRetireTests
     }
 
     [Fact]
-    public void A_single_item_does_not_wait_for_others_for_ever()
+    public void A_single_item_does_not_wait_for_others_forever()
     {
         using var domain = new RcuDomain();
         var item = new Disposable();
@@ -171,7 +171,7 @@ public sealed class RcuRetireTests
     }
 
     [Fact]
-    public void A_callback_may_synchronise_and_enter_sections_and_must_not_wait_for_itself()
+    public void A_callback_may_synchronize_and_enter_sections_and_must_not_wait_for_itself()
     {
         using var domain = new RcuDomain();
         var results = new ConcurrentQueue<string>();
@@ -229,7 +229,7 @@ public sealed class RcuRetireTests
     }
 
     [Fact]
-    public void Disposing_of_the_domain_reclaims_what_is_left_and_throws_what_nobody_was_told()
+    public void Disposing_of_the_domain_reclaims_what_is_left_and_throws_what_was_not_reported()
     {
         var domain = new RcuDomain(new RcuDomainOptions { MaxDelay = TimeSpan.FromDays(1) });
         var item = new Disposable();
@@ -297,15 +297,15 @@ public sealed class RcuRetireTests
     }
 
     [Fact]
-    public async Task A_barrier_can_be_awaited_and_the_waiting_cancelled()
+    public async Task A_barrier_can_be_awaited_and_the_waiting_canceled()
     {
         using var domain = new RcuDomain();
         using var cancellation = new CancellationTokenSource();
         using RcuAsyncReadSection section = domain.EnterAsyncReadSection();
-        Task cancelled = domain.BarrierAsync(cancellation.Token);
+        Task canceled = domain.BarrierAsync(cancellation.Token);
         Task patient = domain.BarrierAsync(TestContext.Current.CancellationToken);
         await cancellation.CancelAsync();
-        _ = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
+        _ = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => canceled);
         section.Dispose();
         await patient;
     }

@@ -7,8 +7,8 @@ namespace Crosscore.Tests.Rcu;
 /// <summary>
 /// Readers of all kinds and a writer who reuses native memory, for a limited time. An element that has been replaced
 /// gets older by one with each grace period, and is poisoned when it has been retired; a reader notes how old the
-/// element became while it was looking at it. Older than 1 is an error, poison is an error. Meanwhile threads come and
-/// go and collections are forced.
+/// element became while it was looking at it. Older than 1 is an error, poison is an error. Concurrently threads come
+/// and go and collections are forced.
 /// </summary>
 internal sealed class RcuTorture : IDisposable
 {
@@ -125,7 +125,7 @@ internal sealed class RcuTorture : IDisposable
                     Read(nested: false);
                 }
 
-                // Some end where nobody should: inside.
+                // Some end where no thread should: inside.
                 if (Environment.CurrentManagedThreadId % 4 == 0)
                 {
                     _ = _domain.EnterReadSection();
@@ -194,7 +194,7 @@ internal sealed class RcuTorture : IDisposable
             _updates++;
             if (_updates % 2 == 0)
             {
-                // Poisoned and reused by way of the queue.
+                // Poisoned and reused through the queue.
                 _domain.Retire(old, Give, ElementSize);
                 continue;
             }

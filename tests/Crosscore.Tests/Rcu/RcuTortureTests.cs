@@ -6,7 +6,7 @@ namespace Crosscore.Tests.Rcu;
 
 /// <summary>
 /// The torture in this process and, in children, in every mode of the fence and with the settings of the JIT that
-/// change when methods are optimised. The control is a reader that uses what it read after it has left.
+/// change when methods are optimized. The control is a reader that uses what it read after it has left.
 /// </summary>
 public sealed class RcuTortureTests
 {

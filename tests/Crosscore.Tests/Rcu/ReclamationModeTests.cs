@@ -8,7 +8,7 @@ namespace Crosscore.Tests.Rcu;
 
 /// <summary>
 /// The stress of hazard pointers, locks and structures once more, in children: in every mode of the fence and with the
-/// settings of the JIT that change when methods are optimised.
+/// settings of the JIT that change when methods are optimized.
 /// </summary>
 public sealed class ReclamationModeTests
 {

@@ -13,7 +13,7 @@ namespace Crosscore.Tests.Rcu;
 /// inlined lies between pieces. A property that only reads is looked through.</para>
 /// <para>A plain load and a volatile read in one loop: the load may be taken out of the loop over the read
 /// (dotnet/runtime#133579). A call that is not inlined, an interlocked operation, a barrier or a volatile store in
-/// the loop keeps it inside; readonly fields do not change, and locals are nobody else's.</para>
+/// the loop keeps it inside; readonly fields do not change, and locals belong to one thread.</para>
 /// </remarks>
 internal static class VolatileReadOrder
 {
@@ -256,7 +256,7 @@ internal static class VolatileReadOrder
             _ => 4,
         };
 
-    /// <summary>What one place in the code does, and where it may go on.</summary>
+    /// <summary>What one place in the code does, and where it may continue.</summary>
     private sealed record Step(int At, Effect Effect, string Name = "", int Target = -1, bool IsTarget = false);
 
     private enum Effect

@@ -261,8 +261,8 @@ internal static class Child
     }
 
     /// <summary>
-    /// Executes an INT3 of nobody's; what happens then is the runtime's business, or the default. The exceptions that
-    /// the runtime makes of signals must go on working before.
+    /// Executes an INT3 that belongs to no patch; what happens then is the runtime's business, or the default. The
+    /// exceptions that the runtime makes of signals must continue to work before.
     /// </summary>
     private static int MeetBreakpoint()
     {

@@ -58,8 +58,8 @@ internal static class Launcher
     public static RawProgram Refusing(long call, int errno) => Starting(RefusingOne(call, errno));
 
     /// <summary>
-    /// A new PID namespace whose vm.memfd_noexec is set; the setting belongs to the namespace, so nobody else notices.
-    /// Needs CAP_SYS_ADMIN.
+    /// A new PID namespace whose vm.memfd_noexec is set; the setting belongs to the namespace, so no other process
+    /// notices. Needs CAP_SYS_ADMIN.
     /// </summary>
     public static RawProgram WithMemfdNoexec(char setting)
     {

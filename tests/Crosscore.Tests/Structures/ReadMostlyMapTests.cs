@@ -5,7 +5,7 @@ using FsCheck.Fluent;
 
 namespace Crosscore.Tests.Structures;
 
-/// <summary>The read-mostly map: against a sequential one, under stress, and in wrong hands.</summary>
+/// <summary>The read-mostly map: against a sequential one, under stress, and misused.</summary>
 public sealed class ReadMostlyMapTests : IDisposable
 {
     private readonly RcuDomain _domain = new();
@@ -360,7 +360,7 @@ public sealed class ReadMostlyMapTests : IDisposable
     }
 
     [Fact]
-    public void Keys_that_collide_are_told_apart()
+    public void Keys_that_collide_are_distinguished()
     {
         using var map = new ReadMostlyMap<Colliding, Item>(_domain);
         for (int key = 0; key < 40; key++)

@@ -84,7 +84,7 @@ public sealed class HiddenSystemTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Where_proc_shows_processes_alone_all_threads_are_serialised_and_global_barriers_are_not_promised()
+    public void Where_proc_shows_processes_alone_all_threads_are_serialized_and_global_barriers_are_not_promised()
     {
         Machine.NeedsRawPrograms();
         Assert.SkipUnless(

@@ -94,7 +94,7 @@ internal sealed unsafe class CallGate
     }
 
     /// <summary>
-    /// What was called since <see cref="Watch"/>; noted anew from here. What is refused for ever remains so, and no
+    /// What was called since <see cref="Watch"/>; noted anew from here. What is refused forever remains so, and no
     /// refusal begins any more.
     /// </summary>
     public WatchedCall[] TakeCalls()

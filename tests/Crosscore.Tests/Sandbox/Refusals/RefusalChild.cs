@@ -21,7 +21,7 @@ internal static class RefusalChild
     /// <summary>In the folder: the cases, one a line.</summary>
     public const string CasesFile = "cases";
 
-    /// <summary>Copies are never unloaded, so a process takes so many.</summary>
+    /// <summary>Copies are never unloaded, so a process takes a limited number.</summary>
     private const int MostCopies = 80;
 
     /// <summary>Longer than any case takes on a machine that does ten other things.</summary>

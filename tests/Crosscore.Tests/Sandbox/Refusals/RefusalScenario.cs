@@ -23,7 +23,7 @@ namespace Crosscore.Tests.Sandbox.Refusals;
 /// </code>
 /// <para>What <see cref="Use"/> does may throw what is documented and nothing else; a wrong answer is an assertion
 /// that fails in it. It is called twice in a row while calls are refused, then once on another thread while none is. It
-/// must not rely on what an earlier call left behind, and must end with nothing of its own left, not even on a thread
+/// must not rely on what an earlier call left behind, and must end with nothing left behind, not even on a thread
 /// that it started.</para>
 /// </remarks>
 /// <param name="Name">What is used.</param>

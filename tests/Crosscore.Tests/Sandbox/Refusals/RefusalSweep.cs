@@ -8,7 +8,7 @@ namespace Crosscore.Tests.Sandbox.Refusals;
 
 /// <summary>
 /// Refuses, one after the other, the system calls that the library makes in a scenario, with each of six errors, once
-/// and for ever, in the first use of the process and in a later one, and demands: the use ends in what is documented;
+/// and forever, in the first use of the process and in a later one, and demands: the use ends in what is documented;
 /// after a single refusal the next use does everything; when nothing is refused any more everything is done, whatever
 /// was refused before; the thread may run where it could; and no descriptor and no memory file stays.
 /// <see cref="RefusalScenario"/> says how a folder's calls are swept.
@@ -118,7 +118,7 @@ internal static class RefusalSweep
                 .Select(parts => new WatchedCall(parts[1], parts[2])),
         ];
 
-    /// <summary>Each call with each error, and the first of its kind for ever as well.</summary>
+    /// <summary>Each call with each error, and the first of its kind forever as well.</summary>
     private static IEnumerable<Refusal> EveryCase(WatchedCall[] calls, bool fresh)
     {
         for (int place = 0; place < calls.Length; place++)
@@ -140,7 +140,7 @@ internal static class RefusalSweep
     private static IEnumerable<Refusal> Selection(IEnumerable<Refusal> cases)
     {
         Refusal[] every = [.. cases];
-        int step = Math.Max(1, every.Length / SelectedFirstUses) | 1; // Odd, so that both once and for ever are met.
+        int step = Math.Max(1, every.Length / SelectedFirstUses) | 1; // Odd, so that both once and forever are met.
         return every.Where((_, i) => i % step == 0);
     }
 

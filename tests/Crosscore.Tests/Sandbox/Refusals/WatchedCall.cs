@@ -80,5 +80,5 @@ internal sealed record Refusal(bool Fresh, WatchedCall Call, int Occurrence, int
 
     public override string ToString() =>
         $"{(Fresh ? "first use" : "later use")}, {Call}, number {Occurrence}: "
-        + $"{Linux.Errno.Name(Errno)} {(ForEver ? "for ever" : "once")}";
+        + $"{Linux.Errno.Name(Errno)} {(ForEver ? "forever" : "once")}";
 }
