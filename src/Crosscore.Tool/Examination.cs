@@ -1,4 +1,5 @@
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Machine.Assembly;
+using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Tool.Output;

@@ -1,3 +1,4 @@
+using Crosscore.Model.Exploration;
 using System.CommandLine;
 using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Isa;

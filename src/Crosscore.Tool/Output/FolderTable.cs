@@ -1,4 +1,4 @@
-using Crosscore.Litmus.Comparison;
+using Crosscore.Litmus.Bench;
 using Spectre.Console;
 
 namespace Crosscore.Tool.Output;

@@ -1,6 +1,7 @@
+using Crosscore.Litmus.Bench;
+using Crosscore.Litmus.Verdicts;
 using System.Globalization;
 using Crosscore.Litmus;
-using Crosscore.Litmus.Comparison;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
 using Spectre.Console;
@@ -82,7 +83,7 @@ internal sealed class TestDetails(ReportOutput output, bool everyOutcome)
     {
         Named("machine", Markup.Escape(Wording.Run(run)));
         bool hasBarrier = test.Threads.Any(thread =>
-            thread.Code.Any(instruction => instruction.Opcode == X86Opcode.Membarrier)
+            thread.Instructions.Any(instruction => instruction.Command is not null)
         );
         if (run.Mode == MachineMode.Rendezvous && hasBarrier)
         {
