@@ -7,8 +7,8 @@ namespace Crosscore.Model.Cores.Views;
 
 /// <summary>
 /// Which choices each operation has: a load chooses the write that it reads, and a store or the maintenance of a cache
-/// its position in the list of writes. The rules of Promising-ARM that the cases are (its figures "read", "fulfil" and
-/// "write") decide with views from <see cref="ViewMemory"/>.
+/// its position in the list of writes. The cases are Promising-ARM's rules for each kind of instruction; the views that
+/// they compare come from <see cref="ViewMemory"/>, where each is beside the ordering requirement of the Arm ARM.
 /// </summary>
 internal sealed class ViewChoices<TMode>
     where TMode : struct, IRunMode
@@ -109,7 +109,7 @@ internal sealed class ViewChoices<TMode>
         switch (op.Kind)
         {
             case MicroOpKind.Load:
-                // Promising-ARM "read": any write that neither the load's dependencies nor coherence hide.
+                // Promising-ARM's rule for loads: any write that neither the load's dependencies nor coherence hide.
                 View before = _views.BeforeLoad(state, cpu, op.AView.Get(state), op.Order);
                 int source = _placement.SpanOf(state, op).First;
                 _views.Readable(state, cpu, source, before, choices);
@@ -222,7 +222,7 @@ internal sealed class ViewChoices<TMode>
         }
     }
 
-    // Promising-ARM "fulfil" and "write".
+    // Promising-ARM's rules for stores: to fulfil a promise, or to write.
     private void FindStores(ReadOnlySpan<ulong> state, int cpu, CompiledOp op, List<int> choices)
     {
         int cell = _placement.SpanOf(state, op).First;

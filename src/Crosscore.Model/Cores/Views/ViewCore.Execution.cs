@@ -28,7 +28,7 @@ internal readonly partial struct ViewCore<TMode>
             case MicroOpKind.Branch:
                 if (!op.IsPredicate)
                 {
-                    // Promising-ARM "branch": vCAP, the control view, takes the view of the condition.
+                    // Promising-ARM's rule for branches: vCAP, the control view, takes the view of the condition.
                     _views.Branch(state, cpu, op.AView.Get(state));
                 }
 
@@ -43,7 +43,7 @@ internal readonly partial struct ViewCore<TMode>
                 Choose(state, op, choice);
                 if (choice != 0)
                 {
-                    // Promising-ARM "exclusive-failure": the exclusives bank (xclb) is emptied.
+                    // Promising-ARM's rule for a failed exclusive store: the exclusives bank (xclb) is emptied.
                     _views.DropReservation(state, cpu);
                     Note(state, cpu, TraceEventKind.ReservationLost, op);
                 }
@@ -88,7 +88,7 @@ internal readonly partial struct ViewCore<TMode>
             return;
         }
 
-        // Promising-ARM "promise".
+        // Promising-ARM's rule for promises: the write takes the next position.
         (int place, int value) = PromiseArgument.Unpack(move.Argument);
         _views.Writes.Append(state, move.Cpu, place, value, promised: true);
         if (place < _program.Map.Count)
@@ -110,7 +110,7 @@ internal readonly partial struct ViewCore<TMode>
         switch (op.Kind)
         {
             case MicroOpKind.Fence:
-                // Promising-ARM "fence": vrNew and vwNew take what the fence orders.
+                // Promising-ARM's rule for fences: vrNew and vwNew take what the fence orders.
                 _views.Fence(state, cpu, op.Fence);
                 Note(state, cpu, op.Fence == FenceKind.Context ? TraceEventKind.Serialize : TraceEventKind.Fence, op);
                 break;
@@ -133,7 +133,7 @@ internal readonly partial struct ViewCore<TMode>
         }
     }
 
-    // Promising-ARM "register": the result depends on what the operands depend on.
+    // Promising-ARM's rule for register instructions: the result depends on what the operands depend on.
     private void Compute(Span<ulong> state, CompiledOp op)
     {
         ValueTable values = _program.Values;
@@ -148,6 +148,9 @@ internal readonly partial struct ViewCore<TMode>
         op.DestinationView.Set(state, default);
     }
 
+    // Promising-ARM's rule for loads: the position of the write that is read joins the view of the result, and vrOld. A
+    // load of the CPU's own store takes what that store depended on instead (fwdb), because the store may not have
+    // reached memory. Coherence (coh) keeps later loads of the cell from older writes.
     private void Load(Span<ulong> state, int cpu, CompiledOp op, int position)
     {
         CellSpan span = _placement.SpanOf(state, op);
@@ -168,6 +171,8 @@ internal readonly partial struct ViewCore<TMode>
         );
     }
 
+    // Promising-ARM's rule for stores: fulfilling a promise and writing at the end of the list differ only in when the
+    // write became visible to other CPUs. Both raise vwOld, the coherence view, and fwdb for loads of the same CPU.
     private void Store(Span<ulong> state, int cpu, CompiledOp op, int position)
     {
         CellSpan span = _placement.SpanOf(state, op);
@@ -203,6 +208,8 @@ internal readonly partial struct ViewCore<TMode>
         );
     }
 
+    // A fetch is a read that ignores coherence with the loads of its CPU (Simner, Flur, Pulte et al., ESOP 2020): only
+    // a context synchronization and earlier fetches keep it from old code.
     private void Fetch(Span<ulong> state, int cpu, CompiledOp op, int position)
     {
         int cell = op.Span.First;
@@ -222,6 +229,8 @@ internal readonly partial struct ViewCore<TMode>
         );
     }
 
+    // A translation is an implicit read of a table entry (Simner, Armstrong, Pichon-Pharabod et al., ESOP 2022). What
+    // it returns depends on the address alone; that it took place binds the access that follows.
     private void Translate(Span<ulong> state, int cpu, CompiledOp op, int position)
     {
         int entry = _choices.EntryFor(state, op);
@@ -248,6 +257,8 @@ internal readonly partial struct ViewCore<TMode>
         }
     }
 
+    // The maintenance of caches and TLBs takes a position among the writes, as a store does, because a fetch or a
+    // translation of any CPU may come before or after it. Maintenance that no CPU can observe takes none.
     private void Maintain(Span<ulong> state, int cpu, CompiledOp op, int position)
     {
         (int place, _) = _choices.Maintenance(state, cpu, op);
