@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Crosscore.Rcu;
-using Crosscore.Threads;
 
 namespace Crosscore.Structures;
 

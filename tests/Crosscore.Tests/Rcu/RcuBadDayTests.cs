@@ -325,7 +325,7 @@ public sealed class RcuBadDayTests
         Assert.Equal(5, lines.Length);
         Assert.All(
             lines,
-            line => Assert.Matches("^InvalidOperationException: AsymmetricFence: Runtime was chosen by ", line)
+            line => Assert.Matches("^InvalidOperationException: AsymmetricFence: the mode Runtime, chosen by ", line)
         );
     }
 
