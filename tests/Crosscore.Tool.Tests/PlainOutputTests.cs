@@ -30,7 +30,7 @@ public class PlainOutputTests
         "--kernel",
         "linux-5.12",
         "--remove",
-        "entry",
+        "membarrier_private_expedited.entry",
         "--trace"
     )]
     [InlineData("without\tkind\tplace\tScenarioC", "ablate", Scenario, "--kernel", "linux-5.12", "--trace")]
