@@ -1,6 +1,6 @@
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Machine;
+using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Tool.Output;
 

@@ -1,5 +1,5 @@
-using Crosscore.Model.Traces;
 using Crosscore.Model.Exploration;
+using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Timelines;
 

@@ -124,7 +124,8 @@ internal sealed class ModelVerdict
     public static bool CanExecute(CoreKind core, LitmusTest test)
     {
         ArgumentNullException.ThrowIfNull(test);
-        return core == CoreKind.Sc || CoreRules.Of(core).IsWeaklyOrdered == CoreRules.Of(test.HomeCore()).IsWeaklyOrdered;
+        return core == CoreKind.Sc
+            || CoreRules.Of(core).IsWeaklyOrdered == CoreRules.Of(test.HomeCore()).IsWeaklyOrdered;
     }
 
     /// <summary>Explores a test.</summary>

@@ -1,10 +1,10 @@
-using Crosscore.Model.Exploration;
 using System.CommandLine;
 using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Isa;
 using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
+using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Kernel.Language;
 using Crosscore.Tool.Output;

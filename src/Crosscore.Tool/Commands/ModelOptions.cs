@@ -83,8 +83,7 @@ internal sealed class ModelOptions
             : [_states, _memory, _buffer, _writes, _noPromises, _caches, _without];
 
     /// <summary>Reads the kind of cores; <see langword="null"/> leaves it to the test.</summary>
-    public CoreKind? Core(ParseResult result) =>
-        result.GetValue(_core) is string name ? CoreNames.All[name] : null;
+    public CoreKind? Core(ParseResult result) => result.GetValue(_core) is string name ? CoreNames.All[name] : null;
 
     public ExplorationOptions Read(ParseResult result)
     {

@@ -1,9 +1,9 @@
-using Crosscore.Litmus.Bench;
-using Crosscore.Litmus.Verdicts;
 using System.Globalization;
 using Crosscore.Litmus;
+using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Litmus.Verdicts;
 using Spectre.Console;
 
 namespace Crosscore.Tool.Output;

@@ -1,5 +1,5 @@
-using Crosscore.Litmus.Timelines;
 using System.Globalization;
+using Crosscore.Litmus.Timelines;
 using Spectre.Console;
 
 namespace Crosscore.Tool.Output;

@@ -1,7 +1,7 @@
-using Crosscore.Model.Cores;
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Isa.Common;
