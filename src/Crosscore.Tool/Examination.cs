@@ -1,5 +1,4 @@
 using Crosscore.Litmus.Bench;
-using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Tool.Output;

@@ -3,7 +3,6 @@ using Crosscore.Litmus.Isa.Common;
 using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
-using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Isa;
 

@@ -1,5 +1,3 @@
-using Crosscore.Model.Cores;
-
 namespace Crosscore.Litmus.Syntax;
 
 /// <summary>

@@ -1,4 +1,3 @@
-using Crosscore.Model.Exploration;
 using Crosscore.Model.Traces;
 
 namespace Crosscore.Litmus.Timelines;
@@ -13,7 +12,7 @@ internal static class TimelineArrows
     {
         private readonly List<TimelineArrow> _arrows = [];
 
-        public IReadOnlyList<TimelineArrow> Find()
+        public List<TimelineArrow> Find()
         {
             for (int index = 0; index < events.Count; index++)
             {

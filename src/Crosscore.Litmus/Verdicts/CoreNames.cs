@@ -1,5 +1,4 @@
 using Crosscore.Model.Cores;
-using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Verdicts;
 

@@ -1,5 +1,3 @@
-using Crosscore.Model.Kernel.Emission;
-
 namespace Crosscore.Model.Cores;
 
 /// <summary>Whether, and how, a CPU can continue what it executes.</summary>

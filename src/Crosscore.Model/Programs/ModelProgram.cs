@@ -1,5 +1,3 @@
-using Crosscore.Model.Kernel.Checking;
-
 namespace Crosscore.Model.Programs;
 
 /// <summary>

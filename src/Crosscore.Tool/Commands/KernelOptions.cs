@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Crosscore.Litmus.Bench;
-using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Kernel;

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Crosscore.Litmus.Bench;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;

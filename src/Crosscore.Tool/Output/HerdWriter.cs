@@ -2,7 +2,6 @@ using System.Globalization;
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Machine;
-using Crosscore.Litmus.Outcomes;
 
 namespace Crosscore.Tool.Output;
 

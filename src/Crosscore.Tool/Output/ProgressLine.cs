@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using Crosscore.Model.Exploration;
-using Crosscore.Threads;
 
 namespace Crosscore.Tool.Output;
 

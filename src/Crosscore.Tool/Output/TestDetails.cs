@@ -1,5 +1,4 @@
 using System.Globalization;
-using Crosscore.Litmus;
 using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Syntax;

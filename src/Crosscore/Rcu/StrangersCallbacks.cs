@@ -1,5 +1,3 @@
-using Crosscore.Threads;
-
 namespace Crosscore.Rcu;
 
 /// <summary>

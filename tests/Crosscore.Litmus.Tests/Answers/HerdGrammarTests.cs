@@ -1,7 +1,6 @@
 using System.Text.RegularExpressions;
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Isa;
-using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model;

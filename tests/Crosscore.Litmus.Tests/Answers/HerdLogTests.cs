@@ -1,9 +1,7 @@
 using Crosscore.Litmus.Answers;
-using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
-using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Tests.Answers;
 

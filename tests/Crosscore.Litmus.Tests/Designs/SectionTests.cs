@@ -1,5 +1,4 @@
 using Crosscore.Litmus.Isa;
-using Crosscore.Litmus.Isa.Common;
 using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Verdicts;

@@ -1,4 +1,3 @@
-using Crosscore.Litmus.Outcomes;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Kernel.Language;
 

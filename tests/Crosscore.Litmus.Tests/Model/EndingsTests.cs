@@ -1,4 +1,3 @@
-using Crosscore.Litmus.Isa.Common;
 using Crosscore.Litmus.Timelines;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;

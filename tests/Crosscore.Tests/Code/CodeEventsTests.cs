@@ -33,7 +33,7 @@ public sealed class CodeEventsTests
         Assert.Equal(before["crosscore.code.segments"], Read()["crosscore.code.segments"]);
         Assert.Equal(before["crosscore.code.bytes"], Read()["crosscore.code.bytes"]);
         Assert.Equal(
-            ["breakpoints_met", "bytes", "patches", "refusals", "segments", "swaps", "synchronisations"],
+            ["breakpoints_met", "bytes", "patches", "refusals", "segments", "swaps", "synchronizations"],
             before.Keys.Select(name => name["crosscore.code.".Length..]).Order(StringComparer.Ordinal)
         );
     }

@@ -1,5 +1,4 @@
 using Crosscore.Locks;
-using Crosscore.Threads;
 
 namespace Crosscore.Tests.Locks;
 

@@ -1,4 +1,3 @@
-using Crosscore.PerCpu;
 using Crosscore.PerCpu.Advanced;
 
 namespace Crosscore.Tests.PerCpu;

@@ -1,9 +1,7 @@
 using System.Runtime.CompilerServices;
-using Crosscore.HazardPointers;
 using Crosscore.Rcu;
 using Crosscore.Tests.Raw;
 using Crosscore.Tests.Sandbox;
-using Crosscore.Threads;
 
 namespace Crosscore.Tests.Rcu;
 

@@ -1,6 +1,5 @@
 using System.Numerics;
 using Crosscore.Litmus.Syntax;
-using Crosscore.Model.Programs;
 using static Crosscore.Litmus.Isa.AArch64.AArch64Fields;
 
 namespace Crosscore.Litmus.Isa.AArch64;

@@ -1,11 +1,8 @@
 using Crosscore.Litmus.Isa.Common;
-using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
-using Crosscore.Model.Exploration;
-using Crosscore.Model.Programs;
 
 namespace Crosscore.Litmus.Isa.AArch64;
 

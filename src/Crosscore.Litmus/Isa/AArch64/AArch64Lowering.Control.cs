@@ -1,4 +1,3 @@
-using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model;
 using Crosscore.Model.Programs;

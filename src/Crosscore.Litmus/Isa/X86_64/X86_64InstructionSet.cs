@@ -3,7 +3,6 @@ using Crosscore.Litmus.Lowering;
 using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
-using Crosscore.Model.Exploration;
 
 namespace Crosscore.Litmus.Isa.X86_64;
 

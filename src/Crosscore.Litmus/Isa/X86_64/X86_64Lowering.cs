@@ -1,6 +1,5 @@
 using Crosscore.Litmus.Isa.Common;
 using Crosscore.Litmus.Lowering;
-using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Programs;
 

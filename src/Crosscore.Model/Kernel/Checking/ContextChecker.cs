@@ -1,4 +1,3 @@
-using Crosscore.Model.Kernel.Emission;
 using Crosscore.Model.Kernel.Language;
 using Crosscore.Model.Kernel.Syntax;
 

@@ -1,5 +1,4 @@
 using Crosscore.Model.Kernel.Language;
-using Crosscore.Model.Programs;
 
 namespace Crosscore.Model.Kernel.Syntax;
 

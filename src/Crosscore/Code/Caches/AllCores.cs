@@ -18,7 +18,7 @@ internal static class AllCores
         try
         {
             CoreSerialization.AllThreads(mode);
-            CodeEvents.Synchronisations.Add(1);
+            CodeEvents.Synchronizations.Add(1);
         }
         catch (MembarrierException refusal)
         {

@@ -29,8 +29,8 @@ internal sealed class CodeEvents : EventSource
     /// <summary>How often a thread met a breakpoint of a change in progress and was sent on.</summary>
     public static readonly CodeCounter BreakpointsMet = new();
 
-    /// <summary>Core synchronisations ordered since the start.</summary>
-    public static readonly CodeCounter Synchronisations = new();
+    /// <summary>Core synchronizations ordered since the start.</summary>
+    public static readonly CodeCounter Synchronizations = new();
 
     /// <summary>Exceptions of type <see cref="CodeException"/> since the start, but for those of dry runs.</summary>
     public static readonly CodeCounter Refusals = new();
@@ -45,7 +45,7 @@ internal sealed class CodeEvents : EventSource
         ("swaps", "Targets stored into slots", "{swap}", false, Swaps),
         ("patches", "Sites of live code changed", "{site}", false, Patches),
         ("breakpoints_met", "Threads sent on from a breakpoint", "{thread}", false, BreakpointsMet),
-        ("synchronisations", "Core synchronisations ordered", "{call}", false, Synchronisations),
+        ("synchronizations", "Core synchronizations ordered", "{call}", false, Synchronizations),
         ("refusals", "Requests refused", "{exception}", false, Refusals),
     ];
 

@@ -4,7 +4,6 @@ using System.Globalization;
 using System.Text;
 using Crosscore.Isa;
 using Crosscore.Linux;
-using Crosscore.Threads;
 
 namespace Crosscore.Code;
 

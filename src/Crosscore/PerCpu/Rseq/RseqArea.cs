@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Crosscore.Code;
 using Crosscore.Linux;
-using Crosscore.Sealing;
 
 namespace Crosscore.PerCpu;
 

@@ -220,7 +220,7 @@ public class AArch64MachineTests
     }
 
     [Fact]
-    public void A_context_synchronisation_that_does_nothing_is_caught_by_fresh_code()
+    public void A_context_synchronization_that_does_nothing_is_caught_by_fresh_code()
     {
         LitmusTest test = Test("FreshCode");
         Assert.False(IsWrong(test, op => op));

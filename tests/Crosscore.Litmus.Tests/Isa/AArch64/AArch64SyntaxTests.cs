@@ -1,6 +1,5 @@
 using Crosscore.Litmus.Isa.AArch64;
 using Crosscore.Litmus.Isa.Common;
-using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Model;

@@ -1,5 +1,4 @@
 using Crosscore.Litmus.Isa.X86_64;
-using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Isa.X86_64.Oracle;
 

@@ -1,4 +1,3 @@
-using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Isa.X86_64.Oracle;
 using Crosscore.Litmus.Tests.Model;

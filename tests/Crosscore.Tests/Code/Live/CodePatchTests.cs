@@ -51,7 +51,7 @@ public sealed unsafe class CodePatchTests
     {
         using LiveCode first = LiveCode.Install([0x90, 0x90, 0x90, 0x90, 0x90, .. Function]);
         using LiveCode second = LiveCode.Install([.. new byte[60].Select(_ => (byte)0x90), .. Function]);
-        long before = CodeEvents.Synchronisations.Value;
+        long before = CodeEvents.Synchronizations.Value;
         long patched = CodeEvents.Patches.Value;
         PatchPlan plan = new CodePatch()
             .Replace(second, 61, [7, 7, 7, 7])
@@ -59,7 +59,7 @@ public sealed unsafe class CodePatchTests
             .Replace(first, 12, [9])
             .Commit();
         Assert.Equal((PatchMethod.Breakpoint, 3, 3), (plan.Method, plan.Sites, plan.Synchronizations));
-        Assert.Equal(3, CodeEvents.Synchronisations.Value - before);
+        Assert.Equal(3, CodeEvents.Synchronizations.Value - before);
         Assert.Equal(3, CodeEvents.Patches.Value - patched);
         Assert.Equal((0x0403020A, 0x07070709), (Call(first), Call(second)));
     }

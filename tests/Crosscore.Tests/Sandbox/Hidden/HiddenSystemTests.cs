@@ -1,4 +1,3 @@
-using Crosscore.PerCpu.Advanced;
 using Crosscore.Tests.Raw;
 
 namespace Crosscore.Tests.Sandbox.Hidden;

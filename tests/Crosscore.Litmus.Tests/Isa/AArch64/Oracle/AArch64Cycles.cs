@@ -1,5 +1,3 @@
-using Crosscore.Litmus.Isa.Common;
-
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;
 
 /// <summary>

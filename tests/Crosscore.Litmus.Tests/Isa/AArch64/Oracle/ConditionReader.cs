@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Crosscore.Litmus.Isa.Common;
 
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;
 

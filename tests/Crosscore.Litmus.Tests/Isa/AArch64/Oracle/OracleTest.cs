@@ -1,4 +1,3 @@
-using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;

@@ -1,5 +1,3 @@
-using Crosscore.Litmus.Outcomes;
-
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;
 
 /// <summary>

@@ -1,5 +1,3 @@
-using Crosscore.Litmus.Tests.Isa.X86_64;
-
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;
 
 /// <summary>

@@ -46,7 +46,7 @@ internal enum TranslationRules : ulong
     /// <summary>IFB-ob: R-TTD; tr-ib; the entry of the exception; po.</summary>
     TranslationPastFault = 1UL << 11,
 
-    /// <summary>IFB: the entry of the exception is a context synchronisation.</summary>
+    /// <summary>IFB: the entry of the exception is a context synchronization.</summary>
     FaultSynchronizes = 1UL << 12,
 
     /// <summary>dob: R-TTD; tr-ib; M; po; W.</summary>
