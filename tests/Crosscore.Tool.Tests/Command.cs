@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Crosscore.Threads;
 
 namespace Crosscore.Tool.Tests;
 

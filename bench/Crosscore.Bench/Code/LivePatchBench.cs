@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Crosscore.Code;
-using Crosscore.Threads;
 
 namespace Crosscore.Bench.Code;
 

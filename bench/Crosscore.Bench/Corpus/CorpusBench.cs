@@ -1,5 +1,4 @@
 using System.Globalization;
-using Crosscore.Threads;
 
 namespace Crosscore.Bench.Corpus;
 

@@ -5,7 +5,6 @@ using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Verdicts;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
-using Crosscore.Threads;
 
 namespace Crosscore.Bench.Exploration;
 

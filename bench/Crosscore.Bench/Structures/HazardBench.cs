@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Crosscore.HazardPointers;
-using Crosscore.Rcu;
 
 namespace Crosscore.Bench.Structures;
 

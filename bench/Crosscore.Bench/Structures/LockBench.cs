@@ -1,5 +1,4 @@
 using Crosscore.Locks;
-using Crosscore.Rcu;
 
 namespace Crosscore.Bench.Structures;
 

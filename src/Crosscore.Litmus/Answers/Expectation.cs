@@ -5,7 +5,7 @@ using Crosscore.Model.Cores;
 namespace Crosscore.Litmus.Answers;
 
 /// <summary>
-/// What a test says of itself in its header, which other tools pass over: <c>Expect=x86-tso:Sometimes sc:Never</c> is
+/// The expectations in the header of a test, which other tools ignore: <c>Expect=x86-tso:Sometimes sc:Never</c> is
 /// the model's verdict for each kind of core, and <c>Machine=seen</c> says that the condition's outcome must be seen
 /// when the test runs on an x86-64 processor: the test is a control that proves that a neighbour's "never seen" means
 /// something.

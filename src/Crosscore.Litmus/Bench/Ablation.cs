@@ -89,7 +89,7 @@ internal sealed record AblationReport(
 /// </summary>
 /// <param name="core">The kind of core.</param>
 /// <param name="options">How to explore.</param>
-/// <param name="progress">Is told how far a long exploration is.</param>
+/// <param name="progress">Receives progress reports of long explorations.</param>
 internal sealed class Ablation(
     CoreKind core,
     ExplorationOptions options,
@@ -102,7 +102,7 @@ internal sealed class Ablation(
     /// <param name="together">Sets of labels to remove together as well.</param>
     /// <param name="pairs">Whether to remove all pairs as well; those are reported that break a test which neither
     /// label breaks alone.</param>
-    /// <param name="cancellation">Ends it early.</param>
+    /// <param name="cancellation">Cancels it.</param>
     /// <exception cref="LitmusException">A test cannot be explored.</exception>
     /// <exception cref="OperationCanceledException">It was ended early.</exception>
     public AblationReport Run(

@@ -61,8 +61,8 @@ internal sealed record DesignReport(
     /// <param name="core">The kind of core.</param>
     /// <param name="options">How to explore.</param>
     /// <param name="machine">What the machine beneath has in addition to what the test says.</param>
-    /// <param name="progress">Is told how far it is.</param>
-    /// <param name="cancellation">Ends it early.</param>
+    /// <param name="progress">Receives progress reports.</param>
+    /// <param name="cancellation">Cancels it.</param>
     /// <exception cref="LitmusException">The model cannot explore this test.</exception>
     public static DesignReport Of(
         LitmusTest test,

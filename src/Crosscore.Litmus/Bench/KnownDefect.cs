@@ -23,7 +23,7 @@ internal sealed record KnownDefect(string Name, string Source)
     /// <param name="forbidden">The outcomes that were seen and that the model forbids.</param>
     /// <param name="options">How to explore.</param>
     /// <param name="guarantees">What this machine promises.</param>
-    /// <param name="cancellation">Ends it early.</param>
+    /// <param name="cancellation">Cancels it.</param>
     public static KnownDefect? Explaining(
         LitmusTest test,
         IReadOnlyList<Outcome> forbidden,

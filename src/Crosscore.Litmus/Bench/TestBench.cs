@@ -61,7 +61,7 @@ internal sealed class TestBench(BenchOptions options)
     private readonly KnownAnswers _known = new();
     private IReadOnlyList<MachineGuarantee>? _guarantees;
 
-    /// <summary>Is told of each exploration without a kernel design that begins.</summary>
+    /// <summary>Called when an exploration without a kernel design begins.</summary>
     internal Action<CoreKind>? OnExplore { get; init; }
 
     /// <summary>Runs a test on the machine.</summary>
@@ -73,7 +73,7 @@ internal sealed class TestBench(BenchOptions options)
 
     /// <summary>Examines the test in a file.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="progress">Is told how far a long exploration is.</param>
+    /// <param name="progress">Receives progress reports of long explorations.</param>
     /// <param name="cancellation">Ends the examination early.</param>
     /// <exception cref="LitmusException">The file holds no test that can be understood.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
@@ -86,7 +86,7 @@ internal sealed class TestBench(BenchOptions options)
     {
         LitmusTest test = LitmusParser.Parse(File.ReadAllText(file), file);
 
-        // A mistake in what the test says of itself shows before anything is run.
+        // A mistake in the test's header is reported before anything runs.
         bool control = Expectation.MustBeSeen(test);
         CoreKind? chosen = options.CoreOf(test);
         if (chosen is CoreKind cores && (options.Kernels.Count > 0 || Expectation.IsAboutKernels(test)))

@@ -17,13 +17,6 @@ internal sealed unsafe class RendezvousRun : IBatchRun, IDisposable
     // Instances that a prefetch is ahead of the one in use: far enough for a line to come from the other core (100 to
     // 200 ns) while an iteration takes about as long.
     private const int PrefetchAhead = 3;
-    private const int DelayEntries = 1 << 15;
-
-    // Turns of a loop of two instructions, a quarter of a nanosecond each, before a column: the interesting distance of
-    // two threads depends on the test. Short ones find outcomes of columns that are alike; long ones, about as long as
-    // a store takes to reach the other core, those where one column has a fence more than the other.
-    private const int FineDelay = 63;
-    private const int CoarseDelay = 767;
 
     // Looks at another thread's line before asking whether to leave and giving the processor away: some 20
     // microseconds, or at once where the other can only arrive when this one gives way.
@@ -35,17 +28,14 @@ internal sealed unsafe class RendezvousRun : IBatchRun, IDisposable
     private readonly IReadOnlyList<TestRegister>[] _observed;
     private readonly MachineRunEnd _cutEnd;
     private readonly MachineCode _code;
-    private readonly int _threads;
     private readonly int _capacity;
     private readonly NativeBlock _control;
     private readonly NativeBlock _memory;
-    private readonly NativeBlock _fineDelays;
-    private readonly NativeBlock _coarseDelays;
+    private readonly DelayTables _delays = new(MaxBatch);
     private readonly NativeBlock[] _results;
     private readonly InstanceImage _image;
     private readonly OutcomeCounts[] _counts;
     private readonly bool _oversubscribed;
-    private ulong _random = 0x2545_F491_4F6C_DD1D;
     private long _arrival;
 
     public RendezvousRun(
@@ -63,14 +53,11 @@ internal sealed unsafe class RendezvousRun : IBatchRun, IDisposable
         _cutEnd = cutEnd;
         _code = code;
         _oversubscribed = oversubscribed;
-        _threads = test.Threads.Count;
         _image = new InstanceImage(test, layout);
         _capacity = (int)Math.Clamp(BatchBytes / Math.Max(layout.Size, MemoryLayout.Line), MinBatch, MaxBatch);
-        Shared = new NativeBlock(SharedBlock.Size(_threads));
-        _control = new NativeBlock((long)RendezvousControl.Size * _threads);
+        Shared = new NativeBlock(SharedBlock.Size(Threads));
+        _control = new NativeBlock((long)RendezvousControl.Size * Threads);
         _memory = new NativeBlock((long)layout.Size * (_capacity + PrefetchAhead + 1));
-        _fineDelays = NewDelays(FineDelay);
-        _coarseDelays = NewDelays(CoarseDelay);
         _results = [.. observed.Select(column => new NativeBlock(8L * column.Count * _capacity))];
         _counts = [.. observed.Select(_ => new OutcomeCounts(test.Observables.Count))];
     }
@@ -81,7 +68,7 @@ internal sealed unsafe class RendezvousRun : IBatchRun, IDisposable
     // A batch should be long enough that starting it costs little, and short enough that chance sets many different
     // timings; its memory should stay in the caches. It grows from the smallest, because a test may contain a call of
     // milliseconds.
-    public TimeSpan BatchTime { get; } = TimeSpan.FromMilliseconds(5);
+    public TimeSpan BatchTime => TimeSpan.FromMilliseconds(5);
 
     public int FirstBatch => MinBatch;
 
@@ -93,39 +80,34 @@ internal sealed unsafe class RendezvousRun : IBatchRun, IDisposable
 
     public MachineRunEnd CutEnd => _cutEnd;
 
+    private int Threads => _test.Threads.Count;
+
     public void Dispose()
     {
-        foreach (
-            NativeBlock block in _results
-                .Append(Shared)
-                .Append(_control)
-                .Append(_memory)
-                .Append(_fineDelays)
-                .Append(_coarseDelays)
-        )
+        foreach (NativeBlock block in _results.Append(Shared).Append(_control).Append(_memory))
         {
             block.Dispose();
         }
+
+        _delays.Dispose();
     }
 
     public void Prepare(int size)
     {
         // In half of the batches all threads fetch all lines for reading, which suits most tests; in the others chance
         // decides for each thread and line.
-        bool alike = NextRandom() % 2 == 0;
-        for (int thread = 0; thread < _threads; thread++)
+        bool alike = _delays.NextRandom() % 2 == 0;
+        for (int thread = 0; thread < Threads; thread++)
         {
             int at = thread * RendezvousControl.Size;
             _control[at + RendezvousControl.Shared] = Shared.Address;
             _control[at + RendezvousControl.Instance] = _memory.Address;
             _control[at + RendezvousControl.Results] = _results[thread].Address;
-            NativeBlock delays = NextRandom() % 4 == 0 ? _coarseDelays : _fineDelays;
-            _control[at + RendezvousControl.Delays] =
-                delays.Address + (sizeof(int) * (long)(NextRandom() % DelayEntries));
+            _control[at + RendezvousControl.Delays] = _delays.PickStart();
             _control[at + RendezvousControl.Prefetch] = _memory.Address + (PrefetchAhead * (long)_layout.Size);
-            ulong read = alike ? ulong.MaxValue : NextRandom();
+            ulong read = alike ? ulong.MaxValue : _delays.NextRandom();
             _control[at + RendezvousControl.Read] = (long)read;
-            _control[at + RendezvousControl.Write] = (long)(~read & NextRandom());
+            _control[at + RendezvousControl.Write] = (long)(~read & _delays.NextRandom());
             _control[at + RendezvousControl.Arrival] = _arrival;
             _control[at + RendezvousControl.Remaining] = size;
             _control[at + RendezvousControl.Patience] = _oversubscribed ? PatienceWhenOversubscribed : Patience;
@@ -134,8 +116,8 @@ internal sealed unsafe class RendezvousRun : IBatchRun, IDisposable
 
     public void Execute(int thread, int size)
     {
-        int from = (int)((long)size * thread / _threads);
-        int to = (int)((long)size * (thread + 1) / _threads);
+        int from = (int)((long)size * thread / Threads);
+        int to = (int)((long)size * (thread + 1) / Threads);
         // SAFETY: memory has room for at least `size` instances, control for every thread.
         for (int instance = from; instance < to; instance++)
         {
@@ -158,7 +140,7 @@ internal sealed unsafe class RendezvousRun : IBatchRun, IDisposable
     }
 
     public void ThrowIfRefused() =>
-        _code.ThrowIfRefused(_control, RendezvousControl.Size, RendezvousControl.Answer, _threads);
+        _code.ThrowIfRefused(_control, RendezvousControl.Size, RendezvousControl.Answer, Threads);
 
     private void CountOutcomes(int thread, int from, int to)
     {
@@ -201,31 +183,6 @@ internal sealed unsafe class RendezvousRun : IBatchRun, IDisposable
         IReadOnlyList<TestRegister> observed = _observed[observable.Thread];
         int slot = Enumerable.Range(0, observed.Count).First(index => observed[index] == observable.Register);
         return new Source(_results[observable.Thread].Start + (8 * slot), 8 * observed.Count, mask);
-    }
-
-    // Half of the entries are zero, the others anything up to the longest.
-    private NativeBlock NewDelays(int longest)
-    {
-        var delays = new NativeBlock(sizeof(int) * (DelayEntries + (long)MaxBatch));
-        for (int entry = 0; entry < DelayEntries + MaxBatch; entry++)
-        {
-            ulong random = NextRandom() >> 16;
-
-            // SAFETY: the block has room for this many entries, allocated three lines above.
-            *(int*)(delays.Start + (sizeof(int) * (long)entry)) =
-                (random & 1) == 0 ? 0 : (int)((random >> 1) % (ulong)(longest + 1));
-        }
-
-        return delays;
-    }
-
-    private ulong NextRandom()
-    {
-        // Marsaglia's xorshift64.
-        _random ^= _random << 13;
-        _random ^= _random >> 7;
-        _random ^= _random << 17;
-        return _random;
     }
 
     private readonly struct Source(byte* start, int stride, ulong mask)

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Outcomes;
@@ -70,8 +69,8 @@ internal sealed class Outcome : IEquatable<Outcome>
     /// <summary>As herd writes it: <c>0:rax=0; [x]=1; t={1,2}; Fault(P0:L0,x,MMU:Translation);</c>.</summary>
     /// <param name="test">The test it belongs to.</param>
     /// <param name="layout">The test's memory.</param>
-    /// <param name="whole">Whether a number of an undeclared register that no <c>int</c> holds is told whole; herd cuts
-    /// it.</param>
+    /// <param name="whole">Whether a number of an undeclared register that no <c>int</c> holds is printed whole; herd
+    /// cuts it.</param>
     public string Describe(LitmusTest test, MemoryLayout layout, bool whole = false)
     {
         if (IsUnpredictable)
@@ -110,7 +109,7 @@ internal sealed class Outcome : IEquatable<Outcome>
     }
 
     // The elements of an array stand together. What the field's tools read between braces are numbers; other elements
-    // are told one by one.
+    // are printed one by one.
     private string DescribeArray(LitmusTest test, MemoryLayout layout, int first)
     {
         Variable array = test.Observables[first].Variable!;
@@ -128,7 +127,7 @@ internal sealed class Outcome : IEquatable<Outcome>
             : string.Join(' ', elements.Select((element, index) => $"{array.Name}[{index}]={element};"));
     }
 
-    // herd tells the faults that happened, then the questions that none answers, each behind a blank.
+    // herd prints the faults that happened, then the questions that none answers, each behind a blank.
     private string DescribeFaults(LitmusTest test)
     {
         var asked = test
@@ -158,7 +157,7 @@ internal sealed class Outcome : IEquatable<Outcome>
         return " " + string.Join(' ', faults) + string.Concat(none);
     }
 
-    // A kind that a question names is told as it names it; herd calls the others faults of data.
+    // A kind that a question names is printed as it names it; herd calls the others faults of data.
     private static string Describe(FaultEvent fault, bool isNamed)
     {
         string kind = (isNamed || fault.Kind < FaultKind.Translation ? "" : "D-") + fault.Kind.Name();

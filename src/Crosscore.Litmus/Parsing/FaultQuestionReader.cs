@@ -1,5 +1,4 @@
 using Crosscore.Litmus.Isa.Common;
-using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Parsing;

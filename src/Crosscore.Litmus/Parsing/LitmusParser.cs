@@ -241,7 +241,7 @@ internal sealed class LitmusParser
     {
         while (_scanner.Peek() is { Kind: TokenKind.Name } first)
         {
-            // A label is a name with a colon; only two tokens tell it from an instruction.
+            // A label is a name with a colon; only two tokens distinguish it from an instruction.
             if (_scanner.PeekSecond().Is(":"))
             {
                 _scanner.Next();

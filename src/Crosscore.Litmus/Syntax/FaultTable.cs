@@ -1,6 +1,6 @@
 namespace Crosscore.Litmus.Syntax;
 
-/// <summary>A fault that can happen, as far as herd tells one from another.</summary>
+/// <summary>A fault that can happen, as far as herd distinguishes faults.</summary>
 /// <param name="Thread">The column.</param>
 /// <param name="Label">A label of the instruction; <see langword="null"/> where it has none, or where faults are too
 /// many to keep them apart.</param>
@@ -11,7 +11,7 @@ internal sealed record FaultEvent(int Thread, string? Label, string? Location, F
 
 /// <summary>
 /// Which faults each question of a test is about. The final value of a question has a bit for each of them, so that a
-/// final state tells not only that an instruction faulted but where and how, as herd's does.
+/// final state shows not only that an instruction faulted but where and how, as herd's does.
 /// </summary>
 internal sealed class FaultTable
 {

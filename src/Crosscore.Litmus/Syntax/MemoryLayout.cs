@@ -59,7 +59,7 @@ internal sealed class MemoryLayout
     /// Gets a model address in words: <c>x</c>, <c>t[1]</c>, <c>x+2</c>; <see langword="null"/> where it is none.
     /// </summary>
     /// <param name="address">A value.</param>
-    /// <param name="inBytes">Whether an element is told by its distance in bytes, as herd's logs have it.</param>
+    /// <param name="inBytes">Whether an element is named by its distance in bytes, as in herd's logs.</param>
     public string? Describe(ulong address, bool inBytes = false)
     {
         if (address < ModelBase || address - ModelBase >= (ulong)Size)

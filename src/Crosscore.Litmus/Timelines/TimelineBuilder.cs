@@ -246,7 +246,7 @@ internal sealed class TimelineBuilder
     private static string WithoutComment(string line) =>
         line.IndexOf("//", StringComparison.Ordinal) is int comment and > 0 ? line[..comment].TrimEnd() : line;
 
-    // Entering the kernel touches no memory, so no event tells of it; it comes before the first thing that the call
+    // Entering the kernel touches no memory, so it has no event; it comes before the first thing that the call
     // does.
     private void AddCall(TraceEvent happened)
     {

@@ -133,8 +133,8 @@ internal sealed class ModelVerdict
     /// <param name="core">The kind of core.</param>
     /// <param name="options">How to explore.</param>
     /// <param name="kernel">The kernel design that it runs on, if any.</param>
-    /// <param name="progress">Is told how far it is.</param>
-    /// <param name="cancellation">Ends it early.</param>
+    /// <param name="progress">Receives progress reports.</param>
+    /// <param name="cancellation">Cancels it.</param>
     /// <exception cref="LitmusException">The model cannot explore this test.</exception>
     public static ModelVerdict Of(
         LitmusTest test,

@@ -1,5 +1,3 @@
-using Crosscore.Litmus.Syntax;
-
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;
 
 /// <summary>
