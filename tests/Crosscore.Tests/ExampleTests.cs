@@ -67,7 +67,8 @@ public sealed class ExampleTests
         // shown
         await AsymmetricFence.HeavyAsync();
         Console.WriteLine(
-            $"{AsymmetricFence.Mode}: {AsymmetricFence.BarrierCount} barriers for {AsymmetricFence.HeavyCount} heavy fences"
+            $"{AsymmetricFence.Mode}: {AsymmetricFence.BarrierCount} barriers "
+                + $"for {AsymmetricFence.HeavyCount} heavy fences"
         );
         // end
         Assert.True(AsymmetricFence.HeavyCount > 0);

@@ -7,7 +7,7 @@ namespace Crosscore.Litmus.Answers;
 /// <summary>
 /// The expectations in the header of a test, which other tools ignore: <c>Expect=x86-tso:Sometimes sc:Never</c> is
 /// the model's verdict for each kind of core, and <c>Machine=seen</c> says that the condition's outcome must be seen
-/// when the test runs on an x86-64 processor: the test is a control that proves that a neighbour's "never seen" means
+/// when the test runs on an x86-64 processor: the test is a control that proves that a neighbor's "never seen" means
 /// something.
 /// </summary>
 internal static class Expectation

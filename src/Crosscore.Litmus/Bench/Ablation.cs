@@ -189,7 +189,7 @@ internal sealed class Ablation(
 
         DesignReport report = DesignReport.Of(test, design, core, options, default, progress, cancellation);
         return report.Verdict is not ModelVerdict verdict ? $"the design has no {string.Join(", ", report.Lacking)}"
-            : verdict.Exploration.Bounds.HasFlag(Bounds.Cancelled) ? throw new OperationCanceledException(cancellation)
+            : verdict.Exploration.Bounds.HasFlag(Bounds.Canceled) ? throw new OperationCanceledException(cancellation)
             : IsBroken(verdict) ? "its outcome is possible on the whole design"
             : verdict.Exploration.Bounds == Bounds.Promises ? "is not decided without promises"
             : !verdict.IsComplete ? "was not explored to its end"

@@ -43,7 +43,7 @@ public enum TestVerdict
     /// </summary>
     NeverEnds,
 
-    /// <summary>A control: its outcome must be seen here, or its neighbours prove nothing, and it was not.</summary>
+    /// <summary>A control: its outcome must be seen here, or its neighbors prove nothing, and it was not.</summary>
     ControlNotSeen,
 
     /// <summary>The model contradicts a known answer or the test's own expectation.</summary>

@@ -24,7 +24,7 @@ internal static class MachineRunner
     /// <exception cref="MachineRunException">It cannot be run here, or the kernel refused a call that the test
     /// makes.</exception>
     /// <exception cref="LitmusException">The architecture has no such instruction.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">It was canceled.</exception>
     public static MachineRun Run(LitmusTest test, MachineRunOptions options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(test);

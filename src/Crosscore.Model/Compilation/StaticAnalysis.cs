@@ -90,7 +90,7 @@ internal sealed class StaticAnalysis
     public bool[] InsideInstruction { get; }
 
     /// <summary>
-    /// Whether some operation goes back to itself or an earlier one, so that the code may go round for ever.
+    /// Whether some operation goes back to itself or an earlier one, so that the code may loop forever.
     /// </summary>
     public bool HasLoops =>
         Enumerable.Range(0, _ops.Count).Any(index => SuccessorsOf(index).Any(next => next <= index));

@@ -5,8 +5,8 @@ namespace Crosscore.Model.Cpus;
 
 /// <summary>
 /// Fences that threads have demanded of other cores and that these have not passed yet. A core that stands between two
-/// instructions with no waiting store has passed at once: passing earlier only lets the demanding thread go on earlier,
-/// which it need not do, so no outcome is lost.
+/// instructions with no waiting store has passed at once: passing earlier only lets the demanding thread continue
+/// earlier, which it need not do, so no outcome is lost.
 /// </summary>
 internal sealed class FenceRequests
 {

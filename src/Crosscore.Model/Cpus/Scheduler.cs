@@ -5,7 +5,7 @@ namespace Crosscore.Model.Cpus;
 
 /// <summary>
 /// Which task is where: on which CPU it runs, whether it sleeps, whether it was interrupted and has not returned from
-/// the interrupt yet. Without a system, task and CPU of the same number belong together for ever, and nothing of this
+/// the interrupt yet. Without a system, task and CPU of the same number belong together forever, and nothing of this
 /// takes a bit of the state.
 /// </summary>
 internal sealed class Scheduler

@@ -29,7 +29,7 @@ public enum Reductions
     DeadRegisters = 4,
 
     /// <summary>
-    /// On AArch64 cores, where a program is nothing but threads that each run on a CPU of their own: all writes are
+    /// On AArch64 cores, where a program is nothing but threads that each run on a separate CPU: all writes are
     /// promised before anything is executed, and then the CPUs run one after the other (Promising-ARM, section 7).
     /// Other cores have nothing to promise.
     /// </summary>
@@ -125,8 +125,8 @@ public enum Bounds
     /// <summary><see cref="ExplorationOptions.MaxBytes"/> was reached.</summary>
     Memory = 4,
 
-    /// <summary>It was cancelled.</summary>
-    Cancelled = 8,
+    /// <summary>It was canceled.</summary>
+    Canceled = 8,
 
     /// <summary>
     /// <see cref="ExplorationOptions.WriteBound"/> made a store impossible, or a loop may look at more writes of a cell

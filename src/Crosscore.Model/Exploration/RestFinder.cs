@@ -24,7 +24,7 @@ internal sealed class RestFinder<TCore>(Expander<TCore> expander)
     private readonly Dictionary<ulong[], int> _numbers = new(new SameWords());
 
     /// <summary>
-    /// A state in which everything stays where it is or goes round, for ever; the given one where none was found.
+    /// A state in which everything stays or repeats forever; the given state where no such state was found.
     /// </summary>
     /// <param name="hang">A state from which no end can be reached.</param>
     /// <param name="search">Whether to look for it at all.</param>

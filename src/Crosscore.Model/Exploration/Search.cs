@@ -153,7 +153,7 @@ internal sealed class Search<TCore> : IDisposable
             {
                 if (_cancellation.IsCancellationRequested)
                 {
-                    _bounds |= Bounds.Cancelled;
+                    _bounds |= Bounds.Canceled;
                     return;
                 }
 

@@ -18,7 +18,7 @@ internal sealed class StateBlock(StateTable table)
     private readonly int[] _perPart = new int[StateTable.Parts];
     private uint _touched;
 
-    /// <summary>How many runs of neighbours the block consists of.</summary>
+    /// <summary>How many runs of neighbors the block consists of.</summary>
     public int Runs { get; private set; }
 
     /// <summary>How many states it consists of.</summary>

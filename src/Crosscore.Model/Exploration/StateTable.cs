@@ -5,7 +5,7 @@ namespace Crosscore.Model.Exploration;
 /// <summary>
 /// The states found so far, each stored once and compared exactly: no hash stands for a state. Each belongs to one of
 /// <see cref="Parts"/> parts and keeps its position there, so the search needs no queue, and in each part states of one
-/// distance from the start are neighbours.
+/// distance from the start are neighbors.
 /// </summary>
 /// <remarks>
 /// Cost of a state: its record (<see cref="StateCodec"/>), 8 bytes for each 64 bits of state and 24 at most; 5 to 7.5

@@ -3,7 +3,7 @@ using Crosscore.Model.State;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// What a run of neighbouring states (its origins) leads to: the records of successors, known or not, in the order in
+/// What a run of neighboring states (its origins) leads to: the records of successors, known or not, in the order in
 /// which they are found, and the origins where nothing follows. One thread fills it; it is used again and again.
 /// </summary>
 internal sealed class Successors(StateCodec codec)

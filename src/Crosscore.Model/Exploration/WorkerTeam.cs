@@ -3,8 +3,8 @@ using System.Runtime.ExceptionServices;
 namespace Crosscore.Model.Exploration;
 
 /// <summary>
-/// Some threads that do the same work at the same time, the caller's among them, and wait for each other before they go
-/// on: everything that one wrote before <see cref="Run"/> returns is seen by all after it.
+/// Some threads that do the same work at the same time, the caller's among them, and wait for each other before they
+/// continue: everything that one wrote before <see cref="Run"/> returns is seen by all after it.
 /// </summary>
 internal sealed class WorkerTeam : IDisposable
 {
@@ -78,7 +78,7 @@ internal sealed class WorkerTeam : IDisposable
         }
     }
 
-    // A failure must not keep the others waiting for ever.
+    // A failure must not keep the others waiting forever.
     private void Do(Action<int> work, int worker)
     {
         try

@@ -6,7 +6,7 @@ namespace Crosscore.Model.Kernel;
 
 /// <summary>
 /// A kernel design: what a text file in <c>kernels/</c> says, read, joined with the designs it extends, and checked. It
-/// never changes; <see cref="With"/> makes another one with other options or with labelled calls left out. The language
+/// never changes; <see cref="With"/> makes another one with other options or with labeled calls left out. The language
 /// is described in <c>docs/kernel-language.md</c>.
 /// </summary>
 public sealed class KernelDesign
@@ -166,7 +166,7 @@ public sealed class KernelDesign
             : [];
 
     /// <summary>
-    /// The same design with other values for options, or with labelled calls left out; what was left out already stays
+    /// The same design with other values for options, or with labeled calls left out; what was left out already stays
     /// out.
     /// </summary>
     /// <param name="options">Values by the name of the option, as they are written in a design.</param>
@@ -320,10 +320,10 @@ public sealed class KernelDesign
     private IEnumerable<KernelLabel> LabelsOf(RoutineDeclaration routine) =>
         TreeWalk
             .Statements(routine.Body)
-            .OfType<LabelledStatement>()
-            .Select(labelled => new KernelLabel(
-                $"{routine.Name}.{labelled.Label}",
-                LabelKinds.Of(Merged, labelled.Inner.Call),
-                IndexOf(labelled.Inner.Position)
+            .OfType<LabeledStatement>()
+            .Select(labeled => new KernelLabel(
+                $"{routine.Name}.{labeled.Label}",
+                LabelKinds.Of(Merged, labeled.Inner.Call),
+                IndexOf(labeled.Inner.Position)
             ));
 }

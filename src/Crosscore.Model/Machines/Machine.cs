@@ -175,9 +175,9 @@ internal sealed partial class Machine<TCore>
                 _notes.Recorder?.Note(-1, move.Argument, TraceEventKind.Wake);
                 break;
             case MoveKind.Signal:
-                int signalled = _scheduler.Current(state, move.Cpu);
-                _sections.Restart(state, _tasks[signalled]);
-                _notes.Recorder?.Note(move.Cpu, signalled, TraceEventKind.Signal);
+                int signaled = _scheduler.Current(state, move.Cpu);
+                _sections.Restart(state, _tasks[signaled]);
+                _notes.Recorder?.Note(move.Cpu, signaled, TraceEventKind.Signal);
                 break;
             default:
                 _core.Apply(state, move);

@@ -33,8 +33,7 @@ public enum TaskStart
 /// <param name="Start">Where it is.</param>
 /// <param name="Pinned">Whether it stays on that CPU.</param>
 /// <param name="IsKernelThread">Whether it always runs inside the kernel.</param>
-/// <param name="IsIdle">Whether it is there only to be switched to: it has nothing to do and need not come to an
-/// end.</param>
+/// <param name="IsIdle">Whether it is there only to be switched to: it has nothing to do and need not end.</param>
 /// <param name="TakesSignals">Whether signals come to it, at any instruction; their handlers do nothing.</param>
 internal sealed record TaskPlacement(
     int Cpu,
@@ -93,7 +92,7 @@ internal sealed class CpuSystem
     /// <summary>Registers of the CPU's code that keep their values from one use of it to the next.</summary>
     public required IReadOnlySet<int> PersistentRegisters { get; init; }
 
-    /// <summary>Whether tasks are switched at all. Without it, each CPU runs its task for ever.</summary>
+    /// <summary>Whether tasks are switched at all. Without it, each CPU runs its task forever.</summary>
     public required bool Schedules { get; init; }
 
     /// <summary>Whether a task may be switched out at any moment inside the kernel.</summary>

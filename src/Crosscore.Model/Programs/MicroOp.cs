@@ -141,12 +141,12 @@ internal enum MicroOpKind
 }
 
 /// <summary>
-/// Where an operation stands, which decides what may come between it and its neighbours. The default is user mode.
+/// Where an operation stands, which decides what may come between it and its neighbors. The default is user mode.
 /// </summary>
 [Flags]
 internal enum OpContext
 {
-    /// <summary>User mode: interrupts come at any moment, and the way out of one may go on with another task.</summary>
+    /// <summary>User mode: interrupts come at any moment, and the return from one may continue with another task.</summary>
     User = 0,
 
     /// <summary>Inside the kernel.</summary>

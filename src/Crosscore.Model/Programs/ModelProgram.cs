@@ -42,7 +42,7 @@ internal sealed class MemoryRegion
     /// <summary>One value an element.</summary>
     public required IReadOnlyList<ulong> InitialValues { get; init; }
 
-    /// <summary>Whether it is code, which cores fetch by rules of their own.</summary>
+    /// <summary>Whether it is code, which cores fetch by separate rules.</summary>
     public bool IsCode { get; init; }
 
     /// <summary>Whether nothing can have been fetched from it at the start, because nothing was mapped there.</summary>

@@ -2,7 +2,7 @@ namespace Crosscore.Model.Programs;
 
 /// <summary>
 /// An entry of a translation table as a number: a page descriptor of the last level (Arm ARM D8.3), of which only the
-/// fields that are modelled can be other than zero.
+/// fields that are modeled can be other than zero.
 /// </summary>
 internal static class TableEntry
 {

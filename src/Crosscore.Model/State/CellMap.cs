@@ -149,7 +149,7 @@ internal sealed class CellMap
         if (!_cellAt.TryGetValue(address, out int first))
         {
             throw new ModelException(
-                $"An access of {width} byte(s) at {Describe(address)} is outside "
+                $"The {8 * width}-bit access at {Describe(address)} is outside "
                     + "of the memory of the program or straddles its elements."
             );
         }
@@ -162,8 +162,8 @@ internal sealed class CellMap
         if (!_mayCut)
         {
             throw new ModelException(
-                $"An access of {width} byte(s) at {Describe(address)} is not of a whole element, "
-                    + $"which has {_widths[first]}; accesses of mixed sizes are not modelled on this core."
+                $"The {8 * width}-bit access at {Describe(address)} is not of a whole element, "
+                    + $"which has {8 * _widths[first]} bits; accesses of mixed sizes are not modeled on this core."
             );
         }
 
@@ -173,7 +173,7 @@ internal sealed class CellMap
         return known && (address & 7) + (ulong)width <= 8
             ? new CellSpan(first, width)
             : throw new ModelException(
-                $"An access of {width} byte(s) at {Describe(address)} leaves its region "
+                $"The {8 * width}-bit access at {Describe(address)} leaves its region "
                     + "or its 8 aligned bytes; no processor promises that it is one access."
             );
     }

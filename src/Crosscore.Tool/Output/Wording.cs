@@ -204,7 +204,7 @@ internal static class Wording
             parts.Add($"stopped at --max-memory after {Number(verdict.Exploration.States)} states");
         }
 
-        if (bounds.HasFlag(Model.Exploration.Bounds.Cancelled))
+        if (bounds.HasFlag(Model.Exploration.Bounds.Canceled))
         {
             parts.Add($"interrupted after {Number(verdict.Exploration.States)} states");
         }

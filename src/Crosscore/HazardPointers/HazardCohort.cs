@@ -46,7 +46,7 @@ public sealed class HazardCohort : IDisposable
     public IReadOnlyList<HazardHolder> GetHolders() => _retired.GetHolders();
 
     /// <summary>
-    /// Closes the cohort and reclaims everything in it. It waits for readers that still protect some of it, for ever if
+    /// Closes the cohort and reclaims everything in it. It waits for readers that still protect some of it, forever if
     /// a reader never stops. A second Dispose does nothing more.
     /// </summary>
     /// <remarks>

@@ -19,7 +19,7 @@ namespace Crosscore.HazardPointers;
 /// S = <see cref="SlotCount"/>, and T threads inside <c>Retire</c> or <see cref="Reclaim"/> concurrently: at most
 /// (T + 1) x (<see cref="ScanThreshold"/> + 2S + T) retired objects whose callback has not returned; with one such
 /// thread, at most <see cref="ScanThreshold"/> + 2S after its call. What callbacks themselves retire is added until
-/// they return. Fewer than <see cref="ScanThreshold"/> objects may wait for ever when no thread retires any more: call
+/// they return. Fewer than <see cref="ScanThreshold"/> objects may wait forever when no thread retires any more: call
 /// <see cref="Reclaim"/>, or use a <see cref="HazardCohort"/>.</para>
 /// <para>With another executor, and so with <see cref="Default"/>: a thread that retires waits for room, at most a
 /// second, when 64 times (<see cref="ScanThreshold"/> + S) objects or 64 times <see cref="ScanBytes"/> wait that the
@@ -212,7 +212,7 @@ public sealed partial class HazardDomain : IDisposable
 
     /// <summary>
     /// Closes the domain: nothing can be protected or retired any more, and everything retired without a cohort is
-    /// reclaimed before this returns. It waits for readers that still protect some of it, for ever if a reader never
+    /// reclaimed before this returns. It waits for readers that still protect some of it, forever if a reader never
     /// stops: see <see cref="TryDispose"/> and <see cref="GetHolders"/>. A second Dispose does nothing more.
     /// </summary>
     /// <exception cref="InvalidOperationException">A pointer of the calling thread protects some of it, or this is one

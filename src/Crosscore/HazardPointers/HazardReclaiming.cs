@@ -7,7 +7,7 @@ namespace Crosscore.HazardPointers;
 /// </summary>
 internal sealed class HazardReclaiming(HazardGarbageList list)
 {
-    // Callbacks that retire without end must not occupy their thread for ever. What is due then is scanned by the next
+    // Callbacks that retire without end must not occupy their thread forever. What is due then is scanned by the next
     // call that retires or reclaims.
     private const int MaxScans = 1000;
 

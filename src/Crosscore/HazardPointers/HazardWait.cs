@@ -63,7 +63,7 @@ internal static class HazardWait
         if (HazardReclaiming.IsRunning(list))
         {
             throw new InvalidOperationException(
-                "A callback cannot dispose of its own domain or cohort: it would wait for itself. "
+                "A callback cannot dispose its own domain or cohort: it would wait for itself. "
                     + "Dispose on another thread."
             );
         }

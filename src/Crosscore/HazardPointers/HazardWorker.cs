@@ -5,7 +5,7 @@ namespace Crosscore.HazardPointers;
 /// <summary>
 /// A thread for one domain, begun by the first retirement: it scans what is due at once, what is not due a moment
 /// later, and what was protected again and again, more and more seldom. It waits for work without running, for a while
-/// or for ever, because waking it costs the thread that retires some ten microseconds and starting it some hundred.
+/// or forever, because waking it costs the thread that retires some ten microseconds and starting it some hundred.
 /// </summary>
 internal sealed class HazardWorker : HazardReclaimer
 {
@@ -19,7 +19,7 @@ internal sealed class HazardWorker : HazardReclaimer
     private readonly int _idle; // milliseconds without work after which the thread leaves
     private readonly string _name;
     private readonly OnDemandThread _thread;
-    private readonly object _signal = new(); // guards all below but for _newest and _looks
+    private readonly object _signal = new(); // guards all below but for _stack and _looks
     private readonly HashSet<HazardGarbageList> _noticed = [];
     private readonly HashSet<HazardGarbageList> _kept = []; // looked at before, with something protected in it
     private HazardGarbageList[] _current = [];
@@ -27,7 +27,7 @@ internal sealed class HazardWorker : HazardReclaimer
     private long _lastNotice;
     private bool _due;
     private bool _closed;
-    private Noticed? _newest; // a stack of lists that the thread has not taken notice of
+    private PushStack<Noticed> _stack; // a stack of lists that the thread has not taken notice of
     private int _looks; // 1 while the thread looks at the stack by itself before long
 
     /// <param name="name">The thread's.</param>
@@ -64,18 +64,7 @@ internal sealed class HazardWorker : HazardReclaimer
             return obstacle;
         }
 
-        Noticed? newest = Volatile.Read(ref _newest);
-        while (true)
-        {
-            notice.Next = newest;
-            Noticed? found = Interlocked.CompareExchange(ref _newest, notice, newest);
-            if (found == newest)
-            {
-                break;
-            }
-
-            newest = found;
-        }
+        _ = _stack.Push(notice, notice);
 
         // The push is a full fence, so it comes before this look; pairs with WaitForNotice, which says that it looks no
         // more and then reads the stack. litmus/reclamation/HazardPointer.Notice.litmus is the shape, and its twin
@@ -201,7 +190,7 @@ internal sealed class HazardWorker : HazardReclaimer
         steady.Enter(_signal);
         HazardGarbageList[] known =
         [
-            .. ListsOf(Volatile.Read(ref _newest))
+            .. ListsOf(_stack.Top)
                 .Concat(ListsOf(_taken))
                 .Concat(_noticed)
                 .Concat(_kept)
@@ -315,7 +304,7 @@ internal sealed class HazardWorker : HazardReclaimer
 
             // Said before the last look at the stack; pairs with Notice.
             _ = Interlocked.Exchange(ref _looks, looks ? 1 : 0);
-            if (Volatile.Read(ref _newest) is not null)
+            if (_stack.Top is not null)
             {
                 continue;
             }
@@ -342,12 +331,12 @@ internal sealed class HazardWorker : HazardReclaimer
                 _taken = notice.Next;
             }
 
-            if (Volatile.Read(ref _newest) is null)
+            if (_stack.Top is null)
             {
                 return;
             }
 
-            _taken = Interlocked.Exchange(ref _newest, null);
+            _taken = _stack.TakeAll();
         }
     }
 
@@ -360,12 +349,10 @@ internal sealed class HazardWorker : HazardReclaimer
     }
 
     /// <summary>What a retirement tells the thread; does not change once it is on the stack.</summary>
-    private sealed class Noticed(HazardGarbageList list, bool isDue)
+    private sealed class Noticed(HazardGarbageList list, bool isDue) : Linked<Noticed>
     {
         public HazardGarbageList List { get; } = list;
 
         public bool IsDue { get; } = isDue;
-
-        public Noticed? Next { get; set; }
     }
 }

@@ -17,13 +17,13 @@ namespace Crosscore.Locks;
 /// Everything else throws <see cref="LockRecursionException"/>, because the thread would wait for itself: writing
 /// inside of writing or of reading, reading inside of writing.</para>
 /// <para>Fairness: a waiting writer holds new readers back, so readers cannot starve it. Readers held back and other
-/// writers wait together for a <see cref="Lock"/>, under which no thread waits for ever, but which keeps no
+/// writers wait together for a <see cref="Lock"/>, under which no thread waits forever, but which keeps no
 /// order.</para>
 /// <para>Bound to the thread: not for sections with <c>await</c> inside. The scopes are ref structs, so the compiler
 /// rejects that.</para>
 /// <para>Readers see everything that writers before them did, and writers come after everything that readers before
 /// them did, on weakly ordered processors too. A thread that ends inside of a read section counts as having left it.
-/// A thread that ends inside of a write section leaves the lock closed, and other threads wait for ever, as with
+/// A thread that ends inside of a write section leaves the lock closed, and other threads wait forever, as with
 /// <see cref="Lock"/>.</para>
 /// <para>Models: litmus/locks/ReaderWriterLock*.litmus. The idea of a visible reader and a revoking writer comes from
 /// Dice and Kogan, BRAVO: Biased Locking for Reader-Writer Locks (2019).</para>

@@ -20,7 +20,7 @@ namespace Crosscore.Locks;
 /// revocation, at its next entry.</para>
 /// <para>Everything done inside is visible to the next thread that enters (release on exit, acquire on entry), on
 /// weakly ordered processors too. A thread that ends inside leaves the lock closed: other threads get a
-/// <see cref="SynchronizationLockException"/> if it owned the bias, and wait for ever if it did not, as with
+/// <see cref="SynchronizationLockException"/> if it owned the bias, and wait forever if it did not, as with
 /// <see cref="Lock"/>.</para>
 /// <para>Models: litmus/locks/BiasedLock*.litmus.</para>
 /// </remarks>

@@ -22,7 +22,7 @@ internal sealed class DomainNumber : IDisposable
     }
 
     // The only finalizer of a domain: domains that are dropped without Dispose must not make the tables of all threads
-    // grow for ever. Nothing else depends on it.
+    // grow forever. Nothing else depends on it.
     ~DomainNumber() => Return();
 
     public int Value { get; }

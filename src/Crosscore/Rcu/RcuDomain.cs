@@ -55,8 +55,8 @@ public sealed partial class RcuDomain : IDisposable
     private readonly DomainNumber _number;
     private readonly bool _isDefault;
 
-    // What a word of this domain's readers holds while its reader is outside: for ever, and 0 once the domain is
-    // closed, so that the check for that costs entering nothing.
+    // What a word of this domain's readers holds while its reader is outside. The identity never changes; the other is
+    // 0 once the domain is closed, so that the check for that costs entering nothing.
     private readonly long _identity = ReaderWord.Outside(Interlocked.Increment(ref s_lastId));
     private long _outside;
 

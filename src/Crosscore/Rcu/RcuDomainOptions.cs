@@ -32,17 +32,10 @@ public sealed record RcuDomainOptions
     /// <summary>
     /// How long one call of <c>Retire</c> waits for room at most; from 0 to a day. After that time the call retires
     /// anyway and is counted as an overrun, so a reader that never leaves slows writers down and does not stop them.
-    /// <see cref="Timeout.InfiniteTimeSpan"/> waits until there is room: for ever, if the caller is inside of a section
+    /// <see cref="Timeout.InfiniteTimeSpan"/> waits until there is room: forever, if the caller is inside of a section
     /// that crosses an await, because the library cannot know that it is.
     /// </summary>
     public TimeSpan BackPressureTimeout { get; init; } = TimeSpan.FromSeconds(1);
-
-    // The names that Reclaimer uses.
-    internal TimeSpan MaximumDelay => MaxDelay;
-
-    internal long LimitCount => MaxPendingCount;
-
-    internal long LimitBytes => MaxPendingBytes;
 
     internal RcuDomainOptions Validate()
     {

@@ -7,9 +7,9 @@ namespace Crosscore.Rcu;
 /// What was retired in a domain, and the thread that reclaims it: it gathers a batch, waits for a grace period, calls
 /// the callbacks in the order of retiring, and goes when nothing has come for a while. Callbacks run on this thread
 /// alone: never on one that retires, which may hold locks or be inside of a section (facebook/folly#2010), and never on
-/// a finaliser's.
+/// a finalizer's.
 /// </summary>
-internal sealed class Reclaimer
+internal sealed class Reclaimer : IBounded
 {
     // Milliseconds without work after which the thread leaves. Until then it looks for work by itself, so that a call
     // of Retire need not wake it: on an idle machine the wake-up is most of what such a call costs.
@@ -23,15 +23,14 @@ internal sealed class Reclaimer
     private readonly Action<Exception> _report;
     private readonly OnDemandThread _worker;
     private readonly object _signal = new(); // guards _urgent and the worker's coming and going
-    private readonly object _room = new(); // pulsed when items have been reclaimed
-    private Retired? _newest; // a stack; the worker takes all of it and turns it round
+    private readonly SpaceSignal _space = new(); // given when items have been reclaimed
+    private PushStack<Retired> _stack; // the worker takes all of it and reverses it
     private bool _urgent; // the worker waits for no further item
     private int _looks; // 1 while the worker looks at the stack by itself before the delay is over
     private long _retired;
     private long _reclaimed;
     private ByteSum _pendingBytes;
     private long _overruns;
-    private int _waitingForRoom;
 
     public Reclaimer(RcuDomainOptions options, GracePeriods gracePeriods, Action<Exception> report)
     {
@@ -96,25 +95,16 @@ internal sealed class Reclaimer
         }
     }
 
-    private bool IsFull(long count, long bytes) => count >= _options.LimitCount || bytes >= _options.LimitBytes;
+    bool IBounded.IsFull => IsFull(PendingCount, PendingBytes);
+
+    private bool IsFull(long count, long bytes) => count >= _options.MaxPendingCount || bytes >= _options.MaxPendingBytes;
 
     /// <summary>Returns why the thread does not run, or null.</summary>
     private Exception? Push(Retired item, bool urgent, bool startHere)
     {
-        // Interlocked, so a full fence: what the caller unlinked is unlinked before the worker can find the item and
-        // begin a grace period for it.
-        Retired? newest = Volatile.Read(ref _newest);
-        while (true)
-        {
-            item.Next = newest;
-            Retired? found = Interlocked.CompareExchange(ref _newest, item, newest);
-            if (found == newest)
-            {
-                break;
-            }
-
-            newest = found;
-        }
+        // A full fence: what the caller unlinked is unlinked before the worker can find the item and begin a grace
+        // period for it.
+        Retired? newest = _stack.Push(item, item);
 
         // The push is a full fence, so it comes before this look; pairs with Gather, which says that it looks no more
         // and then reads the stack. litmus/reclamation/HazardPointer.Notice.litmus is the shape, and its twin NoFence
@@ -158,7 +148,7 @@ internal sealed class Reclaimer
     /// </summary>
     private void Stall(Exception obstacle)
     {
-        for (Retired? item = Volatile.Read(ref _newest); item is not null; item = item.Next)
+        for (Retired? item = _stack.Top; item is not null; item = item.Next)
         {
             item.Stalled(obstacle);
         }
@@ -172,36 +162,9 @@ internal sealed class Reclaimer
             return;
         }
 
-        long began = Stopwatch.GetTimestamp();
-        using var steady = new Uninterrupted();
-        // before the test of the limit; pairs with the worker's look at it after it has counted
-        _ = Interlocked.Increment(ref _waitingForRoom);
-        steady.Enter(_room);
-        try
+        if (!_space.Wait(this, new Deadline(_options.BackPressureTimeout)))
         {
-            while (IsFull(PendingCount, PendingBytes))
-            {
-                int left = Timeout.Infinite;
-                if (_options.BackPressureTimeout != Timeout.InfiniteTimeSpan)
-                {
-                    left = (int)
-                        Math.Ceiling(
-                            (_options.BackPressureTimeout - Stopwatch.GetElapsedTime(began)).TotalMilliseconds
-                        );
-                    if (left <= 0)
-                    {
-                        _ = Interlocked.Increment(ref _overruns);
-                        return;
-                    }
-                }
-
-                steady.Wait(_room, left);
-            }
-        }
-        finally
-        {
-            Monitor.Exit(_room);
-            _ = Interlocked.Decrement(ref _waitingForRoom);
+            _ = Interlocked.Increment(ref _overruns);
         }
     }
 
@@ -237,7 +200,7 @@ internal sealed class Reclaimer
                 return false;
             }
 
-            while (!_urgent && _options.MaximumDelay - Stopwatch.GetElapsedTime(since) is { Ticks: > 0 } left)
+            while (!_urgent && _options.MaxDelay - Stopwatch.GetElapsedTime(since) is { Ticks: > 0 } left)
             {
                 steady.Wait(_signal, (int)Math.Ceiling(left.TotalMilliseconds));
             }
@@ -257,17 +220,17 @@ internal sealed class Reclaimer
     /// time.</param>
     private bool WaitForFirst(ref Uninterrupted steady, out long since)
     {
-        int look = (int)Math.Min(_options.MaximumDelay.TotalMilliseconds, LongestLook);
+        int look = (int)Math.Min(_options.MaxDelay.TotalMilliseconds, LongestLook);
         long began = Stopwatch.GetTimestamp();
         since = began;
-        while (Volatile.Read(ref _newest) is null)
+        while (_stack.Top is null)
         {
             bool isIdle = Stopwatch.GetElapsedTime(began).TotalMilliseconds >= Idle;
             if (isIdle || look < ShortestLook)
             {
                 // Before the last look at the stack; pairs with Push.
                 _ = Interlocked.Exchange(ref _looks, 0);
-                if (Volatile.Read(ref _newest) is not null)
+                if (_stack.Top is not null)
                 {
                     break;
                 }
@@ -296,7 +259,7 @@ internal sealed class Reclaimer
 
     private Retired? TakeAll()
     {
-        Retired? newest = Interlocked.Exchange(ref _newest, null);
+        Retired? newest = _stack.TakeAll();
         Retired? oldest = null;
         while (newest is not null)
         {
@@ -308,7 +271,7 @@ internal sealed class Reclaimer
 
     /// <summary>
     /// Does not return before a grace period has ended. While the kernel refuses the barrier, the items stay, those
-    /// that come meanwhile join them, and those who wait for any of them are told.
+    /// that arrive in that time join them, and those who wait for any of them are told.
     /// </summary>
     private void WaitForGracePeriod(Retired items)
     {
@@ -356,12 +319,6 @@ internal sealed class Reclaimer
 
         _pendingBytes.Subtract(item.Bytes);
         _ = Interlocked.Increment(ref _reclaimed);
-        if (Volatile.Read(ref _waitingForRoom) != 0 && !IsFull(PendingCount, PendingBytes))
-        {
-            using var steady = new Uninterrupted();
-            steady.Enter(_room);
-            Monitor.PulseAll(_room);
-            Monitor.Exit(_room);
-        }
+        _space.Signal(this); // the increment is the full fence that it asks for
     }
 }

@@ -288,7 +288,7 @@ internal sealed class CoalescedOperation(Action begin, Func<bool, bool>? isOver 
 
     /// <summary>
     /// Ends the tasks of the callers that do not block, on the shared thread. Ending a task takes a lock of the
-    /// runtime: an interruption of the thread there would leave the other callers waiting for ever.
+    /// runtime: an interruption of the thread there would leave the other callers waiting forever.
     /// </summary>
     internal void EndCallers(CoalescedBatch batch, ExceptionDispatchInfo? failure)
     {

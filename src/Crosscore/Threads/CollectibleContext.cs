@@ -4,7 +4,7 @@ namespace Crosscore.Threads;
 
 /// <summary>
 /// Supports the library in a collectible <see cref="AssemblyLoadContext"/>. A thread, or a handler of an event of the
-/// process, refers to the library's code from outside and would keep the context loaded for ever, so it must end when
+/// process, refers to the library's code from outside and would keep the context loaded forever, so it must end when
 /// the context is unloaded.
 /// </summary>
 internal static class CollectibleContext

@@ -177,11 +177,18 @@ public partial class HerdGrammarTests
     [GeneratedRegex(
         """
             ^(\s*
-              ( ( \d+:[A-Za-z_.$][\w.]* | \[?( (PTE|TTD|PA)\([A-Za-z_.$][\w.]*\) | [A-Za-z_.$][\w.]* )\]? | [A-Za-z_.$][\w.]*\[\d+\] )
+              ( ( \d+:[A-Za-z_.$][\w.]*
+                  | \[?( (PTE|TTD|PA)\([A-Za-z_.$][\w.]*\) | [A-Za-z_.$][\w.]* )\]?
+                  | [A-Za-z_.$][\w.]*\[\d+\] )
                 \s*=\s*
-                ( -?(0x[0-9a-fA-F]+|\d+) | [A-Za-z_.$][\w.]*[-+](0x[0-9a-fA-F]+|\d+) | [A-Za-z_.$][\w.]*(:[A-Za-z_.$][\w.]*)? | (PTE|TTD|PA)\([A-Za-z_.$][\w.]*\)
+                ( -?(0x[0-9a-fA-F]+|\d+)
+                  | [A-Za-z_.$][\w.]*[-+](0x[0-9a-fA-F]+|\d+)
+                  | [A-Za-z_.$][\w.]*(:[A-Za-z_.$][\w.]*)?
+                  | (PTE|TTD|PA)\([A-Za-z_.$][\w.]*\)
                   | \{[ ,\-0-9a-fx]*\} | \([ _,:()A-Za-z0-9]+\) | label:"P?\d+:L[A-Za-z0-9]+" | instr:"[^'"]*" )
-              | ~?[fF]ault\(P?\d+(:[A-Za-z_.$][\w.]*)?(,([A-Za-z_.$][\w.]*|(PTE|TTD|PA)\([A-Za-z_.$][\w.]*\)))?(,?[A-Za-z]+-?[A-Za-z]+:?[A-Za-z]+)?\)
+              | ~?[fF]ault\(P?\d+(:[A-Za-z_.$][\w.]*)?
+                  (,([A-Za-z_.$][\w.]*|(PTE|TTD|PA)\([A-Za-z_.$][\w.]*\)))?
+                  (,?[A-Za-z]+-?[A-Za-z]+:?[A-Za-z]+)?\)
               )\s*;)*\s*$
             """,
         RegexOptions.IgnorePatternWhitespace

@@ -65,7 +65,7 @@ public sealed class TestBenchTests : IDisposable
     [Fact]
     public void A_known_defect_does_not_excuse_an_outcome_that_it_does_not_explain()
     {
-        // The other side has a fence of its own, so that a call that interrupts no CPU still orders.
+        // The other side has a separate fence, so that a call that interrupts no CPU still orders.
         string fenced =
             $"{{ x=0; y=0; }}\nP0 | P1 ;\nmovl $1,(x) | movl $1,(y) ;\nmembarrier global_expedited "
             + $"| mfence ;\nmovl (y),%eax | movl (x),%eax ;\n~exists ({Registers})";

@@ -9,7 +9,7 @@ using Crosscore.Model.Kernel;
 namespace Crosscore.Litmus.Tests.Designs;
 
 /// <summary>
-/// Each barrier, serialisation and restart is taken away in turn; what must break breaks, and nothing else.
+/// Each barrier, serialization and restart is removed in turn; what must break breaks, and nothing else.
 /// </summary>
 public class AblationTests
 {
@@ -65,7 +65,7 @@ public class AblationTests
     }
 
     [Fact]
-    public void Old_code_after_the_call_hangs_on_the_serialisation_in_the_handler()
+    public void Old_code_after_the_call_depends_on_the_serialization_in_the_handler()
     {
         AblationReport report = Ablate(
             "linux-6.8",

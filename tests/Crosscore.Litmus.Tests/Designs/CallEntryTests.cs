@@ -93,8 +93,8 @@ public class CallEntryTests
     [Fact]
     public void An_exit_is_a_call_as_well()
     {
-        // The thread that exits clears what the run queue of its own CPU knows; preempted before, it leaves from
-        // another CPU.
+        // The thread that exits clears what the run queue of its CPU knows; if it is preempted before, it leaves
+        // from another CPU.
         LitmusTest test = LitmusParser.Parse(
             """
             X86_64 ExitElsewhere

@@ -59,7 +59,7 @@ public class MachineMutantTests
     }
 
     [Fact]
-    public void A_return_from_interrupts_that_does_not_serialise_is_caught_by_the_live_patch_with_a_plain_barrier()
+    public void A_return_from_interrupts_that_does_not_serialize_is_caught_by_the_live_patch_with_a_plain_barrier()
     {
         LitmusTest test = KernelTests.Test("LiveCode.PlainBarrier");
         var options = new Dictionary<string, string> { ["interrupt_return_serializes"] = "false" };
@@ -69,7 +69,7 @@ public class MachineMutantTests
     }
 
     [Fact]
-    public void A_serialising_instruction_that_does_nothing_is_caught_by_the_manuals_own_protocol()
+    public void A_serializing_instruction_that_does_nothing_is_caught_by_the_manuals_own_protocol()
     {
         LitmusTest test = KernelTests.Test("LiveCode.Serialized");
         KernelDesign design = KernelTests.Design("linux-5.10");

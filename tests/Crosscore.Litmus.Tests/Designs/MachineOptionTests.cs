@@ -10,7 +10,7 @@ namespace Crosscore.Litmus.Tests.Designs;
 
 /// <summary>
 /// What the machine beneath a kernel can be told: a bound on preemptions, more CPUs, CPUs that are offline, where the
-/// returns serialise.
+/// returns serialize.
 /// </summary>
 public class MachineOptionTests
 {
@@ -76,7 +76,7 @@ public class MachineOptionTests
     }
 
     [Fact]
-    public void Nobody_moves_to_a_CPU_that_is_offline()
+    public void No_thread_moves_to_a_CPU_that_is_offline()
     {
         LitmusTest test = KernelTests.Test("StoreBuffering.AfterMigration");
         KernelDesign design = KernelTests.Design("linux-6.8");
@@ -155,7 +155,7 @@ public class MachineOptionTests
     }
 
     [Fact]
-    public void Page_table_isolation_serialises_returns_to_user_mode_and_no_others()
+    public void Page_table_isolation_serializes_returns_to_user_mode_and_no_others()
     {
         // The plain barrier's interrupt finds its target in user mode, so the way back writes CR3.
         LitmusTest test = KernelTests.Test("LiveCode.PlainBarrier");

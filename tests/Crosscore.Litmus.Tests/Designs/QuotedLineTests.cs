@@ -5,7 +5,7 @@ using Crosscore.Litmus.Tests.Model;
 namespace Crosscore.Litmus.Tests.Designs;
 
 /// <summary>
-/// Names and places that one file gives of another are right: nobody compiles a page or the header of a test.
+/// Names and places that one file gives of another are right: no compiler reads a page or the header of a test.
 /// </summary>
 public partial class QuotedLineTests
 {

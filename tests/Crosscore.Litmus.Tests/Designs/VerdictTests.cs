@@ -71,7 +71,7 @@ public class VerdictTests
     }
 
     [Fact]
-    public void A_wide_patch_that_nobody_synchronised_with_is_unpredictable_by_Intels_manual_and_old_or_new_by_AMDs()
+    public void A_wide_patch_without_synchronization_is_unpredictable_by_Intels_manual_and_old_or_new_by_AMDs()
     {
         LitmusTest test = KernelTests.Test("LiveCode.WidePatch");
         KernelDesign design = KernelTests.Design("linux-6.8");

@@ -101,7 +101,7 @@ public class WeakAblationTests
     [InlineData("LiveCode.SyncCore")]
     [InlineData("StaleCode.CallerReplaced")]
     [InlineData("StaleCode.InterruptReturnSchedules")]
-    public void Old_code_hangs_on_the_handler_where_the_ways_into_the_kernel_and_out_synchronise_nothing(string test)
+    public void Old_code_hangs_on_the_handler_where_the_ways_into_the_kernel_and_out_synchronize_nothing(string test)
     {
         KernelDesign design = KernelTests.Design("linux-6.8");
         KernelDesign without = design.With(removedLabels: ["ipi_sync_core.handler_sync"]);
@@ -184,7 +184,7 @@ public class WeakAblationTests
     [InlineData("OneUser.Exits", "linux-6.8", CoreKind.RiscVLike, Frequency.Sometimes)]
     [InlineData("OneUser.Exits.Past", "linux-6.8", CoreKind.AArch64, Frequency.Never)]
     [InlineData("OneUser.Exits.Past", "linux-6.8", CoreKind.RiscVLike, Frequency.Sometimes)]
-    public void Ways_out_of_the_call_without_a_barrier_are_open_only_where_returning_synchronises_nothing(
+    public void Ways_out_of_the_call_without_a_barrier_are_open_only_where_returning_synchronizes_nothing(
         string test,
         string design,
         CoreKind core,

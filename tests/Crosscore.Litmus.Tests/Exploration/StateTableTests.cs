@@ -31,7 +31,7 @@ public class StateTableTests
         var random = new Random(words);
         for (int attempt = 0; attempt < attempts; attempt++)
         {
-            ulong[] state = Neighbour(random, words, order);
+            ulong[] state = Neighbor(random, words, order);
             bool isNew = !expected.ContainsKey(string.Join(' ', state));
             Assert.Equal(isNew, table.TryAdd(state));
             if (isNew)
@@ -84,10 +84,10 @@ public class StateTableTests
     }
 
     [Fact]
-    public void Words_whose_hashes_collide_get_numbers_of_their_own()
+    public void Words_whose_hashes_collide_get_distinct_numbers()
     {
-        // The table of words compares 32 bits of the hash before the word; among so many words some have those in
-        // common.
+        // The table of words compares 32 bits of the hash before the word; among this many words some have those
+        // in common.
         const int count = 400_000;
         var table = new WordTable();
         var spare = new NumberSpare();
@@ -160,7 +160,7 @@ public class StateTableTests
 
     // Most states differ in a few bits from one that is there, as those of a search do; some are far from all, and a
     // quarter or so is there already.
-    private static ulong[] Neighbour(Random random, int words, List<ulong[]> order)
+    private static ulong[] Neighbor(Random random, int words, List<ulong[]> order)
     {
         ulong[] state = order.Count == 0 ? new ulong[words] : (ulong[])order[random.Next(order.Count)].Clone();
         if (random.Next(20) == 0)

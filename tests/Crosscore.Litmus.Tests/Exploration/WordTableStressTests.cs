@@ -53,7 +53,7 @@ public class WordTableStressTests
     }
 
     [Fact]
-    public void A_failure_of_one_thread_reaches_the_caller_and_the_team_goes_on()
+    public void A_failure_of_one_thread_reaches_the_caller_and_the_team_continues()
     {
         using var team = new WorkerTeam(3);
         Assert.Throws<ArithmeticException>(() =>

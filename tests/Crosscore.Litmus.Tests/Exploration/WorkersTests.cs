@@ -94,7 +94,7 @@ public class WorkersTests
     [Fact]
     public void Values_that_only_turn_up_on_the_way_are_numbered_in_the_same_order()
     {
-        // Every interleaving of the additions computes sums of its own.
+        // Every interleaving of the additions computes different sums.
         LitmusTest test = TestOutcomes.Parse(
             """
             X86_64 Sums
@@ -126,7 +126,7 @@ public class WorkersTests
             }),
             cancellation: cancellation.Token
         );
-        Assert.Equal(Bounds.Cancelled, exploration.Bounds & Bounds.Cancelled);
+        Assert.Equal(Bounds.Canceled, exploration.Bounds & Bounds.Canceled);
         Assert.Single(reports);
         Assert.InRange(reports[0].Frontier, 1, reports[0].States - 1);
     }

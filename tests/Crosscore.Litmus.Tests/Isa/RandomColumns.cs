@@ -5,7 +5,7 @@ internal static class RandomColumns
 {
     /// <summary>Makes two long columns, or sometimes three short ones.</summary>
     /// <param name="three">Whether there are three.</param>
-    /// <param name="column">Makes a column of at most so many instructions.</param>
+    /// <param name="column">Makes a column of at most the given number of instructions.</param>
     public static IReadOnlyList<IReadOnlyList<string>> Make(bool three, Func<int, List<string>> column) =>
         [.. Enumerable.Range(0, three ? 3 : 2).Select(_ => column(three ? 3 : 4))];
 

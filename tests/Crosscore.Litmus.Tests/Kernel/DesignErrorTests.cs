@@ -116,7 +116,7 @@ public class DesignErrorTests
         12,
         36,
         "found 'ipi_wait' with interrupts off and preemption on, expected interrupts "
-            + "on: two CPUs that wait for each other with interrupts off wait for ever"
+            + "on: two CPUs that wait for each other with interrupts off wait forever"
     )]
     [InlineData(
         "preempt_disable(); ipi_wait(); preempt_enable();",

@@ -80,7 +80,7 @@ public class ProjectDesignTests
     public void The_obligations_have_labels(string design, string label, KernelLabelKind kind) =>
         Assert.Equal(kind, KernelDesign.Load(design, DesignText.Folder).FindLabel(label).Kind);
 
-    // The caller runs on CPU 0, a sibling on CPU 1, another process on CPU 2, nobody on CPU 3.
+    // The caller runs on CPU 0, a sibling on CPU 1, another process on CPU 2, no thread on CPU 3.
     [Theory]
     [InlineData("linux-4.14", "membarrier_private_expedited", "Fence,SendIpi 10 ipi_mb,AwaitIpi,Fence")]
     [InlineData("linux-4.16", "membarrier_private_expedited_sync_core", "Fence,SendIpi 10 ipi_mb,AwaitIpi,Fence")]
@@ -163,7 +163,7 @@ public class ProjectDesignTests
     [InlineData("riscv-first-posting", 1, 3, "Fence,MarkRestart,SwitchTo 3")]
     [InlineData("riscv-6.9", 1, 3, "Fence,MarkRestart,Fence,SwitchTo 3")]
     [InlineData("riscv-6.9", 4, 1, "Fence,MarkRestart,SwitchTo 1,Serialize,Fence")]
-    public void A_switch_orders_and_serialises_what_its_version_does(string design, int from, int to, string events)
+    public void A_switch_orders_and_serializes_what_its_version_does(string design, int from, int to, string events)
     {
         var compiler = new KernelCompiler(
             KernelDesign.Load(design, DesignText.Folder),

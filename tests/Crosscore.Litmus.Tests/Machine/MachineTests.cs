@@ -47,7 +47,7 @@ internal static class MachineTests
     public static MachineRun Run(string text, MachineRunOptions options) =>
         MachineRunner.Run(Parse(text), options, TestContext.Current.CancellationToken);
 
-    /// <summary>A column of its own, run a few times; it must have one outcome.</summary>
+    /// <summary>A single column, run a few times; it must have one outcome.</summary>
     public static ulong[] OnlyOutcome(string text)
     {
         MachineRun run = Run(text, new MachineRunOptions { Iterations = 200 });

@@ -4,7 +4,7 @@ using Crosscore.Litmus.Machine.Assembly;
 
 namespace Crosscore.Litmus.Tests.Machine;
 
-/// <summary>Where the threads run: on distinct processors of the allowed ones, and nobody else is moved.</summary>
+/// <summary>Where the threads run: on distinct processors of the allowed ones, and no other thread is moved.</summary>
 public partial class ProcessorTests
 {
     [Fact]

@@ -130,7 +130,7 @@ public class RendezvousTests
     }
 
     [Fact]
-    public void A_cancelled_run_ends_at_once_even_inside_an_endless_loop()
+    public void A_canceled_run_ends_at_once_even_inside_an_endless_loop()
     {
         MachineTests.RequireMachine();
         using var cancellation = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));

@@ -147,7 +147,7 @@ public class BoundsTests
     }
 
     [Fact]
-    public void Cancelling_ends_the_exploration_with_an_answer_and_progress_was_told()
+    public void Canceling_ends_the_exploration_with_an_answer_and_progress_was_told()
     {
         using var source = new CancellationTokenSource();
         var reports = new List<ExplorationProgress>();
@@ -165,7 +165,7 @@ public class BoundsTests
             progress,
             source.Token
         );
-        Assert.Equal(Bounds.Cancelled, verdict.Exploration.Bounds);
+        Assert.Equal(Bounds.Canceled, verdict.Exploration.Bounds);
         ExplorationProgress first = Assert.Single(reports);
         Assert.True(first.States >= first.Frontier && first.Frontier > 0 && first.Depth > 0);
     }
@@ -236,7 +236,7 @@ public class BoundsTests
     }
 
     [Fact]
-    public void A_loop_that_counts_for_ever_is_refused_in_words()
+    public void A_loop_that_counts_forever_is_refused_in_words()
     {
         LitmusException exception = Assert.Throws<LitmusException>(() =>
             TestOutcomes.Explore(

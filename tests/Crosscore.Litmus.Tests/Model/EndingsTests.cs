@@ -6,7 +6,7 @@ using Crosscore.Model.Traces;
 namespace Crosscore.Litmus.Tests.Model;
 
 /// <summary>
-/// Whether executions come to an end: a state from which no end can be reached is found, with a shortest trace, with
+/// Whether executions end: a state from which no end can be reached is found, with a shortest trace, with
 /// reductions and without; a spin that a step of another thread ends is none. Every test that may hang has a twin that
 /// cannot.
 /// </summary>

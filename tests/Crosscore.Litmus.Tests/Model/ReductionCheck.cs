@@ -51,8 +51,8 @@ internal static class ReductionCheck
                 );
             }
 
-            // Where fences are demanded, whether a store into the own buffer is a step of its own depends on who may
-            // still demand one.
+            // Where fences are demanded, whether a store into the thread's buffer is a separate step depends on which
+            // threads may still demand one.
             if (
                 test.Threads.Any(thread =>
                     thread

@@ -6,7 +6,7 @@ using Crosscore.Litmus.Verdicts;
 namespace Crosscore.Litmus.Tests.Syntax;
 
 /// <summary>
-/// Damaged tests: each is a test all the same or an error with a place in the file, never anything else.
+/// Damaged tests: each is still a test, or an error with a place in the file, never anything else.
 /// </summary>
 public class MutationTests
 {

@@ -196,7 +196,7 @@ public sealed class AddressTests
     }
 
     [Fact]
-    public void What_could_not_be_unmapped_goes_on_counting_as_a_mapping()
+    public void What_could_not_be_unmapped_still_counts_as_a_mapping()
     {
         bool refuses = true;
         using var range = new SmallRange(

@@ -6,7 +6,7 @@ using Crosscore.Tests.Sandbox.Refusals;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// Every system call that code needs is refused at every place, with each of six errors, once and for ever: the
+/// Every system call that code needs is refused at every place, with each of six errors, once and forever: the
 /// exception is the documented one, no descriptor and no mapping stays, and the next use works.
 /// </summary>
 public sealed class CodeRefusalTests(ITestOutputHelper output)

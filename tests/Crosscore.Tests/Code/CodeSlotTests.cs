@@ -33,7 +33,7 @@ public sealed class CodeSlotTests
     }
 
     [Fact]
-    public void Slots_by_the_thousand_have_addresses_and_targets_of_their_own()
+    public void Thousands_of_slots_have_separate_addresses_and_targets()
     {
         using InstalledCode one = Install(1);
         using InstalledCode two = Install(2);

@@ -204,7 +204,7 @@ public sealed class CodeWriterTests
     }
 
     [Fact]
-    public void A_writer_goes_on_after_sealing_and_begins_anew_after_clearing()
+    public void A_writer_continues_after_sealing_and_begins_anew_after_clearing()
     {
         var writer = new CodeWriter();
         _ = writer.Append(MachineCode.Return(1), "one");

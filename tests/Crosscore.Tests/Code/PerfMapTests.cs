@@ -39,7 +39,7 @@ public sealed partial class PerfMapTests
 
     /// <summary>A pipe that is almost full takes the beginning of a line, as a disk does.</summary>
     [Fact]
-    public unsafe void After_a_line_that_was_cut_off_the_next_begins_on_a_line_of_its_own()
+    public unsafe void After_a_line_that_was_cut_off_the_next_begins_on_a_separate_line()
     {
         const int SetPipeSize = 1031; // F_SETPIPE_SZ
         int* pipe = stackalloc int[2];

@@ -160,7 +160,7 @@ public sealed partial class SealedCodeTests
     }
 
     [Fact]
-    public void Writing_by_way_of_proc_self_mem_is_refused()
+    public void Writing_through_proc_self_mem_is_refused()
     {
         using SealedCode file = SealedCode.Seal(MachineCode.Return42);
         using InstalledCode installed = file.Install();

@@ -38,9 +38,9 @@ internal static unsafe class TracedTrial
     }
 
     /// <summary>
-    /// gdb sets one breakpoint of each kind in sealed and in live code and goes on, which the ones it has to write keep
-    /// it from; so these are deleted. Then each of the four functions is called. A last hardware breakpoint hands back
-    /// to gdb, which prints how often each was hit.
+    /// gdb sets one breakpoint of each kind in sealed and in live code. It cannot continue with the breakpoints that it
+    /// has to write, so these are deleted. Then each of the four functions is called. A last hardware breakpoint
+    /// returns control to gdb, which prints how often each was hit.
     /// </summary>
     public static int MeetDebuggersBreakpoints()
     {

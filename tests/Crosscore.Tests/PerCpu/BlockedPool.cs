@@ -63,7 +63,7 @@ internal static class BlockedPool
 
         all = all && returned.Wait(Background.Bound);
         Console.WriteLine(
-            all ? $"{name}: all returned" : $"{name}: {returned.CurrentCount} of {size} blocked for ever"
+            all ? $"{name}: all returned" : $"{name}: {returned.CurrentCount} of {size} blocked forever"
         );
         return all;
     }

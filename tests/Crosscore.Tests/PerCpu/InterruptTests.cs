@@ -160,13 +160,13 @@ public sealed unsafe class InterruptTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void A_writer_that_was_interrupted_does_not_throw_with_every_look(bool canBeCancelled)
+    public void A_writer_that_was_interrupted_does_not_throw_with_every_look(bool canBeCanceled)
     {
         var sections = new PerCpuReadDomain();
         PerCpuReadSection reader = sections.EnterReadSection();
         long thrown = 0;
         using var cancellation = new CancellationTokenSource();
-        CancellationToken token = canBeCancelled ? cancellation.Token : CancellationToken.None;
+        CancellationToken token = canBeCanceled ? cancellation.Token : CancellationToken.None;
         var waiting = new InterruptedThread(() => sections.Synchronize(token));
         AppDomain.CurrentDomain.FirstChanceException += Count;
         try

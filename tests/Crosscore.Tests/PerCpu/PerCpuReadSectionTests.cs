@@ -75,7 +75,7 @@ public sealed class PerCpuReadSectionTests
     }
 
     [Fact]
-    public async Task Waiting_can_be_cancelled_and_begun_again()
+    public async Task Waiting_can_be_canceled_and_begun_again()
     {
         var sections = new PerCpuReadDomain();
         PerCpuReadSection reader = sections.EnterReadSection();
@@ -94,7 +94,7 @@ public sealed class PerCpuReadSectionTests
     /// </summary>
     [Theory]
     [MemberData(nameof(Ways))]
-    public void A_caller_that_is_cancelled_leaves_the_grace_period_to_the_others(bool useSections)
+    public void A_caller_that_is_canceled_leaves_the_grace_period_to_the_others(bool useSections)
     {
         var sections = new PerCpuReadDomain(useSections);
         PerCpuReadSection reader = sections.EnterReadSection();

@@ -3,7 +3,7 @@ using Crosscore.Tests.Sandbox.Refusals;
 namespace Crosscore.Tests.PerCpu;
 
 /// <summary>
-/// Every system call of per-CPU data is refused at every place, with each of six errors, once and for ever: nothing is
+/// Every system call of per-CPU data is refused at every place, with each of six errors, once and forever: nothing is
 /// lost, nothing is remembered, and what is thrown is documented.
 /// </summary>
 public sealed class PerCpuRefusalTests(ITestOutputHelper output)

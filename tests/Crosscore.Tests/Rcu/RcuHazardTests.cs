@@ -82,9 +82,9 @@ public sealed class RcuHazardTests
     public void No_straight_code_of_the_library_holds_two_volatile_reads_whose_order_matters()
     {
         // What is found beside these has to be kept in order by a barrier, or to be added here because no order is
-        // needed. Here the reads are figures that are no snapshot, fields written once before they are published, or an
-        // estimate (WaitForOthers, IsDue, IsFull, HasMoreThanProtected, TakeReclaimable's bytes), or flags of an end that
-        // are never withdrawn (ThrowIfDisposed); Push looks whether it may and then for a first guess at the top,
+        // needed. Here the reads are figures that are no snapshot, fields written once before they are published, an
+        // estimate (WaitForOthers, IsDue, IsFull, HasMoreThanProtected, TakeReclaimable's bytes), or flags of an end
+        // that are never withdrawn (ThrowIfDisposed); Push looks whether it may and then for a first guess at the top,
         // which its exchange verifies.
         Assert.Equal(
             [

@@ -28,7 +28,7 @@ internal sealed partial class ViewMemory
         {
             throw new ModelException(
                 "The program accesses the same memory with different widths; an "
-                    + "AArch64 core is modelled for accesses of whole elements only."
+                    + "AArch64 core is modeled for accesses of whole elements only."
             );
         }
 

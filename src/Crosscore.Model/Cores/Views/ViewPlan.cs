@@ -20,7 +20,7 @@ internal sealed class ViewPlan
 
     /// <summary>
     /// Gets whether all writes are promised before any CPU executes (Promising-ARM, section 7). It takes threads that
-    /// each have a CPU of their own, and loops that do not store without end.
+    /// each have a separate CPU, and loops that do not store without end.
     /// </summary>
     public required bool PromisesFirst { get; init; }
 

@@ -97,12 +97,12 @@ internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration ent
                 _frame.AtContinue = Join(_frame.AtContinue, _now, statement.Position, "'continue'");
                 _now = null;
                 break;
-            case LabelledStatement labelled:
+            case LabeledStatement labeled:
                 CodeContext before = _now.Value;
-                Walk(labelled.Inner);
+                Walk(labeled.Inner);
                 if (_now is { } after && after != before)
                 {
-                    throw labelled.Position.Error(
+                    throw labeled.Position.Error(
                         $"found a label before what turns {before} into {after}, expected "
                             + "what leaves them alone: without it the rest would be meaningless"
                     );
@@ -278,7 +278,7 @@ internal sealed class ContextChecker(MergedDesign design, RoutineDeclaration ent
                 Require(
                     call,
                     !now.InterruptsOff,
-                    "interrupts on: two CPUs that wait for each other with interrupts off wait for ever"
+                    "interrupts on: two CPUs that wait for each other with interrupts off wait forever"
                 );
                 Require(
                     call,

@@ -3,7 +3,7 @@ using Crosscore.Model.Kernel.Syntax;
 
 namespace Crosscore.Model.Kernel.Checking;
 
-/// <summary>What is lost when a labelled call is left out.</summary>
+/// <summary>What is lost when a labeled call is left out.</summary>
 internal static class LabelKinds
 {
     /// <summary>Whether a primitive can be left out and the rest still be a kernel.</summary>

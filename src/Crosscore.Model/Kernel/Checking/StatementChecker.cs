@@ -53,7 +53,7 @@ internal sealed class StatementChecker
         }
     }
 
-    // True when execution can go on behind the statement.
+    // True when execution can continue behind the statement.
     private bool Check(Statement statement)
     {
         switch (statement)
@@ -93,8 +93,8 @@ internal sealed class StatementChecker
                 throw statement.Position.Error("found 'break' or 'continue' outside a loop");
             case BreakStatement or ContinueStatement:
                 return false;
-            case LabelledStatement labelled:
-                Check(labelled);
+            case LabeledStatement labeled:
+                Check(labeled);
                 return true;
             case CallStatement call:
                 _expressions.Call(call.Call);
@@ -198,28 +198,28 @@ internal sealed class StatementChecker
         _expressions.Expect(leave.Value, _routine.Result);
     }
 
-    private void Check(LabelledStatement labelled)
+    private void Check(LabeledStatement labeled)
     {
-        if (!_labels.TryAdd(labelled.Label, labelled.Position))
+        if (!_labels.TryAdd(labeled.Label, labeled.Position))
         {
-            throw labelled.Position.Error(
-                $"found a second label '{labelled.Label}' in '{_routine.Name}', "
-                    + $"expected one; the first is in line {_labels[labelled.Label].Line}"
+            throw labeled.Position.Error(
+                $"found a second label '{labeled.Label}' in '{_routine.Name}', "
+                    + $"expected one; the first is in line {_labels[labeled.Label].Line}"
             );
         }
 
-        KernelType result = _expressions.Call(labelled.Inner.Call);
+        KernelType result = _expressions.Call(labeled.Inner.Call);
         bool removable =
             result == KernelType.Void
             && (
-                !Primitives.All.TryGetValue(labelled.Inner.Call.Name, out PrimitiveSignature? signature)
+                !Primitives.All.TryGetValue(labeled.Inner.Call.Name, out PrimitiveSignature? signature)
                 || LabelKinds.IsRemovable(signature.Primitive)
             );
         if (!removable)
         {
-            throw labelled.Inner.Position.Error(
-                $"found '{labelled.Inner.Call.Name}' after the label "
-                    + $"'{labelled.Label}', expected what can be left out: "
+            throw labeled.Inner.Position.Error(
+                $"found '{labeled.Inner.Call.Name}' after the label "
+                    + $"'{labeled.Label}', expected what can be left out: "
                     + "a barrier, a serialization, a restart, an interrupt or a function without result"
             );
         }

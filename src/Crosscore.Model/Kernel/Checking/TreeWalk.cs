@@ -14,7 +14,7 @@ internal static class TreeWalk
             IfStatement branch => branch.Else is null ? [branch.Then] : [branch.Then, branch.Else],
             WhileStatement loop => [loop.Body],
             ForStatement loop => [loop.Body],
-            LabelledStatement labelled => [labelled.Inner],
+            LabeledStatement labeled => [labeled.Inner],
             _ => [],
         };
         return children.SelectMany(Statements).Prepend(statement);

@@ -79,9 +79,9 @@ internal sealed class StatementEmitter(EmissionInput input, RoutineEmitter routi
             case CallStatement call:
                 Expressions.Call(call.Call);
                 break;
-            case LabelledStatement labelled when !input.Removed.Contains($"{Frame.Routine.Name}.{labelled.Label}"):
-                routine.At(labelled.Inner.Position);
-                Expressions.Call(labelled.Inner.Call);
+            case LabeledStatement labeled when !input.Removed.Contains($"{Frame.Routine.Name}.{labeled.Label}"):
+                routine.At(labeled.Inner.Position);
+                Expressions.Call(labeled.Inner.Call);
                 break;
         }
 

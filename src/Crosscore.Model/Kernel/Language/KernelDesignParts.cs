@@ -1,6 +1,6 @@
 namespace Crosscore.Model.Kernel.Language;
 
-/// <summary>What is lost when a labelled call is left out; the strongest first.</summary>
+/// <summary>What is lost when a labeled call is left out; the strongest first.</summary>
 public enum KernelLabelKind
 {
     /// <summary>A core-serializing event.</summary>

@@ -93,7 +93,7 @@ internal sealed record ContinueStatement(Position Position) : Statement(Position
 
 internal sealed record CallStatement(Position Position, CallExpression Call) : Statement(Position);
 
-internal sealed record LabelledStatement(Position Position, string Label, CallStatement Inner) : Statement(Position);
+internal sealed record LabeledStatement(Position Position, string Label, CallStatement Inner) : Statement(Position);
 
 internal abstract record Expression(Position Position);
 

@@ -41,7 +41,7 @@ internal sealed class StatementParser(TokenReader reader)
                 "continue" => ParseContinue(),
                 _ when Vocabulary.IsType(first.Text, out KernelType type) && reader.Peek(1).Kind == TokenKind.Name =>
                     ParseLocal(type),
-                _ when reader.Peek(1).Is(":") => ParseLabelled(),
+                _ when reader.Peek(1).Is(":") => ParseLabeled(),
                 _ => ParseSimple(),
             };
     }
@@ -131,7 +131,7 @@ internal sealed class StatementParser(TokenReader reader)
         return new LocalStatement(position, type, name.Text, name.Position, initial);
     }
 
-    private LabelledStatement ParseLabelled()
+    private LabeledStatement ParseLabeled()
     {
         Token label = reader.Next();
         reader.Next();
@@ -141,7 +141,7 @@ internal sealed class StatementParser(TokenReader reader)
             && reader.Peek(1).Is("(")
             && !Vocabulary.IsKeyword(reader.Peek().Text)
             && ParseSimple() is CallStatement call
-            ? new LabelledStatement(label.Position, label.Text, call)
+            ? new LabeledStatement(label.Position, label.Text, call)
             : throw position.Error(
                 $"found {reader.Peek()}, expected a call after the label '{label.Text}': "
                     + "a label names what can be left out, a barrier or the like"

@@ -6,8 +6,8 @@ namespace Crosscore.Code;
 
 /// <summary>
 /// What Crosscore.Code has done, as counters of a meter and of an event source, both by the name "Crosscore.Code", so
-/// that <c>dotnet-counters monitor --counters Crosscore.Code</c> and every other reader of either sees them. The one
-/// place where the counters are; whoever does a thing adds to its counter.
+/// that <c>dotnet-counters monitor --counters Crosscore.Code</c> and every other reader of either sees them. All
+/// counters are here; the code that does something adds to its counter.
 /// </summary>
 [EventSource(Name = SourceName)]
 internal sealed class CodeEvents : EventSource
@@ -64,8 +64,9 @@ internal sealed class CodeEvents : EventSource
     public static Task Publication => Known.Task;
 
     /// <summary>
-    /// Makes the counters known to listeners, once, on a thread of the pool. Listeners are user code, and an interruption of the calling thread would leave an event source that stays silent, so none of
-    /// that is the caller's: it does not wait, and the counters count before they are known.
+    /// Makes the counters known to listeners, once, on a thread of the pool. The caller does not wait for it, and the
+    /// counters count before they are known. Listeners are user code, and an interruption of the calling thread inside
+    /// of one would leave an event source that stays silent.
     /// </summary>
     public static void Publish()
     {

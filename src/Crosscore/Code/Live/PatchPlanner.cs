@@ -60,8 +60,8 @@ internal static class PatchPlanner
         (bool possible, string reason) = SingleStore(facts);
         if (possible)
         {
-            // A core may go on with what it fetched before until it is told; where it was measured it never did, in
-            // hundreds of millions of executions.
+            // A core may continue with what it fetched before until it is synchronized; where it was measured it never
+            // did, in hundreds of millions of executions.
             return new PatchPlan(
                 PatchMethod.SingleStore,
                 reason,

@@ -10,7 +10,7 @@ namespace Crosscore.Code;
 /// none. So at the moment T at which a suspension is complete, no thread is between the stub and the return.</para>
 /// <para>The collector counts a collection only while all threads are suspended for it (dotnet/runtime, src/coreclr/gc:
 /// SuspendEE comes before update_collection_counts, which gc1 calls, and before update_collection_counts_for_no_gc; the
-/// thread of a background collection counts before it lets the others go on). <see cref="Now"/> runs in managed code,
+/// thread of a background collection counts before it resumes the others). <see cref="Now"/> runs in managed code,
 /// so in cooperative mode, after the slot was changed; it does not run between T and the end of that suspension. If the
 /// count is seen to have grown since, it grew in a suspension that was not complete when <see cref="Now"/> read it. So
 /// T came after the change of the slot, and a thread that enters the stub after T loads the new target.</para>

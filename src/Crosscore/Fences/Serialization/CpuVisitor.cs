@@ -6,9 +6,9 @@ namespace Crosscore;
 
 /// <summary>
 /// Takes a thread to every CPU on which a thread of the process may run. sched_setaffinity(2) returns when the thread
-/// runs where it may, so an instruction after it is executed on that CPU. It waits for its turn on each CPU: for ever,
-/// behind a real-time thread that never sleeps. The thread is started for the visits and ends with them, so no other thread
-/// is ever pinned, whatever the system refuses.
+/// runs where it may, so an instruction after it is executed on that CPU. It waits for its turn on each CPU, and
+/// forever behind a real-time thread that never sleeps. The thread is started for the visits and ends with them, so no
+/// other thread is ever pinned, whatever the system refuses.
 /// </summary>
 internal static class CpuVisitor
 {

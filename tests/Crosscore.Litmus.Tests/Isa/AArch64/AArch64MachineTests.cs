@@ -101,11 +101,11 @@ public class AArch64MachineTests
         );
     }
 
-    // Six writes to and fro, told apart by seven loads behind the store that follows them; there is no seventh to see.
+    // Seven loads behind the store that follows six alternating writes distinguish those; there is no seventh to see.
     [Theory]
     [InlineData("1:X3=1 /\\ 1:X4=0 /\\ 1:X5=1 /\\ 1:X6=0 /\\ 1:X7=1 /\\ 1:X8=0 /\\ 1:X9=0", Frequency.Sometimes)]
     [InlineData("1:X3=1 /\\ 1:X4=0 /\\ 1:X5=1 /\\ 1:X6=0 /\\ 1:X7=1 /\\ 1:X8=0 /\\ 1:X9=1", Frequency.Never)]
-    public void Writes_that_go_to_and_fro_are_told_apart_by_whoever_looks_often_enough(string seen, Frequency expected)
+    public void A_thread_that_looks_often_enough_distinguishes_alternating_writes(string seen, Frequency expected)
     {
         string[] stores =
         [
@@ -157,7 +157,7 @@ public class AArch64MachineTests
 
     // The list has room for three writes, the loop makes six before the store that is promised.
     [Fact]
-    public void A_store_behind_more_writes_than_are_told_apart_is_promised_all_the_same()
+    public void A_store_behind_more_writes_than_are_distinguished_is_nevertheless_promised()
     {
         const string Text = """
             AArch64 Counting

@@ -15,7 +15,7 @@ public class FoldingTests
 {
     [Theory]
     [InlineData(3)]
-    public void Writes_that_go_to_and_fro_are_told_apart_by_whoever_looks_often_enough(int looks)
+    public void A_thread_that_looks_often_enough_distinguishes_alternating_writes(int looks)
     {
         string[] writer =
         [

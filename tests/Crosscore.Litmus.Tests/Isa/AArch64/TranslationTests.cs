@@ -10,7 +10,7 @@ using Crosscore.Model.Traces;
 namespace Crosscore.Litmus.Tests.Isa.AArch64;
 
 /// <summary>
-/// Translation tables: which faults there are, where a thread goes on after one, and what is refused.
+/// Translation tables: which faults there are, where a thread continues after one, and what is refused.
 /// </summary>
 public class TranslationTests
 {
@@ -58,7 +58,7 @@ public class TranslationTests
     [InlineData("precise", 0, 0)]
     [InlineData("skip", 0, 5)]
     [InlineData("faultToNext", 0, 5)]
-    public void After_a_fault_the_thread_goes_on_as_the_header_says(string variant, int loaded, int next)
+    public void After_a_fault_the_thread_continues_as_the_header_says(string variant, int loaded, int next)
     {
         Assert.True(
             Explore(
@@ -147,7 +147,7 @@ public class TranslationTests
     [InlineData("exs,eis", Frequency.Never)]
     [InlineData("exs,eos", Frequency.Never)]
     [InlineData("vmsa", Frequency.Never)]
-    public void An_exception_synchronises_the_context_where_the_header_does_not_say_otherwise(
+    public void An_exception_synchronizes_the_context_where_the_header_does_not_say_otherwise(
         string variant,
         Frequency expected
     )

@@ -127,7 +127,8 @@ public class InstructionMeaningTests
             { uint64_t x=0x{{a
                 ^ (
                     b >> 1
-                ):x}}; uint8_t f[14]; uint64_t 0:rax=0x{{a:x}}; uint64_t 0:rbx=0x{{b:x}}; uint64_t 0:rdx=0x0123456789abcdef; }
+                ):x}}; uint8_t f[14];
+              uint64_t 0:rax=0x{{a:x}}; uint64_t 0:rbx=0x{{b:x}}; uint64_t 0:rdx=0x0123456789abcdef; }
             P0 ;
             {{instruction}} ;
             {{string.Concat(ConditionNames.Select((name, index) => $"set{name} {index}(f) ;\n"))}}

@@ -373,7 +373,8 @@ public class InstructionTests
         LitmusTest test = MachineTests.Parse(
             """
             X86_64 addresses
-            { uint64_t t[3]={10,20,30}; uint64_t p=x; uint64_t x=7; 0:rbx=t; uint64_t 0:rax; uint64_t 0:rcx; uint64_t 0:rdx; uint64_t 0:rsi; }
+            { uint64_t t[3]={10,20,30}; uint64_t p=x; uint64_t x=7; 0:rbx=t;
+              uint64_t 0:rax; uint64_t 0:rcx; uint64_t 0:rdx; uint64_t 0:rsi; }
              P0                     ;
              movq $1,%rdi           ;
              movq 8(%rbx,%rdi,8),%rax ;

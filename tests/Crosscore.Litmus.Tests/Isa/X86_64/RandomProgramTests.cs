@@ -11,8 +11,7 @@ using Outcome = Crosscore.Litmus.Outcomes.Outcome;
 namespace Crosscore.Litmus.Tests.Isa.X86_64;
 
 /// <summary>
-/// The model against the oracle, and against itself with its reductions switched off, on programs that nobody thought
-/// of.
+/// The model against the oracle, and against itself with its reductions switched off, on random programs.
 /// </summary>
 public class RandomProgramTests
 {

@@ -364,7 +364,7 @@ public sealed unsafe class CodePatchTests
     }
 
     [Fact]
-    public void After_stores_are_taken_back_the_cores_are_synchronized_again()
+    public void After_stores_are_undone_the_cores_are_synchronized_again()
     {
         using LiveCode code = LiveCode.Install(Function);
         List<int> seen = [];
@@ -423,7 +423,7 @@ public sealed unsafe class CodePatchTests
     /// come back.
     /// </summary>
     [Fact]
-    public void Pages_on_which_instructions_begin_anew_are_not_taken_back()
+    public void Pages_on_which_instructions_begin_anew_are_not_reverted()
     {
         using LiveCode code = LiveCode.Install(UnmovableCall);
         int calls = 0;
@@ -453,7 +453,7 @@ public sealed unsafe class CodePatchTests
     /// second begins.
     /// </summary>
     [Fact]
-    public void A_thread_stopped_between_two_instructions_that_are_replaced_goes_on_with_the_second_new_one()
+    public void A_thread_stopped_between_two_instructions_that_are_replaced_continues_with_the_second_new_one()
     {
         const int Waiting = 24;
 

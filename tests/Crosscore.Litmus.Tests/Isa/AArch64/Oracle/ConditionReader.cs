@@ -49,7 +49,7 @@ internal sealed partial class ConditionReader(OracleReader test, string text)
         Accept(";");
         if (_at < _tokens.Count)
         {
-            throw new OracleRefusal($"its condition goes on with {_tokens[_at]}");
+            throw new OracleRefusal($"its condition continues with {_tokens[_at]}");
         }
     }
 

@@ -121,9 +121,9 @@ public class MachineComparisonTests(ITestOutputHelper output)
             }
         }
 
+        IEnumerable<string> groups = reasons.GroupBy(reason => reason).Select(group => $"{group.Count()}: {group.Key}");
         output.WriteLine(
-            $"{judged} of {count} judged, {interleaved} interleaved. "
-                + $"{string.Join(", ", reasons.GroupBy(reason => reason).Select(group => $"{group.Count()}: {group.Key}").Take(5))}"
+            $"{judged} of {count} judged, {interleaved} interleaved. {string.Join(", ", groups.Take(5))}"
         );
         return (judged, interleaved);
     }

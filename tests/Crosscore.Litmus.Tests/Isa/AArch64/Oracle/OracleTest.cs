@@ -1,8 +1,8 @@
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;
 
 /// <summary>
-/// A litmus test as the oracle reads it, with a reader of its own: what the project's parser gets wrong, it must not
-/// get wrong too.
+/// A litmus test as the oracle reads it, with a separate reader: what the project's parser gets wrong, it must not get
+/// wrong too.
 /// </summary>
 internal sealed class OracleTest
 {
@@ -106,7 +106,10 @@ internal sealed class FinalState(ulong[] values) : IEquatable<FinalState>
             ' ',
             Values.Select(
                 (value, index) =>
-                    $"{test.Observables[index].Name}={(long)(value << (64 - (8 * test.Observables[index].Width))) >> (64 - (8 * test.Observables[index].Width))};"
+                {
+                    int unused = 64 - (8 * test.Observables[index].Width);
+                    return $"{test.Observables[index].Name}={(long)(value << unused) >> unused};";
+                }
             )
         );
 }

@@ -4,8 +4,8 @@ using Crosscore.Model.Exploration;
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;
 
 /// <summary>
-/// The machine's translation of addresses against the axioms: on the shapes that the rules are about, and on programs
-/// that nobody wrote (<see cref="TranslationPrograms"/>). CROSSCORE_ARM_SEED chooses other programs,
+/// The machine's translation of addresses against the axioms: on the shapes that the rules are about, and on random
+/// programs (<see cref="TranslationPrograms"/>). CROSSCORE_ARM_SEED chooses other programs,
 /// CROSSCORE_ARM_FACTOR more of them: 50 for 20,000.
 /// </summary>
 public class TranslationComparisonTests

@@ -3,8 +3,8 @@ using static Crosscore.Litmus.Tests.Isa.AArch64.Oracle.TranslationStep;
 namespace Crosscore.Litmus.Tests.Isa.AArch64.Oracle;
 
 /// <summary>
-/// Programs about translation that nobody wrote: known shapes with steps left out, put in and changed by chance, and
-/// programs that are chance altogether.
+/// Generated programs about translation: known shapes with steps left out, put in and changed at random, and programs
+/// that are entirely random.
 /// </summary>
 internal static class TranslationPrograms
 {
@@ -152,7 +152,7 @@ internal static class TranslationPrograms
             [new(LoadEntry), new(LoadFlag, On: Dependency.Address), new(Invalidate), Dsb, new(Context), new(LoadMemory)]
         );
 
-        // An access before the invalidation of its own CPU, and a translation that is stored again.
+        // An access before the invalidation by the same CPU, and a translation that is stored again.
         yield return TranslationProgram.Of(
             0,
             [StoreOf(TranslationProgram.Nowhere), Dsb, new(LoadMemory), new(Invalidate), Dsb, new(LoadMemory)]

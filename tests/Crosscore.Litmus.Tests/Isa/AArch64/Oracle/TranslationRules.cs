@@ -107,7 +107,7 @@ internal enum TranslationRules : ulong
     /// <summary>DSB comes before later translations (FEAT_ETS2 and later).</summary>
     CompletionBeforeTranslation = 1UL << 38,
 
-    /// <summary>A TLBI waits for accesses of its own CPU.</summary>
+    /// <summary>A TLBI waits for the accesses of the CPU that executes it.</summary>
     CompletionOfOwnAccesses = 1UL << 40,
 
     /// <summary>What a fault depended on by its address, but not what its handler does, comes before.</summary>

@@ -214,9 +214,8 @@ internal static class TranslationText
                 else if (steps[step].IsRead)
                 {
                     ulong value = ValueOf($"{thread}:X{step}");
-                    parts.Add(
-                        $"{thread}.{step}:{(steps[step].Kind == TranslationStep.LoadEntry ? NumberOf(value, layout) : value)}"
-                    );
+                    bool isEntry = steps[step].Kind == TranslationStep.LoadEntry;
+                    parts.Add($"{thread}.{step}:{(isEntry ? NumberOf(value, layout) : value)}");
                 }
             }
         }

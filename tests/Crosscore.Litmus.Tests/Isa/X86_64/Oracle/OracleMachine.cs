@@ -19,7 +19,7 @@ internal sealed class OracleMachine(LitmusTest test, CoreKind core)
 {
     private readonly MemoryLayout _layout = new(test.Variables);
 
-    /// <summary>Is told each access, when somebody wants to know.</summary>
+    /// <summary>Receives each access, if the caller sets it.</summary>
     public Action<OracleEvent>? Recorder { get; set; }
 
     public OracleState InitialState()

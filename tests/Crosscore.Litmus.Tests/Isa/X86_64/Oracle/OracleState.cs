@@ -76,8 +76,8 @@ internal sealed class OracleState(Dictionary<ulong, byte> memory, OracleThread[]
     }
 
     /// <summary>
-    /// What a load of a thread returns: each byte from the newest of its own waiting stores that has it, or from
-    /// memory.
+    /// What a load of a thread returns: each byte from the newest waiting store of that thread that has it, or
+    /// from memory.
     /// </summary>
     public ulong Load(int thread, ulong address, int width)
     {

@@ -3,7 +3,7 @@ using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Tool.Output;
 
-namespace Crosscore.Tool;
+namespace Crosscore.Tool.Commands;
 
 /// <summary>Examines tests one after the other, writes their reports and counts what failed.</summary>
 internal sealed class Examination(TestBench bench, IReportWriter writer, FailOn failOn)
