@@ -146,7 +146,9 @@ internal enum MicroOpKind
 [Flags]
 internal enum OpContext
 {
-    /// <summary>User mode: interrupts come at any moment, and the return from one may continue with another task.</summary>
+    /// <summary>
+    /// User mode: interrupts come at any moment, and the return from one may continue with another task.
+    /// </summary>
     User = 0,
 
     /// <summary>Inside the kernel.</summary>

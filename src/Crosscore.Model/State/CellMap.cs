@@ -149,7 +149,7 @@ internal sealed class CellMap
         if (!_cellAt.TryGetValue(address, out int first))
         {
             throw new ModelException(
-                $"The {8 * width}-bit access at {Describe(address)} is outside "
+                $"An access of {Bytes(width)} at {Describe(address)} is outside "
                     + "of the memory of the program or straddles its elements."
             );
         }
@@ -162,8 +162,8 @@ internal sealed class CellMap
         if (!_mayCut)
         {
             throw new ModelException(
-                $"The {8 * width}-bit access at {Describe(address)} is not of a whole element, "
-                    + $"which has {8 * _widths[first]} bits; accesses of mixed sizes are not modeled on this core."
+                $"An access of {Bytes(width)} at {Describe(address)} is not of a whole element, "
+                    + $"which has {_widths[first]}; accesses of mixed sizes are not modeled on this core."
             );
         }
 
@@ -173,7 +173,7 @@ internal sealed class CellMap
         return known && (address & 7) + (ulong)width <= 8
             ? new CellSpan(first, width)
             : throw new ModelException(
-                $"The {8 * width}-bit access at {Describe(address)} leaves its region "
+                $"An access of {Bytes(width)} at {Describe(address)} leaves its region "
                     + "or its 8 aligned bytes; no processor promises that it is one access."
             );
     }
@@ -193,6 +193,8 @@ internal sealed class CellMap
 
     /// <summary>The cell that holds an address, if there is one.</summary>
     public bool TryFind(ulong address, out int cell) => _cellAt.TryGetValue(address, out cell);
+
+    private static string Bytes(int count) => count == 1 ? "1 byte" : $"{count} bytes";
 
     private string Describe(ulong address)
     {

@@ -190,12 +190,7 @@ internal sealed class HazardWorker : HazardReclaimer
         steady.Enter(_signal);
         HazardGarbageList[] known =
         [
-            .. ListsOf(_stack.Top)
-                .Concat(ListsOf(_taken))
-                .Concat(_noticed)
-                .Concat(_kept)
-                .Concat(_current)
-                .Distinct(),
+            .. ListsOf(_stack.Top).Concat(ListsOf(_taken)).Concat(_noticed).Concat(_kept).Concat(_current).Distinct(),
         ];
         Monitor.Exit(_signal);
         return known;

@@ -97,7 +97,8 @@ internal sealed class Reclaimer : IBounded
 
     bool IBounded.IsFull => IsFull(PendingCount, PendingBytes);
 
-    private bool IsFull(long count, long bytes) => count >= _options.MaxPendingCount || bytes >= _options.MaxPendingBytes;
+    private bool IsFull(long count, long bytes) =>
+        count >= _options.MaxPendingCount || bytes >= _options.MaxPendingBytes;
 
     /// <summary>Returns why the thread does not run, or null.</summary>
     private Exception? Push(Retired item, bool urgent, bool startHere)

@@ -62,9 +62,7 @@ internal static class BlockedPool
         }
 
         all = all && returned.Wait(Background.Bound);
-        Console.WriteLine(
-            all ? $"{name}: all returned" : $"{name}: {returned.CurrentCount} of {size} blocked forever"
-        );
+        Console.WriteLine(all ? $"{name}: all returned" : $"{name}: {returned.CurrentCount} of {size} blocked forever");
         return all;
     }
 }

@@ -4,9 +4,9 @@ namespace Crosscore.Model.Cores.StoreBuffers;
 
 /// <summary>
 /// x86-TSO as Owens, Sarkar and Sewell define it (TPHOLs 2009; CACM 53(7), 2010): each core has a first-in-first-out
-/// buffer of its stores; a load takes the newest matching store in the buffer of its core, or memory; one buffered store
-/// at a time reaches memory; fences and locked instructions wait for an empty buffer. A store whose bytes a load only
-/// partly overlaps gives it those bytes and memory the others.
+/// buffer of its stores; a load takes the newest matching store in the buffer of its core, or memory; one buffered
+/// store at a time reaches memory; fences and locked instructions wait for an empty buffer. A store whose bytes a load
+/// only partly overlaps gives it those bytes and memory the others.
 /// </summary>
 internal readonly struct TotalStoreOrder : IStoreBuffers
 {

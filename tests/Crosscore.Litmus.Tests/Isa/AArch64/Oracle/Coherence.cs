@@ -132,8 +132,8 @@ internal sealed class Coherence
                 }
             }
 
-            // The read and the write of one atomic count as in program order: a read cannot see the write of its own
-            // atomic, or one after it.
+            // The read and the write of one atomic count as in program order: a read cannot take its value from the
+            // write of the same atomic, or from one after it.
             foreach (int left in all)
             {
                 foreach (

@@ -122,9 +122,7 @@ public class MachineComparisonTests(ITestOutputHelper output)
         }
 
         IEnumerable<string> groups = reasons.GroupBy(reason => reason).Select(group => $"{group.Count()}: {group.Key}");
-        output.WriteLine(
-            $"{judged} of {count} judged, {interleaved} interleaved. {string.Join(", ", groups.Take(5))}"
-        );
+        output.WriteLine($"{judged} of {count} judged, {interleaved} interleaved. {string.Join(", ", groups.Take(5))}");
         return (judged, interleaved);
     }
 
