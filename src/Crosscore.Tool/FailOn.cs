@@ -33,7 +33,7 @@ internal enum FailOn
     MayHang = 32,
 }
 
-/// <summary>Reads <see cref="FailOn"/> and turns verdicts into exit statuses.</summary>
+/// <summary>Reads <see cref="FailOn"/> and explains it.</summary>
 internal static class FailOnRules
 {
     /// <summary>The classes that fail by default.</summary>
@@ -57,7 +57,7 @@ internal static class FailOnRules
         string.Join(
             ", ",
             Names.Select(name =>
-                name.Value == FailOn.Nothing ? name.Key : $"{name.Key} (status {StatusOf(name.Value)})"
+                name.Value == FailOn.Nothing ? name.Key : $"{name.Key} (status {ExitStatus.Of(name.Value)})"
             )
         );
 
@@ -86,33 +86,4 @@ internal static class FailOnRules
 
         return all;
     }
-
-    /// <summary>The exit status of one test.</summary>
-    public static int StatusOf(TestReport report, FailOn failOn)
-    {
-        FailOn asked = report.Verdict switch
-        {
-            TestVerdict.AsExpected or TestVerdict.NoExpectation => FailOn.Nothing,
-            TestVerdict.Violated or TestVerdict.Worse => FailOn.Violated,
-            TestVerdict.KnownDefect => FailOn.KnownDefect,
-
-            // An expectation that could not be decided is not met.
-            TestVerdict.Undecided => FailOn.Undecided | (report.HasExpectation ? FailOn.Unexpected : FailOn.Nothing),
-
-            // A user who asks to run a test, and for nothing else, expects that it runs; so does a test that expects
-            // an answer.
-            TestVerdict.NotRun => FailOn.NotRun | (report.IsMissed ? FailOn.Unexpected : FailOn.Nothing),
-            _ => FailOn.Unexpected,
-        };
-        asked |= report.MayHang ? FailOn.MayHang : FailOn.Nothing;
-        return StatusOf(asked & failOn);
-    }
-
-    private static int StatusOf(FailOn failed) =>
-        failed switch
-        {
-            FailOn.Nothing => ExitCode.Success,
-            FailOn.Violated => ExitCode.Violated,
-            _ => ExitCode.Failure,
-        };
 }

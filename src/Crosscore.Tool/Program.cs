@@ -35,7 +35,7 @@ if (parsed.Errors.Count > 0)
             ? Suggestion.For(args[0], root.Subcommands.Select(command => command.Name))
             : "";
     Console.Error.WriteLine($"crosscore: see --help{hint}");
-    return ExitCode.BadInput;
+    return ExitStatus.BadInput;
 }
 
 try
@@ -45,10 +45,10 @@ try
 catch (UsageException problem)
 {
     Console.Error.WriteLine($"crosscore: {problem.Message}");
-    return ExitCode.BadInput;
+    return ExitStatus.BadInput;
 }
 catch (Exception bug) when (bug is not OperationCanceledException)
 {
     Console.Error.WriteLine($"crosscore: internal error in Crosscore; please report it together with the test\n{bug}");
-    return ExitCode.InternalError;
+    return ExitStatus.InternalError;
 }

@@ -100,7 +100,7 @@ internal sealed class Timeline
     public static Timeline? OfHang(ModelVerdict verdict)
     {
         ArgumentNullException.ThrowIfNull(verdict);
-        return verdict.MayHang ? new Timeline(verdict, null, verdict.Exploration.ShortestWayToHang()) : null;
+        return verdict.MayHang ? new Timeline(verdict, null, verdict.Exploration.ShortestTraceToHang()) : null;
     }
 
     /// <summary>

@@ -224,5 +224,5 @@ internal sealed class ModelVerdict
 
     /// <summary>Gets the shortest trace to an allowed outcome.</summary>
     /// <param name="outcome">An allowed outcome.</param>
-    public IReadOnlyList<TraceEvent> ShortestTraceTo(Outcome outcome) => Exploration.ShortestWayTo(_finals[outcome]);
+    public IReadOnlyList<TraceEvent> ShortestTraceTo(Outcome outcome) => Exploration.ShortestTraceTo(_finals[outcome]);
 }

@@ -57,7 +57,7 @@ public sealed class Exploration
     /// fences may be demanded of a core its stores into its own buffer.
     /// </summary>
     /// <param name="final">One of <see cref="FinalStates"/>.</param>
-    public IReadOnlyList<TraceEvent> ShortestWayTo(FinalState final) => _wayTo(final.State);
+    public IReadOnlyList<TraceEvent> ShortestTraceTo(FinalState final) => _wayTo(final.State);
 
     /// <summary>
     /// A shortest way, among those explored, to a state from which no end can be reached, and behind it what each
@@ -67,7 +67,7 @@ public sealed class Exploration
     /// <exception cref="InvalidOperationException">
     /// <see cref="Endings"/> is neither <see cref="Endings.MayHang"/> nor <see cref="Endings.Never"/>.
     /// </exception>
-    public IReadOnlyList<TraceEvent> ShortestWayToHang() =>
+    public IReadOnlyList<TraceEvent> ShortestTraceToHang() =>
         _wayToHang?.Invoke()
         ?? throw new InvalidOperationException("no trace to a hang: none was found; look at Endings first");
 

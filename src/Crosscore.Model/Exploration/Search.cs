@@ -82,7 +82,7 @@ internal sealed class Search<TCore> : IDisposable
         }
 
         (Endings endings, int hang) = FindHang();
-        var ways = new WayFinder<TCore>(_configuration, _expanders[0], _states, _layers);
+        var ways = new TraceFinder<TCore>(_configuration, _expanders[0], _states, _layers);
         return new Exploration(ways.WayTo, hang < 0 ? null : () => ways.WayToHang(hang))
         {
             Endings = endings,

@@ -90,7 +90,7 @@ internal sealed class AblateCommand : Command
         }
 
         Write(result, report, options);
-        return ExitCode.Success;
+        return ExitStatus.Success;
     }
 
     private void Write(ParseResult result, AblationReport report, ExplorationOptions options)

@@ -14,11 +14,11 @@ internal sealed class Examination(TestBench bench, IReportWriter writer, FailOn 
     private int _bugs;
 
     private int Status =>
-        _bugs > 0 ? ExitCode.InternalError
-        : _unreadable > 0 ? ExitCode.BadInput
-        : _failures > 0 ? ExitCode.Failure
-        : _violated > 0 ? ExitCode.Violated
-        : ExitCode.Success;
+        _bugs > 0 ? ExitStatus.InternalError
+        : _unreadable > 0 ? ExitStatus.BadInput
+        : _failures > 0 ? ExitStatus.Failure
+        : _violated > 0 ? ExitStatus.Violated
+        : ExitStatus.Success;
 
     /// <summary>Examines the selected tests.</summary>
     /// <returns>The exit status.</returns>
@@ -59,9 +59,9 @@ internal sealed class Examination(TestBench bench, IReportWriter writer, FailOn 
             TestReport report = bench.Examine(file, progress, cancellation);
             progress.Clear();
             writer.Write(report);
-            int status = FailOnRules.StatusOf(report, failOn);
-            _failures += status == ExitCode.Failure ? 1 : 0;
-            _violated += status == ExitCode.Violated ? 1 : 0;
+            int status = ExitStatus.Of(report, failOn);
+            _failures += status == ExitStatus.Failure ? 1 : 0;
+            _violated += status == ExitStatus.Violated ? 1 : 0;
         }
         catch (OperationCanceledException)
         {

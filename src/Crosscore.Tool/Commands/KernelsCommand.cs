@@ -28,7 +28,7 @@ internal static class KernelsCommand
                 List();
             }
 
-            return ExitCode.Success;
+            return ExitStatus.Success;
         });
         return command;
     }

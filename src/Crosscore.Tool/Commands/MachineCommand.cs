@@ -14,7 +14,7 @@ internal static class MachineCommand
         command.SetAction(_ =>
         {
             Print(ReportOutput.Standard);
-            return ExitCode.Success;
+            return ExitStatus.Success;
         });
         return command;
     }

@@ -56,7 +56,7 @@ internal sealed class HerdWriter(TextWriter output, FailOn failOn) : IReportWrit
 
         if (
             report.Verdict == Litmus.Bench.TestVerdict.KnownDefect
-            || FailOnRules.StatusOf(report, failOn) != ExitCode.Success
+            || ExitStatus.Of(report, failOn) != ExitStatus.Success
         )
         {
             Console.Error.WriteLine(

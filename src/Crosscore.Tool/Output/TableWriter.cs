@@ -112,7 +112,7 @@ internal sealed class TableWriter(FailOn failOn, bool details, bool everyOutcome
 
         _iterations += report.Run?.Iterations ?? 0;
         _known += report.Known?.Known ?? 0;
-        if (report.Verdict == TestVerdict.KnownDefect || FailOnRules.StatusOf(report, failOn) != ExitCode.Success)
+        if (report.Verdict == TestVerdict.KnownDefect || ExitStatus.Of(report, failOn) != ExitStatus.Success)
         {
             _failures.Add(
                 $"[{FolderTable.Color(report.Verdict)}]"

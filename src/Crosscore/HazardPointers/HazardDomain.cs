@@ -68,7 +68,7 @@ namespace Crosscore.HazardPointers;
 public sealed partial class HazardDomain : IDisposable
 {
     private readonly HazardGarbageList _retired; // without a cohort
-    private readonly HazardReclaimer? _reclaimer; // null: the threads that retire scan
+    private readonly HazardScheduler? _reclaimer; // null: the threads that retire scan
     private long _failedCallbacks;
     private int _slotCount;
     private volatile bool _isDisposed;

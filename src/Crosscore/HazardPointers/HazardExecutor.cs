@@ -5,9 +5,9 @@ namespace Crosscore.HazardPointers;
 /// </summary>
 public sealed class HazardExecutor
 {
-    private readonly Func<string, HazardReclaimer?> _makeReclaimer;
+    private readonly Func<string, HazardScheduler?> _makeReclaimer;
 
-    private HazardExecutor(Func<string, HazardReclaimer?> makeReclaimer) => _makeReclaimer = makeReclaimer;
+    private HazardExecutor(Func<string, HazardScheduler?> makeReclaimer) => _makeReclaimer = makeReclaimer;
 
     /// <summary>
     /// Gets the executor that runs callbacks on the thread that retires, when enough has gathered. It has the lowest
@@ -45,5 +45,5 @@ public sealed class HazardExecutor
         return new HazardExecutor(_ => new HazardPosting(execute));
     }
 
-    internal HazardReclaimer? MakeReclaimer(string name) => _makeReclaimer(name);
+    internal HazardScheduler? MakeReclaimer(string name) => _makeReclaimer(name);
 }

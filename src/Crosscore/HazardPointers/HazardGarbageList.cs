@@ -15,7 +15,7 @@ namespace Crosscore.HazardPointers;
 /// <param name="callbacksOnlyFree">Whether callbacks are the library's own and call no code of the user's.</param>
 internal sealed class HazardGarbageList(
     HazardDomain domain,
-    HazardReclaimer? reclaimer,
+    HazardScheduler? reclaimer,
     bool keepsFailures = true,
     bool callbacksOnlyFree = false
 ) : IBounded
@@ -24,7 +24,7 @@ internal sealed class HazardGarbageList(
     private readonly HazardScanSchedule _schedule = new(domain);
 
     // What waits for a scan that finds it unprotected.
-    private readonly HazardPending _pending = new(domain);
+    private readonly HazardScanner _pending = new(domain);
 
     // Where threads that retire wait for room.
     private readonly SpaceSignal _room = new();
@@ -37,7 +37,7 @@ internal sealed class HazardGarbageList(
     // What callbacks threw on the thread of the reclaimer, for the next call that reclaims or closes.
     private readonly KeptFailures _failures = new();
 
-    // How urgently the reclaimer was told of this list (HazardReclaimer.Later or Due), or 0 when it has looked since. A
+    // How urgently the reclaimer was told of this list (HazardScheduler.Later or Due), or 0 when it has looked since. A
     // retirement that finds it set does not tell the reclaimer again.
     private int _notified;
 
@@ -285,7 +285,7 @@ internal sealed class HazardGarbageList(
         // The list was written before, by an interlocked operation. Pairs with TakeNotice, which resets the field, also
         // by one, before the reclaimer reads the list: either the reclaimer sees what was added, or its store is seen
         // here. litmus/reclamation/HazardPointer.Notice.litmus; fails without: HazardPointer.Notice.NoFence.litmus.
-        int urgency = IsScanDue ? HazardReclaimer.Due : HazardReclaimer.Later;
+        int urgency = IsScanDue ? HazardScheduler.Due : HazardScheduler.Later;
         if (
             Volatile.Read(ref _notified) < urgency
             && Interlocked.Exchange(ref _notified, urgency) < urgency

@@ -4,7 +4,7 @@ namespace Crosscore.HazardPointers;
 
 /// <summary>Gives the scans that are due to an executor of the user's, one piece of work at a time. It does not look
 /// again at what was protected: the next scan that is due does.</summary>
-internal sealed class HazardPosting(Action<Action> execute) : HazardReclaimer
+internal sealed class HazardPosting(Action<Action> execute) : HazardScheduler
 {
     private readonly Lock _gate = new();
     private readonly List<HazardGarbageList> _due = [];

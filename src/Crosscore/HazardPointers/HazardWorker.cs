@@ -7,7 +7,7 @@ namespace Crosscore.HazardPointers;
 /// later, and what was protected again and again, more and more seldom. It waits for work without running, for a while
 /// or forever, because waking it costs the thread that retires some ten microseconds and starting it some hundred.
 /// </summary>
-internal sealed class HazardWorker : HazardReclaimer
+internal sealed class HazardWorker : HazardScheduler
 {
     private const long ShortestDelay = 100; // milliseconds
     private const long LongestDelay = 3_200;

@@ -166,7 +166,7 @@ public class KernelEndingsTests
                 // Both wait, but a waker that found no sleeper has ended.
                 TraceEvent[] waits =
                 [
-                    .. exploration.ShortestWayToHang().Where(happened => happened.Kind == TraceEventKind.Wait),
+                    .. exploration.ShortestTraceToHang().Where(happened => happened.Kind == TraceEventKind.Wait),
                 ];
                 bool ended = declarations.Contains("woken", StringComparison.Ordinal);
                 Assert.Equal(ended, !waits.Any(happened => happened is { Task: 1, Value: 1, KernelLine: > 0 }));

@@ -182,7 +182,7 @@ public class WorkersTests
         // A way is found by searching layers again: two of them, the nearest and the farthest.
         foreach (FinalState final in exploration.FinalStates.Take(1).Concat(exploration.FinalStates.TakeLast(1)))
         {
-            foreach (TraceEvent happened in exploration.ShortestWayTo(final))
+            foreach (TraceEvent happened in exploration.ShortestTraceTo(final))
             {
                 text.AppendLine(
                     $"{happened.Step} {happened.Cpu} {happened.Kind} "

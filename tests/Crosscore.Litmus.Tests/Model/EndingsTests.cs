@@ -159,7 +159,7 @@ public class EndingsTests
         foreach (Reductions reductions in (Reductions[])[Reductions.All, Reductions.LocalFusion])
         {
             Exploration exploration = Explore(text, new() { Reductions = reductions });
-            IReadOnlyList<TraceEvent> trace = exploration.ShortestWayToHang();
+            IReadOnlyList<TraceEvent> trace = exploration.ShortestTraceToHang();
             Assert.Equal(2, trace.Max(happened => happened.Step));
             TraceEvent[] taken = [.. trace.Where(happened => happened.Kind == TraceEventKind.AtomicStore)];
             Assert.Equal([0, 1], taken.Select(happened => happened.Cpu).Order());
@@ -203,7 +203,7 @@ public class EndingsTests
     public void A_program_without_a_hang_has_no_trace_to_one()
     {
         Exploration exploration = TestOutcomes.Explore(Column("movl $1,(flag)")).Exploration;
-        Assert.Throws<InvalidOperationException>(exploration.ShortestWayToHang);
+        Assert.Throws<InvalidOperationException>(exploration.ShortestTraceToHang);
     }
 
     [Fact]
@@ -232,7 +232,7 @@ public class EndingsTests
         Exploration alone = Explore(text, new() { Workers = 1 });
         Exploration together = Explore(text, new() { Workers = 4, LeastShared = 1 });
         Assert.Equal(Endings.MayHang, together.Endings);
-        Assert.Equal(alone.ShortestWayToHang().Select(Plain), together.ShortestWayToHang().Select(Plain));
+        Assert.Equal(alone.ShortestTraceToHang().Select(Plain), together.ShortestTraceToHang().Select(Plain));
 
         static TraceEvent Plain(TraceEvent happened) => happened with { Cores = [] };
     }

@@ -117,7 +117,7 @@ public class TraceTests
         );
         int[] lengths =
         [
-            .. verdict.Exploration.FinalStates.Select(final => verdict.Exploration.ShortestWayTo(final)[^1].Step),
+            .. verdict.Exploration.FinalStates.Select(final => verdict.Exploration.ShortestTraceTo(final)[^1].Step),
         ];
         Assert.Equal(2, lengths.Length);
         Assert.Equal(lengths.Order(), lengths);

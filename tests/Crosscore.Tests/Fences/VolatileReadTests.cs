@@ -25,7 +25,7 @@ public sealed partial class VolatileReadTests
         ["CodeEvents.PublishInstruments"] = "captured by this thread",
         ["EntryEnumerator.MoveNext"] = "the state of the thread that enumerates",
         ["GracePeriods.IsOver"] = "the owner of a slot never changes",
-        ["HazardPending.GetHolders"] = "links of what waits change under the lock of scans alone",
+        ["HazardScanner.GetHolders"] = "links of what waits change under the lock of scans alone",
         ["HazardSnapshot.Add"] = "a local of the caller",
         ["HazardSnapshot.Take"] = "the record after the one that the loop is at; a local",
         ["HazardWorker.Gather"] = "an array of the worker's, which no other thread has",

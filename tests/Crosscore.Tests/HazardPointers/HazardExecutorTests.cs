@@ -380,7 +380,7 @@ public sealed class HazardExecutorTests
         };
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_reclaimer")]
-    private static extern ref HazardReclaimer? ReclaimerOf(HazardDomain domain);
+    private static extern ref HazardScheduler? ReclaimerOf(HazardDomain domain);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_thread")]
     private static extern ref OnDemandThread ThreadOf(HazardWorker worker);

@@ -92,7 +92,7 @@ public sealed class RcuHazardTests
                 "CoalescedOperation.WaitForOthers",
                 "CodeCounter.get_Value",
                 "HazardGarbageList.get_HasMoreThanProtected",
-                "HazardPending.TakeReclaimable",
+                "HazardScanner.TakeReclaimable",
                 "HazardScanSchedule.IsDue",
                 "HazardScanSchedule.IsFull",
                 "InstalledSections.InstallNow",

@@ -123,7 +123,7 @@ internal sealed record LibraryUse(string Name, Action Use, Type[] Types, params 
             [typeof(SealedCode), typeof(InstalledCode), typeof(CodeWriter), typeof(CodeFunction)],
             typeof(CodeException)
         ),
-        new("SealedCode.Digest", UseDigest, [typeof(SealedCode)], typeof(CodeException)),
+        new("CodeTransfer.Digest", UseDigest, [typeof(CodeTransfer)], typeof(CodeException)),
         new("CodeSlot", UseSlot, [typeof(CodeSlot), typeof(CodeReclaimer)], typeof(CodeException)),
         new(
             "LiveCode",

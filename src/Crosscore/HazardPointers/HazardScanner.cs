@@ -7,7 +7,7 @@ namespace Crosscore.HazardPointers;
 /// and the look at the slots have succeeded, so a scan that fails leaves everything where it was. No member is broken
 /// off by <see cref="Thread.Interrupt"/>.
 /// </summary>
-internal sealed class HazardPending(HazardDomain domain)
+internal sealed class HazardScanner(HazardDomain domain)
 {
     // The turn of a scan: only its holder takes anything out. It also guards _protected.
     private readonly Lock _turn = new();

@@ -10,7 +10,7 @@ namespace Crosscore.Model.Exploration;
 /// Tells a shortest way to a state. Ways are not stored: the moves are found again by expanding the layers of the
 /// search backwards, then taken once more with a recorder watching.
 /// </summary>
-internal sealed class WayFinder<TCore>(
+internal sealed class TraceFinder<TCore>(
     CoreConfiguration<TCore> configuration,
     Expander<TCore> expander,
     StateTable states,

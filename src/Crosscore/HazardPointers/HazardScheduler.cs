@@ -1,7 +1,9 @@
 namespace Crosscore.HazardPointers;
 
-/// <summary>Makes the scans of a domain whose callbacks do not run on the threads that retire.</summary>
-internal abstract class HazardReclaimer
+/// <summary>
+/// Decides on which thread, and when, a domain scans whose callbacks do not run on the threads that retire.
+/// </summary>
+internal abstract class HazardScheduler
 {
     /// <summary>A list has something that is to be looked at before long.</summary>
     public const int Later = 1;
