@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Crosscore.Model.Kernel.Language;
-using Crosscore.Tool;
 using Crosscore.Tool.Commands;
+using Crosscore.Tool.Inputs;
+using Crosscore.Tool.Status;
 
 // herd7's tools, and the tests of this one, read UTF-8 in every locale.
 Console.OutputEncoding = new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: false);

@@ -1,7 +1,7 @@
 using Crosscore.Litmus.Answers;
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Isa;
 using Crosscore.Litmus.Machine;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;

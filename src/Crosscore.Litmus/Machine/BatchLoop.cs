@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Crosscore.Litmus.Machine.Assembly;
+using Crosscore.Litmus.Assemblers;
 
 namespace Crosscore.Litmus.Machine;
 

@@ -1,5 +1,5 @@
 using Crosscore.Code;
-using Crosscore.Litmus.Machine.Assembly;
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Machine;

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Isa;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Outcomes;
 using Crosscore.Litmus.Syntax;
 

@@ -1,4 +1,4 @@
-using Crosscore.Litmus.Machine.Assembly;
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Machine;

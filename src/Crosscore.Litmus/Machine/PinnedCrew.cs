@@ -1,4 +1,4 @@
-using Crosscore.Litmus.Machine.Assembly;
+using Crosscore.Litmus.Assemblers;
 
 namespace Crosscore.Litmus.Machine;
 

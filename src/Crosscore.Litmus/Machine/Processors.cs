@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Crosscore.Litmus.Machine.Assembly;
+using Crosscore.Litmus.Assemblers;
 
 namespace Crosscore.Litmus.Machine;
 

@@ -7,7 +7,9 @@ using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Kernel.Language;
+using Crosscore.Tool.Inputs;
 using Crosscore.Tool.Output;
+using Crosscore.Tool.Status;
 
 namespace Crosscore.Tool.Commands;
 

@@ -1,7 +1,9 @@
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Bench;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
+using Crosscore.Tool.Inputs;
 using Crosscore.Tool.Output;
+using Crosscore.Tool.Status;
 
 namespace Crosscore.Tool.Commands;
 

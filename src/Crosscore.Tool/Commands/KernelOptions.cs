@@ -3,6 +3,7 @@ using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Kernel;
+using Crosscore.Tool.Inputs;
 
 namespace Crosscore.Tool.Commands;
 

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Kernel.Language;
+using Crosscore.Tool.Inputs;
 using Crosscore.Tool.Output;
+using Crosscore.Tool.Status;
 using Spectre.Console;
 
 namespace Crosscore.Tool.Commands;

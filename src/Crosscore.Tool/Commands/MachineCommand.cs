@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Crosscore.Tool.Output;
+using Crosscore.Tool.Status;
 using Spectre.Console;
 
 namespace Crosscore.Tool.Commands;

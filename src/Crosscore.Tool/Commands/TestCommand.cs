@@ -3,7 +3,9 @@ using Crosscore.Litmus.Bench;
 using Crosscore.Model.Cores;
 using Crosscore.Model.Exploration;
 using Crosscore.Model.Kernel;
+using Crosscore.Tool.Inputs;
 using Crosscore.Tool.Output;
+using Crosscore.Tool.Status;
 
 namespace Crosscore.Tool.Commands;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using Crosscore.Litmus.Answers;
 using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Machine;
+using Crosscore.Tool.Status;
 
 namespace Crosscore.Tool.Output;
 

@@ -1,6 +1,7 @@
 using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Timelines;
 using Crosscore.Litmus.Verdicts;
+using Crosscore.Tool.Inputs;
 
 namespace Crosscore.Tool.Output;
 

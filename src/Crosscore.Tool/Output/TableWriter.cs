@@ -1,6 +1,7 @@
 using Crosscore.Litmus.Bench;
 using Crosscore.Litmus.Timelines;
 using Crosscore.Litmus.Verdicts;
+using Crosscore.Tool.Status;
 using Spectre.Console;
 
 namespace Crosscore.Tool.Output;

@@ -70,12 +70,10 @@ internal sealed class HazardPosting(Action<Action> execute) : HazardScheduler
 
     private HazardGarbageList[] TakeAll()
     {
-        using var steady = new Uninterrupted();
-        steady.Enter(_gate);
+        using var held = new HeldLock(_gate);
+        _posted = false; // first: without memory for the array the next list that is due posts again
         HazardGarbageList[] due = [.. _due];
         _due.Clear();
-        _posted = false;
-        _gate.Exit();
         return due;
     }
 }

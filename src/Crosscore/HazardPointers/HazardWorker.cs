@@ -186,14 +186,11 @@ internal sealed class HazardWorker : HazardScheduler
 
     private HazardGarbageList[] Known()
     {
-        using var steady = new Uninterrupted();
-        steady.Enter(_signal);
-        HazardGarbageList[] known =
+        using var held = new HeldMonitor(_signal);
+        return
         [
             .. ListsOf(_stack.Top).Concat(ListsOf(_taken)).Concat(_noticed).Concat(_kept).Concat(_current).Distinct(),
         ];
-        Monitor.Exit(_signal);
-        return known;
     }
 
     private void Work()

@@ -2,16 +2,23 @@ namespace Crosscore.Threads;
 
 /// <summary>
 /// A background thread of one owner that is started when there is work and leaves when there has been none for a while.
-/// Callers who must not wait have it started by <see cref="SharedThread"/>, because the start of a thread takes a
+/// Callers that must not wait have it started by <see cref="SharedThread"/>, because the start of a thread takes a
 /// hundred times as long as all else that they do.
 /// </summary>
 /// <param name="gate">The owner's monitor. It guards what says whether there is work, and the fields here.</param>
 /// <param name="name">The name of the thread.</param>
-/// <param name="run">What the thread does. It calls <see cref="Leave"/> as its last act under the gate.</param>
-/// <param name="refused">Called under the gate when the thread could not be started, with the cause; may be
-/// null.</param>
-internal sealed class OnDemandThread(object gate, string name, ThreadStart run, Action<Exception>? refused = null)
-    : IStepped
+/// <param name="run">What the thread does. It looks for work first, and calls <see cref="Leave"/> as its last act under
+/// the gate.</param>
+/// <param name="refused">Called under the gate when the thread could not be started, with the cause; it must not throw;
+/// may be null.</param>
+/// <param name="start">Starts a thread; <see langword="null"/> for <see cref="Thread.UnsafeStart()"/>.</param>
+internal sealed class OnDemandThread(
+    object gate,
+    string name,
+    ThreadStart run,
+    Action<Exception>? refused = null,
+    Action<Thread>? start = null
+) : IStepped
 {
     // In milliseconds. The shared thread, woken to start this one, must not take the processor of the caller.
     private const int StartDelay = 1;
@@ -25,7 +32,8 @@ internal sealed class OnDemandThread(object gate, string name, ThreadStart run, 
     public bool IsCurrent => Volatile.Read(ref _thread) == Thread.CurrentThread;
 
     /// <summary>
-    /// Whether the thread is there. False under the gate is final: a thread that starts later looks for work first.
+    /// Whether the thread is there or is being started. If that start is refused, the shared thread tries again, so work
+    /// that was left to the thread is done.
     /// </summary>
     public bool IsThere => Volatile.Read(ref _thread) is not null;
 
@@ -33,14 +41,14 @@ internal sealed class OnDemandThread(object gate, string name, ThreadStart run, 
     /// <returns>Why that is impossible now, or null. The next call tries again.</returns>
     public Exception? StartLater()
     {
-        using var steady = new Uninterrupted();
-        steady.Enter(gate);
-        bool asks = _thread is null && !_isStartAsked;
-        _isStartAsked |= asks;
-        Monitor.Exit(gate);
-        if (!asks)
+        using (new HeldMonitor(gate))
         {
-            return null;
+            if (_thread is not null || _isStartAsked)
+            {
+                return null;
+            }
+
+            _isStartAsked = true;
         }
 
         try
@@ -50,9 +58,11 @@ internal sealed class OnDemandThread(object gate, string name, ThreadStart run, 
         }
         catch (OutOfMemoryException obstacle)
         {
-            steady.Enter(gate);
-            _isStartAsked = false;
-            Monitor.Exit(gate);
+            using (new HeldMonitor(gate))
+            {
+                _isStartAsked = false;
+            }
+
             return obstacle;
         }
     }
@@ -60,19 +70,38 @@ internal sealed class OnDemandThread(object gate, string name, ThreadStart run, 
     /// <summary>
     /// Starts the thread, unless it is there; for callers that wait anyway. Called without the gate.
     /// </summary>
-    /// <returns>Why the thread does not run, or null.</returns>
+    /// <returns>Why the thread does not run now, or null. The shared thread tries again.</returns>
     public Exception? StartNow()
     {
-        using var steady = new Uninterrupted();
-        steady.Enter(gate);
-        Thread? created = null;
-        if (_thread is null)
+        Thread created;
+        try
         {
-            created = _thread = Create();
+            created = Create(); // before the gate, so that lack of memory leaves nothing held
+        }
+        catch (OutOfMemoryException lack)
+        {
+            return lack;
         }
 
-        Monitor.Exit(gate);
-        return created is null ? null : Start(created);
+        using (new HeldMonitor(gate))
+        {
+            if (_thread is not null)
+            {
+                return null;
+            }
+
+            _thread = created;
+        }
+
+        Exception? obstacle = Start(created);
+        if (obstacle is not null)
+        {
+            // Callers that had work, and the shared thread, may have found the thread while it was being started and
+            // left the work to it.
+            _ = StartLater();
+        }
+
+        return obstacle;
     }
 
     /// <summary>Called by the thread, under the gate, when it ends.</summary>
@@ -86,29 +115,42 @@ internal sealed class OnDemandThread(object gate, string name, ThreadStart run, 
             return StartDelay;
         }
 
-        using var steady = new Uninterrupted();
-        steady.Enter(gate);
-        Thread? created = null;
-        if (_thread is null)
+        Thread created;
+        try
         {
-            created = _thread = Create();
+            created = Create();
+        }
+        catch (OutOfMemoryException)
+        {
+            return RetryDelay; // still asked and due
         }
 
-        // With the thread known: later it could have left, while callers still relied on this.
-        _isStartAsked = false;
+        bool starts;
+        using (new HeldMonitor(gate))
+        {
+            starts = _thread is null;
+            if (starts)
+            {
+                _thread = created;
+            }
+
+            // With the thread known: later it could have left, while callers still relied on this.
+            _isStartAsked = false;
+        }
+
         _isStartDue = false;
-        Monitor.Exit(gate);
-        if (created is null || Start(created) is null)
+        if (!starts || Start(created) is null)
         {
             return SharedThread.Done;
         }
 
-        steady.Enter(gate);
-        bool again = _thread is null && !_isStartAsked; // otherwise another caller has seen to it
-        _isStartAsked |= again;
-        _isStartDue = again;
-        Monitor.Exit(gate);
-        return again ? RetryDelay : SharedThread.Done;
+        using (new HeldMonitor(gate))
+        {
+            _isStartDue = _thread is null && !_isStartAsked; // otherwise another caller has seen to it
+            _isStartAsked |= _isStartDue;
+        }
+
+        return _isStartDue ? RetryDelay : SharedThread.Done;
     }
 
     private Thread Create() => new(run) { IsBackground = true, Name = name };
@@ -118,21 +160,23 @@ internal sealed class OnDemandThread(object gate, string name, ThreadStart run, 
     {
         try
         {
-            created.UnsafeStart();
+            if (start is null)
+            {
+                created.UnsafeStart();
+            }
+            else
+            {
+                start(created);
+            }
+
             return null;
         }
         catch (Exception obstacle) when (obstacle is OutOfMemoryException or ThreadStartException)
         {
-            using var steady = new Uninterrupted();
-            steady.Enter(gate);
-            try
+            using (new HeldMonitor(gate))
             {
                 refused?.Invoke(obstacle);
                 _thread = null;
-            }
-            finally
-            {
-                Monitor.Exit(gate);
             }
 
             return obstacle;

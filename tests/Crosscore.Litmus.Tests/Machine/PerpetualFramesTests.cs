@@ -1,6 +1,6 @@
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Machine;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Machine;

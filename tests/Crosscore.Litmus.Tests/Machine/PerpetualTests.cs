@@ -1,5 +1,5 @@
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Machine;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Outcomes;
 
 namespace Crosscore.Litmus.Tests.Machine;

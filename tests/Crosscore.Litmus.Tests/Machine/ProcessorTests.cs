@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Machine;
-using Crosscore.Litmus.Machine.Assembly;
 
 namespace Crosscore.Litmus.Tests.Machine;
 

@@ -1,7 +1,7 @@
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Isa.Common;
 using Crosscore.Litmus.Isa.X86_64;
 using Crosscore.Litmus.Machine;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Tests.Machine;

@@ -21,14 +21,13 @@ public sealed class ArchitectureTests
 
     [Theory]
     [MemberData(nameof(Projects))]
-    public void No_folder_reaches_itself_through_another_one(string project)
-    {
-        string[] cycles = [.. GraphOf(project).Cycles()];
-        Assert.True(
-            cycles.Length == 0,
-            $"{cycles.Length} cycles of folders in {project}:\n{string.Join('\n', cycles)}"
-        );
-    }
+    public void No_folder_reaches_itself_through_another_one(string project) =>
+        AssertNoCycles(GraphOf(project), project);
+
+    [Theory]
+    [MemberData(nameof(Projects))]
+    public void No_room_reaches_itself_through_another_one(string project) =>
+        AssertNoCycles(GraphOf(project, depth: 1), project);
 
     /// <summary>The control: two folders of this assembly that refer to each other.</summary>
     [Fact]
@@ -71,10 +70,16 @@ public sealed class ArchitectureTests
         }
     }
 
-    private static FolderGraph GraphOf(string project)
+    private static void AssertNoCycles(FolderGraph graph, string project)
+    {
+        string[] cycles = [.. graph.Cycles()];
+        Assert.True(cycles.Length == 0, $"{cycles.Length} cycles in {project}:\n{string.Join('\n', cycles)}");
+    }
+
+    private static FolderGraph GraphOf(string project, int depth = int.MaxValue)
     {
         IEnumerable<IType> types = Loaded.Types.Where(type => type.Assembly.Name.Split(',')[0] == project);
-        var graph = new FolderGraph(types, Path.Combine(Root, "src", project));
+        var graph = new FolderGraph(types, Path.Combine(Root, "src", project), depth);
         Assert.True(graph.Count > 20, $"Only {graph.Count} types of {project} were found in its sources.");
         return graph;
     }

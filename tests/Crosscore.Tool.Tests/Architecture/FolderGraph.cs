@@ -15,14 +15,20 @@ internal sealed partial class FolderGraph
 
     /// <param name="types">The types of the assembly.</param>
     /// <param name="sources">The folder that its project lies in.</param>
-    public FolderGraph(IEnumerable<IType> types, string sources)
+    /// <param name="depth">How many levels of folders count; 1 for rooms.</param>
+    public FolderGraph(IEnumerable<IType> types, string sources, int depth = int.MaxValue)
     {
         foreach (string file in Directory.EnumerateFiles(sources, "*.cs", SearchOption.AllDirectories))
         {
             string relative = Path.GetRelativePath(sources, file).Replace('\\', '/');
             if (!relative.StartsWith("obj/", StringComparison.Ordinal))
             {
-                Add(File.ReadAllText(file), Path.GetDirectoryName(relative)!);
+                string folder = string.Join('/', Path.GetDirectoryName(relative)!.Split('/').Take(depth));
+                Add(File.ReadAllText(file), folder);
+                if (relative == "Program.cs")
+                {
+                    _folderOf["Program"] = folder; // the compiler's name for statements at the top level
+                }
             }
         }
 

@@ -1,6 +1,6 @@
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Isa.Common;
 using Crosscore.Litmus.Lowering;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
 

@@ -1,5 +1,5 @@
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Lowering;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Model.Cores;
 

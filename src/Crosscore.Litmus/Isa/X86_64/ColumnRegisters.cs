@@ -1,5 +1,5 @@
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Isa.Common;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 using Iced.Intel;
 

@@ -1,4 +1,4 @@
-using Crosscore.Litmus.Machine.Assembly;
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Syntax;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;

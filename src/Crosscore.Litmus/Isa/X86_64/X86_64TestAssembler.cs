@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Isa.Common;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 
 namespace Crosscore.Litmus.Isa.X86_64;

@@ -1,5 +1,5 @@
+using Crosscore.Litmus.Assemblers;
 using Crosscore.Litmus.Isa.X86_64;
-using Crosscore.Litmus.Machine.Assembly;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Tests.Machine;
 using Iced.Intel;

@@ -120,6 +120,7 @@ internal sealed class CodeEvents : EventSource
         }
         catch (OutOfMemoryException)
         {
+            Forget(); // two sources of one name would be silent or count twice
             Volatile.Write(ref s_published, 0); // the next use of code tries again
             return;
         }
@@ -133,11 +134,21 @@ internal sealed class CodeEvents : EventSource
     /// </summary>
     private static void End()
     {
-        CodeEvents? events;
         using (new HeldLock(Gate))
         {
             s_ended = true;
+        }
+
+        Forget();
+    }
+
+    private static void Forget()
+    {
+        CodeEvents? events;
+        using (new HeldLock(Gate))
+        {
             events = s_events;
+            s_events = null;
         }
 
         events?.Dispose();

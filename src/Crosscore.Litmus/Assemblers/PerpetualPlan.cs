@@ -1,6 +1,6 @@
 using Crosscore.Litmus.Syntax;
 
-namespace Crosscore.Litmus.Machine.Assembly;
+namespace Crosscore.Litmus.Assemblers;
 
 /// <summary>Where the final value of an observed register comes from in a perpetual run.</summary>
 /// <param name="Register">The register.</param>

@@ -1,4 +1,4 @@
-namespace Crosscore.Litmus.Machine.Assembly;
+namespace Crosscore.Litmus.Assemblers;
 
 /// <summary>
 /// The memory that all threads of a run share, besides the test's own: one word that asks all threads to leave, then

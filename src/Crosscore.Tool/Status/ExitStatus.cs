@@ -1,6 +1,6 @@
 using Crosscore.Litmus.Bench;
 
-namespace Crosscore.Tool;
+namespace Crosscore.Tool.Status;
 
 /// <summary>The command's exit statuses, and which of them a test causes.</summary>
 internal static class ExitStatus

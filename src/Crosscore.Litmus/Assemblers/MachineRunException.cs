@@ -1,4 +1,4 @@
-namespace Crosscore.Litmus.Machine.Assembly;
+namespace Crosscore.Litmus.Assemblers;
 
 /// <summary>
 /// A test that cannot be run on this machine, or was not run as written: the message says why and, where there is one,

@@ -1,6 +1,6 @@
-using Crosscore.Litmus.Bench;
+using Crosscore.Tool.Inputs;
 
-namespace Crosscore.Tool;
+namespace Crosscore.Tool.Status;
 
 /// <summary>What makes the command fail: classes of verdicts, as <c>--fail-on</c> names them.</summary>
 [Flags]

@@ -1,6 +1,6 @@
 using Crosscore.Litmus.Syntax;
 
-namespace Crosscore.Litmus.Machine.Assembly;
+namespace Crosscore.Litmus.Assemblers;
 
 /// <summary>
 /// Turns tests of one instruction set into code for this machine. An instruction set that has none can only be

@@ -1,7 +1,7 @@
 using Crosscore.Model.Kernel;
 using Crosscore.Model.Kernel.Language;
 
-namespace Crosscore.Tool;
+namespace Crosscore.Tool.Inputs;
 
 /// <summary>The folder of the project's kernel designs.</summary>
 internal static class KernelFolder

@@ -1,4 +1,4 @@
-namespace Crosscore.Litmus.Machine.Assembly;
+namespace Crosscore.Litmus.Assemblers;
 
 /// <summary>
 /// Offsets in a thread's control block in rendezvous mode: what the thread is given for a batch, and the kernel's

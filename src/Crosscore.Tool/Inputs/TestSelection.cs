@@ -1,6 +1,6 @@
 using Crosscore.Model.Kernel.Language;
 
-namespace Crosscore.Tool;
+namespace Crosscore.Tool.Inputs;
 
 /// <summary>Thrown when a request cannot be carried out; the message says why and what to do.</summary>
 internal sealed class UsageException(string message) : Exception(message);

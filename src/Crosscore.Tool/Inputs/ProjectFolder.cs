@@ -1,4 +1,4 @@
-namespace Crosscore.Tool;
+namespace Crosscore.Tool.Inputs;
 
 /// <summary>
 /// Finds folders of the project: in a clone the folder itself, so that edits take effect; elsewhere the copy beside the
