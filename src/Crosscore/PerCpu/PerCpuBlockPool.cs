@@ -135,8 +135,8 @@ public sealed unsafe class PerCpuBlockPool : IDisposable
     }
 
     /// <summary>
-    /// Frees the memory of all blocks. Caller must: know that no thread uses a block, rents or returns one. Afterwards
-    /// every use is told so. A second time does nothing.
+    /// Frees the memory of all blocks. The caller must know that no thread uses, rents or returns a block. Afterwards
+    /// every use throws. The second call does nothing.
     /// </summary>
     /// <exception cref="MembarrierException">The barrier failed that stops the sections. The pool is disposed of, but
     /// its memory stays allocated, because a section could still read it; call again to free it.</exception>

@@ -72,12 +72,12 @@ public sealed class PerCpuReadDomain
 
     /// <summary>
     /// Waits until every section that began before the call has ended. Callers at the same time share grace periods. It
-    /// blocks the calling thread and no thread of the pool; <see cref="Thread.Interrupt"/> does not end the wait, and
-    /// meets the thread in its next one.
+    /// blocks the calling thread and no thread of the pool. <see cref="Thread.Interrupt"/> does not end this wait; the
+    /// thread's next wait throws.
     /// </summary>
     /// <param name="cancellation">Ends the waiting, not the grace period; then nothing is known of the readers.</param>
     /// <exception cref="OperationCanceledException">Canceled: nothing may be freed.</exception>
-    /// <exception cref="InvalidOperationException">Sections were ended more often than begun: a reader was copied and
+    /// <exception cref="InvalidOperationException">Sections were ended more often than begun: a section was copied and
     /// disposed of twice, and nothing that readers use can be freed safely any more. Or the barrier failed, in a mode
     /// of <see cref="AsymmetricFence"/> that does not use membarrier(2): nothing may be freed.</exception>
     /// <exception cref="MembarrierException">The barrier failed: nothing may be freed.</exception>

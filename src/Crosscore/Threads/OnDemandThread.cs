@@ -32,8 +32,8 @@ internal sealed class OnDemandThread(
     public bool IsCurrent => Volatile.Read(ref _thread) == Thread.CurrentThread;
 
     /// <summary>
-    /// Whether the thread is there or is being started. If that start is refused, the shared thread tries again, so work
-    /// that was left to the thread is done.
+    /// Whether the thread is there or is being started. If that start is refused, the shared thread tries again, so
+    /// work that was left to the thread is done.
     /// </summary>
     public bool IsThere => Volatile.Read(ref _thread) is not null;
 

@@ -10,8 +10,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Crosscore.Tests;
 
 /// <summary>
-/// A program that seals and installs code as fast as it can, and a child of the same user that opens every memory file
-/// of it it can get hold of and changes it. Both are children of a test; where the tests run as root they run as
+/// A program that seals and installs code as fast as it can, and a child of the same user that opens and changes every
+/// memory file of that program. Both are children of a test; where the tests run as root they run as
 /// another user, because root may do everything anyway.
 /// </summary>
 internal static unsafe partial class CodeRace

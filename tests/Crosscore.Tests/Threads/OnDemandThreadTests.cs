@@ -50,7 +50,9 @@ public sealed class OnDemandThreadTests
         Assert.True(ran.Wait(TimeSpan.FromSeconds(60)), $"no thread came; the caller was told {obstacle}");
     }
 
-    /// <summary>The same without another request: the caller learns of the refusal, and the shared thread tries again.</summary>
+    /// <summary>
+    /// The same without another request: the caller learns of the refusal, and the shared thread tries again.
+    /// </summary>
     [Fact]
     public void A_caller_whose_start_is_refused_is_told_and_the_shared_thread_tries_again()
     {
