@@ -1,5 +1,5 @@
-using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Assemblers;
+using Crosscore.Litmus.Machine;
 using Crosscore.Litmus.Parsing;
 using Crosscore.Litmus.Syntax;
 using Crosscore.Litmus.Verdicts;
