@@ -9,7 +9,7 @@ public class PlainOutputTests
     private const string Scenario = "litmus/kernel/ScenarioC.litmus";
 
     [Theory]
-    [InlineData("promise\tfor\tholds\tevidence\tsource", "machine")]
+    [InlineData("promise\tholds\tevidence\tsource", "machine")]
     [InlineData("design\tsystem calls\tlabels\tdescription", "kernels")]
     [InlineData("folder\ttests\tas expected", "explore", "litmus/classic")]
     [InlineData("outcome\tmodel\tmarks", "explore", StoreBuffering, "--trace")]
